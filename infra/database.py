@@ -1,0 +1,134 @@
+"""The database: RDS PostgreSQL that only the app's tasks reach, with a password only AWS knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_aws.rds.outputs import InstanceMasterUserSecret
+
+from infra.settings import DatabaseSettings
+
+VERSION = "17"
+PORT = 5432
+NAME = "careapp"
+USER = "postgres"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseArgs:
+    """What a database needs to be told."""
+
+    settings: DatabaseSettings
+    vpc_id: pulumi.Input[str]
+    subnet_ids: pulumi.Input[Sequence[str]]
+    protect: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Database(pulumi.ComponentResource):
+    """PostgreSQL on RDS, in subnets without a way out, that accepts only TLS.
+
+    RDS makes the master password, keeps it in Secrets Manager and rotates it every 7 days, so it
+    is never in code, configuration or state. No rule opens the security group: who may connect
+    adds one.
+    """
+
+    port = PORT
+    db_name = NAME
+    username = USER
+    address: pulumi.Output[str]
+    secret_arn: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Database", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        group = aws.ec2.SecurityGroup(
+            f"{name}-database",
+            description="The database; tasks are let in one by one",
+            vpc_id=args.vpc_id,
+            tags={**args.tags, "Name": f"{name}-database"},
+            opts=self.child,
+        )
+        self.instance = self._instance(name, group)
+        self.address = self.instance.address
+        self.secret_arn = self.instance.master_user_secrets.apply(secret_arn_of)
+        self.security_group_id = group.id
+        self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
+
+    def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
+        settings, protect = self.args.settings, self.args.protect
+        return aws.rds.Instance(
+            f"{name}-database",
+            identifier=name,
+            engine="postgres",
+            engine_version=VERSION,
+            instance_class=settings.instance_class,
+            allocated_storage=settings.storage_gb,
+            storage_type="gp3",
+            storage_encrypted=True,
+            db_name=NAME,
+            username=USER,
+            manage_master_user_password=True,
+            port=PORT,
+            db_subnet_group_name=self._subnet_group(name).name,
+            parameter_group_name=self._parameter_group(name).name,
+            vpc_security_group_ids=[group.id],
+            publicly_accessible=False,
+            multi_az=settings.multi_az,
+            backup_retention_period=settings.backup_days,
+            copy_tags_to_snapshot=True,
+            auto_minor_version_upgrade=True,
+            **_keeping(name, settings, protect),
+            tags=dict(self.args.tags),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect, delete_before_replace=True),
+        )
+
+    def _subnet_group(self, name: str) -> aws.rds.SubnetGroup:
+        return aws.rds.SubnetGroup(
+            f"{name}-database",
+            description="Subnets without a way out",
+            subnet_ids=self.args.subnet_ids,
+            tags=dict(self.args.tags),
+            opts=self.child,
+        )
+
+    def _parameter_group(self, name: str) -> aws.rds.ParameterGroup:
+        return aws.rds.ParameterGroup(
+            f"{name}-database",
+            description="PostgreSQL that refuses connections without TLS",
+            family=f"postgres{VERSION}",
+            parameters=[
+                aws.rds.ParameterGroupParameterArgs(
+                    name="rds.force_ssl", value="1", apply_method="immediate"
+                )
+            ],
+            tags=dict(self.args.tags),
+            opts=self.child,
+        )
+
+
+def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:
+    if not secrets or not secrets[0].secret_arn:
+        raise ValueError("RDS reports no secret for the master password; see the instance's events")
+    return secrets[0].secret_arn
+
+
+def _keeping(name: str, settings: DatabaseSettings, protect: bool) -> dict[str, Any]:
+    """What happens to the data when the database goes, or changes.
+
+    A protected database waits with disruptive changes for its maintenance window.
+    """
+    return {
+        "deletion_protection": protect,
+        "skip_final_snapshot": not protect,
+        "final_snapshot_identifier": f"{name}-{settings.final_snapshot}" if protect else None,
+        "delete_automated_backups": not protect,
+        "apply_immediately": not protect,
+    }

@@ -1,0 +1,102 @@
+"""The network: a VPC with public, private and database subnets in each zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_awsx as awsx
+
+from infra.settings import NetworkSettings
+
+NAT = {
+    "none": awsx.ec2.NatGatewayStrategy.NONE,
+    "single": awsx.ec2.NatGatewayStrategy.SINGLE,
+    "onePerAz": awsx.ec2.NatGatewayStrategy.ONE_PER_AZ,
+}
+SMALL, LARGE = 8, 4
+"""Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """What a network needs to be told."""
+
+    settings: NetworkSettings
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Network(pulumi.ComponentResource):
+    """A VPC by awsx, its strategy and masks spelled out, its default security group closed.
+
+    awsx has changed its defaults before, and another default would replace subnets.
+    Without a NAT gateway the private subnets lead nowhere, so tasks must run in the public ones:
+    they have to reach ECR, CloudWatch Logs and Secrets Manager.
+    """
+
+    vpc: awsx.ec2.Vpc
+    vpc_id: pulumi.Output[str]
+    public_subnet_ids: pulumi.Output[Sequence[str]]
+    database_subnet_ids: pulumi.Output[Sequence[str]]
+    task_subnet_ids: pulumi.Output[Sequence[str]]
+    tasks_are_public: bool
+
+    def __init__(
+        self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Network", name, None, opts)
+        self.vpc = _vpc(name, args, pulumi.ResourceOptions(parent=self, transforms=[no_public_ips]))
+        self.vpc_id = self.vpc.vpc_id
+        self.public_subnet_ids = self.vpc.public_subnet_ids
+        self.database_subnet_ids = self.vpc.isolated_subnet_ids
+        self.tasks_are_public = args.settings.nat == "none"
+        self.task_subnet_ids = (
+            self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
+        )
+        aws.ec2.DefaultSecurityGroup(
+            f"{name}-default",
+            vpc_id=self.vpc_id,
+            ingress=[],
+            egress=[],
+            tags={**args.tags, "Name": f"{name}-default-closed"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+
+
+def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    """Keep public subnets from giving every network interface a public address (EC2.15).
+
+    awsx turns it on and has no argument for it. The load balancer, NAT gateways and tasks do
+    not need it: they ask for their addresses themselves.
+    """
+    if args.type_ != "aws:ec2/subnet:Subnet":
+        return None
+    return pulumi.ResourceTransformResult(
+        props={**args.props, "mapPublicIpOnLaunch": False}, opts=args.opts
+    )
+
+
+def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
+    prefix = args.settings.cidr.prefixlen
+    kinds = awsx.ec2.SubnetType
+    return awsx.ec2.Vpc(
+        name,
+        cidr_block=str(args.settings.cidr),
+        enable_dns_hostnames=True,
+        availability_zone_names=list(args.settings.zones),
+        subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
+        subnet_specs=[
+            awsx.ec2.SubnetSpecArgs(type=kind, name=role, cidr_mask=prefix + bits)
+            for kind, role, bits in (
+                (kinds.PUBLIC, "public", SMALL),
+                (kinds.PRIVATE, "private", LARGE),
+                (kinds.ISOLATED, "database", SMALL),
+            )
+        ],
+        nat_gateways=awsx.ec2.NatGatewayConfigurationArgs(strategy=NAT[args.settings.nat]),
+        tags=dict(args.tags),
+        opts=opts,
+    )

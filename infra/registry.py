@@ -1,0 +1,116 @@
+"""The app's image: its ECR repository, and the build that is pushed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+
+from infra.context import content_tag
+from infra.settings import ImageSettings
+
+CONTEXT = Path("webapp")
+"""Relative to the project: an absolute path would make every checkout a change of the image."""
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+UNTAGGED_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppImageArgs:
+    """What an image needs to be told."""
+
+    settings: ImageSettings
+    repository: str
+    protect: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class AppImage(pulumi.ComponentResource):
+    """The image of the app, tagged by what it was built from.
+
+    Unchanged sources are not built again; changed ones always get a new tag and so a new digest,
+    which the task definition names. Tags are immutable, so a tag never means two things. Going
+    back to sources that were pushed before is the one case in which ECR refuses a push: change
+    `imageRevision` then.
+    """
+
+    tag: str
+    repository_url: pulumi.Output[str]
+    repository_arn: pulumi.Output[str]
+    digest: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:AppImage", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        platform = PLATFORMS[args.settings.architecture]
+        self.tag = content_tag(CONTEXT, {"platform": platform, "revision": args.settings.revision})
+        repository = self._repository(name)
+        self.repository_url = repository.repository_url
+        self.repository_arn = repository.arn
+        self.digest = self._image(name, repository, platform).repo_digest
+        self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
+
+    def _repository(self, name: str) -> aws.ecr.Repository:
+        repository = aws.ecr.Repository(
+            f"{name}-app",
+            name=self.args.repository,
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(
+                scan_on_push=True
+            ),
+            force_delete=not self.args.protect,
+            tags=dict(self.args.tags),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        aws.ecr.LifecyclePolicy(
+            f"{name}-app",
+            repository=repository.name,
+            policy=json.dumps(lifecycle(self.args.settings.kept)),
+            opts=self.child,
+        )
+        return repository
+
+    def _image(self, name: str, repository: aws.ecr.Repository, platform: str) -> docker.Image:
+        login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
+        return docker.Image(
+            f"{name}-app",
+            image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
+            build=docker.DockerBuildArgs(
+                context=f"./{CONTEXT}", dockerfile=f"./{CONTEXT}/Dockerfile", platform=platform
+            ),
+            registry=docker.RegistryArgs(
+                server=login.proxy_endpoint,
+                username=login.user_name,
+                password=pulumi.Output.secret(login.password),
+            ),
+            opts=self.child,
+        )
+
+
+def lifecycle(kept: int) -> dict[str, object]:
+    """The ECR rules: untagged images go after a week, tagged ones when `kept` newer exist."""
+    untagged = {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": UNTAGGED_DAYS,
+    }
+    tagged = {
+        "tagStatus": "tagged",
+        "tagPatternList": ["*"],
+        "countType": "imageCountMoreThan",
+        "countNumber": kept,
+    }
+    return {
+        "rules": [
+            {"rulePriority": 1, "selection": untagged, "action": {"type": "expire"}},
+            {"rulePriority": 2, "selection": tagged, "action": {"type": "expire"}},
+        ]
+    }

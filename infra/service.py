@@ -1,0 +1,174 @@
+"""Stage 2: the app on ECS Fargate, and the ways between it, the load balancer and the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import container
+from infra.access import TaskAccess, TaskAccessArgs
+from infra.database import Database
+from infra.load_balancer import LoadBalancer
+from infra.network import Network
+from infra.registry import AppImage
+from infra.settings import ServiceSettings
+from infra.task import Task, TaskArgs
+
+RULE_PRIORITY = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """What a service needs to be told: its settings and its neighbours."""
+
+    settings: ServiceSettings
+    region: str
+    network: Network
+    image: AppImage
+    database: Database
+    balancer: LoadBalancer
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service(pulumi.ComponentResource):
+    """The app's tasks behind the load balancer.
+
+    A roll-out starts new tasks before it stops old ones, and goes back by itself when the new
+    ones do not get healthy.
+    """
+
+    cluster_name: pulumi.Output[str]
+    service_name: pulumi.Output[str]
+    log_group_name: pulumi.Output[str]
+    task_definition_arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Service", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        cluster, access = self._cluster(name), self._access(name)
+        task = self._task(name)
+        ready = [self._forward(name), access, task, args.network]
+        self.service = self._service(name, cluster, task, access, ready)
+        self.cluster_name = cluster.name
+        self.service_name = self.service.name
+        self.log_group_name = task.log_group_name
+        self.task_definition_arn = task.definition_arn
+        self.register_outputs(
+            {
+                "cluster_name": self.cluster_name,
+                "service_name": self.service_name,
+                "log_group_name": self.log_group_name,
+                "task_definition_arn": self.task_definition_arn,
+            }
+        )
+
+    def _cluster(self, name: str) -> aws.ecs.Cluster:
+        insights = "enabled" if self.args.settings.insights else "disabled"
+        return aws.ecs.Cluster(
+            f"{name}-cluster",
+            name=f"{name}-cluster",
+            settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value=insights)],
+            tags=dict(self.args.tags),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+    def _task(self, name: str) -> Task:
+        args = TaskArgs(
+            settings=self.args.settings,
+            region=self.args.region,
+            image=self.args.image,
+            database=self.args.database,
+            tags=self.args.tags,
+        )
+        return Task(name, args, self.child)
+
+    def _access(self, name: str) -> TaskAccess:
+        args = TaskAccessArgs(
+            vpc_id=self.args.network.vpc_id,
+            balancer_group_id=self.args.balancer.security_group_id,
+            database_group_id=self.args.database.security_group_id,
+            container_port=self.args.settings.port,
+            database_port=self.args.database.port,
+            tags=self.args.tags,
+        )
+        return TaskAccess(name, args, self.child)
+
+    def _forward(self, name: str) -> aws.lb.ListenerRule:
+        """Without it ECS refuses the target group: no load balancer would use it."""
+        return aws.lb.ListenerRule(
+            f"{name}-app",
+            listener_arn=self.args.balancer.listener_arn,
+            priority=RULE_PRIORITY,
+            conditions=[
+                aws.lb.ListenerRuleConditionArgs(
+                    path_pattern=aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
+                )
+            ],
+            actions=[
+                aws.lb.ListenerRuleActionArgs(
+                    type="forward", target_group_arn=self.args.balancer.target_group_arn
+                )
+            ],
+            tags=dict(self.args.tags),
+            opts=self.child,
+        )
+
+    def _service(
+        self,
+        name: str,
+        cluster: aws.ecs.Cluster,
+        task: Task,
+        access: TaskAccess,
+        ready: Sequence[pulumi.Resource],
+    ) -> aws.ecs.Service:
+        args, settings = self.args, self.args.settings
+        return aws.ecs.Service(
+            f"{name}-service",
+            name=f"{name}-service",
+            cluster=cluster.arn,
+            task_definition=task.definition_arn,
+            launch_type="FARGATE",
+            platform_version="LATEST",
+            desired_count=settings.desired_count,
+            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
+                subnets=args.network.task_subnet_ids,
+                security_groups=[access.security_group_id],
+                assign_public_ip=args.network.tasks_are_public,
+            ),
+            load_balancers=[
+                aws.ecs.ServiceLoadBalancerArgs(
+                    target_group_arn=args.balancer.target_group_arn,
+                    container_name=container.NAME,
+                    container_port=settings.port,
+                )
+            ],
+            **rollout(settings),
+            enable_execute_command=settings.exec_enabled,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            tags=dict(args.tags),
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, depends_on=list(ready)
+            ),
+        )
+
+
+def rollout(settings: ServiceSettings) -> dict[str, Any]:
+    """How ECS changes from one generation of tasks to the next."""
+    return {
+        "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
+            enable=True, rollback=True
+        ),
+        "deployment_minimum_healthy_percent": 100,
+        "deployment_maximum_percent": 200,
+        "health_check_grace_period_seconds": settings.grace_period,
+        "availability_zone_rebalancing": "ENABLED",
+        # The provider's own waiting takes a rolled-back deployment for a success.
+        "wait_for_steady_state": False,
+    }

@@ -1,0 +1,96 @@
+"""What one setting's text may say: each rule turns it into a value or says what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Network
+
+PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+"""RFC 1918."""
+WIDEST, NARROWEST = 16, 19
+"""Prefix lengths: AWS allows no VPC wider than /16; below /19 a load balancer's subnet, which is
+1/256 of the VPC, would be smaller than the /27 that ELB asks for."""
+
+
+def boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def integer(low: int, high: int, why: str = "") -> Callable[[str], int]:
+    """A whole number from `low` to `high`; `why` ends the sentence that refuses another."""
+
+    def rule(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]+", text):
+            raise ValueError(f"{text!r} is not a whole number; it must be {low} to {high}{why}")
+        if not low <= int(text) <= high:
+            raise ValueError(f"{text} is outside {low} to {high}{why}")
+        return int(text)
+
+    return rule
+
+
+def choice(options: Collection[str]) -> Callable[[str], str]:
+    def rule(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"{text!r} is unknown; choose one of {', '.join(options)}")
+        return text
+
+    return rule
+
+
+def one_of(numbers: Collection[int]) -> Callable[[str], int]:
+    def rule(text: str) -> int:
+        if not text.isdecimal() or int(text) not in numbers:
+            raise ValueError(f"{text!r} is not one of {', '.join(map(str, numbers))}")
+        return int(text)
+
+    return rule
+
+
+def pattern(expression: str, meaning: str) -> Callable[[str], str]:
+    """Text that matches wholly; `meaning` completes the sentence "… is not"."""
+
+    def rule(text: str) -> str:
+        if not re.fullmatch(expression, text):
+            raise ValueError(f"{text!r} is not {meaning}")
+        return text
+
+    return rule
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Comma-separated names; none when the text is empty."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def private_range(text: str) -> IPv4Network:
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError as wrong:
+        raise ValueError(f"{text!r} is not an address range like 10.0.0.0/16") from wrong
+    if "/" not in text:
+        raise ValueError(f"{text} has no length; write e.g. {text}/16")
+    if str(network) != text:
+        raise ValueError(f"{text} is not where its range begins; write {network}")
+    if network.prefixlen < WIDEST:
+        raise ValueError(f"{text} is larger than a VPC can be; take /{WIDEST} to /{NARROWEST}")
+    if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
+        ranges = ", ".join(map(str, PRIVATE_RANGES))
+        raise ValueError(f"{text} is not private; take a part of {ranges}")
+    if network.prefixlen > NARROWEST:
+        raise ValueError(f"{text} is too small for the subnets; take /{WIDEST} to /{NARROWEST}")
+    return network
+
+
+def status_codes(text: str) -> str:
+    """HTTP codes as ELB writes them: one, several with commas, or a range, within 200 to 499."""
+    spans = [re.fullmatch(r"(\d{3})(?:-(\d{3}))?", part) for part in text.split(",")]
+    bounds = [(int(span[1]), int(span[2] or span[1])) for span in spans if span]
+    if len(bounds) < len(spans) or not all(200 <= low <= high <= 499 for low, high in bounds):
+        raise ValueError(
+            f"{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)"
+        )
+    return text

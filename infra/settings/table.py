@@ -1,0 +1,21 @@
+"""The settings as the README's Markdown table: `python -m infra.settings.table`."""
+
+from __future__ import annotations
+
+import sys
+
+from infra.settings.keys import KEYS
+
+
+def table() -> str:
+    """One row for each key, in the order of the stack's parts."""
+    rows = [f"| `{key.name}` | {key.meaning} | {_default(key.default)} |" for key in KEYS]
+    return "\n".join(["| key | meaning | default |", "|---|---|---|", *rows, ""])
+
+
+def _default(text: str) -> str:
+    return f"`{text}`" if text else "empty"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

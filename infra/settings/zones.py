@@ -1,0 +1,60 @@
+"""Which availability zones a region has, without asking AWS."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+ZONE_LETTERS = MappingProxyType(
+    {
+        "ap-northeast-1": "acd",
+        "ap-northeast-2": "abcd",
+        "ap-northeast-3": "abc",
+        "ap-southeast-1": "abc",
+        "ap-southeast-2": "abc",
+        "eu-central-1": "abc",
+        "eu-west-1": "abc",
+        "eu-west-2": "abc",
+        "us-east-2": "abc",
+        "us-west-2": "abcd",
+    }
+)
+"""The zones that every account sees, by region.
+
+A look-up would make the network depend on the day: a zone that AWS adds must not move a subnet.
+Regions whose zones differ from account to account (us-east-1, us-west-1) are left out on purpose.
+"""
+
+
+def choose(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The named zones, or else the region's first `count`.
+
+    ValueError when they are not the region's, or when careapp cannot know the region's.
+    """
+    if names:
+        return _named(region, count, names)
+    if region not in ZONE_LETTERS:
+        raise ValueError(
+            f"the zones of {region} are not known here; name them: "
+            f"`pulumi config set zones {region}a,{region}b`"
+        )
+    letters = ZONE_LETTERS[region]
+    if count > len(letters):
+        raise ValueError(f"{count} zones are wanted, but {region} has {len(letters)}; want fewer")
+    return tuple(region + letter for letter in letters[:count])
+
+
+def _named(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(re.escape(region) + "[a-z]", name):
+            raise ValueError(f"{name} is no zone of {region}; its zones are like {region}a")
+        if name[-1] not in ZONE_LETTERS.get(region, name[-1]):
+            offered = ", ".join(region + letter for letter in ZONE_LETTERS[region])
+            raise ValueError(f"{name} is not open to every account; {region} has {offered}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)} names a zone twice; name each once")
+    if len(names) != count:
+        raise ValueError(
+            f"{', '.join(names)} is {len(names)} but zoneCount is {count}; make them agree"
+        )
+    return names

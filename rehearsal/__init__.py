@@ -1,0 +1,1 @@
+"""The local cloud on which the same Pulumi program runs without an AWS account."""

@@ -1,0 +1,127 @@
+"""The commands ``./careapp rehearse``, ``shell`` and ``cloud``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rehearsal import commands, console
+from rehearsal.client import CloudError
+from rehearsal.clock import DEFAULT_SPEED
+
+REGION = "ap-northeast-1"
+
+
+def options(command: click.decorators.FC) -> click.decorators.FC:
+    """How a local cloud runs, for every command that may start one."""
+    for option in (
+        click.option(
+            "--tasks",
+            type=click.Choice(["auto", "docker", "process"]),
+            default="auto",
+            show_default=True,
+            help="Run tasks as containers of the built image, or as processes of the image's own "
+            "command; auto takes Docker where an engine can build the image.",
+        ),
+        click.option(
+            "--speed",
+            type=click.FloatRange(min=1, max=200),
+            default=DEFAULT_SPEED,
+            show_default=True,
+            help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=None,
+            help="Loopback port of the page; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--region", default=REGION, show_default=True, help="The region to stand for."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run the stack on this machine, without an AWS account."""
+
+
+@main.command()
+@options
+@click.option("--stack", default="poc", show_default=True, help="Whose stack file to rehearse.")
+@click.option("--exit", "leave", is_flag=True, help="Verify, destroy and exit with 0 or 1.")
+@click.option(
+    "--until", type=click.Choice(["stage1", "stage2"]), default="stage2", show_default=True,
+    help="The last stage to put up.",
+)  # fmt: skip
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(dir_okay=False, writable=True),
+    help="Write what happened, with times, to this file.",
+)
+def rehearse(stack: str, leave: bool, until: str, report: str | None, **how: object) -> None:
+    """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
+
+    \b
+      ./careapp rehearse                      both stages, then stay up
+      ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
+      ./careapp rehearse --until stage1       the network, database and balancer only
+    """
+    sys.exit(commands.rehearse(stack, commands.options(**how), leave, until, report))
+
+
+@main.command()
+@options
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def shell(command: tuple[str, ...], **how: object) -> None:
+    """A shell, or one COMMAND, in which pulumi, aws and boto3 talk to the local cloud.
+
+    \b
+      ./careapp shell
+      $ pulumi stack init poc && pulumi up -s poc
+      $ pulumi config set ecsEnabled true && pulumi up -s poc
+      $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
+      $ pulumi destroy -s poc
+      ./careapp shell -- pulumi preview -s poc
+
+    The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
+    """
+    sys.exit(commands.shell(list(command), commands.options(**how)))
+
+
+@main.group()
+def cloud() -> None:
+    """The local cloud that stays up between commands."""
+
+
+@cloud.command()
+@options
+def start(**how: object) -> None:
+    """Start it in the background."""
+    sys.exit(commands.cloud_start(commands.options(**how)))
+
+
+@cloud.command()
+def stop() -> None:
+    """Stop it: its tasks, databases and listeners end, and what it held is gone."""
+    sys.exit(commands.cloud_stop())
+
+
+@cloud.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(as_json: bool) -> None:
+    """Say whether it runs, and what runs in it. Exit code 0 when it runs, 1 when not."""
+    sys.exit(commands.cloud_status(as_json))
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="./careapp")
+    except CloudError as problem:
+        console.fail(str(problem))
+        sys.exit(1)

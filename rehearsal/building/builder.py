@@ -1,0 +1,147 @@
+"""Builds an image and pushes it to the local cloud's ECR; remembers how to run it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from infra.context import content_tag
+from rehearsal.building import dockerfile, layout, venvs
+from rehearsal.images import ImageNotFound, LocalImage
+from rehearsal.providers.calls import Calls
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class BuildError(Exception):
+    """The image cannot be built. The message holds the builder's last lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be built: pulumi-docker's ``build`` argument and the image's name with its tag."""
+
+    name: str
+    context: Path
+    dockerfile: Path | None
+    platform: str
+    arguments: Mapping[str, str]
+
+    @property
+    def file(self) -> Path:
+        return self.dockerfile or self.context / "Dockerfile"
+
+
+class Builder:
+    """Images of one local cloud, by tag and by digest."""
+
+    def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
+        self._calls, self._folder, self._docker = calls, folder, docker
+        self._images: dict[str, LocalImage] = {}
+        self._lock = threading.Lock()
+
+    def find(self, reference: str) -> LocalImage:
+        """The image of a tag or digest. Raises ``ImageNotFound``."""
+        with self._lock:
+            if reference not in self._images:
+                raise ImageNotFound(reference)
+            return self._images[reference]
+
+    def build(self, wanted: Wanted) -> str:
+        """Build, push, and return the digest (``sha256:…``). Raises ``BuildError``."""
+        if not wanted.file.is_file():
+            raise BuildError(f"{wanted.file}: no such Dockerfile")
+        stage = dockerfile.read(wanted.file, dict(wanted.arguments))
+        image = self._with_docker(wanted, stage) if self._docker else self._unpacked(wanted, stage)
+        digest = self._push(wanted, image)
+        repository = wanted.name.rpartition(":")[0]
+        with self._lock:
+            for reference in (wanted.name, f"{repository}@{digest}"):
+                self._images[reference] = image
+        return digest
+
+    def _unpacked(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:
+        """Without Docker: the copied files in a folder and the locked packages in a venv."""
+        key = content_tag(wanted.context, {"platform": wanted.platform, **wanted.arguments})
+        root = self._folder / key
+        shutil.rmtree(root, ignore_errors=True)
+        layout.lay_out(wanted.context, stage.copies, root)
+        lock = wanted.context / "requirements.txt"
+        folder = root / str(stage.workdir).lstrip("/")
+        folder.mkdir(parents=True, exist_ok=True)
+        return LocalImage(
+            reference=wanted.name,
+            digest="sha256:" + hashlib.sha256(key.encode()).hexdigest(),
+            platform=wanted.platform,
+            folder=folder,
+            environment={n: v for n, v in stage.environment.items() if n != "PATH"},
+            command=stage.command,
+            user=stage.user,
+            python=venvs.venv(lock) if lock.exists() else None,
+            docker=False,
+        )
+
+    def _with_docker(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:
+        """With a Docker engine: its own build of the Dockerfile, for the platform asked for."""
+        command = ["docker", "build", "--quiet", "--platform", wanted.platform]
+        command += ["--tag", wanted.name, "--file", str(wanted.file)]
+        for name, value in wanted.arguments.items():
+            command += ["--build-arg", f"{name}={value}"]
+        built = subprocess.run(
+            [*command, str(wanted.context)], capture_output=True, text=True, check=False
+        )
+        if built.returncode:
+            last = "\n".join((built.stdout + built.stderr).splitlines()[-20:])
+            raise BuildError(f"docker build ended with {built.returncode}:\n{last}")
+        return LocalImage(
+            reference=wanted.name,
+            digest=built.stdout.strip().splitlines()[-1],
+            platform=wanted.platform,
+            folder=wanted.context,
+            environment=stage.environment,
+            command=stage.command,
+            user=stage.user,
+            python=None,
+            docker=True,
+        )
+
+    def _push(self, wanted: Wanted, image: LocalImage) -> str:
+        """Put the image into ECR, as ``docker push`` would, and return ECR's digest of it."""
+        host, _, rest = wanted.name.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": {"platform": image.platform},
+                # moto makes the manifest's digest from those of its layers.
+                "layers": [{"digest": image.digest}],
+            }
+        )
+        params = {
+            "registryId": host.partition(".")[0],
+            "repositoryName": repository,
+            "imageTag": tag,
+            "imageManifest": manifest,
+        }
+        try:
+            answer = self._calls("ecr", "put_image", params)
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] != "ImageAlreadyExistsException":
+                raise
+            answer = {"image": {"imageId": self._pushed(repository, tag)}}
+        return str(answer["image"]["imageId"]["imageDigest"])
+
+    def _pushed(self, repository: str, tag: str) -> dict[str, str]:
+        """The id of an image that the repository already holds: the same image pushed twice."""
+        params = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
+        return {"imageDigest": found["imageDigest"]}

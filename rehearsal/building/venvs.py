@@ -1,0 +1,48 @@
+"""A venv for each lock file: what ``pip install`` puts into the image, for tasks that run without Docker."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rehearsal.paths import cache
+
+READY = "careapp-ready"
+
+
+class InstallError(Exception):
+    """The image's packages could not be installed. The message holds pip's last lines."""
+
+
+def venv(lock: Path) -> Path:
+    """The ``bin`` folder of a venv with exactly ``lock``'s packages; made once, then kept in the cache."""
+    key = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = cache() / "venvs" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{key}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not (folder / READY).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(folder, lock)
+            (folder / READY).touch()
+    return folder / "bin"
+
+
+def _make(folder: Path, lock: Path) -> None:
+    _run(sys.executable, "-m", "venv", str(folder))
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    _run(*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
+
+
+def _run(*command: str) -> None:
+    with tempfile.TemporaryFile("w+") as output:
+        status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
+        if status:
+            output.seek(0)
+            last = "\n".join(output.read().splitlines()[-15:])
+            raise InstallError(f"{' '.join(command[1:4])} … ended with {status}:\n{last}")

@@ -1,0 +1,157 @@
+"""The local cloud's own process: ``python -m rehearsal.cloud`` (``./careapp cloud start`` starts it)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rehearsal.clock import Clock
+from rehearsal.paths import Home, home
+
+log = logging.getLogger("rehearsal.cloud")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a local cloud is to run."""
+
+    region: str
+    speed: float
+    port: int | None
+    docker: bool
+
+
+class AlreadyRunning(Exception):
+    """Another local cloud holds this folder."""
+
+
+class Cloud:
+    """All parts of one local cloud, started in order and stopped in the reverse one."""
+
+    def __init__(self, home: Home, options: Options) -> None:
+        self.home, self.options = home, options
+        self._stops = contextlib.ExitStack()
+
+    def start(self) -> dict[str, Any]:
+        """Start every part and return the facts that clients need. Stops all again when one fails."""
+        from rehearsal.building.builder import Builder
+        from rehearsal.control.api import Api
+        from rehearsal.data.plane import DataPlane
+        from rehearsal.hosts import Hosts
+        from rehearsal.language import Language
+        from rehearsal.providers.aws_provider import AwsServicer
+        from rehearsal.providers.awsx import AwsxServicer
+        from rehearsal.providers.calls import Calls
+        from rehearsal.providers.docker_provider import DockerServicer
+
+        with contextlib.ExitStack() as stops:
+            folder = self.home.cloud
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            stops.callback(shutil.rmtree, folder, ignore_errors=True)
+            api = Api(self.options.region)
+            api.start()
+            stops.callback(api.stop)
+            calls = Calls(api.endpoint, self.options.region)
+            builder = Builder(calls, folder / "images", docker=self.options.docker)
+            plane = DataPlane(
+                folder=folder / "data",
+                clock=Clock(self.options.speed),
+                images=builder.find,
+                port=self.options.port,
+                aws_endpoint=api.endpoint,
+            )
+            plane.start()
+            stops.callback(plane.stop)
+            language = Language()
+            hosts = Hosts(
+                language,
+                {
+                    "aws": AwsServicer(api.endpoint, self.options.region),
+                    "awsx": AwsxServicer(),
+                    "docker": DockerServicer(builder, lambda: language.folder),
+                },
+            )
+            hosts.start()
+            stops.callback(hosts.stop)
+            self.describe: Callable[[], dict[str, object]] = plane.describe
+            self._stops = stops.pop_all()
+        return {
+            "pid": os.getpid(),
+            "endpoint": api.endpoint,
+            "environment": hosts.environment,
+            "options": asdict(self.options),
+        }
+
+    def stop(self) -> None:
+        """Stop every part; what cannot be stopped is logged and does not keep the others running."""
+        self._stops.close()
+
+
+@contextlib.contextmanager
+def only_one(home: Home) -> Iterator[IO[str]]:
+    """Hold the folder's lock. Raises ``AlreadyRunning``."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"a local cloud already runs in {home.folder}") from None
+        yield held
+
+
+def main() -> int:
+    """Run a local cloud until SIGTERM; standard input holds its options as JSON."""
+    options = Options(**json.loads(sys.stdin.read()))
+    place = home()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Every request of every client would be a line otherwise.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    stop = threading.Event()
+    # A client's Ctrl-C reaches its whole process group; only SIGTERM ends the local cloud.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        with only_one(place):
+            serve(place, options, stop)
+    except Exception as problem:
+        log.exception("the local cloud could not start")
+        _write(place.facts, {"pid": os.getpid(), "failed": f"{problem}"})
+        return 1
+    return 0
+
+
+def serve(place: Home, options: Options, stop: threading.Event) -> None:
+    """Start, tell clients where, and run until ``stop`` is set."""
+    cloud = Cloud(place, options)
+    facts = cloud.start()
+    try:
+        while True:
+            _write(place.facts, {**facts, "state": cloud.describe()})
+            if stop.wait(0.5):
+                break
+    finally:
+        cloud.stop()
+        place.facts.unlink(missing_ok=True)
+
+
+def _write(file: Path, facts: dict[str, Any]) -> None:
+    """Replace the file in one step: a reader never sees half of it."""
+    half = file.with_suffix(".part")
+    half.write_text(json.dumps(facts, default=str))
+    half.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

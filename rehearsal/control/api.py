@@ -1,0 +1,50 @@
+"""The AWS API of the local cloud: moto's server in this process, on loopback."""
+
+from __future__ import annotations
+
+import os
+
+from rehearsal.control import hooks
+
+SETTINGS = {
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "MOTO_ACM_VALIDATION_WAIT": "1",
+    "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
+    # Otherwise moto looks for a Docker engine of its own accord.
+    "DOCKER_HOST": "unix:///nonexistent",
+    # moto itself calls boto3 in places; it must never meet the user's real credentials.
+    "AWS_ACCESS_KEY_ID": "rehearsal",
+    "AWS_SECRET_ACCESS_KEY": "rehearsal",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+class Api:
+    """moto with the rehearsal's hooks, answering on one loopback port."""
+
+    def __init__(self, region: str) -> None:
+        hooks.registry.region = region
+        self._region = region
+        self.endpoint = ""
+
+    def start(self, port: int = 0) -> None:
+        """Answer from now on at ``endpoint``. Port 0 takes any that is free."""
+        for name in NEVER:
+            os.environ.pop(name, None)
+        os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
+        from moto.server import ThreadedMotoServer
+
+        from rehearsal.control import contract, rules
+
+        contract.check()
+        hooks.install()
+        rules.install()
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        self._server.start()
+        host, bound = self._server.get_host_and_port()
+        self.endpoint = f"http://{host}:{bound}"
+
+    def stop(self) -> None:
+        """Close the port."""
+        self._server.stop()

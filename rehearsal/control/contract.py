@@ -1,0 +1,47 @@
+"""What the rehearsal relies on inside moto: checked at every start, so that another version fails loudly."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+
+VERSION = "5.2.5"
+"""The version of moto whose inside was read."""
+
+RELIED_ON = (
+    ("moto.core.responses", "BaseResponse.call_action"),
+    ("moto.core.responses", "BaseResponse.parse_parameters"),
+    ("moto.core.responses", "BaseResponse.serialized"),
+    ("moto.core.responses", "ActionResult"),
+    ("moto.core.exceptions", "ServiceException"),
+    ("moto.backends", "get_backend"),
+    ("moto.elbv2.models", "FakeTargetGroup.health_for"),
+    ("moto.elbv2.models", "FakeHealthStatus"),
+    ("moto.rds.models", "DBInstance"),
+    ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
+)
+
+
+class WrongMoto(Exception):
+    """The installed moto is not the one that the rehearsal was written for."""
+
+
+def check() -> None:
+    """Raise ``WrongMoto`` when a part of moto that the rehearsal uses is missing."""
+    installed = metadata.version("moto")
+    missing = [f"{module}.{name}" for module, name in RELIED_ON if not _there(module, name)]
+    if installed != VERSION or missing:
+        what = f"; it lacks {', '.join(missing)}" if missing else ""
+        raise WrongMoto(
+            f"moto {installed} is installed, the rehearsal needs {VERSION}{what}: "
+            "run ./careapp again, which installs the locked versions"
+        )
+
+
+def _there(module: str, name: str) -> bool:
+    found: object = importlib.import_module(module)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True

@@ -1,0 +1,203 @@
+"""Rules that AWS enforces and moto does not: the admission hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rehearsal.control.hooks import Params, Refused, backend, before
+
+FARGATE: dict[int, Iterable[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4097, 1024),
+    1024: range(2048, 8193, 1024),
+    2048: range(4096, 16385, 1024),
+    4096: range(8192, 30721, 1024),
+    8192: range(16384, 61441, 4096),
+    16384: range(32768, 122881, 8192),
+}
+"""CPU units: the MiB of memory that go with them (ECS developer guide, "Fargate task definition differences")."""
+
+
+def install() -> None:
+    """The rules hook themselves in as this module is imported; the call makes that visible."""
+
+
+@before("ecs", "RegisterTaskDefinition")
+def fargate_size(params: Params) -> None:
+    if "FARGATE" not in (params.get("requiresCompatibilities") or []):
+        return
+    if int(params.get("memory") or 0) not in FARGATE.get(int(params.get("cpu") or 0), ()):
+        raise Refused("ClientException", "No Fargate configuration exists for given values.")
+    if params.get("networkMode") != "awsvpc":
+        raise Refused("ClientException", "Fargate only supports network mode ‘awsvpc’.")
+
+
+@before("ecs", "CreateService")
+def service_once(params: Params) -> None:
+    cluster = str(params.get("cluster", "default")).rpartition("/")[2]
+    found = backend("ecs").services.get(f"{cluster}:{params['serviceName']}")
+    if found and found.status == "ACTIVE":
+        raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+
+
+@before("ecs", "CreateService")
+def service_has_network(params: Params) -> None:
+    if not (params.get("networkConfiguration") or {}).get("awsvpcConfiguration"):
+        raise Refused(
+            "InvalidParameterException",
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )
+
+
+@before("ecs", "CreateService")
+def target_group_attached(params: Params) -> None:
+    groups = backend("elbv2").target_groups
+    for balancer in params.get("loadBalancers") or []:
+        arn = balancer.get("targetGroupArn")
+        if arn in groups and not groups[arn].load_balancer_arns:
+            raise Refused(
+                "InvalidParameterException",
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
+            )
+
+
+@before("ecs", "DeleteCluster")
+def cluster_empty(params: Params) -> None:
+    name = str(params["cluster"]).rpartition("/")[2]
+    services = backend("ecs").services.values()
+    if any(service.cluster_name == name and service.status == "ACTIVE" for service in services):
+        raise Refused(
+            "ClusterContainsServicesException",
+            "The Cluster cannot be deleted while Services are active.",
+        )
+
+
+@before("elbv2", "CreateLoadBalancer")
+def two_zones(params: Params) -> None:
+    mappings = params.get("SubnetMappings") or []
+    ids = params.get("Subnets") or [mapping["SubnetId"] for mapping in mappings]
+    subnets = backend("ec2").describe_subnets(subnet_ids=ids)
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
+        raise Refused(
+            "InvalidConfigurationRequest",
+            "At least two subnets in two different Availability Zones must be specified",
+        )
+
+
+@before("elbv2", "CreateLoadBalancer")
+def short_name(params: Params) -> None:
+    if len(params["Name"]) > 32:
+        words = f"The load balancer name '{params['Name']}' cannot be longer than '32' characters"
+        raise Refused("ValidationError", words)
+
+
+@before("elbv2", "CreateListener")
+def one_listener_a_port(params: Params) -> None:
+    balancer = backend("elbv2").load_balancers[params["LoadBalancerArn"]]
+    if any(str(listener.port) == str(params.get("Port")) for listener in balancer.listeners.values()):
+        words = "A listener already exists on this port for this load balancer"
+        raise Refused("DuplicateListener", words)
+    if params.get("Protocol") == "HTTPS" and not params.get("Certificates"):
+        words = "A certificate must be specified for HTTPS listeners"
+        raise Refused("CertificateNotFound", words)
+
+
+def _health_check(params: Params) -> None:
+    interval = int(params.get("HealthCheckIntervalSeconds") or 30)
+    timeout = int(params.get("HealthCheckTimeoutSeconds") or 5)
+    if timeout >= interval:
+        raise Refused(
+            "ValidationError",
+            f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'",
+        )
+    path = params.get("HealthCheckPath")
+    if path is not None and not str(path).startswith("/"):
+        raise Refused("ValidationError", f"Health check path '{path}' must start with '/'")
+
+
+before("elbv2", "CreateTargetGroup")(_health_check)
+
+
+@before("elbv2", "ModifyTargetGroup")
+def changed_health_check(params: Params) -> None:
+    group = backend("elbv2").target_groups.get(params["TargetGroupArn"])
+    now: dict[str, Any] = {}
+    if group:
+        now = {
+            "HealthCheckIntervalSeconds": group.healthcheck_interval_seconds,
+            "HealthCheckTimeoutSeconds": group.healthcheck_timeout_seconds,
+        }
+    _health_check({**now, **params})
+
+
+@before("elbv2", "DeleteTargetGroup")
+def target_group_unused(params: Params) -> None:
+    arn = params["TargetGroupArn"]
+    for balancer in backend("elbv2").load_balancers.values():
+        for listener in balancer.listeners.values():
+            if arn in str(listener.default_actions) or arn in str(list(listener.rules.values())):
+                words = f"Target group '{arn}' is currently in use by a listener or a rule"
+                raise Refused("ResourceInUse", words)
+
+
+@before("rds", "CreateDBInstance")
+def password_once(params: Params) -> None:
+    if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
+        raise Refused(
+            "InvalidParameterCombination",
+            "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+        )
+    if int(params.get("AllocatedStorage") or 0) < 20:
+        raise Refused(
+            "InvalidParameterCombination",
+            f"Invalid storage size for engine name {params['Engine']} and storage type gp3: "
+            f"{params.get('AllocatedStorage')}",
+        )
+
+
+@before("rds", "CreateDBSubnetGroup")
+def subnet_group_zones(params: Params) -> None:
+    subnets = backend("ec2").describe_subnets(subnet_ids=params["SubnetIds"])
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
+        raise Refused(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+            "Current AZ coverage is one. Add subnets to cover at least 2 AZs.",
+        )
+
+
+@before("rds", "DeleteDBSubnetGroup")
+def subnet_group_unused(params: Params) -> None:
+    name = params["DBSubnetGroupName"].lower()
+    for database in backend("rds").databases.values():
+        if database._db_subnet_group_name == name:
+            raise Refused(
+                "InvalidDBSubnetGroupStateFault",
+                f"Cannot delete the subnet group {name!r} because at least one database instance: "
+                f"{database.db_instance_identifier} is still using it.",
+            )
+
+
+@before("rds", "DeleteDBParameterGroup")
+def parameter_group_unused(params: Params) -> None:
+    name = params["DBParameterGroupName"]
+    for database in backend("rds").databases.values():
+        if getattr(database, "db_parameter_group_name", None) == name:
+            raise Refused(
+                "InvalidDBParameterGroupState",
+                "One or more database instances are still members of this parameter group "
+                f"{name}, so the group cannot be deleted",
+            )
+
+
+@before("ec2", "DeleteSubnet")
+def subnet_unused(params: Params) -> None:
+    subnet = params["SubnetId"]
+    balancers = backend("elbv2").load_balancers.values()
+    gateways = backend("ec2").nat_gateways.values()
+    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
+    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
+    if in_use:
+        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)

@@ -1,0 +1,259 @@
+"""RDS: a real PostgreSQL server behind every DB instance that is created."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
+
+from rehearsal.control import hooks
+from rehearsal.data import parameters, rds_secret
+from rehearsal.data.authority import Authority
+from rehearsal.data.guardian import GROUP, Guardian
+from rehearsal.data.hooking import Hooking
+from rehearsal.data.postgres import Postgres
+from rehearsal.data.rds_names import endpoint, password, secret_string
+
+log = logging.getLogger(__name__)
+
+
+class Databases:
+    """The DB instances and their servers. One thread does what takes time, in the order it was asked."""
+
+    def __init__(self, folder: Path, authority: Authority, guardian: Guardian) -> None:
+        self._folder, self._authority, self._guardian = folder, authority, guardian
+        self._servers: dict[str, Postgres] = {}
+        self._problems: dict[str, str] = {}
+        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
+
+    def start(self, hooking: Hooking) -> None:
+        """Put the hooks in and take work."""
+        _patch(hooking, self._created)
+        hooking.after("rds", "ModifyDBInstance", self._modified)
+        hooking.after("rds", "DeleteDBInstance", self._deleted)
+        hooking.after("rds", "StopDBInstance", self._stop_asked)
+        hooking.after("rds", "StartDBInstance", self._start_asked)
+        hooking.after("rds", "RebootDBInstance", self._rebooted)
+        hooking.after("rds", "ModifyDBParameterGroup", self._parameters_changed)
+        hooking.after("secretsmanager", "RotateSecret", self._rotated)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End every server and remove its files."""
+        if self._thread.is_alive():
+            self._work.put(None)
+            self._thread.join(40)
+        for identifier in list(self._servers):
+            self._remove(identifier)
+
+    def server(self, identifier: str) -> Postgres | None:
+        """The server of an instance, or None."""
+        return self._servers.get(identifier)
+
+    def describe(self) -> list[dict[str, object]]:
+        """For ``cloud status``."""
+        found = []
+        for identifier, instance in list(hooks.backend("rds").databases.items()):
+            server = self._servers.get(identifier)
+            found.append(
+                {
+                    "id": identifier,
+                    "status": instance.status,
+                    "endpoint": _address(instance),
+                    "listens": f"127.0.0.1:{server.port}" if server and server.pid else None,
+                    "pid": server.pid if server else None,
+                    "not_applied": self._declared(instance).not_applied,
+                    "problem": self._problems.get(identifier),
+                }
+            )
+        return found
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception:
+                log.exception("a change of the rehearsal's database failed")
+
+    def _created(self, instance: Any) -> None:
+        if instance.engine == "postgres":
+            instance.status = "creating"
+            self._work.put(lambda: self._create(instance))
+
+    def _create(self, instance: Any) -> None:
+        name = str(instance.db_instance_identifier)
+        certificate, key = self._authority.issue([_address(instance), "localhost", "127.0.0.1"])
+        with hooks.LOCK:
+            declared, word = self._declared(instance), rds_secret.current(instance)
+        folder = self._folder / f"postgres-{name}"
+        server = Postgres(folder, certificate, key, declared.settings, declared.force_ssl)
+        try:
+            server.create()
+            self._servers[name] = server
+            self._launch(server)
+            server.add_master(instance.master_username, word, instance.db_name)
+        except Exception as failed:
+            self._problems[name] = str(failed)
+            _set(instance, "failed")
+            raise
+        _set(instance, "available")
+
+    def _launch(self, server: Postgres) -> None:
+        server.start()
+        if server.pid:
+            self._guardian.watch(GROUP, server.pid)
+
+    def _halt(self, server: Postgres) -> None:
+        pid = server.pid
+        server.stop()
+        if pid:
+            self._guardian.forget(GROUP, pid)
+
+    def _remove(self, identifier: str) -> None:
+        server = self._servers.pop(identifier, None)
+        if server is not None:
+            self._halt(server)
+            server.remove()
+
+    def _deleted(self, params: hooks.Params) -> None:
+        name = str(params["DBInstanceIdentifier"])
+        self._work.put(lambda: self._remove(name))
+
+    def _stop_asked(self, params: hooks.Params) -> None:
+        self._later(params, "stopping", self._halt, "stopped")
+
+    def _start_asked(self, params: hooks.Params) -> None:
+        self._later(params, "starting", self._launch, "available")
+
+    def _rebooted(self, params: hooks.Params) -> None:
+        def again(server: Postgres) -> None:
+            self._halt(server)
+            self._launch(server)
+
+        self._later(params, "rebooting", again, "available")
+
+    def _modified(self, params: hooks.Params) -> None:
+        instance = _find(params["DBInstanceIdentifier"])
+        if params.get("RotateMasterUserPassword"):
+            self._rotate(instance, None)
+            return
+        with hooks.LOCK:
+            declared = self._declared(instance)
+            word = rds_secret.current(instance)
+        changed = params.get("MasterUserPassword") or params.get("ManageMasterUserPassword")
+
+        def change(server: Postgres) -> None:
+            server.settings, server.force_ssl = declared.settings, declared.force_ssl
+            server.reload()
+            if changed is not None:
+                server.set_password(instance.master_username, word)
+
+        self._later(params, "modifying", change, "available")
+
+    def _parameters_changed(self, params: hooks.Params) -> None:
+        name = str(params["DBParameterGroupName"]).lower()
+        for instance in hooks.backend("rds").databases.values():
+            running = instance.status == "available"
+            if running and str(instance.db_parameter_group_name or "").lower() == name:
+                same = {"DBInstanceIdentifier": instance.db_instance_identifier}
+                self._modified(same)
+
+    def _rotated(self, params: hooks.Params) -> None:
+        secret = hooks.backend("secretsmanager").secrets[params["SecretId"]]
+        for instance in hooks.backend("rds").databases.values():
+            managed = getattr(instance, "master_user_secret", None)
+            if managed is not None and managed.secret is secret:
+                self._undo_moto(secret)
+                self._rotate(instance, params.get("ClientRequestToken"))
+
+    @staticmethod
+    def _undo_moto(secret: Any) -> None:
+        """Moto has made an empty version the current one; RDS does so only when the database has it."""
+        empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
+        for key in empty:
+            del secret.versions[key]
+        newest = list(secret.versions.values())[-1]
+        newest["version_stages"] = ["AWSCURRENT"]
+        secret.set_default_version_id(newest["version_id"])
+
+    def _rotate(self, instance: Any, version: str | None) -> None:
+        made, word = rds_secret.begin_rotation(instance, version)
+
+        def change(server: Postgres) -> None:
+            server.set_password(instance.master_username, word)
+            rds_secret.finish_rotation(instance, made)
+
+        same = {"DBInstanceIdentifier": instance.db_instance_identifier}
+        self._later(same, "resetting-master-credentials", change, "available")
+
+    def _later(
+        self, params: hooks.Params, now: str, work: Callable[[Postgres], None], after: str
+    ) -> None:
+        name = str(params.get("NewDBInstanceIdentifier") or params["DBInstanceIdentifier"])
+        instance = _find(name)
+        instance.status = now
+
+        def do() -> None:
+            server = self._servers.get(name)
+            if server is not None:
+                work(server)
+            _set(instance, after)
+
+        self._work.put(do)
+
+    @staticmethod
+    def _declared(instance: Any) -> parameters.Parameters:
+        group = instance.db_parameter_groups()[0]
+        values = {
+            str(name): str(each["ParameterValue"])
+            for name, each in group.parameters.items()
+            if each.get("ParameterValue") is not None
+        }
+        return parameters.read(values, str(group.family))
+
+
+def _find(identifier: str) -> Any:
+    return hooks.backend("rds").databases[identifier]
+
+
+def _set(instance: Any, status: str) -> None:
+    with hooks.LOCK:
+        if instance.status != "deleting":
+            instance.status = status
+
+
+def _address(instance: Any) -> str:
+    return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
+
+
+def _patch(hooking: Hooking, created: Callable[[Any], None]) -> None:
+    """Moto has an instance available at once, under a made-up name and with a fixed password."""
+    create = RDSBackend.create_db_instance
+
+    def create_db_instance(backend: Any, db_kwargs: dict[str, Any]) -> Any:
+        instance = create(backend, db_kwargs)
+        created(instance)
+        return instance
+
+    def place(instance: Any) -> dict[str, Any] | None:
+        if instance.status == "creating":
+            return None
+        return {
+            "Address": _address(instance),
+            "Port": instance.port,
+            "HostedZoneId": "Z24O6O9L7SGTNB",
+        }
+
+    def secret(managed: Any) -> str:
+        return secret_string(str(managed.resource.master_username), password())
+
+    hooking.patch(RDSBackend, "create_db_instance", create_db_instance)
+    hooking.patch(DBInstance, "address", property(_address))
+    hooking.patch(DBInstance, "endpoint", property(place))
+    hooking.patch(MasterUserSecret, "_generate_secret_string", secret)

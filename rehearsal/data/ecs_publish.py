@@ -1,0 +1,171 @@
+"""Writes what the scheduler knows into moto's objects, so that every ECS call answers truthfully."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from rehearsal.data.ecs_state import Deployment, Service, Task
+from rehearsal.data.runner import health_of
+from rehearsal.data.task_place import ContainerState, Place
+
+NEWEST_EVENTS = 100
+WAITING = ("PROVISIONING", "PENDING")
+
+At = Callable[[float | None], datetime | None]
+"""AWS seconds on the clock to AWS's date and time."""
+
+
+class TaskRecord(SimpleNamespace):
+    """A task in moto's table; moto writes out any attribute that is named as the API's member."""
+
+    def advance(self) -> None:
+        """Moto would move a task of its own on when it is described."""
+
+
+def publish_service(core: Service, record: Any, at: At) -> None:
+    """Update moto's service."""
+    record.status = core.status
+    record.desired_count = core.settings.desired if core.status == "ACTIVE" else 0
+    record.running_count = _running(core.tasks)
+    record.pending_count = _pending(core.tasks)
+    record.deployments = [_deployment(core, each, record, at) for each in core.deployments]
+    record.events = [
+        {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
+        for each in reversed(core.events[-NEWEST_EVENTS:])
+    ]
+    if core.deployments:
+        record.task_definition = core.primary.revision.task_definition
+
+
+def _deployment(core: Service, deployment: Deployment, record: Any, at: At) -> dict[str, Any]:
+    mine = [task for task in core.tasks if task.deployment == deployment.id]
+    found = {
+        "id": deployment.id,
+        "status": deployment.status,
+        "taskDefinition": deployment.revision.task_definition,
+        "desiredCount": deployment.desired,
+        "pendingCount": _pending(mine),
+        "runningCount": _running(mine),
+        "failedTasks": deployment.failed_tasks,
+        "createdAt": at(deployment.created_at),
+        "updatedAt": at(deployment.updated_at),
+        "launchType": record.launch_type,
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "networkConfiguration": record.network_configuration,
+        "rolloutState": deployment.rollout,
+        "rolloutStateReason": deployment.reason,
+    }
+    if getattr(record, "capacity_provider_strategy", None):
+        found.pop("launchType")
+        found["capacityProviderStrategy"] = record.capacity_provider_strategy
+    return found
+
+
+def _running(tasks: list[Task]) -> int:
+    return sum(task.status == "RUNNING" for task in tasks)
+
+
+def _pending(tasks: list[Task]) -> int:
+    return sum(task.status in WAITING and task.desired == "RUNNING" for task in tasks)
+
+
+def _uuid(text: str) -> str:
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def make_record(core: Service, task: Task, place: Place, record: Any, at: At) -> TaskRecord:
+    """A new task in moto's form."""
+    definition, interface = place.definition, place.interface
+    attachment = _uuid(f"{place.task[::-1]}")
+    details = {
+        "subnetId": interface.subnet.id,
+        "networkInterfaceId": interface.id,
+        "macAddress": interface.mac_address,
+        "privateDnsName": f"ip-{place.private_address.replace('.', '-')}",
+        "privateIPv4Address": place.private_address,
+    }
+    return TaskRecord(
+        id=task.id,
+        task_arn=place.arn,
+        cluster_arn=record.cluster_arn,
+        task_definition_arn=definition.arn,
+        group=f"service:{core.name}",
+        started_by=task.deployment,
+        launch_type=record.launch_type,
+        platform_version="1.4.0",
+        platform_family="Linux",
+        cpu=definition.cpu,
+        memory=definition.memory,
+        availability_zone=place.zone,
+        connectivity="CONNECTED",
+        connectivity_at=at(task.created_at),
+        created_at=at(task.created_at),
+        enable_execute_command=record.enable_execute_command,
+        ephemeral_storage=definition.ephemeral_storage or {"sizeInGiB": 20},
+        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+        attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
+        container_instance_arn=None,
+        resource_requirements={},
+        tags=_tags(record, definition),
+        version=1,
+        attachments=[
+            {
+                "id": attachment,
+                "type": "ElasticNetworkInterface",
+                "status": "PRECREATED",
+                "details": [{"name": key, "value": value} for key, value in details.items()],
+            }
+        ],
+        attachment=attachment,
+        containers=[],
+    )
+
+
+def publish_task(task: Task, place: Place, shown: TaskRecord, at: At) -> None:
+    """Update a task in moto's form."""
+    shown.last_status, shown.desired_status = task.status, task.desired
+    shown.health_status = health_of(place)
+    shown.started_at, shown.stopping_at = at(task.started_at), at(task.stopping_at)
+    shown.pull_started_at = shown.pull_stopped_at = at(task.started_at)
+    shown.stopped_at, shown.execution_stopped_at = at(task.stopped_at), at(task.stopped_at)
+    shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
+    gone = task.status == "STOPPED"
+    attached = "ATTACHED" if task.status != "PROVISIONING" else "ATTACHING"
+    shown.attachments[0]["status"] = "DELETED" if gone else attached
+    known = place.containers or [
+        ContainerState(name=str(each["name"]), image=str(each["image"]), essential=True)
+        for each in place.definition.container_definitions
+    ]
+    shown.containers = [_container(each, place, shown, gone) for each in known]
+
+
+def _container(
+    state: ContainerState, place: Place, shown: TaskRecord, gone: bool
+) -> dict[str, Any]:
+    found = {
+        "containerArn": f"{place.arn.replace(':task/', ':container/')}/{_uuid(place.task)}",
+        "taskArn": place.arn,
+        "name": state.name,
+        "image": state.image,
+        "imageDigest": state.digest,
+        "runtimeId": f"{place.task}-{state.pid}" if state.pid else None,
+        "lastStatus": "STOPPED" if gone else state.status,
+        "exitCode": state.exit_code,
+        "reason": state.reason,
+        "networkBindings": [],
+        "networkInterfaces": [
+            {"attachmentId": shown.attachment, "privateIpv4Address": place.private_address}
+        ],
+        "healthStatus": state.health,
+        "cpu": "0",
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
+    source = {"SERVICE": record.tags, "TASK_DEFINITION": definition.tags}
+    return [dict(each) for each in source.get(record.propagate_tags, [])]

@@ -1,0 +1,67 @@
+"""A task's way to a database: a listener on the task's address that forwards where the rules allow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+CHUNK = 65536
+
+Lookup = Callable[[], int | None]
+"""Which port on 127.0.0.1 the connection may go to now; None when it would get no answer on AWS."""
+
+
+class Forwarder:
+    """Accepts always; without a way through it then never answers, so that the client times out."""
+
+    def __init__(self, address: str, port: int, lookup: Lookup) -> None:
+        self.address, self.port, self._lookup = address, port, lookup
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        self._server = await asyncio.start_server(self._serve, self.address, self.port)
+
+    async def stop(self) -> None:
+        """Close the listener and every connection."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._open):
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            goal = self._lookup()
+            if goal is None:
+                await _swallow(reader)
+            else:
+                await _join(reader, writer, goal)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    while await reader.read(CHUNK):
+        pass
+
+
+async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, goal: int) -> None:
+    far_reader, far_writer = await asyncio.open_connection("127.0.0.1", goal)
+    try:
+        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+    finally:
+        far_writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(CHUNK):
+        writer.write(data)
+        await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()

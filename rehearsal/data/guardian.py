@@ -1,0 +1,97 @@
+"""A small process that outlives a killed local cloud just long enough to end what it had started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+GROUP, CONTAINER, FOLDER = "group", "container", "folder"
+
+
+class Guardian:
+    """Tells the guardian process what would have to be ended.
+
+    The pipe between the two closes when this process dies, however it dies: then the guardian kills the
+    process groups and containers, and removes the folders, that it was told of and not told to forget.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; it needs nothing but the standard library."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            cwd="/",
+        )
+
+    def watch(self, kind: str, what: str | int | Path) -> None:
+        """End ``what`` if this process dies."""
+        self._tell(f"+{kind} {what}\n")
+
+    def forget(self, kind: str, what: str | int | Path) -> None:
+        """``what`` is already over."""
+        self._tell(f"-{kind} {what}\n")
+
+    def stop(self) -> None:
+        """End the guardian; what it still watches, it ends now."""
+        process, self._process = self._process, None
+        if process is None or process.stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _tell(self, line: str) -> None:
+        with self._lock:
+            if self._process is None or self._process.stdin is None:
+                return
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+
+
+def end(kind: str, what: str) -> None:
+    """End one thing at once, without asking it."""
+    if kind == GROUP:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(int(what), signal.SIGKILL)
+    elif kind == CONTAINER:
+        with contextlib.suppress(OSError):
+            subprocess.run(["docker", "rm", "--force", what], capture_output=True, check=False)
+    else:
+        shutil.rmtree(what, ignore_errors=True)
+
+
+def main() -> None:
+    """Read what to watch until the pipe closes, then end it: processes first, folders last."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    watched: dict[tuple[str, str], None] = {}
+    for line in sys.stdin:
+        kind, _, what = line[1:].rstrip("\n").partition(" ")
+        if line.startswith("+"):
+            watched[kind, what] = None
+        else:
+            watched.pop((kind, what), None)
+    for kind, what in sorted(watched, key=lambda each: each[0] == FOLDER):
+        end(kind, what)
+
+
+if __name__ == "__main__":
+    main()

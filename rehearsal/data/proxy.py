@@ -1,0 +1,176 @@
+"""One client connection of a listener: requests in, answers out, both streamed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import h11
+
+from rehearsal.data import answers, forwarded
+from rehearsal.data.answers import Answer
+from rehearsal.data.listener_view import View
+from rehearsal.data.routing import Request
+from rehearsal.data.upstream import NoAnswer, TooSlow, Upstream
+
+CHUNK = 65536
+KEEP_ALIVE_SECONDS = 3600.0
+
+Decide = Callable[[View, Request], Awaitable[Answer | Upstream]]
+"""What is done with a request: an answer of the balancer's own, or a target to ask."""
+
+
+class Client:
+    """Serves one connection until either side has had enough."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decide: Decide
+    ) -> None:
+        self._reader, self._writer, self._decide = reader, writer, decide
+        self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=CHUNK)
+        self._address = str(writer.get_extra_info("peername")[0])
+
+    async def serve(self, view: Callable[[], View | None]) -> None:
+        """Answer requests by the listener's view at the time of each."""
+        while (now := view()) is not None:
+            try:
+                event = await self._next(now.idle_seconds)
+                if not isinstance(event, h11.Request):
+                    return
+                await self._answer(now, event)
+                if self._wire.our_state is h11.MUST_CLOSE:
+                    return
+                self._wire.start_next_cycle()
+            except h11.LocalProtocolError:
+                return
+            except h11.RemoteProtocolError as problem:
+                await self._send(answers.error(problem.error_status_hint))
+                return
+
+    async def _answer(self, view: View, event: h11.Request) -> None:
+        request = self._read(event)
+        if not view.open_to_clients:
+            await asyncio.Event().wait()
+        decided = await self._decide(view, request)
+        if isinstance(decided, Answer):
+            await self._send(decided, event.method == b"HEAD")
+            await self._discard(view)
+            return
+        headers = forwarded.to_target(
+            event.headers.raw_items(),
+            self._address,
+            view.protocol,
+            view.port,
+            view.drop_invalid_headers,
+        )
+        headers += forwarded.framing(event.headers.raw_items())
+        await self._relay(view, event, decided, headers)
+
+    async def _relay(
+        self, view: View, event: h11.Request, target: Upstream, headers: forwarded.Headers
+    ) -> None:
+        started = False
+        try:
+            sent = h11.Request(method=event.method, target=event.target, headers=headers)
+            async for part in target.exchange(sent, self._body(view), view.idle_seconds):
+                started = True
+                await self._pass_on(part, event.http_version)
+        except NoAnswer:
+            await self._fail(502, started)
+        except TooSlow:
+            await self._fail(504, started)
+        except h11.RemoteProtocolError:
+            if started or self._wire.their_state is h11.ERROR:
+                raise
+            await self._fail(502, started)
+
+    async def _pass_on(self, part: h11.Event, version: bytes) -> None:
+        if isinstance(part, h11.Response):
+            raw = part.headers.raw_items()
+            headers = forwarded.to_client(raw)
+            frame = forwarded.framing(raw)
+            if not frame and version >= b"1.1":
+                frame = [(b"Transfer-Encoding", b"chunked")]
+            part = h11.Response(
+                status_code=part.status_code, headers=headers + frame, reason=part.reason
+            )
+        await self._write(part)
+
+    async def _fail(self, status: int, started: bool) -> None:
+        if started:
+            raise h11.LocalProtocolError("the target broke off in the middle of its answer")
+        await self._send(answers.error(status))
+
+    async def _body(self, view: View) -> AsyncIterator[bytes]:
+        while self._wire.their_state is h11.SEND_BODY:
+            event = await self._next(view.idle_seconds)
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                return
+            else:
+                raise NoAnswer
+
+    async def _discard(self, view: View) -> None:
+        """Read the rest of a request that was answered without its body."""
+        if (
+            self._wire.their_state is h11.SEND_BODY
+            and not self._wire.they_are_waiting_for_100_continue
+        ):
+            async for _ in self._body(view):
+                pass
+
+    async def _next(self, idle: float) -> Any:
+        while True:
+            if self._wire.they_are_waiting_for_100_continue:
+                await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+            event = self._wire.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            limit = idle if self._wire.their_state is h11.SEND_BODY else KEEP_ALIVE_SECONDS
+            try:
+                async with asyncio.timeout(limit):
+                    data = await self._reader.read(CHUNK)
+            except TimeoutError:
+                return h11.ConnectionClosed()
+            self._wire.receive_data(data)
+
+    async def _send(self, answer: Answer, head: bool = False) -> None:
+        if self._wire.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        await self._write(
+            h11.Response(
+                status_code=answer.status,
+                headers=[(name.encode(), value.encode()) for name, value in answer.headers],
+                reason=answers.reason(answer.status).encode(),
+            )
+        )
+        if answer.body and not head:
+            await self._write(h11.Data(data=answer.body))
+        await self._write(h11.EndOfMessage())
+
+    async def _write(self, event: h11.Event) -> None:
+        data = self._wire.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+    def _read(self, event: h11.Request) -> Request:
+        path, _, query = event.target.decode("latin-1").partition("?")
+        headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers]
+        host = next((value for name, value in headers if name == "host"), "")
+        return Request(
+            method=event.method.decode(),
+            path=path,
+            query=query,
+            host=host,
+            headers=headers,
+            client=self._address,
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._writer.close()

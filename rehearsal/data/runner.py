@@ -1,0 +1,219 @@
+"""Starts a task's containers, watches them, and ends them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from rehearsal.clock import Clock
+from rehearsal.control import hooks
+from rehearsal.data import container_check, task_logs
+from rehearsal.data.accounts import unprivileged
+from rehearsal.data.container_plan import Plan, plan
+from rehearsal.data.guardian import Guardian
+from rehearsal.data.network import endpoint_of, read_map
+from rehearsal.data.processes import CannotRun, DockerContainer, Process, Running
+from rehearsal.data.start_checks import CannotStart, StartChecks
+from rehearsal.data.task_place import API_PORT, METADATA_PORT, ContainerState, Place
+from rehearsal.images import LocalImage
+
+SHORTEST_STOP = 5.0
+"""Seconds of the wall that a container has to end itself: its own work is not compressed."""
+
+
+@dataclass(eq=False)
+class _Run:
+    place: Place
+    folder: Path
+    over: threading.Event = field(default_factory=threading.Event)
+    parts: list[tuple[ContainerState, Plan, Running, threading.Thread]] = field(
+        default_factory=list
+    )
+
+
+class Runner:
+    """Runs tasks. ``on_exit`` is told when an essential container ended, ``on_health`` of its check."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        guardian: Guardian,
+        images: Callable[[str], LocalImage],
+        authority: Path,
+    ) -> None:
+        self._folder, self._clock, self._guardian = folder, clock, guardian
+        self._images, self._authority = images, authority
+        self._runs: dict[str, _Run] = {}
+        self.on_exit: Callable[[str], None] = lambda task: None
+        self.on_health: Callable[[str], None] = lambda task: None
+
+    def start(self, place: Place) -> None:
+        """Check, pull, resolve, start. Raises CannotStart with ECS's stopped reason."""
+        folder = self._folder / f"task-{place.task}"
+        run = _Run(place, folder)
+        definitions = place.definition.container_definitions
+        place.containers = [_state(each) for each in definitions]
+        plans = self._prepare(place, folder)
+        self._runs[place.task] = run
+        for state, each, definition in zip(place.containers, plans, definitions, strict=True):
+            try:
+                self._begin(run, state, each, definition)
+            except CannotRun as problem:
+                state.reason = str(problem)
+                self.end(place.task)
+                raise CannotStart(str(problem)) from None
+
+    def end(self, task: str) -> None:
+        """SIGTERM to all, SIGKILL after the stop timeout; returns when nothing is left of the task."""
+        run = self._runs.pop(task, None)
+        if run is None:
+            return
+        run.over.set()
+        for _, _, running, _ in run.parts:
+            running.signal(signal.SIGTERM)
+        for _, each, running, thread in run.parts:
+            wall = self._clock.wall(each.stop_timeout)
+            thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
+            if thread.is_alive():
+                running.signal(signal.SIGKILL)
+                thread.join(5)
+        rmtree(run.folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End every task at once, without asking it."""
+        for task, run in list(self._runs.items()):
+            for _, _, running, _ in run.parts:
+                running.signal(signal.SIGKILL)
+            self.end(task)
+
+    def _prepare(self, place: Place, folder: Path) -> list[Plan]:
+        checks = StartChecks(place.task, place.definition, read_map(), endpoint_of(place.interface))
+        plans = []
+        for definition, state in zip(
+            place.definition.container_definitions, place.containers, strict=True
+        ):
+            secrets = {
+                str(each["name"]): checks.secret(str(each["valueFrom"]))
+                for each in definition.get("secrets") or ()
+            }
+            image = checks.pull(state.image, self._images)
+            state.digest = image.digest
+            log = _log(checks, definition, place.task)
+            platform = self._platform(place, folder)
+            plans.append(plan(definition, image, secrets, platform, log))
+        return plans
+
+    def _platform(self, place: Place, folder: Path) -> Mapping[str, str]:
+        """What Fargate, the VPC's DNS and the machine supply to a container."""
+        region, base = hooks.registry.region, f"http://{place.address}:{METADATA_PORT}"
+        supplied = {
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ENDPOINT_URL": f"http://{place.address}:{API_PORT}",
+            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
+            "PGHOSTADDR": place.address,
+            "BIND_HOST": place.address,
+            "DB_SSLROOTCERT": str(self._authority),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+        }
+        if getattr(place.definition, "task_role_arn", None):
+            supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
+        return supplied
+
+    def _begin(
+        self, run: _Run, state: ContainerState, each: Plan, definition: Mapping[str, Any]
+    ) -> None:
+        running = self._run(run, each)
+        state.pid, state.status = running.pid, "RUNNING"
+        thread = threading.Thread(
+            target=self._follow,
+            args=(run, state, each, running),
+            daemon=True,
+            name="rehearsal-task",
+        )
+        run.parts.append((state, each, running, thread))
+        thread.start()
+        check = definition.get("healthCheck")
+        if check:
+            state.checked = True
+            threading.Thread(
+                target=container_check.watch,
+                args=(running, check, self._clock, run.over, self._teller(run, state)),
+                daemon=True,
+                name="rehearsal-container-check",
+            ).start()
+
+    def _run(self, run: _Run, each: Plan) -> Running:
+        memory = each.memory or int(run.place.definition.memory or 0) or None
+        if each.image.docker:
+            name = f"careapp-rehearsal-{run.place.task}-{each.name}"
+            return DockerContainer(each, self._guardian, name, self._limits(run, each, memory))
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if account := unprivileged():
+            account.own(run.folder)
+        return Process(each, self._guardian, memory)
+
+    def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
+        limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container
+        limits += ["--volume", f"{self._authority}:{self._authority}:ro"]
+        limits += ["--read-only"] if each.read_only else []
+        limits += ["--user", each.user] if each.user else []
+        limits += ["--memory", f"{memory}m"] if memory else []
+        cpu = int(run.place.definition.cpu or 0)
+        return limits + (["--cpus", str(cpu / 1024)] if cpu else [])
+
+    def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
+        reader = threading.Thread(
+            target=task_logs.pump,
+            args=(running.output, each.log_group, each.log_stream, self._clock),
+            daemon=True,
+            name="rehearsal-task-log",
+        )
+        reader.start()
+        code = running.wait()
+        reader.join(2)
+        state.exit_code, state.status, state.reason = code, "STOPPED", running.reason
+        if each.essential and not run.over.is_set():
+            self.on_exit(run.place.task)
+
+    def _teller(self, run: _Run, state: ContainerState) -> Callable[[str], None]:
+        def tell(health: str) -> None:
+            state.health = health
+            self.on_health(run.place.task)
+
+        return tell
+
+
+def health_of(place: Place) -> str:
+    """A task's health: that of its essential containers with a check, the worst first."""
+    found = [each.health for each in place.containers if each.essential and each.checked]
+    for health in ("UNHEALTHY", "UNKNOWN"):
+        if health in found:
+            return health
+    return "HEALTHY" if found else "UNKNOWN"
+
+
+def _state(definition: Mapping[str, Any]) -> ContainerState:
+    return ContainerState(
+        name=str(definition["name"]),
+        image=str(definition["image"]),
+        essential=bool(definition.get("essential", True)),
+    )
+
+
+def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:
+    declared = definition.get("logConfiguration") or {}
+    if declared.get("logDriver") != "awslogs":
+        return None
+    options = declared["options"]
+    stream = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task}"
+    checks.log_stream(options, stream)
+    return str(options["awslogs-group"]), stream

@@ -1,0 +1,201 @@
+"""The registered targets of all target groups, and the ELB calls that are about them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.clock import Clock
+from rehearsal.control import hooks
+from rehearsal.data.hooking import Hooking
+from rehearsal.data.target_state import (
+    DISABLED,
+    DRAINING,
+    NOT_IN_USE,
+    NOT_REGISTERED,
+    Check,
+    Health,
+)
+
+Watcher = Callable[["Target"], None]
+
+
+@dataclass(eq=False)
+class Target:
+    """One target: moto's own table forgets that a target is an address and a port."""
+
+    group: str
+    id: str
+    port: int
+    registered_at: float
+    health: Health = field(default_factory=Health)
+    draining_until: float | None = None
+    gone: bool = False
+    in_flight: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What makes it this target."""
+        return self.group, self.id, self.port
+
+
+class Targets:
+    """Registers and drains targets, and tells who asked when one changes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._all: dict[tuple[str, str, int], Target] = {}
+        self.on_registered: Watcher = lambda target: None
+        self.on_changed: Watcher = lambda target: None
+        self.on_gone: Watcher = lambda target: None
+
+    def start(self, hooking: Hooking) -> None:
+        """Answer the calls that moto would answer wrongly."""
+        hooking.instead("elbv2", "RegisterTargets", self._register_call)
+        hooking.instead("elbv2", "DeregisterTargets", self._deregister_call)
+        hooking.instead("elbv2", "DescribeTargetHealth", self._describe_call)
+
+    def of(self, group: str) -> list[Target]:
+        """The targets of a group, draining ones too."""
+        with self._lock:
+            return [target for target in self._all.values() if target.group == group]
+
+    def register(self, group: str, address: str, port: int) -> Target:
+        """Put a target into a group; one that drains comes back."""
+        with self._lock:
+            old = self._all.get((group, address, port))
+            if old is not None and old.draining_until is None:
+                return old
+            target = Target(group, address, port, self._clock.monotonic())
+            if old is not None:
+                old.gone = True
+            self._all[target.key] = target
+        with hooks.LOCK:
+            known = hooks.backend("elbv2").target_groups.get(group)
+            if known is not None:
+                known.register([{"Id": address, "Port": port}])
+        self.on_registered(target)
+        return target
+
+    def deregister(self, group: str, address: str, port: int) -> bool:
+        """Begin to drain a target; False when it is not registered."""
+        with hooks.LOCK:
+            known = hooks.backend("elbv2").target_groups.get(group)
+            if known is not None and address in known.targets:
+                known.deregister([{"Id": address}])
+            delay = float(
+                known.attributes["deregistration_delay.timeout_seconds"] if known else 0.0
+            )
+        with self._lock:
+            target = self._all.get((group, address, port))
+            if target is None:
+                return False
+            if target.draining_until is None:
+                target.draining_until = self._clock.monotonic() + delay
+        self.on_changed(target)
+        return True
+
+    def is_gone(self, group: str, address: str, port: int) -> bool:
+        """Whether the target is registered no more, not even draining."""
+        with self._lock:
+            return (group, address, port) not in self._all
+
+    def check(self, target: Target, health: Health) -> None:
+        """Note what a health check found."""
+        with self._lock:
+            changed, target.health = target.health != health, health
+        if changed and not target.gone:
+            self.on_changed(target)
+
+    def expire(self) -> None:
+        """Let go of the targets whose deregistration delay is over."""
+        now = self._clock.monotonic()
+        with self._lock:
+            over = [
+                target
+                for target in self._all.values()
+                if target.draining_until is not None and now >= target.draining_until
+            ]
+            for target in over:
+                target.gone = True
+                del self._all[target.key]
+        for target in over:
+            self.on_gone(target)
+
+    def state(self, target: Target) -> tuple[str, tuple[str, str] | None]:
+        """State and reason, as DescribeTargetHealth gives them."""
+        if target.draining_until is not None:
+            return "draining", DRAINING
+        group = hooks.backend("elbv2").target_groups.get(target.group)
+        if group is not None and not group.health_check_enabled:
+            return "unavailable", DISABLED
+        if not hooks.backend("elbv2")._any_listener_using(target.group):
+            return "unused", NOT_IN_USE
+        return target.health.state, target.health.why
+
+    def _register_call(self, params: hooks.Params) -> hooks.Params:
+        group = _group(params["TargetGroupArn"])
+        for each in params["Targets"]:
+            self.register(group.arn, str(each["Id"]), int(each.get("Port") or group.port))
+        return {}
+
+    def _deregister_call(self, params: hooks.Params) -> hooks.Params:
+        group = _group(params["TargetGroupArn"])
+        for each in params["Targets"]:
+            for target in self.of(group.arn):
+                if target.id == each["Id"] and target.port == int(each.get("Port") or target.port):
+                    self.deregister(*target.key)
+        return {}
+
+    def _describe_call(self, params: hooks.Params) -> hooks.Params:
+        group = _group(params["TargetGroupArn"])
+        known = self.of(group.arn)
+        rows = [_row(group, each.id, each.port, *self.state(each)) for each in known]
+        asked = params.get("Targets")
+        if not asked:
+            return {"TargetHealthDescriptions": rows}
+        found = []
+        for each in asked:
+            port = int(each.get("Port") or group.port)
+            target = {"Id": str(each["Id"]), "Port": port}
+            same = [row for row in rows if row["Target"] == target]
+            found += same or [_row(group, target["Id"], port, "unused", NOT_REGISTERED)]
+        return {"TargetHealthDescriptions": found}
+
+
+def _row(group: Any, name: Any, port: int, state: str, why: tuple[str, str] | None) -> hooks.Params:
+    health = {"State": state}
+    if why is not None:
+        health |= {"Reason": why[0], "Description": why[1]}
+    check = str(group.health_check_port or "traffic-port")
+    return {
+        "Target": {"Id": name, "Port": port},
+        "HealthCheckPort": str(port) if check == "traffic-port" else check,
+        "TargetHealth": health,
+    }
+
+
+def _group(arn: str) -> Any:
+    group = hooks.backend("elbv2").target_groups.get(arn)
+    if group is None:
+        raise hooks.Refused("TargetGroupNotFound", f"Target groups '{arn}' not found")
+    return group
+
+
+def check_of(group: Any) -> Check:
+    """A target group's health check as declared in moto."""
+    matcher = getattr(group, "matcher", None) or {}
+    return Check(
+        protocol=str(group.health_check_protocol or "HTTP"),
+        port=str(group.health_check_port or "traffic-port"),
+        path=str(group.health_check_path or "/"),
+        interval=float(group.health_check_interval_seconds),
+        timeout=float(group.health_check_timeout_seconds),
+        healthy_threshold=int(group.healthy_threshold_count),
+        unhealthy_threshold=int(group.unhealthy_threshold_count),
+        matcher=str(matcher.get("HttpCode") or "200"),
+        enabled=bool(group.health_check_enabled),
+    )

@@ -1,0 +1,112 @@
+"""Gives tasks their places in the network and takes them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from rehearsal.control import hooks
+from rehearsal.data.addresses import Addresses
+from rehearsal.data.database import Databases
+from rehearsal.data.firewall import allows
+from rehearsal.data.forwarder import Forwarder
+from rehearsal.data.loop import Loop
+from rehearsal.data.metadata import Metadata
+from rehearsal.data.network import attach, database_endpoint, detach, endpoint_of, reaches, read_map
+from rehearsal.data.task_place import API_PORT, METADATA_PORT, Place
+
+API_SERVICES = ("secretsmanager", "logs", "ecr.api", "ecs", "sts")
+
+
+class TaskNetwork:
+    """The places of all tasks, found by private address."""
+
+    def __init__(
+        self, loop: Loop, addresses: Addresses, databases: Databases, aws_endpoint: str
+    ) -> None:
+        self._loop, self._addresses, self._databases = loop, addresses, databases
+        self._api_port = urlsplit(aws_endpoint).port
+        self._by_address: dict[str, Place] = {}
+        self._metadata: dict[str, Metadata] = {}
+
+    def find(self, private_address: str) -> Place | None:
+        """The place with that address in the VPC."""
+        return self._by_address.get(private_address)
+
+    def give(self, task: str, service: Any, definition: Any, status: Callable[[], str]) -> Place:
+        """A place for a new task. Raises NoAddressLeft or NoLoopback."""
+        network = service.network_configuration["awsvpcConfiguration"]
+        subnet = self._emptiest(network["subnets"])
+        public = network.get("assignPublicIp") == "ENABLED"
+        words = f"{service.cluster_arn}/{task}"
+        interface = attach(subnet, network.get("securityGroups") or [], public, words)
+        ports = _ports(definition)
+        place = Place(
+            task=task,
+            cluster=service.cluster_name,
+            service=service.name,
+            definition=definition,
+            interface=interface,
+            address=self._addresses.take([*ports, METADATA_PORT, API_PORT]),
+        )
+        self._by_address[place.private_address] = place
+        metadata = self._metadata[task] = Metadata(place, status)
+        self._loop.run(metadata.start())
+        self.open_doors(place)
+        return place
+
+    def open_doors(self, place: Place) -> None:
+        """Listen for the AWS API and for every database port that is declared now."""
+        if API_PORT not in place.forwarders:
+            self._listen(place, API_PORT, lambda: self._api(place))
+        with hooks.LOCK:
+            wanted = {int(each.port) for each in hooks.backend("rds").databases.values()}
+        for port in wanted - set(place.forwarders) - set(_ports(place.definition)):
+            self._listen(place, port, lambda port=port: self._database(place, port))
+
+    def take_back(self, place: Place) -> None:
+        """Close everything and delete the network interface."""
+        self._by_address.pop(place.private_address, None)
+        metadata = self._metadata.pop(place.task, None)
+        if metadata is not None:
+            self._loop.run(metadata.stop())
+        for forwarder in place.forwarders.values():
+            self._loop.run(forwarder.stop())
+        detach(place.interface.id)
+        self._addresses.give_back(place.address)
+
+    def _listen(self, place: Place, port: int, lookup: Callable[[], int | None]) -> None:
+        forwarder = place.forwarders[port] = Forwarder(place.address, port, lookup)
+        self._loop.run(forwarder.start())
+
+    def _emptiest(self, subnets: Sequence[str]) -> str:
+        """ECS spreads tasks over the zones."""
+        used = [str(place.interface.subnet.id) for place in self._by_address.values()]
+        return min(subnets, key=lambda subnet: (used.count(subnet), subnets.index(subnet)))
+
+    def _api(self, place: Place) -> int | None:
+        network, source = read_map(), endpoint_of(place.interface)
+        open_ = any(reaches(network, source, service) for service in API_SERVICES)
+        return self._api_port if open_ else None
+
+    def _database(self, place: Place, port: int) -> int | None:
+        """The first running database on that port that the rules let the task reach."""
+        network, source = read_map(), endpoint_of(place.interface)
+        with hooks.LOCK:
+            instances = list(hooks.backend("rds").databases.values())
+        for instance in instances:
+            server = self._databases.server(str(instance.db_instance_identifier))
+            if server is None or server.pid is None or int(instance.port) != port:
+                continue
+            if allows(network, source, database_endpoint(instance), port):
+                return server.port
+        return None
+
+
+def _ports(definition: Any) -> list[int]:
+    return [
+        int(mapping["containerPort"])
+        for container in definition.container_definitions
+        for mapping in container.get("portMappings") or ()
+    ]

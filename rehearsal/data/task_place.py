@@ -1,0 +1,58 @@
+"""Where one task is: its network interface, its loopback address and what listens there for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rehearsal.data.forwarder import Forwarder
+
+METADATA_PORT = 51679
+API_PORT = 51680
+"""Ports on each task's own loopback address: the platform's, outside the app's usual range."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Place:
+    """A task's place. ``definition`` and ``interface`` are moto's own objects."""
+
+    task: str
+    cluster: str
+    service: str
+    definition: Any
+    interface: Any
+    address: str
+    forwarders: dict[int, Forwarder] = field(default_factory=dict)
+    containers: list[ContainerState] = field(default_factory=list)
+
+    @property
+    def private_address(self) -> str:
+        """The address in the VPC."""
+        return str(self.interface.private_ip_address)
+
+    @property
+    def arn(self) -> str:
+        """The task's ARN; its region is the interface's."""
+        region, account = self.interface.ec2_backend.region_name, self.interface.owner_id
+        return f"arn:aws:ecs:{region}:{account}:task/{self.cluster}/{self.task}"
+
+    @property
+    def zone(self) -> str:
+        """The availability zone."""
+        return str(self.interface.availability_zone)
+
+
+@dataclass(eq=False, kw_only=True)
+class ContainerState:
+    """What is known of one container of a task."""
+
+    name: str
+    image: str
+    essential: bool
+    checked: bool = False
+    digest: str | None = None
+    pid: int | None = None
+    status: str = "PENDING"
+    exit_code: int | None = None
+    reason: str | None = None
+    health: str = "UNKNOWN"

@@ -1,0 +1,183 @@
+"""The balancer's side towards targets: connections that are kept, and one exchange at a time on each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import h11
+
+from rehearsal.data.targets import Target
+
+CHUNK = 65536
+CONNECT_SECONDS = 10.0
+"""How long an ALB tries to connect before it answers 504 (ELB user guide, troubleshooting)."""
+KEPT = 32
+
+
+class NoAnswer(Exception):
+    """The target refused, or closed the connection before it had answered: 502."""
+
+
+class TooSlow(Exception):
+    """The target did not connect or answer in time: 504."""
+
+
+class Wire:
+    """One connection to a target."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.http = h11.Connection(h11.CLIENT)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the target has kept it open."""
+        return not self.reader.at_eof() and not self.writer.is_closing()
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(OSError):
+            self.writer.close()
+
+
+class Pool:
+    """Connections to targets that can be used again."""
+
+    def __init__(self, connect_seconds: float) -> None:
+        self.connect_seconds = connect_seconds
+        self._free: dict[tuple[str, int], list[Wire]] = {}
+
+    def take(self, place: tuple[str, int]) -> Wire | None:
+        """A kept connection that is still open."""
+        kept = self._free.get(place, [])
+        while kept:
+            wire = kept.pop()
+            if wire.usable:
+                return wire
+            wire.close()
+        return None
+
+    async def connect(self, place: tuple[str, int]) -> Wire:
+        """A new connection. Raises NoAnswer or TooSlow."""
+        try:
+            async with asyncio.timeout(self.connect_seconds):
+                return Wire(*await asyncio.open_connection(*place))
+        except TimeoutError:
+            raise TooSlow from None
+        except OSError:
+            raise NoAnswer from None
+
+    def give_back(self, place: tuple[str, int], wire: Wire) -> None:
+        """Keep a connection whose exchange is over, if both sides may go on."""
+        kept = self._free.setdefault(place, [])
+        if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
+            wire.http.start_next_cycle()
+            if len(kept) < KEPT:
+                kept.append(wire)
+                return
+        wire.close()
+
+    def close(self) -> None:
+        """Close all."""
+        for kept in self._free.values():
+            for wire in kept:
+                wire.close()
+        self._free.clear()
+
+
+class Upstream:
+    """One target to ask. ``place`` is where it really listens; None when the rules let nobody through."""
+
+    def __init__(self, pool: Pool, target: Target, place: tuple[str, int] | None) -> None:
+        self._pool, self._target, self._place = pool, target, place
+
+    async def exchange(
+        self, request: h11.Request, body: AsyncIterator[bytes], idle: float
+    ) -> AsyncIterator[h11.Event]:
+        """Send ``request`` and yield the response's events. Raises NoAnswer or TooSlow."""
+        if self._place is None:
+            await asyncio.sleep(self._pool.connect_seconds)
+            raise TooSlow
+        self._target.in_flight += 1
+        try:
+            async for event in self._attempts(self._place, request, body, idle):
+                yield event
+        finally:
+            self._target.in_flight -= 1
+
+    async def _attempts(
+        self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
+    ) -> AsyncIterator[h11.Event]:
+        kept = self._pool.take(place)
+        if kept is not None:
+            begun = False
+            try:
+                async for event in self._once(place, kept, request, body, idle):
+                    begun = True
+                    yield event
+                return
+            except NoAnswer:
+                # The target closed an idle connection just now: only a request that is safe to repeat is.
+                if begun or request.method not in (b"GET", b"HEAD"):
+                    raise
+        wire = await self._pool.connect(place)
+        async for event in self._once(place, wire, request, body, idle):
+            yield event
+
+    async def _once(
+        self,
+        place: tuple[str, int],
+        wire: Wire,
+        request: h11.Request,
+        body: AsyncIterator[bytes],
+        idle: float,
+    ) -> AsyncIterator[h11.Event]:
+        sending = asyncio.ensure_future(_send(wire, request, body))
+        try:
+            while True:
+                event = await _receive(wire, idle)
+                if isinstance(event, h11.InformationalResponse):
+                    continue
+                yield event
+                if isinstance(event, h11.EndOfMessage):
+                    break
+            if sending.done():
+                sending.result()
+                self._pool.give_back(place, wire)
+            else:
+                wire.close()
+        except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
+            raise NoAnswer from None
+        finally:
+            if not sending.done():
+                sending.cancel()
+            with suppress(BaseException):
+                await sending
+            if wire.http.our_state is not h11.IDLE:
+                wire.close()
+
+
+async def _send(wire: Wire, request: h11.Request, body: AsyncIterator[bytes]) -> None:
+    wire.writer.write(wire.http.send(request) or b"")
+    async for data in body:
+        wire.writer.write(wire.http.send(h11.Data(data=data)) or b"")
+        await wire.writer.drain()
+    wire.writer.write(wire.http.send(h11.EndOfMessage()) or b"")
+    await wire.writer.drain()
+
+
+async def _receive(wire: Wire, idle: float) -> h11.Event:
+    while True:
+        event = wire.http.next_event()
+        if isinstance(event, h11.ConnectionClosed):
+            raise NoAnswer
+        if event is not h11.NEED_DATA and event is not h11.PAUSED:
+            return event  # type: ignore[return-value]
+        try:
+            async with asyncio.timeout(idle):
+                data = await wire.reader.read(CHUNK)
+        except TimeoutError:
+            raise TooSlow from None
+        wire.http.receive_data(data)

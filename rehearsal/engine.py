@@ -1,0 +1,180 @@
+"""The `pulumi` CLI for a rehearsal: the one at hand, or one that is fetched or built once."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal.engine_build import EXPECT, build, recipe_version
+from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
+from rehearsal.engine_progress import Progress
+from rehearsal.engine_release import RELEASES, download, machine
+from rehearsal.engine_run import terminations_raise
+
+WAY_OUT = (
+    "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
+    "or set CAREAPP_PULUMI to the path of a pulumi executable."
+)
+
+
+class EngineError(Exception):
+    """No usable `pulumi` could be had; the text lists each road, why it failed, and the way out."""
+
+
+def find_or_get(
+    progress: Progress | None = None,
+    environ: Mapping[str, str] | None = None,
+    releases: tuple[str, ...] = RELEASES,
+) -> Path:
+    """The path of a `pulumi` executable that is recent enough for the program.
+
+    In this order: CAREAPP_PULUMI, PATH, the user's cache, Pulumi's release archive, a build from
+    the Go module proxy (minutes, once). Raises EngineError.
+    """
+    return _Search(
+        Progress() if progress is None else progress,
+        os.environ if environ is None else environ,
+        releases,
+    ).result()
+
+
+def cached_cli(environ: Mapping[str, str]) -> Path:
+    """Where the engine is kept for this user, version and kind of machine, there or not."""
+    return _cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    # The XDG base directory specification: a relative path is to be ignored.
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return (named if named.is_absolute() else home / ".cache") / "careapp"
+
+
+@dataclass
+class _Search:
+    progress: Progress
+    environ: Mapping[str, str]
+    releases: tuple[str, ...]
+    closed: list[str] = field(default_factory=list)
+
+    def result(self) -> Path:
+        if forced := self.environ.get("CAREAPP_PULUMI"):
+            return self._forced(Path(forced))
+        cli = self._try("PATH", self._on_path) or self._try("cache", self._cached)
+        if cli:
+            return cli
+        try:
+            cli = self._fetched()
+        except OSError as problem:
+            self.closed.append(f"cache: {_cache(self.environ)} cannot be used: {problem}")
+        if cli:
+            return cli
+        roads = "\n".join(f"  - {reason}" for reason in self.closed)
+        raise EngineError(f"no usable pulumi ({WANTED}) could be had:\n{roads}\n{WAY_OUT}")
+
+    def _forced(self, cli: Path) -> Path:
+        try:
+            version_of(cli, self.environ)
+        except RoadClosed as closed:
+            raise EngineError(f"CAREAPP_PULUMI: {closed}") from closed
+        try:
+            return usable(cli, self.environ)
+        except RoadClosed as closed:
+            self.progress.say(f"CAREAPP_PULUMI: {closed}; it is used since you ask for it")
+            return cli
+
+    def _try(self, road: str, walk: Callable[[], Path], tell: bool = False) -> Path | None:
+        try:
+            return walk()
+        except RoadClosed as closed:
+            self.closed.append(f"{road}: {closed}")
+            if tell:
+                self.progress.say(self.closed[-1])
+            return None
+
+    def _on_path(self) -> Path:
+        found = shutil.which("pulumi", path=self.environ.get("PATH", ""))
+        if not found:
+            raise RoadClosed("there is no pulumi")
+        try:
+            return usable(Path(found), self.environ)
+        except RoadClosed as closed:
+            self.progress.say(f"PATH: {closed}; looking on")
+            raise
+
+    def _cached(self) -> Path:
+        cli = cached_cli(self.environ)
+        if not cli.exists():
+            raise RoadClosed(f"there is no {cli} yet")
+        try:
+            return usable(cli, self.environ)
+        except RoadClosed as closed:
+            self.progress.say(f"cache: {closed}; it is replaced")
+            raise
+
+    def _fetched(self) -> Path | None:
+        cache = _cache(self.environ)
+        cache.mkdir(parents=True, exist_ok=True)
+        with terminations_raise(), _alone(cache, self.progress):
+            if cached_cli(self.environ).exists() and (cli := self._try("cache", self._cached)):
+                return cli
+            return self._try("release archive", self._downloaded, tell=True) or self._try(
+                "build", self._built, tell=True
+            )
+
+    def _downloaded(self) -> Path:
+        with _scratch(_cache(self.environ)) as folder:
+            return self._keep(download(recipe_version(), folder, self.progress, self.releases))
+
+    def _built(self) -> Path:
+        self.progress.say(f"building Pulumi {recipe_version()} from its source: {EXPECT}")
+        with _scratch(_cache(self.environ)) as folder:
+            return self._keep(build(folder, self.progress, self.environ))
+
+    def _keep(self, cli: Path) -> Path:
+        kept = cached_cli(self.environ)
+        usable(cli, self.environ)
+        kept.parent.mkdir(exist_ok=True)
+        cli.replace(kept)
+        return kept
+
+
+@contextmanager
+def _alone(cache: Path, progress: Progress) -> Iterator[None]:
+    """One process at a time fetches or builds; the lock goes with the process, however it ends."""
+    with (cache / "engine.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with progress.phase("waiting for another careapp that is getting the engine"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _scratch(cache: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards, and with it what a killed process left behind."""
+    for left in cache.glob("scratch-*"):
+        _remove(left)
+    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=cache))
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path, tries: int = 10) -> None:
+    # A compiler that was just killed may still have put a file into a folder being emptied.
+    for attempt in range(tries):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError:
+            if attempt == tries - 1:
+                raise
+            time.sleep(0.2)

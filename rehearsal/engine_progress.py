@@ -1,0 +1,81 @@
+"""Tells a person what a long step is doing and for how long it has been doing it."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+def spoken(seconds: float) -> str:
+    """The length of a wait as one says it: `8 s`, `5 min 40 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@dataclass
+class Phase:
+    """One step under way: what it is, how far it has come, how long it usually takes."""
+
+    title: str
+    expect: str = ""
+    detail: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def line(self) -> str:
+        """The step as it stands now, for one line of a screen."""
+        elapsed = spoken(time.monotonic() - self.started)
+        return ", ".join(part for part in (self.title, self.detail, elapsed) if part) + (
+            f" ({self.expect})" if self.expect else ""
+        )
+
+
+class Progress:
+    """Writes to a stream: on a terminal one line kept up to date, elsewhere a line now and then.
+
+    A phase that ends within `patience` seconds leaves no trace.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, patience: float = 2.0, every: float = 30.0
+    ) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.patience = patience
+        self.live = self.stream.isatty()
+        self.every = min(every, 0.5) if self.live else every
+
+    def say(self, text: str) -> None:
+        """Writes a line that stays."""
+        self._write(f"{text}\n")
+
+    @contextmanager
+    def phase(self, title: str, expect: str = "") -> Iterator[Phase]:
+        """Shows the step while the block runs; set the phase's `detail` to tell how far it is."""
+        phase, done, shown = Phase(title, expect), threading.Event(), threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(phase, done, shown), daemon=True)
+        ticker.start()
+        try:
+            yield phase
+            done.set()
+            ticker.join()
+            if shown.is_set():
+                self.say(f"{title}: done in {spoken(time.monotonic() - phase.started)}")
+        finally:
+            done.set()
+            ticker.join()
+
+    def _tick(self, phase: Phase, done: threading.Event, shown: threading.Event) -> None:
+        pause = self.patience
+        while not done.wait(pause):
+            shown.set()
+            self._write(phase.line() if self.live else f"{phase.line()}\n")
+            pause = self.every
+        if shown.is_set():
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        # Carriage return and "erase to the end of the line" take away what the last tick drew.
+        self.stream.write(f"\r\x1b[K{text}" if self.live else text)
+        self.stream.flush()

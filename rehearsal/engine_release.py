@@ -1,0 +1,127 @@
+"""Pulumi's own release archive: downloaded, checked against the published checksum, unpacked."""
+
+import hashlib
+import http.client
+import platform
+import re
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+from typing import IO
+
+from rehearsal.engine_cli import RoadClosed, Version
+from rehearsal.engine_progress import Phase, Progress
+
+# Where Pulumi's installer script and its documentation take the archives from, in their order.
+RELEASES = (
+    "https://get.pulumi.com/releases/sdk",
+    "https://github.com/pulumi/pulumi/releases/download/v{version}",
+)
+# For connecting, and for each pause of a transfer: a host that is out of reach is left quickly.
+PATIENCE_SECONDS = 5
+CHUNK = 1 << 20
+
+
+def machine() -> str:
+    """This machine as Pulumi names its archives: `linux-x64`, `darwin-arm64`."""
+    names = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
+    kind = platform.machine().lower()
+    return f"{sys.platform}-{names.get(kind, kind)}"
+
+
+def download(
+    version: Version,
+    folder: Path,
+    progress: Progress,
+    releases: tuple[str, ...] = RELEASES,
+    kind: str | None = None,
+) -> Path:
+    """Brings the `pulumi` executable of that version for this machine (or `kind`) into the folder.
+
+    Raises RoadClosed that gives each place's reason. The checksum file and its name are those of
+    Pulumi's releases: `pulumi-<version>-checksums.txt`, SHA-256.
+    """
+    name = f"pulumi-v{version}-{kind or machine()}.tar.gz"
+    reasons = []
+    for release in releases:
+        place = release.format(version=version)
+        try:
+            return _download_from(place, name, version, folder, progress)
+        except RoadClosed as closed:
+            reasons.append(f"{place}: {closed}")
+    raise RoadClosed("; ".join(reasons) or "no place to download from is known")
+
+
+def _download_from(
+    place: str, name: str, version: Version, folder: Path, progress: Progress
+) -> Path:
+    archive = folder / name
+    try:
+        with _open(f"{place}/pulumi-{version}-checksums.txt") as answer:
+            wanted = _checksum_in(answer.read().decode("utf-8", "replace"), name)
+        with (
+            _open(f"{place}/{name}") as answer,
+            progress.phase(f"downloading Pulumi {version}") as phase,
+        ):
+            got = _save(answer, archive, phase)
+        if got != wanted:
+            raise RoadClosed(
+                f"{name} has SHA-256 {got}, published is {wanted}: it was not used. A changed "
+                "archive comes from a broken transfer, or from someone between here and Pulumi"
+            )
+        return _unpacked(archive, folder / "pulumi")
+    except urllib.error.URLError as problem:
+        reason = problem if isinstance(problem, urllib.error.HTTPError) else problem.reason
+        raise RoadClosed(str(reason)) from problem
+    except (OSError, http.client.HTTPException) as problem:
+        raise RoadClosed(str(problem) or type(problem).__name__) from problem
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _open(url: str) -> http.client.HTTPResponse:
+    answer = urllib.request.urlopen(url, timeout=PATIENCE_SECONDS)  # noqa: S310 - RELEASES are https
+    assert isinstance(answer, http.client.HTTPResponse)  # noqa: S101 - no file: or ftp: address
+    return answer
+
+
+def _checksum_in(listing: str, name: str) -> str:
+    found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(name)}$", listing, re.MULTILINE)
+    if not found:
+        raise RoadClosed(f"the published checksums do not name {name}")
+    return found[1]
+
+
+def _save(answer: http.client.HTTPResponse, archive: Path, phase: Phase) -> str:
+    size, got, digest = int(answer.headers.get("Content-Length") or 0), 0, hashlib.sha256()
+    with archive.open("wb") as out:
+        while piece := answer.read(CHUNK):
+            out.write(piece)
+            digest.update(piece)
+            got += len(piece)
+            phase.detail = f"{got >> 20} of {size >> 20} MB" if size else f"{got >> 20} MB"
+    if got < size:
+        raise RoadClosed(f"the connection ended after {got} of {size} bytes")
+    return digest.hexdigest()
+
+
+def _unpacked(archive: Path, cli: Path) -> Path:
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            found = tar.extractfile("pulumi/pulumi")
+            if found is None:
+                raise RoadClosed(f"pulumi/pulumi in {archive.name} is not a file")
+            _copy(found, cli)
+    except (KeyError, tarfile.TarError, zlib.error, EOFError) as problem:
+        raise RoadClosed(f"{archive.name} cannot be unpacked: {problem}") from problem
+    cli.chmod(0o755)
+    return cli
+
+
+def _copy(source: IO[bytes], target: Path) -> None:
+    with target.open("wb") as out:
+        while piece := source.read(CHUNK):
+            out.write(piece)

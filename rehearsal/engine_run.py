@@ -1,0 +1,98 @@
+"""Runs a child process to its end, or ends it together with all that it started."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+LAST_LINES = 12  # of a failed command's output: enough to see the reason
+
+
+class Failed(Exception):
+    """A child process did not start or did not succeed; the text has its last lines."""
+
+
+def run(
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    on_line: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Runs the command in the folder; `on_line` gets each line of its standard error as it comes.
+
+    Returns the lines of its standard output. Raises Failed.
+    """
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    # A file, since a second pipe that nobody reads would fill up and stop the child.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out:
+        try:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise Failed(f"{command[0]} does not start: {problem}") from problem
+        with _ended(child):
+            assert child.stderr is not None  # noqa: S101 - a pipe was asked for
+            for line in child.stderr:
+                last.append(line.rstrip("\n"))
+                on_line(last[-1])
+            code = child.wait()
+        out.seek(0)
+        lines = out.read().splitlines()
+    if code:
+        words = "\n    ".join(last or lines[-LAST_LINES:] or ["it printed nothing"])
+        called = " ".join([Path(command[0]).name, *command[1:3]])
+        raise Failed(f"`{called} …` exited {code}:\n    {words}")
+    return lines
+
+
+@contextmanager
+def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever ends the block, Ctrl-C included, leaves no process of the child's group."""
+    with child:
+        try:
+            yield
+        except BaseException:
+            for kind in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(child.pid, kind)
+                    child.wait(5)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    continue
+            raise
+
+
+@contextmanager
+def terminations_raise() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP unwind the stack, so that everything is put away.
+
+    Python may set handlers in its main thread only; in another one the block changes nothing.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {}
+    try:
+        for kind in (signal.SIGTERM, signal.SIGHUP):
+            before[kind] = signal.signal(kind, leave)
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -1,0 +1,140 @@
+"""The engine's language host: it runs the Pulumi program, each time in a fresh process.
+
+Pulumi's own host, ``pulumi-language-python``, comes with the installed CLI only. This one does the same by Pulumi's
+protocol: a process of the project's Python, the project's folder first on ``sys.path``, its output to the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    plugin_pb2,
+)
+
+from rehearsal.paths import ROOT
+from rehearsal.program import SHOWN, Request
+
+
+class Language(language_pb2_grpc.LanguageRuntimeServicer):
+    """Answers the engine for programs written in Python."""
+
+    def __init__(self) -> None:
+        self._engine = ""
+        self.folder = Path()
+        """Of the program that ran last."""
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+
+    def Handshake(self, request: Any, _context: Any) -> Any:
+        self._engine = request.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:
+        return plugin_pb2.PluginInfo()
+
+    def GetRequiredPlugins(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetRequiredPluginsResponse()
+
+    def GetRequiredPackages(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def GetProgramDependencies(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def About(self, _request: Any, _context: Any) -> Any:
+        version = ".".join(map(str, sys.version_info[:3]))
+        return language_pb2.AboutResponse(executable=sys.executable, version=version)
+
+    def Run(self, request: Any, context: Any) -> Any:
+        """Run the program to its end; what it prints goes to the engine line by line."""
+        engine = request.args[0] if request.args else self._engine
+        wanted = Request(
+            project=request.project,
+            stack=request.stack,
+            organization=request.organization or "organization",
+            monitor=request.monitor_address,
+            engine=engine,
+            parallel=request.parallel,
+            preview=request.dryRun,
+            program=request.info.entry_point or "__main__.py",
+            config=dict(request.config),
+            secret_keys=tuple(request.configSecretKeys),
+        )
+        self.folder = Path(request.pwd or request.info.program_directory)
+        child = self._start(self.folder, wanted)
+        context.add_callback(child.kill)
+        with grpc.insecure_channel(engine) as channel:
+            status = self._follow(child, engine_pb2_grpc.EngineStub(channel))
+        if status == 0:
+            return language_pb2.RunResponse()
+        if status == SHOWN:
+            return language_pb2.RunResponse(bail=True)
+        return language_pb2.RunResponse(error=f"the program ended with exit code {status}")
+
+    def Cancel(self, _request: Any, _context: Any) -> Any:
+        """A Ctrl-C in ``pulumi``: no program may go on declaring resources."""
+        self.stop()
+        return empty_pb2.Empty()
+
+    def stop(self) -> None:
+        """End the programs that still run."""
+        with self._lock:
+            for child in self._running:
+                child.kill()
+
+    def _start(self, folder: Path, wanted: Request) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-u", "-m", "rehearsal.program", str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        )
+        with self._lock:
+            self._running.add(child)
+        # The request holds decrypted configuration: it goes through a pipe, not through argv.
+        assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
+        child.stdin.write(wanted.to_json())
+        child.stdin.close()
+        return child
+
+    def _follow(self, child: subprocess.Popen[str], engine: Any) -> int:
+        severities = (
+            (child.stdout, engine_pb2.LogSeverity.Value("INFO")),
+            (child.stderr, engine_pb2.LogSeverity.Value("WARNING")),
+        )
+        readers = [
+            threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
+            for stream, severity in severities
+        ]
+        for reader in readers:
+            reader.start()
+        status = child.wait()
+        for reader in readers:
+            reader.join(timeout=5)
+        with self._lock:
+            self._running.discard(child)
+        return status
+
+
+def _forward(stream: IO[str], severity: int, engine: Any) -> None:
+    with stream:
+        for line in stream:
+            try:
+                engine.Log(engine_pb2.LogRequest(severity=severity, message=line.rstrip("\n")))
+            except grpc.RpcError:
+                return  # The engine has gone; nobody is left to read the rest.

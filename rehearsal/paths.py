@@ -1,0 +1,63 @@
+"""Where the rehearsal keeps what."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's own folder."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one local cloud: everything in it belongs to the rehearsal and may be deleted."""
+
+    folder: Path
+
+    @property
+    def cloud(self) -> Path:
+        """What the running local cloud writes: database files, copies of images."""
+        return self.folder / "cloud"
+
+    @property
+    def facts(self) -> Path:
+        """The running local cloud's process id, ports and settings."""
+        return self.folder / "cloud.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "cloud.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the local cloud's process for as long as it lives."""
+        return self.folder / "cloud.lock"
+
+    @property
+    def project(self) -> Path:
+        """The project folder of links in which ``pulumi`` runs."""
+        return self.folder / "project"
+
+    @property
+    def state(self) -> Path:
+        """The engine's file backend."""
+        return self.folder / "state"
+
+    @property
+    def passphrase(self) -> Path:
+        """The file with the passphrase that encrypts the rehearsal's state."""
+        return self.folder / "passphrase"
+
+
+def home() -> Home:
+    """The rehearsal's folder: ``.rehearsal`` in the project, or ``CAREAPP_HOME``."""
+    chosen = os.environ.get("CAREAPP_HOME")
+    return Home(Path(chosen).resolve() if chosen else ROOT / ".rehearsal")
+
+
+def cache() -> Path:
+    """The user's cache folder for what is downloaded or built once."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "careapp"

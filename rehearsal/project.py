@@ -1,0 +1,85 @@
+"""The project folder in which the rehearsal runs ``pulumi``, and the environment that leads it to the local cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.client import Facts
+from rehearsal.paths import ROOT, Home
+from rehearsal.providers.calls import CREDENTIALS
+
+LINKED = ("Pulumi.yaml", "__main__.py", "infra", "ops", "webapp", ".venv")
+"""What a program run needs of the project; edits there are seen at once."""
+STACK_FILES = "Pulumi.*.yaml"
+"""Copied, never linked: ``pulumi config set`` must not write the user's own."""
+OURS = ("AWS_", "PULUMI_")
+"""Variables of the user's that must not lead a rehearsal to a real account or backend."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder with its own state; nothing in it is the user's."""
+
+    home: Home
+    source: Path = ROOT
+
+    def prepare(self) -> None:
+        """Make the folder of links, the state's folder and the passphrase; stack files that exist stay."""
+        self.home.project.mkdir(parents=True, exist_ok=True)
+        self.home.state.mkdir(parents=True, exist_ok=True)
+        for name in LINKED:
+            link, target = self.home.project / name, self.source / name
+            if link.is_symlink() and link.readlink() != target:
+                link.unlink()
+            if target.exists() and not link.exists():
+                link.symlink_to(target)
+        for file in self.source.glob(STACK_FILES):
+            copy = self.home.project / file.name
+            if not copy.exists():
+                shutil.copy(file, copy)
+        if not self.home.passphrase.exists():
+            self.home.passphrase.touch(mode=0o600)
+            self.home.passphrase.write_text(secrets.token_urlsafe(24))
+
+    def forget(self) -> None:
+        """Remove the folder, the state and the passphrase."""
+        for folder in (self.home.project, self.home.state, self.home.folder / "pulumi-home"):
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.home.passphrase.unlink()
+
+    def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
+        """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
+        region = facts.options.region
+        return {
+            **_harmless(os.environ),
+            **facts.environment,
+            "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": facts.endpoint,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_PAGER": "",
+            "CAREAPP_HOME": str(self.home.folder),
+            "PATH": os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)]),
+            "PULUMI_BACKEND_URL": self.home.state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+
+def _harmless(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value for name, value in environment.items() if not name.startswith(OURS)
+    }

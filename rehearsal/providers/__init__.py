@@ -1,0 +1,1 @@
+"""Stand-ins for the provider plugins: what each Pulumi resource becomes in the local cloud."""

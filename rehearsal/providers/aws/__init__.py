@@ -1,0 +1,15 @@
+"""The resource types of the aws provider that the stand-in knows, by service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rehearsal.providers.aws import ec2, ecr, ecs, elb, groups, iam, logs, rds
+from rehearsal.providers.kind import Kind
+
+KINDS: Mapping[str, Kind] = {
+    kind.token: kind
+    for module in (ec2, groups, elb, rds, ecr, ecs, iam, logs)
+    for kind in module.KINDS
+}
+"""Every resource type that the stand-in can create, by its Pulumi type token."""

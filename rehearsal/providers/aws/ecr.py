@@ -1,0 +1,81 @@
+"""Image repositories."""
+
+from __future__ import annotations
+
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+
+def _repository(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name not in ("name", "forceDelete")}
+    return {**rest, "repositoryName": inputs["name"], "force": bool(inputs.get("forceDelete"))}
+
+
+def _remove(subject: Subject) -> None:
+    subject.call("delete_repository", force=subject.inputs["force"])
+
+
+def _mutability(subject: Subject) -> None:
+    subject.call("put_image_tag_mutability", imageTagMutability=subject.inputs["imageTagMutability"])
+
+
+def _scanning(subject: Subject) -> None:
+    setting = subject.inputs["imageScanningConfiguration"]
+    subject.call(
+        "put_image_scanning_configuration",
+        imageScanningConfiguration={"scanOnPush": bool(setting["scanOnPush"])},
+    )
+
+
+REPOSITORY = Kind(
+    token="aws:ecr/repository:Repository",
+    service="ecr",
+    identity="repositoryName",
+    create="create_repository",
+    identity_from="repository.repositoryName",
+    read="describe_repositories",
+    found="repositories[0]",
+    replaces=frozenset({"name", "encryptionConfigurations"}),
+    prepare=_repository,
+    ignored={"force": "used by _remove"},
+    settings=(
+        Setting(inputs=("imageTagMutability",), apply=_mutability, on_create=False),
+        Setting(inputs=("imageScanningConfiguration",), apply=_scanning, on_create=False),
+    ),
+    on_delete=_remove,
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "repositoryArn",
+        "registryId": "registryId",
+        "repositoryUrl": "repositoryUri",
+        "name": "repositoryName",
+    },
+)
+
+
+def _lifecycle(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name not in ("repository", "policy")}
+    return {
+        **rest,
+        "repositoryName": inputs["repository"],
+        "lifecyclePolicyText": inputs["policy"],
+    }
+
+
+LIFECYCLE_POLICY = Kind(
+    token="aws:ecr/lifecyclePolicy:LifecyclePolicy",
+    service="ecr",
+    identity="repositoryName",
+    create="put_lifecycle_policy",
+    identity_from="repositoryName",
+    read="get_lifecycle_policy",
+    found="@",
+    delete="delete_lifecycle_policy",
+    update="put_lifecycle_policy",
+    # The provider has no update: a changed policy is put again, which the engine shows as a replacement.
+    replaces=frozenset({"repository", "policy"}),
+    prepare=_lifecycle,
+    outputs={"registryId": "registryId"},
+)
+
+KINDS = (REPOSITORY, LIFECYCLE_POLICY)

@@ -1,0 +1,152 @@
+"""Cluster, task definition and service."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+LIMIT = 300.0
+"""Seconds of the wall that a service may take to stop its tasks."""
+
+
+def _cluster(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name != "name"}
+    return {**rest, "clusterName": inputs["name"]}
+
+
+def _cluster_settings(subject: Subject) -> None:
+    pairs = [{"name": s["name"], "value": s["value"]} for s in subject.inputs.get("settings") or []]
+    subject.call("update_cluster_settings", settings=pairs)
+
+
+CLUSTER = Kind(
+    token="aws:ecs/cluster:Cluster",
+    service="ecs",
+    identity="cluster",
+    create="create_cluster",
+    identity_from="cluster.clusterArn",
+    read="describe_clusters",
+    found="clusters[?status=='ACTIVE'] | [0]",
+    delete="delete_cluster",
+    replaces=frozenset({"name"}),
+    prepare=_cluster,
+    settings=(Setting(inputs=("settings",), apply=_cluster_settings, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "clusterArn", "name": "clusterName"},
+    absent=("ClusterNotFoundException",),
+)
+
+
+def _definition(inputs: Values) -> Values:
+    """Pulumi holds the container definitions as JSON text, and a volume's host path flat."""
+    result = dict(inputs)
+    if isinstance(inputs.get("containerDefinitions"), str):
+        result["containerDefinitions"] = json.loads(inputs["containerDefinitions"])
+    if inputs.get("volumes"):
+        result["volumes"] = [{"name": volume["name"]} for volume in inputs["volumes"]]
+    return result
+
+
+def _revision_less(arn: str) -> str:
+    return arn.rpartition(":")[0]
+
+
+TASK_DEFINITION = Kind(
+    token="aws:ecs/taskDefinition:TaskDefinition",
+    service="ecs",
+    identity="taskDefinition",
+    create="register_task_definition",
+    identity_from="taskDefinition.taskDefinitionArn",
+    read="describe_task_definition",
+    found="taskDefinition",
+    delete="deregister_task_definition",
+    replaces=frozenset(
+        {"containerDefinitions", "cpu", "ephemeralStorage", "executionRoleArn", "family", "memory"}
+        | {"networkMode", "pidMode", "requiresCompatibilities", "runtimePlatform", "taskRoleArn"}
+        | {"volumes"}
+    ),
+    prepare=_definition,
+    ignored={
+        "skipDestroy": "only tells the provider how to delete",
+        "trackLatest": "only tells the provider which revision to compare with",
+    },
+    outputs={
+        "arn": "taskDefinitionArn",
+        "arnWithoutRevision": lambda _, found: _revision_less(found["taskDefinitionArn"]),
+        "revision": "revision",
+        "family": "family",
+    },
+    absent=("ClientException",),
+)
+
+PROVIDER_ONLY = {
+    "forceDelete": "the stand-in always deletes with force",
+    "sigintRollback": "only tells the provider what to do on an interrupt",
+    "waitForSteadyState": "only tells the provider how long to wait",
+}
+DEPLOYMENT = {
+    "deploymentCircuitBreaker": "deploymentCircuitBreaker",
+    "deploymentMaximumPercent": "maximumPercent",
+    "deploymentMinimumHealthyPercent": "minimumHealthyPercent",
+}
+
+
+def _service(inputs: Values) -> Values:
+    """ECS groups the deployment's numbers, and calls the name ``serviceName``."""
+    moved = {*DEPLOYMENT, "name", "networkConfiguration"}
+    result: Values = {name: value for name, value in inputs.items() if name not in moved}
+    result["serviceName"] = inputs["name"]
+    deployment = {new: inputs[old] for old, new in DEPLOYMENT.items() if old in inputs}
+    if deployment:
+        result["deploymentConfiguration"] = deployment
+    if inputs.get("networkConfiguration"):
+        result["networkConfiguration"] = {"awsvpcConfiguration": _awsvpc(inputs)}
+    return result
+
+
+def _awsvpc(inputs: Values) -> Values:
+    chosen: Values = dict(inputs["networkConfiguration"])
+    public = chosen.pop("assignPublicIp", None)
+    return {**chosen, "assignPublicIp": "ENABLED" if public else "DISABLED"}
+
+
+def _remove_service(subject: Subject) -> None:
+    """Scale to nothing, delete, and wait until it is gone, as the provider does."""
+    subject.call("update_service", desiredCount=0)
+    subject.call("delete_service", force=True)
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        found: list[Any] = subject.call("describe_services")["services"]
+        if not found or found[0]["status"] == "INACTIVE":
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"service {subject.identity} is still draining after {LIMIT:.0f} s")
+
+
+SERVICE = Kind(
+    token="aws:ecs/service:Service",
+    service="ecs",
+    identity="service",
+    scope={"cluster": "cluster"},
+    create="create_service",
+    identity_from="service.serviceArn",
+    read="describe_services",
+    found="services[?status!='INACTIVE'] | [0]",
+    update="update_service",
+    on_delete=_remove_service,
+    replaces=frozenset(
+        {"cluster", "name", "launchType", "schedulingStrategy", "iamRole", "deploymentController"}
+    ),
+    prepare=_service,
+    ignored=PROVIDER_ONLY,
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "serviceArn", "name": "serviceName"},
+    absent=("ServiceNotFoundException", "ClusterNotFoundException"),
+)
+
+KINDS = (CLUSTER, TASK_DEFINITION, SERVICE)

@@ -1,0 +1,184 @@
+"""Load balancers, target groups, listeners and their rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, attributes, modify
+
+BALANCER_ATTRIBUTES = {
+    "desyncMitigationMode": "routing.http.desync_mitigation_mode",
+    "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled",
+    "enableDeletionProtection": "deletion_protection.enabled",
+    "enableHttp2": "routing.http2.enabled",
+    "idleTimeout": "idle_timeout.timeout_seconds",
+    "preserveHostHeader": "routing.http.preserve_host_header.enabled",
+    "xffHeaderProcessingMode": "routing.http.xff_header_processing.mode",
+}
+GROUP_ATTRIBUTES = {
+    "deregistrationDelay": "deregistration_delay.timeout_seconds",
+    "loadBalancingAlgorithmType": "load_balancing.algorithm.type",
+    "slowStart": "slow_start.duration_seconds",
+}
+HEALTH = {
+    "enabled": "healthCheckEnabled",
+    "healthyThreshold": "healthyThresholdCount",
+    "interval": "healthCheckIntervalSeconds",
+    "path": "healthCheckPath",
+    "port": "healthCheckPort",
+    "protocol": "healthCheckProtocol",
+    "timeout": "healthCheckTimeoutSeconds",
+    "unhealthyThreshold": "unhealthyThresholdCount",
+}
+"""Pulumi's ``healthCheck`` argument, and what ELB calls each member of it."""
+
+
+def _suffix(arn: str) -> str:
+    return arn.rpartition(":")[2].removeprefix("loadbalancer/")
+
+
+def _balancer(inputs: Values) -> Values:
+    """ELB says ``scheme`` where Pulumi says ``internal``, and ``type``."""
+    renamed = {"internal", "loadBalancerType"}
+    return {name: value for name, value in inputs.items() if name not in renamed} | {
+        "scheme": "internal" if inputs.get("internal") else "internet-facing",
+        "type": inputs.get("loadBalancerType", "application"),
+    }
+
+
+BALANCER = Kind(
+    token="aws:lb/loadBalancer:LoadBalancer",
+    service="elbv2",
+    identity="LoadBalancerArn",
+    create="create_load_balancer",
+    identity_from="LoadBalancers[0].LoadBalancerArn",
+    read="describe_load_balancers",
+    found="LoadBalancers[0]",
+    delete="delete_load_balancer",
+    replaces=frozenset({"name", "namePrefix", "internal", "loadBalancerType"}),
+    prepare=_balancer,
+    settings=(
+        attributes("modify_load_balancer_attributes", BALANCER_ATTRIBUTES),
+        modify("set_security_groups", "securityGroups"),
+        modify("set_subnets", "subnets"),
+    ),
+    autoname="name",
+    fixed_name="name",
+    ready=("State.Code", "active"),
+    outputs={
+        "arn": "LoadBalancerArn",
+        "arnSuffix": lambda subject, _: _suffix(subject.identity),
+        "dnsName": "DNSName",
+        "zoneId": "CanonicalHostedZoneId",
+        "vpcId": "VpcId",
+    },
+)
+
+
+def _group(inputs: Values) -> Values:
+    """ELB keeps a health check's numbers beside the target group's own."""
+    flat = {name: value for name, value in inputs.items() if name != "healthCheck"}
+    for name, value in (inputs.get("healthCheck") or {}).items():
+        if name == "matcher":
+            flat["matcher"] = {"HttpCode": str(value)}
+        elif value is not None:
+            flat[HEALTH[name]] = value
+    return flat
+
+
+TARGET_GROUP = Kind(
+    token="aws:lb/targetGroup:TargetGroup",
+    service="elbv2",
+    identity="TargetGroupArn",
+    create="create_target_group",
+    identity_from="TargetGroups[0].TargetGroupArn",
+    read="describe_target_groups",
+    found="TargetGroups[0]",
+    delete="delete_target_group",
+    update="modify_target_group",
+    replaces=frozenset(
+        {"name", "namePrefix", "port", "protocol", "protocolVersion", "targetType", "vpcId"}
+    ),
+    prepare=_group,
+    settings=(attributes("modify_target_group_attributes", GROUP_ATTRIBUTES),),
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "TargetGroupArn",
+        "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
+        "loadBalancerArns": "LoadBalancerArns",
+    },
+)
+
+
+def _actions(actions: Any) -> list[Values]:
+    """Pulumi counts an action's order from its place; ELB wants to be told only what was said."""
+    return [{name: value for name, value in action.items() if value is not None} for action in actions]
+
+
+def _listener(inputs: Values) -> Values:
+    result = {name: value for name, value in inputs.items() if name != "certificateArn"}
+    if inputs.get("certificateArn"):
+        result["certificates"] = [{"certificateArn": inputs["certificateArn"]}]
+    result["defaultActions"] = _actions(inputs["defaultActions"])
+    return result
+
+
+LISTENER = Kind(
+    token="aws:lb/listener:Listener",
+    service="elbv2",
+    identity="ListenerArn",
+    create="create_listener",
+    identity_from="Listeners[0].ListenerArn",
+    read="describe_listeners",
+    found="Listeners[0]",
+    delete="delete_listener",
+    update="modify_listener",
+    replaces=frozenset({"loadBalancerArn"}),
+    prepare=_listener,
+    outputs={"arn": "ListenerArn"},
+)
+
+CONDITIONS = {
+    "hostHeader": ("host-header", "HostHeaderConfig"),
+    "httpHeader": ("http-header", "HttpHeaderConfig"),
+    "httpRequestMethod": ("http-request-method", "HttpRequestMethodConfig"),
+    "pathPattern": ("path-pattern", "PathPatternConfig"),
+    "sourceIp": ("source-ip", "SourceIpConfig"),
+}
+
+
+def _condition(condition: Values) -> Values:
+    [(name, value)] = [(name, value) for name, value in condition.items() if value is not None]
+    field, member = CONDITIONS[name]
+    return {"field": field, member: value}
+
+
+def _rule(inputs: Values) -> Values:
+    conditions = [_condition(condition) for condition in inputs["conditions"]]
+    return {**inputs, "conditions": conditions, "actions": _actions(inputs["actions"])}
+
+
+def _reorder(subject: Subject) -> None:
+    priorities = [{"RuleArn": subject.identity, "Priority": int(subject.inputs["priority"])}]
+    subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
+
+
+RULE = Kind(
+    token="aws:lb/listenerRule:ListenerRule",
+    service="elbv2",
+    identity="RuleArn",
+    create="create_rule",
+    identity_from="Rules[0].RuleArn",
+    read="describe_rules",
+    found="Rules[0]",
+    delete="delete_rule",
+    update="modify_rule",
+    replaces=frozenset({"listenerArn"}),
+    prepare=_rule,
+    settings=(Setting(inputs=("priority",), apply=_reorder, on_create=False),),
+    outputs={"arn": "RuleArn"},
+)
+
+
+KINDS = (BALANCER, TARGET_GROUP, LISTENER, RULE)

@@ -1,0 +1,193 @@
+"""Security groups and their rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rehearsal.providers.aws.ec2 import arn
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
+
+RULE_INPUTS = (
+    "cidrIpv4",
+    "cidrIpv6",
+    "description",
+    "fromPort",
+    "ipProtocol",
+    "prefixListId",
+    "referencedSecurityGroupId",
+    "toPort",
+)
+
+
+def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
+    """Create a group without the rule that lets everything out, as the provider does."""
+    params: Values = {
+        "GroupName": inputs["name"],
+        "Description": inputs.get("description", "Managed by Pulumi"),
+        "VpcId": inputs["vpcId"],
+    }
+    group = str(calls("ec2", "create_security_group", params)["GroupId"])
+    _close(calls, group)
+    if inputs.get("tags"):
+        pairs = [{"Key": key, "Value": text} for key, text in sorted(inputs["tags"].items())]
+        calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
+    return group
+
+
+def _close(calls: Calls, group: str) -> None:
+    found = calls("ec2", "describe_security_groups", {"GroupIds": [group]})["SecurityGroups"][0]
+    for member, operation in (
+        ("IpPermissions", "revoke_security_group_ingress"),
+        ("IpPermissionsEgress", "revoke_security_group_egress"),
+    ):
+        if found[member]:
+            calls("ec2", operation, {"GroupId": group, "IpPermissions": found[member]})
+
+
+GROUP = Kind(
+    token="aws:ec2/securityGroup:SecurityGroup",
+    service="ec2",
+    identity="GroupId",
+    create="create_security_group",
+    on_create=_make_group,
+    read="describe_security_groups",
+    found="SecurityGroups[0]",
+    delete="delete_security_group",
+    replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
+    ignored={
+        "name": "sent by _make_group",
+        "revokeRulesOnDelete": "only tells the provider how to delete",
+    },
+    autoname="name",
+    outputs={"arn": arn("security-group"), "ownerId": "OwnerId"},
+    tag_type="security-group",
+)
+
+
+def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
+    """Take over the group that the VPC came with, and empty it."""
+    if inputs.get("ingress") or inputs.get("egress"):
+        raise ValueError("the stand-in closes a default security group; it cannot put rules into it")
+    wanted = [
+        {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
+        {"Name": "group-name", "Values": ["default"]},
+    ]
+    answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
+    group = str(answer["SecurityGroups"][0]["GroupId"])
+    _close(calls, group)
+    return group
+
+
+def _leave(_: Subject) -> None:
+    """The provider forgets a default group: AWS lets nobody delete it but with its VPC."""
+
+
+DEFAULT_GROUP = Kind(
+    token="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    service="ec2",
+    identity="GroupId",
+    create="create_security_group",
+    on_create=_adopt_default,
+    read="describe_security_groups",
+    found="SecurityGroups[0]",
+    on_delete=_leave,
+    replaces=frozenset({"vpcId"}),
+    ignored={"ingress": "checked by _adopt_default", "egress": "checked by _adopt_default"},
+    outputs={"arn": arn("security-group"), "ownerId": "OwnerId"},
+    tag_type="security-group",
+)
+
+
+def _permission(inputs: Values) -> Values:
+    described = {"Description": inputs["description"]} if inputs.get("description") else {}
+    permission: Values = {"IpProtocol": str(inputs["ipProtocol"])}
+    for name, member in (("fromPort", "FromPort"), ("toPort", "ToPort")):
+        if inputs.get(name) is not None:
+            permission[member] = int(inputs[name])
+    if inputs.get("referencedSecurityGroupId"):
+        pair = {"GroupId": inputs["referencedSecurityGroupId"], **described}
+        permission["UserIdGroupPairs"] = [pair]
+    if inputs.get("cidrIpv4"):
+        permission["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"], **described}]
+    if inputs.get("cidrIpv6"):
+        permission["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"], **described}]
+    return permission
+
+
+def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
+    params: Values = {
+        "GroupId": inputs["securityGroupId"],
+        "IpPermissions": [_permission(inputs)],
+    }
+    if inputs.get("tags"):
+        pairs = [{"Key": key, "Value": text} for key, text in sorted(inputs["tags"].items())]
+        params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
+    answer = calls("ec2", kind.create, params)
+    return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+
+
+def _look_rule(subject: Subject) -> Values | None:
+    rules = {"SecurityGroupRuleIds": [subject.identity]}
+    found: Values | None = path(
+        "SecurityGroupRules[0]", subject.calls("ec2", "describe_security_group_rules", rules)
+    )
+    return found
+
+
+def _change_rule(subject: Subject) -> None:
+    inputs = subject.inputs
+    request = {
+        "IpProtocol": str(inputs["ipProtocol"]),
+        "FromPort": _port(inputs, "fromPort"),
+        "ToPort": _port(inputs, "toPort"),
+        "CidrIpv4": inputs.get("cidrIpv4"),
+        "ReferencedGroupId": inputs.get("referencedSecurityGroupId"),
+        "Description": inputs.get("description"),
+    }
+    sent = {name: value for name, value in request.items() if value is not None}
+    rules = [{"SecurityGroupRuleId": subject.identity, "SecurityGroupRule": sent}]
+    group = inputs["securityGroupId"]
+    params = {"GroupId": group, "SecurityGroupRules": rules}
+    subject.calls("ec2", "modify_security_group_rules", params)
+
+
+def _port(inputs: Values, name: str) -> int | None:
+    return None if inputs.get(name) is None else int(inputs[name])
+
+
+def _remove_rule(subject: Subject) -> None:
+    params: Any = {
+        "GroupId": subject.inputs["securityGroupId"],
+        "SecurityGroupRuleIds": [subject.identity],
+    }
+    subject.calls("ec2", subject.kind.delete, params)
+
+
+def _rule(token: str, direction: str) -> Kind:
+    return Kind(
+        token=token,
+        service="ec2",
+        identity="SecurityGroupRuleId",
+        create=f"authorize_security_group_{direction}",
+        on_create=_make_rule,
+        look=_look_rule,
+        delete=f"revoke_security_group_{direction}",
+        on_delete=_remove_rule,
+        replaces=frozenset({"securityGroupId"}),
+        ignored={"securityGroupId": "sent by _make_rule"},
+        settings=(Setting(inputs=RULE_INPUTS, apply=_change_rule, on_create=False),),
+        outputs={
+            "arn": arn("security-group-rule"),
+            "securityGroupRuleId": "SecurityGroupRuleId",
+        },
+        tag_type="security-group-rule",
+    )
+
+
+KINDS = (
+    GROUP,
+    DEFAULT_GROUP,
+    _rule("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "ingress"),
+    _rule("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "egress"),
+)

@@ -1,0 +1,119 @@
+"""Roles and what they may do."""
+
+from __future__ import annotations
+
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+
+def _role(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name not in ("name", "assumeRolePolicy")}
+    return {
+        **rest,
+        "roleName": inputs["name"],
+        "assumeRolePolicyDocument": inputs["assumeRolePolicy"],
+    }
+
+
+def _trust(subject: Subject) -> None:
+    document = subject.inputs["assumeRolePolicyDocument"]
+    subject.call("update_assume_role_policy", PolicyDocument=document)
+
+
+ROLE = Kind(
+    token="aws:iam/role:Role",
+    service="iam",
+    identity="RoleName",
+    create="create_role",
+    identity_from="Role.RoleName",
+    read="get_role",
+    found="Role",
+    delete="delete_role",
+    update="update_role",
+    replaces=frozenset({"name", "namePrefix", "path"}),
+    prepare=_role,
+    ignored={"forceDetachPolicies": "only tells the provider how to delete"},
+    settings=(
+        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
+    ),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
+)
+
+
+def _policy_parts(identity: str) -> tuple[str, str]:
+    role, _, name = identity.partition(":")
+    return role, name
+
+
+def _put_policy(calls: Calls, _: Kind, inputs: Values) -> str:
+    params = {
+        "RoleName": inputs["role"],
+        "PolicyName": inputs["name"],
+        "PolicyDocument": inputs["policy"],
+    }
+    calls("iam", "put_role_policy", params)
+    return f"{inputs['role']}:{inputs['name']}"
+
+
+def _look_policy(subject: Subject) -> Values:
+    role, name = _policy_parts(subject.identity)
+    return subject.calls("iam", "get_role_policy", {"RoleName": role, "PolicyName": name})
+
+
+def _rewrite(subject: Subject) -> None:
+    _put_policy(subject.calls, subject.kind, subject.inputs)
+
+
+def _remove_policy(subject: Subject) -> None:
+    role, name = _policy_parts(subject.identity)
+    subject.calls("iam", "delete_role_policy", {"RoleName": role, "PolicyName": name})
+
+
+ROLE_POLICY = Kind(
+    token="aws:iam/rolePolicy:RolePolicy",
+    service="iam",
+    identity="PolicyName",
+    create="put_role_policy",
+    on_create=_put_policy,
+    look=_look_policy,
+    on_delete=_remove_policy,
+    replaces=frozenset({"name", "namePrefix", "role"}),
+    ignored={"name": "sent by _put_policy", "role": "sent by _put_policy"},
+    settings=(Setting(inputs=("policy",), apply=_rewrite, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+)
+
+
+def _attach(calls: Calls, _: Kind, inputs: Values) -> str:
+    calls("iam", "attach_role_policy", {"RoleName": inputs["role"], "PolicyArn": inputs["policyArn"]})
+    return f"{inputs['role']}/{inputs['policyArn']}"
+
+
+def _look_attachment(subject: Subject) -> Values | None:
+    role, arn = subject.inputs["role"], subject.inputs["policyArn"]
+    answer = subject.calls("iam", "list_attached_role_policies", {"RoleName": role})
+    attached = [policy for policy in answer["AttachedPolicies"] if policy["PolicyArn"] == arn]
+    return dict(attached[0]) if attached else None
+
+
+def _detach(subject: Subject) -> None:
+    params = {"RoleName": subject.inputs["role"], "PolicyArn": subject.inputs["policyArn"]}
+    subject.calls("iam", "detach_role_policy", params)
+
+
+ROLE_POLICY_ATTACHMENT = Kind(
+    token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    service="iam",
+    identity="PolicyArn",
+    create="attach_role_policy",
+    on_create=_attach,
+    look=_look_attachment,
+    on_delete=_detach,
+    replaces=frozenset({"role", "policyArn"}),
+    ignored={"role": "sent by _attach"},
+)
+
+KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT)

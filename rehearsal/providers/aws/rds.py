@@ -1,0 +1,177 @@
+"""The database instance, its subnets and its parameters."""
+
+from __future__ import annotations
+
+import time
+
+from botocore.exceptions import ClientError
+
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+LIMIT = 120.0
+"""Seconds of the wall after which a database that does not go away is an error."""
+
+
+def _renamed(inputs: Values, names: dict[str, str]) -> Values:
+    return {names.get(name, name): value for name, value in inputs.items()}
+
+
+SUBNET_GROUP_NAMES = {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}
+
+
+def _subnet_group(inputs: Values) -> Values:
+    return {"DBSubnetGroupDescription": "Managed by Pulumi", **_renamed(inputs, SUBNET_GROUP_NAMES)}
+
+
+SUBNET_GROUP = Kind(
+    token="aws:rds/subnetGroup:SubnetGroup",
+    service="rds",
+    identity="DBSubnetGroupName",
+    create="create_db_subnet_group",
+    identity_from="DBSubnetGroup.DBSubnetGroupName",
+    read="describe_db_subnet_groups",
+    found="DBSubnetGroups[0]",
+    delete="delete_db_subnet_group",
+    update="modify_db_subnet_group",
+    replaces=frozenset({"name", "namePrefix"}),
+    prepare=_subnet_group,
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
+)
+
+PARAMETER_GROUP_NAMES = {
+    "name": "DBParameterGroupName",
+    "family": "DBParameterGroupFamily",
+}
+
+
+def _parameter_group(inputs: Values) -> Values:
+    return {"description": "Managed by Pulumi", **_renamed(inputs, PARAMETER_GROUP_NAMES)}
+
+
+def _set_parameters(subject: Subject) -> None:
+    parameters = [
+        {
+            "ParameterName": item["name"],
+            "ParameterValue": str(item["value"]),
+            "ApplyMethod": item.get("applyMethod", "immediate"),
+        }
+        for item in subject.inputs.get("parameters") or []
+    ]
+    subject.call("modify_db_parameter_group", Parameters=parameters)
+
+
+PARAMETER_GROUP = Kind(
+    token="aws:rds/parameterGroup:ParameterGroup",
+    service="rds",
+    identity="DBParameterGroupName",
+    create="create_db_parameter_group",
+    identity_from="DBParameterGroup.DBParameterGroupName",
+    read="describe_db_parameter_groups",
+    found="DBParameterGroups[0]",
+    delete="delete_db_parameter_group",
+    replaces=frozenset({"name", "namePrefix", "family", "description"}),
+    prepare=_parameter_group,
+    ignored={"skipDestroy": "only tells the provider how to delete"},
+    settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "DBParameterGroupArn", "name": "DBParameterGroupName"},
+)
+
+INSTANCE_NAMES = {
+    "backupWindow": "PreferredBackupWindow",
+    "dbName": "DBName",
+    "dbSubnetGroupName": "DBSubnetGroupName",
+    "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
+    "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
+    "identifier": "DBInstanceIdentifier",
+    "instanceClass": "DBInstanceClass",
+    "maintenanceWindow": "PreferredMaintenanceWindow",
+    "parameterGroupName": "DBParameterGroupName",
+    "performanceInsightsEnabled": "EnablePerformanceInsights",
+    "username": "MasterUsername",
+}
+PROVIDER_ONLY = {
+    "applyImmediately": "the stand-in applies every change at once, as the stack asks for",
+    "deleteAutomatedBackups": "sent on deletion",
+    "finalSnapshotIdentifier": "sent on deletion",
+    "skipFinalSnapshot": "sent on deletion",
+}
+
+
+def _instance(inputs: Values) -> Values:
+    return _renamed(inputs, INSTANCE_NAMES)
+
+
+def _remove_instance(subject: Subject) -> None:
+    """Delete a database as the provider does, with the snapshot that was asked for, and wait."""
+    inputs = subject.inputs
+    params: Values = {
+        "SkipFinalSnapshot": bool(inputs.get("skipFinalSnapshot")),
+        "DeleteAutomatedBackups": bool(inputs.get("deleteAutomatedBackups", True)),
+    }
+    if not params["SkipFinalSnapshot"]:
+        if not inputs.get("finalSnapshotIdentifier"):
+            raise ValueError("finalSnapshotIdentifier is required when skipFinalSnapshot is false")
+        params["FinalDBSnapshotIdentifier"] = inputs["finalSnapshotIdentifier"]
+    subject.call("delete_db_instance", **params)
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        try:
+            subject.call("describe_db_instances")
+        except ClientError as problem:
+            if "NotFound" in problem.response["Error"]["Code"]:
+                return
+            raise
+        time.sleep(0.1)
+    raise TimeoutError(f"database {subject.identity} is still there after {LIMIT:.0f} s")
+
+
+def _secrets(_: Subject, found: Values) -> list[Values]:
+    secret = found.get("MasterUserSecret")
+    if not secret:
+        return []
+    return [
+        {
+            "secretArn": secret["SecretArn"],
+            "secretStatus": secret["SecretStatus"],
+            "kmsKeyId": secret.get("KmsKeyId", ""),
+        }
+    ]
+
+
+INSTANCE = Kind(
+    token="aws:rds/instance:Instance",
+    service="rds",
+    identity="DBInstanceIdentifier",
+    create="create_db_instance",
+    identity_from="DBInstance.DBInstanceIdentifier",
+    read="describe_db_instances",
+    found="DBInstances[0]",
+    update="modify_db_instance",
+    on_delete=_remove_instance,
+    replaces=frozenset(
+        {"identifier", "engine", "username", "dbName", "storageEncrypted", "kmsKeyId"}
+        | {"availabilityZone", "characterSetName", "timezone"}
+    ),
+    prepare=_instance,
+    ignored=PROVIDER_ONLY,
+    autoname="identifier",
+    fixed_name="identifier",
+    ready=("DBInstanceStatus", "available"),
+    outputs={
+        "address": "Endpoint.Address",
+        "arn": "DBInstanceArn",
+        "availabilityZone": "AvailabilityZone",
+        "endpoint": "join(':', [Endpoint.Address, to_string(Endpoint.Port)])",
+        "engineVersionActual": "EngineVersion",
+        "masterUserSecrets": _secrets,
+        "port": "Endpoint.Port",
+        "resourceId": "DbiResourceId",
+        "status": "DBInstanceStatus",
+    },
+)
+
+KINDS = (SUBNET_GROUP, PARAMETER_GROUP, INSTANCE)

@@ -1,0 +1,151 @@
+"""The stand-in for the aws provider: each resource is made by boto3 in the local cloud."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import UNKNOWN
+
+from rehearsal.providers import invokes, lifecycle
+from rehearsal.providers.aws import KINDS
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind
+from rehearsal.providers.servicer import (
+    Servicer,
+    Values,
+    differing,
+    fail,
+    keep_half_made,
+    struct,
+    unknown,
+    values,
+)
+
+NAMED_BY_US = "__defaults"
+"""Where the provider notes which inputs it has filled in itself, as the real one does."""
+
+
+class UnknownType(Exception):
+    """A resource type or function that the stand-in lacks."""
+
+
+class AwsServicer(Servicer):
+    """Checks, compares, creates, reads, changes and deletes what ``KINDS`` describes."""
+
+    version = metadata.version("pulumi-aws")
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        super().__init__()
+        self._calls = Calls(endpoint, region)
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        region = request.variables.get("aws:config:region", self._calls.region)
+        if region != self._calls.region:
+            words = f"the local cloud runs in {self._calls.region}, the stack asks for {region}"
+            fail(context, request.urn, "configuring", ValueError(f"{words}: stop it and start anew"))
+        return super().Configure(request, context)
+
+    def Check(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        inputs, olds = values(request.news), values(request.olds)
+        if kind.autoname and kind.autoname not in inputs:
+            inputs |= self._autonamed(kind, request, olds)
+        failures = []
+        if not unknown(inputs):
+            failures = [
+                pb.CheckFailure(property=name, reason=f"the stand-in for {kind.token} lacks {name}")
+                for name in lifecycle.unknown_inputs(self._calls, kind, inputs)
+            ]
+        return pb.CheckResponse(inputs=struct(inputs), failures=failures)
+
+    @staticmethod
+    def _autonamed(kind: Kind, request: Any, olds: Values) -> Values:
+        """A name that starts with the resource's and ends at random, kept for its whole life."""
+        name = str(kind.autoname)
+        if name in olds.get(NAMED_BY_US, []):
+            return {name: olds[name], NAMED_BY_US: [name]}
+        seed = request.randomSeed or request.urn.encode()
+        ending = hashlib.sha256(seed).hexdigest()[:7]
+        return {name: f"{request.urn.rpartition('::')[2]}-{ending}", NAMED_BY_US: [name]}
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        olds, news = values(request.old_inputs), values(request.news)
+        changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
+        replaces = [name for name in changed if name in kind.replaces]
+        fixed = kind.fixed_name
+        # Two resources cannot have one name at a time, so the provider deletes the old one first.
+        same_name = bool(fixed) and olds.get(str(fixed)) == news.get(str(fixed))
+        changes = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
+        return pb.DiffResponse(
+            changes=changes,
+            diffs=changed,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and same_name,
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:
+        kind, inputs = self._kind(request, context), values(request.properties)
+        if request.preview:
+            made = {**lifecycle.clean(inputs), **dict.fromkeys(kind.outputs, UNKNOWN)}
+            return pb.CreateResponse(id="", properties=struct(made))
+        try:
+            identity, made = lifecycle.create(self._calls, kind, inputs, self.cancelled)
+        except lifecycle.HalfMade as half:
+            keep_half_made(context, half, inputs)
+        except Exception as problem:
+            fail(context, request.urn, "creating", problem)
+        return pb.CreateResponse(id=identity, properties=struct(made))
+
+    def Update(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        olds, news = values(request.old_inputs), values(request.news)
+        if request.preview:
+            return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
+        try:
+            made = lifecycle.update(self._calls, kind, request.id, olds, news)
+        except Exception as problem:
+            fail(context, request.urn, "updating", problem)
+        return pb.UpdateResponse(properties=struct(made))
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        try:
+            lifecycle.delete(self._calls, kind, request.id, values(request.old_inputs))
+        except Exception as problem:
+            fail(context, request.urn, "deleting", problem)
+        return empty_pb2.Empty()
+
+    def Read(self, request: Any, context: Any) -> Any:
+        kind, inputs = self._kind(request, context), values(request.inputs)
+        try:
+            found = lifecycle.read(self._calls, kind, request.id, inputs)
+        except Exception as problem:
+            fail(context, request.urn, "reading", problem)
+        if found is None:
+            return pb.ReadResponse()
+        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=request.inputs)
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        function = invokes.FUNCTIONS.get(request.tok)
+        if function is None:
+            known = ", ".join(sorted(invokes.FUNCTIONS))
+            fail(context, request.tok, "calling", UnknownType(f"the stand-in only has {known}"))
+        try:
+            answer: Mapping[str, Any] = function(self._calls, values(request.args))  # type: ignore[misc]
+        except Exception as problem:
+            fail(context, request.tok, "calling", problem)
+        return pb.InvokeResponse(**{"return": struct(answer)})
+
+    @staticmethod
+    def _kind(request: Any, context: Any) -> Kind:
+        token = str(request.urn).split("::")[2].rpartition("$")[2]
+        if token not in KINDS:
+            problem = UnknownType(f"the rehearsal has no stand-in for {token}")
+            fail(context, request.urn, "preparing", problem)
+        return KINDS[token]

@@ -1,0 +1,52 @@
+"""The aws provider's functions that the program calls."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Values
+
+Function = Callable[[Calls, Values], Mapping[str, Any]]
+
+
+def caller_identity(calls: Calls, _: Values) -> Values:
+    """``aws.get_caller_identity``."""
+    found = calls("sts", "get_caller_identity", {})
+    account = found["Account"]
+    return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
+
+
+def region(calls: Calls, _: Values) -> Values:
+    """``aws.get_region``."""
+    return {"id": calls.region, "name": calls.region, "region": calls.region}
+
+
+def partition(_calls: Calls, _: Values) -> Values:
+    """``aws.get_partition``."""
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
+
+
+def authorization_token(calls: Calls, _: Values) -> Values:
+    """``aws.ecr.get_authorization_token``."""
+    [found] = calls("ecr", "get_authorization_token", {})["authorizationData"]
+    user, _, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
+    return {
+        "id": calls.region,
+        "authorizationToken": found["authorizationToken"],
+        "expiresAt": found["expiresAt"].isoformat(),
+        "password": password,
+        "proxyEndpoint": found["proxyEndpoint"],
+        "userName": user,
+    }
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": authorization_token,
+    "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
+    "aws:index/getPartition:getPartition": partition,
+    "aws:index/getRegion:getRegion": region,
+}
+"""Every function that the stand-in can answer, by its token."""

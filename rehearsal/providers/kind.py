@@ -1,0 +1,135 @@
+"""What the stand-in must know of one resource type, and the pieces to say it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import jmespath
+
+if TYPE_CHECKING:
+    from rehearsal.providers.calls import Calls
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One resource while something is done to it: its type, its id, its inputs, and the way to AWS."""
+
+    kind: Kind
+    calls: Calls
+    identity: str
+    inputs: Values
+
+    def call(self, operation: str, **more: Any) -> Values:
+        """Call ``operation`` on this very resource."""
+        return self.calls(self.kind.service, operation, self.named(operation, more))
+
+    def named(self, operation: str, more: Mapping[str, Any]) -> Values:
+        """``more`` with the parameters that name this resource, as far as ``operation`` has them."""
+        return self.calls.name(self.kind, operation, self.identity, self.inputs) | dict(more)
+
+
+Apply = Callable[[Subject], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Inputs that are put in place by an operation of their own, after creation and on a change."""
+
+    inputs: tuple[str, ...]
+    apply: Apply
+    on_create: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One Pulumi resource type and the operations that stand behind it.
+
+    ``identity`` is the AWS parameter that names the resource; ``named_by`` is the input (or a path into the answer of
+    ``create``) from which the id comes. ``found`` is the path of the resource in the answer of ``read``. ``replaces``
+    are the inputs that cannot be changed in place. ``ignored`` are the inputs that are not sent, each with its reason.
+    """
+
+    token: str
+    service: str
+    identity: str
+    create: str
+    identity_from: str = ""
+    read: str = ""
+    found: str = ""
+    delete: str = ""
+    update: str | None = None
+    scope: Mapping[str, str] = field(default_factory=dict)
+    replaces: frozenset[str] = frozenset()
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Values], Values] = dict
+    settings: tuple[Setting, ...] = ()
+    outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
+    autoname: str | None = None
+    fixed_name: str | None = None
+    tag_type: str | None = None
+    look: Callable[[Subject], Values | None] | None = None
+    on_create: Callable[[Calls, Kind, Values], str] | None = None
+    on_delete: Apply | None = None
+    absent: tuple[str, ...] = ()
+    ready: tuple[str, str] | None = None
+
+    @property
+    def package_type(self) -> str:
+        """The type's short name: ``Vpc`` of ``aws:ec2/vpc:Vpc``."""
+        return self.token.rpartition(":")[2]
+
+
+def path(expression: str, data: Any) -> Any:
+    """What a JMESPath expression finds in an answer of AWS."""
+    return jmespath.search(expression, data)
+
+
+def modify(operation: str, *inputs: str) -> Setting:
+    """Send ``inputs`` to ``operation`` together, under the names of its own shape."""
+
+    def apply(subject: Subject) -> None:
+        chosen = {name: subject.inputs.get(name) for name in inputs}
+        subject.call(operation, **subject.calls.convert(subject.kind.service, operation, chosen))
+
+    return Setting(inputs=inputs, apply=apply)
+
+
+def one_by_one(operation: str, *inputs: str) -> Setting:
+    """Send each input in a call of its own, as EC2's ``modify_*_attribute`` operations want it."""
+
+    def apply(subject: Subject) -> None:
+        for name in inputs:
+            if subject.inputs.get(name) is not None:
+                value = {name: {"value": subject.inputs[name]}}
+                subject.call(
+                    operation, **subject.calls.convert(subject.kind.service, operation, value)
+                )
+
+    return Setting(inputs=inputs, apply=apply)
+
+
+def attributes(operation: str, names: Mapping[str, str]) -> Setting:
+    """Send inputs as ELB's list of keys and values; ``names`` gives each input's key."""
+
+    def apply(subject: Subject) -> None:
+        pairs = [
+            {"Key": key, "Value": _attribute(subject.inputs[name])}
+            for name, key in names.items()
+            if subject.inputs.get(name) is not None
+        ]
+        if pairs:
+            subject.call(operation, Attributes=pairs)
+
+    return Setting(inputs=tuple(names), apply=apply)
+
+
+def _attribute(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if _number(value) else value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float)

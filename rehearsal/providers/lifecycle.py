@@ -1,0 +1,180 @@
+"""Create, read, change and delete a resource of any kind by what its ``Kind`` says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from threading import Event
+
+from botocore.exceptions import ClientError
+
+from rehearsal.providers import shapes, tags
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind, Subject, Values, path
+
+WAIT = 300.0
+"""Seconds of the wall after which a resource that does not become ready is an error."""
+
+
+class NotReady(Exception):
+    """A resource was created but did not reach the state that makes it usable."""
+
+
+class HalfMade(Exception):
+    """A resource exists but could not be set up. ``identity`` must not be forgotten."""
+
+    def __init__(self, identity: str, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.identity = identity
+
+
+def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
+    """The names in ``inputs`` that nothing sends and nobody has left out on purpose."""
+    known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
+    if kind.tag_type or kind.service in tags.ADD:
+        known.add("tags")
+    if kind.autoname:
+        known.add(kind.autoname)
+    prepared = kind.prepare(clean(inputs))
+    for operation in (kind.create, kind.update):
+        if operation:
+            known |= shapes.parameters(_model(calls, kind, operation), prepared)[1]
+    return sorted(set(prepared) - known)
+
+
+def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
+    """Make the resource and return its id and outputs. Raises ``HalfMade`` when only its set-up fails."""
+    prepared = kind.prepare(clean(inputs))
+    params, taken = shapes.parameters(_model(calls, kind, kind.create), _created(kind, prepared))
+    if kind.on_create:
+        identity = kind.on_create(calls, kind, prepared)
+    else:
+        if kind.tag_type and inputs.get("tags"):
+            pairs = tags.written(inputs["tags"], "Key")
+            params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
+        answer = calls(kind.service, kind.create, params)
+        identity = str(path(kind.identity_from, {**answer, "inputs": inputs}))
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared)
+    try:
+        wait(subject, cancel)
+        for setting in kind.settings:
+            if setting.on_create and _wanted(setting.inputs, prepared, taken):
+                setting.apply(subject)
+        return identity, outputs(subject, inputs)
+    except Exception as problem:
+        raise HalfMade(identity, problem) from problem
+
+
+def read(calls: Calls, kind: Kind, identity: str, inputs: Values) -> Values | None:
+    """The resource's outputs as they are now, or None when it is gone."""
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
+    return None if describe(subject) is None else outputs(subject, inputs)
+
+
+def describe(subject: Subject) -> Values | None:
+    """The resource as AWS describes it, or None when it is gone."""
+    kind = subject.kind
+    try:
+        if kind.look:
+            return kind.look(subject)
+        described: Values | None = path(kind.found, subject.call(kind.read))
+    except ClientError as problem:
+        if absent(kind, problem):
+            return None
+        raise
+    return described or None
+
+
+def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) -> Values:
+    """Change what differs between ``olds`` and ``news`` in place and return the outputs."""
+    before, after = kind.prepare(clean(olds)), kind.prepare(clean(news))
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=after)
+    done = set(kind.ignored)
+    if kind.update:
+        chosen = {name: after[name] for name in changed & set(after) if name != "tags"}
+        params, taken = shapes.parameters(_model(calls, kind, kind.update), chosen)
+        if taken:
+            subject.call(kind.update, **params)
+        done |= taken
+    for setting in kind.settings:
+        if changed & set(setting.inputs) - done:
+            setting.apply(subject)
+            done |= set(setting.inputs)
+    results = outputs(subject, news)
+    if "tags" in changed:
+        tags.retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
+        done.add("tags")
+    if changed - done:
+        raise shapes.UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
+    return results
+
+
+def delete(calls: Calls, kind: Kind, identity: str, inputs: Values) -> None:
+    """Remove the resource; one that is gone already is no error."""
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
+    try:
+        if kind.on_delete:
+            kind.on_delete(subject)
+        else:
+            subject.call(kind.delete)
+    except ClientError as problem:
+        if not absent(kind, problem):
+            raise
+
+
+def outputs(subject: Subject, inputs: Values) -> Values:
+    """The resource's outputs: its inputs, and what AWS has made of them."""
+    described = describe(subject)
+    if described is None:
+        raise NotReady(f"{subject.identity} is gone right after it was made or changed")
+    made = {
+        name: source(subject, described) if callable(source) else path(source, described)
+        for name, source in subject.kind.outputs.items()
+    }
+    return {**clean(inputs), **made}
+
+
+def wait(subject: Subject, cancel: Event) -> None:
+    """Wait until the resource is in the state that its kind calls ready."""
+    if subject.kind.ready is None:
+        return
+    expression, wanted = subject.kind.ready
+    deadline = time.monotonic() + WAIT
+    while True:
+        described = describe(subject)
+        state = path(expression, described or {})
+        if state == wanted:
+            return
+        if cancel.wait(0.1):
+            raise NotReady(f"cancelled while {subject.identity} was {state!r}")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{subject.identity} is {state!r}, not {wanted!r}, after {WAIT:.0f} s")
+
+
+def absent(kind: Kind, problem: ClientError) -> bool:
+    """Whether AWS says that the resource is not there."""
+    code = str(problem.response["Error"]["Code"])
+    return code in kind.absent or "NotFound" in code or code == "NoSuchEntity"
+
+
+def clean(inputs: Mapping[str, object]) -> Values:
+    """``inputs`` without what Pulumi keeps for itself and without what is not set."""
+    return {
+        name: value
+        for name, value in inputs.items()
+        if not name.startswith("__") and value is not None
+    }
+
+
+def _created(kind: Kind, prepared: Values) -> Values:
+    """What may be sent on creation: EC2 takes its tags in a form of its own."""
+    return {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
+
+
+def _wanted(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
+    return any(inputs.get(name) is not None and name not in taken for name in names)
+
+
+def _model(calls: Calls, kind: Kind, operation: str):  # type: ignore[no-untyped-def]
+    return calls.model(kind.service, operation)

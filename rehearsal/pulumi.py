@@ -1,0 +1,145 @@
+"""Runs ``pulumi`` as a person would type it, and reads from the engine's own event log what it did."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class PulumiFailed(Exception):
+    """A ``pulumi`` command ended with another exit code than 0."""
+
+    def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:
+        told = f"\n{output.strip()}" if output.strip() else ""
+        super().__init__(f"pulumi {' '.join(command)} ended with exit code {status}{told}")
+        self.status, self.output = status, output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What one update did, counted by the engine: resources, components and the stack itself."""
+
+    created: int = 0
+    updated: int = 0
+    replaced: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    seconds: float = 0.0
+    """Wall time of the whole command."""
+    steps: tuple[str, ...] = ()
+    """What was done to which resource, unchanged ones left out: ``update aws:ecs/service:Service app``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts and the time."""
+        return {name: value for name, value in asdict(self).items() if name != "steps"}
+
+
+OPERATIONS = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+}
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """``pulumi`` in one project folder and environment."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(repr=False)
+    quiet: bool = False
+    """Keep the output and show it only when the command fails."""
+
+    def run(self, *command: str) -> str:
+        """Run a command and return what it printed. Raises ``PulumiFailed``."""
+        done = subprocess.run(
+            ["pulumi", *command, "--non-interactive"],
+            cwd=self.folder,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise PulumiFailed(command, done.returncode, done.stdout + done.stderr)
+        return done.stdout
+
+    def update(self, verb: str, stack: str, *more: str) -> Changes:
+        """``pulumi up`` or ``destroy`` without questions; its progress is shown. Raises ``PulumiFailed``."""
+        with tempfile.TemporaryDirectory() as folder:
+            events = Path(folder) / "events.json"
+            command = [verb, "--stack", stack, "--yes", "--event-log", str(events)]
+            command += ["--skip-preview", *more]
+            if not sys.stdout.isatty():
+                command.append("--suppress-progress")
+            begun = time.monotonic()
+            status, output = self._follow(command)
+            seconds = round(time.monotonic() - begun, 2)
+            if status:
+                raise PulumiFailed(command[:3], status, output)
+            return count(events.read_text(), seconds)
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """What the stack's state holds, the stack itself left out."""
+        deployment = json.loads(self.run("stack", "export", "--stack", stack))["deployment"]
+        held = deployment.get("resources") or []
+        return [item for item in held if item["type"] != "pulumi:pulumi:Stack"]
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs; secret ones are masked."""
+        found: dict[str, Any] = json.loads(self.run("stack", "output", "--stack", stack, "--json"))
+        return found
+
+    def _follow(self, command: list[str]) -> tuple[int, str]:
+        """Run with the terminal's own output, or keep it; a Ctrl-C reaches the engine, which winds up."""
+        kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.quiet else {}
+        child = subprocess.Popen(
+            ["pulumi", *command],
+            cwd=self.folder,
+            # Without it the engine offers no event log (it is how Pulumi's Automation API asks, too).
+            env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **kept,  # type: ignore[call-overload]
+        )
+        try:
+            output, _ = child.communicate()
+        except KeyboardInterrupt:
+            child.wait()
+            raise
+        return child.returncode, output or ""
+
+
+def count(log: str, seconds: float) -> Changes:
+    """The counts and steps in the engine's event log. Raises ``ValueError`` when it has no summary."""
+    events = [json.loads(line) for line in log.splitlines()]
+    summaries = [event["summaryEvent"] for event in events if event.get("summaryEvent")]
+    if not summaries:
+        raise ValueError("the engine's event log has no summary")
+    counted = summaries[-1].get("resourceChanges") or {}
+    done = [event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")]
+    return Changes(
+        **{name: int(counted.get(word, 0)) for word, name in OPERATIONS.items()},
+        seconds=seconds,
+        steps=tuple(_step(step) for step in done if _worth_telling(step)),
+    )
+
+
+def _worth_telling(step: Mapping[str, Any]) -> bool:
+    """The engine lists its own default providers, too, but does not count them."""
+    return step["op"] != "same" and not str(step["type"]).startswith("pulumi:providers:")
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    name = str(step["urn"]).rpartition("::")[2]
+    return f"{step['op']} {step['type']} {name}"

@@ -1,0 +1,124 @@
+"""The rehearsal itself: both stages, the page, and back to nothing, each step timed and checked."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rehearsal.client import Facts
+from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
+
+PAGE_LIMIT = 120.0
+"""Seconds until the page must answer after stage 2 has been put up."""
+Say = Callable[[str], None]
+
+
+class RehearsalFailed(Exception):
+    """A step did not do what it must. The message says which, and what was seen instead."""
+
+
+@dataclass
+class Report:
+    """What happened, as ``--json`` writes it."""
+
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    page: dict[str, Any] | None = None
+    destroy: dict[str, Any] | None = None
+    error: str | None = None
+
+    def write(self, file: Path) -> None:
+        """Write it as JSON; what did not happen is left out."""
+        held = {name: value for name, value in vars(self).items() if value is not None}
+        file.write_text(json.dumps(held, indent=2) + "\n")
+
+
+class Rehearsal:
+    """One run through the stages of one stack."""
+
+    def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
+        self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
+        self.report = Report()
+
+    def stage1(self) -> None:
+        """Network, database, balancer and image; the balancer answers that ECS is off."""
+        self.say("Stage 1: network, database, load balancer, image (ecsEnabled=false)")
+        self.pulumi.run("stack", "init", self.stack)
+        self._set_ecs("false")
+        self._stage("stage1")
+        status, body = get(self._url())
+        if status != 503 or "ecsEnabled" not in body:
+            raise RehearsalFailed(
+                f"stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body[:200]}"
+            )
+        self.say(f"{self._url()} answers 503: ECS is off, and how to turn it on")
+
+    def stage2(self) -> None:
+        """The ECS part on top; nothing of stage 1 may change, and the page must answer."""
+        self.say("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+        begun = time.monotonic()
+        self._set_ecs("true")
+        changes = self._stage("stage2")
+        touched = [step for step in changes.steps if not step.startswith("create ")]
+        if touched:
+            raise RehearsalFailed(f"stage 2 must only add; it did: {'; '.join(touched)}")
+        status = self._wait_for_page()
+        seconds = round(time.monotonic() - begun, 2)
+        self.report.page = {"url": self._url(), "status": status, "seconds_to_healthy": seconds}
+
+    def destroy(self) -> None:
+        """Everything away; nothing may be left."""
+        self.say("Destroy: everything away, so that nothing is billed")
+        changes = self.pulumi.update("destroy", self.stack)
+        left = len(self.pulumi.resources(self.stack))
+        done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
+        self.report.destroy = done
+        if left:
+            raise RehearsalFailed(f"{left} resources are left after destroy")
+        self.pulumi.run("stack", "rm", "--stack", self.stack, "--yes")
+
+    def _set_ecs(self, value: str) -> None:
+        self.pulumi.run("config", "set", "ecsEnabled", value, "--stack", self.stack)
+
+    def _stage(self, name: str) -> Changes:
+        try:
+            changes = self.pulumi.update("up", self.stack)
+        except PulumiFailed as problem:
+            raise RehearsalFailed(f"{name} failed: {problem}") from problem
+        self.report.stages.append({"name": name, **changes.to_dict()})
+        return changes
+
+    def _url(self) -> str:
+        listeners = self.facts().state.get("listeners") or []
+        if not listeners:
+            raise RehearsalFailed("no listener was created, so there is no page to look at")
+        return str(listeners[0]["url"])
+
+    def _wait_for_page(self) -> int:
+        begun = time.monotonic()
+        while True:
+            status, body = get(self._url())
+            if status == 200:
+                return status
+            if time.monotonic() - begun > PAGE_LIMIT:
+                raise RehearsalFailed(
+                    f"the page does not answer 200 after {PAGE_LIMIT:.0f} s; last {status}: {body[:200]}"
+                )
+            time.sleep(0.1)
+
+
+def get(url: str) -> tuple[int, str]:
+    """The status and the text of a page; 0 and the reason when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - a loopback address
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, answer.read().decode(errors="replace")
+    except OSError as problem:
+        return 0, str(problem)

@@ -1,0 +1,107 @@
+"""Runs the tests by tier: `python -m tests [TIER…] [-- PYTEST ARGUMENTS]`."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rehearsal.engine import EngineError, find_or_get
+from rehearsal.engine_run import terminations_raise
+from tests.results import Outcome, closing_line, exit_code, of_pytest, table
+from tests.tiers import ROOT, Tier, commands, existing
+
+
+def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
+    """Runs what the command line asks for and returns its exit code."""
+    tiers = {tier.name: tier for tier in existing(tests)}
+    asked, extra = _read(arguments, tiers)
+    if asked.list:
+        for tier in tiers.values():
+            print(f"{tier.name:<10} {tier.what}{_skipped_because(tier)}")
+        return 0
+    outcomes: list[Outcome] = []
+    code = 0
+    try:
+        with terminations_raise():
+            for name in asked.tiers or tiers:
+                outcomes.append(_run(tiers[name], tests, extra, named=bool(asked.tiers)))
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    print(f"\n{table(outcomes)}\n")
+    if code:
+        print("stopped by Ctrl-C: the tiers above are all that ran")
+    print(closing_line(outcomes), flush=True)
+    return code or exit_code(outcomes)
+
+
+def _read(arguments: list[str], tiers: dict[str, Tier]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="./careapp test",
+        usage="%(prog)s [TIER…] [--list] [-- PYTEST ARGUMENTS]",
+        description="Without a tier: all that this machine can run. With CI=true in the "
+        "environment, and for a tier that is named, what cannot run is a failure.",
+    )
+    parser.add_argument("tiers", nargs="*", metavar="TIER", help=", ".join(tiers))
+    parser.add_argument("--list", action="store_true", help="the tiers, and which cannot run here")
+    own, extra = arguments, []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        own, extra = arguments[:cut], arguments[cut + 1 :]
+    asked = parser.parse_args(own)
+    asked.tiers = list(dict.fromkeys(asked.tiers))
+    for name in asked.tiers:
+        if name not in tiers:
+            parser.error(f'there is no tier "{name}"; the tiers are {", ".join(tiers)}')
+    return asked, extra
+
+
+def _skipped_because(tier: Tier) -> str:
+    reason = tier.missing()
+    return f" (cannot run here: {reason})" if reason else ""
+
+
+def _run(tier: Tier, tests: Path, extra: list[str], named: bool) -> Outcome:
+    if reason := tier.missing():
+        must = named or os.environ.get("CI", "").lower() in ("true", "1")
+        print(f"\n== {tier.name}: {'cannot run' if must else 'skipped'}: {reason}", flush=True)
+        note = f"{'cannot run' if must else 'skipped'}: {reason}"
+        return Outcome(tier=tier.name, failed=int(must), skipped=int(not must), note=note)
+    print(f"\n== {tier.name}: {tier.what}", flush=True)
+    began = time.monotonic()
+    if tier.engine:
+        try:
+            find_or_get()
+        except EngineError as problem:
+            print(problem, flush=True)
+            return Outcome(tier=tier.name, failed=1, note="no pulumi engine")
+    if tier.checks:
+        bad = [command[2:] for command in commands(tier, tests, Path(), []) if _child(command)]
+        note = "; ".join(" ".join(command) for command in bad)
+        good, spent = len(tier.checks) - len(bad), time.monotonic() - began
+        return Outcome(tier=tier.name, passed=good, failed=len(bad), seconds=spent, note=note)
+    with tempfile.TemporaryDirectory(prefix="careapp-tests-") as folder:
+        report = Path(folder, "report.xml")
+        (command,) = commands(tier, tests, report, extra)
+        code = _child(command)
+        return of_pytest(tier.name, code, report, time.monotonic() - began, bool(extra))
+
+
+def _child(command: list[str]) -> int:
+    """Runs the command to its end; when this process is to stop, the child first tidies up."""
+    child = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return child.wait()
+    except BaseException as reason:
+        # The terminal sends Ctrl-C to both; anything else has reached this process alone.
+        if not isinstance(reason, KeyboardInterrupt):
+            child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""One stack's whole life, run once by the real engine; the tests look at what each step did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from rehearsal.pulumi import Changes, PulumiFailed
+
+from tests.support.local_stack import LocalStack, local_stack
+
+
+@dataclass
+class Journey:
+    """What each step did, by its name, and what was seen between the steps."""
+
+    stack: LocalStack
+    did: dict[str, Changes] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    password: str = ""
+
+    def step(self, name: str, **config: str) -> None:
+        self.did[name] = self.stack.up(**config)
+        self.states[name] = self.stack.state()
+
+    def attempt(self, name: str, **config: str) -> None:
+        """A step that must fail; what it printed is kept."""
+        try:
+            self.stack.up(**config)
+        except PulumiFailed as failed:
+            self.refused[name] = failed.output
+        else:
+            raise AssertionError(f"{name} went through")
+
+
+@pytest.fixture(scope="session")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    with local_stack(tmp_path_factory.mktemp("engine")) as stack:
+        journey = Journey(stack)
+        journey.step("stage 1")
+        journey.step("stage 2", ecsEnabled="true")
+        journey.password = _password(stack)
+        journey.step("again")
+        (stack.source / "webapp/another.txt").write_text("another version of the app\n")
+        journey.step("new app version")
+        journey.step("new port and size", containerPort="8081", taskCpu="512", taskMemory="1024")
+        journey.step("back to stage 1", ecsEnabled="false")
+        journey.step("protected", protect="true")
+        stack.edit("infra/database.py", 'NAME = "careapp"', 'NAME = "another"')
+        journey.attempt("replace the database")
+        stack.edit("infra/database.py", 'NAME = "another"', 'NAME = "careapp"')
+        journey.attempt("bad settings", taskCpu="300", natStrategy="both")
+        journey.step("unprotected", protect="false", taskCpu="512", natStrategy="single")
+        journey.did["destroy"] = stack.destroy()
+        journey.left = [item["urn"] for item in stack.pulumi.resources(stack.name)]
+        yield journey
+
+
+def _password(stack: LocalStack) -> str:
+    secret = stack.pulumi.outputs(stack.name)["databaseSecretArn"]
+    held = stack.calls("secretsmanager", "get_secret_value", {"SecretId": secret})
+    return str(held["SecretString"])

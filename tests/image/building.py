@@ -1,0 +1,86 @@
+"""Build the image from the real Dockerfile, out of a checkout strewn with what must stay out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from tests.support.base_image import TAG as BASE
+from tests.support.docker_engine import Engine
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WEBAPP = REPOSITORY / "webapp"
+CANARY = "canary-8f1c2e"
+STRAY_FILES = (
+    ".env",
+    ".git/config",
+    "__pycache__/app.cpython-313.pyc",
+    "certs/private.key",
+    "notes.txt",
+    "static/.DS_Store",
+    "static/logo.svg.orig",
+    "tests/test_app.py",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that was built here."""
+
+    engine: Engine
+    tag: str
+    index: str  # the package index that the build was told; holds CANARY or the user's own address
+
+    def bytes(self) -> int:
+        """Its size, uncompressed, with that of its base."""
+        return int(self.engine.inspect("image", self.tag)["Size"])
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of webapp/ as a careless user has it: stray files, and readable for the owner alone."""
+    copy = folder / "webapp"
+    shutil.copytree(WEBAPP, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in STRAY_FILES:
+        stray = copy / name
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_text(f"PASSWORD={CANARY}\n")
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    return copy
+
+
+def package_index(engine: Engine) -> str:
+    """The package index that pip uses here, with credentials, which must not outlive the build."""
+    own = os.environ.get("PIP_INDEX_URL") or _printed(["pip", "config", "get", "global.index-url"])
+    code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    parts = urlsplit(own or engine.run("run", "--rm", BASE, "python", "-c", code).strip())
+    if parts.username:
+        return parts.geturl()
+    return urlunsplit(parts._replace(netloc=f"builder:{CANARY}@{parts.netloc}"))
+
+
+def _printed(command: list[str]) -> str:
+    if not shutil.which(command[0]):
+        return ""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
+    """Build with the `classic` builder or `buildkit`; raise DockerFailed with what it printed."""
+    index = package_index(engine)
+    chosen = {"DOCKER_BUILDKIT": "1" if builder == "buildkit" else "0", "PIP_INDEX_URL": index}
+    arguments = [
+        *("--build-arg", "PIP_INDEX_URL", "--build-arg", "VERSION=1.2.3"),
+        *("--build-arg", "REVISION=0123abc"),
+    ]
+    engine.run(
+        *("build", "--network", "host", "--tag", tag, *arguments, str(context)),
+        env=chosen,
+        seconds=900,
+    )
+    return Image(engine, tag, index)

@@ -1,0 +1,111 @@
+"""One engine, one image and one database for the tier; every container ends with its test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.image import containers
+from tests.image.building import Image, build, checkout
+from tests.image.containers import Container
+from tests.image.surroundings import Database, Secrets, database_with_tls, secrets_manager
+from tests.support import base_image, docker_engine
+from tests.support.docker_engine import DockerUnavailable, Engine
+
+Start = Callable[..., Container]
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip for want of something on this machine; in CI, where nothing may be skipped, fail."""
+    if containers.in_ci():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Print a line of progress past pytest's capture."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def aloud(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", flush=True)
+
+    return aloud
+
+
+@pytest.fixture(scope="session")
+def engine(say: Callable[[str], None]) -> Iterator[Engine]:
+    """A Docker engine that has the base image; what the tier adds to it goes again."""
+    try:
+        with docker_engine.running() as found:
+            origin = base_image.ensure(found, say)
+            yield found
+            if origin == "stand-in":
+                found.run("image", "rm", "--force", base_image.TAG)
+    except DockerUnavailable as reason:
+        lacking(str(reason))
+
+
+@pytest.fixture(scope="session")
+def context() -> Iterator[Path]:
+    """The build context: a copy of webapp/ with stray files in it."""
+    with tempfile.TemporaryDirectory(prefix="careapp-context-") as folder:
+        yield checkout(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator[Image]:
+    """The image, built by the classic builder."""
+    say("Building the image …")
+    tag = f"careapp-test:{os.getpid()}"
+    yield build(engine.builders()["classic"], "classic", context, tag)
+    engine.run("image", "rm", "--force", tag)
+    engine.run("image", "prune", "--force", "--filter", "label=careapp.build-stage")
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    """A PostgreSQL that takes TLS connections only."""
+    with database_with_tls() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secrets() -> Iterator[Secrets]:
+    """Secrets Manager, and the endpoint that hands out a task role's credentials."""
+    with secrets_manager() as running:
+        yield running
+
+
+@pytest.fixture
+def start(engine: Engine, image: Image) -> Iterator[Start]:
+    """Start containers of the image; they are removed after the test."""
+    made: list[Container] = []
+
+    def begin(variables: dict[str, str], options: tuple[str, ...] = ()) -> Container:
+        made.append(containers.start(engine, image.tag, variables, options))
+        return made[-1]
+
+    yield begin
+    for container in made:
+        containers.remove(container)
+
+
+@pytest.fixture(scope="session")
+def variables() -> dict[str, str]:
+    """All that the app must be told, with a database that is not there."""
+    return {
+        "DB_HOST": "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
+        "DB_PORT": "5432",
+        "DB_NAME": "careapp",
+        "DB_USER": "postgres",
+        "DB_PASSWORD": "not-the-password",
+        "APP_VERSION": "1.2.3",
+        "PGHOSTADDR": "127.0.0.9",
+    }

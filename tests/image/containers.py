@@ -1,0 +1,138 @@
+"""Containers of the image as Fargate would run them, reached over the machine's loopback."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.support.docker_engine import Engine
+
+LOOPBACK = "127.0.0.1"
+USER = "10001"
+CPUS = "0.25"
+MEMORY = "512m"
+# A task definition's readonlyRootFilesystem with a volume at /tmp, its user, cpu and memory.
+AS_ON_FARGATE = (
+    *("--read-only", "--tmpfs", "/tmp", "--user", USER),  # noqa: S108 (inside the container)
+    *("--cpus", CPUS, "--memory", MEMORY, "--network", "host"),
+)
+
+
+class NotReady(Exception):
+    """A container did not become healthy in time; the message holds its last lines."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the app said to one request."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container, whose app listens on a loopback port of its own."""
+
+    engine: Engine
+    name: str
+    port: int
+    started: float = field(default_factory=time.monotonic)
+
+    def get(self, path: str, seconds: float = 20) -> Answer:
+        """GET a path. Raises OSError or http.client.HTTPException when there is no answer."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=seconds)
+        try:
+            connection.request("GET", path, headers={"Connection": "close"})
+            response = connection.getresponse()
+            return Answer(response.status, response.read().decode())
+        finally:
+            connection.close()
+
+    def wait_until_healthy(self, seconds: float = 60) -> float:
+        """Seconds from the start to the first 200 on /health; raise NotReady after `seconds`."""
+        while time.monotonic() - self.started < seconds:
+            if self._healthy():
+                return time.monotonic() - self.started
+            time.sleep(0.02)
+        raise NotReady(f"no 200 on /health within {seconds} s; the log says:\n{self.logs()}")
+
+    def _healthy(self) -> bool:
+        try:
+            return self.get("/health", seconds=5).status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def logs(self) -> str:
+        """All that it wrote, to stdout and then to stderr."""
+        done = self.engine.attempt("logs", self.name)
+        return done.stdout + done.stderr
+
+    def stop(self, grace_seconds: int = 30) -> int:
+        """Stop it as ECS does, SIGTERM and then SIGKILL, and return its exit code."""
+        self.engine.run("stop", "--time", str(grace_seconds), self.name, seconds=grace_seconds + 30)
+        return self.exit_code()
+
+    def exit_code(self, seconds: float = 60) -> int:
+        """Wait until it has ended and return its exit code (137: it had to be killed)."""
+        return int(self.engine.run("wait", self.name, seconds=seconds))
+
+    def running(self) -> bool:
+        """Whether its process is alive."""
+        return bool(self.engine.inspect("container", self.name)["State"]["Running"])
+
+    def health(self) -> str:
+        """What the engine makes of the image's own HEALTHCHECK: starting, healthy, unhealthy."""
+        return str(self.engine.inspect("container", self.name)["State"]["Health"]["Status"])
+
+    def execute(self, *command: str) -> tuple[int, str]:
+        """Run a command in it; its exit code and all that it printed."""
+        done = self.engine.attempt("exec", self.name, *command)
+        return done.returncode, done.stdout + done.stderr
+
+
+def free_port() -> int:
+    """A loopback port that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def start(
+    engine: Engine,
+    image: str,
+    variables: Mapping[str, str],
+    options: tuple[str, ...] = (),
+    limits: tuple[str, ...] = AS_ON_FARGATE,
+) -> Container:
+    """Start a container; a variable's value travels in the environment, never in argv."""
+    port = free_port()
+    given = {"BIND_HOST": LOOPBACK, "PORT": str(port), **variables}
+    names = [part for name in given for part in ("--env", name)]
+    command = ["run", "--detach", *limits, *options, *names, image]
+    name = engine.run(*command, env=given).strip()
+    return Container(engine, name, port)
+
+
+def run_once(
+    engine: Engine, image: str, command: tuple[str, ...], variables: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run one command in a fresh container of the image; its exit code and what it printed."""
+    given = dict(variables or {})
+    names = [part for name in given for part in ("--env", name)]
+    done = engine.attempt("run", "--rm", *AS_ON_FARGATE, *names, image, *command, env=given)
+    return done.returncode, done.stdout + done.stderr
+
+
+def remove(container: Container) -> None:
+    """End and delete a container, whatever it does."""
+    container.engine.attempt("rm", "--force", "--volumes", container.name)
+
+
+def in_ci() -> bool:
+    """Whether this is a CI run, where nothing may be skipped."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}

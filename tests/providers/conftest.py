@@ -1,0 +1,20 @@
+"""The AWS API of the local cloud without its data plane, and calls to it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from rehearsal.control.api import Api
+from rehearsal.providers.calls import Calls
+
+REGION = "ap-northeast-1"
+
+
+@pytest.fixture(scope="session")
+def calls():
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    api = Api(REGION)
+    api.start()
+    yield Calls(api.endpoint, REGION)
+    api.stop()

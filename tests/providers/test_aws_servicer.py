@@ -1,0 +1,171 @@
+"""The stand-in for the aws provider, asked as the engine asks it."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from google.rpc import status_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import UNKNOWN
+from rehearsal.providers.aws_provider import AwsServicer
+from rehearsal.providers.servicer import struct, values
+
+VPC = "aws:ec2/vpc:Vpc"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+ROLE = "aws:iam/role:Role"
+TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
+
+
+class Aborted(Exception):
+    pass
+
+
+class Context:
+    """One gRPC call: remembers what the servicer ended it with."""
+
+    def __init__(self):
+        self.trailers = ()
+
+    def abort(self, code, words):
+        assert code is grpc.StatusCode.UNKNOWN
+        raise Aborted(words)
+
+    def set_trailing_metadata(self, trailers):
+        self.trailers = trailers
+
+
+@pytest.fixture
+def servicer(calls):
+    return AwsServicer(calls.endpoint, calls.region)
+
+
+@pytest.fixture
+def context():
+    return Context()
+
+
+def urn(token, name="thing"):
+    return f"urn:pulumi:poc::careapp::careapp:infra:Part${token}::{name}"
+
+
+def check(servicer, context, token, news, olds=None, seed=b"seed"):
+    request = pb.CheckRequest(
+        urn=urn(token), news=struct(news), olds=struct(olds or {}), randomSeed=seed
+    )
+    return servicer.Check(request, context)
+
+
+def create(servicer, context, token, inputs, preview=False):
+    request = pb.CreateRequest(urn=urn(token), properties=struct(inputs), preview=preview)
+    return servicer.Create(request, context)
+
+
+def diff(servicer, context, token, olds, news, **more):
+    request = pb.DiffRequest(urn=urn(token), old_inputs=struct(olds), news=struct(news), **more)
+    return servicer.Diff(request, context)
+
+
+def test_a_type_without_a_stand_in_is_refused_by_its_name(servicer, context):
+    with pytest.raises(Aborted, match="no stand-in for aws:s3/bucket:Bucket"):
+        create(servicer, context, "aws:s3/bucket:Bucket", {})
+
+
+def test_an_input_that_nothing_sends_is_refused_by_its_name(servicer, context):
+    answer = check(servicer, context, VPC, {"cidrBlock": "10.0.0.0/16", "colour": "red"})
+    [failure] = answer.failures
+    assert (failure.property, failure.reason) == (
+        "colour",
+        "the stand-in for aws:ec2/vpc:Vpc lacks colour",
+    )
+
+
+def test_what_is_not_known_yet_is_not_held_against_the_program(servicer, context):
+    news = {"vpcId": UNKNOWN, "cidrBlock": "10.0.0.0/24", "availabilityZone": "ap-northeast-1a"}
+    assert list(check(servicer, context, "aws:ec2/subnet:Subnet", news).failures) == []
+
+
+def test_a_missing_name_is_made_from_the_resources_and_kept(servicer, context):
+    first = values(check(servicer, context, GROUP, {"vpcId": "vpc-1"}).inputs)
+    again = check(servicer, context, GROUP, {"vpcId": "vpc-1"}, olds=first, seed=b"another seed")
+    assert first["name"].startswith("thing-")
+    assert len(first["name"]) == len("thing-") + 7
+    assert values(again.inputs) == first
+
+
+def test_a_preview_creates_nothing_and_leaves_outputs_open(servicer, context, calls):
+    before = len(calls("ec2", "describe_vpcs", {})["Vpcs"])
+    answer = create(servicer, context, VPC, {"cidrBlock": "10.9.0.0/16"}, preview=True)
+    assert (answer.id, values(answer.properties)["arn"]) == ("", UNKNOWN)
+    assert len(calls("ec2", "describe_vpcs", {})["Vpcs"]) == before
+
+
+def test_a_resource_is_created_changed_read_and_deleted(servicer, context, calls):
+    old = {"cidrBlock": "10.9.0.0/16", "tags": {"a": "1", "b": "2"}}
+    made = create(servicer, context, VPC, old)
+    new = {**old, "enableDnsHostnames": True, "tags": {"a": "3"}}
+    request = pb.UpdateRequest(
+        id=made.id, urn=urn(VPC), old_inputs=struct(old), news=struct(new), olds=made.properties
+    )
+    servicer.Update(request, context)
+    [vpc] = calls("ec2", "describe_vpcs", {"VpcIds": [made.id]})["Vpcs"]
+    assert vpc["Tags"] == [{"Key": "a", "Value": "3"}]
+    asked = {"VpcId": made.id, "Attribute": "enableDnsHostnames"}
+    answer = calls("ec2", "describe_vpc_attribute", asked)
+    assert answer["EnableDnsHostnames"] == {"Value": True}
+    there = pb.ReadRequest(id=made.id, urn=urn(VPC), inputs=struct(new))
+    assert servicer.Read(there, context).id == made.id
+    servicer.Delete(pb.DeleteRequest(id=made.id, urn=urn(VPC), old_inputs=struct(new)), context)
+    assert servicer.Read(there, context).id == ""
+
+
+def test_what_aws_refuses_is_told_in_its_own_words(servicer, context):
+    with pytest.raises(Aborted, match=r"creating 'thing': .*InvalidVpc"):
+        create(servicer, context, VPC, {"cidrBlock": "10.0.0.0/8"})
+
+
+def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls):
+    vpc = create(servicer, context, VPC, {"cidrBlock": "10.8.0.0/16"})
+    inputs = {"name": "half", "port": 80, "protocol": "HTTP", "targetType": "ip", "vpcId": vpc.id}
+    with pytest.raises(Aborted, match="ModifyTargetGroupAttributes failed: ValueError"):
+        create(servicer, context, TARGET_GROUP, {**inputs, "deregistrationDelay": "soon"})
+    [(_, packed)] = context.trailers
+    [detail] = status_pb2.Status.FromString(packed).details
+    failed = pb.ErrorResourceInitFailed()
+    assert detail.Unpack(failed)
+    [group] = calls("elbv2", "describe_target_groups", {"Names": ["half"]})["TargetGroups"]
+    assert failed.id == group["TargetGroupArn"]
+    calls("elbv2", "delete_target_group", {"TargetGroupArn": failed.id})
+
+
+def test_an_input_that_cannot_be_changed_replaces_the_resource(servicer, context):
+    answer = diff(servicer, context, VPC, {"cidrBlock": "10.0.0.0/16"}, {"cidrBlock": "10.1.0.0/16"})
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["cidrBlock"], False)
+
+
+def test_a_resource_with_a_fixed_name_goes_before_its_replacement_comes(servicer, context):
+    old = {"name": "fixed", "vpcId": "vpc-1", "port": 80}
+    answer = diff(servicer, context, TARGET_GROUP, old, {**old, "port": 81})
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["port"], True)
+
+
+def test_nothing_differs_where_only_what_pulumi_keeps_for_itself_does(servicer, context):
+    answer = diff(servicer, context, ROLE, {"name": "r", "__defaults": ["name"]}, {"name": "r"})
+    assert answer.changes == pb.DiffResponse.DIFF_NONE
+
+
+def test_ignored_changes_are_ignored(servicer, context):
+    old, new = {"desiredCount": 1}, {"desiredCount": 2}
+    service = "aws:ecs/service:Service"
+    answer = diff(servicer, context, service, old, new, ignoreChanges=["desiredCount"])
+    assert answer.changes == pb.DiffResponse.DIFF_NONE
+
+
+def test_a_function_without_a_stand_in_is_refused_by_its_name(servicer, context):
+    with pytest.raises(Aborted, match="calling 'aws:index/getAmi:getAmi'"):
+        servicer.Invoke(pb.InvokeRequest(tok="aws:index/getAmi:getAmi"), context)
+
+
+def test_a_stack_of_another_region_is_refused(servicer, context):
+    request = pb.ConfigureRequest(variables={"aws:config:region": "us-east-1"})
+    with pytest.raises(Aborted, match="runs in ap-northeast-1, the stack asks for us-east-1"):
+        servicer.Configure(request, context)

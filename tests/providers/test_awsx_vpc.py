@@ -1,0 +1,154 @@
+"""The stand-in for awsx.ec2.Vpc registers what the real provider was recorded to register, to the letter."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+from rehearsal.providers.awsx import AwsxServicer
+from rehearsal.providers.servicer import struct, values
+from rehearsal.providers.subnets import lay_out
+
+RECORDED = Path(__file__).parent / "recorded"
+STRATEGY = {"none": "None", "single": "Single", "one-per-az": "OnePerAz"}
+ARGS = {
+    "cidrBlock": "10.0.0.0/16",
+    "enableDnsHostnames": True,
+    "tags": {"project": "careapp"},
+    "availabilityZoneNames": ["ap-northeast-1a", "ap-northeast-1c"],
+    "subnetStrategy": "Auto",
+    "subnetSpecs": [
+        {"type": "Public", "name": "public", "cidrMask": 24},
+        {"type": "Private", "name": "private", "cidrMask": 20},
+        {"type": "Isolated", "name": "database", "cidrMask": 24},
+    ],
+}
+# The recording's provider stand-in had no allocationId to give, so its NAT gateways show none.
+NOT_RECORDED = {"allocationId"}
+
+
+COMPONENT = "the component"
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Notes every registration; ids carry the type, as in the recording."""
+
+    def __init__(self):
+        self.made = []
+
+    def RegisterResource(self, request, _context):
+        self.made.append(request)
+        short = request.type.rpartition(":")[2]
+        # The recording calls the component and the VPC in it alike; the engine never does.
+        urn = f"{short}/{request.name}" if request.custom else COMPONENT
+        return resource_pb2.RegisterResourceResponse(
+            urn=urn,
+            id=f"${{{short}/{request.name}}}" if request.custom else "",
+            object=request.object,
+        )
+
+    def RegisterResourceOutputs(self, _request, _context):
+        return empty_pb2.Empty()
+
+
+@pytest.fixture
+def monitor():
+    servicer, server = Monitor(), grpc.server(ThreadPoolExecutor(4))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(None).wait()
+
+
+class Context:
+    """What a gRPC call ends with when the servicer refuses it."""
+
+    def abort(self, _code, words):
+        raise ValueError(words)
+
+
+def construct(monitor, **changes):
+    request = provider_pb2.ConstructRequest(
+        type="awsx:ec2:Vpc",
+        name="careapp-poc",
+        parent="Stack/careapp-poc",
+        monitorEndpoint=monitor.address,
+        inputs=struct({**ARGS, **changes}),
+    )
+    return AwsxServicer().Construct(request, Context())
+
+
+@pytest.mark.parametrize("recorded", sorted(STRATEGY))
+def test_the_children_are_those_of_the_real_provider(monitor, recorded):
+    construct(monitor, natGateways={"strategy": STRATEGY[recorded]})
+    want = json.loads((RECORDED / f"{recorded}.json").read_text())["resources"]
+    assert sorted(described(monitor.made), key=key) == sorted(want, key=key)
+
+
+def described(made):
+    for request in made:
+        inputs = values(request.object)
+        yield {
+            "type": request.type,
+            "name": request.name,
+            "parent": request.parent.replace(COMPONENT, "Vpc/careapp-poc"),
+            "inputs": {name: value for name, value in inputs.items() if name not in NOT_RECORDED},
+            "dependsOn": dependencies(request),
+        }
+
+
+def dependencies(request):
+    """As recorded: without the EIP, whose id the recording lacked."""
+    return sorted(urn for urn in request.dependencies if not urn.startswith("Eip/"))
+
+
+def key(resource):
+    return resource["type"], resource["name"]
+
+
+def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
+    construct(monitor, natGateways={"strategy": "Single"})
+    [nat] = [request for request in monitor.made if request.type.endswith("NatGateway")]
+    assert values(nat.object)["allocationId"] == "${Eip/careapp-poc-1}"
+
+
+def test_the_outputs_name_the_subnets_by_kind(monitor):
+    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
+    assert state["vpcId"] == "${Vpc/careapp-poc}"
+    assert state["isolatedSubnetIds"] == [
+        "${Subnet/careapp-poc-database-1}",
+        "${Subnet/careapp-poc-database-2}",
+    ]
+
+
+def test_a_strategy_that_awsx_does_not_know_is_refused_by_name(monitor):
+    with pytest.raises(ValueError, match="natGateways.strategy: 'both' is none of"):
+        construct(monitor, natGateways={"strategy": "both"})
+
+
+def test_arguments_that_the_stand_in_does_not_know_are_refused(monitor):
+    with pytest.raises(ValueError, match="subnetStrategy Auto"):
+        construct(monitor, subnetStrategy="Legacy")
+
+
+@pytest.mark.parametrize("zones", [2, 3, 4])
+@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.4.0.0/16", "172.16.0.0/17"])
+def test_subnets_stay_inside_the_vpc_and_never_overlap(zones, cidr):
+    names = [f"zone-{number}" for number in range(zones)]
+    specs = [{**spec, "cidrMask": spec["cidrMask"] + 1} for spec in ARGS["subnetSpecs"]]
+    placed = [item.cidr for item in lay_out("v", IPv4Network(cidr), names, specs)]
+    assert len(placed) == 3 * zones
+    assert all(net.subnet_of(IPv4Network(cidr)) for net in placed)
+    assert not any(a.overlaps(b) for i, a in enumerate(placed) for b in placed[i + 1 :])
+
+
+def test_subnets_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="subnet private of z1 does not fit into"):
+        lay_out("v", IPv4Network("10.0.0.0/20"), ["z1", "z2"], ARGS["subnetSpecs"])

@@ -1,0 +1,116 @@
+"""A copy of the program with the real engine and the stand-ins around it, for tests that change the program."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.building.builder import Builder
+from rehearsal.client import Facts
+from rehearsal.control.api import Api
+from rehearsal.engine import find_or_get
+from rehearsal.hosts import Hosts
+from rehearsal.language import Language
+from rehearsal.paths import ROOT, Home
+from rehearsal.project import LINKED, STACK_FILES, Project
+from rehearsal.providers.aws_provider import AwsServicer
+from rehearsal.providers.awsx import AwsxServicer
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.docker_provider import DockerServicer
+from rehearsal.pulumi import Changes, Pulumi
+
+REGION = "ap-northeast-1"
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """One stack of a program that may be edited in ``source``."""
+
+    pulumi: Pulumi
+    home: Home
+    source: Path
+    calls: Calls
+    name: str = "poc"
+
+    def up(self, **config: str) -> Changes:
+        """Set configuration, then ``pulumi up``."""
+        for key, value in config.items():
+            self.pulumi.run("config", "set", key, value, "--stack", self.name)
+        return self.pulumi.update("up", self.name)
+
+    def destroy(self) -> Changes:
+        return self.pulumi.update("destroy", self.name)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change the program; the text to change must be there exactly once."""
+        path = self.source / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new))
+
+    def state(self) -> str:
+        """The stack's state file, as it lies on the disk."""
+        return (self.home.state / f".pulumi/stacks/careapp/{self.name}.json").read_text()
+
+
+@contextlib.contextmanager
+def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
+    """The stand-ins without a data plane: moto alone says what databases and tasks do."""
+    source = folder / "source"
+    copy_program(source)
+    # One line for every request would bury what a failing test has to say.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    with contextlib.ExitStack() as stops:
+        api = Api(REGION)
+        api.start()
+        stops.callback(api.stop)
+        calls = Calls(api.endpoint, REGION)
+        language = Language()
+        hosts = Hosts(
+            language,
+            {
+                "aws": AwsServicer(api.endpoint, REGION),
+                "awsx": AwsxServicer(),
+                "docker": DockerServicer(
+                    Builder(calls, folder / "images", docker=False), lambda: language.folder
+                ),
+            },
+        )
+        hosts.start()
+        stops.callback(hosts.stop)
+        home = Home(folder / "home")
+        project = Project(home, source)
+        project.prepare()
+        options = {"region": REGION, "speed": 20, "port": None, "docker": False}
+        facts = Facts(
+            {
+                "pid": 0,
+                "endpoint": api.endpoint,
+                "environment": hosts.environment,
+                "options": options,
+            }
+        )
+        environment = project.environment(facts, find_or_get())
+        pulumi = Pulumi(home.project, environment, quiet=True)
+        pulumi.run("stack", "init", stack)
+        yield LocalStack(pulumi, home, source, calls, stack)
+
+
+def copy_program(target: Path) -> None:
+    """The program's files, to be edited; the venv stays a link."""
+    target.mkdir(parents=True)
+    skip = shutil.ignore_patterns("__pycache__")
+    for name in LINKED:
+        origin = ROOT / name
+        if name == ".venv":
+            (target / name).symlink_to(origin)
+        elif origin.is_dir():
+            shutil.copytree(origin, target / name, ignore=skip)
+        elif origin.exists():
+            shutil.copy(origin, target / name)
+    for file in ROOT.glob(STACK_FILES):
+        shutil.copy(file, target / file.name)

@@ -1,0 +1,106 @@
+"""The tiers of the tests: a folder each, what it needs of the machine, and why it cannot run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+# Debian keeps dockerd where only root's PATH looks.
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def nothing_missing() -> None:
+    """For a tier that every machine can run which has run ./careapp once."""
+
+
+def docker_missing() -> str | None:
+    """Why no Docker engine is to be had: none answers, and none can be started for the tier."""
+    client = shutil.which("docker")
+    if client and _answers([client, "info"]):
+        return None
+    daemon = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
+    if client and daemon and os.geteuid() == 0:
+        return None
+    return (
+        "no Docker engine: `docker info` fails"
+        if client
+        else "no Docker engine: there is no docker on PATH"
+    )
+
+
+def _answers(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=15, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def browser_missing() -> str | None:
+    """Why no browser is to be had."""
+    if any(shutil.which(name) for name in BROWSERS) or MAC_BROWSER.exists():
+        return None
+    return f"no Chromium: none of {', '.join(BROWSERS)} is on PATH"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """A part of the tests that is run by itself: a folder below tests/, or a list of checks."""
+
+    name: str
+    what: str
+    missing: Callable[[], str | None] = nothing_missing
+    engine: bool = False  # the runner gets the pulumi CLI first, where its progress can be seen
+    checks: tuple[tuple[str, ...], ...] = ()
+
+
+# The quick ones first: what is wrong shows early.
+TIERS = (
+    Tier(
+        name="lint",
+        what="ruff and mypy",
+        checks=(
+            ("ruff", "check", "."),
+            ("ruff", "format", "--check", "."),
+            ("mypy",),
+        ),
+    ),
+    Tier(name="unit", what="the Pulumi program against mocks"),
+    Tier(name="tooling", what="careapp, the engine's roads, this runner"),
+    Tier(name="ops", what="the operator's commands against moto"),
+    Tier(name="webapp", what="the app with a real PostgreSQL"),
+    Tier(name="dataplane", what="the local cloud's database, balancer, scheduler, firewall"),
+    Tier(name="engine", what="the program by the real engine against stand-ins", engine=True),
+    Tier(name="rehearsal", what="the whole roll-out, with its faults", engine=True),
+    Tier(name="image", what="the image and its container", missing=docker_missing),
+    Tier(
+        name="browser",
+        what="the page in a real browser",
+        missing=browser_missing,
+        engine=True,
+    ),
+)
+
+
+def existing(tests: Path) -> tuple[Tier, ...]:
+    """The tiers whose folder has a test file, and those that have none by nature."""
+    return tuple(
+        tier for tier in TIERS if tier.checks or any((tests / tier.name).rglob("test_*.py"))
+    )
+
+
+def commands(tier: Tier, tests: Path, report: Path, extra: list[str]) -> list[list[str]]:
+    """The processes that make up the tier; pytest leaves its JUnit report at `report`."""
+    if tier.checks:
+        return [[sys.executable, "-m", *check] for check in tier.checks]
+    return [
+        [sys.executable, "-m", "pytest", str(tests / tier.name), f"--junitxml={report}", *extra]
+    ]

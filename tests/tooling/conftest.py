@@ -1,0 +1,118 @@
+"""Fake executables, a loopback web server and other small things that stand in for the world."""
+
+import io
+import os
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from rehearsal.engine_progress import Progress
+
+
+class Script:
+    """Writes executables into one folder, which then is all of PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def __call__(self, name: str, body: str) -> Path:
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    return Script(tmp_path / "bin")
+
+
+@pytest.fixture
+def environ(script: Script, tmp_path: Path) -> dict[str, str]:
+    """A user with an empty home folder and nothing on PATH but the fake executables."""
+    (tmp_path / "home").mkdir()
+    return {"PATH": str(script.folder), "HOME": str(tmp_path / "home")}
+
+
+class Told(Progress):
+    """A progress display whose lines can be read afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO())
+
+    @property
+    def lines(self) -> list[str]:
+        assert isinstance(self.stream, io.StringIO)
+        return self.stream.getvalue().splitlines()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+class Site(dict[str, bytes]):
+    """What a loopback web server answers, by path; `cut` is how many bytes it falls short."""
+
+    address = ""
+    cut = 0
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    pages = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = pages.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            short = pages.cut if self.path.endswith(".gz") else 0
+            self.wfile.write((body or b"")[: len(body or b"") - short])
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    pages.address = f"http://127.0.0.1:{server.server_port}"
+    yield pages
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def archive() -> Callable[[str], bytes]:
+    """Makes a release archive whose `pulumi` prints the given version."""
+
+    def make(version: str) -> bytes:
+        body, out = f"#!/bin/sh\necho v{version}\n".encode(), io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz") as tar:
+            for name in ("pulumi/pulumi-language-python", "pulumi/pulumi"):
+                member = tarfile.TarInfo(name)
+                member.size = len(body)
+                tar.addfile(member, io.BytesIO(body))
+        return out.getvalue()
+
+    return make
+
+
+def running(pid: int) -> bool:
+    """Whether the process is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def is_running() -> Callable[[int], bool]:
+    return running

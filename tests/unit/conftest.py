@@ -1,0 +1,158 @@
+"""A Pulumi engine that builds nothing and remembers everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockMonitor
+
+from infra.settings import Settings
+
+T = TypeVar("T")
+
+DIGEST = "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
+SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
+ANSWERS: dict[str, dict[str, Any]] = {
+    "awsx:ec2:Vpc": {
+        "vpcId": "vpc-1",
+        "publicSubnetIds": ["public-1", "public-2"],
+        "privateSubnetIds": ["private-1", "private-2"],
+        "isolatedSubnetIds": ["database-1", "database-2"],
+    },
+    "aws:rds/instance:Instance": {
+        "address": "careapp-poc.rds.example",
+        "masterUserSecrets": [{"secretArn": SECRET_ARN}],
+    },
+    "aws:ecr/repository:Repository": {
+        "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",
+        "registryId": "123456789012",
+    },
+    "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "careapp-poc-alb.example"},
+    "docker:index/image:Image": {"repoDigest": DIGEST},
+}
+"""What AWS adds to each type's inputs, as far as another resource reads it."""
+
+
+class Monitor(MockMonitor):
+    """Pulumi's mock engine, which also keeps each request and the components that finished."""
+
+    def __init__(self, mocks: pulumi.runtime.Mocks) -> None:
+        super().__init__(mocks)
+        self.finished: list[str] = []
+        self.requests: dict[tuple[str, str], Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:
+        self.requests[request.type, request.name] = request
+        return super().RegisterResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        self.finished.append(request.urn)
+        return super().RegisterResourceOutputs(request)
+
+
+class Engine(pulumi.runtime.Mocks):
+    """Answers for AWS. A look-up that no test has prepared is an error, never an empty answer."""
+
+    def __init__(self) -> None:
+        self.made: list[pulumi.runtime.MockResourceArgs] = []
+        self.lookups: dict[str, dict[str, Any]] = {
+            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+                "proxyEndpoint": "https://123456789012.dkr.example",
+                "userName": "AWS",
+                "password": "a token for one day",
+            }
+        }
+        self.monitor = Monitor(self)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.made.append(args)
+        identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
+        computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
+        return identity, {**computed, **args.inputs, **ANSWERS.get(args.typ, {})}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        if args.token not in self.lookups:
+            raise AssertionError(f"no answer prepared for {args.token}")
+        return self.lookups[args.token]
+
+    def run(self, build: Callable[[], T]) -> T:
+        """Build, and wait until every registration has landed, so that absence can be asserted."""
+        built: list[T] = []
+        pulumi.runtime.test(lambda: built.append(build()))()
+        return built[0]
+
+    def known(self, output: pulumi.Output[T]) -> T:
+        values: list[T] = []
+        pulumi.runtime.test(lambda: output.apply(values.append))()
+        return values[0]
+
+    def inputs(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The inputs of each resource of one type, by logical name."""
+        return {made.name: made.inputs for made in self.made if made.typ == kind}
+
+    def only(self, kind: str) -> dict[str, Any]:
+        """The inputs of the one resource of its type."""
+        [inputs] = self.inputs(kind).values()
+        return inputs
+
+    def request(self, kind: str, name: str) -> Any:
+        """What the program asked the engine for, options included."""
+        return self.monitor.requests[kind, name]
+
+    def unfinished(self) -> set[str]:
+        """Components that never called register_outputs."""
+        urns = self.monitor.get_registered_resources()
+        return {urn for urn in urns if ":infra:" in last_type(urn)} - set(self.monitor.finished)
+
+    def orphans(self) -> list[str]:
+        """Resources that hang from the stack itself, though they belong to a component."""
+        urns = self.monitor.get_registered_resources()
+        return [
+            urn
+            for urn in urns
+            if ":infra:" not in last_type(urn) and "careapp:infra:" not in urn.split("::")[2]
+        ]
+
+
+def last_type(urn: str) -> str:
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    loop = asyncio.new_event_loop()  # set_mocks wants one; recent Pythons no longer make it
+    asyncio.set_event_loop(loop)
+    engine = Engine()
+    pulumi.runtime.set_mocks(
+        engine, project="careapp", stack="poc", preview=False, monitor=engine.monitor
+    )
+    # The first test registers the stack itself, on this loop; later tests find it there.
+    loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
+    yield engine
+    loop.close()
+
+
+@pytest.fixture
+def configured(engine: Engine) -> Callable[..., Settings]:
+    """Settings of a stack file that says only what the test says."""
+
+    def load(**changes: str) -> Settings:
+        values = {f"careapp:{key}": value for key, value in changes.items()}
+        pulumi.runtime.set_all_config({"aws:region": "ap-northeast-1", **values})
+        return Settings.load()
+
+    return load
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder, as far as an image needs it; the test runs in it."""
+    (tmp_path / "webapp").mkdir()
+    (tmp_path / "webapp" / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

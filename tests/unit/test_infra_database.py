@@ -1,0 +1,148 @@
+"""The database: private, encrypted, with a password that nobody but AWS has seen."""
+
+import pytest
+from pulumi_aws.rds.outputs import InstanceMasterUserSecret
+
+from infra.database import Database, DatabaseArgs, secret_arn_of
+
+INSTANCE = "aws:rds/instance:Instance"
+TAGS = {"project": "careapp"}
+
+
+@pytest.fixture
+def build(engine, configured):
+    def database(**changes):
+        settings = configured(**changes)
+        args = DatabaseArgs(
+            settings=settings.database,
+            vpc_id="vpc-1",
+            subnet_ids=["database-1", "database-2"],
+            protect=settings.protect,
+            tags=TAGS,
+        )
+        return engine.run(lambda: Database("careapp-poc", args))
+
+    return database
+
+
+def test_an_unprotected_database_goes_without_leaving_anything_billed(engine, build):
+    build(protect="false")
+    assert engine.inputs(INSTANCE) == {
+        "careapp-poc-database": {
+            "identifier": "careapp-poc",
+            "engine": "postgres",
+            "engineVersion": "17",
+            "instanceClass": "db.t4g.micro",
+            "allocatedStorage": 20,
+            "storageType": "gp3",
+            "storageEncrypted": True,
+            "dbName": "careapp",
+            "username": "postgres",
+            "manageMasterUserPassword": True,
+            "port": 5432,
+            "dbSubnetGroupName": "careapp-poc-database-made-up",
+            "parameterGroupName": "careapp-poc-database-made-up",
+            "vpcSecurityGroupIds": ["SecurityGroup/careapp-poc-database"],
+            "publiclyAccessible": False,
+            "multiAz": False,
+            "backupRetentionPeriod": 7,
+            "copyTagsToSnapshot": True,
+            "autoMinorVersionUpgrade": True,
+            "deletionProtection": False,
+            "skipFinalSnapshot": True,
+            "deleteAutomatedBackups": True,
+            "applyImmediately": True,
+            "tags": TAGS,
+        }
+    }
+    assert engine.request(INSTANCE, "careapp-poc-database").protect is False
+
+
+def test_a_protected_database_cannot_be_lost(engine, build):
+    build(protect="true", databaseFinalSnapshot="last")
+    made = engine.only(INSTANCE)
+    kept = {
+        "deletionProtection": True,
+        "skipFinalSnapshot": False,
+        "finalSnapshotIdentifier": "careapp-poc-last",
+        "deleteAutomatedBackups": False,
+        "applyImmediately": False,
+    }
+    assert {key: made[key] for key in kept} == kept
+    assert engine.request(INSTANCE, "careapp-poc-database").protect is True
+
+
+def test_size_standby_and_backups_are_the_settings(engine, build):
+    build(
+        databaseInstanceClass="db.m7g.large",
+        databaseStorageGb="100",
+        databaseMultiAz="true",
+        databaseBackupDays="14",
+    )
+    made = engine.only(INSTANCE)
+    chosen = {
+        "instanceClass": "db.m7g.large",
+        "allocatedStorage": 100,
+        "multiAz": True,
+        "backupRetentionPeriod": 14,
+    }
+    assert {key: made[key] for key in chosen} == chosen
+
+
+def test_its_fixed_name_is_free_before_a_replacement_takes_it(engine, build):
+    build()
+    assert engine.request(INSTANCE, "careapp-poc-database").deleteBeforeReplace is True
+
+
+def test_connections_without_tls_are_refused(engine, build):
+    build()
+    assert engine.inputs("aws:rds/parameterGroup:ParameterGroup") == {
+        "careapp-poc-database": {
+            "description": "PostgreSQL that refuses connections without TLS",
+            "family": "postgres17",
+            "parameters": [{"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"}],
+            "tags": TAGS,
+        }
+    }
+
+
+def test_it_stands_in_the_isolated_subnets(engine, build):
+    build()
+    assert engine.inputs("aws:rds/subnetGroup:SubnetGroup") == {
+        "careapp-poc-database": {
+            "description": "Subnets without a way out",
+            "subnetIds": ["database-1", "database-2"],
+            "tags": TAGS,
+        }
+    }
+
+
+def test_its_security_group_is_closed_until_somebody_adds_a_rule(engine, build):
+    build()
+    assert engine.inputs("aws:ec2/securityGroup:SecurityGroup") == {
+        "careapp-poc-database": {
+            "description": "The database; tasks are let in one by one",
+            "vpcId": "vpc-1",
+            "tags": {"project": "careapp", "Name": "careapp-poc-database"},
+        }
+    }
+    assert [made.typ for made in engine.made if "Rule" in made.typ] == []
+
+
+def test_it_tells_where_it_is_and_which_secret_holds_the_password(engine, build):
+    database = build()
+    assert engine.known(database.address) == "careapp-poc.rds.example"
+    assert engine.known(database.secret_arn).startswith("arn:aws:secretsmanager:")
+    assert engine.known(database.security_group_id) == "SecurityGroup/careapp-poc-database"
+
+
+@pytest.mark.parametrize("secrets", [[], [InstanceMasterUserSecret(secret_arn=None)]])
+def test_a_database_without_a_secret_is_an_error_that_says_so(secrets):
+    with pytest.raises(ValueError, match="RDS reports no secret"):
+        secret_arn_of(secrets)
+
+
+def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
+    build()
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()

@@ -1,0 +1,184 @@
+"""The way in: open on port 80, honest without ECS, explicit about health."""
+
+import pytest
+
+from infra.load_balancer import NO_SERVICE, LoadBalancer, LoadBalancerArgs
+from infra.network import Network, NetworkArgs
+
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+TARGETS = "aws:lb/targetGroup:TargetGroup"
+TAGS = {"project": "careapp"}
+
+
+@pytest.fixture
+def build(engine, configured):
+    def balancer(**changes):
+        settings = configured(**changes)
+
+        def declare():
+            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
+            args = LoadBalancerArgs(
+                settings=settings.health, network=network, protect=settings.protect, tags=TAGS
+            )
+            return LoadBalancer("careapp-poc", args)
+
+        return engine.run(declare)
+
+    return balancer
+
+
+def test_it_faces_the_internet_from_the_public_subnets(engine, build):
+    build(protect="false")
+    assert engine.inputs(BALANCER) == {
+        "careapp-poc-alb": {
+            "name": "careapp-poc-alb",
+            "loadBalancerType": "application",
+            "internal": False,
+            "ipAddressType": "ipv4",
+            "subnets": ["public-1", "public-2"],
+            "securityGroups": ["SecurityGroup/careapp-poc-alb"],
+            "idleTimeout": 60,
+            "dropInvalidHeaderFields": True,
+            "desyncMitigationMode": "defensive",
+            "enableDeletionProtection": False,
+            "tags": TAGS,
+        }
+    }
+
+
+def test_a_protected_stack_protects_it(engine, build):
+    build(protect="true")
+    assert engine.only(BALANCER)["enableDeletionProtection"] is True
+
+
+def test_it_waits_for_the_whole_network_because_it_needs_the_internet_gateway(engine, build):
+    build()
+    dependencies = engine.request(BALANCER, "careapp-poc-alb").dependencies
+    assert [urn for urn in dependencies if urn.endswith("awsx:ec2:Vpc::careapp-poc")]
+
+
+def test_its_security_group_lets_http_in_and_nothing_out(engine, build):
+    build()
+    assert engine.inputs("aws:ec2/securityGroup:SecurityGroup") == {
+        "careapp-poc-alb": {
+            "description": "The load balancer; open to the internet",
+            "vpcId": "vpc-1",
+            "tags": {"project": "careapp", "Name": "careapp-poc-alb"},
+        }
+    }
+    assert engine.inputs("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule") == {
+        "careapp-poc-internet-to-alb-80": {
+            "securityGroupId": "SecurityGroup/careapp-poc-alb",
+            "description": "HTTP from anywhere",
+            "cidrIpv4": "0.0.0.0/0",
+            "ipProtocol": "tcp",
+            "fromPort": 80,
+            "toPort": 80,
+            "tags": TAGS,
+        }
+    }
+    assert engine.inputs("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule") == {}
+
+
+def test_every_health_number_is_explicit(engine, build):
+    build()
+    assert engine.inputs(TARGETS) == {
+        "careapp-poc-tg": {
+            "name": "careapp-poc-tg",
+            "targetType": "ip",
+            "protocol": "HTTP",
+            "port": 80,
+            "vpcId": "vpc-1",
+            "deregistrationDelay": 15,
+            "healthCheck": {
+                "enabled": True,
+                "protocol": "HTTP",
+                "port": "traffic-port",
+                "path": "/health",
+                "matcher": "200",
+                "interval": 10,
+                "timeout": 5,
+                "healthyThreshold": 2,
+                "unhealthyThreshold": 3,
+            },
+            "tags": TAGS,
+        }
+    }
+
+
+def test_health_numbers_are_the_settings(engine, build):
+    build(
+        healthPath="/live",
+        healthMatcher="204",
+        healthInterval="20",
+        healthTimeout="9",
+        healthyThreshold="4",
+        unhealthyThreshold="6",
+        deregistrationDelay="40",
+    )
+    made = engine.only(TARGETS)
+    assert made["deregistrationDelay"] == 40
+    assert made["healthCheck"] == {
+        "enabled": True,
+        "protocol": "HTTP",
+        "port": "traffic-port",
+        "path": "/live",
+        "matcher": "204",
+        "interval": 20,
+        "timeout": 9,
+        "healthyThreshold": 4,
+        "unhealthyThreshold": 6,
+    }
+
+
+def test_another_container_port_leaves_the_target_group_as_it_is(engine, build):
+    build(containerPort="8080")
+    assert engine.only(TARGETS)["port"] == 80
+
+
+def test_until_a_rule_forwards_it_says_that_ecs_is_off(engine, build):
+    build()
+    assert engine.inputs("aws:lb/listener:Listener") == {
+        "careapp-poc-http": {
+            "loadBalancerArn": "arn:LoadBalancer/careapp-poc-alb",
+            "protocol": "HTTP",
+            "port": 80,
+            "defaultActions": [
+                {
+                    "type": "fixed-response",
+                    "fixedResponse": {
+                        "statusCode": "503",
+                        "contentType": "text/html",
+                        "messageBody": NO_SERVICE,
+                    },
+                }
+            ],
+            "tags": TAGS,
+        }
+    }
+
+
+def test_the_answer_without_ecs_fits_elb_and_names_both_commands():
+    assert len(NO_SERVICE.encode()) <= 1024
+    assert "ECS is off" in NO_SERVICE
+    assert "pulumi config set ecsEnabled true\npulumi up" in NO_SERVICE
+
+
+@pytest.mark.parametrize(("kind", "name"), [(BALANCER, "alb"), (TARGETS, "tg")])
+def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kind, name):
+    build()
+    assert engine.request(kind, f"careapp-poc-{name}").deleteBeforeReplace is True
+
+
+def test_it_tells_what_the_service_must_know(engine, build):
+    balancer = build()
+    assert engine.known(balancer.dns_name) == "careapp-poc-alb.example"
+    assert engine.known(balancer.security_group_id) == "SecurityGroup/careapp-poc-alb"
+    assert engine.known(balancer.listener_arn) == "arn:Listener/careapp-poc-http"
+    assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
+
+
+def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
+    build()
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()

@@ -1,0 +1,113 @@
+"""The network: what awsx is asked for, and what is done about its defaults."""
+
+import pulumi
+import pytest
+
+from infra.network import Network, NetworkArgs, no_public_ips
+
+VPC = "awsx:ec2:Vpc"
+TAGS = {"project": "careapp"}
+
+
+@pytest.fixture
+def build(engine, configured):
+    def network(**changes):
+        args = NetworkArgs(settings=configured(**changes).network, tags=TAGS)
+        return engine.run(lambda: Network("careapp-poc", args))
+
+    return network
+
+
+def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):
+    build()
+    assert engine.inputs(VPC) == {
+        "careapp-poc": {
+            "cidrBlock": "10.0.0.0/16",
+            "enableDnsHostnames": True,
+            "availabilityZoneNames": ["ap-northeast-1a", "ap-northeast-1c"],
+            "subnetStrategy": "Auto",
+            "subnetSpecs": [
+                {"type": "Public", "name": "public", "cidrMask": 24},
+                {"type": "Private", "name": "private", "cidrMask": 20},
+                {"type": "Isolated", "name": "database", "cidrMask": 24},
+            ],
+            "natGateways": {"strategy": "Single"},
+            "tags": TAGS,
+        }
+    }
+
+
+def test_subnets_shrink_with_the_vpc_so_that_three_zones_always_fit(engine, build):
+    build(vpcCidr="10.1.32.0/19", zoneCount="3")
+    made = engine.only(VPC)
+    assert [spec["cidrMask"] for spec in made["subnetSpecs"]] == [27, 23, 27]
+    assert made["availabilityZoneNames"] == [f"ap-northeast-1{letter}" for letter in "acd"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "awsx"), [("none", "None"), ("single", "Single"), ("onePerAz", "OnePerAz")]
+)
+def test_the_nat_strategy_is_awsx_s(engine, build, strategy, awsx):
+    build(natStrategy=strategy)
+    assert engine.only(VPC)["natGateways"] == {"strategy": awsx}
+
+
+@pytest.mark.parametrize("strategy", ["single", "onePerAz"])
+def test_behind_a_nat_gateway_tasks_are_private(engine, build, strategy):
+    network = build(natStrategy=strategy)
+    assert network.tasks_are_public is False
+    assert engine.known(network.task_subnet_ids) == ["private-1", "private-2"]
+
+
+def test_without_a_nat_gateway_tasks_are_public_for_else_they_reach_nothing(engine, build):
+    network = build(natStrategy="none")
+    assert network.tasks_are_public is True
+    assert engine.known(network.task_subnet_ids) == ["public-1", "public-2"]
+
+
+def test_the_load_balancer_is_public_and_the_database_isolated(engine, build):
+    network = build()
+    assert engine.known(network.public_subnet_ids) == ["public-1", "public-2"]
+    assert engine.known(network.database_subnet_ids) == ["database-1", "database-2"]
+    assert engine.known(network.vpc_id) == "vpc-1"
+
+
+def test_the_default_security_group_lets_nobody_in_or_out(engine, build):
+    build()
+    assert engine.inputs("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup") == {
+        "careapp-poc-default": {
+            "vpcId": "vpc-1",
+            "ingress": [],
+            "egress": [],
+            "tags": {"project": "careapp", "Name": "careapp-poc-default-closed"},
+        }
+    }
+
+
+def transformed(kind, props):
+    args = pulumi.ResourceTransformArgs(
+        custom=True, type_=kind, name="x", props=props, opts=pulumi.ResourceOptions()
+    )
+    result = no_public_ips(args)
+    return result and result.props
+
+
+def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
+    subnet = {"mapPublicIpOnLaunch": True, "cidrBlock": "10.0.0.0/24"}
+    assert transformed("aws:ec2/subnet:Subnet", subnet) == {
+        "mapPublicIpOnLaunch": False,
+        "cidrBlock": "10.0.0.0/24",
+    }
+    assert transformed("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}) is None
+
+
+def test_awsx_s_children_go_through_that_change(engine, build):
+    build()
+    [vpc] = [made for made in engine.made if made.typ == VPC]
+    assert len(vpc.transforms) == 1
+
+
+def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
+    build()
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()

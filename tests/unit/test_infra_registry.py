@@ -1,0 +1,136 @@
+"""The app's image: where it is kept, how it is built and what it is called."""
+
+import json
+
+import pulumi
+import pytest
+
+from infra.context import content_tag
+from infra.registry import AppImage, AppImageArgs, lifecycle
+
+IMAGE = "docker:index/image:Image"
+REPOSITORY = "aws:ecr/repository:Repository"
+URL = "123456789012.dkr.example/careapp/hello-ecs"
+TAGS = {"project": "careapp"}
+
+
+@pytest.fixture
+def build(engine, configured, checkout):
+    def image(**changes):
+        settings = configured(**changes)
+        args = AppImageArgs(
+            settings=settings.image,
+            repository=settings.repository,
+            protect=settings.protect,
+            tags=TAGS,
+        )
+        return engine.run(lambda: AppImage("careapp-poc", args))
+
+    return image
+
+
+def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, build):
+    build(protect="false")
+    assert engine.inputs(REPOSITORY) == {
+        "careapp-poc-app": {
+            "name": "careapp/hello-ecs",
+            "imageTagMutability": "IMMUTABLE",
+            "imageScanningConfiguration": {"scanOnPush": True},
+            "forceDelete": True,
+            "tags": TAGS,
+        }
+    }
+
+
+def test_a_protected_stack_keeps_its_images(engine, build):
+    build(protect="true")
+    assert engine.only(REPOSITORY)["forceDelete"] is False
+
+
+def test_enough_images_are_kept_to_roll_back(engine, build):
+    build(imagesKept="12")
+    made = engine.only("aws:ecr/lifecyclePolicy:LifecyclePolicy")
+    assert made["repository"] == "careapp/hello-ecs"
+    assert json.loads(made["policy"]) == lifecycle(12)
+
+
+def test_the_lifecycle_drops_untagged_images_after_a_week_and_tagged_ones_beyond_the_count():
+    assert lifecycle(12) == {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {
+                    "tagStatus": "untagged",
+                    "countType": "sinceImagePushed",
+                    "countUnit": "days",
+                    "countNumber": 7,
+                },
+                "action": {"type": "expire"},
+            },
+            {
+                "rulePriority": 2,
+                "selection": {
+                    "tagStatus": "tagged",
+                    "tagPatternList": ["*"],
+                    "countType": "imageCountMoreThan",
+                    "countNumber": 12,
+                },
+                "action": {"type": "expire"},
+            },
+        ]
+    }
+
+
+def secret(value):
+    return {pulumi.runtime.rpc._special_sig_key: pulumi.runtime.rpc._special_secret_sig} | {
+        "value": value
+    }
+
+
+@pytest.mark.parametrize(
+    ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
+)
+def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_tag(
+    engine, build, checkout, architecture, platform
+):
+    tag = content_tag(checkout / "webapp", {"platform": platform, "revision": "1"})
+    assert build(cpuArchitecture=architecture).tag == tag
+    assert engine.inputs(IMAGE) == {
+        "careapp-poc-app": {
+            "imageName": f"{URL}:{tag}",
+            "build": {
+                "context": "./webapp",
+                "dockerfile": "./webapp/Dockerfile",
+                "platform": platform,
+            },
+            "registry": {
+                "server": "https://123456789012.dkr.example",
+                "username": "AWS",
+                "password": "a token for one day",
+            },
+        }
+    }
+
+
+def test_the_registry_s_password_is_a_secret_in_the_state(engine, build):
+    build()
+    request = engine.request(IMAGE, "careapp-poc-app").object
+    password = pulumi.runtime.rpc.deserialize_properties(request)["registry"]["password"]
+    assert pulumi.runtime.rpc.is_rpc_secret(password)
+
+
+def test_another_revision_is_another_tag_for_the_same_sources(build):
+    assert build(imageRevision="1").tag != build(imageRevision="2").tag
+
+
+def test_it_tells_the_digest_that_a_task_runs(engine, build):
+    image = build()
+    assert engine.known(image.digest) == f"{URL}@sha256:0123"
+    assert engine.known(image.repository_url) == URL
+    assert engine.known(image.repository_arn) == "arn:Repository/careapp-poc-app"
+
+
+def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
+    build()
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()

@@ -1,0 +1,59 @@
+"""Pulumi.yaml and the stack files say what the program reads."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+import yaml
+
+from infra.settings import Settings
+from infra.settings.keys import KEYS
+
+ROOT = Path(__file__).parents[2]
+STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+
+
+def as_text(value):
+    """A value of a stack file as Pulumi hands it to the program."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_project_is_a_python_program_with_its_own_environment():
+    assert PROJECT["name"] == "careapp"
+    assert PROJECT["runtime"] == {"name": "python", "options": {"virtualenv": ".venv"}}
+
+
+def test_every_setting_is_declared_with_its_type_default_and_meaning():
+    declared = {
+        name: (declaration["type"], as_text(declaration["default"]), declaration["description"])
+        for name, declaration in PROJECT["config"].items()
+    }
+    assert declared == {key.name: (key.kind, key.default, key.meaning) for key in KEYS}
+
+
+def test_a_declaration_holds_only_what_pulumi_allows():
+    for declaration in PROJECT["config"].values():
+        assert set(declaration) == {"type", "default", "description"}
+        assert declaration["type"] in {"string", "integer", "boolean"}
+
+
+def test_every_default_is_of_its_declared_type():
+    types = {"string": str, "integer": int, "boolean": bool}
+    for name, declaration in PROJECT["config"].items():
+        assert type(declaration["default"]) is types[declaration["type"]], name
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
+def test_each_stack_file_can_be_used(path):
+    config = yaml.safe_load(path.read_text())["config"]
+    pulumi.runtime.set_all_config({key: as_text(value) for key, value in config.items()})
+    Settings.load()
+
+
+def test_the_poc_starts_with_ecs_off_and_leaves_nothing_behind():
+    config = yaml.safe_load((ROOT / "Pulumi.poc.yaml").read_text())["config"]
+    assert config["aws:region"] == "ap-northeast-1"
+    assert config["careapp:ecsEnabled"] == "false"
+    assert config["careapp:protect"] == "false"
