@@ -15,13 +15,7 @@ name, tags, protect = settings.prefix, settings.tags, settings.protect
 network = Network(name, NetworkArgs(settings=settings.network, tags=tags))
 database = Database(
     name,
-    DatabaseArgs(
-        settings=settings.database,
-        vpc_id=network.vpc_id,
-        subnet_ids=network.database_subnet_ids,
-        protect=protect,
-        tags=tags,
-    ),
+    DatabaseArgs(settings=settings.database, network=network, protect=protect, tags=tags),
 )
 image = AppImage(
     name,

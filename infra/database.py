@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from infra.network import Network
 from infra.settings import DatabaseSettings
 
 VERSION = "17"
@@ -23,8 +24,7 @@ class DatabaseArgs:
     """What a database needs to be told."""
 
     settings: DatabaseSettings
-    vpc_id: pulumi.Input[str]
-    subnet_ids: pulumi.Input[Sequence[str]]
+    network: Network
     protect: bool
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ class Database(pulumi.ComponentResource):
         group = aws.ec2.SecurityGroup(
             f"{name}-database",
             description="The database; tasks are let in one by one",
-            vpc_id=args.vpc_id,
+            vpc_id=args.network.vpc_id,
             tags={**args.tags, "Name": f"{name}-database"},
             opts=self.child,
         )
@@ -94,7 +94,7 @@ class Database(pulumi.ComponentResource):
         return aws.rds.SubnetGroup(
             f"{name}-database",
             description="Subnets without a way out",
-            subnet_ids=self.args.subnet_ids,
+            subnet_ids=self.args.network.database_subnet_ids,
             tags=dict(self.args.tags),
             opts=self.child,
         )

@@ -90,6 +90,8 @@ class AppImage(pulumi.ComponentResource):
                 username=login.user_name,
                 password=pulumi.Output.secret(login.password),
             ),
+            build_on_preview=False,
+            skip_push=False,
             opts=self.child,
         )
 

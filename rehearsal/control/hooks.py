@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -111,16 +112,23 @@ def _hooked(self: BaseResponse) -> Any:
             log.exception("%s:%s failed", *call)
             words = f"the rehearsal's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
             problem = service_error(call[0], "InternalFailure", words)
-        status, headers, body = self.serialized(ActionResult(problem))
-        headers["status"] = status
-        return status, headers, body
+        return _refusal(self, problem)
+
+
+def _refusal(response: BaseResponse, problem: ServiceException) -> Any:
+    with warnings.catch_warnings():
+        # AWS, too, answers codes that its models do not list.
+        warnings.filterwarnings("ignore", message=".*does not match an error shape")
+        status, headers, body = response.serialized(ActionResult(problem))
+    headers["status"] = status
+    return status, headers, body
 
 
 def _answer(response: BaseResponse, call: Call) -> Any:
     hooked = call in registry.before or call in registry.instead or call in registry.after
     if not hooked:
         return _call_action(response)
-    response.parse_parameters(response.normalized_request)  # type: ignore[no-untyped-call]
+    response.parse_parameters(response.normalized_request)
     params: Params = _botocore_shaped(response.params)
     for look in registry.before.get(call, []):
         look(params)

@@ -9,8 +9,10 @@ import socket
 import ssl
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
@@ -89,7 +91,7 @@ class Balancer:
         if self._first_port is None:
             self._first_port = USUAL_PORT if _free(USUAL_PORT) else 0
         for action in CHANGES:
-            hooking.after("elbv2", action, lambda params: self.changed())
+            hooking.after("elbv2", action, lambda _: self.changed())
 
     def changed(self) -> None:
         """Something was declared anew: listen accordingly."""
@@ -203,10 +205,10 @@ class Balancer:
                 place = routing.location(config, request, view.protocol, view.port)
                 return answers.redirect(config, self._on_this_machine(view, place))
             case "forward":
-                return self._forward(view, action)
+                return self._forward(action)
         return answers.error(500)
 
-    def _forward(self, view: View, action: dict[str, object]) -> Answer | Upstream:
+    def _forward(self, action: Mapping[str, Any]) -> Answer | Upstream:
         groups = listener_view.forwards(action)
         weights = [weight for _, weight in groups]
         if not any(weights):

@@ -104,15 +104,21 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
 
 
 def _free(ec2: Any, subnet: Any) -> IPv4Address:
+    """The free address after the one given last, so that none comes back at once."""
     taken = {each.private_ip_address for each in ec2.enis.values()}
-    taken |= {
-        address for zone in ec2.subnets.values() for s in zone.values() for address in s._subnet_ips
-    }
-    last = int(subnet.cidr.broadcast_address)
-    for number in range(int(subnet.cidr.network_address) + RESERVED_FIRST, last):
-        if str(IPv4Address(number)) not in taken:
-            return IPv4Address(number)
+    taken |= {str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips}
+    first = int(subnet.cidr.network_address) + RESERVED_FIRST
+    count = int(subnet.cidr.broadcast_address) - first
+    after = _last_given.get(subnet.id, -1) + 1
+    for offset in range(count):
+        place = (after + offset) % count
+        if str(IPv4Address(first + place)) not in taken:
+            _last_given[subnet.id] = place
+            return IPv4Address(first + place)
     raise NoAddressLeft(f"subnet {subnet.id} ({subnet.cidr}) has no free address left")
+
+
+_last_given: dict[str, int] = {}
 
 
 def detach(interface_id: str) -> None:

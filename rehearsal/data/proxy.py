@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from typing import Any
 
 import h11
@@ -74,9 +74,12 @@ class Client:
         started = False
         try:
             sent = h11.Request(method=event.method, target=event.target, headers=headers)
-            async for part in target.exchange(sent, self._body(view), view.idle_seconds):
-                started = True
-                await self._pass_on(part, event.http_version)
+            async with aclosing(
+                target.exchange(sent, self._body(view), view.idle_seconds)
+            ) as parts:
+                async for part in parts:
+                    started = True
+                    await self._pass_on(part, event.http_version)
         except NoAnswer:
             await self._fail(502, started)
         except TooSlow:
@@ -103,7 +106,7 @@ class Client:
             raise h11.LocalProtocolError("the target broke off in the middle of its answer")
         await self._send(answers.error(status))
 
-    async def _body(self, view: View) -> AsyncIterator[bytes]:
+    async def _body(self, view: View) -> AsyncGenerator[bytes, None]:
         while self._wire.their_state is h11.SEND_BODY:
             event = await self._next(view.idle_seconds)
             if isinstance(event, h11.Data):

@@ -50,8 +50,8 @@ class Runner:
         self._folder, self._clock, self._guardian = folder, clock, guardian
         self._images, self._authority = images, authority
         self._runs: dict[str, _Run] = {}
-        self.on_exit: Callable[[str], None] = lambda task: None
-        self.on_health: Callable[[str], None] = lambda task: None
+        self.on_exit: Callable[[str], None] = lambda _: None
+        self.on_health: Callable[[str], None] = lambda _: None
 
     def start(self, place: Place) -> None:
         """Check, pull, resolve, start. Raises CannotStart with ECS's stopped reason."""

@@ -179,6 +179,9 @@ class Scheduler:
             self._runner.start(place)
         except CannotStart as problem:
             self.tell(managed, happen.FailedToStart(place.task, str(problem)))
+        except Exception as problem:
+            self.tell(managed, happen.FailedToStart(place.task, f"InternalError: {problem}"))
+            raise
         else:
             self.tell(managed, happen.Launched(place.task))
 

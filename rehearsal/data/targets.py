@@ -48,9 +48,9 @@ class Targets:
         self._clock = clock
         self._lock = threading.RLock()
         self._all: dict[tuple[str, str, int], Target] = {}
-        self.on_registered: Watcher = lambda target: None
-        self.on_changed: Watcher = lambda target: None
-        self.on_gone: Watcher = lambda target: None
+        self.on_registered: Watcher = lambda _: None
+        self.on_changed: Watcher = lambda _: None
+        self.on_gone: Watcher = lambda _: None
 
     def start(self, hooking: Hooking) -> None:
         """Answer the calls that moto would answer wrongly."""

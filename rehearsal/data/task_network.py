@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,11 +60,11 @@ class TaskNetwork:
     def open_doors(self, place: Place) -> None:
         """Listen for the AWS API and for every database port that is declared now."""
         if API_PORT not in place.forwarders:
-            self._listen(place, API_PORT, lambda: self._api(place))
+            self._listen(place, API_PORT, partial(self._api, place))
         with hooks.LOCK:
             wanted = {int(each.port) for each in hooks.backend("rds").databases.values()}
         for port in wanted - set(place.forwarders) - set(_ports(place.definition)):
-            self._listen(place, port, lambda port=port: self._database(place, port))
+            self._listen(place, port, partial(self._database, place, port))
 
     def take_back(self, place: Place) -> None:
         """Close everything and delete the network interface."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 
 import h11
 
@@ -95,36 +95,39 @@ class Upstream:
 
     async def exchange(
         self, request: h11.Request, body: AsyncIterator[bytes], idle: float
-    ) -> AsyncIterator[h11.Event]:
+    ) -> AsyncGenerator[h11.Event, None]:
         """Send ``request`` and yield the response's events. Raises NoAnswer or TooSlow."""
         if self._place is None:
             await asyncio.sleep(self._pool.connect_seconds)
             raise TooSlow
         self._target.in_flight += 1
         try:
-            async for event in self._attempts(self._place, request, body, idle):
-                yield event
+            async with aclosing(self._attempts(self._place, request, body, idle)) as events:
+                async for event in events:
+                    yield event
         finally:
             self._target.in_flight -= 1
 
     async def _attempts(
         self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
-    ) -> AsyncIterator[h11.Event]:
+    ) -> AsyncGenerator[h11.Event, None]:
         kept = self._pool.take(place)
         if kept is not None:
             begun = False
             try:
-                async for event in self._once(place, kept, request, body, idle):
-                    begun = True
-                    yield event
+                async with aclosing(self._once(place, kept, request, body, idle)) as events:
+                    async for event in events:
+                        begun = True
+                        yield event
                 return
             except NoAnswer:
                 # The target closed an idle connection just now: only a request that is safe to repeat is.
                 if begun or request.method not in (b"GET", b"HEAD"):
                     raise
         wire = await self._pool.connect(place)
-        async for event in self._once(place, wire, request, body, idle):
-            yield event
+        async with aclosing(self._once(place, wire, request, body, idle)) as events:
+            async for event in events:
+                yield event
 
     async def _once(
         self,
@@ -133,7 +136,7 @@ class Upstream:
         request: h11.Request,
         body: AsyncIterator[bytes],
         idle: float,
-    ) -> AsyncIterator[h11.Event]:
+    ) -> AsyncGenerator[h11.Event, None]:
         sending = asyncio.ensure_future(_send(wire, request, body))
         try:
             while True:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,7 +35,7 @@ class Image:
 
     engine: Engine
     tag: str
-    index: str  # the package index that the build was told; holds CANARY or the user's own address
+    index: str = field(repr=False)  # what the build was told; it holds credentials
 
     def bytes(self) -> int:
         """Its size, uncompressed, with that of its base."""
@@ -41,7 +43,7 @@ class Image:
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of webapp/ as a careless user has it: stray files, and readable for the owner alone."""
+    """A copy of webapp/ as a careless user has it: stray files, none readable for others."""
     copy = folder / "webapp"
     shutil.copytree(WEBAPP, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for name in STRAY_FILES:
@@ -84,3 +86,19 @@ def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
         seconds=900,
     )
     return Image(engine, tag, index)
+
+
+@contextmanager
+def removing(engine: Engine, tag: str) -> Iterator[None]:
+    """Remove the image with this tag, and the build stages that came with it, after the block."""
+    before = _dangling(engine)
+    try:
+        yield
+    finally:
+        engine.attempt("image", "rm", "--force", tag)
+        for stage in _dangling(engine) - before:
+            engine.attempt("image", "rm", "--force", stage)
+
+
+def _dangling(engine: Engine) -> set[str]:
+    return set(engine.run("images", "--quiet", "--filter", "dangling=true").split())

@@ -11,20 +11,25 @@ from typing import NoReturn
 import pytest
 
 from tests.image import containers
-from tests.image.building import Image, build, checkout
+from tests.image.building import Image, build, checkout, removing
 from tests.image.containers import Container
-from tests.image.surroundings import Database, Secrets, database_with_tls, secrets_manager
+from tests.image.surroundings import HOST, Database, Secrets, database_with_tls, secrets_manager
 from tests.support import base_image, docker_engine
 from tests.support.docker_engine import DockerUnavailable, Engine
 
 Start = Callable[..., Container]
 
 
-def lacking(reason: str) -> NoReturn:
-    """Skip for want of something on this machine; in CI, where nothing may be skipped, fail."""
+def _lack(reason: str) -> NoReturn:
     if containers.in_ci():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def lacking() -> Callable[[str], NoReturn]:
+    """Skip for want of something on this machine; in CI, where nothing may be skipped, fail."""
+    return _lack
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +54,7 @@ def engine(say: Callable[[str], None]) -> Iterator[Engine]:
             if origin == "stand-in":
                 found.run("image", "rm", "--force", base_image.TAG)
     except DockerUnavailable as reason:
-        lacking(str(reason))
+        _lack(str(reason))
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +69,14 @@ def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator
     """The image, built by the classic builder."""
     say("Building the image …")
     tag = f"careapp-test:{os.getpid()}"
-    yield build(engine.builders()["classic"], "classic", context, tag)
-    engine.run("image", "rm", "--force", tag)
-    engine.run("image", "prune", "--force", "--filter", "label=careapp.build-stage")
+    with removing(engine, tag):
+        yield build(engine.builders()["classic"], "classic", context, tag)
+
+
+@pytest.fixture(scope="session")
+def base_bytes(engine: Engine) -> int:
+    """The size of the image's base, uncompressed."""
+    return int(engine.inspect("image", base_image.TAG)["Size"])
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +111,7 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
 def variables() -> dict[str, str]:
     """All that the app must be told, with a database that is not there."""
     return {
-        "DB_HOST": "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
+        "DB_HOST": HOST,
         "DB_PORT": "5432",
         "DB_NAME": "careapp",
         "DB_USER": "postgres",

@@ -1,4 +1,4 @@
-"""What a container finds around it: a database with TLS, Secrets Manager and its role's credentials."""
+"""What a container finds around it: a database with TLS, Secrets Manager, a role's credentials."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from rehearsal.data.authority import Authority
@@ -50,6 +51,17 @@ class Database:
             "PGHOSTADDR": LOOPBACK,
             "APP_VERSION": "1.2.3",
         }
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection as the master user, the app's own, to its database."""
+        return psycopg.connect(
+            host=LOOPBACK,
+            port=self.server.port,
+            user="postgres",
+            password=self.password,
+            dbname="careapp",
+            autocommit=True,
+        )
 
     def options(self) -> tuple[str, ...]:
         """The mount that gives a container the authority's certificate."""

@@ -34,9 +34,9 @@ def script(tmp_path: Path) -> Script:
 
 @pytest.fixture
 def environ(script: Script, tmp_path: Path) -> dict[str, str]:
-    """A user with an empty home folder and nothing on PATH but the fake executables."""
+    """A user with an empty home folder, only fake executables on PATH, and no package index."""
     (tmp_path / "home").mkdir()
-    return {"PATH": str(script.folder), "HOME": str(tmp_path / "home")}
+    return {"PATH": str(script.folder), "HOME": str(tmp_path / "home"), "PIP_NO_INDEX": "1"}
 
 
 class Told(Progress):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,13 @@ import pytest
 from pulumi.runtime.mocks import MockMonitor
 
 from infra.settings import Settings
+
+with warnings.catch_warnings():
+    # awsx warns about its own DefaultVpc while it loads, which it does only once.
+    warnings.filterwarnings("ignore", "Waiting for", DeprecationWarning)
+    import pulumi_awsx
+
+    assert pulumi_awsx.ec2.Vpc  # a lazy module: only a look inside loads it
 
 T = TypeVar("T")
 
@@ -73,12 +81,18 @@ class Engine(pulumi.runtime.Mocks):
         self.made.append(args)
         identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
         computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
-        return identity, {**computed, **args.inputs, **ANSWERS.get(args.typ, {})}
+        kept = args.inputs if args.custom else {}  # a component's outputs are not its inputs
+        return identity, {**computed, **kept, **ANSWERS.get(args.typ, {})}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         if args.token not in self.lookups:
             raise AssertionError(f"no answer prepared for {args.token}")
         return self.lookups[args.token]
+
+    def configure(self, others: dict[str, str], **ours: str) -> None:
+        """Set the stack's whole configuration: the keys of other packages, and careapp's own."""
+        values = {f"careapp:{key}": value for key, value in ours.items()}
+        pulumi.runtime.set_all_config({**others, **values})
 
     def run(self, build: Callable[[], T]) -> T:
         """Build, and wait until every registration has landed, so that absence can be asserted."""
@@ -142,8 +156,7 @@ def configured(engine: Engine) -> Callable[..., Settings]:
     """Settings of a stack file that says only what the test says."""
 
     def load(**changes: str) -> Settings:
-        values = {f"careapp:{key}": value for key, value in changes.items()}
-        pulumi.runtime.set_all_config({"aws:region": "ap-northeast-1", **values})
+        engine.configure({"aws:region": "ap-northeast-1"}, **changes)
         return Settings.load()
 
     return load

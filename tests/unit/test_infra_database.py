@@ -4,6 +4,7 @@ import pytest
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra.database import Database, DatabaseArgs, secret_arn_of
+from infra.network import Network, NetworkArgs
 
 INSTANCE = "aws:rds/instance:Instance"
 TAGS = {"project": "careapp"}
@@ -13,14 +14,15 @@ TAGS = {"project": "careapp"}
 def build(engine, configured):
     def database(**changes):
         settings = configured(**changes)
-        args = DatabaseArgs(
-            settings=settings.database,
-            vpc_id="vpc-1",
-            subnet_ids=["database-1", "database-2"],
-            protect=settings.protect,
-            tags=TAGS,
-        )
-        return engine.run(lambda: Database("careapp-poc", args))
+
+        def declare():
+            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
+            args = DatabaseArgs(
+                settings=settings.database, network=network, protect=settings.protect, tags=TAGS
+            )
+            return Database("careapp-poc", args)
+
+        return engine.run(declare)
 
     return database
 

