@@ -11,31 +11,34 @@ from infra.settings import Settings
 
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
+kept = pulumi.ResourceOptions(protect=protect)
 
-network = Network(name, NetworkArgs(settings=settings.network, tags=tags))
+network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
 database = Database(
     name,
     DatabaseArgs(settings=settings.database, network=network, protect=protect, tags=tags),
+    kept,
 )
 image = AppImage(
     name,
     AppImageArgs(
         settings=settings.image, repository=settings.repository, protect=protect, tags=tags
     ),
+    kept,
 )
 balancer = LoadBalancer(
     name,
     LoadBalancerArgs(settings=settings.health, network=network, protect=protect, tags=tags),
+    kept,
 )
-outputs = {
-    "stage": 2 if settings.ecs_enabled else 1,
-    "pageUrl": pulumi.Output.concat("http://", balancer.dns_name),
-    "repositoryUrl": image.repository_url,
-    "imageDigest": image.digest,
-    "databaseEndpoint": database.address,
-    "databaseSecretArn": database.secret_arn,
-    "targetGroupArn": balancer.target_group_arn,
-}
+pulumi.export("stage", 2 if settings.ecs_enabled else 1)
+pulumi.export("pageUrl", pulumi.Output.concat("http://", balancer.dns_name))
+pulumi.export("repositoryUrl", image.repository_url)
+pulumi.export("imageDigest", image.digest)
+pulumi.export("databaseEndpoint", database.address)
+pulumi.export("databaseSecretArn", database.secret_arn)
+pulumi.export("targetGroupArn", balancer.target_group_arn)
+
 if settings.ecs_enabled:
     service = Service(
         name,
@@ -46,13 +49,10 @@ if settings.ecs_enabled:
             database=database,
             image=image,
             balancer=balancer,
+            protect=protect,
             tags=tags,
         ),
     )
-    outputs |= {
-        "clusterName": service.cluster_name,
-        "serviceName": service.service_name,
-        "logGroupName": service.log_group_name,
-    }
-for key, value in outputs.items():
-    pulumi.export(key, value)
+    pulumi.export("clusterName", service.cluster_name)
+    pulumi.export("serviceName", service.service_name)
+    pulumi.export("logGroupName", service.log_group_name)

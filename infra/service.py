@@ -31,6 +31,7 @@ class ServiceArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    protect: bool
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -38,7 +39,8 @@ class Service(pulumi.ComponentResource):
     """The app's tasks behind the load balancer.
 
     A roll-out starts new tasks before it stops old ones, and goes back by itself when the new
-    ones do not get healthy.
+    ones do not get healthy. Protection covers the ECS service alone: all else here leads to it,
+    so a destroy stops there, while a release may still replace task definitions and rules.
     """
 
     cluster_name: pulumi.Output[str]
@@ -133,35 +135,40 @@ class Service(pulumi.ComponentResource):
             name=f"{name}-service",
             cluster=cluster.arn,
             task_definition=task.definition_arn,
-            launch_type="FARGATE",
-            platform_version="LATEST",
             desired_count=settings.desired_count,
             network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
                 subnets=args.network.task_subnet_ids,
                 security_groups=[access.security_group_id],
                 assign_public_ip=args.network.tasks_are_public,
             ),
-            load_balancers=[
-                aws.ecs.ServiceLoadBalancerArgs(
-                    target_group_arn=args.balancer.target_group_arn,
-                    container_name=container.NAME,
-                    container_port=settings.port,
-                )
-            ],
-            **rollout(settings),
+            load_balancers=[self._registration()],
+            **scheduling(settings),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             tags=dict(args.tags),
             opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=list(ready)
+                parent=self,
+                protect=args.protect,
+                delete_before_replace=True,
+                depends_on=list(ready),
             ),
         )
 
+    def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
+        """Each task enters the target group by its own address and the container's port."""
+        return aws.ecs.ServiceLoadBalancerArgs(
+            target_group_arn=self.args.balancer.target_group_arn,
+            container_name=container.NAME,
+            container_port=self.args.settings.port,
+        )
 
-def rollout(settings: ServiceSettings) -> dict[str, Any]:
-    """How ECS changes from one generation of tasks to the next."""
+
+def scheduling(settings: ServiceSettings) -> dict[str, Any]:
+    """How ECS places tasks, and changes from one generation of them to the next."""
     return {
+        "launch_type": "FARGATE",
+        "platform_version": "LATEST",
         "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
             enable=True, rollback=True
         ),

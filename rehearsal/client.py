@@ -110,7 +110,13 @@ def stop(home: Home, waiting: Callable[[float], None]) -> bool:
 
 
 def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
-    environment = {**os.environ, "CAREAPP_HOME": str(home.folder), "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "CAREAPP_HOME": str(home.folder),
+        "PYTHONPATH": str(ROOT),
+        # Tasks are started by fork and exec; gRPC would warn of each.
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
     with home.log.open("a") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "rehearsal.cloud"],

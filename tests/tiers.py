@@ -78,6 +78,7 @@ TIERS = (
     Tier(name="ops", what="the operator's commands against moto"),
     Tier(name="webapp", what="the app with a real PostgreSQL"),
     Tier(name="dataplane", what="the local cloud's database, balancer, scheduler, firewall"),
+    Tier(name="providers", what="the stand-ins for the AWS, awsx and Docker providers"),
     Tier(name="engine", what="the program by the real engine against stand-ins", engine=True),
     Tier(name="rehearsal", what="the whole roll-out, with its faults", engine=True),
     Tier(name="image", what="the image and its container", missing=docker_missing),

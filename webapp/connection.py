@@ -14,6 +14,10 @@ PATIENCE = 2.5  # seconds for an answer; longer than statement_timeout, which th
 RV = TypeVar("RV")
 
 
+class DatabaseAway(Exception):
+    """The database does not answer now, or not in time."""
+
+
 class TooSlow(psycopg.OperationalError):
     """The server did not answer in time; the connection is closed."""
 
@@ -40,7 +44,6 @@ class Connection(psycopg.Connection[TupleRow]):
         conninfo: str = "",
         *,
         logins: Logins,
-        on_replaced: Callable[[], None],
         on_failed: Callable[[Exception], None],
         **kwargs: Any,
     ) -> Self:
@@ -53,12 +56,10 @@ class Connection(psycopg.Connection[TupleRow]):
                 newer = logins.replace(login) if is_refused(error) else None
                 if newer is None:
                     raise
-            connection = cls._as(newer, conninfo, kwargs)
+            return cls._as(newer, conninfo, kwargs)
         except Exception as error:
             on_failed(error)
             raise
-        on_replaced()
-        return connection
 
     @classmethod
     def _as(cls, login: Login, conninfo: str, kwargs: dict[str, Any]) -> Self:

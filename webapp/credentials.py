@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from webapp import redaction
 from webapp.settings import Settings
@@ -51,10 +52,10 @@ class SecretsManager:
         redaction.hide(login.password)
         return login
 
-    def _client(self):  # type: ignore[no-untyped-def]  # boto3 has no types
+    def _client(self) -> Any:
         # Imported here: it takes longer than all the rest of the start together.
-        import boto3
-        from botocore.config import Config
+        import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT,
@@ -79,6 +80,7 @@ class Credentials:
         self._login = login
         self._look_up = look_up
         self._clock = clock
+        self.on_replaced: Callable[[], None] = _nothing
         self._lock = threading.Lock()
         self._not_before = float("-inf")
 
@@ -109,12 +111,19 @@ class Credentials:
                 return self._login
             if self._look_up is None or self._clock() < self._not_before:
                 return None
-            self._not_before = self._clock() + COOLDOWN
-            found = self._look_up()
-            self._not_before = self._clock() + COOLDOWN
+            try:
+                found = self._look_up()
+            finally:
+                self._not_before = self._clock() + COOLDOWN
             if found == refused:
                 log.warning("the secret still holds the login that the database refuses")
                 return None
             self._login = found
             log.info("took the database login from Secrets Manager")
+            if refused is not None:
+                self.on_replaced()
             return found
+
+
+def _nothing() -> None:
+    """What is done about a new login as long as nobody holds connections."""

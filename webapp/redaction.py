@@ -17,8 +17,10 @@ def hide(secret: str) -> None:
         return
     libpq = secret.replace("\\", "\\\\").replace("'", "\\'")
     _forms.update(
-        (secret, repr(secret)[1:-1], ascii(secret)[1:-1], libpq, quote(secret, safe=""))
-        + (quote(secret), quote_plus(secret), json.dumps(secret)[1:-1])
+        (
+            *(secret, repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]),
+            *(libpq, quote(secret, safe=""), quote(secret), quote_plus(secret)),
+        )
     )
     # The longest first: one form may begin with another.
     ordered = sorted(_forms, key=len, reverse=True)

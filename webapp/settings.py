@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -58,7 +58,7 @@ class Settings:
         password = read.optional("DB_PASSWORD", str)
         if not password and not environ.get("DB_SECRET_ARN"):
             read.problems.append("DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them")
-        values = {
+        values: dict[str, Any] = {
             "bind_host": read.defaulted("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
             "port": read.defaulted("PORT", _port, "3000"),
             "workers": read.defaulted("WEB_CONCURRENCY", _workers, "1"),
@@ -84,7 +84,7 @@ class _Reader:
         self.environ = environ
         self.problems: list[str] = []
 
-    # What follows returns Any where a problem was noted: load() never uses such a value.
+    # Where a problem was noted the value is None, whatever its type says: load() does not use it.
     def required(self, name: str, parse: Callable[[str], T]) -> T:
         if not self.environ.get(name):
             self.problems.append(f"{name} is missing")

@@ -41,7 +41,7 @@ PROTECT = Key(
     "protect",
     "true",
     rules.boolean,
-    "refuse to delete the database and the load balancer, keep images, take a final snapshot",
+    "refuse to delete anything of value, keep images, take a final snapshot of the database",
 )
 
 VPC_CIDR = Key("vpcCidr", "10.0.0.0/16", rules.private_range, "the VPC's private range, /16 to /19")

@@ -153,7 +153,7 @@ def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
 
 def database_endpoint(instance: Any) -> Endpoint:
     """A DB instance's interface, in the first subnet of its group."""
-    group = hooks.backend("rds").subnet_groups.get(instance.db_subnet_group_name or "")
+    group = hooks.backend("rds").subnet_groups.get(instance._db_subnet_group_name or "")
     subnets = list(group._subnets) if group is not None else []
     address = subnets[0].cidr.network_address + RESERVED_FIRST if subnets else IPv4Address(0)
     return Endpoint(

@@ -48,7 +48,7 @@ def matches(condition: Mapping[str, Any], request: Request) -> bool:
             return _like(request.path, _values(condition, "PathPatternConfig"))
         case "host-header":
             patterns = [each.lower() for each in _values(condition, "HostHeaderConfig")]
-            return _like(request.host.lower(), patterns)
+            return _like(request.host.lower().rsplit(":", 1)[0], patterns)
         case "http-request-method":
             return request.method in _values(condition, "HttpRequestMethodConfig")
         case "http-header":

@@ -34,7 +34,7 @@ REPOSITORY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/hello"
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
-APP = '''
+APP = """
 import json, os, signal, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 VERSION = os.environ.get("APP_VERSION", "none")
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/moved": self.answer(301, "", Location="/elsewhere")
         elif path == "/crash": os._exit(3)
         elif path == "/hang": time.sleep(60)
-        elif path == "/drop": self.connection.close()
+        elif path == "/drop": self.connection.shutdown(2); self.close_connection = True
         elif path == "/eat": globals().__setitem__("x", bytearray(400 << 20)); self.answer(200, "ate")
         elif path == "/stream":
             self.send_response(200); self.send_header("Transfer-Encoding", "chunked"); self.end_headers()
@@ -69,17 +69,28 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
     def do_POST(self):
         self.answer(200, self.rfile.read(int(self.headers["Content-Length"])))
+active = []
+answer = Handler.handle_one_request
+def counted(self):
+    self.raw_requestline = self.rfile.peek(1)
+    active.append(self)
+    try: answer(self)
+    finally: active.remove(self)
+Handler.handle_one_request = counted
 def stop(*a):
     print("stopping", flush=True)
-    raise SystemExit(0)
+    import threading
+    threading.Thread(target=finish).start()
+def finish():
+    while active: time.sleep(0.02)
+    os._exit(0)
 if os.environ.get("CRASH"): print("Boom", flush=True); sys.exit(3)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
 time.sleep(float(os.environ.get("BOOT", "0")))
 server = ThreadingHTTPServer((os.environ["BIND_HOST"], int(os.environ.get("LISTEN", os.environ["PORT"]))), Handler)
-server.daemon_threads = False
 print("listening", flush=True)
 server.serve_forever()
-'''
+"""
 
 
 def until(ask: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
@@ -293,6 +304,41 @@ class Stack:
             }
         )
 
+    def database(self, **change: Any) -> dict[str, Any]:
+        """An RDS instance; returns it when it is available."""
+        rds = self.rds
+        rds.create_db_subnet_group(
+            DBSubnetGroupName="db", DBSubnetGroupDescription="db", SubnetIds=self.ids["private"]
+        )
+        rds.create_db_parameter_group(
+            DBParameterGroupName="db", DBParameterGroupFamily="postgres17", Description="db"
+        )
+        rds.create_db_instance(
+            **{
+                "DBInstanceIdentifier": "careapp-poc",
+                "Engine": "postgres",
+                "EngineVersion": "17.4",
+                "DBInstanceClass": "db.t4g.micro",
+                "AllocatedStorage": 20,
+                "MasterUsername": "postgres",
+                "ManageMasterUserPassword": True,
+                "DBName": "careapp",
+                "DBSubnetGroupName": "db",
+                "DBParameterGroupName": "db",
+                "VpcSecurityGroupIds": [self.ids["db-sg"]],
+                **change,
+            }
+        )
+        return self.until_database("available")
+
+    def until_database(self, status: str) -> dict[str, Any]:
+        def ask() -> Any:
+            (found,) = self.rds.describe_db_instances()["DBInstances"]
+            return found if found["DBInstanceStatus"] == status else None
+
+        found: dict[str, Any] = until(ask, 30, f"the database to be {status}")
+        return found
+
     def everything(self, **check: Any) -> None:
         """Stage 1 without a database, and what stage 2 needs around the service."""
         self.network()
@@ -377,6 +423,22 @@ def cloud(tmp_path: Path) -> Iterator[Stack]:
     yield from _cloud(tmp_path, 20.0)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack in which nothing is declared yet, shared by a file's tests."""
+    yield from _cloud(tmp_path_factory.mktemp("plane"), 20.0)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose service runs with one healthy task, shared by a file's tests."""
+    for stack in _cloud(tmp_path_factory.mktemp("plane"), 20.0):
+        stack.everything()
+        stack.service(stack.task_definition())
+        stack.rolled_out()
+        yield stack
+
+
 def _cloud(folder: Path, speed: float) -> Iterator[Stack]:
     from moto.backends import get_backend
 
@@ -406,5 +468,7 @@ def _cloud(folder: Path, speed: float) -> Iterator[Stack]:
     finally:
         plane.stop()
         server.stop()
-        for name in ("ec2", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager"):
+        for name in ("ec2", "ecs", "elbv2", "rds", "logs", "secretsmanager"):
             get_backend(name).reset()
+        # Its managed policies take seconds to load again.
+        hooks.backend("iam").roles.clear()

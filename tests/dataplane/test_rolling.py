@@ -77,7 +77,9 @@ def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balanc
         "(deployment DEPLOYMENT) deployment completed.",
         "has reached a steady state.",
     ]
-    assert {key: done[key] for key in ("status", "runningCount", "pendingCount", "failedTasks")} == {
+    assert {
+        key: done[key] for key in ("status", "runningCount", "pendingCount", "failedTasks")
+    } == {
         "status": "PRIMARY",
         "runningCount": 1,
         "pendingCount": 0,
@@ -154,7 +156,6 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
     def back() -> bool:
         now = cloud.primary()
         return bool(now["id"] == before and now["rolloutState"] == "COMPLETED")
-
 
     cloud.until(back, TASK_SECONDS, "the way back")
     load.stop()

@@ -119,10 +119,10 @@ def _needs() -> tuple[str, str]:
     clients = _clients()
     path = f"{os.environ.get('PATH', '')}{os.pathsep}{SYSTEM_FOLDERS}"
     daemon = shutil.which("dockerd", path=path)
-    if not clients or not daemon:
+    if not clients or not daemon or not all(map(shutil.which, ("setpriv", "unshare"))):
         raise DockerUnavailable(
-            "No Docker engine answers, and docker or dockerd is not installed: start your engine,"
-            " or install one (on Debian: apt-get install docker.io)."
+            "No Docker engine answers, and docker, dockerd or util-linux is not installed: start"
+            " your engine, or install one (on Debian: apt-get install docker.io)."
         )
     if os.geteuid() != 0:
         raise DockerUnavailable(
@@ -147,12 +147,12 @@ def _private() -> Iterator[Engine]:
 
 
 def _command(daemon: str, home: Path) -> list[str]:
-    """Own socket and folders, no bridge, no firewall rule; ends with the process that began it."""
-    with_parent = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+    """Own socket, folders and mounts, no bridge, no firewall rule; it ends with this process."""
+    bound = ["setpriv", "--pdeathsig", "TERM", "--", "unshare", "--mount", "--"]
     folders = ["--data-root", f"{home}/data", "--exec-root", f"{home}/exec"]
     files = ["--host", f"unix://{home}/docker.sock", "--pidfile", f"{home}/docker.pid"]
     network = ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
-    return [*with_parent, daemon, *files, *folders, *network]
+    return [*bound, daemon, *files, *folders, *network]
 
 
 def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import shutil
 import signal
 import subprocess
@@ -170,7 +171,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
     script("go", FAKE_GO)
     usage = shutil.disk_usage("/")._replace(free=100 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(EngineError, match="build needs 4096 MB for a while and .* has 100 MB free"):
+    with pytest.raises(EngineError, match=r"build needs 4096 MB .* has 100 MB free"):
         find_or_get(told, environ, releases=())
     assert list(notes.iterdir()) == []
 
@@ -227,16 +228,16 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, to
     assert (notes / "builds").exists()
 
 
-def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told, notes):
+def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
     script("go", FAKE_GO)
     told.patience = 0.2
-    find_or_get(told, {**environ, "SLOW": "0.8"}, releases=())
+    find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"}, releases=())
     assert told.lines[0] == "release archive: no place to download from is known"
     assert told.lines[1] == (
         f"building Pulumi {WANTED[1:]} from its source: 4 to 6 minutes on 2 cores, once"
     )
     compiling = [line for line in told.lines if line.startswith("compiling")]
-    assert compiling == [
-        f"compiling Pulumi {WANTED}, 2 of 2 packages, 0 s (4 to 6 minutes on 2 cores, once)",
-        f"compiling Pulumi {WANTED}: done in 1 s",
+    assert [re.sub(r"\d+ s\b", "N s", line) for line in compiling] == [
+        f"compiling Pulumi {WANTED}, 2 of 2 packages, N s (4 to 6 minutes on 2 cores, once)",
+        f"compiling Pulumi {WANTED}: done in N s",
     ]

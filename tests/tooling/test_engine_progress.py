@@ -1,6 +1,7 @@
 """What a person sees of a long step, on a terminal and elsewhere."""
 
 import io
+import re
 import time
 
 import pytest
@@ -11,6 +12,11 @@ from rehearsal.engine_progress import Progress, spoken
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def steady(stream: io.StringIO) -> str:
+    """What was written, with N for each number of seconds."""
+    return re.sub(r"\d+ s\b", "N s", stream.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -33,18 +39,18 @@ def test_elsewhere_a_long_step_is_a_line_now_and_then_and_one_at_the_end():
     with Progress(stream, patience=0.05, every=60).phase("long", "a while") as phase:
         phase.detail = "1 of 2"
         time.sleep(0.3)
-    assert stream.getvalue() == "long, 1 of 2, 0 s (a while)\nlong: done in 0 s\n"
+    assert steady(stream) == "long, 1 of 2, N s (a while)\nlong: done in N s\n"
 
 
 def test_on_a_terminal_a_long_step_is_one_line_that_is_drawn_again():
     stream = Terminal()
     with Progress(stream, patience=0.05, every=0.05).phase("long"):
         time.sleep(0.3)
-    drawn = stream.getvalue().split("\r\x1b[K")
+    drawn = steady(stream).split("\r\x1b[K")
     assert len(drawn) > 4
     assert drawn[0] == ""
-    assert set(drawn[1:-2]) == {"long, 0 s"}
-    assert drawn[-2:] == ["", "long: done in 0 s\n"]
+    assert set(drawn[1:-2]) == {"long, N s"}
+    assert drawn[-2:] == ["", "long: done in N s\n"]
 
 
 def test_a_step_that_fails_is_not_called_done_and_its_line_is_wiped():
@@ -55,6 +61,6 @@ def test_a_step_that_fails_is_not_called_done_and_its_line_is_wiped():
             time.sleep(0.2)
             raise ValueError
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         fail()
-    assert stream.getvalue() == "\r\x1b[Klong, 0 s\r\x1b[K"
+    assert steady(stream) == "\r\x1b[Klong, N s\r\x1b[K"

@@ -1,9 +1,13 @@
 """The container: the contract between the task definition and the app."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from infra.container import Surroundings, definition, environment
 
+ROOT = Path(__file__).parents[2]
 AROUND = Surroundings(
     image="repository@sha256:0123",
     version="abc",
@@ -75,3 +79,14 @@ def test_a_shell_needs_a_root_file_system_that_can_be_written(configured):
 def test_there_is_a_worker_for_each_virtual_cpu_and_at_least_one(configured, cpu, memory, workers):
     settings = configured(taskCpu=cpu, taskMemory=memory).service
     assert environment(AROUND, settings)["WEB_CONCURRENCY"] == workers
+
+
+def test_where_the_container_may_write_the_image_declares_a_volume(configured):
+    """On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME.
+
+    Then it takes the folder's own mode (ECS Developer Guide, "Use bind mounts with Amazon ECS").
+    """
+    mounts = definition(AROUND, configured().service)["mountPoints"]
+    dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
+    declared = re.findall(r'^VOLUME \["([^"]+)"\]', dockerfile, re.MULTILINE)
+    assert declared == [mount["containerPath"] for mount in mounts]

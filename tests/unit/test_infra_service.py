@@ -32,6 +32,7 @@ def declare(settings):
         database=Database(NAME, database),
         image=AppImage(NAME, image),
         balancer=LoadBalancer(NAME, balancer),
+        protect=settings.protect,
         tags=TAGS,
     )
     return Service(NAME, args)
@@ -207,6 +208,18 @@ def test_the_cluster_has_the_note_s_name_and_insights_by_choice(engine, build, s
 def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kind, name):
     build()
     assert engine.request(kind, name).deleteBeforeReplace is True
+
+
+def test_protection_stops_at_the_service_so_that_releases_can_replace_the_rest(engine, build):
+    build(protect="true")
+    protected = {key for key, request in engine.monitor.requests.items() if request.protect}
+    assert (SERVICE, "careapp-poc-service") in protected
+    assert (DEFINITION, "careapp-poc-app") not in protected
+
+
+def test_an_unprotected_service_can_go(engine, build):
+    build(protect="false")
+    assert engine.request(SERVICE, "careapp-poc-service").protect is False
 
 
 def test_a_new_revision_stands_before_the_old_one_goes(engine, build):

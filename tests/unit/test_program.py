@@ -117,6 +117,17 @@ def test_nothing_hangs_from_the_stack_itself_and_every_component_finishes(engine
     assert engine.unfinished() == set()
 
 
+def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engine, program):
+    program(ecsEnabled="true", protect="true")
+    protected = {key for key, request in engine.monitor.requests.items() if request.protect}
+    assert protected == STAGE_ONE | {("aws:ecs/service:Service", "careapp-poc-service")}
+
+
+def test_an_unprotected_stack_protects_nothing(engine, program):
+    program(ecsEnabled="true", protect="false")
+    assert [key for key, request in engine.monitor.requests.items() if request.protect] == []
+
+
 STAGE_ONE_OUTPUTS = {
     "stage": 1,
     "pageUrl": "http://careapp-poc-alb.example",

@@ -1,0 +1,110 @@
+"""The one place that makes boto3 clients and asks AWS."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops import stack
+from ops.problems import AwsProblem, translate
+
+if TYPE_CHECKING:
+    import boto3
+
+__all__ = ["AwsProblem", "Session"]
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 10
+ATTEMPTS = 3
+CONNECTIONS = 16
+"""As many as ask at once; more would only wait for a connection of the pool."""
+
+
+class Session:
+    """AWS as one profile sees it in one region. Safe to share between threads."""
+
+    def __init__(self, region: str | None, profile: str | None = None) -> None:
+        self.profile = profile
+        self.region = (
+            region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        )
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._boto: boto3.Session | None = None
+
+    @classmethod
+    def of_stack(cls, name: str, folder: Path) -> Session:
+        """With the region and the profile of the stack's file. Raises StackError."""
+        declared = stack.read(name, folder)
+        return cls(declared.region, declared.profile)
+
+    @property
+    def local(self) -> bool:
+        """Whether the calls go to a local cloud."""
+        return bool(os.environ.get("AWS_ENDPOINT_URL"))
+
+    def client(self, service: str) -> Any:
+        """boto3's client of a service. Raises AwsProblem."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._made(service)
+            return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=CONNECTIONS,
+        )
+        try:
+            if self._boto is None:
+                self._boto = boto3.Session(
+                    region_name=self.region or None, profile_name=self._profile()
+                )
+            made = self._boto.client(service, config=config)  # type: ignore[call-overload]
+        except BotoCoreError as error:
+            raise self._problem(error, service, "") from error
+        self.region = self.region or made.meta.region_name
+        return made
+
+    def _profile(self) -> str | None:
+        """The local cloud knows no profiles; its shell gives keys."""
+        return None if self.local else self.profile
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """Ask once, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client(service)
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**params)
+        except (BotoCoreError, ClientError) as error:
+            raise self._problem(error, service, operation) from error
+        return answer
+
+    def pages(self, service: str, operation: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Ask for one page after the other. Raises AwsProblem."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client(service)
+        try:
+            yield from client.get_paginator(operation).paginate(**params)
+        except (BotoCoreError, ClientError) as error:
+            raise self._problem(error, service, operation) from error
+
+    def all(self, service: str, operation: str, key: str, **params: Any) -> list[Any]:
+        """The items under ``key`` of all pages. Raises AwsProblem."""
+        return [each for page in self.pages(service, operation, **params) for each in page[key]]
+
+    def _problem(self, error: Exception, service: str, operation: str) -> Exception:
+        known = self._clients[service].meta.method_to_api_mapping if operation else {}
+        name = str(known.get(operation, operation))
+        return translate(error, service, name, self.region) or error

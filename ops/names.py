@@ -1,0 +1,63 @@
+"""The names that a stack's resources bear; infra/ gives them, and a test keeps the two alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROJECT = "careapp"
+CONTAINER = "app"
+
+
+@dataclass(frozen=True)
+class StackNames:
+    """What one stack's resources are called."""
+
+    stack: str
+    project: str = PROJECT
+
+    @classmethod
+    def of(cls, stack: str) -> StackNames:
+        """The names of a stack, e.g. ``poc``."""
+        return cls(stack)
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.project}-{self.stack}"
+
+    @property
+    def cluster(self) -> str:
+        return f"{self.prefix}-cluster"
+
+    @property
+    def service(self) -> str:
+        return f"{self.prefix}-service"
+
+    @property
+    def family(self) -> str:
+        """The task definition's."""
+        return self.prefix
+
+    @property
+    def container(self) -> str:
+        return CONTAINER
+
+    @property
+    def balancer(self) -> str:
+        return f"{self.prefix}-alb"
+
+    @property
+    def target_group(self) -> str:
+        return f"{self.prefix}-tg"
+
+    @property
+    def database(self) -> str:
+        """The DB instance's identifier."""
+        return self.prefix
+
+    @property
+    def log_group(self) -> str:
+        return f"/ecs/{self.prefix}"
+
+    @property
+    def repository(self) -> str:
+        return f"{self.project if self.stack == 'poc' else self.prefix}/hello-ecs"

@@ -1,0 +1,174 @@
+"""AWS's errors, each in one sentence with the way out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ops.texts import Text, t, verbatim
+
+IAM_PREFIX = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
+"""Services whose IAM actions have another prefix than boto3's name (Service Authorization Reference)."""
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+BAD_CREDENTIALS = {
+    *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"),
+    *("AuthFailure", "InvalidAccessKeyId", "IncompleteSignature", "MissingAuthenticationToken"),
+    *("MissingAuthenticationTokenException", "InvalidSignatureException"),
+}
+DENIED = {
+    *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
+    *("UnauthorizedAccess", "UnauthorizedException"),
+}
+THROTTLED = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"),
+    *("RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "SlowDown"),
+    *("PriorRequestNotComplete", "BandwidthLimitExceeded"),
+}
+OPT_IN = {"OptInRequired", "RegionDisabledException", "SubscriptionRequiredException"}
+MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist")
+NOT_ALLOWED = re.compile(
+    r"not authorized to perform:? (?P<action>[\w-]+:\w+)(?: on resource:? (?P<resource>\S+))?"
+)
+PERSON = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
+
+
+class AwsProblem(Exception):
+    """AWS could not be asked, or refused.
+
+    ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused.
+    """
+
+    def __init__(self, kind: str, text: Text, way_out: Text, code: str = "") -> None:
+        super().__init__(str(text))
+        self.kind, self.text, self.way_out, self.code = kind, text, way_out, code
+
+    def as_text(self, lang: str = "en") -> str:
+        """The sentence and the way out."""
+        gap = "" if lang == "ja" else " "
+        return f"{self.text.to(lang)}{gap}{self.way_out.to(lang)}"
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+
+LOG_IN = t(
+    "Log in again (`aws sso login`), or name a profile: aws:profile in the stack file, or AWS_PROFILE."
+)
+
+
+def translate(error: Exception, service: str, operation: str, region: str) -> AwsProblem | None:
+    """The problem behind a botocore error; None for an error that is a mistake of ops itself."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, boto.ClientError):
+        return _refused(error.response, service, operation, region)
+    if isinstance(error, boto.ProfileNotFound):
+        return AwsProblem("credentials", verbatim(f"{error}."), LOG_IN)
+    if isinstance(
+        error, (boto.SSOTokenLoadError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError)
+    ):
+        return AwsProblem("expired", t("The AWS SSO session has expired."), LOG_IN)
+    if isinstance(
+        error,
+        (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
+    ):
+        return AwsProblem("credentials", t("There are no usable AWS credentials."), LOG_IN)
+    if isinstance(error, (boto.NoRegionError, boto.InvalidRegionError)):
+        return _no_region(region)
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
+        return _unreachable(error, service, region)
+    return None
+
+
+def _no_region(region: str) -> AwsProblem:
+    text = t('"{region}" is not an AWS region.', region=region) if region else t("No AWS region.")
+    return AwsProblem("region", text, SET_REGION)
+
+
+SET_REGION = t(
+    "Set it: `pulumi config set aws:region ap-northeast-1`, or AWS_REGION where the stack file has none."
+)
+
+
+def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
+    url = str(getattr(error, "kwargs", {}).get("endpoint_url") or "")
+    if url.startswith(("http://127.", "http://localhost")):
+        return AwsProblem(
+            "unreachable",
+            t("The local cloud does not answer at {url}.", url=url),
+            t("Start it (`./careapp cloud start`), or leave its shell to talk to AWS."),
+        )
+    return AwsProblem(
+        "unreachable",
+        t(
+            "{service} in region {region} does not answer ({why}).",
+            service=service,
+            region=region,
+            why=type(error).__name__,
+        ),
+        t(
+            "Check the network and the proxy, and that the region is written right: "
+            "aws:region in the stack file, or AWS_REGION."
+        ),
+    )
+
+
+def _refused(response: Any, service: str, operation: str, region: str) -> AwsProblem:
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip()
+    if code in EXPIRED:
+        return AwsProblem("expired", t("The AWS credentials have expired."), LOG_IN, code)
+    if code in BAD_CREDENTIALS:
+        words = t("AWS does not accept the credentials ({code}).", code=code)
+        return AwsProblem("credentials", words, LOG_IN, code)
+    if code in DENIED:
+        return _denied(code, message, service, operation)
+    if code in THROTTLED:
+        return AwsProblem(
+            "throttled",
+            t("AWS answers {service} too many requests ({code}).", service=service, code=code),
+            t("Wait a minute and try again; other tools may be asking for the same account."),
+            code,
+        )
+    if code in OPT_IN:
+        words = t("The account may not use {service} in {region}.", service=service, region=region)
+        return AwsProblem("region", words, SET_REGION, code)
+    return _other(code, message, service, operation, region)
+
+
+def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem:
+    found, person = NOT_ALLOWED.search(message), PERSON.search(message)
+    action = f"{IAM_PREFIX.get(service, service)}:{operation}"
+    resource = "*"
+    if found:
+        action, resource = found["action"], (found["resource"] or "*").rstrip(".,")
+    who = person["who"] if person else t("Your AWS identity")
+    return AwsProblem(
+        "denied",
+        t("{who} may not {action} on {resource}.", who=who, action=action, resource=resource),
+        t("Allow {action} to it in IAM, or use another profile.", action=action),
+        code,
+    )
+
+
+def _other(code: str, message: str, service: str, operation: str, region: str) -> AwsProblem:
+    said = verbatim(message or code)
+    if MISSING.search(code):
+        return AwsProblem(
+            "missing",
+            t("{service} {operation}: {said}", service=service, operation=operation, said=said),
+            t("Check the stack's name and that {region} is its region.", region=region),
+            code,
+        )
+    return AwsProblem(
+        "refused",
+        t(
+            "AWS refused {service} {operation} ({code}): {said}",
+            service=service,
+            operation=operation,
+            code=code,
+            said=said,
+        ),
+        t("Try again; if it stays, look at AWS Health for the region {region}.", region=region),
+        code,
+    )

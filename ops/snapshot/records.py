@@ -1,0 +1,243 @@
+"""What AWS says about a running service, as frozen records. Times are aware, in AWS's time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from ops.problems import AwsProblem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """One thing that was looked at: its value, None where there is no such thing, or a problem."""
+
+    value: T | None = None
+    problem: AwsProblem | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether AWS says that there is no such thing."""
+        return self.value is None and self.problem is None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A service event."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A deployment of the service; ``definition`` is an ARN."""
+
+    id: str
+    status: str
+    definition: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    rollout: str
+    reason: str
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The ECS service. ``grace`` is in seconds; ``targets`` are (target group, container, port)."""
+
+    arn: str
+    status: str
+    desired: int
+    running: int
+    pending: int
+    definition: str
+    deployments: tuple[Deployment, ...] = ()
+    events: tuple[Event, ...] = ()
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    public_ip: bool = False
+    grace: int = 0
+    targets: tuple[tuple[str, str, int], ...] = ()
+
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that ECS is making, or has made."""
+        return next((each for each in self.deployments if each.status == "PRIMARY"), None)
+
+    @property
+    def port(self) -> int | None:
+        """The container port that ECS registers."""
+        return self.targets[0][2] if self.targets else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container of a task."""
+
+    name: str
+    image: str = ""
+    status: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    health: str = "UNKNOWN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task, running or stopped within the last hour."""
+
+    arn: str
+    definition: str
+    started_by: str = ""
+    status: str = "RUNNING"
+    desired: str = "RUNNING"
+    created: datetime | None = None
+    started: datetime | None = None
+    stopping: datetime | None = None
+    stopped: datetime | None = None
+    stop_code: str = ""
+    reason: str = ""
+    health: str = "UNKNOWN"
+    containers: tuple[Container, ...] = ()
+    address: str = ""
+    subnet: str = ""
+    interface: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def short(self) -> str:
+        """Enough of the id to find the task by."""
+        return self.id[:8]
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended or is about to."""
+        return self.desired == "STOPPED" or self.status == "STOPPED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerHealth:
+    """The container health check of a task definition, in seconds."""
+
+    command: tuple[str, ...]
+    interval: int = 30
+    timeout: int = 5
+    retries: int = 3
+    start_period: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A task definition and its app container."""
+
+    arn: str
+    cpu: int
+    memory: int
+    architecture: str
+    execution_role: str
+    task_role: str
+    image: str
+    ports: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    log_group: str = ""
+    log_prefix: str = ""
+    container: str = ""
+    stop_timeout: int = 30
+    health: ContainerHealth | None = None
+
+    @property
+    def revision(self) -> str:
+        """Family and number, e.g. careapp-poc:3."""
+        return self.arn.rpartition("/")[2]
+
+    def stream(self, task_id: str) -> str:
+        """The log stream of a task (ECS developer guide, awslogs)."""
+        return f"{self.log_prefix}/{self.container}/{task_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A target group's health check; times in seconds."""
+
+    enabled: bool = True
+    protocol: str = "HTTP"
+    port: str = "traffic-port"
+    path: str = "/"
+    matcher: str = "200"
+    interval: int = 30
+    timeout: int = 5
+    healthy: int = 5
+    unhealthy: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetGroup:
+    """The target group with its health check."""
+
+    arn: str
+    name: str
+    protocol: str
+    kind: str
+    vpc: str
+    check: Check
+    balancers: tuple[str, ...] = ()
+    deregistration: int = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A registered target and its health."""
+
+    address: str
+    port: int
+    state: str
+    reason: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A listener's rule: where it forwards to (target groups), or what else it does."""
+
+    priority: str
+    action: str
+    groups: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A listener and its rules, the default one included."""
+
+    arn: str
+    port: int
+    protocol: str
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """The load balancer with its listeners."""
+
+    arn: str
+    name: str
+    dns: str
+    scheme: str
+    state: str
+    vpc: str
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()

@@ -1,0 +1,174 @@
+"""What a service stands on: network, roles, image, secrets, log, database, alarms, quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Network
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One security-group rule. Protocol "-1" is all traffic, and then the ports mean nothing."""
+
+    protocol: str
+    first: int | None = None
+    last: int | None = None
+    networks: tuple[IPv4Network, ...] = ()
+    groups: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A security group."""
+
+    id: str
+    name: str
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A route: ``kind`` is local, nat, igw or other; ``state`` is active or blackhole."""
+
+    destination: IPv4Network
+    kind: str
+    target: str
+    state: str = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A subnet with the routes that hold for it."""
+
+    id: str
+    name: str
+    network: IPv4Network
+    table: str = ""
+    routes: tuple[Route, ...] = ()
+    free: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nat:
+    """A NAT gateway."""
+
+    id: str
+    state: str
+    subnet: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An interface endpoint: an AWS service's door inside the VPC."""
+
+    service: str
+    state: str
+    private_dns: bool
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The VPC. ``public`` are the network interfaces that have a public address, by id."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    nats: Mapping[str, Nat] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    interfaces: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """An IAM role: who may take it, and its identity policies, inline and attached."""
+
+    arn: str
+    trust: Mapping[str, Any]
+    policies: tuple[Mapping[str, Any], ...] = ()
+    boundary: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """A secret without its value. ``keys`` are the names in its JSON, None where nobody looked."""
+
+    arn: str
+    deleted: datetime | None = None
+    managed: str = ""
+    kms_key: str = ""
+    rotated: datetime | None = None
+    keys: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """What the repository holds of the wanted image. Platforms like linux/amd64."""
+
+    repository: str
+    present: bool
+    tags: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    pushed: datetime | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log line."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """The log group, and the lines of tasks by task id: the first few and the last ones."""
+
+    group: str
+    exists: bool
+    lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """The DB instance. ``force_ssl`` is None where its parameters could not be read."""
+
+    id: str
+    status: str
+    address: str
+    port: int
+    name: str
+    user: str
+    version: str
+    kind: str
+    multi_az: bool = False
+    groups: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    secret: str = ""
+    force_ssl: bool | None = None
+    storage_gb: int = 0
+    events: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """A CloudWatch alarm."""
+
+    name: str
+    state: str
+    reason: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """The vCPUs that Fargate may run in the region at once."""
+
+    limit: float

@@ -1,0 +1,103 @@
+"""What the project's files declare for a stack: its region and profile, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ops.names import PROJECT
+from ops.texts import Text, t
+
+
+class StackError(Exception):
+    """The stack's file cannot be used; ``text`` says why and what to do."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A stack file's content: its own values, and Pulumi.yaml's defaults for the rest, as text."""
+
+    stack: str
+    region: str | None
+    profile: str | None
+    values: Mapping[str, str]
+    defaults: Mapping[str, str]
+
+    def get(self, key: str) -> str:
+        """A setting's value, e.g. of ``healthPath``; empty when Pulumi.yaml does not know the key."""
+        return self.values.get(key, self.defaults.get(key, ""))
+
+    def default(self, key: str) -> str:
+        """What Pulumi.yaml says when the stack file is silent."""
+        return self.defaults.get(key, "")
+
+
+def read(stack: str, folder: Path) -> Declared:
+    """Read Pulumi.yaml and the stack's file in ``folder``. Raises StackError."""
+    file = folder / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        raise StackError(_no_file(stack, folder))
+    config = _load(file).get("config") or {}
+    schema = _load(folder / "Pulumi.yaml").get("config") or {}
+    return Declared(
+        stack=stack,
+        region=_plain(config.get("aws:region")),
+        profile=_plain(config.get("aws:profile")),
+        values={
+            key.removeprefix(f"{PROJECT}:"): _text(value)
+            for key, value in config.items()
+            if key.startswith(f"{PROJECT}:")
+        },
+        defaults={
+            key: _text(rule.get("default"))
+            for key, rule in schema.items()
+            if isinstance(rule, Mapping)
+        },
+    )
+
+
+def _no_file(stack: str, folder: Path) -> Text:
+    found = [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
+    if not found:
+        return t(
+            "{folder} holds no stack file; run this in the project's folder, "
+            "where Pulumi.{stack}.yaml is.",
+            folder=str(folder.resolve()),
+            stack=stack,
+        )
+    return t(
+        'There is no stack "{stack}": Pulumi.{stack}.yaml is missing. '
+        "Known here: {found}. Choose one with --stack.",
+        stack=stack,
+        found=", ".join(found),
+    )
+
+
+def _load(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        return yaml.safe_load(file.read_text()) or {}
+    except FileNotFoundError:
+        return {}
+    except yaml.YAMLError as problem:
+        where = " ".join(str(problem).split())
+        raise StackError(
+            t("{file} is not valid YAML: {where}. Mend it there.", file=file.name, where=where)
+        ) from None
+
+
+def _plain(value: object) -> str | None:
+    return str(value) if isinstance(value, str) and value else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None or isinstance(value, Mapping) else str(value)

@@ -1,0 +1,65 @@
+"""What ops says to people: English in the code, Japanese from the catalogue."""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+LANGUAGES = ("en", "ja")
+DOMAIN = "careapp"
+LOCALE = Path(__file__).with_name("locale")
+
+Value: TypeAlias = "str | int | float | Text"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence that is put into a language only when it is shown."""
+
+    template: str
+    values: tuple[tuple[str, Value], ...] = ()
+
+    def to(self, lang: str) -> str:
+        """The sentence in a language of LANGUAGES."""
+        template = _catalogue(lang).gettext(self.template) if self.template else ""
+        return template.format(**{name: _shown(value, lang) for name, value in self.values})
+
+    def __str__(self) -> str:
+        return self.to("en")
+
+
+def t(template: str, **values: Value) -> Text:
+    """A sentence. ``template`` must be a literal: the catalogue is compared with those in the code."""
+    return Text(template, tuple(values.items()))
+
+
+def verbatim(words: str) -> Text:
+    """Somebody else's words, AWS's or the app's, which no language changes."""
+    return Text("{words}", (("words", words),))
+
+
+def language(chosen: str | None = None, environ: Mapping[str, str] | None = None) -> str:
+    """The language to speak: the chosen one, or that of the locale (POSIX's order), or English."""
+    if chosen:
+        return chosen
+    environ = os.environ if environ is None else environ
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environ.get(name):
+            return "ja" if value.lower().startswith("ja") else "en"
+    return "en"
+
+
+def _shown(value: Value, lang: str) -> object:
+    return value.to(lang) if isinstance(value, Text) else value
+
+
+@cache
+def _catalogue(lang: str) -> gettext.NullTranslations:
+    if lang == "en":
+        return gettext.NullTranslations()
+    return gettext.translation(DOMAIN, LOCALE, [lang])

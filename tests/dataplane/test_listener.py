@@ -1,0 +1,224 @@
+"""The load balancer's listener, request by request, in front of one running task."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@contextmanager
+def connection(stack: Any, timeout: float = 10) -> Iterator[http.client.HTTPConnection]:
+    made = http.client.HTTPConnection(urlsplit(stack.url()).netloc, timeout=timeout)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ask(stack: Any, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    with connection(stack) as made:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        made.request(method, path, body=body, headers=names)
+        answer = made.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+
+
+@contextmanager
+def rule(stack: Any, priority: int, conditions: Any, action: Any) -> Iterator[None]:
+    arn = stack.elb.create_rule(
+        ListenerArn=stack.ids["listener"],
+        Priority=priority,
+        Conditions=conditions,
+        Actions=[action],
+    )["Rules"][0]["RuleArn"]
+    try:
+        yield
+    finally:
+        stack.elb.delete_rule(RuleArn=arn)
+
+
+def test_the_target_gets_the_forwarded_headers_and_the_clients_own_host(running: Any) -> None:
+    status, _, body = ask(
+        running, "GET", "/headers", Host="shop.example", X_Forwarded_For="198.51.100.7"
+    )
+
+    got = {name.lower(): value for name, value in json.loads(body)}
+    trace = got.pop("x-amzn-trace-id")
+    assert (status, got) == (
+        200,
+        {
+            "host": "shop.example",
+            "accept-encoding": "identity",
+            "x-forwarded-for": "198.51.100.7, 127.0.0.1",
+            "x-forwarded-proto": "http",
+            "x-forwarded-port": "80",
+        },
+    )
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
+
+
+def test_a_body_goes_up_and_comes_back_whole(running: Any) -> None:
+    sent = bytes(range(256)) * 4096
+
+    status, headers, body = ask(running, "POST", "/echo", sent)
+
+    assert (status, headers["Content-Length"], body == sent) == (200, str(len(sent)), True)
+
+
+def test_one_client_connection_serves_many_requests(running: Any) -> None:
+    with connection(running) as made:
+        made.connect()
+        number = made.sock.getsockname()[1]
+        for _ in range(3):
+            made.request("GET", "/")
+            made.getresponse().read()
+        assert made.sock.getsockname()[1] == number
+
+
+def test_an_answer_is_streamed_while_the_target_still_writes_it(running: Any) -> None:
+    with connection(running) as made:
+        made.request("GET", "/stream")
+        answer, began = made.getresponse(), time.monotonic()
+        first = answer.read(2)
+        early = time.monotonic() - began
+        rest = answer.read()
+        late = time.monotonic() - began
+    assert (first, rest) == (b"0\n", b"1\n2\n")
+    assert early < 0.25 < 0.5 < late
+
+
+def test_head_has_no_body_and_keeps_the_length(running: Any) -> None:
+    status, headers, body = ask(running, "HEAD", "/")
+    assert (status, body) == (200, b"")
+    assert int(headers["Content-Length"]) > 0
+
+
+def test_rules_go_by_priority_and_the_default_comes_last(running: Any) -> None:
+    condition = [{"Field": "path-pattern", "Values": ["/fixed*"]}]
+    action = {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {
+            "StatusCode": "418",
+            "ContentType": "text/html",
+            "MessageBody": "<b>tea</b>",
+        },
+    }
+    with rule(running, 5, condition, action):
+        status, headers, body = ask(running, "GET", "/fixed/one")
+    headers.pop("Date")
+    assert (status, headers, body) == (
+        418,
+        {
+            "Server": "awselb/2.0",
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Length": "10",
+        },
+        b"<b>tea</b>",
+    )
+    assert ask(running, "GET", "/fixed/one")[0] == 404
+
+
+def test_a_redirect_fills_in_what_was_asked_for(running: Any) -> None:
+    condition = [{"Field": "host-header", "Values": ["old.example"]}]
+    config = {"Host": "new.example", "StatusCode": "HTTP_301", "Protocol": "HTTPS", "Port": "443"}
+    with rule(running, 6, condition, {"Type": "redirect", "RedirectConfig": config}):
+        status, headers, _ = ask(running, "GET", "/a/b?c=d", Host="old.example:8080")
+    assert (status, headers["Location"]) == (301, "https://new.example/a/b?c=d")
+
+
+def test_a_group_without_targets_answers_503_in_an_albs_own_page(running: Any) -> None:
+    empty = running.target_group("empty")
+    condition = [{"Field": "path-pattern", "Values": ["/empty"]}]
+    with rule(running, 7, condition, {"Type": "forward", "TargetGroupArn": empty}):
+        status, headers, body = ask(running, "GET", "/empty")
+    assert (status, headers["Server"], headers["Content-Type"]) == (503, "awselb/2.0", "text/html")
+    assert body == (
+        b"<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n"
+        b"<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+
+
+def test_a_target_that_hangs_up_without_an_answer_is_a_502(running: Any) -> None:
+    status, headers, _ = ask(running, "GET", "/drop")
+    assert (status, headers["Server"]) == (502, "awselb/2.0")
+
+
+def test_a_target_slower_than_the_idle_timeout_is_a_504(running: Any) -> None:
+    running.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=running.ids["alb"],
+        Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "1"}],
+    )
+    try:
+        time.sleep(0.15)
+        began = time.monotonic()
+        status = ask(running, "GET", "/hang")[0]
+        assert (status, time.monotonic() - began < 4) == (504, True)
+    finally:
+        running.elb.modify_load_balancer_attributes(
+            LoadBalancerArn=running.ids["alb"],
+            Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "60"}],
+        )
+
+
+def test_nonsense_is_a_400_and_the_connection_is_closed(running: Any) -> None:
+    place = urlsplit(running.url())
+    with socket.create_connection((place.hostname, place.port), 5) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n")
+        got = b""
+        while data := raw.recv(4096):
+            got += data
+    assert got.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_invalid_header_names_are_dropped_only_when_declared(running: Any) -> None:
+    def names() -> set[str]:
+        with connection(running) as made:
+            made.request("GET", "/headers", headers={"X_Under": "1", "X-Dash": "2"})
+            return {name for name, _ in json.loads(made.getresponse().read())}
+
+    def declare(value: str) -> None:
+        key = "routing.http.drop_invalid_header_fields.enabled"
+        running.elb.modify_load_balancer_attributes(
+            LoadBalancerArn=running.ids["alb"], Attributes=[{"Key": key, "Value": value}]
+        )
+        time.sleep(0.15)
+
+    kept = names() & {"X_Under", "X-Dash"}
+    declare("true")
+    dropped = names() & {"X_Under", "X-Dash"}
+    declare("false")
+    assert (kept, dropped) == ({"X_Under", "X-Dash"}, {"X-Dash"})
+
+
+def test_a_client_that_the_balancers_group_does_not_let_in_gets_no_answer(running: Any) -> None:
+    running.forbid("alb-sg", 80, cidr="0.0.0.0/0")
+    time.sleep(0.15)
+    try:
+        with connection(running, timeout=1) as made:
+            made.request("GET", "/")
+            try:
+                made.getresponse()
+            except TimeoutError:
+                return
+        raise AssertionError("it answered")
+    finally:
+        running.allow("alb-sg", 80, cidr="0.0.0.0/0")
+        time.sleep(0.15)
+
+
+def test_many_clients_at_once_all_get_their_answer(running: Any) -> None:
+    def one(number: int) -> tuple[int, bool]:
+        word = f"n{number}".encode() * 50
+        status, _, body = ask(running, "POST", "/echo", word)
+        return status, body == word
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(one, range(200))) == {(200, True)}

@@ -1,0 +1,158 @@
+"""One running task: what it is told, what it says, and how it ends and is replaced."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from contextlib import suppress
+from threading import Thread
+from typing import Any
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def lines(cloud: Any, task: str) -> list[str]:
+    events = cloud.logs.get_log_events(
+        logGroupName="/ecs/app", logStreamName=f"ecs/app/{task}", startFromHead=True
+    )["events"]
+    return [event["message"] for event in events]
+
+
+def whole(cloud: Any) -> None:
+    """Wait until the service has what it wants."""
+
+    def ask() -> bool:
+        healthy = [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
+        return healthy and cloud.messages()[-1].endswith("has reached a steady state.")
+
+    cloud.until(ask, 20, "a whole service")
+
+
+def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
+    got = json.loads(fetch(f"{running.url()}/env"))["env"]
+    said = json.loads(fetch(got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
+    role = json.loads(fetch(got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
+    whole(running)
+    (task,) = running.tasks()
+    assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (
+        task["taskArn"],
+        "app",
+        "RUNNING",
+    )
+    assert [each["Name"] for each in said["Containers"]] == ["app"]
+    assert role["RoleArn"] == running.ids["task-role"]
+
+
+def test_output_goes_line_by_line_into_the_declared_stream(running: Any) -> None:
+    whole(running)
+    (task,) = running.tasks()
+    fetch(f"{running.url()}/?mark=1")
+    stream = task["taskArn"].rsplit("/", 1)[1]
+    running.until(lambda: "request /?mark=1" in lines(running, stream), 5, "the line")
+    assert lines(running, stream)[0] == "listening"
+
+
+def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
+    running.ecs.update_service(cluster="main", service="web", desiredCount=2)
+    running.until(lambda: running.describe()["runningCount"] == 2, 20)
+    running.until(
+        lambda: [t["TargetHealth"]["State"] for t in running.targets()] == ["healthy"] * 2
+    )
+
+    pages = {fetch(running.url()) for _ in range(8)}
+
+    rows = running.plane.describe()["tasks"]
+    assert pages == {f"v1 {row['address']}" for row in rows}
+    assert len({row["private_address"] for row in rows}) == 2
+    subnets = {
+        detail["value"]
+        for task in running.tasks()
+        for detail in task["attachments"][0]["details"]
+        if detail["name"] == "subnetId"
+    }
+    assert subnets == set(running.ids["private"])
+    running.ecs.update_service(cluster="main", service="web", desiredCount=1)
+    running.until(lambda: running.describe()["runningCount"] == 1, 20)
+
+
+def test_a_stopped_task_says_who_stopped_it_and_how_it_ended(running: Any) -> None:
+    whole(running)
+    (task,) = running.tasks()
+    answer = running.ecs.stop_task(cluster="main", task=task["taskArn"], reason="because")["task"]
+    assert (answer["desiredStatus"], answer["lastStatus"]) == ("STOPPED", "DEACTIVATING")
+
+    def ask() -> Any:
+        (now,) = running.ecs.describe_tasks(cluster="main", tasks=[task["taskArn"]])["tasks"]
+        return now if now["lastStatus"] == "STOPPED" else None
+
+    over = running.until(ask, 20)
+    assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
+        "UserInitiated",
+        "because",
+        0,
+    )
+    assert "stopping" in lines(running, task["taskArn"].rsplit("/", 1)[1])
+    whole(running)
+    assert running.describe()["runningCount"] == 1
+
+
+def test_a_crash_is_replaced_and_keeps_its_exit_code(running: Any) -> None:
+    whole(running)
+    (task,) = running.tasks()
+    with suppress(OSError):
+        fetch(f"{running.url()}/crash")
+
+    def ask() -> Any:
+        (now,) = running.ecs.describe_tasks(cluster="main", tasks=[task["taskArn"]])["tasks"]
+        return now if now["lastStatus"] == "STOPPED" else None
+
+    over = running.until(ask, 20)
+    assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
+        "EssentialContainerExited",
+        "Essential container in task exited",
+        3,
+    )
+    whole(running)
+
+
+def test_more_memory_than_declared_ends_in_137_and_says_why(running: Any) -> None:
+    whole(running)
+    (task,) = running.tasks()
+    with suppress(OSError):
+        fetch(f"{running.url()}/eat")
+        fetch(f"{running.url()}/eat?again")
+
+    def ask() -> Any:
+        (now,) = running.ecs.describe_tasks(cluster="main", tasks=[task["taskArn"]])["tasks"]
+        return now if now["lastStatus"] == "STOPPED" else None
+
+    container = running.until(ask, 20)["containers"][0]
+    assert (container["exitCode"], container["reason"]) == (
+        137,
+        "OutOfMemoryError: Container killed due to memory usage",
+    )
+
+
+def test_a_request_in_flight_is_finished_while_its_target_drains(running: Any) -> None:
+    whole(running)
+    got: list[str] = []
+    asking = Thread(target=lambda: got.append(fetch(f"{running.url()}/slow")))
+    asking.start()
+    time.sleep(0.3)
+    whole(running)
+    (task,) = running.tasks()
+    running.ecs.stop_task(cluster="main", task=task["taskArn"])
+    address = task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    (state,) = [t["TargetHealth"] for t in running.targets() if t["Target"]["Id"] == address]
+    asking.join(10)
+    assert got == ["slow"]
+    assert state == {
+        "State": "draining",
+        "Reason": "Target.DeregistrationInProgress",
+        "Description": "Target deregistration is in progress",
+    }
+    whole(running)

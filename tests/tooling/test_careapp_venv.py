@@ -1,0 +1,295 @@
+"""How the entry script makes .venv: once, again only where something changed, never half."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+MINOR = sys.version_info[1]
+# A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
+FAKE_UV = """
+[ "$1" != --version ] || exit 0
+echo "$@" >>"$NOTES/uv"
+[ "${BREAK:-}" != "$1" ] || { echo "no route to the index" >&2; exit 1; }
+[ "${SLOW:-}" != "$1" ] || { echo $$ >"$NOTES/slow"; exec sleep 600; }
+[ "${PAUSE:-}" != "$1" ] || sleep 1
+[ "$1" = pip ] || for folder; do :; done
+[ "$1" = pip ] || exec "$PYTHON" -m venv --without-pip "$folder"
+"""
+TELLING = "import sys; print(sys.argv[1:], sys.prefix)"
+
+
+class Tree:
+    """A small careapp with a fake uv, in which the script can be called."""
+
+    def __init__(self, base: Path) -> None:
+        self.base, self.folder, self.bin = base, base / "my careapp", base / "bin"
+        for folder in (self.folder / "rehearsal", self.folder / "tests", self.bin):
+            folder.mkdir(parents=True)
+        for name in ("careapp", "pyproject.toml"):
+            shutil.copy(ROOT / name, self.folder)
+        for name in ("requirements.txt", "requirements-dev.txt"):
+            (self.folder / name).write_text(f"# {name}: nothing\n")
+        for name in ("rehearsal", "tests"):
+            (self.folder / name / "__main__.py").write_text(TELLING)
+        self.executable("uv", FAKE_UV)
+        self.env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(base), "NOTES": str(base)}
+        self.env["PYTHON"] = PYTHON
+
+    def executable(self, name: str, body: str) -> Path:
+        path = self.bin / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.folder / "careapp"), *args],
+            env={**self.env, **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def call(self, *args: str, **env: str) -> tuple[int, str, str]:
+        process = self.start(*args, **env)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+VENV, BASE, DEV = "venv", "requirements.txt", "requirements-dev.txt"
+
+
+def steps(tree: Tree) -> list[str]:
+    """What uv did since the last time: made a venv, or installed a lock."""
+    notes = tree.base / "uv"
+    lines = notes.read_text().splitlines() if notes.exists() else []
+    notes.unlink(missing_ok=True)
+    return [
+        "venv" if line.startswith("venv ") else Path(line.split(" -r ")[1]).name for line in lines
+    ]
+
+
+def test_the_first_command_makes_it_and_the_second_finds_it(tree):
+    code, out, err = tree.call("rehearse")
+    assert (code, out) == (0, f"['rehearse'] {tree.folder}/.venv\n")
+    assert [line.split(" … ")[0].split(": done")[0] for line in err.splitlines()] == [
+        f"careapp: making .venv with Python 3.{MINOR} …",
+        f"careapp: making .venv with Python 3.{MINOR}",
+        "careapp: installing requirements.txt …",
+        "careapp: installing requirements.txt",
+    ]
+    assert steps(tree) == [VENV, BASE]
+    assert tree.call("rehearse") == (0, f"['rehearse'] {tree.folder}/.venv\n", "")
+    assert steps(tree) == []
+
+
+def test_packages_are_installed_as_wheels_with_their_hashes_checked(tree):
+    tree.call("rehearse")
+    asked = (tree.base / "uv").read_text().splitlines()
+    assert asked == [
+        f"venv --quiet --seed --allow-existing --python {PYTHON} {tree.folder}/.venv",
+        f"pip install --quiet --python {tree.folder}/.venv/bin/python --only-binary :all: "
+        f"--require-hashes -r {tree.folder}/requirements.txt",
+    ]
+
+
+def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
+    tree.call("cloud")
+    assert steps(tree) == [VENV, BASE]
+    assert tree.call("test")[:2] == (0, f"[] {tree.folder}/.venv\n")
+    assert steps(tree) == [DEV]
+    tree.call("cloud")
+    tree.call("test")
+    assert steps(tree) == []
+
+
+def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
+    tree.call("test")
+    steps(tree)
+    (tree.folder / DEV).write_text("# another\n")
+    tree.call("cloud")
+    assert steps(tree) == []
+    tree.call("test")
+    assert steps(tree) == [DEV]
+    (tree.folder / BASE).write_text("# another\n")
+    tree.call("test")
+    assert steps(tree) == [BASE]
+
+
+def test_another_python_or_another_place_means_another_venv(tree):
+    tree.call("test")
+    steps(tree)
+    notes = tree.folder / ".venv" / ".careapp" / "python"
+    assert notes.read_text() == f"{MINOR} {tree.folder}\n"
+    notes.write_text(f"10 {tree.folder}\n")
+    tree.call("test")
+    assert steps(tree) == [VENV, BASE, DEV]
+    tree.folder = tree.folder.rename(tree.base / "moved")
+    assert tree.call("cloud")[1] == f"['cloud'] {tree.base}/moved/.venv\n"
+    assert steps(tree) == [VENV, BASE]
+
+
+def test_a_venv_whose_python_is_gone_is_made_anew(tree):
+    tree.call("cloud")
+    steps(tree)
+    (tree.folder / ".venv" / "bin" / "python").unlink()
+    assert tree.call("cloud")[0] == 0
+    assert steps(tree) == [VENV, BASE]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("step", ["venv", "pip"])
+def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind, step):
+    process = tree.start("cloud", SLOW=step)
+    slow = tree.base / "slow"
+    deadline = time.monotonic() + 20
+    while not (slow.exists() and slow.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    installer = int(slow.read_text())
+    process.send_signal(kind)
+    if kind == signal.SIGKILL:
+        process.wait(20)
+        os.kill(installer, signal.SIGKILL)
+    _, err = process.communicate(timeout=20)
+    if kind != signal.SIGKILL:
+        assert process.returncode == 128 + kind
+        assert err.splitlines()[-1] == "careapp: stopped; .venv is made anew next time"
+        assert not is_running(installer)
+    steps(tree)
+    assert tree.call("cloud")[:2] == (0, f"['cloud'] {tree.folder}/.venv\n")
+    assert steps(tree) == [VENV, BASE]
+
+
+def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
+    code, out, err = tree.call("cloud", BREAK="pip")
+    log = tree.folder / ".venv" / ".careapp" / "install.log"
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-4:] == [
+        "  | no route to the index",
+        f"careapp: installing requirements.txt: failed; above is the end of {log}",
+        "  Way out: mend what it says (network, proxy, disk) and run the same command again.",
+        "  A mirror or a proxy that only pip knows: CAREAPP_INSTALLER=pip ./careapp …",
+    ]
+    steps(tree)
+    assert tree.call("cloud")[0] == 0
+    assert steps(tree) == [VENV, BASE]
+
+
+def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
+    both = [tree.start("cloud", PAUSE="pip") for _ in range(2)]
+    answers = [process.communicate(timeout=60) for process in both]
+    assert [out for out, _ in answers] == [f"['cloud'] {tree.folder}/.venv\n"] * 2
+    assert steps(tree) == [VENV, BASE]
+    waited = "careapp: another careapp is at work on .venv; waiting for it\n"
+    assert sorted(waited in err for _, err in answers) == [False, True]
+
+
+def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
+    (tree.folder / "rehearsal" / "__main__.py").write_text(
+        "import sys, time; print('up', flush=True); sys.argv[1:] == ['shell'] and time.sleep(60)"
+    )
+    process = tree.start("shell")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    (tree.folder / BASE).write_text("# another\n")
+    assert tree.call("cloud")[:2] == (0, "up\n")
+    process.kill()
+    process.communicate()
+
+
+def test_a_venv_made_by_hand_is_kept_if_it_will_do(tree):
+    venv = tree.folder / ".venv"
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", venv], check=True)
+    site = venv / "lib" / f"python3.{MINOR}" / "site-packages"
+    (site / "pip.py").write_text("")
+    (site / "mine.py").write_text("")
+    err = tree.call("cloud")[2]
+    assert err.splitlines()[0] == f"careapp: using the .venv that is here (Python 3.{MINOR})"
+    assert steps(tree) == [BASE]
+    assert (site / "mine.py").exists()
+
+
+def test_a_venv_made_by_hand_without_pip_is_made_anew(tree):
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tree.folder / ".venv"], check=True)
+    tree.call("cloud")
+    assert steps(tree) == [VENV, BASE]
+
+
+def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
+    for name in ("python3.13", "python3.14"):
+        tree.executable(name, "echo no such version >&2; exit 127")
+    tree.executable("python3.12", "exit 1")
+    tree.executable("python3.11", "echo 9 /usr/bin/python3.9")
+    tree.executable("python3", f'exec {PYTHON} "$@"')
+    del tree.env["PYTHON"]
+    tree.executable("uv", FAKE_UV.replace("$PYTHON", PYTHON))
+    assert tree.call("cloud")[0] == 0
+    assert f"--python {PYTHON} " in (tree.base / "uv").read_text()
+
+
+def pythons(tree: Tree, body: str) -> None:
+    for name in ("3.11", "3.12", "3.13", "3.14", "3", ""):
+        tree.executable(f"python{name}", body)
+    del tree.env["PYTHON"]
+
+
+def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
+    pythons(tree, "echo 9 /usr/bin/python3.9")
+    tree.executable("python3.13", "exit 127")
+    assert tree.call("cloud") == (
+        1,
+        "",
+        "careapp: no Python 3.11 or newer that can make a venv.\n"
+        "  python3.13: does not run as a Python 3\n"
+        "  python3.12: is 3.9\n"
+        "  python3.11: is 3.9\n"
+        "  python3.14: is 3.9\n"
+        "  python3: is 3.9\n"
+        "  python: is 3.9\n"
+        "  Way out: install one (or uv), or name one: PYTHON=/path/to/python3 ./careapp …\n",
+    )
+
+
+def test_a_python_without_ensurepip_is_explained_as_debian_splits_it(tree):
+    pythons(tree, f'case "$2" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac')
+    code, _, err = tree.call("cloud", CAREAPP_INSTALLER="pip")
+    assert code == 1
+    assert err.splitlines()[3] == (
+        "  python3.11: is 3.11, but its modules venv and ensurepip are missing "
+        "(on Debian and Ubuntu: apt-get install python3.11-venv)"
+    )
+    assert not (tree.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [("/nowhere/python", "not found"), ("/bin/false", "does not run as a Python 3")],
+)
+def test_a_python_that_is_named_is_used_or_refused_but_never_replaced(tree, named, reason):
+    code, _, err = tree.call("cloud", PYTHON=named)
+    assert (code, err.splitlines()[1]) == (1, f"  {named}: {reason}")
+    assert steps(tree) == []
+
+
+def test_an_installer_that_does_not_exist_is_refused(tree):
+    assert tree.call("cloud", CAREAPP_INSTALLER="conda") == (
+        2,
+        "",
+        'careapp: CAREAPP_INSTALLER is "conda"; it can be uv or pip\n',
+    )

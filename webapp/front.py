@@ -1,0 +1,87 @@
+"""The WSGI layer in front of Flask: answers /health by itself and logs every request."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from webapp.logs import SINK, Access, request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HEALTH = "/health"
+HEALTHY = b'{"status":"healthy"}'
+HEALTH_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Content-Length", str(len(HEALTHY))),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+HEALTH_PATHS = (HEALTH, "/health/db")
+NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
+LONGEST_TRACE_ID = 256
+LONGEST_PATH = 512
+
+log = logging.getLogger(__name__)
+
+
+class Front:
+    """Wraps the app: what the load balancer's health check needs is nothing but this class.
+
+    So /health is right and quick whatever happens to the database, the templates or Flask.
+    """
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self._app = app
+        self._verbose = log.isEnabledFor(logging.DEBUG)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path == HEALTH and method in ("GET", "HEAD"):
+            if self._verbose:
+                _log_request(environ, "200", time.perf_counter())
+            start_response("200 OK", HEALTH_HEADERS)
+            return [HEALTHY] if method == "GET" else []
+        return self._logged(environ, start_response)
+
+    def _logged(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        began = time.perf_counter()
+        environ["careapp.request_id"] = identity = secrets.token_hex(8)
+        token = request_id.set(identity)
+        status = "500"
+
+        def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
+            nonlocal status
+            status = line
+            headers.append(("X-Request-ID", identity))
+            return start_response(line, headers, *rest)
+
+        try:
+            return self._app(environ, start)
+        finally:
+            request_id.reset(token)
+            if self._verbose or environ["PATH_INFO"] not in HEALTH_PATHS:
+                _log_request(environ, status, began)
+
+
+def _log_request(environ: "WSGIEnvironment", status: str, began: float) -> None:
+    trace_id = environ.get("HTTP_X_AMZN_TRACE_ID", "")[:LONGEST_TRACE_ID]
+    SINK.put(
+        Access(
+            level="debug" if environ["PATH_INFO"] in HEALTH_PATHS else "info",
+            at=time.time(),
+            request_id=environ.get("careapp.request_id", ""),
+            trace_id=NO_TRACE_ID.sub("", trace_id),
+            method=environ["REQUEST_METHOD"],
+            path=environ["PATH_INFO"][:LONGEST_PATH],
+            status=int(status[:3]),
+            duration=time.perf_counter() - began,
+        )
+    )

@@ -1,0 +1,176 @@
+"""Log lines: one JSON object each on stdout, without secrets, and written off the hot path."""
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from webapp.redaction import redact
+
+STDOUT = 1
+MAX_WAITING = 10_000  # lines; CloudWatch that does not keep up must not cost memory or requests
+BATCH_SECONDS = 0.02
+
+log = logging.getLogger(__name__)
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class Access(NamedTuple):
+    """What is logged about one request."""
+
+    level: str
+    at: float  # seconds since the epoch
+    request_id: str
+    trace_id: str
+    method: str
+    path: str
+    status: int
+    duration: float  # seconds
+
+    def line(self) -> str:
+        """The JSON object of the request, on one line."""
+        fields = {
+            "time": timestamp(self.at),
+            "level": self.level,
+            "message": "request",
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": redact(self.path),
+            "status": self.status,
+            "duration_ms": round(self.duration * 1000, 2),
+        }
+        if self.trace_id:
+            fields["trace_id"] = redact(self.trace_id)
+        return json.dumps(fields)
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object on one line; what `extra=fields(...)` gave is part of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "message": redact(record.getMessage()),
+            "logger": record.name,
+        }
+        if current := request_id.get():
+            fields["request_id"] = current
+        fields |= {key: _clean(value) for key, value in getattr(record, "fields", {}).items()}
+        if record.exc_info and record.exc_info[0]:
+            lines = traceback.format_exception(*record.exc_info)
+            fields["traceback"] = redact("".join(lines).rstrip())
+        if record.stack_info:
+            fields["stack"] = redact(record.stack_info)
+        return json.dumps(fields)
+
+
+def _clean(value: Any) -> Any:
+    return value if isinstance(value, (int, float, bool)) else redact(str(value))
+
+
+def fields(**values: Any) -> dict[str, dict[str, Any]]:
+    """For `extra`: further fields of the line."""
+    return {"fields": values}
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+class Sink(logging.Handler):
+    """Where all lines end: on stdout, at once, or in batches by a thread after `start`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JsonFormatter())
+        self._lines: queue.SimpleQueue[str | Access | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._dropped = 0
+
+    def start(self) -> None:
+        """Write in a thread from now on. Not before a fork: a child has no such thread."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and go back to writing at once."""
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            self._lines.put(None)
+            thread.join(timeout=2)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.put(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+    def put(self, line: str | Access) -> None:
+        """Write a line, or have it written soon. An Access becomes text only then."""
+        if self._thread is None:
+            _write([line])
+        elif self._lines.qsize() < MAX_WAITING:
+            self._lines.put(line)
+        else:
+            self._dropped += 1
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            batch = [self._lines.get()]
+            time.sleep(BATCH_SECONDS if batch[0] is not None else 0)
+            batch += [self._lines.get() for _ in range(self._lines.qsize())]
+            more = None not in batch
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                log.warning("log lines lost, stdout is too slow", extra=fields(lines=dropped))
+            _write([line for line in batch if line is not None])
+
+
+def _write(lines: list[str | Access]) -> None:
+    text = "".join(f"{line if isinstance(line, str) else line.line()}\n" for line in lines)
+    waiting = memoryview(text.encode())
+    try:
+        while waiting:
+            waiting = waiting[os.write(STDOUT, waiting) :]
+    except OSError:
+        return  # stdout is gone: there is no place left to say so
+
+
+SINK = Sink()
+
+
+def configure(level: str) -> None:
+    """Send all of this process's logging to stdout as JSON."""
+    logging.captureWarnings(True)
+    root = logging.getLogger()
+    root.handlers[:] = [SINK]
+    root.setLevel(level.upper())
+    # At debug, botocore would log Secrets Manager's answer; urllib3 and psycopg are only noise.
+    for name in ("boto3", "botocore", "s3transfer", "urllib3"):
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    # The database's state is logged once for each change, not for each attempt to connect.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("uncaught exception", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        info = (args.exc_type, args.exc_value, args.exc_traceback)
+        log.error("uncaught exception in a thread", exc_info=info)

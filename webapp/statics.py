@@ -1,0 +1,41 @@
+"""Static files under names that carry their content's hash, so that they may be kept for ever."""
+
+import hashlib
+from pathlib import Path
+
+from flask import Blueprint, Response, abort
+
+FOLDER = Path(__file__).with_name("static")
+FOR_EVER = "public, max-age=31536000, immutable"
+TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
+
+
+class StaticFiles:
+    """The files of a folder, held in memory: they are few and small."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._names: dict[str, str] = {}
+        self._files: dict[str, tuple[bytes, str]] = {}
+        for path in folder.iterdir():
+            if path.suffix in TYPES:
+                content = path.read_bytes()
+                digest = hashlib.sha256(content).hexdigest()[:16]
+                self._names[path.name] = f"{path.stem}.{digest}{path.suffix}"
+                self._files[self._names[path.name]] = (content, TYPES[path.suffix])
+
+    def url(self, name: str) -> str:
+        """The path of a file. Raises KeyError if there is none of that name."""
+        return f"/static/{self._names[name]}"
+
+    def blueprint(self) -> Blueprint:
+        """The route that serves them."""
+        blueprint = Blueprint("statics", __name__)
+        blueprint.add_url_rule("/static/<name>", "file", self.serve)
+        return blueprint
+
+    def serve(self, name: str) -> Response:
+        """A file by its full name; its plain name or an old hash is not found."""
+        if name not in self._files:
+            abort(404)
+        content, content_type = self._files[name]
+        return Response(content, content_type=content_type, headers={"Cache-Control": FOR_EVER})

@@ -1,0 +1,90 @@
+"""What the pages say, in Japanese and in English, and which of the two a visitor reads."""
+
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+LANGUAGES = ("en", "ja")
+JAPAN = timezone(timedelta(hours=9), "JST")
+
+TEXTS = {
+    "en": {
+        "description": "A Flask app on ECS Fargate with PostgreSQL on RDS",
+        "skip": "Skip to content",
+        "greeting": "Hello ECS",
+        "lead": "This page was served by a container on ECS Fargate and read from RDS.",
+        "lead_away": "This page was served by a container on ECS Fargate, without its database.",
+        "database": "Database",
+        "connected": "Connected",
+        "away": "Not available",
+        "away_why": "The database does not answer at the moment. Visits are noted and will be "
+        "written when it is back. Please try again in a few seconds.",
+        "visits": "Visits",
+        "version": "Version",
+        "task": "Answered by task",
+        "newest": "Latest visits",
+        "newest_none": "You are the first visitor.",
+        "when": "Time",
+        "language": "Language",
+        "by": "Task",
+        "this_one": "this visit",
+        "home": "Back to the front page",
+        "language_en": "English",
+        "language_ja": "Japanese",
+        "error_400": "The request could not be understood.",
+        "error_404": "There is no such page.",
+        "error_405": "This page does not accept that kind of request.",
+        "error_413": "The request is too large.",
+        "error_500": "Something went wrong on our side. It has been logged.",
+        "error_503": "The service is not available at the moment. Please try again shortly.",
+        "error_other": "The request could not be answered.",
+        "request": "Request",
+    },
+    "ja": {
+        "description": "ECS Fargate と RDS for PostgreSQL で動く Flask アプリ",
+        "skip": "本文へ移動",
+        "greeting": "こんにちは、ECS",
+        "lead": "このページは ECS Fargate 上のコンテナが RDS から読み込んで表示しています。",
+        "lead_away": "このページは ECS Fargate 上のコンテナが、データベースなしで表示しています。",
+        "database": "データベース",
+        "connected": "接続中",
+        "away": "利用できません",
+        "away_why": "現在、データベースが応答していません。訪問は記録され、復旧後に書き込まれます。"
+        "数秒後にもう一度お試しください。",
+        "visits": "訪問数",
+        "version": "バージョン",
+        "task": "応答したタスク",
+        "newest": "最近の訪問",
+        "newest_none": "最初の訪問者です。",
+        "when": "日時",
+        "language": "言語",
+        "by": "タスク",
+        "this_one": "今回の訪問",
+        "home": "トップページへ戻る",
+        "language_en": "英語",
+        "language_ja": "日本語",
+        "error_400": "リクエストを理解できませんでした。",
+        "error_404": "ページが見つかりません。",
+        "error_405": "このページでは、その種類のリクエストは受け付けていません。",
+        "error_413": "リクエストが大きすぎます。",
+        "error_500": "サーバー側で問題が発生しました。記録済みです。",
+        "error_503": "現在サービスを利用できません。しばらくしてからもう一度お試しください。",
+        "error_other": "リクエストに応答できませんでした。",
+        "request": "リクエスト",
+    },
+}
+
+
+@lru_cache(maxsize=256)
+def language_of(accept_language: str) -> str:
+    """The language for an Accept-Language header; English if the visitor reads neither."""
+    accepted = parse_accept_header(accept_language, LanguageAccept)
+    return accepted.best_match(LANGUAGES, default="en")
+
+
+def local_time(moment: datetime, language: str) -> str:
+    """For a reader of the language: Japan's time for Japanese, UTC otherwise."""
+    zoned = moment.astimezone(JAPAN) if language == "ja" else moment
+    return zoned.strftime("%Y-%m-%d %H:%M:%S JST" if language == "ja" else "%Y-%m-%d %H:%M:%S UTC")
