@@ -44,7 +44,7 @@ class TaskAccess(pulumi.ComponentResource):
         self.prefix, self.args = name, args
         task = aws.ec2.SecurityGroup(
             f"{name}-app",
-            description="The app's tasks",
+            description="Tasks of the app",
             vpc_id=args.vpc_id,
             tags={**args.tags, "Name": f"{name}-app"},
             opts=pulumi.ResourceOptions(parent=self),

@@ -105,8 +105,11 @@ class Database(pulumi.ComponentResource):
             description="PostgreSQL that refuses connections without TLS",
             family=f"postgres{VERSION}",
             parameters=[
+                # RDS's own default from PostgreSQL 15 on, and its own apply method: it reports that
+                # one whatever was sent, and any other would be a change on every `up`
+                # (terraform-provider-aws issue 39252).
                 aws.rds.ParameterGroupParameterArgs(
-                    name="rds.force_ssl", value="1", apply_method="immediate"
+                    name="rds.force_ssl", value="1", apply_method="pending-reboot"
                 )
             ],
             tags=dict(self.args.tags),

@@ -103,10 +103,7 @@ class LoadBalancer(pulumi.ComponentResource):
             desync_mitigation_mode="defensive",
             enable_deletion_protection=self.args.protect,
             tags=dict(self.args.tags),
-            # AWS refuses it while the VPC has no internet gateway.
-            opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=[self.args.network.vpc]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
     def _target_group(self, name: str) -> aws.lb.TargetGroup:

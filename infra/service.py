@@ -55,7 +55,7 @@ class Service(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         cluster, access = self._cluster(name), self._access(name)
         task = self._task(name)
-        ready = [self._forward(name), access, task, args.network]
+        ready = [self._forward(name), access, task]
         self.service = self._service(name, cluster, task, access, ready)
         self.cluster_name = cluster.name
         self.service_name = self.service.name

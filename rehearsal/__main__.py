@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
 from rehearsal import commands, console
+from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
 from rehearsal.clock import DEFAULT_SPEED
+from rehearsal.engine import EngineError
+from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
 
@@ -61,10 +66,10 @@ def main() -> None:
 @click.option(
     "--json",
     "report",
-    type=click.Path(dir_okay=False, writable=True),
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write what happened, with times, to this file.",
 )
-def rehearse(stack: str, leave: bool, until: str, report: str | None, **how: object) -> None:
+def rehearse(stack: str, leave: bool, until: str, report: Path | None, **how: Any) -> None:
     """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
 
     \b
@@ -72,13 +77,13 @@ def rehearse(stack: str, leave: bool, until: str, report: str | None, **how: obj
       ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
       ./careapp rehearse --until stage1       the network, database and balancer only
     """
-    sys.exit(commands.rehearse(stack, commands.options(**how), leave, until, report))
+    sys.exit(commands.rehearse(stack, commands.Chosen(**how), leave, until, report))
 
 
 @main.command()
 @options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def shell(command: tuple[str, ...], **how: object) -> None:
+def shell(command: tuple[str, ...], **how: Any) -> None:
     """A shell, or one COMMAND, in which pulumi, aws and boto3 talk to the local cloud.
 
     \b
@@ -91,7 +96,7 @@ def shell(command: tuple[str, ...], **how: object) -> None:
 
     The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
     """
-    sys.exit(commands.shell(list(command), commands.options(**how)))
+    sys.exit(commands.shell(list(command), commands.Chosen(**how)))
 
 
 @main.group()
@@ -101,9 +106,9 @@ def cloud() -> None:
 
 @cloud.command()
 @options
-def start(**how: object) -> None:
+def start(**how: Any) -> None:
     """Start it in the background."""
-    sys.exit(commands.cloud_start(commands.options(**how)))
+    sys.exit(commands.cloud_start(commands.Chosen(**how)))
 
 
 @cloud.command()
@@ -122,6 +127,6 @@ def status(as_json: bool) -> None:
 if __name__ == "__main__":
     try:
         main(prog_name="./careapp")
-    except CloudError as problem:
+    except (CloudError, EngineError, NoDocker, PulumiFailed) as problem:
         console.fail(str(problem))
         sys.exit(1)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rehearsal.cloud import Options
+from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT, Home
 
 START_LIMIT = 60.0
@@ -60,7 +61,7 @@ def find(home: Home) -> Facts | None:
         data = json.loads(home.facts.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return Facts(data) if "endpoint" in data and _alive(int(data["pid"])) else None
+    return Facts(data) if "endpoint" in data and _running(home) else None
 
 
 def require(home: Home) -> Facts:
@@ -71,38 +72,48 @@ def require(home: Home) -> Facts:
     return found
 
 
-def start(home: Home, options: Options, waiting: Callable[[float], None]) -> Facts:
-    """Start a local cloud and wait until it answers; ``waiting`` is told the seconds meanwhile."""
+def start(home: Home, options: Options) -> Facts:
+    """Start a local cloud and wait until it answers. Raises ``CloudError``; then none is left."""
     if find(home):
-        raise CloudError(f"a local cloud already runs in {home.folder}: ./careapp cloud stop ends it")
+        raise CloudError(
+            f"a local cloud already runs in {home.folder}: ./careapp cloud stop ends it"
+        )
     home.folder.mkdir(parents=True, exist_ok=True)
     home.facts.unlink(missing_ok=True)
     child = _spawn(home, options)
-    begun = time.monotonic()
-    while time.monotonic() - begun < START_LIMIT:
+    try:
+        with Progress().phase("starting the local cloud"):
+            return _answering(home, child)
+    except BaseException:
+        child.terminate()
+        child.wait(STOP_LIMIT)
+        raise
+
+
+def _answering(home: Home, child: subprocess.Popen[str]) -> Facts:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
         found = find(home)
         if found:
             return found
         if child.poll() is not None:
             raise CloudError(f"the local cloud did not start: {_reason(home)}")
-        waiting(time.monotonic() - begun)
         time.sleep(0.05)
-    child.terminate()
     raise CloudError(f"the local cloud does not answer after {START_LIMIT:.0f} s; see {home.log}")
 
 
-def stop(home: Home, waiting: Callable[[float], None]) -> bool:
+def stop(home: Home) -> bool:
     """Stop the local cloud and wait until it is gone; False when none was running."""
     found = find(home)
     if found is None:
         return False
     os.kill(found.pid, signal.SIGTERM)
-    begun = time.monotonic()
-    while time.monotonic() - begun < STOP_LIMIT:
-        if not _alive(found.pid):
-            return True
-        waiting(time.monotonic() - begun)
-        time.sleep(0.05)
+    deadline = time.monotonic() + STOP_LIMIT
+    with Progress().phase("stopping the local cloud"):
+        while time.monotonic() < deadline:
+            if not _running(home):
+                return True
+            time.sleep(0.05)
     raise CloudError(
         f"the local cloud (process {found.pid}) does not end after {STOP_LIMIT:.0f} s; see {home.log}, "
         f"then end it with: kill -9 {found.pid}"
@@ -141,19 +152,13 @@ def _reason(home: Home) -> str:
         return f"see {home.log}"
 
 
-def _alive(pid: int) -> bool:
+def _running(home: Home) -> bool:
+    """Whether a local cloud holds the folder's lock, which the kernel gives back however it ends."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with home.lock.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    except PermissionError:
+    except BlockingIOError:
         return True
-    return not _zombie(pid)
-
-
-def _zombie(pid: int) -> bool:
-    """Whether the process has ended and only waits for its parent, which may be ourselves, to notice."""
-    try:
-        return bool(os.waitpid(pid, os.WNOHANG)[0])
-    except ChildProcessError:
-        return False
+    return False

@@ -115,7 +115,9 @@ def main() -> int:
     """Run a local cloud until SIGTERM; standard input holds its options as JSON."""
     options = Options(**json.loads(sys.stdin.read()))
     place = home()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     # Every request of every client would be a line otherwise.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     stop = threading.Event()

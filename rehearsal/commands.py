@@ -7,49 +7,61 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
 from rehearsal.engine import find_or_get
+from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import home
 from rehearsal.project import Project
 from rehearsal.pulumi import Pulumi, PulumiFailed
 from rehearsal.rehearse import Rehearsal, RehearsalFailed
 
-
-def options(**how: Any) -> Options:
-    """The local cloud's options, once it is decided how tasks run; said aloud."""
-    docker, why = docker_engine.decide(how["tasks"])
-    console.tell(why)
-    return Options(region=how["region"], speed=how["speed"], port=how["port"], docker=docker)
+FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError)
 
 
-def rehearse(stack: str, chosen: Options, leave: bool, until: str, report: str | None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """How the user wants a local cloud to run, should one have to be started."""
+
+    tasks: str
+    speed: float
+    port: int | None
+    region: str
+
+    def options(self) -> Options:
+        """The local cloud's options, once it is decided how tasks run; that is said aloud."""
+        docker, why = docker_engine.decide(self.tasks)
+        console.note(why)
+        return Options(region=self.region, speed=self.speed, port=self.port, docker=docker)
+
+
+def rehearse(stack: str, chosen: Chosen, leave: bool, until: str, report: Path | None) -> int:
     """Both stages, the page, and destroy; 0 when every step did what it must."""
-    place = home()
-    engine = find_or_get()
+    place, engine = home(), find_or_get()
+    if client.find(place):
+        raise client.CloudError(
+            f"a local cloud already runs in {place.folder}, and a rehearsal wants one of its own: "
+            "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another folder"
+        )
     project = Project(place)
     project.forget()
     project.prepare()
-    with console.waiting("starting the local cloud") as waiting:
-        facts = client.start(place, chosen, waiting)
-    run = Rehearsal(
-        Pulumi(place.project, project.environment(facts, engine)),
-        stack,
-        lambda: client.require(place),
-        console.say,
-    )
-    try:
-        return _steps(run, leave, until)
-    finally:
-        if report:
-            run.report.write(Path(report))
-        with console.waiting("stopping the local cloud") as waiting:
-            client.stop(place, waiting)
-        project.forget()
+    with terminations_raise():
+        try:
+            facts = client.start(place, chosen.options())
+            pulumi = Pulumi(place.project, project.environment(facts, engine))
+            run = Rehearsal(pulumi, stack, lambda: client.require(place), console.say)
+            status = _steps(run, leave, until)
+            if report:
+                run.report.write(report)
+            return status
+        finally:
+            client.stop(place)
+            project.forget()
 
 
 def _steps(run: Rehearsal, leave: bool, until: str) -> int:
@@ -62,14 +74,14 @@ def _steps(run: Rehearsal, leave: bool, until: str) -> int:
         _show(run)
         if not leave:
             _until_interrupt()
-    except RehearsalFailed as problem:
+    except FAILURES as problem:
         status = _failed(run, problem)
     except KeyboardInterrupt:
         console.tell("\ninterrupted: destroying")
         status = 130
     try:
         run.destroy()
-    except (PulumiFailed, RehearsalFailed) as problem:
+    except FAILURES as problem:
         return _failed(run, problem)
     return status
 
@@ -101,7 +113,7 @@ def _until_interrupt() -> None:
         console.tell("")
 
 
-def shell(command: list[str], chosen: Options) -> int:
+def shell(command: list[str], chosen: Chosen) -> int:
     """A command, or the user's shell, in the local cloud's environment; its exit code."""
     place = home()
     engine = find_or_get()
@@ -109,8 +121,7 @@ def shell(command: list[str], chosen: Options) -> int:
     project.prepare()
     facts = client.find(place)
     if facts is None:
-        with console.waiting("starting the local cloud") as waiting:
-            facts = client.start(place, chosen, waiting)
+        facts = client.start(place, chosen.options())
     environment = project.environment(facts, engine)
     if not command:
         command = [os.environ.get("SHELL", "/bin/sh")]
@@ -126,7 +137,7 @@ def shell(command: list[str], chosen: Options) -> int:
             cwd=place.project,
             env=environment,
             check=False,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ).returncode
     except FileNotFoundError:
         console.fail(f"{command[0]}: no such program")
@@ -135,12 +146,13 @@ def shell(command: list[str], chosen: Options) -> int:
         signal.signal(signal.SIGINT, ignored)
 
 
-def cloud_start(chosen: Options) -> int:
+def cloud_start(chosen: Chosen) -> int:
     """Start the local cloud and say where it answers."""
     place = home()
-    with console.waiting("starting the local cloud") as waiting:
-        facts = client.start(place, chosen, waiting)
-    console.tell(f"the local cloud runs (process {facts.pid}); the AWS API answers at {facts.endpoint}")
+    facts = client.start(place, chosen.options())
+    console.tell(
+        f"the local cloud runs (process {facts.pid}); the AWS API answers at {facts.endpoint}"
+    )
     console.tell("./careapp shell leads pulumi, aws and boto3 to it")
     return 0
 
@@ -148,8 +160,7 @@ def cloud_start(chosen: Options) -> int:
 def cloud_stop() -> int:
     """Stop it; what the engine believed to be there is forgotten with it."""
     place = home()
-    with console.waiting("stopping the local cloud") as waiting:
-        stopped = client.stop(place, waiting)
+    stopped = client.stop(place)
     Project(place).forget()
     console.tell("the local cloud has stopped" if stopped else "no local cloud was running")
     return 0
@@ -163,7 +174,9 @@ def cloud_status(as_json: bool) -> int:
     elif facts is None:
         console.tell("no local cloud runs here: ./careapp cloud start starts one")
     else:
-        console.tell(f"process {facts.pid}, AWS API at {facts.endpoint}, region {facts.options.region}")
+        console.tell(
+            f"process {facts.pid}, AWS API at {facts.endpoint}, region {facts.options.region}"
+        )
         for name, items in facts.state.items():
             console.tell(f"{name}: {json.dumps(items, default=str)}")
     return 0 if facts else 1

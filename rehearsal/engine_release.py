@@ -41,6 +41,7 @@ def download(
 ) -> Path:
     """Brings the `pulumi` executable of that version for this machine (or `kind`) into the folder.
 
+    The caller removes the folder, in which the archive is left.
     Raises RoadClosed that gives each place's reason. The checksum file and its name are those of
     Pulumi's releases: `pulumi-<version>-checksums.txt`, SHA-256.
     """
@@ -78,8 +79,6 @@ def _download_from(
         raise RoadClosed(str(reason)) from problem
     except (OSError, http.client.HTTPException) as problem:
         raise RoadClosed(str(problem) or type(problem).__name__) from problem
-    finally:
-        archive.unlink(missing_ok=True)
 
 
 def _open(url: str) -> http.client.HTTPResponse:

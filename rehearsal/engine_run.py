@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 LAST_LINES = 12  # of a failed command's output: enough to see the reason
 
@@ -27,9 +29,27 @@ def run(
 
     Returns the lines of its standard output. Raises Failed.
     """
-    last: deque[str] = deque(maxlen=LAST_LINES)
     # A file, since a second pipe that nobody reads would fill up and stop the child.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out:
+        last, code = _watched(command, folder, environ, out, on_line)
+        out.seek(0)
+        lines = out.read().splitlines()
+    if code:
+        words = "\n    ".join(last or lines[-LAST_LINES:] or ["it printed nothing"])
+        called = " ".join([Path(command[0]).name, *command[1:3]])
+        raise Failed(f"`{called} …` exited {code}:\n    {words}")
+    return lines
+
+
+def _watched(
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    out: IO[str],
+    on_line: Callable[[str], None],
+) -> tuple[deque[str], int]:
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with _signals_held() as let_go:
         try:
             child = subprocess.Popen(
                 command,
@@ -45,18 +65,37 @@ def run(
         except OSError as problem:
             raise Failed(f"{command[0]} does not start: {problem}") from problem
         with _ended(child):
+            let_go()
             assert child.stderr is not None  # noqa: S101 - a pipe was asked for
             for line in child.stderr:
                 last.append(line.rstrip("\n"))
                 on_line(last[-1])
-            code = child.wait()
-        out.seek(0)
-        lines = out.read().splitlines()
-    if code:
-        words = "\n    ".join(last or lines[-LAST_LINES:] or ["it printed nothing"])
-        called = " ".join([Path(command[0]).name, *command[1:3]])
-        raise Failed(f"`{called} …` exited {code}:\n    {words}")
-    return lines
+            return last, child.wait()
+
+
+@contextmanager
+def _signals_held() -> Iterator[Callable[[], None]]:
+    """Signals that would unwind the stack wait until the caller lets them go, once.
+
+    One that comes while a child is being started would leave that child without a parent.
+    """
+    came: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(kind)):
+                before[kind] = signal.signal(kind, lambda number, _: came.append(number))
+
+    def let_go() -> None:
+        while before:
+            signal.signal(*before.popitem())
+        while came:
+            os.kill(os.getpid(), came.pop())
+
+    try:
+        yield let_go
+    finally:
+        let_go()
 
 
 @contextmanager

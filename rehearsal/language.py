@@ -131,7 +131,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         return status
 
 
-def _forward(stream: IO[str], severity: int, engine: Any) -> None:
+def _forward(stream: IO[str], severity: Any, engine: Any) -> None:
     with stream:
         for line in stream:
             try:

@@ -59,7 +59,7 @@ def run(wanted: Request) -> int:
     """Set Pulumi's runtime up as the engine wants it and execute the program's file."""
     import pulumi
 
-    pulumi.runtime.set_all_config(wanted.config, wanted.secret_keys)
+    pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
             monitor=wanted.monitor,

@@ -80,6 +80,4 @@ class Project:
 
 
 def _harmless(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value for name, value in environment.items() if not name.startswith(OURS)
-    }
+    return {name: value for name, value in environment.items() if not name.startswith(OURS)}

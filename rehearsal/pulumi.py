@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,10 @@ class Pulumi:
         try:
             output, _ = child.communicate()
         except KeyboardInterrupt:
+            child.wait()  # A terminal sends Ctrl-C to the engine, too.
+            raise
+        except BaseException:
+            child.send_signal(signal.SIGINT)
             child.wait()
             raise
         return child.returncode, output or ""
@@ -127,7 +132,9 @@ def count(log: str, seconds: float) -> Changes:
     if not summaries:
         raise ValueError("the engine's event log has no summary")
     counted = summaries[-1].get("resourceChanges") or {}
-    done = [event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")]
+    done = [
+        event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")
+    ]
     return Changes(
         **{name: int(counted.get(word, 0)) for word, name in OPERATIONS.items()},
         seconds=seconds,

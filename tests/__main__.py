@@ -14,6 +14,8 @@ from rehearsal.engine_run import terminations_raise
 from tests.results import Outcome, closing_line, exit_code, of_pytest, table
 from tests.tiers import ROOT, Tier, commands, existing
 
+TIDY_SECONDS = 60  # a rehearsal that is interrupted destroys what it made
+
 
 def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
     """Runs what the command line asks for and returns its exit code."""
@@ -99,7 +101,11 @@ def _child(command: list[str]) -> int:
         # The terminal sends Ctrl-C to both; anything else has reached this process alone.
         if not isinstance(reason, KeyboardInterrupt):
             child.send_signal(signal.SIGINT)
-        child.wait()
+        try:
+            child.wait(TIDY_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            child.wait()
         raise
 
 

@@ -77,6 +77,7 @@ def memory(engine: Engine, tag: str, database: Database) -> tuple[int, int]:
     container = containers.start(engine, tag, given, database.options())
     try:
         container.wait_until_healthy()
+        container.wait_for("/", 200)
         for _ in range(REQUESTS):
             assert container.get("/").status == 200, container.logs()
         listing = engine.run("top", container.name, "-o", "pid,rss").split("\n")[1:]

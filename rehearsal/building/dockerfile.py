@@ -61,8 +61,7 @@ class _Reader:
     def __init__(self, arguments: dict[str, str]) -> None:
         self.arguments = dict(arguments)
         self.earlier: dict[str, list[Copy]] = {}
-        self.label = ""
-        self.copies: list[Copy] = []
+        self.label, self.copies = "", list[Copy]()
         self.start("")
 
     def start(self, rest: str) -> None:
@@ -75,7 +74,7 @@ class _Reader:
         self.entry: tuple[str, ...] = ()
         self.command: tuple[str, ...] = ()
         self.user: str | None = None
-        self.copies: list[Copy] = []
+        self.copies = []
 
     def take(self, word: str, rest: str) -> None:
         match word:

@@ -30,7 +30,7 @@ def fargate_size(params: Params) -> None:
     if int(params.get("memory") or 0) not in FARGATE.get(int(params.get("cpu") or 0), ()):
         raise Refused("ClientException", "No Fargate configuration exists for given values.")
     if params.get("networkMode") != "awsvpc":
-        raise Refused("ClientException", "Fargate only supports network mode ‘awsvpc’.")
+        raise Refused("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
 
 
 @before("ecs", "CreateService")
@@ -95,7 +95,9 @@ def short_name(params: Params) -> None:
 @before("elbv2", "CreateListener")
 def one_listener_a_port(params: Params) -> None:
     balancer = backend("elbv2").load_balancers[params["LoadBalancerArn"]]
-    if any(str(listener.port) == str(params.get("Port")) for listener in balancer.listeners.values()):
+    if any(
+        str(listener.port) == str(params.get("Port")) for listener in balancer.listeners.values()
+    ):
         words = "A listener already exists on this port for this load balancer"
         raise Refused("DuplicateListener", words)
     if params.get("Protocol") == "HTTPS" and not params.get("Certificates"):

@@ -85,7 +85,7 @@ class Balancer:
         """Make sure of the port. Raises PortTaken."""
         if self._wanted is not None and not _free(self._wanted):
             raise PortTaken(
-                f"port {self._wanted} on {HOST} is in use: choose another, or 0 for any free one"
+                f"port {self._wanted} on {HOST} is in use: choose another with --port, or --port 0"
             )
         self._first_port = self._wanted
         if self._first_port is None:

@@ -139,8 +139,8 @@ def _schedule(turn: Turn) -> None:
     need = settings.desired - (len(mine) - len(sick))
     launches = primary.rollout != "FAILED"
     room = max(settings.upper - len(service.alive()), 0)
-    count = min(need, room) if launches and _may_start(turn) else 0
-    if count > 0:
+    count = min(need, room)
+    if launches and count > 0 and _may_start(turn):
         _start(turn, primary, count, min(count, len(sick)))
     _stop_sick(turn, mine, sick, launches and need > room)
     _stop_old(turn, primary)

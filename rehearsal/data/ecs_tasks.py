@@ -145,19 +145,23 @@ def take(turn: Turn, happening: TaskHappening) -> None:
             _launched(turn, task)
         case FailedToStart(reason=reason):
             _failed_to_start(turn, task, reason)
-        case Exited():
-            _exited(turn, task)
         case TargetChanged(target_group=group, state=state, words=words):
             _target_changed(turn, task, group, state, words)
         case ContainerChecked(health=health):
             _checked(turn, task, health)
-        case StopAsked(reason=reason):
-            if task.desired == "RUNNING":
-                condemn(turn, [task], "UserInitiated", reason)
-        case Drained():
-            if task.status == "DEACTIVATING":
-                turn.service.say(turn.now, f"has stopped 1 running tasks: {listed([task])}.")
-                _end(turn, task)
+        case _:
+            _take_ending(turn, task, happening)
+
+
+def _take_ending(turn: Turn, task: Task, happening: Exited | StopAsked | Drained | Ended) -> None:
+    match happening:
+        case Exited():
+            _exited(turn, task)
+        case StopAsked(reason=reason) if task.desired == "RUNNING":
+            condemn(turn, [task], "UserInitiated", reason)
+        case Drained() if task.status == "DEACTIVATING":
+            turn.service.say(turn.now, f"has stopped 1 running tasks: {listed([task])}.")
+            _end(turn, task)
         case Ended():
             task.ended = True
             if task.status == "STOPPING":

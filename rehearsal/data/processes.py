@@ -181,8 +181,10 @@ class DockerContainer:
 
 
 def _account(plan: Plan, program: Path) -> Account | None:
-    """Not root, where another user can get at the image's folder and the program itself."""
-    needed = [plan.cwd, program, *([plan.image.python] if plan.image.python else [])]
+    """Not root, where another user can get at the image's folder, its programs and its interpreter."""
+    needed = [plan.cwd, program]
+    if plan.image.python:
+        needed += [plan.image.python, *plan.image.python.glob("python3")]
     return unprivileged() if all(open_to_all(each) for each in needed) else None
 
 

@@ -128,6 +128,7 @@ class Scheduler:
         except queue.Empty:
             pass
         self._targets.expire()
+        self._network.refresh()
         for managed in list(self.services.values()):
             self.act(managed, *gathered.get(managed, ()))
         while not self._wanted.empty():

@@ -30,6 +30,7 @@ class TaskNetwork:
         self._api_port = urlsplit(aws_endpoint).port
         self._by_address: dict[str, Place] = {}
         self._metadata: dict[str, Metadata] = {}
+        self._database_ports: set[int] = set()
 
     def find(self, private_address: str) -> Place | None:
         """The place with that address in the VPC."""
@@ -54,16 +55,22 @@ class TaskNetwork:
         self._by_address[place.private_address] = place
         metadata = self._metadata[task] = Metadata(place, status)
         self._loop.run(metadata.start())
-        self.open_doors(place)
+        self._open_doors(place)
         return place
 
-    def open_doors(self, place: Place) -> None:
+    def refresh(self) -> None:
+        """Let tasks that run already reach a database that was declared after them."""
+        ports = _database_ports()
+        if ports - self._database_ports:
+            self._database_ports = ports
+            for place in list(self._by_address.values()):
+                self._open_doors(place)
+
+    def _open_doors(self, place: Place) -> None:
         """Listen for the AWS API and for every database port that is declared now."""
         if API_PORT not in place.forwarders:
             self._listen(place, API_PORT, partial(self._api, place))
-        with hooks.LOCK:
-            wanted = {int(each.port) for each in hooks.backend("rds").databases.values()}
-        for port in wanted - set(place.forwarders) - set(_ports(place.definition)):
+        for port in _database_ports() - set(place.forwarders) - set(_ports(place.definition)):
             self._listen(place, port, partial(self._database, place, port))
 
     def take_back(self, place: Place) -> None:
@@ -103,6 +110,11 @@ class TaskNetwork:
             if allows(network, source, database_endpoint(instance), port):
                 return server.port
         return None
+
+
+def _database_ports() -> set[int]:
+    with hooks.LOCK:
+        return {int(each.port) for each in hooks.backend("rds").databases.values()}
 
 
 def _ports(definition: Any) -> list[int]:

@@ -47,7 +47,9 @@ class AwsServicer(Servicer):
         region = request.variables.get("aws:config:region", self._calls.region)
         if region != self._calls.region:
             words = f"the local cloud runs in {self._calls.region}, the stack asks for {region}"
-            fail(context, request.urn, "configuring", ValueError(f"{words}: stop it and start anew"))
+            fail(
+                context, request.urn, "configuring", ValueError(f"{words}: stop it and start anew")
+            )
         return super().Configure(request, context)
 
     def Check(self, request: Any, context: Any) -> Any:

@@ -117,9 +117,13 @@ class Builder:
         self.tags: Values = {"Name": name, **args.get("tags", {})}
         self.strategy = str((args.get("natGateways") or {}).get("strategy", "OnePerAz")).lower()
         if self.strategy not in STRATEGIES:
-            raise ValueError(f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}")
+            raise ValueError(
+                f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}"
+            )
         if args.get("subnetStrategy") != "Auto" or "availabilityZoneNames" not in args:
-            raise ValueError("the stand-in knows subnetStrategy Auto with availabilityZoneNames only")
+            raise ValueError(
+                "the stand-in knows subnetStrategy Auto with availabilityZoneNames only"
+            )
         self.nats: list[Child] = []
         self.ids: dict[str, list[str]] = {"Public": [], "Private": [], "Isolated": []}
 

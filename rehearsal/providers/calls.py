@@ -52,14 +52,14 @@ class Calls:
     def convert(self, service: str, operation: str, inputs: Mapping[str, Any]) -> Values:
         """``inputs`` as ``operation`` wants them; an input that it does not take is an error."""
         params, taken = shapes.parameters(self.model(service, operation), inputs)
-        left = sorted(name for name, value in inputs.items() if value is not None and name not in taken)
+        left = sorted(
+            name for name, value in inputs.items() if value is not None and name not in taken
+        )
         if left:
             raise shapes.UnknownInput(f"{service}.{operation} takes no {', '.join(left)}")
         return params
 
-    def name(
-        self, kind: Kind, operation: str, identity: str, inputs: Mapping[str, Any]
-    ) -> Values:
+    def name(self, kind: Kind, operation: str, identity: str, inputs: Mapping[str, Any]) -> Values:
         """The parameters of ``operation`` that name one resource: its id, alone or as a list of one."""
         shape = self.model(kind.service, operation).input_shape
         members = shape.members if isinstance(shape, StructureShape) else {}

@@ -32,7 +32,7 @@ def partition(_calls: Calls, _: Values) -> Values:
 def authorization_token(calls: Calls, _: Values) -> Values:
     """``aws.ecr.get_authorization_token``."""
     [found] = calls("ecr", "get_authorization_token", {})["authorizationData"]
-    user, _, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
+    user, _colon, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
     return {
         "id": calls.region,
         "authorizationToken": found["authorizationToken"],

@@ -128,7 +128,9 @@ def attributes(operation: str, names: Mapping[str, str]) -> Setting:
 
 
 def _attribute(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if _number(value) else value
+    return (
+        str(value).lower() if isinstance(value, bool) else f"{value:g}" if _number(value) else value
+    )
 
 
 def _number(value: Any) -> bool:

@@ -103,10 +103,14 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
             done |= set(setting.inputs)
     results = outputs(subject, news)
     if "tags" in changed:
-        tags.retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
+        tags.retag(
+            subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {}
+        )
         done.add("tags")
     if changed - done:
-        raise shapes.UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
+        raise shapes.UnknownInput(
+            f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed"
+        )
     return results
 
 

@@ -37,7 +37,7 @@ def parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple[Va
 
 def member_name(shape: StructureShape, name: str) -> str | None:
     """The member of ``shape`` that is called ``name``, but for case, a plural or ``Config`` behind it."""
-    members = {member.lower(): member for member in shape.members}
+    members: dict[str, str] = {member.lower(): member for member in shape.members}
     low = name.lower()
     for candidate in (low, f"{low}s", low.removesuffix("s"), f"{low}config"):
         if candidate in members:

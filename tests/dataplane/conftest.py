@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,7 +33,18 @@ from rehearsal.images import ImageNotFound, LocalImage
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 REGION = "ap-northeast-1"
 REPOSITORY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/hello"
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 APP = """
@@ -53,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         if path == os.environ.get("HEALTHY_PATH", "/health"): self.answer(200, "ok")
         elif path == "/": self.answer(200, VERSION + " " + os.environ["BIND_HOST"])
         elif path == "/headers": self.answer(200, json.dumps(list(self.headers.items())))
-        elif path == "/env": self.answer(200, json.dumps({"env": dict(os.environ), "uid": os.getuid(), "cwd": os.getcwd()}))
+        elif path == "/env": self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))
         elif path == "/slow": time.sleep(1.5); self.answer(200, "slow")
         elif path == "/moved": self.answer(301, "", Location="/elsewhere")
         elif path == "/crash": os._exit(3)
@@ -366,7 +379,8 @@ class Stack:
         try:
             found: dict[str, Any] = until(ask, seconds, state)
         except BaseException:
-            print(*self.messages(), *self.stopped(), self.targets(), sep="\n")
+            reasons = [task.get("stoppedReason") for task in self.stopped()]
+            print(*self.messages(), *reasons, *self.targets(), sep="\n")
             raise
         return found
 
@@ -418,28 +432,36 @@ def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Lo
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Stack]:
+def cloud() -> Iterator[Stack]:
     """Moto and a data plane at twenty times AWS's pace."""
-    yield from _cloud(tmp_path, 20.0)
+    yield from _cloud(20.0)
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def empty() -> Iterator[Stack]:
     """A stack in which nothing is declared yet, shared by a file's tests."""
-    yield from _cloud(tmp_path_factory.mktemp("plane"), 20.0)
+    yield from _cloud(20.0)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def running() -> Iterator[Stack]:
     """A stack whose service runs with one healthy task, shared by a file's tests."""
-    for stack in _cloud(tmp_path_factory.mktemp("plane"), 20.0):
+    for stack in _cloud(20.0):
         stack.everything()
         stack.service(stack.task_definition())
         stack.rolled_out()
         yield stack
 
 
-def _cloud(folder: Path, speed: float) -> Iterator[Stack]:
+def _cloud(speed: float) -> Iterator[Stack]:
+    # Not pytest's folder: it is closed to the user as whom the database runs.
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield from _cloud_in(folder, speed)
+
+
+def _cloud_in(folder: Path, speed: float) -> Iterator[Stack]:
     from moto.backends import get_backend
 
     hooks.install()
@@ -454,8 +476,6 @@ def _cloud(folder: Path, speed: float) -> Iterator[Stack]:
             raise ImageNotFound(reference)
         return images[reference]
 
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
     image = make_image(folder / "image")
     images[image.reference] = image
     clock = Clock(speed)

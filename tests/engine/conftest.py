@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from rehearsal.pulumi import Changes, PulumiFailed
 
+from rehearsal.pulumi import Changes, PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
 
 

@@ -76,7 +76,10 @@ def test_going_back_to_stage_1_deletes_what_stage_2_added_and_nothing_else(journ
 
 def test_a_change_that_would_replace_a_protected_database_is_refused(journey):
     assert "unprotect" in journey.refused["replace the database"]
-    assert "careapp:infra:Database$aws:rds/instance:Instance" in journey.refused["replace the database"]
+    assert (
+        "careapp:infra:Database$aws:rds/instance:Instance"
+        in journey.refused["replace the database"]
+    )
 
 
 def test_bad_settings_are_refused_all_at_once_and_without_a_traceback(journey):

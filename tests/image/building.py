@@ -49,7 +49,7 @@ def checkout(folder: Path) -> Path:
     for name in STRAY_FILES:
         stray = copy / name
         stray.parent.mkdir(parents=True, exist_ok=True)
-        stray.write_text(f"PASSWORD={CANARY}\n")
+        stray.write_text(f"PASSWORD = '{CANARY}'\n")
     for path in (copy, *copy.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
     return copy

@@ -61,6 +61,14 @@ class Container:
             time.sleep(0.02)
         raise NotReady(f"no 200 on /health within {seconds} s; the log says:\n{self.logs()}")
 
+    def wait_for(self, path: str, status: int, seconds: float = 15) -> None:
+        """GET a path until it answers with this status; raise NotReady after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while (answer := self.get(path)).status != status:
+            if time.monotonic() > deadline:
+                raise NotReady(f"{path} answers {answer}; the log says:\n{self.logs()}")
+            time.sleep(0.1)
+
     def _healthy(self) -> bool:
         try:
             return self.get("/health", seconds=5).status == 200

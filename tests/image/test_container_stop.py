@@ -18,7 +18,8 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'postgres'
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND usename = 'postgres' AND ltrim(query, E' \n') ILIKE 'select%'
 """
 
 
@@ -38,7 +39,7 @@ def test_requests_in_flight_are_answered_and_it_exits_0(start: Start, database: 
         {**database.variables(), "DB_PASSWORD": database.password}, database.options()
     )
     container.wait_until_healthy(START_SECONDS)
-    assert container.get("/").status == 200
+    container.wait_for("/", 200)
     with ThreadPoolExecutor(3) as pool, database.connect() as holder:
         with holder.transaction():
             holder.execute(LOCK_ALL)

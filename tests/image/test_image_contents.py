@@ -13,7 +13,12 @@ from tests.image.building import CANARY, REPOSITORY, STRAY_FILES, Image
 from tests.image.containers import run_once
 
 MAX_ABOVE_BASE = 60e6  # bytes
-FOR_THE_BUILD_ALONE = {"Dockerfile", ".dockerignore", "requirements.in"}
+FOR_THE_BUILD_ALONE = {
+    "Dockerfile",
+    ".dockerignore",
+    "requirements.in",
+    "certs/README.md",
+}
 LIST_APP = """
 import json, pathlib
 root = pathlib.Path("/app/webapp")
@@ -48,6 +53,13 @@ def run_python(image: Image, code: str) -> str:
 
 def test_the_image_is_at_most_60_mb_above_its_base(image: Image, base_bytes: int) -> None:
     assert image.bytes() - base_bytes <= MAX_ABOVE_BASE
+
+
+def test_the_sdk_in_the_image_knows_the_services_that_the_app_calls_and_no_other(
+    image: Image,
+) -> None:
+    code = "import boto3; print(*boto3.Session().get_available_services())"
+    assert run_python(image, code).split() == ["secretsmanager", "sts"]
 
 
 def test_the_image_says_how_it_is_to_be_run(image: Image) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from rehearsal.control.api import Api
 from rehearsal.providers.calls import Calls
 

@@ -7,6 +7,7 @@ import pytest
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
+
 from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.servicer import struct, values
 
@@ -138,7 +139,9 @@ def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls
 
 
 def test_an_input_that_cannot_be_changed_replaces_the_resource(servicer, context):
-    answer = diff(servicer, context, VPC, {"cidrBlock": "10.0.0.0/16"}, {"cidrBlock": "10.1.0.0/16"})
+    answer = diff(
+        servicer, context, VPC, {"cidrBlock": "10.0.0.0/16"}, {"cidrBlock": "10.1.0.0/16"}
+    )
     assert (list(answer.replaces), answer.deleteBeforeReplace) == (["cidrBlock"], False)
 
 

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.servicer import struct, values
 from rehearsal.providers.subnets import lay_out
@@ -129,7 +130,7 @@ def test_the_outputs_name_the_subnets_by_kind(monitor):
 
 
 def test_a_strategy_that_awsx_does_not_know_is_refused_by_name(monitor):
-    with pytest.raises(ValueError, match="natGateways.strategy: 'both' is none of"):
+    with pytest.raises(ValueError, match=r"natGateways\.strategy: 'both' is none of"):
         construct(monitor, natGateways={"strategy": "both"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
+
 from rehearsal.building import dockerfile, layout
 from rehearsal.building.dockerfile import DockerfileError
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
 from rehearsal.providers.aws import KINDS
 
 EC2, ELB = "AWS::EC2", "AWS::ElasticLoadBalancingV2"
@@ -86,7 +87,9 @@ def create_only(token):
     """CloudFormation's createOnlyProperties of a type, under Pulumi's names, as far as Pulumi has them."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("ap-northeast-1", CLOUDFORMATION[token])
     # The schema of an internet gateway has none, so the key may be missing.
-    properties = [pointer.split("/")[2] for pointer in schema.schema.get("createOnlyProperties", [])]
+    properties = [
+        pointer.split("/")[2] for pointer in schema.schema.get("createOnlyProperties", [])
+    ]
     short = token.rpartition(":")[2]
     names = {RENAMED.get((short, name), name[0].lower() + name[1:]) for name in properties}
     return names & arguments(token)

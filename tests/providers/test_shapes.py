@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rehearsal.providers.shapes import UnknownInput, convert, parameters
 
 
@@ -26,7 +27,10 @@ def test_a_map_stays_one_where_aws_takes_it(calls):
 
 def test_nested_names_are_converted_and_numbers_are_whole(calls):
     model = calls.model("elbv2", "create_listener")
-    action = {"type": "fixed-response", "fixedResponse": {"contentType": "text/html", "statusCode": 503.0}}
+    action = {
+        "type": "fixed-response",
+        "fixedResponse": {"contentType": "text/html", "statusCode": 503.0},
+    }
     sent, _ = parameters(model, {"defaultActions": [action], "port": 80.0})
     assert sent == {
         "Port": 80,

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -116,3 +117,13 @@ def running(pid: int) -> bool:
 @pytest.fixture
 def is_running() -> Callable[[int], bool]:
     return running
+
+
+def interruptible() -> None:
+    """For a child's start: Ctrl-C works in it even where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def can_be_interrupted() -> Callable[[], None]:
+    return interruptible

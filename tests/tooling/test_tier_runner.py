@@ -206,7 +206,9 @@ def test_the_checks_of_lint_are_counted_one_by_one(capfd, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_when_it_is_stopped_the_tests_put_away_what_they_started(tests, tmp_path, kind):
+def test_when_it_is_stopped_the_tests_put_away_what_they_started(
+    tests, tmp_path, can_be_interrupted, kind
+):
     body = f"""
 import pathlib, pytest, time
 @pytest.fixture
@@ -225,6 +227,7 @@ def test_slow(thing): time.sleep(60)
         text=True,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=can_be_interrupted,
     )
     deadline = time.monotonic() + 20
     while not (tmp_path / "up").exists():

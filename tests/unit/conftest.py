@@ -138,7 +138,23 @@ def last_type(urn: str) -> str:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[asyncio.AbstractEventLoop]]:
+    """Every event loop that is opened, closed in the end.
+
+    Pulumi opens one in each worker thread and leaves it. Python warns when it comes to collect
+    them; should that be within ast.parse, Python before 3.11.8 fails with "recursion depth
+    mismatch", because to format a warning is to parse as well (cpython issue 106905).
+    """
+    opened: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: opened.append(make()) or opened[-1])
+    yield opened
+    for loop in opened:
+        loop.close()
+
+
+@pytest.fixture
+def engine(loops: list[asyncio.AbstractEventLoop]) -> Engine:
     loop = asyncio.new_event_loop()  # set_mocks wants one; recent Pythons no longer make it
     asyncio.set_event_loop(loop)
     engine = Engine()
@@ -147,8 +163,8 @@ def engine() -> Iterator[Engine]:
     )
     # The first test registers the stack itself, on this loop; later tests find it there.
     loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
-    yield engine
-    loop.close()
+    assert loop in loops
+    return engine
 
 
 @pytest.fixture

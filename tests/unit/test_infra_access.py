@@ -34,7 +34,7 @@ def test_a_task_has_a_security_group_of_its_own(engine, build):
     access = build()
     assert engine.inputs("aws:ec2/securityGroup:SecurityGroup") == {
         "careapp-poc-app": {
-            "description": "The app's tasks",
+            "description": "Tasks of the app",
             "vpcId": "vpc-1",
             "tags": {"project": "careapp", "Name": "careapp-poc-app"},
         }

@@ -102,7 +102,9 @@ def test_connections_without_tls_are_refused(engine, build):
         "careapp-poc-database": {
             "description": "PostgreSQL that refuses connections without TLS",
             "family": "postgres17",
-            "parameters": [{"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"}],
+            "parameters": [
+                {"name": "rds.force_ssl", "value": "1", "applyMethod": "pending-reboot"}
+            ],
             "tags": TAGS,
         }
     }

@@ -1,5 +1,6 @@
 """The program as a whole: what each stage declares, and what it tells."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -109,6 +110,19 @@ def test_everything_that_can_carries_the_stack_s_tags(engine, program):
         and not tags.items() <= made.inputs.get("tags", {}).items()
     ]
     assert bare == []
+
+
+def test_security_groups_are_described_in_the_letters_that_ec2_allows(engine, program):
+    """Letters: botocore, CreateSecurityGroupRequest and IpRange; an apostrophe is refused."""
+    program(ecsEnabled="true")
+    described = {
+        made.inputs["description"]
+        for made in engine.made
+        if "securityGroup" in made.typ[:30] and "description" in made.inputs
+    }
+    assert len(described) == 9
+    allowed = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}"
+    assert [text for text in described if not re.fullmatch(allowed, text)] == []
 
 
 def test_nothing_hangs_from_the_stack_itself_and_every_component_finishes(engine, program):

@@ -71,9 +71,7 @@ SUBNET = Kind(
     delete="delete_subnet",
     replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
     settings=(
-        one_by_one(
-            "modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"
-        ),
+        one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
     ),
     outputs={"arn": arn("subnet"), "ownerId": "OwnerId"},
     tag_type="subnet",
@@ -203,7 +201,9 @@ def _lead(subject: Subject) -> None:
 
 def _remove_route(subject: Subject) -> None:
     where = {"RouteTableId": subject.inputs["routeTableId"]}
-    subject.calls("ec2", "delete_route", {**where, "DestinationCidrBlock": subject.inputs[ANYWHERE]})
+    subject.calls(
+        "ec2", "delete_route", {**where, "DestinationCidrBlock": subject.inputs[ANYWHERE]}
+    )
 
 
 ROUTE = Kind(

@@ -15,7 +15,9 @@ def _remove(subject: Subject) -> None:
 
 
 def _mutability(subject: Subject) -> None:
-    subject.call("put_image_tag_mutability", imageTagMutability=subject.inputs["imageTagMutability"])
+    subject.call(
+        "put_image_tag_mutability", imageTagMutability=subject.inputs["imageTagMutability"]
+    )
 
 
 def _scanning(subject: Subject) -> None:

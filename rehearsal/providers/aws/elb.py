@@ -113,7 +113,9 @@ TARGET_GROUP = Kind(
 
 def _actions(actions: Any) -> list[Values]:
     """Pulumi counts an action's order from its place; ELB wants to be told only what was said."""
-    return [{name: value for name, value in action.items() if value is not None} for action in actions]
+    return [
+        {name: value for name, value in action.items() if value is not None} for action in actions
+    ]
 
 
 def _listener(inputs: Values) -> Values:

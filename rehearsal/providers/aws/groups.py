@@ -68,7 +68,9 @@ GROUP = Kind(
 def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     """Take over the group that the VPC came with, and empty it."""
     if inputs.get("ingress") or inputs.get("egress"):
-        raise ValueError("the stand-in closes a default security group; it cannot put rules into it")
+        raise ValueError(
+            "the stand-in closes a default security group; it cannot put rules into it"
+        )
     wanted = [
         {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
         {"Name": "group-name", "Values": ["default"]},

@@ -7,7 +7,9 @@ from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 
 def _role(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name not in ("name", "assumeRolePolicy")}
+    rest = {
+        name: value for name, value in inputs.items() if name not in ("name", "assumeRolePolicy")
+    }
     return {
         **rest,
         "roleName": inputs["name"],
@@ -33,9 +35,7 @@ ROLE = Kind(
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=_role,
     ignored={"forceDetachPolicies": "only tells the provider how to delete"},
-    settings=(
-        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
-    ),
+    settings=(Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),),
     autoname="name",
     fixed_name="name",
     outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
@@ -88,7 +88,9 @@ ROLE_POLICY = Kind(
 
 
 def _attach(calls: Calls, _: Kind, inputs: Values) -> str:
-    calls("iam", "attach_role_policy", {"RoleName": inputs["role"], "PolicyArn": inputs["policyArn"]})
+    calls(
+        "iam", "attach_role_policy", {"RoleName": inputs["role"], "PolicyArn": inputs["policyArn"]}
+    )
     return f"{inputs['role']}/{inputs['policyArn']}"
 
 

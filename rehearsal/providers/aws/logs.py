@@ -11,9 +11,7 @@ def _group(inputs: Values) -> Values:
 
 
 def _look(subject: Subject) -> Values | None:
-    answer = subject.calls(
-        "logs", "describe_log_groups", {"logGroupNamePrefix": subject.identity}
-    )
+    answer = subject.calls("logs", "describe_log_groups", {"logGroupNamePrefix": subject.identity})
     groups = [group for group in answer["logGroups"] if group["logGroupName"] == subject.identity]
     return dict(groups[0]) if groups else None
 

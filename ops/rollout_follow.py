@@ -1,0 +1,152 @@
+"""Follows one roll-out to its end: look, judge, tell, wait, and look again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from ops import rollout_text as words
+from ops.aws import AwsProblem
+from ops.rollout_verdict import Memory, Outcome, Patience, Verdict, judge
+from ops.rollout_view import Asks, Event, View, Wanted, look
+from ops.texts import Text, t
+
+POLL_SECONDS = 3.0
+SETTLE_LOOKS = 5
+"""Looks in which ECS may not yet show an update."""
+PASSING = frozenset({"throttled", "unreachable"})
+"""Problems with AWS that may pass by themselves; credentials, say, do not get better by waiting."""
+BLIND_LOOKS = 5
+"""Looks in a row that may fail with a passing problem."""
+QUIET_SECONDS = 30.0
+"""How long nothing is said while nothing changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often to look, in seconds of the wall, and how much faster than the wall AWS's clock runs.
+
+    On AWS itself the speed is 1. A rehearsal compresses AWS's waits; limits and the times that are
+    shown are always AWS's.
+    """
+
+    poll: float = POLL_SECONDS
+    speed: float = 1.0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Pace:
+        """From CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets.
+
+        ValueError names a variable that is no number above 0.
+        """
+        return cls(
+            poll=_positive(environment, "CAREAPP_POLL_SECONDS", POLL_SECONDS),
+            speed=_positive(environment, "CAREAPP_CLOCK_SPEED", 1.0),
+        )
+
+    def patience(self, minutes: float) -> Patience:
+        """A limit of some minutes of AWS's time."""
+        return Patience(limit=60 * minutes, settle=SETTLE_LOOKS * self.poll * self.speed)
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name}: {text!r} is not a number above 0; unset it or correct it")
+    return value
+
+
+class Tells(Protocol):
+    """Where the progress is shown."""
+
+    def moment(self, text: Text) -> None:
+        """Of interest until the next one."""
+
+    def lasting(self, text: Text) -> None:
+        """Worth keeping in the record."""
+
+
+@dataclass
+class Reporter:
+    """Says what is new, at a calm rate."""
+
+    tells: Tells
+    wanted: Wanted
+    said: Text | None = None
+    said_at: float = 0.0
+    since: datetime | None = None
+    shown: set[str] = field(default_factory=set)
+
+    def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
+        for event in self._news(view):
+            self.tells.lasting(t("{at} ECS: {message}", at=f"{event.at:%H:%M:%S}", message=event.message))
+        line = words.progress(view, self.wanted, verdict)
+        if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
+            return
+        self.said, self.said_at = line, elapsed
+        self.tells.moment(words.timed(line, elapsed, limit))
+
+    def _news(self, view: View | None) -> list[Event]:
+        """Events of this roll-out only: none from before it, none of one that had ended earlier."""
+        mine = view.of(self.wanted.definition) if view else None
+        if view is None or (self.since is None and mine is None):
+            return []
+        if self.since is None and mine is not None:
+            self.since = mine.created
+            if mine.rollout == "COMPLETED":
+                self.shown |= {event.id for event in view.events}
+        news = [
+            event
+            for event in view.events
+            if self.since is not None and event.at >= self.since and event.id not in self.shown
+        ]
+        self.shown |= {event.id for event in news}
+        return news
+
+
+@dataclass(frozen=True)
+class End:
+    """How a roll-out ended, and what was seen last."""
+
+    verdict: Verdict
+    view: View | None
+
+
+async def follow(
+    session: Asks,
+    wanted: Wanted,
+    patience: Patience,
+    pace: Pace,
+    tells: Tells,
+    now: Callable[[], float] = time.monotonic,
+) -> End:
+    """Look until the verdict is final. AwsProblem when AWS cannot be asked, or not any more."""
+    reporter, memory, blind, begun = Reporter(tells, wanted), Memory(), 0, now()
+    while True:
+        try:
+            view = await asyncio.to_thread(look, session, wanted)
+        except AwsProblem as problem:
+            blind += 1
+            if problem.kind not in PASSING or blind >= BLIND_LOOKS:
+                raise
+            tells.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+        else:
+            blind, elapsed = 0, (now() - begun) * pace.speed
+            verdict, memory = judge(view, wanted, memory, elapsed, patience)
+            reporter.report(view, verdict, elapsed, patience.limit)
+            if verdict.final:
+                return End(verdict, view)
+        await asyncio.sleep(pace.poll)
+
+
+def succeeded(end: End) -> bool:
+    return end.verdict.outcome is Outcome.RUNS

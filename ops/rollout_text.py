@@ -1,0 +1,135 @@
+"""The words of a roll-out: its progress, and the block that a failed one ends with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ops.rollout_verdict import Outcome, Verdict
+from ops.rollout_view import View, Wanted, short
+from ops.texts import Text, t
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the service is, as the AWS command line is told."""
+
+    region: str
+    profile: str | None = None
+
+
+def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
+    """The state in a line, without the time: two equal lines mean that nothing has moved."""
+    if view is None:
+        return verdict.text
+    mine = view.of(wanted.definition)
+    return t(
+        "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
+        "targets {targets}; {why}",
+        revision=wanted.revision,
+        running=mine.running if mine else 0,
+        desired=view.desired,
+        pending=mine.pending if mine else 0,
+        failed=mine.failed if mine else 0,
+        targets=targets(view),
+        why=verdict.text,
+    )
+
+
+def targets(view: View) -> str:
+    """The target group's states with ELB's own words, counted: `1 healthy, 2 unhealthy (…)`."""
+    if not view.targets:
+        return "0"
+    states = Counter(
+        f"{target.state} ({target.reason})" if target.reason else target.state
+        for target in view.targets
+    )
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+
+def timed(text: Text, elapsed: float, limit: float) -> Text:
+    return t(
+        "{text} [{elapsed} of {limit}]", text=text, elapsed=clock(elapsed), limit=clock(limit)
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: `2:05`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
+    """The block of a roll-out at which nobody could look. `problem` names the way out, too."""
+    head = t(
+        "nobody knows whether {revision} runs: AWS could not be asked how its roll-out goes",
+        revision=wanted.revision,
+    )
+    after = t(
+        "What was changed is recorded. The next `pulumi up` looks again, with or without changes."
+    )
+    return _block(head.to(lang), problem, after.to(lang))
+
+
+def failed(
+    verdict: Verdict, view: View | None, wanted: Wanted, diagnosis: str, place: Place, lang: str
+) -> str:
+    """The block of a failed roll-out: what happened, the diagnosis, the way on."""
+    head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
+    serving = _serving(view, wanted)
+    if serving is not None:
+        head = f"{head}\n{serving.to(lang)}"
+    return _block(head, diagnosis, _way_on(verdict, wanted, place).to(lang))
+
+
+def _block(*parts: str) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip())
+
+
+def _serving(view: View | None, wanted: Wanted) -> Text | None:
+    others = [
+        each
+        for each in (view.deployments if view else ())
+        if each.definition != wanted.definition and each.running
+    ]
+    if not others:
+        return None
+    return t(
+        "Still running: {revision}, {running} of {desired} tasks.",
+        revision=short(others[0].definition),
+        running=others[0].running,
+        desired=others[0].desired,
+    )
+
+
+def _way_on(verdict: Verdict, wanted: Wanted, place: Place) -> Text:
+    if verdict.outcome is Outcome.GONE:
+        return t("What to do: `pulumi up --refresh` creates what is missing.")
+    if verdict.outcome is Outcome.REPLACED:
+        return t(
+            "What to do: let the other deployment end, agree on one version, then "
+            "`pulumi up --refresh` rolls this program's version out."
+        )
+    if verdict.outcome is Outcome.TOO_LATE:
+        return t(
+            "What to do: remove the cause above, or, if the app only needs longer, "
+            "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
+            "`pulumi up` goes on watching, and is red until {revision} runs.",
+            revision=wanted.revision,
+        )
+    return t(
+        "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
+        "definition, tell ECS to try again first, for it has given up:\n  {command}\n"
+        "Each `pulumi up` is red until {revision} runs.",
+        command=try_again(wanted, place),
+        revision=wanted.revision,
+    )
+
+
+def try_again(wanted: Wanted, place: Place) -> str:
+    """The command with which ECS tries a revision anew."""
+    profile = f" --profile {place.profile}" if place.profile else ""
+    return (
+        f"aws ecs update-service --region {place.region}{profile}"
+        f" --cluster {short(wanted.cluster)} --service {short(wanted.service)}"
+        f" --task-definition {wanted.revision} --force-new-deployment"
+    )

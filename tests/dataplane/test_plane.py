@@ -1,0 +1,133 @@
+"""The data plane as a whole: it starts or says why not, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.clock import Clock
+from rehearsal.control import hooks
+from rehearsal.data.balancer import PortTaken
+from rehearsal.data.plane import DataPlane
+from rehearsal.images import ImageNotFound
+
+ROOT = Path(__file__).parents[2]
+
+
+def alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def nothing(reference: str) -> Any:
+    raise ImageNotFound(reference)
+
+
+def plane(folder: Path, port: int | None) -> DataPlane:
+    return DataPlane(
+        folder=folder, clock=Clock(20), images=nothing, port=port, aws_endpoint="http://127.0.0.1:9"
+    )
+
+
+def hooked() -> int:
+    tables = (hooks.registry.before, hooks.registry.after)
+    return len(hooks.registry.instead) + sum(
+        len(each) for table in tables for each in table.values()
+    )
+
+
+def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    before = hooked()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is in use: choose another"):
+            plane(tmp_path, port).start()
+    assert hooked() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_can_start_again_after_it_was_stopped_twice(tmp_path: Path) -> None:
+    before = hooked()
+    for _ in range(2):
+        made = plane(tmp_path, 0)
+        made.start()
+        assert hooked() > before
+        made.stop()
+        made.stop()
+        assert hooked() == before
+        assert made.describe() == {"listeners": [], "databases": [], "tasks": []}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopping_ends_every_process_listener_and_file(cloud: Any) -> None:
+    cloud.everything()
+    cloud.database()
+    cloud.service(cloud.task_definition(), desired=2)
+    cloud.rolled_out()
+    seen = cloud.plane.describe()
+    pids = [pid for task in seen["tasks"] for pid in task["pid"]]
+    pids += [row["pid"] for row in seen["databases"]]
+    port = int(seen["listeners"][0]["url"].rsplit(":", 1)[1])
+    assert len(pids) == 3
+    assert all(alive(pid) for pid in pids)
+
+    began = time.monotonic()
+    cloud.plane.stop()
+
+    assert time.monotonic() - began < 10
+    assert not any(alive(pid) for pid in pids)
+    assert list(cloud.plane._given.iterdir()) == []
+    places = [("127.0.0.1", port), *((task["address"], 3000) for task in seen["tasks"])]
+    for place in places:
+        with socket.socket() as probe:
+            assert probe.connect_ex(place) != 0
+
+
+CLOUD = """
+    import sys
+    sys.path[:0] = [{root!r}, {tests!r}]
+    import conftest
+    for stack in conftest._cloud(20.0):
+        stack.everything()
+        stack.database()
+        stack.service(stack.task_definition())
+        stack.rolled_out()
+        seen = stack.plane.describe()
+        pids = [p for t in seen["tasks"] for p in t["pid"]] + [d["pid"] for d in seen["databases"]]
+        print(*pids, *stack.plane._given.iterdir(), flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along() -> None:
+    text = textwrap.dedent(CLOUD).format(root=str(ROOT), tests=str(Path(__file__).parent))
+    with subprocess.Popen(
+        [sys.executable, "-c", text],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": tempfile.gettempdir()},
+    ) as process:
+        assert process.stdout is not None
+        *pids, folder = process.stdout.readline().split()
+        assert len(pids) == 2
+        assert all(alive(int(pid)) for pid in pids)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        end = time.monotonic() + 10
+        while time.monotonic() < end and (
+            any(alive(int(pid)) for pid in pids) or Path(folder).exists()
+        ):
+            time.sleep(0.05)
+        assert not any(alive(int(pid)) for pid in pids)
+        assert not Path(folder).exists()

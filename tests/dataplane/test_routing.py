@@ -1,0 +1,91 @@
+"""Listener rules: conditions, priorities and redirects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rehearsal.data.routing import Request, Rule, choose, location, matches
+
+REQUEST = Request(
+    method="GET",
+    path="/shop/items",
+    query="kind=Tea&empty=",
+    host="Shop.example:8080",
+    headers=[("x-kind", "Green"), ("host", "shop.example:8080")],
+    client="192.0.2.44",
+)
+
+
+def condition(field: str, config: str, **values: Any) -> dict[str, Any]:
+    return {"Field": field, config: values}
+
+
+@pytest.mark.parametrize(
+    ("given", "holds"),
+    [
+        ({"Field": "path-pattern", "Values": ["/shop/*"]}, True),
+        ({"Field": "path-pattern", "Values": ["/SHOP/*"]}, False),
+        ({"Field": "path-pattern", "Values": ["/shop/item?"]}, True),
+        ({"Field": "path-pattern", "Values": ["/shop/item[s]"]}, False),
+        (condition("path-pattern", "PathPatternConfig", Values=["/x", "/shop/items"]), True),
+        (condition("host-header", "HostHeaderConfig", Values=["SHOP.example"]), True),
+        (condition("host-header", "HostHeaderConfig", Values=["*.shop.example"]), False),
+        (condition("http-request-method", "HttpRequestMethodConfig", Values=["POST"]), False),
+        (
+            condition("http-header", "HttpHeaderConfig", HttpHeaderName="X-Kind", Values=["gr*"]),
+            True,
+        ),
+        (condition("http-header", "HttpHeaderConfig", HttpHeaderName="X-No", Values=["*"]), False),
+        (
+            condition("query-string", "QueryStringConfig", Values=[{"Key": "KIND", "Value": "t*"}]),
+            True,
+        ),
+        (condition("query-string", "QueryStringConfig", Values=[{"Value": "coffee"}]), False),
+        (condition("source-ip", "SourceIpConfig", Values=["192.0.2.0/24"]), True),
+        (condition("source-ip", "SourceIpConfig", Values=["198.51.100.0/24"]), False),
+    ],
+)
+def test_each_kind_of_condition(given: dict[str, Any], holds: bool) -> None:
+    assert matches(given, REQUEST) is holds
+
+
+def test_a_condition_that_no_balancer_knows_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'moon-phase'"):
+        matches({"Field": "moon-phase"}, REQUEST)
+
+
+def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> None:
+    both = [
+        {"Field": "path-pattern", "Values": ["/shop/*"]},
+        {"Field": "host-header", "Values": ["other"]},
+    ]
+    rules = [
+        Rule(1 << 30, (), ({"Type": "default"},)),
+        Rule(20, ({"Field": "path-pattern", "Values": ["/shop/*"]},), ({"Type": "twenty"},)),
+        Rule(5, tuple(both), ({"Type": "five"},)),
+        Rule(30, ({"Field": "path-pattern", "Values": ["*"]},), ({"Type": "thirty"},)),
+    ]
+    assert choose(rules, REQUEST).priority == 20
+    assert choose(rules, replace(REQUEST, path="/")).priority == 30
+    assert choose(rules[:3], replace(REQUEST, path="/")).priority == 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("config", "leads_to"),
+    [
+        (
+            {"Protocol": "HTTPS", "Port": "443"},
+            "https://Shop.example/shop/items?kind=Tea&empty=",
+        ),
+        ({"Host": "www.#{host}"}, "http://www.Shop.example/shop/items?kind=Tea&empty="),
+        (
+            {"Path": "/new/#{path}", "Query": "from=#{port}", "Port": "8443"},
+            "http://Shop.example:8443/new/shop/items?from=80",
+        ),
+    ],
+)
+def test_a_redirect_keeps_what_it_does_not_change(config: dict[str, str], leads_to: str) -> None:
+    assert location(config, REQUEST, "HTTP", 80) == leads_to

@@ -1,0 +1,277 @@
+"""The service scheduler under random histories: what must hold whatever happens."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rehearsal.data import ecs_happenings as happen
+from rehearsal.data.ecs_core import step
+from rehearsal.data.ecs_state import Breaker, Revision, Service, Settings, Task
+
+GROUP = "tg"
+TICK = 5.0
+FATES = ("good", "sick", "crash", "no start", "flaps")
+
+
+@dataclass
+class World:
+    """Answers every action as processes and health checks would; remembers what it saw."""
+
+    service: Service
+    fates: Any
+    now: float = 0.0
+    pending: list[Any] = field(default_factory=list)
+    fate_of: dict[str, str] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    attached: set[str] = field(default_factory=set)
+    messages: list[str] = field(default_factory=list)
+    kept: int = 0
+
+    def tick(self, *extra: Any) -> None:
+        happenings, self.pending = [*self.pending, *extra], []
+        for action in step(self.service, self.now, happenings):
+            self.answer(action)
+        self.messages += [event.message for event in self.service.events[len(self.messages) :]]
+        self.now += TICK
+
+    def answer(self, action: Any) -> None:
+        task = action.task
+        match action:
+            case happen.Attach():
+                self.attached.add(task)
+                known = self.service.task(task)
+                assert known is not None
+                self.fate_of[task] = self.fates(known.task_definition)
+            case happen.Launch():
+                if self.fate_of[task] == "no start":
+                    self.pending.append(happen.FailedToStart(task, "CannotPullContainerError"))
+                else:
+                    self.running.add(task)
+                    self.pending.append(happen.Launched(task))
+            case happen.Register():
+                self.register(task)
+            case happen.Deregister():
+                self.pending.append(happen.Drained(task))
+            case happen.Kill():
+                self.running.discard(task)
+                self.pending.append(happen.Ended(task))
+            case happen.Detach():
+                self.attached.discard(task)
+
+    def register(self, task: str) -> None:
+        match self.fate_of[task]:
+            case "crash":
+                self.running.discard(task)
+                self.pending.append(happen.Exited(task))
+            case "sick":
+                self.pending.append(
+                    happen.TargetChanged(task, GROUP, "unhealthy", "Request timed out")
+                )
+            case "flaps":
+                self.pending.append(happen.TargetChanged(task, GROUP, "healthy"))
+                self.fate_of[task] = "sick later"
+            case _:
+                self.pending.append(happen.TargetChanged(task, GROUP, "healthy"))
+
+    def settle(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.tick()
+
+
+def new_world(fates: Any) -> World:
+    numbers = itertools.count(1)
+    service = Service(
+        name="s", settings=Settings(desired=0), new_id=lambda: f"{next(numbers):032x}"
+    )
+    return World(service, fates)
+
+
+def alive(service: Service) -> list[Task]:
+    return [task for task in service.tasks if task.alive]
+
+
+def healthy(task: Task) -> bool:
+    return task.alive and task.targets.get(GROUP, ("",))[0] == "healthy"
+
+
+shapes = st.builds(
+    lambda desired, percents, grace, rollback: Settings(
+        desired=desired,
+        minimum_percent=percents[0],
+        maximum_percent=percents[1],
+        grace=grace,
+        breaker=Breaker(enable=True, rollback=rollback),
+        target_groups=(GROUP,),
+    ),
+    st.integers(1, 5),
+    st.sampled_from([(100, 200), (50, 200), (0, 100), (50, 150), (0, 200), (100, 150)]),
+    st.sampled_from([0.0, 60.0]),
+    st.booleans(),
+).filter(lambda shape: shape.lower < shape.upper)
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["wait", "exit", "sicken", "stop", "update", "force"]), st.integers(0, 9)
+    ),
+    max_size=25,
+)
+
+
+def begin(world: World, shape: Settings) -> None:
+    world.tick(happen.Updated(shape, Revision(task_definition="app:1")))
+
+
+@settings(max_examples=150, deadline=None)
+@given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
+def test_no_history_ever_breaks_the_rules(
+    shape: Settings, history: Any, fates: Any
+) -> None:
+    cycle = itertools.cycle(fates)
+    world = new_world(lambda _: next(cycle))
+    begin(world, shape)
+    for kind, number in history:
+        happened: list[Any] = []
+        running = [task for task in alive(world.service) if task.status == "RUNNING"]
+        if kind == "exit" and running:
+            happened = [happen.Exited(running[number % len(running)].id)]
+        elif kind == "sicken" and running:
+            task = running[number % len(running)].id
+            happened = [happen.TargetChanged(task, GROUP, "unhealthy", "Request timed out")]
+        elif kind == "stop" and running:
+            happened = [happen.StopAsked(running[number % len(running)].id, "by hand")]
+        elif kind in ("update", "force"):
+            happened = [happen.Updated(shape, Revision(task_definition=f"app:{number}"))]
+        for moment in range(1 + number):
+            seen = len(world.service.events)
+            world.tick(*(happened if moment == 0 else ()))
+            assert len(world.service.events) >= seen, "an event was lost"
+            assert len(alive(world.service)) <= shape.upper
+            held = {task.id for task in world.service.tasks if task.status != "STOPPED"}
+            assert world.attached == held
+            lost = world.running - {task.id for task in world.service.tasks}
+            assert not lost, "a process runs that no task knows"
+    world.settle(3000)
+    # Whatever comes now is good: an ended deployment is completed or failed, never in between.
+    world.fates = lambda _: "good"
+    for task, fate in list(world.fate_of.items()):
+        world.fate_of[task] = "good" if fate.startswith("sick") else fate
+    world.settle(4000)
+    assert world.service.primary.rollout in ("COMPLETED", "FAILED")
+    if world.service.primary.rollout == "COMPLETED":
+        assert len(alive(world.service)) == shape.desired
+        assert len(world.service.deployments) == 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.integers(1, 3))
+def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: int) -> None:
+    world = new_world(lambda _: "good")
+    begin(world, shape)
+    world.settle(200)
+    for number in range(rolls):
+        world.tick(happen.Updated(shape, Revision(task_definition=f"app:{number + 2}")))
+        for _ in range(80):
+            world.tick()
+            assert sum(healthy(task) for task in world.service.tasks) >= shape.lower
+    assert world.service.primary.rollout == "COMPLETED"
+    assert world.service.primary.revision.task_definition == f"app:{rolls + 1}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes, st.sampled_from(["sick", "crash", "no start"]))
+def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
+    shape: Settings, fate: str
+) -> None:
+    world = new_world(lambda _: "good")
+    begin(world, shape)
+    world.settle(300)
+    first = world.service.primary.id
+    world.fates = lambda definition: fate if definition == "app:2" else "good"
+    world.tick(happen.Updated(shape, Revision(task_definition="app:2")))
+    for _ in range(20000):
+        world.tick()
+        bad = next(
+            each for each in world.service.history if each.revision.task_definition == "app:2"
+        )
+        if bad.rollout == "FAILED":
+            break
+    assert bad.reason == "ECS deployment circuit breaker: tasks failed to start."
+    world.settle(500)
+    if shape.breaker.rollback:
+        assert world.service.primary.id == first
+        assert (world.service.primary.rollout, bad.rollback) == ("COMPLETED", "SUCCESSFUL")
+        assert {task.task_definition for task in alive(world.service)} == {"app:1"}
+    else:
+        assert (world.service.primary.id, bad.rollback) == (bad.id, None)
+
+
+def test_a_configuration_that_leaves_no_room_is_said_once_and_changes_nothing() -> None:
+    shape = Settings(desired=1, minimum_percent=100, maximum_percent=100, target_groups=(GROUP,))
+    world = new_world(lambda _: "good")
+    begin(world, shape)
+    world.settle(300)
+    world.tick(happen.Updated(shape, Revision(task_definition="app:2")))
+    world.settle(600)
+    stuck = "was unable to stop or start tasks during a deployment because of the service"
+    assert sum(stuck in message for message in world.messages) == 1
+    assert [task.task_definition for task in alive(world.service)] == ["app:1"]
+    assert world.service.primary.rollout == "IN_PROGRESS"
+
+
+def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
+    shape = Settings(desired=1, target_groups=(GROUP,))
+    world = new_world(lambda _: "no start")
+    begin(world, shape)
+    world.settle(2500)
+    made = [task.created_at for task in world.service.tasks]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(made)]
+    assert gaps[:2] == [30.0, 30.0]
+    assert gaps[2:7] == [90.0, 150.0, 270.0, 510.0, 930.0]
+
+
+def test_a_sick_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
+    shape = Settings(desired=1, target_groups=(GROUP,))
+    world = new_world(lambda _: "good")
+    begin(world, shape)
+    world.settle(300)
+    (task,) = alive(world.service)
+    world.tick(happen.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
+    both = len(alive(world.service))
+    world.settle(300)
+    assert both == 2
+    replaced = " Amazon ECS replaced 1 tasks due to an unhealthy status."
+    assert sum(message.endswith(replaced) for message in world.messages) == 1
+    old = world.service.task(task.id)
+    assert old is not None
+    assert old.stopped_reason == f"Task failed ELB health checks in (target-group {GROUP})"
+    assert len(alive(world.service)) == 1
+
+
+def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
+    world = new_world(lambda _: "good")
+    begin(world, Settings(desired=1))
+    started = None
+    while world.service.primary.rollout == "IN_PROGRESS":
+        world.tick()
+        started = world.service.tasks[0].started_at
+    assert started is not None
+    assert world.service.primary.finished_at == started + 40
+
+
+def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200() -> None:
+    assert [Breaker().threshold(n) for n in (1, 6, 7, 20, 1000)] == [3, 3, 4, 10, 200]
+
+
+def test_a_deleted_service_drains_and_ends_inactive() -> None:
+    world = new_world(lambda _: "good")
+    begin(world, Settings(desired=2, target_groups=(GROUP,)))
+    world.settle(300)
+    world.tick(happen.Deleted())
+    assert world.service.status == "DRAINING"
+    world.settle(200)
+    assert (world.service.status, world.attached, world.running) == ("INACTIVE", set(), set())

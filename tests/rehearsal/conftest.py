@@ -1,0 +1,71 @@
+"""The commands as a user types them, each test run in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rehearsal.paths import ROOT, Home
+
+
+class Careapp:
+    """``./careapp`` without its set-up of the venv, which the tooling tier tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(folder / "home")
+        self.environment = {**os.environ, "CAREAPP_HOME": str(self.home.folder)}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "rehearsal", *words]
+
+    def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
+        settings = {"capture_output": True, "text": True, "timeout": 300, **more}
+        return subprocess.run(self.command(*words), cwd=ROOT, env=self.environment, **settings)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """In the background, in a process group of its own, as a terminal would start it."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("shell", "--tasks", "process", "--port", "0", "--", *words)
+
+    def facts(self) -> dict:
+        return json.loads(self.run("cloud", "status", "--json").stdout)
+
+
+@pytest.fixture
+def careapp(tmp_path: Path) -> Iterator[Careapp]:
+    careapp = Careapp(tmp_path)
+    yield careapp
+    careapp.run("cloud", "stop")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
+    """A local cloud with both stages up, by the four commands."""
+    careapp = Careapp(tmp_path_factory.mktemp("running"))
+    try:
+        for words in (
+            ("pulumi", "stack", "init", "poc"),
+            ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview"),
+            ("pulumi", "config", "set", "ecsEnabled", "true"),
+            ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview"),
+        ):
+            done = careapp.shell(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+        yield careapp
+    finally:
+        careapp.run("cloud", "stop")

@@ -1,0 +1,118 @@
+"""``./careapp rehearse``: both stages and back, by one command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+
+def processes(word):
+    """The processes whose command line or environment names ``word``, but for this one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if word.encode() in text and int(folder.name) != os.getpid():
+            found.append(text.split(b"\0PATH")[0][:200])
+    return found
+
+
+def assert_nothing_left(careapp):
+    assert processes(str(careapp.home.folder)) == []
+    left = {item.name for item in careapp.home.folder.iterdir()}
+    assert left <= {"cloud.log", "cloud.lock"}
+
+
+def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_path):
+    file = tmp_path / "report.json"
+    done = careapp.run(
+        "rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text())
+    stage1, stage2 = report["stages"]
+    assert stage1["name"] == "stage1"
+    assert (stage1["updated"], stage1["replaced"], stage1["deleted"]) == (0, 0, 0)
+    assert stage1["created"] > 40
+    assert {key: stage2[key] for key in ("name", "updated", "replaced", "deleted")} == {
+        "name": "stage2",
+        "updated": 0,
+        "replaced": 0,
+        "deleted": 0,
+    }
+    assert stage2["unchanged"] == stage1["created"]
+    assert report["page"]["status"] == 200
+    assert report["destroy"]["deleted"] == stage1["created"] + stage2["created"]
+    assert report["destroy"]["left"] == 0
+    assert "error" not in report
+    assert_nothing_left(careapp)
+
+
+def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
+    done = careapp.run(
+        "rehearse", "--exit", "--until", "stage1", "--tasks", "process", "--port", "0"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "answers 503: ECS is off, and how to turn it on" in done.stdout
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
+    child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
+    for line in child.stdout:
+        if "aws:ec2:Subnet" in line and "created" in line:
+            break
+    os.killpg(child.pid, kind)
+    said = child.communicate(timeout=120)[0]
+    assert child.returncode in (130, 143), said
+    assert_nothing_left(careapp)
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", port)
+    assert done.returncode == 1
+    assert port in done.stdout + done.stderr
+    assert "--port" in done.stdout + done.stderr
+    assert_nothing_left(careapp)
+
+
+def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+    done = careapp.run("rehearse", "--exit", "--tasks", "process")
+    assert done.returncode == 1
+    assert "a local cloud already runs in" in done.stderr
+    assert "./careapp cloud stop" in done.stderr
+
+
+def test_the_local_cloud_survives_a_clients_ctrl_c_and_ends_when_told(careapp):
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+    before = careapp.facts()["pid"]
+    child = careapp.start("shell", "--", "sleep", "60")
+    time.sleep(2)
+    os.killpg(child.pid, signal.SIGINT)
+    child.communicate(timeout=30)
+    assert careapp.facts()["pid"] == before
+    assert careapp.run("cloud", "stop").returncode == 0
+    assert careapp.run("cloud", "status").returncode == 1
+    assert_nothing_left(careapp)
+
+
+def test_a_killed_cloud_leaves_no_process_and_the_next_one_starts(careapp):
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+    os.kill(careapp.facts()["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while processes(str(careapp.home.folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert processes(str(careapp.home.folder)) == []
+    assert careapp.run("cloud", "status").returncode == 1
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0

@@ -1,0 +1,115 @@
+"""``./careapp shell``: the hand-over note's own commands, against the local cloud."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import urllib.request
+
+import pytest
+
+CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
+BOTO3 = """
+import boto3, json
+ecs, elb, logs, rds = map(boto3.client, ("ecs", "elbv2", "logs", "rds"))
+service = ecs.describe_services(cluster="careapp-poc-cluster", services=["careapp-poc-service"])["services"][0]
+group = elb.describe_target_groups(Names=["careapp-poc-tg"])["TargetGroups"][0]["TargetGroupArn"]
+health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+events = logs.filter_log_events(logGroupName="/ecs/careapp-poc")["events"]
+[database] = rds.describe_db_instances()["DBInstances"]
+tasks = ecs.list_tasks(cluster="careapp-poc-cluster", serviceName="careapp-poc-service")["taskArns"]
+described = ecs.describe_tasks(cluster="careapp-poc-cluster", tasks=tasks)["tasks"]
+print(json.dumps({
+    "service": [service["status"], service["runningCount"], service["desiredCount"]],
+    "rollout": service["deployments"][0]["rolloutState"],
+    "events": [event["message"] for event in service["events"]],
+    "health": [item["TargetHealth"]["State"] for item in health],
+    "log": [event["message"] for event in events],
+    "database": [database["DBInstanceStatus"], database["EngineVersion"].split(".")[0]],
+    "tasks": [[task["lastStatus"], task["containers"][0]["lastStatus"]] for task in described],
+}))
+"""
+
+
+def aws(running, *words):
+    done = running.shell("aws", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def page(running, path="/"):
+    [listener] = running.facts()["state"]["listeners"]
+    with urllib.request.urlopen(listener["url"] + path, timeout=10) as answer:
+        return answer.status, answer.read().decode()
+
+
+def test_boto3_sees_what_the_note_looks_at(running):
+    done = running.shell(sys.executable, "-c", BOTO3)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["service"] == ["ACTIVE", 1, 1]
+    assert seen["rollout"] == "COMPLETED"
+    assert seen["health"] == ["healthy"]
+    assert seen["database"] == ["available", "17"]
+    assert seen["tasks"] == [["RUNNING", "RUNNING"]]
+    assert any("has reached a steady state" in event for event in seen["events"])
+    assert any('"port": 3000' in line or '"port":3000' in line for line in seen["log"])
+
+
+@pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
+def test_the_notes_own_aws_commands_answer(running):
+    query = "services[0].[serviceName,status,runningCount,desiredCount]"
+    words = ("describe-services", "--cluster", CLUSTER, "--services", SERVICE, "--query", query)
+    assert SERVICE in aws(running, "ecs", *words, "--output", "table")
+    query = "TargetGroups[0].TargetGroupArn"
+    words = ("describe-target-groups", "--names", "careapp-poc-tg", "--query", query)
+    group = aws(running, "elbv2", *words, "--output", "text").strip()
+    query = "TargetHealthDescriptions[].[Target.Id,TargetHealth.State,TargetHealth.Reason]"
+    words = ("describe-target-health", "--target-group-arn", group, "--query", query)
+    assert "healthy" in aws(running, "elbv2", *words, "--output", "table")
+    words = ("describe-log-streams", "--log-group-name", LOG_GROUP, "--max-items", "5")
+    assert "app/app/" in aws(running, "logs", *words)
+
+
+def test_the_page_shows_rows_of_the_database_and_who_answered(running):
+    status, text = page(running)
+    [task] = running.facts()["state"]["tasks"]
+    assert status == 200
+    assert task["id"] in text
+    status, text = page(running, "/health")
+    assert (status, json.loads(text)) == (200, {"status": "healthy"})
+    status, text = page(running, "/health/db")
+    assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
+
+
+def test_a_second_up_changes_nothing(running):
+    done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "created" not in done.stdout
+    assert "unchanged" in done.stdout
+
+
+def test_two_tasks_run_at_once_behind_one_balancer(running):
+    words = ("pulumi", "config", "set", "desiredCount", "2")
+    assert running.shell(*words).returncode == 0
+    done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tasks = {task["id"] for task in running.facts()["state"]["tasks"]}
+    seen = set()
+    for _ in range(40):
+        _, text = page(running)
+        seen |= {task for task in tasks if task in text}
+    assert (len(tasks), seen) == (2, tasks)
+
+
+def test_the_users_own_stack_file_is_not_written(running):
+    from rehearsal.paths import ROOT
+
+    assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()
+    assert "ecsEnabled: true" not in (ROOT / "Pulumi.poc.yaml").read_text()
+
+
+def test_an_exit_code_comes_through(running):
+    assert running.shell("sh", "-c", "exit 7").returncode == 7
+    assert running.shell("no-such-program").returncode == 127
