@@ -8,6 +8,7 @@ from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
 from infra.settings import Settings
+from ops import rollout
 
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
@@ -56,3 +57,4 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
+    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
-# Nothing here may import boto3 before it is needed: a preview must not wait for it.
-from ops.texts import Text, language
+from ops.texts import Text, language, t
+
+if TYPE_CHECKING:
+    import pulumi_aws as aws
+
+    from ops.aws import Session
+
+# What looks at AWS is imported by the functions below: a preview must not wait for boto3.
+
+NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
+BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
 
 
 class RolloutFailed(pulumi.RunError):
@@ -18,47 +28,82 @@ class RolloutFailed(pulumi.RunError):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rollout:
-    """What to follow. The ARNs are outputs of the service itself, so they wait for its update."""
+def gate(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> None:
+    """Hold this `pulumi up` until the service's roll-out has ended; RolloutFailed ends it red.
 
-    stack: str
-    region: str
-    minutes: int
-    resource: pulumi.Resource
-    cluster: pulumi.Output[str]
-    service: pulumi.Output[str]
-    definition: pulumi.Output[str]
-    target_group: pulumi.Output[str]
-
-
-def gate(rollout: Rollout) -> None:
-    """Hold this `pulumi up` until the roll-out has ended; RolloutFailed ends it red.
-
-    Pulumi runs this after the program has declared everything and its outputs are recorded, on
-    every update, changed or not. It only reads, so an interrupt leaves nothing half done. While
-    it waits the engine keeps replaced resources, so that a rollback finds its old revision.
+    Pulumi runs this after the program has declared everything, on every update, changed or not,
+    and records resources and outputs all the same. It only reads, so an interrupt leaves nothing
+    half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
     """
     if not pulumi.runtime.is_dry_run():
-        pulumi.run(lambda: _wait(rollout))
+        pulumi.run(lambda: _wait(service, target_group, minutes))
 
 
-async def _wait(rollout: Rollout) -> None:
+async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> None:
     arns = await pulumi.Output.all(
-        cluster=rollout.cluster,
-        service=rollout.service,
-        definition=rollout.definition,
-        target_group=rollout.target_group,
+        # Outputs of the service itself: they are there only when it has been updated.
+        cluster=service.cluster,
+        service=service.id,
+        definition=service.task_definition,
+        target_group=target_group,
     ).future()
     if not arns:
-        pulumi.log.warn(
-            "the service is not part of this update, so no roll-out was looked at", rollout.resource
-        )
+        pulumi.log.warn(NOT_PART.to(language()), service)
         return
+    try:
+        await _follow(arns, minutes, Log(service, language()))
+    except RolloutFailed:
+        raise
+    except Exception as mistake:
+        why = f"{type(mistake).__name__}: {mistake}"
+        raise RolloutFailed(f"{BROKEN.to(language())} {why}") from mistake
+
+
+async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
+    from ops import rollout_text as words
+    from ops.aws import AwsProblem, Session
+    from ops.rollout_follow import Pace, follow, succeeded
     from ops.rollout_view import Wanted
 
-    await _follow(rollout, Wanted(**arns))
+    wanted, pace, config = Wanted(**arns), Pace.of(), pulumi.Config("aws")
+    session = Session(config.require("region"), config.get("profile"))
+    try:
+        end = await follow(session, wanted, pace.patience(minutes), pace, log)
+    except AwsProblem as problem:
+        said = words.unconfirmed(wanted, problem.as_text(log.lang), log.lang)
+        raise RolloutFailed(said) from problem
+    if succeeded(end):
+        log.moment(end.verdict.text)
+        return
+    place = words.Place(region=session.region, profile=session.profile)
+    found = ""
+    if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
+        log.moment(t("it failed; looking for the cause"))
+        found = await asyncio.to_thread(diagnosis, pulumi.get_stack(), session, log.lang)
+    raise RolloutFailed(words.failed(end, wanted, found, place, log.lang))
 
 
-async def _follow(rollout: Rollout, wanted: Wanted) -> None:
-    ...
+def diagnosis(stack: str, session: Session, lang: str) -> str:
+    """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
+    try:
+        from ops.doctor import diagnose
+        from ops.names import StackNames
+
+        return diagnose(StackNames.of(stack), session).as_text(lang)
+    except Exception as mistake:
+        why = f"{type(mistake).__name__}: {mistake}"
+        return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why).to(lang)
+
+
+@dataclass(frozen=True)
+class Log:
+    """Pulumi's log: lines about the service. The engine shows passing ones beside it."""
+
+    resource: pulumi.Resource
+    lang: str
+
+    def moment(self, text: Text) -> None:
+        pulumi.log.info(text.to(self.lang), self.resource, ephemeral=True)
+
+    def lasting(self, text: Text) -> None:
+        pulumi.log.info(text.to(self.lang), self.resource)

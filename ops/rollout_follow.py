@@ -12,15 +12,18 @@ from typing import Protocol
 
 from ops import rollout_text as words
 from ops.aws import AwsProblem
-from ops.rollout_verdict import Memory, Outcome, Patience, Verdict, judge
+from ops.rollout_verdict import End, Memory, Outcome, Patience, Verdict, judge
 from ops.rollout_view import Asks, Event, View, Wanted, look
 from ops.texts import Text, t
 
 POLL_SECONDS = 3.0
 SETTLE_LOOKS = 5
 """Looks in which ECS may not yet show an update."""
-PASSING = frozenset({"throttled", "unreachable"})
-"""Problems with AWS that may pass by themselves; credentials, say, do not get better by waiting."""
+PASSING_KINDS = frozenset({"throttled", "unreachable"})
+PASSING_CODES = frozenset(
+    {"InternalError", "InternalFailure", "ServerException", "ServiceUnavailable"}
+)
+"""AWS's own failures (botocore, CommonErrors; ECS's ServerException)."""
 BLIND_LOOKS = 5
 """Looks in a row that may fail with a passing problem."""
 QUIET_SECONDS = 30.0
@@ -88,7 +91,9 @@ class Reporter:
 
     def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
         for event in self._news(view):
-            self.tells.lasting(t("{at} ECS: {message}", at=f"{event.at:%H:%M:%S}", message=event.message))
+            self.tells.lasting(
+                t("{at} ECS: {message}", at=f"{event.at:%H:%M:%S}", message=event.message)
+            )
         line = words.progress(view, self.wanted, verdict)
         if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
             return
@@ -113,14 +118,6 @@ class Reporter:
         return news
 
 
-@dataclass(frozen=True)
-class End:
-    """How a roll-out ended, and what was seen last."""
-
-    verdict: Verdict
-    view: View | None
-
-
 async def follow(
     session: Asks,
     wanted: Wanted,
@@ -136,7 +133,7 @@ async def follow(
             view = await asyncio.to_thread(look, session, wanted)
         except AwsProblem as problem:
             blind += 1
-            if problem.kind not in PASSING or blind >= BLIND_LOOKS:
+            if not may_pass(problem) or blind >= BLIND_LOOKS:
                 raise
             tells.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
         else:
@@ -146,6 +143,11 @@ async def follow(
             if verdict.final:
                 return End(verdict, view)
         await asyncio.sleep(pace.poll)
+
+
+def may_pass(problem: AwsProblem) -> bool:
+    """Whether waiting may help; it does not with, say, expired credentials."""
+    return problem.kind in PASSING_KINDS or problem.code in PASSING_CODES
 
 
 def succeeded(end: End) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from ops.rollout_verdict import Outcome, Verdict
+from ops.rollout_verdict import End, Outcome, Verdict
 from ops.rollout_view import View, Wanted, short
 from ops.texts import Text, t
 
@@ -48,9 +48,7 @@ def targets(view: View) -> str:
 
 
 def timed(text: Text, elapsed: float, limit: float) -> Text:
-    return t(
-        "{text} [{elapsed} of {limit}]", text=text, elapsed=clock(elapsed), limit=clock(limit)
-    )
+    return t("{text} [{elapsed} of {limit}]", text=text, elapsed=clock(elapsed), limit=clock(limit))
 
 
 def clock(seconds: float) -> str:
@@ -70,12 +68,15 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
     return _block(head.to(lang), problem, after.to(lang))
 
 
-def failed(
-    verdict: Verdict, view: View | None, wanted: Wanted, diagnosis: str, place: Place, lang: str
-) -> str:
+WORTH_A_DIAGNOSIS = frozenset({Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.TOO_LATE})
+"""The others, a deleted service say, are a cause themselves."""
+
+
+def failed(end: End, wanted: Wanted, diagnosis: str, place: Place, lang: str) -> str:
     """The block of a failed roll-out: what happened, the diagnosis, the way on."""
+    verdict = end.verdict
     head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
-    serving = _serving(view, wanted)
+    serving = _serving(end.view, wanted)
     if serving is not None:
         head = f"{head}\n{serving.to(lang)}"
     return _block(head, diagnosis, _way_on(verdict, wanted, place).to(lang))

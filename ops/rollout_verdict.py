@@ -36,6 +36,14 @@ class Verdict:
         return self.outcome is not Outcome.GOING
 
 
+@dataclass(frozen=True)
+class End:
+    """How a roll-out ended, and what was seen last."""
+
+    verdict: Verdict
+    view: View | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Patience:
     """How long things may take, in seconds on AWS's side.
@@ -86,7 +94,7 @@ def _late(verdict: Verdict, wanted: Wanted, patience: Patience) -> Text:
 
 def _seen(view: View | None, wanted: Wanted, *, sure: bool) -> Verdict:
     """What one look shows. Until `sure`, what is not there may only not be shown yet."""
-    if view is None or view.status != "ACTIVE":
+    if view is None:
         return _missing(wanted) if sure else _going(t("ECS does not show the service yet"))
     mine, primary = view.of(wanted.definition), view.primary
     if mine is not None and mine.rollout == "FAILED":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from ops.aws import AwsProblem
+
 AT_ONCE = 100
 """Tasks that one DescribeTasks takes (botocore, DescribeTasks)."""
 
@@ -14,9 +16,9 @@ AT_ONCE = 100
 class Asks(Protocol):
     """The part of `ops.aws.Session` that a look needs."""
 
-    def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]: ...
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]: ...
 
-    def pages(self, service: str, operation: str, /, **parameters: Any) -> Iterator[Any]: ...
+    def pages(self, service: str, operation: str, **params: Any) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +80,8 @@ class Event:
 class View:
     """The service at one moment; events are the oldest first."""
 
-    status: str
     desired: int
     running: int
-    pending: int
     deployments: tuple[Deployment, ...]
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -103,20 +103,21 @@ def short(arn: str) -> str:
 
 
 def look(session: Asks, wanted: Wanted) -> View | None:
-    """Ask AWS once; None when there is no such service. Raises what `session` raises."""
-    answer = session.call(
-        "ecs", "describe_services", cluster=wanted.cluster, services=[wanted.service]
-    )
+    """Ask AWS once; None when there is no such service, or no more. Raises AwsProblem."""
+    try:
+        answer = session.call(
+            "ecs", "describe_services", cluster=wanted.cluster, services=[wanted.service]
+        )
+    except AwsProblem as problem:
+        if problem.kind == "missing":  # the cluster, too
+            return None
+        raise
     if not answer["services"]:
         return None
     [service] = answer["services"]
+    if service["status"] != "ACTIVE":
+        return None
     return read(service, _tasks(session, wanted), _targets(session, wanted))
-
-
-def is_inactive(session: Asks, definition: str) -> bool:
-    """Whether a revision has been deregistered: ECS keeps it, but starts no deployment of it."""
-    answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
-    return bool(answer["taskDefinition"]["status"] == "INACTIVE")
 
 
 def _tasks(session: Asks, wanted: Wanted) -> list[Mapping[str, Any]]:
@@ -148,10 +149,8 @@ def read(
         for each in service.get("events", [])
     ]
     return View(
-        status=service["status"],
         desired=service["desiredCount"],
         running=service["runningCount"],
-        pending=service["pendingCount"],
         deployments=tuple(map(_deployment, service.get("deployments", []))),
         tasks=tuple(map(_task, tasks)),
         targets=tuple(map(_target, targets)),

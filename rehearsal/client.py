@@ -127,6 +127,8 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
         "PYTHONPATH": str(ROOT),
         # Tasks are started by fork and exec; gRPC would warn of each.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
+        # Over a hundred threads, mostly idle: each with a heap of its own would double the memory.
+        "MALLOC_ARENA_MAX": "2",
     }
     with home.log.open("a") as log:
         child = subprocess.Popen(

@@ -20,6 +20,8 @@ from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
 
 log = logging.getLogger("rehearsal.cloud")
+GATE_POLL = "0.5"
+"""Seconds of the wall between two looks of the program's roll-out gate; AWS's 3 s would be too few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Cloud:
         from rehearsal.data.plane import DataPlane
         from rehearsal.hosts import Hosts
         from rehearsal.language import Language
+        from rehearsal.project import led_to_local_cloud
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.calls import Calls
@@ -74,7 +77,13 @@ class Cloud:
             )
             plane.start()
             stops.callback(plane.stop)
-            language = Language()
+            language = Language(
+                {
+                    **led_to_local_cloud(api.endpoint, self.options.region),
+                    "CAREAPP_CLOCK_SPEED": str(self.options.speed),
+                    "CAREAPP_POLL_SECONDS": GATE_POLL,
+                }
+            )
             hosts = Hosts(
                 language,
                 {

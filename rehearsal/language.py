@@ -6,10 +6,10 @@ protocol: a process of the project's Python, the project's folder first on ``sys
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,9 +28,13 @@ from rehearsal.program import SHOWN, Request
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers the engine for programs written in Python."""
+    """Answers the engine for programs written in Python.
 
-    def __init__(self) -> None:
+    Pulumi's own host starts with ``pulumi`` and has its environment; this one is told it.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
         self._engine = ""
         self.folder = Path()
         """Of the program that ran last."""
@@ -102,7 +106,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            env={**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
         with self._lock:
             self._running.add(child)

@@ -56,19 +56,9 @@ class Project:
 
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
-        region = facts.options.region
         return {
-            **_harmless(os.environ),
+            **led_to_local_cloud(facts.endpoint, facts.options.region),
             **facts.environment,
-            "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": facts.endpoint,
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_PAGER": "",
             "CAREAPP_HOME": str(self.home.folder),
             "PATH": os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)]),
             "PULUMI_BACKEND_URL": self.home.state.as_uri(),
@@ -77,6 +67,22 @@ class Project:
             "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
+
+
+def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:
+    """This process's environment, in which AWS is the local cloud and nothing is the user's account."""
+    return {
+        **_harmless(os.environ),
+        "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_PAGER": "",
+    }
 
 
 def _harmless(environment: Mapping[str, str]) -> dict[str, str]:

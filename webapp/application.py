@@ -3,14 +3,14 @@
 import os
 from dataclasses import dataclass
 
-from flask import Flask, Response, request
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import logs
+from webapp import errors, logs
 from webapp.credentials import Credentials
 from webapp.database import Database
 from webapp.front import Front
-from webapp.pages import Pages, register_errors
+from webapp.pages import Pages
 from webapp.schema import Migrator
 from webapp.settings import Settings
 from webapp.statics import StaticFiles
@@ -20,17 +20,6 @@ from webapp.visits import Visits
 
 THREADS = 8  # requests that one worker answers at the same time
 MAX_BODY = 16 * 1024  # bytes; no page takes a body
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-HSTS = "max-age=31536000; includeSubDomains"
 
 
 @dataclass(frozen=True)
@@ -73,23 +62,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     pages = Pages(database, Visits(database), background.task)
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(files.blueprint())
-    app.after_request(secure)
-    register_errors(app)
+    errors.register(app)
     # One hop: the load balancer. What a client wrote into these headers itself comes before.
     proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
     app.wsgi_app = Front(proxied)  # type: ignore[method-assign]  # as Flask's docs do
     background.start()
     return app
-
-
-def secure(response: Response) -> Response:
-    """Add the headers that every answer carries."""
-    headers = response.headers
-    for name, value in SECURITY_HEADERS.items():
-        headers[name] = value
-    if request.scheme == "https":
-        headers["Strict-Transport-Security"] = HSTS
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"
-        headers["Vary"] = "Accept, Accept-Language"
-    return response

@@ -54,8 +54,8 @@ class SecretsManager:
 
     def _client(self) -> Any:
         # Imported here: it takes longer than all the rest of the start together.
-        import boto3  # type: ignore[import-untyped]
-        from botocore.config import Config  # type: ignore[import-untyped]
+        import boto3
+        from botocore.config import Config
 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT,

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from webapp.connection import Connection, DatabaseAway, TooSlow
+from webapp.connection import PATIENCE, Connection, DatabaseAway, TooSlow
 from webapp.credentials import Credentials
 from webapp.keeper import Keeper
 from webapp.settings import Settings
@@ -21,6 +21,7 @@ PROBE_REUSED = 1.0
 CONNECT_TIMEOUT = 2  # psycopg's least
 RECONNECT_TIMEOUT = 0.5
 SPARE_CONNECTIONS = 2  # for the keeper and for /health/db: they never wait for the pages
+LONGEST_FETCH = POOL_TIMEOUT + PATIENCE
 
 CHECK = b"SELECT 1"
 

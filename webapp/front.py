@@ -1,8 +1,8 @@
 """The WSGI layer in front of Flask: answers /health by itself and logs every request."""
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 HEALTH = "/health"
 HEALTHY = b'{"status":"healthy"}'
-HEALTH_HEADERS = [
-    ("Content-Type", "application/json"),
-    ("Content-Length", str(len(HEALTHY))),
-    ("Cache-Control", "no-store"),
+HEALTH_HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(HEALTHY)))]
+SECURITY_HEADERS = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
 ]
+HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 HEALTH_PATHS = (HEALTH, "/health/db")
 NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
 LONGEST_TRACE_ID = 256
@@ -29,9 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class Front:
-    """Wraps the app: what the load balancer's health check needs is nothing but this class.
+    """Wraps the app, gives its answers the security headers, and logs them.
 
-    So /health is right and quick whatever happens to the database, the templates or Flask.
+    The load balancer's health check needs nothing but this class: so /health is right and quick
+    whatever happens to the database, the templates or Flask.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -53,14 +60,18 @@ class Front:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         began = time.perf_counter()
-        environ["careapp.request_id"] = identity = secrets.token_hex(8)
+        environ["careapp.request_id"] = identity = f"{random.getrandbits(64):016x}"
         token = request_id.set(identity)
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
             nonlocal status
             status = line
+            headers += SECURITY_HEADERS
             headers.append(("X-Request-ID", identity))
+            # ProxyFix has put there what the load balancer says.
+            if environ["wsgi.url_scheme"] == "https":
+                headers.append(HSTS)
             return start_response(line, headers, *rest)
 
         try:

@@ -3,11 +3,11 @@
 import json
 import logging
 import os
-import queue
 import sys
 import threading
 import time
 import traceback
+from collections import deque
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from webapp.redaction import redact
 
 STDOUT = 1
 MAX_WAITING = 10_000  # lines; CloudWatch that does not keep up must not cost memory or requests
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -93,7 +93,9 @@ class Sink(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(JsonFormatter())
-        self._lines: queue.SimpleQueue[str | Access | None] = queue.SimpleQueue()
+        self._lines: deque[str | Access] = deque()
+        self._some = threading.Event()
+        self._stopping = False
         self._thread: threading.Thread | None = None
         self._dropped = 0
 
@@ -106,9 +108,10 @@ class Sink(logging.Handler):
     def stop(self) -> None:
         """Write what waits, and go back to writing at once."""
         if self._thread is not None:
-            thread, self._thread = self._thread, None
-            self._lines.put(None)
-            thread.join(timeout=2)
+            self._stopping = True
+            self._some.set()
+            self._thread.join(timeout=2)
+            self._thread = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -120,22 +123,24 @@ class Sink(logging.Handler):
         """Write a line, or have it written soon. An Access becomes text only then."""
         if self._thread is None:
             _write([line])
-        elif self._lines.qsize() < MAX_WAITING:
-            self._lines.put(line)
+        elif len(self._lines) < MAX_WAITING:
+            self._lines.append(line)
+            # Once for a batch: waking a thread for each line would cost more than the line.
+            if not self._some.is_set():
+                self._some.set()
         else:
             self._dropped += 1
 
     def _run(self) -> None:
-        more = True
-        while more:
-            batch = [self._lines.get()]
-            time.sleep(BATCH_SECONDS if batch[0] is not None else 0)
-            batch += [self._lines.get() for _ in range(self._lines.qsize())]
-            more = None not in batch
+        while not self._stopping or self._lines:
+            self._some.wait()
+            if not self._stopping:
+                time.sleep(BATCH_SECONDS)
+            self._some.clear()
+            _write([self._lines.popleft() for _ in range(len(self._lines))])
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
-                log.warning("log lines lost, stdout is too slow", extra=fields(lines=dropped))
-            _write([line for line in batch if line is not None])
+                log.warning("log lines lost: stdout is too slow", extra=fields(lines=dropped))
 
 
 def _write(lines: list[str | Access]) -> None:

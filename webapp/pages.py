@@ -1,23 +1,24 @@
-"""The Hello ECS page, the database's health, and the pages for what goes wrong."""
+"""The Hello ECS page, and the database's health."""
 
-import logging
+import time
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from flask import Blueprint, Response, render_template, request
 
 from webapp.connection import DatabaseAway
-from webapp.database import Database
+from webapp.database import LONGEST_FETCH, Database
+from webapp.errors import error_response, wants_json
 from webapp.front import HEALTH, HEALTHY
+from webapp.sharing import Shared
 from webapp.task import Task
-from webapp.texts import TEXTS, language_of, local_time
-from webapp.visits import Visits
+from webapp.texts import LANGUAGES, language_of, local_time
+from webapp.visits import GuestBook, Visit, Visits
 
-RETRY_AFTER = "5"  # seconds: by then the database's return has been noticed
+RETRY_AFTER = {"Retry-After": "5"}  # seconds: by then the database's return has been noticed
 CONNECTED = b'{"status":"healthy","db":"connected"}'
 DISCONNECTED = b'{"status":"unhealthy","db":"disconnected"}'
-
-log = logging.getLogger(__name__)
+HTML = "text/html; charset=utf-8"
 
 
 class Pages:
@@ -27,6 +28,7 @@ class Pages:
         self._database = database
         self._visits = visits
         self._task = task
+        self._homes = {language: self._shared_home(language) for language in LANGUAGES}
 
     def blueprint(self) -> Blueprint:
         """All routes but the static files."""
@@ -34,30 +36,38 @@ class Pages:
         blueprint.add_url_rule("/", "home", self.home)
         blueprint.add_url_rule(HEALTH, "health", self.health)
         blueprint.add_url_rule("/health/db", "health_db", self.health_db)
-        blueprint.before_app_request(refuse_large_body)
         return blueprint
 
-    def home(self) -> tuple[str, int, dict[str, str]]:
+    def home(self) -> Any:
         """The page, with 503 while the database is away.
 
         A page that cannot show what it is for has failed, and says so to clients that look at
         the status. No task is ended for it: the load balancer's health check is /health.
         """
         language = language_of(request.headers.get("Accept-Language", ""))
-        visit = self._visits.add(language, self._task.id)
+        self._visits.add(time.time(), language, self._task.id)
         try:
-            book = self._visits.read(language)
-        except DatabaseAway:
+            # Twice: a request may have to wait for the query before its own.
+            page = self._homes[language].get(2 * LONGEST_FETCH)
+        except (DatabaseAway, TimeoutError):
             if wants_json():
-                return error_response(503, "database away", {"Retry-After": RETRY_AFTER})
-            page = self._render(language, book=None, visit=visit)
-            return page, 503, {"Retry-After": RETRY_AFTER}
-        waiting = self._visits.waiting()
-        return self._render(language, book=book, visit=visit, waiting=waiting), 200, {}
+                return error_response(503, "database away", RETRY_AFTER)
+            return self._render(language, None), 503, RETRY_AFTER
+        return Response(page, content_type=HTML, headers={"Cache-Control": "no-store"})
 
-    def _render(self, language: str, **shown: Any) -> str:
+    def _shared_home(self, language: str) -> Shared[bytes]:
+        """The page for all whose requests arrive together: they see the same moment."""
+        return Shared(lambda: self._render(language, self._visits.read(language)).encode())
+
+    def _render(self, language: str, book: GuestBook | None) -> str:
         return render_template(
-            "home.html", language=language, task=self._task.id, local_time=local_time, **shown
+            "home.html",
+            language=language,
+            book=book,
+            waiting=self._visits.waiting(),
+            visit=Visit(datetime.now(UTC), language, self._task.id),
+            task=self._task.id,
+            local_time=local_time,
         )
 
     def health(self) -> Response:
@@ -69,47 +79,3 @@ class Pages:
         connected = self._database.probe()
         body = CONNECTED if connected else DISCONNECTED
         return Response(body, 200 if connected else 500, content_type="application/json")
-
-
-def refuse_large_body() -> None:
-    """Refuse a body over MAX_CONTENT_LENGTH at once: no route reads one, so Flask would not."""
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    if (request.content_length or 0) > limit:
-        raise RequestEntityTooLarge
-
-
-def wants_json() -> bool:
-    """Whether the client prefers JSON to HTML. Who accepts anything gets HTML."""
-    accepted = request.accept_mimetypes
-    return accepted.best_match(["text/html", "application/json"]) == "application/json"
-
-
-def error_response(status: int, name: str, headers: Any = ()) -> tuple[Any, int, dict[str, str]]:
-    """An error as the client wants it: HTML in its language, or JSON."""
-    identity = request.environ.get("careapp.request_id", "")
-    if wants_json():
-        body = {"status": status, "error": name, "request_id": identity}
-        return body, status, dict(headers)
-    language = language_of(request.headers.get("Accept-Language", ""))
-    texts = TEXTS[language]
-    message = texts.get(f"error_{status}", texts["error_other"])
-    page = render_template(
-        "error.html", language=language, status=status, message=message, identity=identity
-    )
-    return page, status, dict(headers)
-
-
-def register_errors(app: Flask) -> None:
-    """Have every error answered by `error_response`."""
-
-    @app.errorhandler(HTTPException)
-    def known(error: HTTPException) -> Any:
-        if error.code is None or error.response is not None:
-            return error
-        kept = {k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After", "Location")}
-        return error_response(error.code, error.name.lower(), kept)
-
-    @app.errorhandler(Exception)
-    def unknown(error: Exception) -> Any:
-        log.error("request failed", exc_info=error)
-        return error_response(500, InternalServerError().name.lower())

@@ -14,7 +14,8 @@ MAX_WAITING = 10_000  # visits; what comes while the database is away for long i
 WRITE = b"""
 WITH fresh AS (
     INSERT INTO visits (visited_at, language, task)
-    SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[])
+    SELECT to_timestamp(at), language, task
+    FROM unnest(%s::float8[], %s::text[], %s::text[]) AS given (at, language, task)
     RETURNING id
 ), counted AS (
     UPDATE counters SET value = value + (SELECT count(*) FROM fresh) WHERE name = 'visits'
@@ -60,17 +61,15 @@ class Visits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[Visit] = deque()
+        self._waiting: deque[tuple[float, str, str]] = deque()
         self._lock = threading.Lock()
         database.keeper.every_tick(self.write)
         database.open_when(READ, ("en",))
 
-    def add(self, language: str, task: str) -> Visit:
-        """Note a visit; it is written within about half a second."""
-        visit = Visit(datetime.now(UTC), language, task)
+    def add(self, at: float, language: str, task: str) -> None:
+        """Note a visit at `at` seconds since the epoch; it is written within about 0.5 s."""
         if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(visit)
-        return visit
+            self._waiting.append((at, language, task))
 
     def waiting(self) -> int:
         """How many visits are not written yet."""
@@ -79,7 +78,9 @@ class Visits:
     def read(self, language: str) -> GuestBook:
         """The newest visits and their number, by one query. Raises DatabaseAway."""
         rows = self._database.fetch(READ, (language,))
-        newest = [Visit(at, lang, task) for _, _, at, lang, task in rows if at is not None]
+        newest = [
+            Visit(at.astimezone(UTC), lang, task) for _, _, at, lang, task in rows if at is not None
+        ]
         return GuestBook(rows[0][0], rows[0][1], newest)
 
     def write(self) -> None:
@@ -88,9 +89,14 @@ class Visits:
             batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not batch:
                 return
-            columns = ([v.at for v in batch], [v.language for v in batch], [v.task for v in batch])
             try:
-                self._database.fetch(WRITE, (*columns, KEPT))
+                self._database.fetch(WRITE, (*map(_array, zip(*batch, strict=True)), KEPT))
             except BaseException:
                 self._waiting.extendleft(reversed(batch))
                 raise
+
+
+def _array(values: tuple[object, ...]) -> str:
+    """PostgreSQL's text form of an array; psycopg's own takes ten times as long."""
+    escaped = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return '{"' + '","'.join(escaped) + '"}'

@@ -127,6 +127,12 @@ TASK_MEMORY = Key(
     "task memory in MiB; Fargate sells certain pairs with `taskCpu`",
 )
 DESIRED_COUNT = Key("desiredCount", "1", rules.integer(0, 100), "tasks to run")
+ROLLOUT_TIMEOUT = Key(
+    "rolloutTimeoutMinutes",
+    "15",
+    rules.integer(1, 180, " minutes"),
+    "minutes until a roll-out that has not ended fails `pulumi up`",
+)
 EXEC_ENABLED = Key(
     "execEnabled",
     "false",

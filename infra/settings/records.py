@@ -155,6 +155,7 @@ class Settings:
     region: str
     ecs_enabled: bool
     protect: bool
+    rollout_minutes: int
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -187,6 +188,7 @@ class Settings:
             region=region,
             ecs_enabled=read(keys.ECS_ENABLED),
             protect=read(keys.PROTECT),
+            rollout_minutes=read(keys.ROLLOUT_TIMEOUT),
             network=NetworkSettings.load(read, region),
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),

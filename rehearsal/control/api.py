@@ -38,6 +38,7 @@ class Api:
         from rehearsal.control import contract, rules
 
         contract.check()
+        _forget_other_regions(self._region)
         hooks.install()
         rules.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
@@ -48,3 +49,12 @@ class Api:
     def stop(self) -> None:
         """Close the port."""
         self._server.stop()
+
+
+def _forget_other_regions(region: str) -> None:
+    """Let go of what moto has read of EC2's instance types elsewhere: a third of its memory."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+
+    for offerings in INSTANCE_TYPE_OFFERINGS.values():
+        for other in set(offerings) - {region}:
+            del offerings[other]

@@ -17,6 +17,7 @@ RELIED_ON = (
     ("moto.backends", "get_backend"),
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
+    ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
     ("moto.rds.models", "DBInstance"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
-from rehearsal.data import answers, listener_view, routing
-from rehearsal.data.answers import Answer
+from rehearsal.data import listener_view
 from rehearsal.data.authority import Authority
-from rehearsal.data.firewall import Endpoint, allows
-from rehearsal.data.health import SHORTEST_TIMEOUT
+from rehearsal.data.forwarding import FRESH_SECONDS, Forwarding
 from rehearsal.data.hooking import Hooking
 from rehearsal.data.listener_view import View
 from rehearsal.data.loop import Loop
-from rehearsal.data.network import endpoint_of, load_balancer_endpoints, read_map
+from rehearsal.data.network import read_map
 from rehearsal.data.proxy import Client
-from rehearsal.data.target_state import choose
-from rehearsal.data.targets import Target, Targets
+from rehearsal.data.targets import Targets
 from rehearsal.data.task_network import TaskNetwork
-from rehearsal.data.upstream import CONNECT_SECONDS, Pool, Upstream
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8080
-FRESH_SECONDS = 0.1
-"""How old what is known of a listener may be, in seconds of the wall."""
 CHANGES = (
     *("CreateListener", "ModifyListener", "DeleteListener", "DeleteLoadBalancer"),
     *("CreateRule", "ModifyRule", "DeleteRule", "SetRulePriorities"),
@@ -72,14 +63,12 @@ class Balancer:
         authority: Authority,
         port: int | None,
     ) -> None:
-        self._loop, self._targets, self._network = loop, targets, network
+        self._loop = loop
         self._authority, self._wanted = authority, port
         self._first_port: int | None = None
         self._listening: dict[str, Listening] = {}
-        self._turns: dict[str, int] = {}
         self._changing = asyncio.Lock()
-        limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
-        self._pool = Pool(limit)
+        self.forwarding = Forwarding(clock, targets, network, self._standing)
 
     def start(self, hooking: Hooking) -> None:
         """Make sure of the port. Raises PortTaken."""
@@ -104,7 +93,7 @@ class Balancer:
         async with self._changing:
             for each in list(self._listening.values()):
                 await self._close(each)
-            self._pool.close()
+            self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
         """For ``cloud status``."""
@@ -116,6 +105,9 @@ class Balancer:
             }
             for each in self._listening.values()
         ]
+
+    def _standing(self) -> list[tuple[tuple[str, int], int, View | None]]:
+        return [(each.declared, each.port, each.view) for each in self._listening.values()]
 
     async def _follow(self) -> None:
         async with self._changing:
@@ -170,7 +162,7 @@ class Balancer:
     async def _serve(
         self, each: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        client = Client(reader, writer, self._decide)
+        client = Client(reader, writer, self.forwarding.decide)
         task = asyncio.current_task()
         if task is not None:
             each.clients.add(task)
@@ -194,56 +186,6 @@ class Balancer:
                 hooks.LOCK.release()
         return each.view
 
-    async def _decide(self, view: View, request: routing.Request) -> Answer | Upstream:
-        rule = routing.choose(view.rules, request)
-        action = rule.actions[-1]
-        match action["Type"]:
-            case "fixed-response":
-                return answers.fixed(action["FixedResponseConfig"])
-            case "redirect":
-                config = action["RedirectConfig"]
-                place = routing.location(config, request, view.protocol, view.port)
-                return answers.redirect(config, self._on_this_machine(view, place))
-            case "forward":
-                return self._forward(action)
-        return answers.error(500)
-
-    def _forward(self, action: Mapping[str, Any]) -> Answer | Upstream:
-        groups = listener_view.forwards(action)
-        weights = [weight for _, weight in groups]
-        if not any(weights):
-            return answers.error(503)
-        group = random.choices([arn for arn, _ in groups], weights)[0]  # noqa: S311 - no secret
-        registered = [each for each in self._targets.of(group) if each.draining_until is None]
-        usable = choose([each.health.state for each in registered])
-        if not usable:
-            return answers.error(503)
-        turn = self._turns[group] = self._turns.get(group, -1) + 1
-        target = registered[usable[turn % len(usable)]]
-        return Upstream(self._pool, target, self.place(target, target.port))
-
-    def place(self, target: Target, port: int) -> tuple[str, int] | None:
-        """Where a target really listens on ``port``, if its load balancers may reach it there."""
-        task = self._network.find(target.id)
-        if task is None:
-            return None
-        network, destination = read_map(), endpoint_of(task.interface)
-        nodes = _nodes(target.group)
-        if any(allows(network, node, destination, port) for node in nodes):
-            return task.address, port
-        return None
-
-    def _on_this_machine(self, view: View, location: str) -> str:
-        """Another listener's declared port, as the port that stands for it here."""
-        scheme, _, rest = location.partition("://")
-        place, slash, path = rest.partition("/")
-        host, _, port = place.partition(":")
-        declared = (scheme.upper(), int(port or {"http": 80, "https": 443}[scheme]))
-        for each in self._listening.values():
-            if each.declared == declared and each.view and each.view.balancer is view.balancer:
-                return f"{scheme}://{host}:{each.port}{slash}{path}"
-        return location
-
 
 def _declared() -> dict[str, tuple[str, int]]:
     with hooks.LOCK:
@@ -261,23 +203,6 @@ def _read(arn: str) -> View | None:
         if listener is not None:
             return listener_view.read(balancer, listener, read_map())
     return None
-
-
-def _nodes(group: str) -> list[Endpoint]:
-    """The nodes of every load balancer that uses the target group."""
-    found: list[Endpoint] = []
-    with hooks.LOCK:
-        elb = hooks.backend("elbv2")
-        for balancer in elb.load_balancers.values():
-            actions = [
-                action.data
-                for listener in balancer.listeners.values()
-                for rule in listener.rules.values()
-                for action in rule.actions
-            ]
-            if any(group in elb._get_target_group_arns_from(action_data=each) for each in actions):
-                found += load_balancer_endpoints(balancer)
-    return found
 
 
 def _free(port: int) -> bool:

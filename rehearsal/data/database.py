@@ -9,15 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
-
 from rehearsal.control import hooks
-from rehearsal.data import parameters, rds_secret
+from rehearsal.data import parameters, postgres_roles, rds_patches, rds_secret
 from rehearsal.data.authority import Authority
 from rehearsal.data.guardian import GROUP, Guardian
 from rehearsal.data.hooking import Hooking
 from rehearsal.data.postgres import Postgres
-from rehearsal.data.rds_names import endpoint, password, secret_string
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +31,7 @@ class Databases:
 
     def start(self, hooking: Hooking) -> None:
         """Put the hooks in and take work."""
-        _patch(hooking, self._created)
+        rds_patches.apply(hooking, self._created)
         hooking.after("rds", "ModifyDBInstance", self._modified)
         hooking.after("rds", "DeleteDBInstance", self._deleted)
         hooking.after("rds", "StopDBInstance", self._stop_asked)
@@ -65,7 +62,7 @@ class Databases:
                 {
                     "id": identifier,
                     "status": instance.status,
-                    "endpoint": _address(instance),
+                    "endpoint": rds_patches.address(instance),
                     "listens": f"127.0.0.1:{server.port}" if server and server.pid else None,
                     "pid": server.pid if server else None,
                     "not_applied": self._declared(instance).not_applied,
@@ -88,7 +85,9 @@ class Databases:
 
     def _create(self, instance: Any) -> None:
         name = str(instance.db_instance_identifier)
-        certificate, key = self._authority.issue([_address(instance), "localhost", "127.0.0.1"])
+        certificate, key = self._authority.issue(
+            [rds_patches.address(instance), "localhost", "127.0.0.1"]
+        )
         with hooks.LOCK:
             declared, word = self._declared(instance), rds_secret.current(instance)
         folder = self._folder / f"postgres-{name}"
@@ -97,7 +96,7 @@ class Databases:
             server.create()
             self._servers[name] = server
             self._launch(server)
-            server.add_master(instance.master_username, word, instance.db_name)
+            postgres_roles.add_master(server, instance.master_username, word, instance.db_name)
         except Exception as failed:
             self._problems[name] = str(failed)
             _set(instance, "failed")
@@ -152,7 +151,7 @@ class Databases:
             server.settings, server.force_ssl = declared.settings, declared.force_ssl
             server.reload()
             if changed is not None:
-                server.set_password(instance.master_username, word)
+                postgres_roles.set_password(server, instance.master_username, word)
 
         self._later(params, "modifying", change, "available")
 
@@ -169,24 +168,14 @@ class Databases:
         for instance in hooks.backend("rds").databases.values():
             managed = getattr(instance, "master_user_secret", None)
             if managed is not None and managed.secret is secret:
-                self._undo_moto(secret)
+                rds_secret.undo_moto(secret)
                 self._rotate(instance, params.get("ClientRequestToken"))
-
-    @staticmethod
-    def _undo_moto(secret: Any) -> None:
-        """Moto has made an empty version the current one; RDS does so only when the database has it."""
-        empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
-        for key in empty:
-            del secret.versions[key]
-        newest = list(secret.versions.values())[-1]
-        newest["version_stages"] = ["AWSCURRENT"]
-        secret.set_default_version_id(newest["version_id"])
 
     def _rotate(self, instance: Any, version: str | None) -> None:
         made, word = rds_secret.begin_rotation(instance, version)
 
         def change(server: Postgres) -> None:
-            server.set_password(instance.master_username, word)
+            postgres_roles.set_password(server, instance.master_username, word)
             rds_secret.finish_rotation(instance, made)
 
         same = {"DBInstanceIdentifier": instance.db_instance_identifier}
@@ -226,34 +215,3 @@ def _set(instance: Any, status: str) -> None:
     with hooks.LOCK:
         if instance.status != "deleting":
             instance.status = status
-
-
-def _address(instance: Any) -> str:
-    return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
-
-
-def _patch(hooking: Hooking, created: Callable[[Any], None]) -> None:
-    """Moto has an instance available at once, under a made-up name and with a fixed password."""
-    create = RDSBackend.create_db_instance
-
-    def create_db_instance(backend: Any, db_kwargs: dict[str, Any]) -> Any:
-        instance = create(backend, db_kwargs)
-        created(instance)
-        return instance
-
-    def place(instance: Any) -> dict[str, Any] | None:
-        if instance.status == "creating":
-            return None
-        return {
-            "Address": _address(instance),
-            "Port": instance.port,
-            "HostedZoneId": "Z24O6O9L7SGTNB",
-        }
-
-    def secret(managed: Any) -> str:
-        return secret_string(str(managed.resource.master_username), password())
-
-    hooking.patch(RDSBackend, "create_db_instance", create_db_instance)
-    hooking.patch(DBInstance, "address", property(_address))
-    hooking.patch(DBInstance, "endpoint", property(place))
-    hooking.patch(MasterUserSecret, "_generate_secret_string", secret)

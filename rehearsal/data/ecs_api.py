@@ -9,7 +9,8 @@ from rehearsal.data import ecs_declared, ecs_deployments
 from rehearsal.data import ecs_happenings as happen
 from rehearsal.data.ecs_publish import TaskRecord
 from rehearsal.data.hooking import Hooking
-from rehearsal.data.scheduler import Managed, Scheduler
+from rehearsal.data.managed import Managed
+from rehearsal.data.scheduler import Scheduler
 
 
 class EcsApi:
@@ -35,6 +36,13 @@ class EcsApi:
             hooking.instead("ecs", action, answer)
 
     def _create(self, params: hooks.Params) -> hooks.Params:
+        name = f"{str(params.get('cluster', 'default')).rsplit('/', 1)[-1]}/{params['serviceName']}"
+        for arn, managed in self._scheduler.services.items():
+            if arn.endswith(f":service/{name}") and managed.core.status == "DRAINING":
+                raise hooks.Refused(
+                    "InvalidParameterException",
+                    "Unable to Start a service that is still Draining.",
+                )
         record = ecs_declared.create(params)
         managed = self._scheduler.adopt(record)
         return {"service": managed.record}

@@ -1,26 +1,15 @@
-"""The service scheduler: what to start and stop next, and when a deployment has completed or failed."""
+"""The service scheduler: one step of one service, and when a deployment has completed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rehearsal.data.ecs_breaker import judge, notice_health
 from rehearsal.data.ecs_happenings import Action, Deleted, Happening, Updated
+from rehearsal.data.ecs_schedule import schedule
 from rehearsal.data.ecs_state import Deployment, Revision, Service, Task
-from rehearsal.data.ecs_tasks import (
-    Turn,
-    advance,
-    condemn,
-    healthy,
-    listed,
-    sickness,
-    start,
-    take,
-)
-
-FIRST_PAUSE_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 900.0
-"""Tasks that never reach RUNNING are tried again ever more slowly, up to 15 minutes (service throttle logic)."""
-PATIENCE = 3
+from rehearsal.data.ecs_take import take
+from rehearsal.data.ecs_tasks import Turn, advance, condemn, healthy
 
 
 def step(service: Service, now: float, happenings: Sequence[Happening] = ()) -> list[Action]:
@@ -36,9 +25,9 @@ def step(service: Service, now: float, happenings: Sequence[Happening] = ()) -> 
                 take(turn, happening)
     advance(turn)
     if service.deployments:
-        _notice_health(turn)
-        _judge(turn)
-        _schedule(turn)
+        notice_health(turn)
+        judge(turn)
+        schedule(turn)
         _settle(turn)
     return turn.actions
 
@@ -76,150 +65,12 @@ def _deploy(turn: Turn, revision: Revision) -> None:
     service.history.insert(0, made)
 
 
-def _roll_back(turn: Turn, failed: Deployment, goal: Deployment) -> None:
-    """Make the last completed deployment the primary one again: same id, and the tasks it still has stay."""
-    service = turn.service
-    service.deployments = [each for each in service.deployments if each is not goal]
-    for other in service.deployments:
-        other.status, other.desired = "ACTIVE", 0
-    goal.status, goal.rollout, goal.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
-    goal.desired, goal.updated_at, goal.rolling_back = service.settings.desired, turn.now, failed
-    goal.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {goal.id}."
-    failed.rollback = "IN_PROGRESS"
-    service.say(turn.now, f"rolling back to deployment {goal.id}.")
-    service.deployments.insert(0, goal)
-
-
 def _delete(turn: Turn) -> None:
     service = turn.service
     service.status = "DRAINING"
     for deployment in service.deployments:
         deployment.desired = 0
     condemn(turn, service.alive(), "ServiceSchedulerInitiated")
-
-
-def _notice_health(turn: Turn) -> None:
-    service = turn.service
-    for task in service.alive():
-        if not task.was_healthy and healthy(turn, task):
-            task.was_healthy = True
-            if service.settings.breaker.reset_on_healthy:
-                for deployment in service.deployments:
-                    if deployment.id == task.deployment and deployment.rollout == "IN_PROGRESS":
-                        deployment.failed_tasks = 0
-
-
-def _judge(turn: Turn) -> None:
-    """Trip the circuit breaker where it is due."""
-    service, primary = turn.service, turn.service.primary
-    breaker = service.settings.breaker
-    if primary.rollout != "IN_PROGRESS" or not breaker.enable or service.status != "ACTIVE":
-        return
-    if primary.failed_tasks < breaker.threshold(service.settings.desired):
-        return
-    primary.rollout, primary.finished_at, primary.updated_at = "FAILED", turn.now, turn.now
-    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
-    service.say(turn.now, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
-    service.start_failures, service.not_before = 0, 0.0
-    if primary.rolling_back is not None:
-        primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
-    elif breaker.rollback and service.completed not in (None, primary):
-        _roll_back(turn, primary, service.completed)
-    elif breaker.rollback:
-        primary.rollback = "NO_CANDIDATE"
-
-
-def _schedule(turn: Turn) -> None:
-    service, primary = turn.service, turn.service.primary
-    if service.status != "ACTIVE":
-        return
-    settings = service.settings
-    mine = [task for task in service.alive() if task.deployment == primary.id]
-    sick = [task for task in mine if sickness(turn, task)]
-    need = settings.desired - (len(mine) - len(sick))
-    launches = primary.rollout != "FAILED"
-    room = max(settings.upper - len(service.alive()), 0)
-    count = min(need, room)
-    if launches and count > 0 and _may_start(turn):
-        _start(turn, primary, count, min(count, len(sick)))
-    _stop_sick(turn, mine, sick, launches and need > room)
-    _stop_old(turn, primary)
-    _stop_surplus(turn, primary)
-    _complain(turn, launches and need > 0 and room == 0)
-
-
-def _may_start(turn: Turn) -> bool:
-    service = turn.service
-    over = service.start_failures - PATIENCE
-    if over >= 0 and not service.not_before:
-        pause = min(FIRST_PAUSE_SECONDS * 2**over, LONGEST_PAUSE_SECONDS)
-        service.not_before = turn.now + pause
-        service.say(turn.now, "is unable to consistently start tasks successfully.")
-    if turn.now < service.not_before:
-        return False
-    service.not_before = 0.0
-    return True
-
-
-def _start(turn: Turn, primary: Deployment, count: int, replacing: int) -> None:
-    service = turn.service
-    made = start(turn, primary, count)
-    words = f"has started {count} tasks: {listed(made)}."
-    if replacing:
-        words += f" Amazon ECS replaced {replacing} tasks due to an unhealthy status."
-    service.say(turn.now, words)
-    service.steady = False
-
-
-def _stop_sick(turn: Turn, mine: list[Task], sick: list[Task], no_room: bool) -> None:
-    """A sick task goes when its replacement is decided about, or when there is no room for one."""
-    undecided = [task for task in mine if task not in sick and not healthy(turn, task)]
-    spare = max(len(mine) - turn.service.settings.desired - len(undecided), 0)
-    going = sick if no_room or turn.service.primary.rollout == "FAILED" else sick[:spare]
-    for task in going:
-        task.failed = not task.was_healthy
-        condemn(turn, [task], "ServiceSchedulerInitiated", sickness(turn, task))
-        turn.service.steady = False
-
-
-def _stop_old(turn: Turn, primary: Deployment) -> None:
-    """Older deployments' tasks go as far as the minimum healthy percent allows, the unhealthy ones first."""
-    service = turn.service
-    alive = service.alive()
-    old = [task for task in alive if task.deployment != primary.id]
-    spare = sum(healthy(turn, task) for task in alive) - service.settings.lower
-    going = [task for task in old if not healthy(turn, task)]
-    going += [task for task in old if healthy(turn, task)][: max(spare, 0)]
-    if going:
-        condemn(turn, going, "ServiceSchedulerInitiated", _scaled_by(primary))
-
-
-def _stop_surplus(turn: Turn, primary: Deployment) -> None:
-    mine = [task for task in turn.service.alive() if task.deployment == primary.id]
-    firm = [task for task in mine if not sickness(turn, task)]
-    surplus = len(firm) - turn.service.settings.desired
-    if surplus > 0:
-        order = sorted(firm, key=lambda task: (healthy(turn, task), -task.created_at))
-        turn.service.steady = False
-        condemn(turn, order[:surplus], "ServiceSchedulerInitiated", _scaled_by(primary))
-
-
-def _scaled_by(deployment: Deployment) -> str:
-    return f"Scaling activity initiated by (deployment {deployment.id})"
-
-
-def _complain(turn: Turn, stuck: bool) -> None:
-    service = turn.service
-    settings = service.settings
-    stuck = stuck and settings.lower >= settings.upper and service.primary.rollout == "IN_PROGRESS"
-    if stuck and not service.blocked:
-        why = "because of the service deployment configuration"
-        service.say(
-            turn.now,
-            f"was unable to stop or start tasks during a deployment {why}."
-            " Update the minimumHealthyPercent or maximumPercent value and try again.",
-        )
-    service.blocked = stuck
 
 
 def _settle(turn: Turn) -> None:

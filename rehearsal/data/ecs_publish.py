@@ -8,8 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from rehearsal.data.ecs_state import Deployment, Service, Task
-from rehearsal.data.runner import health_of
-from rehearsal.data.task_place import ContainerState, Place
+from rehearsal.data.task_place import ContainerState, Place, health_of
 
 NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")
@@ -137,8 +136,7 @@ def publish_task(task: Task, place: Place, shown: TaskRecord, at: At) -> None:
     attached = "ATTACHED" if task.status != "PROVISIONING" else "ATTACHING"
     shown.attachments[0]["status"] = "DELETED" if gone else attached
     known = place.containers or [
-        ContainerState(name=str(each["name"]), image=str(each["image"]), essential=True)
-        for each in place.definition.container_definitions
+        ContainerState.declared(each) for each in place.definition.container_definitions
     ]
     shown.containers = [_container(each, place, shown, gone) for each in known]
 

@@ -5,23 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rehearsal.data.ecs_happenings import (
-    Action,
-    Attach,
-    ContainerChecked,
-    Deregister,
-    Detach,
-    Drained,
-    Ended,
-    Exited,
-    FailedToStart,
-    Kill,
-    Launch,
-    Launched,
-    Register,
-    StopAsked,
-    TargetChanged,
-)
+from rehearsal.data.ecs_happenings import Action, Attach, Deregister, Detach, Kill, Launch
 from rehearsal.data.ecs_state import (
     DEPROVISIONING_SECONDS,
     PENDING_SECONDS,
@@ -34,17 +18,6 @@ from rehearsal.data.ecs_state import (
 
 KEPT_SECONDS = 3600.0
 """A stopped task is listed for an hour."""
-
-TaskHappening = (
-    Launched
-    | FailedToStart
-    | Exited
-    | TargetChanged
-    | ContainerChecked
-    | StopAsked
-    | Drained
-    | Ended
-)
 
 
 @dataclass
@@ -116,10 +89,10 @@ def condemn(turn: Turn, tasks: Sequence[Task], code: str, reason: str | None = N
         )
         task.stopping_at = turn.now
         if task in running and turn.service.settings.target_groups:
-            _enter(turn, task, "DEACTIVATING")
+            enter(turn, task, "DEACTIVATING")
             turn.actions.append(Deregister(task.id))
         else:
-            _end(turn, task)
+            end_containers(turn, task)
     _say_stopping(turn, running, len(tasks) - len(running))
 
 
@@ -135,96 +108,12 @@ def _say_stopping(turn: Turn, running: Sequence[Task], pending: int) -> None:
         say(turn.now, f"stopped {pending} pending tasks.")
 
 
-def take(turn: Turn, happening: TaskHappening) -> None:
-    """Note what happened to a task; one that is forgotten is ignored."""
-    task = turn.service.task(happening.task)
-    if task is None or task.status == "STOPPED":
-        return
-    match happening:
-        case Launched():
-            _launched(turn, task)
-        case FailedToStart(reason=reason):
-            _failed_to_start(turn, task, reason)
-        case TargetChanged(target_group=group, state=state, words=words):
-            _target_changed(turn, task, group, state, words)
-        case ContainerChecked(health=health):
-            _checked(turn, task, health)
-        case _:
-            _take_ending(turn, task, happening)
-
-
-def _take_ending(turn: Turn, task: Task, happening: Exited | StopAsked | Drained | Ended) -> None:
-    match happening:
-        case Exited():
-            _exited(turn, task)
-        case StopAsked(reason=reason) if task.desired == "RUNNING":
-            condemn(turn, [task], "UserInitiated", reason)
-        case Drained() if task.status == "DEACTIVATING":
-            turn.service.say(turn.now, f"has stopped 1 running tasks: {listed([task])}.")
-            _end(turn, task)
-        case Ended():
-            task.ended = True
-            if task.status == "STOPPING":
-                _enter(turn, task, "DEPROVISIONING")
-
-
-def _launched(turn: Turn, task: Task) -> None:
-    if task.status != "PENDING":
-        return
-    _enter(turn, task, "RUNNING")
-    task.started_at = turn.now
-    turn.service.start_failures = 0
-    groups = turn.service.settings.target_groups
-    if groups:
-        turn.actions.append(Register(task.id))
-    for group in groups:
-        turn.service.say(turn.now, f"registered 1 targets in (target-group {group})")
-
-
-def _failed_to_start(turn: Turn, task: Task, reason: str) -> None:
-    if task.desired == "RUNNING":
-        task.failed = True
-        task.desired, task.stop_code, task.stopped_reason = "STOPPED", "TaskFailedToStart", reason
-        task.stopping_at = turn.now
-        turn.service.start_failures += 1
-        turn.service.say(turn.now, f"was unable to place a task. Reason: {reason}.")
-    task.ended = True
-    _enter(turn, task, "DEPROVISIONING")
-
-
-def _exited(turn: Turn, task: Task) -> None:
-    if task.desired == "STOPPED":
-        return
-    task.failed = not task.was_healthy
-    task.desired, task.stop_code = "STOPPED", "EssentialContainerExited"
-    task.stopped_reason, task.stopping_at = "Essential container in task exited", turn.now
-    if turn.service.settings.target_groups and task.started_at is not None:
-        turn.actions.append(Deregister(task.id))
-        for group in turn.service.settings.target_groups:
-            turn.service.say(turn.now, f"deregistered 1 targets in (target-group {group})")
-    _end(turn, task)
-
-
-def _target_changed(turn: Turn, task: Task, group: str, state: str, words: str) -> None:
-    before = task.targets.get(group, ("", ""))[0]
-    task.targets[group] = (state, words)
-    if state == "unhealthy" and before != "unhealthy" and task.desired == "RUNNING":
-        why = f"is unhealthy in (target-group {group}) due to (reason {words})."
-        turn.service.say(turn.now, f"(task {task.id}) {why}")
-
-
-def _checked(turn: Turn, task: Task, health: str) -> None:
-    if health == "UNHEALTHY" != task.container_health and task.desired == "RUNNING":
-        turn.service.say(turn.now, f"(task {task.id}) failed container health checks.")
-    task.container_health = health
-
-
 def advance(turn: Turn) -> None:
     """Move every task on whose wait is over, and forget those that stopped an hour ago."""
     for task in turn.service.tasks:
         waited = turn.now - task.since
         if task.status == "PROVISIONING" and waited >= PROVISIONING_SECONDS:
-            _enter(turn, task, "PENDING")
+            enter(turn, task, "PENDING")
         elif task.status == "PENDING" and waited >= PENDING_SECONDS and not task.launching:
             task.launching = True
             turn.actions.append(Launch(task.id))
@@ -238,7 +127,7 @@ def advance(turn: Turn) -> None:
 
 
 def _stop(turn: Turn, task: Task) -> None:
-    _enter(turn, task, "STOPPED")
+    enter(turn, task, "STOPPED")
     task.stopped_at = turn.now
     turn.actions.append(Detach(task.id))
     if task.failed:
@@ -247,13 +136,15 @@ def _stop(turn: Turn, task: Task) -> None:
                 deployment.failed_tasks += 1
 
 
-def _end(turn: Turn, task: Task) -> None:
+def end_containers(turn: Turn, task: Task) -> None:
+    """Kill what runs of a task that is to stop."""
     if task.launching and not task.ended:
-        _enter(turn, task, "STOPPING")
+        enter(turn, task, "STOPPING")
         turn.actions.append(Kill(task.id))
     else:
-        _enter(turn, task, "DEPROVISIONING")
+        enter(turn, task, "DEPROVISIONING")
 
 
-def _enter(turn: Turn, task: Task, status: str) -> None:
+def enter(turn: Turn, task: Task, status: str) -> None:
+    """Let a task enter a status now."""
     task.status, task.since = status, turn.now

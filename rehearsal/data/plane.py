@@ -87,7 +87,7 @@ class DataPlane:
         scheduler.start()
 
     def _watch(self, targets: Targets, balancer: Balancer) -> None:
-        checker = HealthChecker(self._clock, targets, balancer.place)
+        checker = HealthChecker(self._clock, targets, balancer.forwarding.place)
 
         def registered(target: Target) -> None:
             self._loop.begin(checker.watch(target))

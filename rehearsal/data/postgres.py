@@ -20,7 +20,6 @@ from rehearsal.data.accounts import Account, open_to_all, unprivileged
 
 ADMIN = "rdsadmin"
 """RDS's own superuser; the master user is not one (RDS user guide, PostgreSQL roles)."""
-MASTER_ROLES = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_create_subscription")
 START_SECONDS = "30"
 
 
@@ -136,31 +135,6 @@ class Postgres:
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement)
-
-    def add_master(self, name: str, password: str, database: str | None) -> None:
-        """Make the master user, and its database if one was declared, with RDS's rights."""
-        user = sql.Identifier(name)
-        statements: list[sql.SQL | sql.Composed] = [
-            sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),
-            *(
-                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))
-                for role in MASTER_ROLES
-            ),
-            sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(
-                user, sql.Literal(password)
-            ),
-            sql.SQL("GRANT rds_superuser TO {}").format(user),
-            sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(user),
-        ]
-        if database and database != "postgres":
-            owned = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), user)
-            statements.append(owned)
-        self.execute(*statements)
-
-    def set_password(self, name: str, password: str) -> None:
-        """Change a role's password."""
-        words = sql.SQL("ALTER ROLE {} PASSWORD {}")
-        self.execute(words.format(sql.Identifier(name), sql.Literal(password)))
 
     def _write(self, name: str, content: bytes, folder: Path | None = None) -> Path:
         path = (folder or self.data) / name

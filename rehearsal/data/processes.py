@@ -1,4 +1,4 @@
-"""A container that runs: as a process of this machine, or by the local Docker engine."""
+"""A container that runs as a process group of this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from rehearsal.data.accounts import Account, open_to_all, unprivileged
 from rehearsal.data.container_plan import Plan
-from rehearsal.data.guardian import CONTAINER, GROUP, Guardian
+from rehearsal.data.guardian import GROUP, Guardian
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOOK_SECONDS = 0.25
@@ -128,56 +128,6 @@ class Process:
                 self.signal(signal.SIGKILL)
                 return
             time.sleep(LOOK_SECONDS)
-
-
-class DockerContainer:
-    """A container of the local Docker engine; secrets go through the client's environment, not argv."""
-
-    def __init__(self, plan: Plan, guardian: Guardian, name: str, limits: Sequence[str]) -> None:
-        self._guardian, self.name = guardian, name
-        self.reason: str | None = None
-        client = {key: os.environ[key] for key in ("PATH", "DOCKER_HOST") if key in os.environ}
-        argv = ["docker", "run", "--rm", "--name", name, "--network", "host", *limits]
-        argv += [part for key in plan.environment for part in ("--env", key)]
-        guardian.watch(CONTAINER, name)
-        self._process = subprocess.Popen(
-            [*argv, plan.image.reference, *plan.argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**plan.environment, **client},
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
-        guardian.watch(GROUP, self.pid)
-        assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
-        self.output: IO[bytes] = self._process.stdout
-
-    def wait(self) -> int:
-        """See Running."""
-        code = self._process.wait()
-        self._guardian.forget(GROUP, self.pid)
-        self._guardian.forget(CONTAINER, self.name)
-        return code if code >= 0 else 128 - code
-
-    def signal(self, number: int) -> None:
-        """See Running."""
-        subprocess.run(
-            ["docker", "kill", "--signal", str(number), self.name], capture_output=True, check=False
-        )
-
-    def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """See Running."""
-        try:
-            done = subprocess.run(
-                ["docker", "exec", self.name, *argv],
-                capture_output=True,
-                check=False,
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-        return done.returncode
 
 
 def _account(plan: Plan, program: Path) -> Account | None:

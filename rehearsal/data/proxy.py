@@ -52,7 +52,9 @@ class Client:
     async def _answer(self, view: View, event: h11.Request) -> None:
         request = self._read(event)
         if not view.open_to_clients:
-            await asyncio.Event().wait()
+            while await self._reader.read(CHUNK):
+                pass
+            raise h11.LocalProtocolError("the client has given up")
         decided = await self._decide(view, request)
         if isinstance(decided, Answer):
             await self._send(decided, event.method == b"HEAD")

@@ -50,6 +50,16 @@ def finish_rotation(instance: Any, version: str) -> None:
         secret.last_rotation_date = secret.last_changed_date = int(time.time())
 
 
+def undo_moto(secret: Any) -> None:
+    """Moto has made an empty version the current one; RDS does so only when the database has it."""
+    empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
+    for key in empty:
+        del secret.versions[key]
+    newest = list(secret.versions.values())[-1]
+    newest["version_stages"] = ["AWSCURRENT"]
+    secret.set_default_version_id(newest["version_id"])
+
+
 def _current_version(secret: Any) -> dict[str, Any]:
     found: dict[str, Any] = next(
         each for each in secret.versions.values() if "AWSCURRENT" in each["version_stages"]

@@ -11,15 +11,15 @@ from shutil import rmtree
 from typing import Any
 
 from rehearsal.clock import Clock
-from rehearsal.control import hooks
 from rehearsal.data import container_check, task_logs
 from rehearsal.data.accounts import unprivileged
-from rehearsal.data.container_plan import Plan, plan
+from rehearsal.data.container_plan import Plan
+from rehearsal.data.docker_container import DockerContainer
 from rehearsal.data.guardian import Guardian
-from rehearsal.data.network import endpoint_of, read_map
-from rehearsal.data.processes import CannotRun, DockerContainer, Process, Running
-from rehearsal.data.start_checks import CannotStart, StartChecks
-from rehearsal.data.task_place import API_PORT, METADATA_PORT, ContainerState, Place
+from rehearsal.data.processes import CannotRun, Process, Running
+from rehearsal.data.start_checks import CannotStart
+from rehearsal.data.task_place import ContainerState, Place
+from rehearsal.data.task_plans import prepare
 from rehearsal.images import LocalImage
 
 SHORTEST_STOP = 5.0
@@ -58,8 +58,8 @@ class Runner:
         folder = self._folder / f"task-{place.task}"
         run = _Run(place, folder)
         definitions = place.definition.container_definitions
-        place.containers = [_state(each) for each in definitions]
-        plans = self._prepare(place, folder)
+        place.containers = [ContainerState.declared(each) for each in definitions]
+        plans = prepare(place, folder, self._images, self._authority)
         self._runs[place.task] = run
         for state, each, definition in zip(place.containers, plans, definitions, strict=True):
             try:
@@ -91,42 +91,6 @@ class Runner:
             for _, _, running, _ in run.parts:
                 running.signal(signal.SIGKILL)
             self.end(task)
-
-    def _prepare(self, place: Place, folder: Path) -> list[Plan]:
-        checks = StartChecks(place.task, place.definition, read_map(), endpoint_of(place.interface))
-        plans = []
-        for definition, state in zip(
-            place.definition.container_definitions, place.containers, strict=True
-        ):
-            secrets = {
-                str(each["name"]): checks.secret(str(each["valueFrom"]))
-                for each in definition.get("secrets") or ()
-            }
-            image = checks.pull(state.image, self._images)
-            state.digest = image.digest
-            log = _log(checks, definition, place.task)
-            platform = self._platform(place, folder)
-            plans.append(plan(definition, image, secrets, platform, log))
-        return plans
-
-    def _platform(self, place: Place, folder: Path) -> Mapping[str, str]:
-        """What Fargate, the VPC's DNS and the machine supply to a container."""
-        region, base = hooks.registry.region, f"http://{place.address}:{METADATA_PORT}"
-        supplied = {
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_ENDPOINT_URL": f"http://{place.address}:{API_PORT}",
-            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
-            "PGHOSTADDR": place.address,
-            "BIND_HOST": place.address,
-            "DB_SSLROOTCERT": str(self._authority),
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-        }
-        if getattr(place.definition, "task_role_arn", None):
-            supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
-        return supplied
 
     def _begin(
         self, run: _Run, state: ContainerState, each: Plan, definition: Mapping[str, Any]
@@ -190,30 +154,3 @@ class Runner:
             self.on_health(run.place.task)
 
         return tell
-
-
-def health_of(place: Place) -> str:
-    """A task's health: that of its essential containers with a check, the worst first."""
-    found = [each.health for each in place.containers if each.essential and each.checked]
-    for health in ("UNHEALTHY", "UNKNOWN"):
-        if health in found:
-            return health
-    return "HEALTHY" if found else "UNKNOWN"
-
-
-def _state(definition: Mapping[str, Any]) -> ContainerState:
-    return ContainerState(
-        name=str(definition["name"]),
-        image=str(definition["image"]),
-        essential=bool(definition.get("essential", True)),
-    )
-
-
-def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:
-    declared = definition.get("logConfiguration") or {}
-    if declared.get("logDriver") != "awslogs":
-        return None
-    options = declared["options"]
-    stream = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task}"
-    checks.log_stream(options, stream)
-    return str(options["awslogs-group"]), stream

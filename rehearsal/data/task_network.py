@@ -43,20 +43,36 @@ class TaskNetwork:
         public = network.get("assignPublicIp") == "ENABLED"
         words = f"{service.cluster_arn}/{task}"
         interface = attach(subnet, network.get("securityGroups") or [], public, words)
-        ports = _ports(definition)
-        place = Place(
-            task=task,
-            cluster=service.cluster_name,
-            service=service.name,
-            definition=definition,
-            interface=interface,
-            address=self._addresses.take([*ports, METADATA_PORT, API_PORT]),
-        )
+        try:
+            place = self._settle(task, service, definition, interface, status)
+        except BaseException:
+            detach(interface.id)
+            raise
         self._by_address[place.private_address] = place
-        metadata = self._metadata[task] = Metadata(place, status)
-        self._loop.run(metadata.start())
         self._open_doors(place)
         return place
+
+    def _settle(
+        self, task: str, service: Any, definition: Any, interface: Any, status: Callable[[], str]
+    ) -> Place:
+        """The first loopback address that is nobody's: its metadata port is the mark of who has it."""
+        while True:
+            place = Place(
+                task=task,
+                cluster=service.cluster_name,
+                service=service.name,
+                definition=definition,
+                interface=interface,
+                address=self._addresses.take([*_ports(definition), METADATA_PORT, API_PORT]),
+            )
+            metadata = Metadata(place, status)
+            try:
+                self._loop.run(metadata.start())
+            except OSError:
+                # Another local cloud was quicker; the address stays marked as taken.
+                continue
+            self._metadata[task] = metadata
+            return place
 
     def refresh(self) -> None:
         """Let tasks that run already reach a database that was declared after them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,3 +57,21 @@ class ContainerState:
     exit_code: int | None = None
     reason: str | None = None
     health: str = "UNKNOWN"
+
+    @classmethod
+    def declared(cls, definition: Mapping[str, Any]) -> ContainerState:
+        """A container that has not started yet."""
+        return cls(
+            name=str(definition["name"]),
+            image=str(definition["image"]),
+            essential=bool(definition.get("essential", True)),
+        )
+
+
+def health_of(place: Place) -> str:
+    """A task's health: that of its essential containers with a check, the worst first."""
+    found = [each.health for each in place.containers if each.essential and each.checked]
+    for health in ("UNHEALTHY", "UNKNOWN"):
+        if health in found:
+            return health
+    return "HEALTHY" if found else "UNKNOWN"

@@ -111,7 +111,8 @@ class Upstream:
     async def _attempts(
         self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
-        kept = self._pool.take(place)
+        # The target may close an idle connection just now: only what may be repeated is sent on one.
+        kept = self._pool.take(place) if request.method in (b"GET", b"HEAD") else None
         if kept is not None:
             begun = False
             try:
@@ -121,8 +122,7 @@ class Upstream:
                         yield event
                 return
             except NoAnswer:
-                # The target closed an idle connection just now: only a request that is safe to repeat is.
-                if begun or request.method not in (b"GET", b"HEAD"):
+                if begun:
                     raise
         wire = await self._pool.connect(place)
         async with aclosing(self._once(place, wire, request, body, idle)) as events:

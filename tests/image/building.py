@@ -80,8 +80,9 @@ def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
         *("--build-arg", "PIP_INDEX_URL", "--build-arg", "VERSION=1.2.3"),
         *("--build-arg", "REVISION=0123abc"),
     ]
+    tidy = ["--force-rm"] if builder == "classic" else []
     engine.run(
-        *("build", "--network", "host", "--tag", tag, *arguments, str(context)),
+        *("build", *tidy, "--network", "host", "--tag", tag, *arguments, str(context)),
         env=chosen,
         seconds=900,
     )

@@ -15,8 +15,10 @@ LOOPBACK = "127.0.0.1"
 USER = "10001"
 CPUS = "0.25"
 MEMORY = "512m"
-# A task definition's readonlyRootFilesystem with a volume at /tmp, its user, cpu and memory.
+# As in the task definition: readonlyRootFilesystem with a volume at /tmp, initProcessEnabled, the
+# user, cpu and memory.
 AS_ON_FARGATE = (
+    "--init",
     *("--read-only", "--tmpfs", "/tmp", "--user", USER),  # noqa: S108 (inside the container)
     *("--cpus", CPUS, "--memory", MEMORY, "--network", "host"),
 )

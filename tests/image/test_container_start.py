@@ -55,6 +55,13 @@ def test_it_runs_as_user_10001_and_can_write_to_tmp_alone(
         assert (folder, status, "Read-only file system" in said) == (folder, 1, True)
 
 
+def test_a_volume_at_tmp_can_be_written_by_the_user_of_the_image(image: Image) -> None:
+    done = image.engine.attempt(
+        *("run", "--rm", "--read-only", image.tag, "python", "-c", WRITE, "/tmp"),  # noqa: S108
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_app_s_files_are_root_s_so_that_it_cannot_change_them_on_a_writable_root(
     image: Image,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,6 +65,5 @@ def test_a_stop_while_it_starts_ends_it_too(start: Start, variables: dict[str, s
     container = start(variables)
     time.sleep(0.3)
     began = time.monotonic()
-    code = container.stop()
-    assert code != 137
+    assert container.stop() in {0, 128 + signal.SIGTERM}
     assert time.monotonic() - began < 15

@@ -16,12 +16,13 @@ from rehearsal.engine import find_or_get
 from rehearsal.hosts import Hosts
 from rehearsal.language import Language
 from rehearsal.paths import ROOT, Home
-from rehearsal.project import LINKED, STACK_FILES, Project
+from rehearsal.project import LINKED, STACK_FILES, Project, led_to_local_cloud
 from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
 from rehearsal.pulumi import Changes, Pulumi
+from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"
 
@@ -34,6 +35,8 @@ class LocalStack:
     home: Home
     source: Path
     calls: Calls
+    ecs: ScriptedEcs
+    language: Language
     name: str = "poc"
 
     def up(self, **config: str) -> Changes:
@@ -59,7 +62,7 @@ class LocalStack:
 
 @contextlib.contextmanager
 def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
-    """The stand-ins without a data plane: moto alone says what databases and tasks do."""
+    """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
     source = folder / "source"
     copy_program(source)
     # One line for every request would bury what a failing test has to say.
@@ -69,7 +72,10 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         api.start()
         stops.callback(api.stop)
         calls = Calls(api.endpoint, REGION)
-        language = Language()
+        ecs = stops.enter_context(scripted_ecs())
+        language = Language(
+            led_to_local_cloud(api.endpoint, REGION) | {"CAREAPP_POLL_SECONDS": "0.1"}
+        )
         hosts = Hosts(
             language,
             {
@@ -97,7 +103,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         environment = project.environment(facts, find_or_get())
         pulumi = Pulumi(home.project, environment, quiet=True)
         pulumi.run("stack", "init", stack)
-        yield LocalStack(pulumi, home, source, calls, stack)
+        yield LocalStack(pulumi, home, source, calls, ecs, language, stack)
 
 
 def copy_program(target: Path) -> None:

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from infra.settings import SettingsError
+from ops import rollout
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer"}
@@ -62,9 +63,18 @@ WITHOUT_TAGS = {
 
 
 @pytest.fixture
-def program(engine, checkout, monkeypatch):
+def gates(monkeypatch):
+    """The roll-outs that the program asks to be followed; none is."""
+    asked = []
+    monkeypatch.setattr(rollout, "gate", lambda *given: asked.append(given))
+    return asked
+
+
+@pytest.fixture
+def program(engine, checkout, monkeypatch, gates):
     """Runs __main__ with a stack file's keys and gives what it exported."""
     assert (checkout / "webapp").is_dir()
+    assert gates == []
 
     def run(**changes):
         outputs = {}
@@ -140,6 +150,19 @@ def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engi
 def test_an_unprotected_stack_protects_nothing(engine, program):
     program(ecsEnabled="true", protect="false")
     assert [key for key, request in engine.monitor.requests.items() if request.protect] == []
+
+
+def test_stage_one_has_no_roll_out_to_follow(program, gates):
+    program(ecsEnabled="false")
+    assert gates == []
+
+
+def test_stage_two_follows_its_service_into_its_target_group(engine, program, gates):
+    program(ecsEnabled="true", rolloutTimeoutMinutes="40")
+    [(service, target_group, minutes)] = gates
+    assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
+    assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
+    assert minutes == 40
 
 
 STAGE_ONE_OUTPUTS = {

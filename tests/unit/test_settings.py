@@ -21,6 +21,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
         region="ap-northeast-1",
         ecs_enabled=False,
         protect=True,
+        rollout_minutes=15,
         network=NetworkSettings(
             cidr=IPv4Network("10.0.0.0/16"),
             zones=("ap-northeast-1a", "ap-northeast-1c"),
@@ -77,6 +78,7 @@ def test_every_key_reaches_the_record(configured):
         taskCpu="1024",
         taskMemory="3072",
         desiredCount="4",
+        rolloutTimeoutMinutes="40",
         execEnabled="true",
         containerInsights="true",
         logRetentionDays="365",
@@ -95,6 +97,7 @@ def test_every_key_reaches_the_record(configured):
         region="ap-northeast-1",
         ecs_enabled=True,
         protect=False,
+        rollout_minutes=40,
         network=NetworkSettings(
             cidr=IPv4Network("172.16.0.0/18"),
             zones=("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),

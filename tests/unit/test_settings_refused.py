@@ -20,6 +20,7 @@ INTEGERS = {
     "imagesKept": (2, 1000),
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
+    "rolloutTimeoutMinutes": (1, 180),
     "healthInterval": (5, 300),
     "healthTimeout": (2, 120),
     "healthyThreshold": (2, 10),

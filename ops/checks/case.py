@@ -1,0 +1,185 @@
+"""One stack's situation as the checks see it: the snapshot, and what follows from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ops.findings import Fix
+from ops.snapshot import Snapshot
+from ops.snapshot.records import Check, Definition, Deployment, Service, Target, Task
+from ops.snapshot.surroundings import Line, Network
+from ops.texts import Text, t
+
+ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task stopped by user)")
+UNHEALTHY = re.compile(
+    r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
+)
+CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
+
+
+@dataclass(frozen=True)
+class Sick:
+    """A failed health check of the load balancer, in AWS's words. ``codes`` are HTTP statuses."""
+
+    kind: str
+    codes: tuple[int, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """The snapshot with its consequences."""
+
+    now: Snapshot
+
+    @property
+    def service(self) -> Service | None:
+        return self.now.service.value
+
+    @property
+    def network(self) -> Network | None:
+        return self.now.network.value
+
+    @cached_property
+    def main(self) -> Definition | None:
+        """The task definition that should run."""
+        return (self.now.definitions.value or {}).get(self.now.wanted or "")
+
+    @property
+    def check(self) -> Check | None:
+        """The load balancer's health check."""
+        return self.now.group.value.check if self.now.group.value else None
+
+    @property
+    def primary(self) -> Deployment | None:
+        return self.service.primary if self.service else None
+
+    @cached_property
+    def mine(self) -> tuple[Task, ...]:
+        """Tasks of the newest deployment that tried the wanted revision, newest first."""
+        wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
+        primary = self.primary
+        if primary and primary.definition == self.now.wanted:
+            return tuple(each for each in wanted if each.started_by == primary.id)
+        newest = wanted[0].started_by if wanted else ""
+        return tuple(each for each in wanted if each.started_by == newest)
+
+    @cached_property
+    def failed(self) -> tuple[Task, ...]:
+        """Of `mine`, those that ended otherwise than by a person or a scaling activity."""
+        return tuple(
+            each
+            for each in self.mine
+            if each.over and each.reason and not ROUTINE.match(each.reason)
+            and each.stop_code != "UserInitiated"
+        )  # fmt: skip
+
+    @cached_property
+    def alive(self) -> tuple[Task, ...]:
+        """Of `mine`, those that are to run."""
+        return tuple(each for each in self.mine if not each.over)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets of tasks that are to run."""
+        kept = {each.address for each in self.now.tasks.value or () if not each.over}
+        return tuple(each for each in self.now.targets.value or () if each.address in kept)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another revision than the wanted one is ECS's choice now: it rolled back."""
+        return bool(self.primary and self.now.wanted and self.primary.definition != self.now.wanted)
+
+    @cached_property
+    def steady(self) -> bool:
+        """Whether the wanted revision runs as often as it should, and every target is healthy."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or self.replaced or service.desired == 0:
+            return False
+        if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
+            return False
+        wanted = service.desired if service.targets else 0
+        return sum(each.state == "healthy" for each in self.targets) >= wanted
+
+    @cached_property
+    def sick(self) -> tuple[Sick, ...]:
+        """What the load balancer says of the wanted revision's tasks: of live targets, then of past ones."""
+        if self.steady:
+            return ()
+        mine = {each.address for each in self.mine}
+        found = [
+            _sick(each.description or each.reason, f"{each.address}:{each.port} {each.state}: ")
+            for each in self.targets
+            if each.state == "unhealthy" and each.address in mine
+        ]
+        return tuple([*found, *self._reported()])
+
+    def _reported(self) -> Iterator[Sick]:
+        mine = {each.id for each in self.mine}
+        for event in self.service.events if self.service else ():
+            match = UNHEALTHY.search(event.message)
+            if match and match["task"] in mine:
+                yield _sick(match["why"], f"{event.at:%H:%M:%S} task {match['task'][:8]}: ")
+
+    def lines(self, task: Task) -> tuple[Line, ...]:
+        """A task's log lines that were read."""
+        logs = self.now.logs.value
+        return logs.lines.get(task.id, ()) if logs else ()
+
+    def reasons(self, pattern: str) -> tuple[str, ...]:
+        """The stop reasons of failed tasks that fit, while the service is not steady."""
+        if self.steady:
+            return ()
+        words = [
+            each
+            for task in self.failed
+            for each in (task.reason, *(container.reason for container in task.containers))
+        ]
+        return tuple(dict.fromkeys(each for each in words if re.search(pattern, each)))
+
+    def logged(self, pattern: str, most: int = 3) -> tuple[str, ...]:
+        """The last log lines of failed or running tasks that fit."""
+        found = [
+            each.text
+            for task in (*self.failed, *self.alive)
+            for each in self.lines(task)
+            if re.search(pattern, each.text)
+        ]
+        return tuple(dict.fromkeys(found[-most:]))
+
+    def tried_again(self) -> tuple[Fix, ...]:
+        """Start the roll-out again, where ECS has given up or waits longer and longer."""
+        if self.steady or self.service is None or self.main is None:
+            return ()
+        names = self.now.names
+        command = (
+            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+            f"--task-definition {self.main.revision} --force-new-deployment"
+        )
+        return (Fix(t("Then let ECS try again:"), (command,)),)
+
+    def set(self, key: str, value: str, text: Text) -> Fix:
+        """Change a setting; where the stack file says so already, AWS has drifted from it."""
+        stack = self.now.names.stack
+        if self.now.declared.get(key) == value:
+            return Fix(text, (f"pulumi up --refresh -s {stack}",))
+        commands = (f"pulumi config set {key} {value} -s {stack}", f"pulumi up -s {stack}")
+        return Fix(text, commands)
+
+    def declared_again(self) -> Fix:
+        """Let Pulumi put back what somebody changed by hand."""
+        return Fix(
+            t("Or let Pulumi put back what the program declares:"),
+            (f"pulumi up --refresh -s {self.now.names.stack}",),
+        )
+
+
+def _sick(words: str, where: str) -> Sick:
+    codes = CODES.search(words)
+    if codes:
+        numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
+        return Sick("codes", numbers, where + words)
+    return Sick("timeout" if "timed out" in words.lower() else "failed", (), where + words)

@@ -1,0 +1,153 @@
+"""Security groups along the way: internet, load balancer, task, database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.checks.case import Case
+from ops.findings import Finding, Fix
+from ops.reach import ANYWHERE, Closed, Side, addresses, closed
+from ops.snapshot.surroundings import Network
+from ops.texts import Text, t, verbatim
+
+INTERNET = Side((), (ANYWHERE,))
+TIMED_OUT = r"(?i)timed? ?out"
+
+
+def balancer_to_task(case: Case) -> Iterator[Finding]:
+    """The load balancer must be let out to the task's port, and into the task."""
+    service, network, balancer = case.service, case.network, case.now.balancer.value
+    if service is None or network is None or balancer is None or service.port is None:
+        return
+    source = Side(balancer.groups, addresses(network, balancer.subnets))
+    target = Side(service.groups, addresses(network, service.subnets))
+    for port in sorted({service.port, _check_port(case, service.port)}):
+        missing = closed(network, source, target, port)
+        if missing:
+            yield Finding(
+                id="balancer-cannot-reach-task",
+                kind="cause",
+                rank=30,
+                title=t("The load balancer cannot reach the tasks on port {port}", port=port),
+                why=t(
+                    "A security group that does not allow a connection drops it without an answer: "
+                    "the health check times out, and ECS replaces every task, for ever."
+                ),
+                seen=tuple(_missing(each, network, source, target, port) for each in missing),
+                fixes=_openings(case, missing, source, target, port),
+                evidence=tuple(each.words for each in case.sick if each.kind == "timeout"),
+            )
+
+
+def _check_port(case: Case, traffic: int) -> int:
+    port = case.check.port if case.check else "traffic-port"
+    return int(port) if port.isdigit() else traffic
+
+
+def task_to_database(case: Case) -> Iterator[Finding]:
+    """The task must be let out to the database's port, and into the database."""
+    service, network, database = case.service, case.network, case.now.database.value
+    if service is None or network is None or database is None:
+        return
+    source = Side(service.groups, addresses(network, service.subnets))
+    target = Side(database.groups, addresses(network, database.subnets))
+    missing = closed(network, source, target, database.port)
+    if missing:
+        port = database.port
+        yield Finding(
+            id="task-cannot-reach-database",
+            kind="cause",
+            rank=42,
+            title=t("The tasks cannot reach the database on port {port}", port=port),
+            why=t(
+                "A security group that does not allow a connection drops it without an answer: "
+                "the app waits for the database until it times out."
+            ),
+            seen=tuple(_missing(each, network, source, target, port) for each in missing),
+            fixes=_openings(case, missing, source, target, port),
+            evidence=case.logged(TIMED_OUT),
+        )
+
+
+def internet_to_balancer(case: Case) -> Iterator[Finding]:
+    """An internet-facing load balancer must let everybody in."""
+    network, balancer = case.network, case.now.balancer.value
+    if network is None or balancer is None or balancer.scheme != "internet-facing":
+        return
+    target = Side(balancer.groups, addresses(network, balancer.subnets))
+    for listener in balancer.listeners:
+        if missing := closed(network, INTERNET, target, listener.port):
+            group = missing[0].group
+            command = _authorize("ingress", group, listener.port, f"cidr={ANYWHERE}")
+            yield Finding(
+                id="internet-cannot-reach-balancer",
+                kind="warning",
+                rank=34,
+                title=t(
+                    "Not everybody reaches the load balancer on port {port}", port=listener.port
+                ),
+                why=t("Requests from addresses that no rule names time out."),
+                seen=(_says(network, group, listener.port, "0.0.0.0/0", "ingress"),),
+                fixes=(
+                    Fix(t("Open the port, if the page is for everybody:"), (command,)),
+                    case.declared_again(),
+                ),
+            )
+
+
+def _missing(each: Closed, network: Network, source: Side, target: Side, port: int) -> Text:
+    peer = target if each.way == "egress" else source
+    return _says(network, each.group, port, _named(network, peer), each.way)
+
+
+def _says(network: Network, group: str, port: int, peer: str, way: str) -> Text:
+    own = verbatim(_label(network, group))
+    if way == "egress":
+        return t(
+            "Security group {own} has no outbound rule for TCP {port} to {peer}.",
+            own=own,
+            port=port,
+            peer=peer,
+        )
+    return t(
+        "Security group {own} has no inbound rule for TCP {port} from {peer}.",
+        own=own,
+        port=port,
+        peer=peer,
+    )
+
+
+def _named(network: Network, side: Side) -> str:
+    return _label(network, side.groups[0]) if side.groups else str(side.networks[0])
+
+
+def _label(network: Network, group: str) -> str:
+    known = network.groups.get(group)
+    return f"{group} ({known.name})" if known else group
+
+
+def _openings(
+    case: Case, missing: tuple[Closed, ...], source: Side, target: Side, port: int
+) -> tuple[Fix, ...]:
+    commands = []
+    for each in missing:
+        peer = target if each.way == "egress" else source
+        commands.append(_authorize(each.way, each.group, port, f"group={peer.groups[0]}"))
+    return (
+        Fix(t("Add what is missing:"), tuple(commands)),
+        case.declared_again(),
+        *case.tried_again(),
+    )
+
+
+def _authorize(way: str, group: str, port: int, peer: str) -> str:
+    kind, _, value = peer.partition("=")
+    who = (
+        f"UserIdGroupPairs=[{{GroupId={value}}}]"
+        if kind == "group"
+        else f"IpRanges=[{{CidrIp={value}}}]"
+    )
+    return (
+        f"aws ec2 authorize-security-group-{way} --group-id {group} --ip-permissions "
+        f"'IpProtocol=tcp,FromPort={port},ToPort={port},{who}'"
+    )

@@ -1,0 +1,96 @@
+"""What a diagnosis consists of: findings, ranked, and what could not be looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ops.problems import AwsProblem
+from ops.texts import Text
+
+KINDS = ("cause", "warning", "consequence", "note")
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What to do, in words, and the commands that do it."""
+
+    text: Text
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, or that explains.
+
+    ``rank`` orders findings of a kind: a lower one lies deeper and explains those above it.
+    ``evidence`` are AWS's and the app's own words.
+    """
+
+    id: str
+    kind: str
+    rank: int
+    title: Text
+    why: Text
+    seen: tuple[Text, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A part that could not be looked at. Without an essential one nobody may say "healthy"."""
+
+    part: Text
+    problem: AwsProblem
+    essential: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """All that was found out about a stack."""
+
+    names: str
+    stage: Text
+    findings: tuple[Finding, ...]
+    unseen: tuple[Unseen, ...]
+    checked: tuple[Text, ...] = ()
+
+    @property
+    def causes(self) -> tuple[Finding, ...]:
+        return tuple(each for each in self.findings if each.kind == "cause")
+
+    @property
+    def first(self) -> Finding | None:
+        """The root cause, or what comes nearest to one; None when nothing is wrong."""
+        return next((each for each in self.findings if each.kind != "note"), None)
+
+    @property
+    def healthy(self) -> bool:
+        """No cause, and all that matters was looked at."""
+        return not self.causes and not any(each.essential for each in self.unseen)
+
+    @property
+    def exit_code(self) -> int:
+        """0 healthy, 1 a cause was found, 2 could not look."""
+        if self.causes:
+            return 1
+        return 0 if self.healthy else 2
+
+    def as_text(self, lang: str | None = None) -> str:
+        """The screen as plain text."""
+        from ops.render.diagnosis import plain
+
+        return plain(self, lang)
+
+    def as_dict(self, lang: str | None = None) -> dict[str, Any]:
+        """The same for scripts."""
+        from ops.render.diagnosis import as_dict
+
+        return as_dict(self, lang)
+
+
+def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Causes first, the deepest of them first; a finding that two checks made counts once."""
+    once = {each.id: each for each in reversed(findings)}
+    return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.rank)))

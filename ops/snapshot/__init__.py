@@ -1,0 +1,203 @@
+"""What AWS says about a stack at one moment, gathered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from ops.aws import AwsProblem, Session
+from ops.names import StackNames
+from ops.snapshot import balancing, compute, others, roles, stores, vpc
+from ops.snapshot.records import (
+    Balancer,
+    Definition,
+    Part,
+    Service,
+    Target,
+    TargetGroup,
+    Task,
+)
+from ops.snapshot.surroundings import (
+    Alarm,
+    Database,
+    Image,
+    Logs,
+    Network,
+    Quota,
+    Role,
+    Secret,
+)
+from ops.stack import Declared
+
+T = TypeVar("T")
+ASK_AT_ONCE = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known."""
+
+    names: StackNames
+    region: str
+    declared: Declared
+    wanted: str | None = None
+    service: Part[Service] = field(default_factory=Part)
+    tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
+    newest: Part[Definition] = field(default_factory=Part)
+    definitions: Part[Mapping[str, Definition]] = field(default_factory=Part)
+    group: Part[TargetGroup] = field(default_factory=Part)
+    targets: Part[tuple[Target, ...]] = field(default_factory=Part)
+    balancer: Part[Balancer] = field(default_factory=Part)
+    network: Part[Network] = field(default_factory=Part)
+    execution: Part[Role] = field(default_factory=Part)
+    task_role: Part[Role] = field(default_factory=Part)
+    image: Part[Image] = field(default_factory=Part)
+    secrets: Part[Mapping[str, Secret | None]] = field(default_factory=Part)
+    logs: Part[Logs] = field(default_factory=Part)
+    database: Part[Database] = field(default_factory=Part)
+    alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
+    quota: Part[Quota] = field(default_factory=Part)
+
+    def problems(self) -> dict[str, AwsProblem]:
+        """What could not be looked at, by the name of the part."""
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {
+            name: part.problem
+            for name, part in parts.items()
+            if isinstance(part, Part) and part.problem is not None
+        }
+
+
+def gather(
+    names: StackNames, session: Session, declared: Declared, wanted: str | None = None
+) -> Snapshot:
+    """Ask AWS for all of it, side by side. What cannot be looked at says why in its part."""
+    with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
+        return _Gathering(names, session, declared, wanted, pool).snapshot()
+
+
+class _Gathering:
+    def __init__(
+        self,
+        names: StackNames,
+        session: Session,
+        declared: Declared,
+        wanted: str | None,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.names, self.session, self.declared, self.wanted = names, session, declared, wanted
+        self._pool = pool
+
+    def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
+        return self._pool.submit(looked, question, self.session, *arguments)
+
+    def snapshot(self) -> Snapshot:
+        names = self.names
+        service = self.ask(compute.service, names)
+        tasks = self.ask(compute.tasks, names)
+        newest = self.ask(compute.definition, names.family)
+        group = self.ask(balancing.target_group, names.target_group)
+        balancer = self.ask(balancing.balancer, names.balancer)
+        database = self.ask(others.database, names.database)
+        alarms, quota = self.ask(others.alarms, names.prefix), self.ask(others.quota)
+        targets = self._after(group, lambda found: self.ask(balancing.targets, found.arn))
+        network = self._network(group, balancer)
+        running, latest = service.result(), newest.result()
+        known = self._definitions(running.value, tasks.result().value or (), latest.value)
+        main = self._main(running.value, known.value or {}, latest.value)
+        stored = self._stored(main, known.value or {}, tasks.result().value or ())
+        return Snapshot(
+            names=names,
+            region=self.session.region,
+            declared=self.declared,
+            wanted=main.arn if main else None,
+            service=running,
+            tasks=tasks.result(),
+            newest=latest,
+            definitions=known,
+            group=group.result(),
+            targets=targets.result(),
+            balancer=balancer.result(),
+            network=network.result(),
+            database=database.result(),
+            alarms=alarms.result(),
+            quota=quota.result(),
+            **{name: each.result() for name, each in stored.items()},
+        )
+
+    def _after(
+        self, first: Future[Part[Any]], then: Callable[[Any], Future[Part[T]]]
+    ) -> Future[Part[T]]:
+        """Ask what the first answer names; nothing, if it names nothing."""
+        found = first.result()
+        return then(found.value) if found.value is not None else self._nothing(found.problem)
+
+    def _nothing(self, problem: AwsProblem | None) -> Future[Part[Any]]:
+        made: Future[Part[Any]] = Future()
+        made.set_result(Part(problem=problem))
+        return made
+
+    def _network(
+        self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
+    ) -> Future[Part[Network]]:
+        found = group.result().value or balancer.result().value
+        problem = group.result().problem or balancer.result().problem
+        return self.ask(vpc.network, found.vpc) if found else self._nothing(problem)
+
+    def _definitions(
+        self, service: Service | None, tasks: Iterable[Task], newest: Definition | None
+    ) -> Part[dict[str, Definition]]:
+        arns = [self.wanted] if self.wanted else []
+        arns += [each.definition for each in service.deployments] if service else []
+        arns += [each.definition for each in tasks]
+        found = {newest.arn: newest} if newest else {}
+        asked = {
+            arn: self.ask(compute.definition, arn)
+            for arn in dict.fromkeys(arns)
+            if arn not in found
+        }
+        for arn, each in asked.items():
+            part = each.result()
+            if part.problem:
+                return Part(found, part.problem)
+            if part.value:
+                found[arn] = part.value
+        return Part(found)
+
+    def _main(
+        self,
+        service: Service | None,
+        known: Mapping[str, Definition],
+        newest: Definition | None,
+    ) -> Definition | None:
+        """The definition that should run: the one asked for, or the newest while a service is there."""
+        if self.wanted in known:
+            return known[self.wanted]
+        return newest if service else None
+
+    def _stored(
+        self, main: Definition | None, known: Mapping[str, Definition], tasks: tuple[Task, ...]
+    ) -> dict[str, Future[Part[Any]]]:
+        names = self.names
+        ended = [each for each in tasks if each.over and each.definition == (main and main.arn)]
+        chosen = [*ended[:2], *[each for each in tasks if not each.over][:2]]
+        log_group = (main.log_group if main else "") or names.log_group
+        asked: dict[str, Future[Part[Any]]] = {
+            "image": self.ask(stores.image, names.repository, main.image if main else None),
+            "logs": self.ask(stores.logs, log_group, chosen, known),
+        }
+        if main:
+            asked["execution"] = self.ask(roles.role, main.execution_role)
+            asked["task_role"] = self.ask(roles.role, main.task_role)
+            asked["secrets"] = self.ask(stores.secrets, list(main.secrets.values()))
+        return asked
+
+
+def looked(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
+    """The answer as a part; that there is no such thing is an answer too."""
+    try:
+        return Part(question(*arguments))
+    except AwsProblem as problem:
+        return Part() if problem.kind == "missing" else Part(problem=problem)

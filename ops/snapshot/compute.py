@@ -1,0 +1,168 @@
+"""Asks ECS for the service, its tasks and their definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.aws import Session
+from ops.names import StackNames
+from ops.snapshot.records import (
+    Container,
+    ContainerHealth,
+    Definition,
+    Deployment,
+    Event,
+    Service,
+    Task,
+)
+
+TASKS_AT_ONCE = 100
+"""DescribeTasks takes no more (botocore)."""
+
+
+def service(session: Session, names: StackNames) -> Service | None:
+    """The service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    answer = session.call(
+        "ecs", "describe_services", cluster=names.cluster, services=[names.service]
+    )
+    found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
+    return _service(found[0]) if found else None
+
+
+def _service(raw: dict[str, Any]) -> Service:
+    network = raw.get("networkConfiguration") or {}
+    if not network and raw.get("deployments"):
+        network = raw["deployments"][0].get("networkConfiguration") or {}
+    vpc = network.get("awsvpcConfiguration") or {}
+    return Service(
+        arn=raw["serviceArn"],
+        status=raw["status"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        definition=raw["taskDefinition"],
+        deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
+        events=tuple(Event(each["createdAt"], each["message"]) for each in raw.get("events", ())),
+        subnets=tuple(vpc.get("subnets") or ()),
+        groups=tuple(vpc.get("securityGroups") or ()),
+        public_ip=vpc.get("assignPublicIp") == "ENABLED",
+        grace=raw.get("healthCheckGracePeriodSeconds") or 0,
+        targets=tuple(
+            (each["targetGroupArn"], each.get("containerName", ""), each.get("containerPort", 0))
+            for each in raw.get("loadBalancers", ())
+            if each.get("targetGroupArn")
+        ),
+    )
+
+
+def _deployment(raw: dict[str, Any]) -> Deployment:
+    return Deployment(
+        id=raw["id"],
+        status=raw["status"],
+        definition=raw["taskDefinition"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        failed=raw.get("failedTasks", 0),
+        rollout=raw.get("rolloutState", ""),
+        reason=raw.get("rolloutStateReason", ""),
+        created=raw["createdAt"],
+        updated=raw["updatedAt"],
+    )
+
+
+def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
+    """The tasks that run and those that stopped within the hour, newest first. Raises AwsProblem."""
+    arns: list[str] = []
+    for status in ("RUNNING", "STOPPED"):
+        arns += session.all(
+            "ecs",
+            "list_tasks",
+            "taskArns",
+            cluster=names.cluster,
+            serviceName=names.service,
+            desiredStatus=status,
+        )
+    found: list[Task] = []
+    for start in range(0, len(arns), TASKS_AT_ONCE):
+        chosen = arns[start : start + TASKS_AT_ONCE]
+        answer = session.call("ecs", "describe_tasks", cluster=names.cluster, tasks=chosen)
+        found += [_task(each) for each in answer["tasks"]]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+
+
+def _task(raw: dict[str, Any]) -> Task:
+    details = {
+        each["name"]: each["value"]
+        for attachment in raw.get("attachments", ())
+        for each in attachment.get("details", ())
+    }
+    return Task(
+        arn=raw["taskArn"],
+        definition=raw["taskDefinitionArn"],
+        started_by=raw.get("startedBy", ""),
+        status=raw["lastStatus"],
+        desired=raw["desiredStatus"],
+        created=raw.get("createdAt"),
+        started=raw.get("startedAt"),
+        stopping=raw.get("stoppingAt"),
+        stopped=raw.get("stoppedAt"),
+        stop_code=raw.get("stopCode", ""),
+        reason=raw.get("stoppedReason", ""),
+        health=raw.get("healthStatus", "UNKNOWN"),
+        containers=tuple(_container(each) for each in raw.get("containers", ())),
+        address=details.get("privateIPv4Address", ""),
+        subnet=details.get("subnetId", ""),
+        interface=details.get("networkInterfaceId", ""),
+    )
+
+
+def _container(raw: dict[str, Any]) -> Container:
+    return Container(
+        name=raw["name"],
+        image=raw.get("image", ""),
+        status=raw.get("lastStatus", ""),
+        exit_code=raw.get("exitCode"),
+        reason=raw.get("reason", ""),
+        health=raw.get("healthStatus", "UNKNOWN"),
+    )
+
+
+def definition(session: Session, name: str) -> Definition:
+    """A task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
+    raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
+    container = next(
+        (each for each in raw["containerDefinitions"] if each.get("portMappings")),
+        raw["containerDefinitions"][0],
+    )
+    log = (container.get("logConfiguration") or {}).get("options") or {}
+    platform = raw.get("runtimePlatform") or {}
+    return Definition(
+        arn=raw["taskDefinitionArn"],
+        cpu=int(raw.get("cpu") or 0),
+        memory=int(raw.get("memory") or 0),
+        architecture=platform.get("cpuArchitecture") or "X86_64",
+        execution_role=raw.get("executionRoleArn") or "",
+        task_role=raw.get("taskRoleArn") or "",
+        image=container["image"],
+        ports=tuple(each["containerPort"] for each in container.get("portMappings", ())),
+        environment={each["name"]: each["value"] for each in container.get("environment", ())},
+        secrets={each["name"]: each["valueFrom"] for each in container.get("secrets", ())},
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
+        container=container["name"],
+        stop_timeout=container.get("stopTimeout") or 30,
+        health=_health(container.get("healthCheck")),
+    )
+
+
+def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
+    if not raw:
+        return None
+    return ContainerHealth(
+        command=tuple(raw["command"]),
+        interval=raw.get("interval") or 30,
+        timeout=raw.get("timeout") or 5,
+        retries=raw.get("retries") or 3,
+        start_period=raw.get("startPeriod") or 0,
+    )

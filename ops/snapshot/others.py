@@ -1,0 +1,103 @@
+"""Asks for the database, the alarms, and what Fargate may run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops.aws import AwsProblem, Session
+from ops.snapshot.surroundings import Alarm, Database, Line, Quota
+
+FARGATE_VCPUS = "L-3032A538"
+"""Quota code of "Fargate On-Demand vCPU resource count" (Service Quotas)."""
+TLS_SINCE = 15
+"""Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
+EVENT_MINUTES = 180
+
+
+def database(session: Session, identifier: str) -> Database | None:
+    """The DB instance with its last events. Raises AwsProblem."""
+    found = session.all(
+        "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+    )
+    if not found:
+        return None
+    raw = found[0]
+    endpoint, group = raw.get("Endpoint") or {}, raw.get("DBSubnetGroup") or {}
+    return Database(
+        id=raw["DBInstanceIdentifier"],
+        status=raw["DBInstanceStatus"],
+        address=endpoint.get("Address", ""),
+        port=endpoint.get("Port") or raw.get("DbInstancePort") or 5432,
+        name=raw.get("DBName", ""),
+        user=raw.get("MasterUsername", ""),
+        version=raw.get("EngineVersion", ""),
+        kind=raw.get("DBInstanceClass", ""),
+        multi_az=raw.get("MultiAZ", False),
+        groups=tuple(each["VpcSecurityGroupId"] for each in raw.get("VpcSecurityGroups", ())),
+        subnets=tuple(each["SubnetIdentifier"] for each in group.get("Subnets", ())),
+        secret=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
+        force_ssl=_force_ssl(session, raw),
+        storage_gb=raw.get("AllocatedStorage", 0),
+        events=_events(session, identifier) if raw["DBInstanceStatus"] != "available" else (),
+    )
+
+
+def _force_ssl(session: Session, raw: dict[str, Any]) -> bool | None:
+    groups = raw.get("DBParameterGroups") or ()
+    try:
+        for group in groups:
+            for each in session.all(
+                "rds",
+                "describe_db_parameters",
+                "Parameters",
+                DBParameterGroupName=group["DBParameterGroupName"],
+                Source="user",
+            ):
+                if each["ParameterName"] == "rds.force_ssl":
+                    return bool(each.get("ParameterValue") == "1")
+    except AwsProblem:
+        return None
+    major = str(raw.get("EngineVersion", "0")).partition(".")[0]
+    return int(major) >= TLS_SINCE if major.isdigit() else None
+
+
+def _events(session: Session, identifier: str) -> tuple[Line, ...]:
+    try:
+        found = session.all(
+            "rds",
+            "describe_events",
+            "Events",
+            SourceIdentifier=identifier,
+            SourceType="db-instance",
+            Duration=EVENT_MINUTES,
+        )
+    except AwsProblem:
+        return ()
+    return tuple(Line(each["Date"], each["Message"]) for each in found)
+
+
+def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
+    """The stack's alarms. Raises AwsProblem."""
+    return tuple(
+        Alarm(
+            name=each["AlarmName"],
+            state=each["StateValue"],
+            reason=each.get("StateReason", ""),
+            since=each.get("StateUpdatedTimestamp"),
+        )
+        for page in session.pages("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{prefix}-")
+        for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
+    )
+
+
+def quota(session: Session) -> Quota:
+    """Fargate's vCPU quota. Raises AwsProblem."""
+    try:
+        answer = session.call(
+            "service-quotas", "get_service_quota", ServiceCode="fargate", QuotaCode=FARGATE_VCPUS
+        )
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            raise AwsProblem("refused", problem.text, problem.way_out, problem.code) from None
+        raise
+    return Quota(limit=float(answer["Quota"]["Value"]))

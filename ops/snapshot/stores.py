@@ -1,0 +1,174 @@
+"""Asks for what a task is started from: its image, its secrets, its log group."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ops.aws import AwsProblem, Session
+from ops.snapshot.records import Definition, Task
+from ops.snapshot.surroundings import Image, Line, Logs, Secret
+
+MANIFESTS = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+RDS_KEYS = frozenset({"username", "password"})
+"""What a secret that RDS manages holds, and nothing else (RDS user guide, Secrets Manager)."""
+HEAD, TAIL = 60, 60
+"""Log lines of a task that are read from its beginning and from its end."""
+TASKS_READ = 4
+CONFIG_SECONDS = 5
+
+
+def image(session: Session, repository: str, reference: str | None) -> Image | None:
+    """The image that ``reference`` names, or the newest one; None without the repository.
+
+    Raises AwsProblem.
+    """
+    name, wanted = _split(repository, reference)
+    found = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
+    tagged = sorted(found, key=lambda each: str(each["imagePushedAt"]), reverse=True)
+    if wanted is not None:
+        tagged = [each for each in tagged if _is(each, wanted)]
+    if not tagged:
+        return Image(repository=name, present=False)
+    raw = tagged[0]
+    return Image(
+        repository=name,
+        present=True,
+        tags=tuple(raw.get("imageTags", ())),
+        platforms=_platforms(session, name, raw["imageDigest"]),
+        pushed=raw["imagePushedAt"],
+        size=raw.get("imageSizeInBytes", 0),
+    )
+
+
+def _split(repository: str, reference: str | None) -> tuple[str, str | None]:
+    if reference is None:
+        return repository, None
+    path = reference.partition("/")[2] if ".dkr.ecr." in reference else reference
+    name, _, digest = path.partition("@")
+    if digest:
+        return name.rpartition(":")[0] or name, digest
+    name, _, tag = path.rpartition(":")
+    return (name, tag) if name else (path, "latest")
+
+
+def _is(details: Mapping[str, Any], wanted: str) -> bool:
+    return wanted == details["imageDigest"] or wanted in details.get("imageTags", ())
+
+
+def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:
+    """Of an index: those it lists. Of a single image: that of its configuration. () if nobody says."""
+    answer = session.call(
+        "ecr",
+        "batch_get_image",
+        repositoryName=name,
+        imageIds=[{"imageDigest": digest}],
+        acceptedMediaTypes=MANIFESTS,
+    )
+    if not answer["images"]:
+        return ()
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+    if "manifests" in manifest:
+        listed = [each.get("platform") or {} for each in manifest["manifests"]]
+        return tuple(_platform(each) for each in listed if each.get("os") != "unknown")
+    config = manifest.get("config") or {}
+    if "platform" in config:
+        return (str(config["platform"]),)
+    return _configured(session, name, config.get("digest"))
+
+
+def _platform(raw: Mapping[str, Any]) -> str:
+    return f"{raw.get('os', '')}/{raw.get('architecture', '')}"
+
+
+def _configured(session: Session, name: str, digest: str | None) -> tuple[str, ...]:
+    if not digest:
+        return ()
+    url = session.call(
+        "ecr", "get_download_url_for_layer", repositoryName=name, layerDigest=digest
+    )["downloadUrl"]
+    if not url.startswith("https://"):
+        return ()
+    try:
+        with urllib.request.urlopen(url, timeout=CONFIG_SECONDS) as answer:  # noqa: S310
+            return (_platform(json.load(answer)),)
+    except (OSError, ValueError):
+        return ()
+
+
+def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
+    """The secrets that a task definition's ``valueFrom`` name, by ARN. Raises AwsProblem."""
+    arns = dict.fromkeys(secret_arn(each) for each in values if ":secretsmanager:" in each)
+    return {arn: _secret(session, arn) for arn in arns}
+
+
+def secret_arn(value_from: str) -> str:
+    """Without json key, stage and version."""
+    return ":".join(value_from.split(":")[:7])
+
+
+def secret_key(value_from: str) -> str:
+    """The json key that is wanted of the secret, or ""."""
+    parts = value_from.split(":")
+    return parts[7] if len(parts) > 7 else ""
+
+
+def _secret(session: Session, arn: str) -> Secret | None:
+    try:
+        raw = session.call("secretsmanager", "describe_secret", SecretId=arn)
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return None
+        raise
+    managed = raw.get("OwningService", "")
+    return Secret(
+        arn=raw["ARN"],
+        deleted=raw.get("DeletedDate"),
+        managed=managed,
+        kms_key=raw.get("KmsKeyId", ""),
+        rotated=raw.get("LastRotatedDate"),
+        keys=RDS_KEYS if managed == "rds" else None,
+    )
+
+
+def logs(
+    session: Session, group: str, tasks: Sequence[Task], definitions: Mapping[str, Definition]
+) -> Logs:
+    """The log group and the first and last lines of the given tasks. Raises AwsProblem."""
+    groups = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=group)
+    if all(each["logGroupName"] != group for each in groups):
+        return Logs(group=group, exists=False)
+    lines = {}
+    for task in tasks[:TASKS_READ]:
+        if (known := definitions.get(task.definition)) and known.log_group == group:
+            lines[task.id] = _lines(session, group, known.stream(task.id))
+    return Logs(group=group, exists=True, lines=lines)
+
+
+def _lines(session: Session, group: str, stream: str) -> tuple[Line, ...]:
+    where = {"logGroupName": group, "logStreamName": stream}
+    try:
+        head = session.call("logs", "get_log_events", **where, startFromHead=True, limit=HEAD)
+        events = head["events"]
+        if len(events) >= HEAD:
+            tail = session.call("logs", "get_log_events", **where, limit=TAIL)["events"]
+            last = events[-1]["timestamp"]
+            events = events + [each for each in tail if each["timestamp"] > last]
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return ()
+        raise
+    return tuple(Line(at(each["timestamp"]), each["message"].rstrip()) for each in events)
+
+
+def at(milliseconds: int) -> datetime:
+    """CloudWatch's time."""
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

@@ -1,0 +1,137 @@
+"""An ECS without a data plane whose roll-outs end as a test says: it edits moto's own services."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rehearsal.control import hooks
+
+Params = dict[str, Any]
+ADDRESS = "10.0.64.10"
+NUMBER_OF_EVENT = "00000000-0000-4000-8000-000000000001"
+
+
+class ScriptedEcs:
+    """Every roll-out succeeds at once, unless `breaks` is set: then it is rolled back or given up."""
+
+    def __init__(self) -> None:
+        self.breaks = False
+        self.hangs = False
+        """Whether new deployments neither fail nor get anywhere."""
+        self.asked: list[str] = []
+        """The reads that a roll-out gate makes."""
+        self._good: dict[str, str] = {}
+
+    def rolled(self, params: Params) -> None:
+        """ECS has carried out CreateService or UpdateService."""
+        name = str(params.get("service") or params["serviceName"]).rpartition("/")[2]
+        self.settle(name)
+
+    def settle(self, name: str, *, again: bool = False) -> None:
+        """Give the service the deployments that it gets in the end; `again` as a forced new one."""
+        service = self._service(name)
+        wanted = service.task_definition
+        if self._good.get(name) == wanted or not (self.breaks or self.hangs) or again:
+            self._good[name] = wanted
+            service.deployments = [deployment(wanted, "PRIMARY", "COMPLETED", service.desired_count)]
+        elif self.hangs:
+            service.deployments = [deployment(wanted, "PRIMARY", "IN_PROGRESS", 0)]
+        elif name in self._good:
+            back = deployment(self._good[name], "PRIMARY", "COMPLETED", service.desired_count)
+            back["rolloutStateReason"] = BACK
+            service.deployments = [back]
+        else:
+            service.deployments = [deployment(wanted, "PRIMARY", "FAILED", 0)]
+        service.running_count = service.deployments[0]["runningCount"]
+        service.pending_count = 0
+        service.events = [EVENT | {"createdAt": datetime.now(UTC)}]
+
+    def list_tasks(self, _params: Params) -> Params:
+        self.asked.append("ListTasks")
+        return {"taskArns": [f"arn:task/{name}" for name in self._running()]}
+
+    def describe_tasks(self, _params: Params) -> Params:
+        return {
+            "tasks": [
+                {
+                    "taskArn": f"arn:task/{name}",
+                    "taskDefinitionArn": service.deployments[0]["taskDefinition"],
+                    "lastStatus": "RUNNING",
+                    "attachments": [{"details": [{"name": "privateIPv4Address", "value": ADDRESS}]}],
+                }
+                for name, service in self._running().items()
+            ]
+        }
+
+    def target_health(self, _params: Params) -> Params:
+        target = {"Target": {"Id": ADDRESS, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
+        return {"TargetHealthDescriptions": [target] if self._running() else []}
+
+    def _running(self) -> dict[str, Any]:
+        """Services with a running task; one task stands for all that are wanted."""
+        return {
+            service.name: service
+            for service in hooks.backend("ecs").services.values()
+            if service.status == "ACTIVE" and service.running_count
+        }
+
+    def _service(self, name: str) -> Any:
+        [found] = [each for each in hooks.backend("ecs").services.values() if each.name == name]
+        return found
+
+
+BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+EVENT = {
+    "id": NUMBER_OF_EVENT,
+    "message": "(service careapp-poc-service) has started 1 tasks: (task 0123456789abcdef).",
+}
+
+
+def deployment(definition: str, status: str, rollout: str, running: int) -> Params:
+    """One row of a service's deployments, as moto holds it."""
+    reasons = {
+        "COMPLETED": "ECS deployment ecs-svc/2 completed.",
+        "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
+        "IN_PROGRESS": "ECS deployment ecs-svc/2 in progress.",
+    }
+    now = datetime.now(UTC)
+    return {
+        "id": "ecs-svc/2",
+        "status": status,
+        "taskDefinition": definition,
+        "desiredCount": 1,
+        "runningCount": running,
+        "pendingCount": 0,
+        "failedTasks": 3 if rollout == "FAILED" else 0,
+        "rolloutState": rollout,
+        "rolloutStateReason": reasons[rollout],
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+@contextlib.contextmanager
+def scripted_ecs() -> Iterator[ScriptedEcs]:
+    """Put one into moto for a while."""
+    ecs = ScriptedEcs()
+    after = hooks.registry.after
+    before_it = {call: list(hooked) for call, hooked in after.items()}
+    instead: dict[tuple[str, str], Callable[[Params], Params]] = {
+        ("ecs", "ListTasks"): ecs.list_tasks,
+        ("ecs", "DescribeTasks"): ecs.describe_tasks,
+        ("elbv2", "DescribeTargetHealth"): ecs.target_health,
+    }
+    for call, answer in instead.items():
+        hooks.instead(*call)(answer)
+    for action in ("CreateService", "UpdateService"):
+        hooks.after("ecs", action)(ecs.rolled)
+    try:
+        yield ecs
+    finally:
+        for call in instead:
+            del hooks.registry.instead[call]
+        after.clear()
+        after.update(before_it)
