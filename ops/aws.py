@@ -1,4 +1,7 @@
-"""The one place that makes boto3 clients and asks AWS."""
+"""The one place that makes AWS clients and asks AWS.
+
+By botocore alone, which boto3 wraps: boto3 would add S3's transfer manager to every start of a command.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ops import stack
 from ops.problems import AwsProblem, translate
 
 if TYPE_CHECKING:
-    import boto3
+    import botocore.session
 
 __all__ = ["AwsProblem", "Session"]
 
@@ -33,7 +36,7 @@ class Session:
         )
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
-        self._boto: boto3.Session | None = None
+        self._boto: botocore.session.Session | None = None
 
     @classmethod
     def of_stack(cls, name: str, folder: Path) -> Session:
@@ -47,14 +50,14 @@ class Session:
         return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
     def client(self, service: str) -> Any:
-        """boto3's client of a service. Raises AwsProblem."""
+        """The client of a service, as boto3 would make it. Raises AwsProblem."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._made(service)
             return self._clients[service]
 
     def _made(self, service: str) -> Any:
-        import boto3
+        import botocore.session
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
@@ -66,10 +69,8 @@ class Session:
         )
         try:
             if self._boto is None:
-                self._boto = boto3.Session(
-                    region_name=self.region or None, profile_name=self._profile()
-                )
-            made = self._boto.client(service, config=config)  # type: ignore[call-overload]
+                self._boto = botocore.session.Session(profile=self._profile())
+            made = self._boto.create_client(service, self.region or None, config=config)
         except BotoCoreError as error:
             raise self._problem(error, service, "") from error
         self.region = self.region or made.meta.region_name

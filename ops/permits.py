@@ -65,7 +65,7 @@ def trusts_ecs(role: Role) -> bool:
         principal = statement.get("Principal", {})
         services = _list(principal.get("Service", ())) if isinstance(principal, Mapping) else ["*"]
         acts = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
-        if statement.get("Effect") == "Allow" and acts:
-            if "ecs-tasks.amazonaws.com" in services or "*" in services:
-                return True
+        named = "ecs-tasks.amazonaws.com" in services or "*" in services
+        if statement.get("Effect") == "Allow" and acts and named:
+            return True
     return False

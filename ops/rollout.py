@@ -36,7 +36,7 @@ def gate(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: in
     half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
     """
     if not pulumi.runtime.is_dry_run():
-        pulumi.run(lambda: _wait(service, target_group, minutes))
+        pulumi.Output.from_input(_wait(service, target_group, minutes))
 
 
 async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> None:

@@ -68,6 +68,7 @@ class Cloud:
             stops.callback(api.stop)
             calls = Calls(api.endpoint, self.options.region)
             builder = Builder(calls, folder / "images", docker=self.options.docker)
+            stops.callback(builder.close)
             plane = DataPlane(
                 folder=folder / "data",
                 clock=Clock(self.options.speed),

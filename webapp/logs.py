@@ -9,6 +9,8 @@ import time
 import traceback
 from collections import deque
 from contextvars import ContextVar
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -35,20 +37,14 @@ class Access(NamedTuple):
     duration: float  # seconds
 
     def line(self) -> str:
-        """The JSON object of the request, on one line."""
-        fields = {
-            "time": timestamp(self.at),
-            "level": self.level,
-            "message": "request",
-            "request_id": self.request_id,
-            "method": self.method,
-            "path": redact(self.path),
-            "status": self.status,
-            "duration_ms": round(self.duration * 1000, 2),
-        }
-        if self.trace_id:
-            fields["trace_id"] = redact(self.trace_id)
-        return json.dumps(fields)
+        """The JSON object of the request, on one line; written for speed, as it is for each one."""
+        trace = f', "trace_id": {_quoted(redact(self.trace_id))}' if self.trace_id else ""
+        return (
+            f'{{"time": "{timestamp(self.at)}", "level": "{self.level}", "message": "request", '
+            f'"request_id": "{self.request_id}", "method": {_quoted(self.method)}, '
+            f'"path": {_quoted(redact(self.path))}, "status": {self.status}, '
+            f'"duration_ms": {self.duration * 1000:.2f}{trace}}}'
+        )
 
 
 class JsonFormatter(logging.Formatter):
@@ -83,8 +79,12 @@ def fields(**values: Any) -> dict[str, dict[str, Any]]:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+    return f"{_whole_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class Sink(logging.Handler):

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
@@ -18,6 +19,8 @@ from webapp.visits import GuestBook, Visit, Visits
 RETRY_AFTER = {"Retry-After": "5"}  # seconds: by then the database's return has been noticed
 CONNECTED = b'{"status":"healthy","db":"connected"}'
 DISCONNECTED = b'{"status":"unhealthy","db":"disconnected"}'
+# Places in a rendered page; PostgreSQL's text cannot hold a NUL, so it cannot forge one.
+COUNT, MOMENT, LOCAL_MOMENT = "\0count\0", "\0moment\0", "\0local\0"
 HTML = "text/html; charset=utf-8"
 
 
@@ -29,6 +32,7 @@ class Pages:
         self._visits = visits
         self._task = task
         self._homes = {language: self._shared_home(language) for language in LANGUAGES}
+        self._shell = lru_cache(maxsize=8)(self._render)
 
     def blueprint(self) -> Blueprint:
         """All routes but the static files."""
@@ -52,21 +56,33 @@ class Pages:
         except (DatabaseAway, TimeoutError):
             if wants_json():
                 return error_response(503, "database away", RETRY_AFTER)
-            return self._render(language, None), 503, RETRY_AFTER
+            return self._render(language, self._task.id, None, ()), 503, RETRY_AFTER
         return Response(page, content_type=HTML, headers={"Cache-Control": "no-store"})
 
     def _shared_home(self, language: str) -> Shared[bytes]:
         """The page for all whose requests arrive together: they see the same moment."""
-        return Shared(lambda: self._render(language, self._visits.read(language)).encode())
+        return Shared(lambda: self._home(language, self._visits.read(language)))
 
-    def _render(self, language: str, book: GuestBook | None) -> str:
+    def _home(self, language: str, book: GuestBook) -> bytes:
+        """What was read seldom differs from the last time: only the rest is filled in each time."""
+        shell = self._shell(language, self._task.id, book.greeting, book.newest)
+        now = datetime.now(UTC)
+        shell = shell.replace(COUNT, f"{book.visits + self._visits.waiting():,}", 1)
+        shell = shell.replace(MOMENT, now.isoformat(timespec="seconds"), 1)
+        return shell.replace(LOCAL_MOMENT, local_time(now, language), 1).encode()
+
+    def _render(
+        self, language: str, task: str, greeting: str | None, newest: tuple[Visit, ...]
+    ) -> str:
         return render_template(
             "home.html",
             language=language,
-            book=book,
-            waiting=self._visits.waiting(),
-            visit=Visit(datetime.now(UTC), language, self._task.id),
-            task=self._task.id,
+            greeting=greeting,
+            newest=newest,
+            count=COUNT,
+            moment=MOMENT,
+            local_moment=LOCAL_MOMENT,
+            task=task,
             local_time=local_time,
         )
 

@@ -1,6 +1,6 @@
 """What the pages say, in Japanese and in English, and which of the two a visitor reads."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from werkzeug.datastructures import LanguageAccept
@@ -86,5 +86,5 @@ def language_of(accept_language: str) -> str:
 
 def local_time(moment: datetime, language: str) -> str:
     """For a reader of the language: Japan's time for Japanese, UTC otherwise."""
-    zoned = moment.astimezone(JAPAN) if language == "ja" else moment
-    return zoned.strftime("%Y-%m-%d %H:%M:%S JST" if language == "ja" else "%Y-%m-%d %H:%M:%S UTC")
+    zone, name = (JAPAN, "JST") if language == "ja" else (UTC, "UTC")
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S} {name}"

@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from webapp.database import Database
 
@@ -49,7 +49,7 @@ class GuestBook:
 
     greeting: str
     visits: int
-    newest: list[Visit]
+    newest: tuple[Visit, ...]
 
 
 class Visits:
@@ -78,9 +78,7 @@ class Visits:
     def read(self, language: str) -> GuestBook:
         """The newest visits and their number, by one query. Raises DatabaseAway."""
         rows = self._database.fetch(READ, (language,))
-        newest = [
-            Visit(at.astimezone(UTC), lang, task) for _, _, at, lang, task in rows if at is not None
-        ]
+        newest = tuple(Visit(at, lang, task) for _, _, at, lang, task in rows if at is not None)
         return GuestBook(rows[0][0], rows[0][1], newest)
 
     def write(self) -> None:

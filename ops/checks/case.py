@@ -117,6 +117,11 @@ class Case:
         ]
         return tuple([*found, *self._reported()])
 
+    @property
+    def sick_codes(self) -> bool:
+        """Whether some task answered the load balancer's check, with a status that is not wanted."""
+        return any(each.codes for each in self.sick)
+
     def _reported(self) -> Iterator[Sick]:
         mine = {each.id for each in self.mine}
         for event in self.service.events if self.service else ():

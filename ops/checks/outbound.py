@@ -119,7 +119,9 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
 def _route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
     """Where a NAT gateway runs and only the route to it is missing."""
     network = case.network
-    alive = [each.id for each in network.nats.values() if each.state == "available"] if network else []
+    alive = (
+        [each.id for each in network.nats.values() if each.state == "available"] if network else []
+    )
     lost = [each for each in dead if each.why in ("no-route", "blackhole", "nat-missing")]
     if network is None or not alive or not lost:
         return ()
@@ -166,3 +168,61 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         ),
         evidence=case.reasons(CUT_OFF),
     )
+
+
+def planned(case: Case) -> Iterator[Finding]:
+    """Stage 1: whether the subnets in which the tasks are going to run lead to AWS, and have room."""
+    network = case.network
+    if case.service is not None or network is None:
+        return
+    public = case.now.declared.get("natStrategy") == "none"
+    role = "public" if public else "private"
+    prefix = f"{case.now.names.prefix}-{role}-"
+    subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
+    dead = ways_out(network, subnets, public)
+    if dead or not subnets:
+        yield Finding(
+            id="task-cannot-reach-aws",
+            kind="cause",
+            rank=20,
+            title=t("The tasks' subnets have no way to the internet"),
+            why=t(
+                "Before a container starts, Fargate fetches its image from ECR and its secrets from "
+                "Secrets Manager, and opens its log. Without a way there no task ever starts."
+            ),
+            seen=tuple(_says(each, network) for each in dead)
+            or (t("There are no subnets {prefix}*.", prefix=prefix),),
+            fixes=_planned_fixes(case, dead, public),
+        )
+
+
+def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
+    stack = case.now.names.stack
+    if public or case.now.declared.get("natStrategy") in ("single", "onePerAz"):
+        text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
+        return (Fix(text, (f"pulumi up --refresh -s {stack}",)), *_route_commands(case, dead))
+    return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
+
+
+def room(case: Case) -> Iterator[Finding]:
+    """Every task takes an address of its subnet."""
+    service, network = case.service, case.network
+    if service is None or network is None:
+        return
+    known = [network.subnets[each] for each in service.subnets if each in network.subnets]
+    needed = max(service.desired, 1) * 2
+    if known and sum(each.free for each in known) < needed:
+        yield Finding(
+            id="subnets-full",
+            kind="cause",
+            rank=18,
+            title=t("The tasks' subnets have no address left"),
+            why=t("Every task takes an address; a roll-out takes twice as many for a while."),
+            seen=tuple(
+                t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
+                for each in known
+            ),
+            fixes=(
+                Fix(t("Stop what else runs there, or set a larger vpcCidr (makes a new VPC).")),
+            ),
+        )

@@ -108,6 +108,8 @@ class _Gathering:
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         main = self._main(running.value, known.value or {}, latest.value)
         stored = self._stored(main, known.value or {}, tasks.result().value or ())
+        if main is None and (found := database.result().value) and found.secret:
+            stored["secrets"] = self.ask(stores.secrets, [found.secret])
         return Snapshot(
             names=names,
             region=self.session.region,
@@ -148,7 +150,7 @@ class _Gathering:
 
     def _definitions(
         self, service: Service | None, tasks: Iterable[Task], newest: Definition | None
-    ) -> Part[dict[str, Definition]]:
+    ) -> Part[Mapping[str, Definition]]:
         arns = [self.wanted] if self.wanted else []
         arns += [each.definition for each in service.deployments] if service else []
         arns += [each.definition for each in tasks]
@@ -173,7 +175,7 @@ class _Gathering:
         newest: Definition | None,
     ) -> Definition | None:
         """The definition that should run: the one asked for, or the newest while a service is there."""
-        if self.wanted in known:
+        if self.wanted and self.wanted in known:
             return known[self.wanted]
         return newest if service else None
 

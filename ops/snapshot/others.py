@@ -6,12 +6,15 @@ from typing import Any
 
 from ops.aws import AwsProblem, Session
 from ops.snapshot.surroundings import Alarm, Database, Line, Quota
+from ops.texts import t
 
 FARGATE_VCPUS = "L-3032A538"
 """Quota code of "Fargate On-Demand vCPU resource count" (Service Quotas)."""
 TLS_SINCE = 15
 """Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
 EVENT_MINUTES = 180
+NO_QUOTA = t("Service Quotas knows no Fargate quota here.")
+NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate.")
 
 
 def database(session: Session, identifier: str) -> Database | None:
@@ -98,6 +101,6 @@ def quota(session: Session) -> Quota:
         )
     except AwsProblem as problem:
         if problem.kind == "missing":
-            raise AwsProblem("refused", problem.text, problem.way_out, problem.code) from None
+            raise AwsProblem("refused", NO_QUOTA, NO_QUOTA_WAY_OUT, problem.code) from None
         raise
     return Quota(limit=float(answer["Quota"]["Value"]))

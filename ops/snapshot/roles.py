@@ -16,9 +16,7 @@ def role(session: Session, arn: str) -> Role | None:
     name = arn.rpartition("/")[2]
     raw = session.call("iam", "get_role", RoleName=name)["Role"]
     inline = session.all("iam", "list_role_policies", "PolicyNames", RoleName=name)
-    attached = session.all(
-        "iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name
-    )
+    attached = session.all("iam", "list_attached_role_policies", "AttachedPolicies", RoleName=name)
     policies: list[Mapping[str, Any]] = [
         session.call("iam", "get_role_policy", RoleName=name, PolicyName=each)["PolicyDocument"]
         for each in inline

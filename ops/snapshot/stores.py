@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.aws import AwsProblem, Session
@@ -171,4 +171,4 @@ def _lines(session: Session, group: str, stream: str) -> tuple[Line, ...]:
 
 def at(milliseconds: int) -> datetime:
     """CloudWatch's time."""
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

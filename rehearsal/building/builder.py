@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -55,6 +56,16 @@ class Builder:
                 raise ImageNotFound(reference)
             return self._images[reference]
 
+    def close(self) -> None:
+        """Take the images' names from the Docker engine; its build cache stays, as after any build."""
+        names = {image.reference for image in self._images.values() if image.docker}
+        for name in names:
+            subprocess.run(
+                ["docker", "image", "rm", "--force", "--no-prune", name],
+                capture_output=True,
+                check=False,
+            )
+
     def build(self, wanted: Wanted) -> str:
         """Build, push, and return the digest (``sha256:…``). Raises ``BuildError``."""
         if not wanted.file.is_file():
@@ -91,7 +102,11 @@ class Builder:
 
     def _with_docker(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:
         """With a Docker engine: its own build of the Dockerfile, for the platform asked for."""
-        command = ["docker", "build", "--quiet", "--platform", wanted.platform]
+        # The host's network serves an engine without a bridge, too; tasks run in it as well.
+        command = ["docker", "build", "--quiet", "--network", "host"]
+        command += ["--platform", wanted.platform]
+        if "PIP_INDEX_URL" in os.environ:
+            command += ["--build-arg", "PIP_INDEX_URL"]  # a mirror; the value stays out of argv
         command += ["--tag", wanted.name, "--file", str(wanted.file)]
         for name, value in wanted.arguments.items():
             command += ["--build-arg", f"{name}={value}"]
@@ -106,7 +121,8 @@ class Builder:
             digest=built.stdout.strip().splitlines()[-1],
             platform=wanted.platform,
             folder=wanted.context,
-            environment=stage.environment,
+            # The image brings its own; what was read of the Dockerfile lacks its base's.
+            environment={},
             command=stage.command,
             user=stage.user,
             python=None,

@@ -10,8 +10,6 @@ SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     "MOTO_ACM_VALIDATION_WAIT": "1",
     "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
-    # Otherwise moto looks for a Docker engine of its own accord.
-    "DOCKER_HOST": "unix:///nonexistent",
     # moto itself calls boto3 in places; it must never meet the user's real credentials.
     "AWS_ACCESS_KEY_ID": "rehearsal",
     "AWS_SECRET_ACCESS_KEY": "rehearsal",

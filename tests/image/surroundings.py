@@ -19,6 +19,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from rehearsal.data.authority import Authority
 from rehearsal.data.postgres import Postgres
+from rehearsal.data.postgres_roles import add_master
 from tests.image.containers import LOOPBACK
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
@@ -80,7 +81,7 @@ def database_with_tls() -> Iterator[Database]:
         server.start()
         try:
             password = random.token_urlsafe(24)
-            server.add_master("postgres", password, "careapp")
+            add_master(server, "postgres", password, "careapp")
             yield Database(server, authority.path, password)
         finally:
             server.remove()

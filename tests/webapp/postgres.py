@@ -115,6 +115,14 @@ class Postgres:
             connection.execute(psycopg.sql.SQL("ALTER ROLE postgres PASSWORD {}").format(password))
         self.password = password
 
+    def heal(self) -> None:
+        """Undo whatever a test did to it."""
+        if not (self.data / "postmaster.pid").exists():
+            self.start()
+        self.signal(signal.SIGCONT)
+        self.execute("ALTER ROLE postgres CONNECTION LIMIT -1")
+        self.hang_up()
+
     def hang_up(self) -> None:
         """End all connections of the app's user."""
         self.execute(

@@ -1,0 +1,97 @@
+"""All checks: pure functions from a case to findings, and how findings explain one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from ops.checks import (
+    containers,
+    databases,
+    doors,
+    health,
+    hops,
+    inputs,
+    outbound,
+    rights,
+    rollouts,
+    stages,
+)
+from ops.checks.case import Case
+from ops.findings import Finding, ranked
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+
+CHECKS: tuple[CheckOf, ...] = (
+    stages.missing,
+    rollouts.draining,
+    rollouts.scaled_down,
+    rollouts.capacity,
+    rollouts.room,
+    outbound.room,
+    outbound.task_to_aws,
+    outbound.planned,
+    rights.execution_role,
+    rights.task_role,
+    inputs.image,
+    inputs.secrets,
+    inputs.planned_secret,
+    inputs.log_group,
+    doors.balancer,
+    doors.attached,
+    doors.forwarding,
+    doors.declared_port,
+    doors.drifted,
+    hops.balancer_to_task,
+    hops.task_to_database,
+    hops.internet_to_balancer,
+    databases.status,
+    databases.address,
+    databases.tls,
+    containers.memory,
+    containers.crash,
+    containers.database_in_log,
+    containers.unexplained,
+    health.codes,
+    health.timeouts,
+    health.refusals,
+    rollouts.rolled_back,
+    rollouts.going_on,
+    rollouts.deaths,
+    rollouts.ill,
+    rollouts.short,
+)
+
+START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|log-group-.*|image-.*"
+DATABASE = r"task-cannot-reach-database|database-.*"
+EXPLAINED = (
+    (r"task-cannot-start|cannot-place-tasks", START),
+    (r"health-slow", r"balancer-cannot-reach-task"),
+    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
+    (r"crash-exec-format", r"image-architecture"),
+    (r"rolled-back|roll-out-failed|too-few-tasks|tasks-die", r".*"),
+)
+"""Findings that are consequences where one of the causes at their right was found."""
+
+
+def run(case: Case) -> tuple[Finding, ...]:
+    """What all checks find, the root cause first."""
+    found = ranked([each for check in CHECKS for each in check(case)])
+    return ranked([_explained(each, found) for each in found])
+
+
+def _explained(finding: Finding, all_: tuple[Finding, ...]) -> Finding:
+    """The finding, as a consequence where a deeper cause explains it."""
+    if finding.kind != "cause":
+        return finding
+    for mine, others in EXPLAINED:
+        deeper = (
+            each
+            for each in all_
+            if each.kind == "cause" and each.id != finding.id and each.rank < finding.rank
+        )
+        if re.fullmatch(mine, finding.id) and any(re.fullmatch(others, e.id) for e in deeper):
+            return replace(finding, kind="consequence")
+    return finding

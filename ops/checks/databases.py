@@ -1,0 +1,158 @@
+"""The database: whether it answers at all, and whether the app asks it in the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.checks.case import Case
+from ops.findings import Finding, Fix
+from ops.snapshot.surroundings import Database
+from ops.texts import Text, t
+
+USABLE = {
+    *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
+    *("configuring-iam-database-auth", "configuring-activity-stream", "converting-to-vpc"),
+    *("delete-precheck", "modifying", "moving-to-vpc", "renaming", "resetting-master-credentials"),
+    *("storage-config-upgrade", "storage-initialization", "storage-optimization"),
+}
+"""Statuses in which the database takes connections (RDS user guide, "Viewing DB instance status")."""
+PASSING = {
+    *("creating", "maintenance", "rebooting", "starting", "upgrading", "stopping"),
+    *("configuring-associated-roles", "insufficient-capacity"),
+}
+PLAIN = ("disable",)
+"""sslmodes that never use TLS (libpq documentation)."""
+
+
+def status(case: Case) -> Iterator[Finding]:
+    """The database must be up."""
+    part = case.now.database
+    if part.problem:
+        return
+    found = part.value
+    if found is None:
+        if case.now.balancer.value is not None:
+            yield _absent(case)
+    elif found.status not in USABLE:
+        yield Finding(
+            id="database-full" if found.status == "storage-full" else "database-away",
+            kind="cause",
+            rank=40,
+            title=t("The database is {status}", status=found.status),
+            why=t("It takes no connections in this status; every page that needs it fails."),
+            seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
+            fixes=(_started(case, found),),
+            evidence=tuple(f"{each.at:%H:%M:%S} {each.text}" for each in found.events[-3:]),
+        )
+
+
+def _absent(case: Case) -> Finding:
+    stack = case.now.names.stack
+    return Finding(
+        id="database-missing",
+        kind="cause",
+        rank=40,
+        title=t("The database does not exist"),
+        why=t("The app has nowhere to connect to."),
+        seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
+        fixes=(Fix(t("Let Pulumi make it:"), (f"pulumi up --refresh -s {stack}",)),),
+    )
+
+
+def _started(case: Case, found: Database) -> Fix:
+    which = f"--db-instance-identifier {found.id}"
+    wait = f"aws rds wait db-instance-available {which}"
+    if found.status == "stopped":
+        return Fix(t("Start it:"), (f"aws rds start-db-instance {which}", wait))
+    if found.status == "storage-full":
+        more = str(max(found.storage_gb + 10, found.storage_gb * 3 // 2))
+        return case.set("databaseStorageGb", more, t("Give it more storage:"))
+    if found.status in PASSING:
+        return Fix(t("Wait until it is available:"), (wait,))
+    return Fix(
+        t("See what RDS says about it, and mend that:"),
+        (f"aws rds describe-events --source-type db-instance --source-identifier {found.id}",),
+    )
+
+
+def tls(case: Case) -> Iterator[Finding]:
+    """An app that speaks without TLS is refused by a database that insists on it."""
+    main, database = case.main, case.now.database.value
+    mode = main.environment.get("DB_SSLMODE", "") if main else ""
+    if database is None or database.force_ssl is not True or mode not in PLAIN:
+        return
+    yield Finding(
+        id="database-wants-tls",
+        kind="cause",
+        rank=44,
+        title=t("The app connects without TLS, and the database refuses that"),
+        why=t(
+            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
+            "from PostgreSQL 15 on."
+        ),
+        seen=(
+            t("DB_SSLMODE is {mode} in {revision}.", mode=mode, revision=_revision(case)),
+            t("rds.force_ssl is 1 for DB instance {id}.", id=database.id),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    "Take DB_SSLMODE out of the task definition (the app's default is verify-full), "
+                    "and deploy:"
+                ),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+        evidence=case.logged(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
+    )
+
+
+def address(case: Case) -> Iterator[Finding]:
+    """The task definition must name this database: host, port, name, user."""
+    main, database = case.main, case.now.database.value
+    if main is None or database is None or not database.address:
+        return
+    wanted = {
+        "DB_HOST": database.address,
+        "DB_PORT": str(database.port),
+        "DB_NAME": database.name,
+        "DB_USER": database.user,
+    }
+    seen: list[Text] = [
+        t(
+            "{variable} is {now} in {revision}; the database says {right}.",
+            variable=name,
+            now=main.environment[name],
+            revision=main.revision,
+            right=right,
+        )
+        for name, right in wanted.items()
+        if right and main.environment.get(name) not in (None, right)
+    ]
+    if seen:
+        yield Finding(
+            id="database-address",
+            kind="cause",
+            rank=43,
+            title=t("The app is told another database than there is"),
+            why=t(
+                "It connects to the wrong place, or as somebody whom the database does not know."
+            ),
+            seen=tuple(seen),
+            fixes=(
+                Fix(
+                    t("Let Pulumi write the task definition anew:"),
+                    (f"pulumi up --refresh -s {case.now.names.stack}",),
+                ),
+            ),
+        )
+
+
+def _revision(case: Case) -> str:
+    return case.main.revision if case.main else ""
+
+
+def away(case: Case) -> bool:
+    """Whether the database certainly takes no connections now."""
+    found = case.now.database.value
+    return found is not None and found.status not in USABLE

@@ -1,0 +1,181 @@
+"""The way from the load balancer to the target group: balancer, listener, rule, attachment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.checks.case import Case
+from ops.findings import Finding, Fix
+from ops.reach import default_route
+from ops.texts import t
+
+
+def forwarding(case: Case) -> Iterator[Finding]:
+    """A rule must forward to the service's target group, or requests end at the 503 page."""
+    service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
+    if service is None or balancer is None or group is None:
+        return
+    rules = [rule for listener in balancer.listeners for rule in listener.rules]
+    if any(group.arn in rule.groups for rule in rules):
+        return
+    stack = case.now.names.stack
+    listeners = ", ".join(f"{each.protocol}:{each.port}" for each in balancer.listeners) or "-"
+    yield Finding(
+        id="no-rule-forwards",
+        kind="cause",
+        rank=32,
+        title=t("No rule of the load balancer forwards to the tasks"),
+        why=t("Requests get the default answer, the 503 page that says that ECS is off."),
+        seen=(
+            t(
+                "Listeners {listeners} of {balancer}: {count} rules, none leads to {group}.",
+                listeners=listeners,
+                balancer=balancer.name,
+                count=len(rules),
+                group=group.name,
+            ),
+        ),
+        fixes=(Fix(t("Let Pulumi put the rule back:"), (f"pulumi up --refresh -s {stack}",)),),
+    )
+
+
+def attached(case: Case) -> Iterator[Finding]:
+    """The service must register its tasks in the target group."""
+    service, group = case.service, case.now.group.value
+    if service is None or case.now.group.problem:
+        return
+    stack = case.now.names.stack
+    fix = Fix(t("Let Pulumi put it right:"), (f"pulumi up --refresh -s {stack}",))
+    if group is None:
+        yield Finding(
+            id="target-group-missing",
+            kind="cause",
+            rank=32,
+            title=t("The target group {name} does not exist", name=case.now.names.target_group),
+            why=t("The load balancer has nowhere to send requests."),
+            fixes=(fix,),
+        )
+    elif all(each[0] != group.arn for each in service.targets):
+        yield Finding(
+            id="service-not-attached",
+            kind="cause",
+            rank=32,
+            title=t("The service does not register its tasks with the load balancer"),
+            why=t("The load balancer knows of no task."),
+            seen=(t("The service names no target, or another than {name}.", name=group.name),),
+            fixes=(fix,),
+        )
+    elif not group.check.enabled:
+        yield Finding(
+            id="health-check-off",
+            kind="warning",
+            rank=33,
+            title=t("The load balancer's health check is off"),
+            why=t("It would send requests to a task that does not answer."),
+            fixes=(fix,),
+        )
+
+
+WATCHED = {
+    "healthPath": "path",
+    "healthMatcher": "matcher",
+    "healthInterval": "interval",
+    "healthTimeout": "timeout",
+    "healthyThreshold": "healthy",
+    "unhealthyThreshold": "unhealthy",
+}
+"""Settings of the stack file, and what the target group's health check calls them."""
+
+
+def drifted(case: Case) -> Iterator[Finding]:
+    """The target group should check as the stack file says."""
+    if case.check is None:
+        return
+    seen = []
+    for key, name in WATCHED.items():
+        declared, real = case.now.declared.get(key), str(getattr(case.check, name))
+        if declared not in ("", real):
+            text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
+                     declared=declared, real=real)  # fmt: skip
+            seen.append(text)
+    if seen:
+        yield Finding(
+            id="health-check-drifted",
+            kind="warning",
+            rank=61,
+            title=t("The health check is not the declared one"),
+            why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
+            seen=tuple(seen),
+            fixes=(case.declared_again(),),
+        )
+
+
+def declared_port(case: Case) -> Iterator[Finding]:
+    """The service registers a port, the container opens one, PORT tells the app: all the same."""
+    service, main = case.service, case.main
+    if service is None or main is None or service.port is None:
+        return
+    told = main.environment.get("PORT")
+    if service.port in main.ports and told in (None, str(service.port)):
+        return
+    yield Finding(
+        id="port-mismatch",
+        kind="cause",
+        rank=58,
+        title=t("The app is told another port than the load balancer asks"),
+        why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+        seen=(
+            t(
+                "The service registers port {port}; {revision} opens {ports} and sets PORT to {told}.",
+                port=service.port,
+                revision=main.revision,
+                ports=", ".join(map(str, main.ports)) or "-",
+                told=told or "-",
+            ),
+        ),
+        fixes=(
+            Fix(
+                t("Let containerPort alone decide it (infra/container.py), and deploy:"),
+                (f"pulumi up --refresh -s {case.now.names.stack}",),
+            ),
+        ),
+        evidence=tuple(each.words for each in case.sick[:3]),
+    )
+
+
+def balancer(case: Case) -> Iterator[Finding]:
+    """The load balancer must be there, active, and in subnets that lead to the internet."""
+    found, network = case.now.balancer.value, case.network
+    fix = case.declared_again()
+    if found is None:
+        return
+    if found.state not in ("active", "active_impaired", ""):
+        yield Finding(
+            id="balancer-not-active",
+            kind="cause" if found.state == "failed" else "warning",
+            rank=31,
+            title=t("The load balancer is {state}", state=found.state),
+            why=t("It answers when it is active."),
+            fixes=(fix,),
+        )
+    if network is None or found.scheme != "internet-facing":
+        return
+    lost = [each for each in found.subnets if not _public(case, each)]
+    if lost:
+        yield Finding(
+            id="balancer-cut-off",
+            kind="cause",
+            rank=31,
+            title=t("The load balancer's subnets do not lead to the internet"),
+            why=t("Its answers do not find the way back: the page times out."),
+            seen=tuple(
+                t("Subnet {subnet} has no route to an internet gateway.", subnet=each)
+                for each in lost
+            ),
+            fixes=(fix,),
+        )
+
+
+def _public(case: Case, subnet: str) -> bool:
+    route = default_route(case.network, subnet) if case.network else None
+    return route is not None and route.kind == "igw" and route.state == "active"

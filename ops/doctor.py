@@ -1,0 +1,89 @@
+"""Why a stack does not work: asks AWS once, checks everything, ranks what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ops import checks, stack
+from ops.aws import Session
+from ops.checks import stages
+from ops.checks.case import Case
+from ops.findings import Diagnosis, Unseen
+from ops.names import StackNames
+from ops.problems import AwsProblem
+from ops.snapshot import Snapshot, gather
+from ops.texts import Text, t
+
+PARTS: dict[str, Text] = {
+    "service": t("the service"),
+    "tasks": t("the tasks"),
+    "newest": t("the newest task definition"),
+    "definitions": t("the task definitions"),
+    "group": t("the target group"),
+    "targets": t("the health of the targets"),
+    "balancer": t("the load balancer"),
+    "network": t("security groups and routes"),
+    "execution": t("the execution role"),
+    "task_role": t("the task role"),
+    "image": t("the image"),
+    "secrets": t("the secrets"),
+    "logs": t("the log"),
+    "database": t("the database"),
+    "alarms": t("the alarms"),
+    "quota": t("Fargate's quota of vCPUs"),
+}
+OPTIONAL = ("alarms", "quota")
+"""What a healthy stack does not hang on."""
+
+
+def diagnose(
+    names: StackNames,
+    session: Session,
+    *,
+    folder: Path | None = None,
+    wanted: str | None = None,
+) -> Diagnosis:
+    """Look and judge. ``wanted`` is the ARN of the task definition that should run.
+
+    What cannot be looked at is in the diagnosis. Raises StackError without the stack's file.
+    """
+    declared = stack.read(names.stack, folder or Path())
+    return judge(gather(names, session, declared, wanted))
+
+
+def judge(now: Snapshot) -> Diagnosis:
+    """The diagnosis of a snapshot."""
+    case = Case(now)
+    return Diagnosis(
+        names=now.names.prefix,
+        stage=stages.described(case),
+        findings=checks.run(case),
+        unseen=_unseen(now),
+        checked=tuple(PARTS[name] for name in PARTS if _looked(now, name)),
+    )
+
+
+def _looked(now: Snapshot, name: str) -> bool:
+    part = getattr(now, name)
+    return part.problem is None and part.value is not None
+
+
+def _unseen(now: Snapshot) -> tuple[Unseen, ...]:
+    found = [
+        Unseen(PARTS[name], problem, name not in OPTIONAL)
+        for name, problem in now.problems().items()
+    ]
+    database, image = now.database.value, now.image.value
+    if database is not None and database.force_ssl is None:
+        found.append(Unseen(t("whether the database insists on TLS"), _silent(), False))
+    if image is not None and image.present and not image.platforms:
+        found.append(Unseen(t("the image's processor architecture"), _silent(), False))
+    return tuple(found)
+
+
+def _silent() -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t("AWS did not tell."),
+        t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
+    )

@@ -1,0 +1,127 @@
+"""What must be in order before ECS is turned on: doctor's own checks, ticked off one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops import stack
+from ops.aws import Session
+from ops.checks import databases, doors, health, hops, inputs, outbound, rights, rollouts, stages
+from ops.checks.case import Case
+from ops.doctor import judge
+from ops.findings import Diagnosis, Finding
+from ops.names import StackNames
+from ops.snapshot import Snapshot, gather
+from ops.texts import Text, t
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+GOOD, BAD, UNKNOWN, LATER = "good", "bad", "unknown", "later"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list: what is asked, the checks that answer it, the parts they look at.
+
+    ``second`` marks what only stage 2 makes: before it there is nothing to look at.
+    """
+
+    text: Text
+    checks: tuple[CheckOf, ...]
+    parts: tuple[str, ...]
+    second: bool = False
+
+
+ITEMS = (
+    Item(
+        t("Stage 1 is there: network, database, repository, load balancer"),
+        (stages.missing,),
+        ("balancer", "group", "database"),
+    ),
+    Item(t("The image is in ECR, for the task's processor"), (inputs.image,), ("image",)),
+    Item(t("The database is available"), (databases.status,), ("database",)),
+    Item(
+        t("The database's secret is there"),
+        (inputs.secrets, inputs.planned_secret),
+        ("secrets", "database"),
+    ),
+    Item(
+        t("The load balancer is active and reachable from the internet"),
+        (doors.balancer, hops.internet_to_balancer),
+        ("balancer", "network"),
+    ),
+    Item(t("The health check is the declared one"), (doors.drifted, health.codes), ("group",)),
+    Item(
+        t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
+        (outbound.planned, outbound.task_to_aws, outbound.room),
+        ("network",),
+    ),
+    Item(t("Fargate's quota has room for a roll-out"), (rollouts.room,), ("quota",)),
+    Item(
+        t("The execution role may pull, read the secret and log"),
+        (rights.execution_role,),
+        ("execution",),
+        second=True,
+    ),
+    Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
+    Item(
+        t("A rule forwards to the target group, on the container's port"),
+        (doors.attached, doors.forwarding, doors.declared_port),
+        ("balancer", "group", "newest"),
+        second=True,
+    ),
+    Item(
+        t("Security groups: load balancer to task, task to database"),
+        (hops.balancer_to_task, hops.task_to_database),
+        ("network",),
+        second=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """An item and how it stands: GOOD, BAD, UNKNOWN, or LATER for what stage 2 makes."""
+
+    text: Text
+    state: str
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The list, and the diagnosis that says what to do about what is not in order."""
+
+    items: tuple[Ticked, ...]
+    diagnosis: Diagnosis
+
+    @property
+    def exit_code(self) -> int:
+        """0 when ECS may be turned on, 1 when something is wrong, 2 when it could not be seen."""
+        states = {each.state for each in self.items}
+        if BAD in states or self.diagnosis.causes:
+            return 1
+        return 2 if any(each.essential for each in self.diagnosis.unseen) else 0
+
+
+def check(names: StackNames, session: Session, folder: Path) -> Preflight:
+    """Look and tick off. Raises StackError without the stack's file."""
+    return tick(gather(names, session, stack.read(names.stack, folder)))
+
+
+def tick(now: Snapshot) -> Preflight:
+    """The list for a snapshot."""
+    case = Case(now)
+    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in ITEMS), judge(now))
+
+
+def _state(item: Item, case: Case) -> str:
+    if item.second and case.service is None:
+        return LATER
+    found = [each for one in item.checks for each in one(case)]
+    if any(each.kind == "cause" for each in found):
+        return BAD
+    parts = [getattr(case.now, each) for each in item.parts]
+    if any(each.problem for each in parts) or all(each.value is None for each in parts):
+        return UNKNOWN
+    return GOOD if all(each.kind == "note" for each in found) else BAD

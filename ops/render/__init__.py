@@ -1,0 +1,1 @@
+"""How ops shows things: on a terminal, as plain text, as JSON."""

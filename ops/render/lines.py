@@ -1,0 +1,35 @@
+"""Lines of a screen: coloured on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the screen, with the style it has on a terminal."""
+
+    text: str
+    style: str = ""
+
+
+def display(screen: Iterable[Line]) -> None:
+    """In colours on a terminal that takes them; plain elsewhere, and with NO_COLOR."""
+    if not coloured():
+        for line in screen:
+            print(line.text, flush=True)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in screen:
+        console.print(line.text, style=line.style or None)
+
+
+def coloured() -> bool:
+    """Whether colours may be used (no-color.org)."""
+    dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not dumb

@@ -1,0 +1,106 @@
+"""A PostgreSQL for the whole tier, and apps that use it."""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.webapp.authority import Authority
+from tests.webapp.postgres import HOST, Postgres, open_folder, running
+from tests.webapp.serving import Server, serving
+from tests.webapp.waiting import eventually
+from webapp import create_app
+from webapp.settings import Settings
+
+MakeApp = Callable[..., Flask]
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(open_folder(tmp_path_factory.mktemp("authority")))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Postgres]:
+    folder = open_folder(tmp_path_factory.mktemp("postgres"))
+    with running(folder / "server", authority) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(cluster: Postgres) -> Iterator[Postgres]:
+    """The server with an empty database; whatever a test does to it is undone."""
+    cluster.execute("DROP SCHEMA public CASCADE")
+    cluster.execute("CREATE SCHEMA public AUTHORIZATION postgres")
+    yield cluster
+    cluster.heal()
+
+
+@pytest.fixture
+def variables(
+    cluster: Postgres, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """A task's variables. The name of the database leads to loopback, as libpq is told."""
+    given = {
+        "DB_HOST": HOST,
+        "DB_PORT": str(cluster.port),
+        "DB_NAME": "careapp",
+        "DB_USER": "postgres",
+        "DB_PASSWORD": cluster.password,
+        "DB_SSLROOTCERT": str(authority.certificate),
+        "APP_VERSION": "1.2.3",
+        "PGHOSTADDR": cluster.address,
+    }
+    monkeypatch.setenv("PGHOSTADDR", cluster.address)
+    return given
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Undo what `logs.configure` does to this process."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, sys.excepthook, threading.excepthook
+    yield
+    root.handlers[:], level, sys.excepthook, threading.excepthook = before
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def make_app(variables: dict[str, str], logging_restored: None) -> Iterator[MakeApp]:
+    """Makes an app, in this process, whose background work ends with the test."""
+    with ExitStack() as stack:
+
+        def make(**changed: str) -> Flask:
+            app = create_app(Settings.load(variables | changed))
+            stack.callback(app.extensions["careapp"].stop)
+            return app
+
+        yield make
+
+
+@pytest.fixture
+def app(make_app: MakeApp, postgres: Postgres) -> Flask:
+    """An app whose database is there and migrated."""
+    made = make_app()
+    client = made.test_client()
+    eventually(lambda: client.get("/").status_code == 200, 5, "the page")
+    return made
+
+
+@pytest.fixture
+def serve(variables: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers, which end with the test."""
+    with ExitStack() as stack:
+
+        def start(*, wait: bool = True, without: tuple[str, ...] = (), **changed: str) -> Server:
+            given = {k: v for k, v in (variables | changed).items() if k not in without}
+            return stack.enter_context(serving(given, tmp_path, wait))
+
+        yield start

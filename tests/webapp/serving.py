@@ -1,0 +1,148 @@
+"""The app in its server: gunicorn as a process of its own, asked over HTTP."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.webapp.postgres import free_port
+from tests.webapp.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "gunicorn", "--config", "webapp/gunicorn.conf.py"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and how long it took in seconds."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    seconds: float
+
+
+class Server:
+    """A running server; everything that it prints is in `output`."""
+
+    def __init__(self, environ: Mapping[str, str], output: Path) -> None:
+        self.port = int(environ["PORT"])
+        self.output = output
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                COMMAND, cwd=ROOT, env=dict(environ), stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def get(self, path: str, timeout: float = 10, **headers: str) -> Answer:
+        """Ask on a connection of its own; `_` in the names of headers stands for `-`."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers=named)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        return Answer(response.status, body, dict(response.headers), time.monotonic() - began)
+
+    def answers(self, path: str, status: int) -> bool:
+        """Whether it answers with this status now."""
+        try:
+            return self.get(path).status == status
+        except OSError:
+            return False
+
+    def wait_for(self, path: str, status: int, within: float = 10) -> float:
+        """Seconds until it answers with this status."""
+        return eventually(
+            lambda: self.answers(path, status), within, f"{path} {status}\n{self.text()}"
+        )
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float = 40) -> int:
+        """The exit code, once it has ended."""
+        return self.process.wait(timeout)
+
+    def workers(self) -> list[int]:
+        """The worker processes."""
+        pid = self.process.pid
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def text(self) -> str:
+        """What it has printed."""
+        return self.output.read_text(errors="replace")
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The same as log lines; each must be a JSON object."""
+        return [json.loads(line) for line in self.text().splitlines()]
+
+    def messages(self) -> list[str]:
+        """The messages of the log lines."""
+        return [line["message"] for line in self.lines()]
+
+
+@contextmanager
+def serving(variables: Mapping[str, str], folder: Path, wait: bool = True) -> Iterator[Server]:
+    """A server for as long as the block, with these variables and nothing else from outside."""
+    port = str(free_port())
+    environ = {"PATH": os.environ["PATH"], "PORT": port, "BIND_HOST": "127.0.0.1", **variables}
+    server = Server(environ, folder / f"server-{port}.log")
+    try:
+        if wait:
+            server.wait_for("/health", 200)
+        yield server
+    finally:
+        with suppress(ProcessLookupError):
+            for pid in [*server.workers(), server.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+        server.process.wait()
+
+
+@dataclass
+class Watch:
+    """Asks for a path again and again in a thread of its own, on new connections."""
+
+    server: Server
+    path: str
+    pause: float = 0.02
+    answers: list[Answer] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    def __enter__(self) -> "Watch":
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self.pause):
+            try:
+                self.answers.append(self.server.get(self.path))
+            except (OSError, http.client.HTTPException) as error:
+                self.errors.append(error)
+
+    def statuses(self) -> set[int]:
+        """All that was answered."""
+        return {answer.status for answer in self.answers}
+
+    def quantile(self, share: float) -> float:
+        """The time in seconds within which this share of the answers came."""
+        times = sorted(answer.seconds for answer in self.answers)
+        return times[min(int(len(times) * share), len(times) - 1)]

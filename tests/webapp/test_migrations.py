@@ -1,0 +1,128 @@
+"""Each migration is applied once, alone, and completely or not at all."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.webapp.conftest import MakeApp
+from tests.webapp.postgres import Postgres
+from tests.webapp.waiting import eventually
+from webapp import schema
+from webapp.schema import Migration, Migrator
+
+FIRST = Migration(1, "0001_a.sql", "CREATE TABLE a (x int); INSERT INTO a VALUES (1)")
+SECOND = Migration(2, "0002_b.sql", "CREATE TABLE b (x int)")
+BROKEN = Migration(2, "0002_b.sql", "CREATE TABLE b (x int); SELECT 1/0")
+
+
+@pytest.fixture
+def connect(postgres: Postgres) -> Callable[[], psycopg.Connection[Any]]:
+    return lambda: postgres.connect()
+
+
+def tables(postgres: Postgres) -> set[str]:
+    rows = postgres.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in rows}
+
+
+def test_the_app_s_own_are_numbered_and_ordered() -> None:
+    assert [migration.name for migration in schema.read()] == [
+        "0001_visits.sql",
+        "0002_greetings.sql",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["0001_a.sql", "0003_b.sql"], "without a gap"),
+        (["0001_a.sql", "0001_b.sql"], "without a gap"),
+        (["0002_a.sql"], "without a gap"),
+        (["1_a.sql"], "not named like"),
+        (["0001_A b.sql"], "not named like"),
+    ],
+)
+def test_a_folder_with_a_gap_or_a_wrong_name_is_refused(
+    tmp_path: Path, names: list[str], problem: str
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=problem):
+        schema.read(tmp_path)
+
+
+def test_each_is_applied_once(connect: Callable[[], Any], postgres: Postgres) -> None:
+    with connect() as connection:
+        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
+        assert schema.apply(connection, [FIRST, SECOND]) == ["0002_b.sql"]
+        assert schema.apply(connection, [FIRST, SECOND]) == []
+    assert postgres.execute("SELECT x FROM a") == [(1,)]
+    assert postgres.execute("SELECT version, name FROM schema_migrations ORDER BY 1") == [
+        (1, "0001_a.sql"),
+        (2, "0002_b.sql"),
+    ]
+
+
+def test_one_that_fails_leaves_nothing_and_those_before_it_stay(
+    connect: Callable[[], Any], postgres: Postgres
+) -> None:
+    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+        schema.apply(connection, [FIRST, BROKEN])
+    assert tables(postgres) == {"a", "schema_migrations"}
+    assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
+
+
+def test_one_that_was_changed_later_is_reported_and_not_applied_again(
+    connect: Callable[[], Any], postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
+    with connect() as connection:
+        schema.apply(connection, [FIRST])
+        assert schema.apply(connection, [changed]) == []
+    assert caplog.messages == ["migration changed after it was applied"]
+    assert postgres.execute("SELECT x FROM a") == [(1,)]
+
+
+def test_tasks_that_start_together_take_turns(
+    connect: Callable[[], Any], postgres: Postgres
+) -> None:
+    slow = Migration(1, "0001_a.sql", "SELECT pg_sleep(0.2); CREATE TABLE a (x int)")
+    done: list[list[str]] = []
+
+    def run() -> None:
+        with connect() as connection:
+            done.append(schema.apply(connection, [slow, SECOND]))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == [[], [], [], ["0001_a.sql", "0002_b.sql"]]
+    assert tables(postgres) == {"a", "b", "schema_migrations"}
+
+
+def test_the_lock_is_given_back_also_after_a_failure(
+    connect: Callable[[], Any], postgres: Postgres
+) -> None:
+    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+        schema.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
+    with connect() as connection:
+        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
+    assert postgres.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
+    make_app: MakeApp, postgres: Postgres
+) -> None:
+    migrators: list[Migrator] = [make_app().extensions["careapp"].migrator for _ in range(3)]
+    for migrator in migrators:
+        eventually(migrator.done.is_set, 5, "the migrations")
+    assert postgres.execute("SELECT count(*) FROM schema_migrations") == [(2,)]
+    assert postgres.execute("SELECT count(*) FROM greetings") == [(2,)]
+    owners = postgres.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname='public'")
+    assert owners == [("postgres",)]

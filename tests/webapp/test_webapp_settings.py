@@ -1,0 +1,196 @@
+"""The environment is read completely and refused with one line that names each problem."""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from webapp.settings import RDS_BUNDLE, Settings, SettingsError
+
+ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-0a1b-Ab12Cd"
+COMPLETE = {
+    "DB_HOST": "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
+    "DB_NAME": "careapp",
+    "DB_USER": "postgres",
+    "DB_PASSWORD": "s3cret",
+}
+VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200)
+NAMES = st.sampled_from(
+    [
+        *("BIND_HOST", "PORT", "WEB_CONCURRENCY", "LOG_LEVEL", "APP_VERSION", "DB_HOST", "DB_PORT"),
+        *("DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SECRET_ARN", "DB_SSLMODE", "DB_SSLROOTCERT"),
+        "ECS_CONTAINER_METADATA_URI_V4",
+    ]
+)
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(environ)
+    return caught.value.problems
+
+
+def test_what_a_task_must_be_told_is_enough() -> None:
+    assert Settings.load(COMPLETE) == Settings(
+        bind_host="0.0.0.0",  # noqa: S104
+        port=3000,
+        workers=1,
+        log_level="info",
+        version="unversioned",
+        db_host="careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
+        db_port=5432,
+        db_name="careapp",
+        db_user="postgres",
+        db_password="s3cret",
+        db_secret_arn=None,
+        db_sslmode="verify-full",
+        db_sslrootcert=RDS_BUNDLE,
+        metadata_uri=None,
+    )
+
+
+def test_every_variable_is_taken(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.touch()
+    environ = {
+        "BIND_HOST": "127.0.1.7",
+        "PORT": "8080",
+        "WEB_CONCURRENCY": "4",
+        "LOG_LEVEL": "debug",
+        "APP_VERSION": "sha-0123",
+        "DB_HOST": "10.0.0.9",
+        "DB_PORT": "6432",
+        "DB_NAME": "other",
+        "DB_USER": "someone",
+        "DB_SECRET_ARN": ARN,
+        "DB_SSLMODE": "require",
+        "DB_SSLROOTCERT": str(bundle),
+        "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/abc-123/",
+    }
+    assert Settings.load(environ) == Settings(
+        bind_host="127.0.1.7",
+        port=8080,
+        workers=4,
+        log_level="debug",
+        version="sha-0123",
+        db_host="10.0.0.9",
+        db_port=6432,
+        db_name="other",
+        db_user="someone",
+        db_password=None,
+        db_secret_arn=ARN,
+        db_sslmode="require",
+        db_sslrootcert=bundle,
+        metadata_uri="http://169.254.170.2/v4/abc-123",
+    )
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    assert problems({}) == [
+        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them",
+        "DB_HOST is missing",
+        "DB_NAME is missing",
+        "DB_USER is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("PORT", "0", "PORT is '0', which is not a port (1 to 65535)"),
+        ("PORT", "65536", "PORT is '65536', which is not a port (1 to 65535)"),
+        ("PORT", " 80", "PORT is ' 80', which is not a port (1 to 65535)"),
+        ("PORT", "８０", r"PORT is '\uff18\uff10', which is not a port (1 to 65535)"),
+        ("DB_PORT", "5_432", "DB_PORT is '5_432', which is not a port (1 to 65535)"),
+        (
+            *("WEB_CONCURRENCY", "65"),
+            "WEB_CONCURRENCY is '65', which is not a number of workers (1 to 64)",
+        ),
+        ("BIND_HOST", "localhost", "BIND_HOST is 'localhost', which is not an IP address"),
+        ("DB_HOST", "a b", "DB_HOST is 'a b', which is not a host name or an IP address"),
+        ("DB_HOST", "a..b", "DB_HOST is 'a..b', which is not a host name or an IP address"),
+        (
+            *("DB_NAME", "x" * 64),
+            f"DB_NAME is '{'x' * 60}...', which is not a name of at most 63 printable bytes",
+        ),
+        (
+            *("LOG_LEVEL", "INFO"),
+            "LOG_LEVEL is 'INFO', which is not one of debug, info, warning, error, critical",
+        ),
+        (
+            *("DB_SSLMODE", "full"),
+            "DB_SSLMODE is 'full', which is not one of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        (
+            *("DB_SSLROOTCERT", "/no/such/file"),
+            "DB_SSLROOTCERT is '/no/such/file', which is not a file that can be read "
+            "(No such file or directory)",
+        ),
+        (
+            *("DB_SECRET_ARN", "rds!db-1"),
+            "DB_SECRET_ARN is 'rds!db-1', which is not the ARN of a secret "
+            "(arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)",
+        ),
+        (
+            *("ECS_CONTAINER_METADATA_URI_V4", "file:///etc"),
+            "ECS_CONTAINER_METADATA_URI_V4 is 'file:///etc', which is not an http address",
+        ),
+        (
+            *("APP_VERSION", "1\n2"),
+            r"APP_VERSION is '1\n2', which is not at most 128 printable characters",
+        ),
+    ],
+)
+def test_what_is_malformed_is_named_with_its_value_and_the_rule(
+    name: str, value: str, problem: str
+) -> None:
+    assert problems(COMPLETE | {name: value}) == [problem]
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_any_environment_is_either_taken_or_refused_in_one_printable_line(
+    environ: dict[str, str],
+) -> None:
+    try:
+        settings = Settings.load(environ)
+    except SettingsError as error:
+        assert str(error).isprintable()
+        assert len(error.problems) >= 1
+    else:
+        assert 1 <= settings.port <= 65535
+        assert 1 <= settings.workers <= 64
+        assert settings.db_password or settings.db_secret_arn
+
+
+@given(NAMES, VALUES)
+def test_a_problem_names_exactly_the_variable_that_has_it(name: str, value: str) -> None:
+    try:
+        Settings.load(COMPLETE | {name: value})
+    except SettingsError as error:
+        assert [problem.split()[0] for problem in error.problems] == [name]
+
+
+@given(st.integers())
+def test_exactly_the_ports_that_exist_are_ports(port: int) -> None:
+    environ = COMPLETE | {"PORT": str(port)}
+    if 1 <= port <= 65535:
+        assert Settings.load(environ).port == port
+    else:
+        assert len(problems(environ)) == 1
+
+
+@given(st.ip_addresses())
+def test_every_address_can_be_bound_to(address: ipaddress.IPv4Address) -> None:
+    assert Settings.load(COMPLETE | {"BIND_HOST": str(address)}).bind_host == str(address)
+
+
+@given(VALUES)
+def test_the_password_is_taken_as_it_is_and_never_shown(password: str) -> None:
+    assume(len(password) > 3)
+    settings = Settings.load(COMPLETE | {"DB_PASSWORD": password})
+    assert settings.db_password == password
+    without: Any = Settings.load(COMPLETE | {"DB_PASSWORD": "another"})
+    assert repr(settings) == repr(without)
