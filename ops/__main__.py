@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -55,6 +56,103 @@ def preflight(stack: str, lang: str | None, as_json: bool) -> None:
     from ops import commands
 
     sys.exit(commands.preflight(stack, Path(), language(lang), as_json))
+
+
+class Since(click.ParamType[timedelta]):
+    """A time back from now, like 10m."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Refuses what is no time, in a sentence."""
+        from ops.logs import parse_since
+
+        try:
+            return parse_since(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+@main.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.5),
+    default=2.0,
+    show_default=True,
+    help="With --watch: seconds between two looks.",
+)
+def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: float) -> None:
+    """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
+
+    Exit code 0: what should run runs. 1: it does not. 2: it could not look.
+    """
+    from ops import commands
+
+    again = every if watch else None
+    sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
+
+
+@main.command()
+@options
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option(
+    "--since", type=Since(), help="Not the last lines but all since then: 90s, 10m, 2h, 1d."
+)
+@click.option("--previous", is_flag=True, help="The last lines of the task that stopped last.")
+@click.option(
+    "--filter", "pattern", default="", help="Only lines that fit CloudWatch's filter pattern."
+)
+@click.option("--task", default="", help="Only of the task whose id begins so.")
+@click.option(
+    "-n",
+    "--lines",
+    "last",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help="How many of the last lines.",
+)
+def logs(
+    stack: str,
+    lang: str | None,
+    follow: bool,
+    since: timedelta | None,
+    previous: bool,
+    pattern: str,
+    task: str,
+    last: int,
+) -> None:
+    """Show the app's log.
+
+    \b
+      ./careapp logs -f                     as it comes
+      ./careapp logs --previous             why the last task ended
+      ./careapp logs --since 1h --filter ERROR
+    """
+    from ops import commands
+    from ops.logs import Wanted
+
+    if previous and (follow or since or pattern):
+        raise click.UsageError("--previous goes with --task and --lines only")
+    wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
+    sys.exit(commands.logs(stack, Path(), language(lang), wanted, follow, previous))
+
+
+@main.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
+@click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines.")
+def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
+    """Show one timeline of deployments, tasks, service events, targets and log lines."""
+    from ops import commands
+
+    sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.aws import Session
 from ops.findings import Diagnosis
@@ -13,7 +15,12 @@ from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.render.diagnosis import lines
 from ops.render.lines import display
+from ops.render.watch import watched
 from ops.stack import StackError
+
+if TYPE_CHECKING:
+    from ops.logs import Wanted
+    from ops.snapshot import Snapshot
 
 CANNOT_LOOK = 2
 
@@ -67,5 +74,75 @@ def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
         else:
             display(screen.lines(found, lang))
         return found.exit_code
+
+    return guarded(work, lang)
+
+
+def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | None) -> int:
+    """How the stack stands; 0 well, 1 not, 2 could not look."""
+    from ops import stack as stacks
+    from ops.render import status as screen
+    from ops.status import overview
+
+    def look() -> Snapshot:
+        return overview(StackNames.of(stack), session, stacks.read(stack, folder))
+
+    def work() -> int:
+        now = look()
+        if as_json:
+            print(json.dumps(screen.as_dict(now, lang), ensure_ascii=False, indent=2))
+        else:
+            display(screen.lines(now, lang))
+        return screen.exit_code(now)
+
+    try:
+        session = Session.of_stack(stack, folder)
+    except StackError as problem:
+        return _refused(problem, lang)
+    if watch is None:
+        return guarded(work, lang)
+    return guarded(lambda: watched(lambda: list(screen.lines(look(), lang)), watch), lang)
+
+
+def _refused(problem: StackError, lang: str) -> int:
+    print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)
+    return CANNOT_LOOK
+
+
+def logs(stack: str, folder: Path, lang: str, wanted: Wanted, follow: bool, last: bool) -> int:
+    """The app's log, line by line."""
+    from ops import logs as asked
+    from ops.render import logs as screen
+
+    def work() -> int:
+        session, names = Session.of_stack(stack, folder), StackNames.of(stack)
+        if last:
+            task, lines_ = asked.previous(session, names, wanted)
+            display([screen.ended(task, lang)])
+            display(screen.line(each) for each in lines_)
+        elif follow:
+            display(screen.line(each) for each in asked.follow(session, names, wanted))
+        else:
+            display(screen.line(each) for each in asked.read(session, names, wanted))
+        return 0
+
+    return guarded(work, lang)
+
+
+def events(
+    stack: str, folder: Path, lang: str, as_json: bool, since: timedelta | None, log: bool
+) -> int:
+    """One timeline; 2 when a part of it could not be looked at."""
+    from ops.render import timeline as screen
+    from ops.timeline import timeline
+
+    def work() -> int:
+        names = StackNames.of(stack)
+        found = timeline(Session.of_stack(stack, folder), names, since, log)
+        if as_json:
+            print(json.dumps(screen.as_dicts(found, lang), ensure_ascii=False, indent=2))
+        else:
+            display(screen.lines(found, lang))
+        return CANNOT_LOOK if found.problems else 0
 
     return guarded(work, lang)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 
+from ops.problems import AwsProblem
 from ops.texts import Text, language, t
 
 if TYPE_CHECKING:
     import pulumi_aws as aws
 
     from ops.aws import Session
+    from ops.rollout_verdict import End
+    from ops.rollout_view import Wanted
 
-# What looks at AWS is imported by the functions below: a preview must not wait for boto3.
+# The functions import what they look with: a preview needs none of it.
 
 NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
 BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
@@ -36,10 +40,13 @@ def gate(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: in
     half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
     """
     if not pulumi.runtime.is_dry_run():
-        pulumi.Output.from_input(_wait(service, target_group, minutes))
+        held = _wait(service, target_group, minutes)
+        # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
+        pulumi.Output.from_input(held)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
-async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> None:
+async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> bool:
+    """Whether there was a roll-out to follow."""
     arns = await pulumi.Output.all(
         # Outputs of the service itself: they are there only when it has been updated.
         cluster=service.cluster,
@@ -49,9 +56,10 @@ async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minu
     ).future()
     if not arns:
         pulumi.log.warn(NOT_PART.to(language()), service)
-        return
+        return False
     try:
         await _follow(arns, minutes, Log(service, language()))
+        return True
     except RolloutFailed:
         raise
     except Exception as mistake:
@@ -61,7 +69,7 @@ async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minu
 
 async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     from ops import rollout_text as words
-    from ops.aws import AwsProblem, Session
+    from ops.aws import Session
     from ops.rollout_follow import Pace, follow, succeeded
     from ops.rollout_view import Wanted
 
@@ -75,12 +83,23 @@ async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     if succeeded(end):
         log.moment(end.verdict.text)
         return
-    place = words.Place(region=session.region, profile=session.profile)
-    found = ""
+    raise RolloutFailed(await _why(end, wanted, session, log))
+
+
+async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
+    """The block that a failed roll-out ends with."""
+    from ops import rollout_text as words
+    from ops.rollout_view import is_deregistered
+
+    found, deregistered = "", False
     if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
         log.moment(t("it failed; looking for the cause"))
         found = await asyncio.to_thread(diagnosis, pulumi.get_stack(), session, log.lang)
-    raise RolloutFailed(words.failed(end, wanted, found, place, log.lang))
+        # The failure stands; that this cannot be asked, too, must not hide it.
+        with contextlib.suppress(AwsProblem):
+            deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
+    place = words.Place(region=session.region, profile=session.profile)
+    return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
 
 
 def diagnosis(stack: str, session: Session, lang: str) -> str:

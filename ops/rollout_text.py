@@ -72,14 +72,17 @@ WORTH_A_DIAGNOSIS = frozenset({Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.TOO
 """The others, a deleted service say, are a cause themselves."""
 
 
-def failed(end: End, wanted: Wanted, diagnosis: str, place: Place, lang: str) -> str:
+def failed(
+    end: End, wanted: Wanted, diagnosis: str, place: Place, lang: str, *, deregistered: bool
+) -> str:
     """The block of a failed roll-out: what happened, the diagnosis, the way on."""
     verdict = end.verdict
     head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
+    way_on = _anew(wanted) if deregistered else _way_on(verdict, wanted, place)
     serving = _serving(end.view, wanted)
     if serving is not None:
         head = f"{head}\n{serving.to(lang)}"
-    return _block(head, diagnosis, _way_on(verdict, wanted, place).to(lang))
+    return _block(head, diagnosis, way_on.to(lang))
 
 
 def _block(*parts: str) -> str:
@@ -99,6 +102,14 @@ def _serving(view: View | None, wanted: Wanted) -> Text | None:
         revision=short(others[0].definition),
         running=others[0].running,
         desired=others[0].desired,
+    )
+
+
+def _anew(wanted: Wanted) -> Text:
+    return t(
+        "What to do: somebody has deregistered {revision}, so ECS deploys it no more. "
+        "`pulumi up --refresh` registers it anew and rolls it out.",
+        revision=wanted.revision,
     )
 
 

@@ -120,6 +120,17 @@ def look(session: Asks, wanted: Wanted) -> View | None:
     return read(service, _tasks(session, wanted), _targets(session, wanted))
 
 
+def is_deregistered(session: Asks, definition: str) -> bool:
+    """Whether a revision is INACTIVE: ECS remembers it, but deploys it no more (ECS API, UpdateService)."""
+    try:
+        answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return True
+        raise
+    return bool(answer["taskDefinition"]["status"] != "ACTIVE")
+
+
 def _tasks(session: Asks, wanted: Wanted) -> list[Mapping[str, Any]]:
     pages = session.pages(
         "ecs", "list_tasks", cluster=wanted.cluster, serviceName=short(wanted.service)

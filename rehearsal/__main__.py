@@ -13,9 +13,11 @@ from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.engine import EngineError
+from rehearsal.faults import FAULTS
 from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
+CLOUD_OPTIONS = ("tasks", "speed", "port", "region")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -69,15 +71,25 @@ def main() -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write what happened, with times, to this file.",
 )
-def rehearse(stack: str, leave: bool, until: str, report: Path | None, **how: Any) -> None:
+@click.option(
+    "--break",
+    "fault",
+    type=click.Choice(sorted(FAULTS)),
+    metavar="NAME",
+    help="Make one mistake after stage 1, as a person would; a wrong NAME lists them all.",
+)
+def rehearse(fault: str | None, **how: Any) -> None:
     """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
 
     \b
       ./careapp rehearse                      both stages, then stay up
       ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
       ./careapp rehearse --until stage1       the network, database and balancer only
+      ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
     """
-    sys.exit(commands.rehearse(stack, commands.Chosen(**how), leave, until, report))
+    chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
+    plan = commands.Plan(fault=FAULTS[fault] if fault else None, **how)
+    sys.exit(commands.rehearse(plan, chosen))
 
 
 @main.command()

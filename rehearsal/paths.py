@@ -41,6 +41,11 @@ class Home:
         return self.folder / "project"
 
     @property
+    def source(self) -> Path:
+        """A copy of the program, where a rehearsal makes a mistake in it."""
+        return self.folder / "source"
+
+    @property
     def state(self) -> Path:
         """The engine's file backend."""
         return self.folder / "state"

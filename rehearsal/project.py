@@ -49,7 +49,8 @@ class Project:
 
     def forget(self) -> None:
         """Remove the folder, the state and the passphrase."""
-        for folder in (self.home.project, self.home.state, self.home.folder / "pulumi-home"):
+        pulumi_home = self.home.folder / "pulumi-home"
+        for folder in (self.home.project, self.home.source, self.home.state, pulumi_home):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             self.home.passphrase.unlink()
@@ -67,6 +68,22 @@ class Project:
             "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
+
+
+def copy_program(target: Path) -> None:
+    """A copy of the program that may be changed; the venv stays a link."""
+    target.mkdir(parents=True)
+    skip = shutil.ignore_patterns("__pycache__")
+    for name in LINKED:
+        origin = ROOT / name
+        if name == ".venv":
+            (target / name).symlink_to(origin)
+        elif origin.is_dir():
+            shutil.copytree(origin, target / name, ignore=skip)
+        elif origin.exists():
+            shutil.copy(origin, target / name)
+    for file in ROOT.glob(STACK_FILES):
+        shutil.copy(file, target / file.name)
 
 
 def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.client import Facts
+from rehearsal.engine_progress import spoken
+from rehearsal.faults import Fault
+from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
 
 PAGE_LIMIT = 120.0
@@ -30,6 +33,8 @@ class Report:
     stages: list[dict[str, Any]] = field(default_factory=list)
     page: dict[str, Any] | None = None
     destroy: dict[str, Any] | None = None
+    fault: dict[str, str] | None = None
+    aws_seconds: int | None = None
     error: str | None = None
 
     def write(self, file: Path) -> None:
@@ -70,6 +75,29 @@ class Rehearsal:
         status = self._wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
         self.report.page = {"url": self._url(), "status": status, "seconds_to_healthy": seconds}
+
+    def mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
+        """Do what ``fault`` says, after stage 1 and before stage 2. Raises ``FaultError``."""
+        self.say(f"Mistake ({fault.name}): {fault.mistake}")
+        for edit in fault.edits:
+            edit.apply(source)
+        for key, value in fault.config.items():
+            self.pulumi.run("config", "set", key, value, "--stack", self.stack)
+        if fault.hand:
+            fault.hand(calls, self.stack)
+        self.report.fault = {"name": fault.name, "mistake": fault.mistake}
+
+    def on_aws(self, calls: Calls) -> None:
+        """Note how long the roll-out took on AWS's clock, by the service's first and last event."""
+        name = f"careapp-{self.stack}"
+        asked = {"cluster": f"{name}-cluster", "services": [f"{name}-service"]}
+        services = calls("ecs", "describe_services", asked)["services"]
+        events = services[0]["events"] if services else []
+        if not events:
+            return
+        took = events[0]["createdAt"] - events[-1]["createdAt"]
+        self.report.aws_seconds = round(took.total_seconds())
+        self.say(f"On AWS this roll-out would have taken {spoken(took.total_seconds())}.")
 
     def destroy(self) -> None:
         """Everything away; nothing may be left."""

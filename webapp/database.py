@@ -107,11 +107,13 @@ class Database:
         """Whether the database answers; at most one caller at a time asks it.
 
         An answer is used again while it is younger than the time that it took to get, so that
-        however many ask at once, none waits for more than about two attempts.
+        however many ask at once, none waits for more than about two attempts; but not if the
+        keeper has found since that the database is back.
         """
         with self._probing:
             began = time.monotonic()
-            if began > self._probe_valid_until:
+            outdated = not self._probed and not self.keeper.away
+            if outdated or began > self._probe_valid_until:
                 self._probed = self._probe_now()
                 ended = time.monotonic()
                 self._probe_valid_until = ended + min(ended - began, PROBE_REUSED)

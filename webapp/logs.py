@@ -137,10 +137,18 @@ class Sink(logging.Handler):
             if not self._stopping:
                 time.sleep(BATCH_SECONDS)
             self._some.clear()
-            _write([self._lines.popleft() for _ in range(len(self._lines))])
+            if batch := [self._lines.popleft() for _ in range(len(self._lines))]:
+                _write(batch)
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
-                log.warning("log lines lost: stdout is too slow", extra=fields(lines=dropped))
+                _write([self.format(_lost(dropped))])
+
+
+def _lost(lines: int) -> logging.LogRecord:
+    """To be written past the queue, which may be full again."""
+    message = "log lines lost: stdout is too slow"
+    given = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
+    return logging.makeLogRecord(given | fields(lines=lines))
 
 
 def _write(lines: list[str | Access]) -> None:

@@ -79,9 +79,15 @@ TEXTS = {
 
 @lru_cache(maxsize=256)
 def language_of(accept_language: str) -> str:
-    """The language for an Accept-Language header; English if the visitor reads neither."""
-    accepted = parse_accept_header(accept_language, LanguageAccept)
-    return accepted.best_match(LANGUAGES, default="en")
+    """The language for an Accept-Language header; English if the visitor reads neither.
+
+    werkzeug's own best_match prefers `en;q=0.1` to `ja-JP`, as only the former matches exactly.
+    """
+    for tag, quality in parse_accept_header(accept_language, LanguageAccept):
+        language = tag.lower().partition("-")[0]
+        if quality > 0 and language in LANGUAGES:
+            return language
+    return "en"
 
 
 def local_time(moment: datetime, language: str) -> str:

@@ -66,32 +66,41 @@ CHECKS: tuple[CheckOf, ...] = (
 START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|log-group-.*|image-.*"
 DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
-    (r"task-cannot-start|cannot-place-tasks", START),
-    (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
     (r"crash-exec-format", r"image-architecture"),
-    (r"rolled-back|roll-out-failed|too-few-tasks|tasks-die", r".*"),
+    (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""
+
+NEEDLESS = (
+    (r"task-cannot-start|cannot-place-tasks", START),
+    (r"too-few-tasks", r".*"),
+    (r"health-slow", r"balancer-cannot-reach-task"),
+    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+)
+"""Findings that say again, or wrongly, what a cause at their right says: they go."""
 
 
 def run(case: Case) -> tuple[Finding, ...]:
     """What all checks find, the root cause first."""
     found = ranked([each for check in CHECKS for each in check(case)])
-    return ranked([_explained(each, found) for each in found])
+    kept = [each for each in found if not _due_to(each, found, NEEDLESS)]
+    return ranked(
+        [
+            replace(each, kind="consequence") if _due_to(each, found, EXPLAINED) else each
+            for each in kept
+        ]
+    )
 
 
-def _explained(finding: Finding, all_: tuple[Finding, ...]) -> Finding:
-    """The finding, as a consequence where a deeper cause explains it."""
-    if finding.kind != "cause":
-        return finding
-    for mine, others in EXPLAINED:
-        deeper = (
-            each
-            for each in all_
-            if each.kind == "cause" and each.id != finding.id and each.rank < finding.rank
-        )
-        if re.fullmatch(mine, finding.id) and any(re.fullmatch(others, e.id) for e in deeper):
-            return replace(finding, kind="consequence")
-    return finding
+def _due_to(finding: Finding, found: tuple[Finding, ...], table: Iterable[tuple[str, str]]) -> bool:
+    """Whether a cause that lies deeper accounts for this one."""
+    deeper = [
+        each.id
+        for each in found
+        if each.kind == "cause" and each.id != finding.id and each.rank < finding.rank
+    ]
+    return finding.kind == "cause" and any(
+        re.fullmatch(mine, finding.id) and any(re.fullmatch(others, each) for each in deeper)
+        for mine, others in table
+    )

@@ -135,8 +135,8 @@ def _openings(
         commands.append(_authorize(each.way, each.group, port, f"group={peer.groups[0]}"))
     return (
         Fix(t("Add what is missing:"), tuple(commands)),
-        case.declared_again(),
         *case.tried_again(),
+        case.declared_again(),
     )
 
 

@@ -15,7 +15,7 @@ PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 NO_KEY = r"did not contain json key (?P<key>\S+)"
-SECRET_GONE = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
+GONE = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
 NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
 
 
@@ -122,7 +122,7 @@ def _no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Findin
     gone = t("There is no secret {arn}.", arn=arn)
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
-    fixes: tuple[Fix, ...] = (case.declared_again(), *case.tried_again())
+    fixes: tuple[Fix, ...] = (*case.tried_again(), case.declared_again())
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
         fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())
@@ -136,7 +136,7 @@ def _no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Findin
         ),
         seen=(gone,),
         fixes=fixes,
-        evidence=case.reasons(SECRET_GONE),
+        evidence=case.reasons(GONE),
     )
 
 
@@ -182,7 +182,7 @@ def log_group(case: Case) -> Iterator[Finding]:
         title=t("The log group {group} does not exist", group=main.log_group),
         why=t("Fargate opens the log before the container starts, and stops the task without it."),
         seen=(t("{revision} writes to {group}.", revision=main.revision, group=main.log_group),),
-        fixes=(_group(case, main), case.declared_again(), *case.tried_again()),
+        fixes=(_group(case, main), *case.tried_again(), case.declared_again()),
         evidence=case.reasons(NO_GROUP),
     )
 

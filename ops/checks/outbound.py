@@ -163,8 +163,8 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         ),
         fixes=(
             Fix(t("Add what is missing:"), (command,)),
-            case.declared_again(),
             *case.tried_again(),
+            case.declared_again(),
         ),
         evidence=case.reasons(CUT_OFF),
     )

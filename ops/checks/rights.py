@@ -15,7 +15,7 @@ from ops.texts import Text, t
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
-SECRET_ACTION = "secretsmanager:GetSecretValue"
+READ_IT = "secretsmanager:GetSecretValue"
 REFUSED = (
     r"(?i)AccessDenied|not authorized|unable to assume the role|403 Forbidden|no identity-based"
 )
@@ -51,7 +51,7 @@ def execution_needs(case: Case, main: Definition) -> list[Need]:
     """What Fargate does with the execution role for this task definition."""
     region, account = case.now.region, main.execution_role.split(":")[4:5]
     where = f"{region}:{account[0] if account else ''}"
-    needs = [Need(SECRET_ACTION, secret_arn(each), "secret") for each in main.secrets.values()]
+    needs = [Need(READ_IT, secret_arn(each), "secret") for each in main.secrets.values()]
     if ".dkr.ecr." in main.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(each, _repository_arn(main.image), "pull") for each in PULL]
@@ -68,6 +68,8 @@ def _repository_arn(image: str) -> str:
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
 
 
+RANKS = {"log": 27, "secret": 27, "pull": 29}
+"""After what is missing altogether: nobody may write a log that does not exist."""
 TITLES = {
     "pull": t("The execution role may not pull the image"),
     "log": t("The execution role may not write the log"),
@@ -81,14 +83,14 @@ def _lacking(case: Case, role: Role, need: Need, found: str) -> Finding:
     return Finding(
         id=f"execution-role-cannot-{need.purpose}",
         kind="cause",
-        rank=24,
+        rank=RANKS[need.purpose],
         title=TITLES[need.purpose],
         why=t(
             "With this role ECS fetches the image, reads the secrets and opens the log before the "
             "container starts. Where it is refused, no task ever starts."
         ),
         seen=(_verdict(name, need.action, resource, found),),
-        fixes=(_allow(name, need, resource, found), case.declared_again(), *case.tried_again()),
+        fixes=(_allow(name, need, resource, found), *case.tried_again(), case.declared_again()),
         evidence=case.reasons(REFUSED),
     )
 
@@ -120,7 +122,7 @@ def _allow(role: str, need: Need, resource: str, found: str) -> Fix:
     if found != "not-allowed":
         text = t("Take the refusal of {action} out of the role's policies.", action=need.action)
         return Fix(text, (f"aws iam list-role-policies --role-name {role}",))
-    actions = {"pull": [*PULL], "log": [*WRITE], "secret": [SECRET_ACTION]}[need.purpose]
+    actions = {"pull": [*PULL], "log": [*WRITE], "secret": [READ_IT]}[need.purpose]
     if need.resource == "*":
         actions = [need.action]
     listed = ",".join(f'"{each}"' for each in actions)
@@ -150,7 +152,7 @@ def _no_role(case: Case, main: Definition) -> Finding:
                 role=main.execution_role or "-",
             ),
         ),
-        fixes=(case.declared_again(), *case.tried_again()),
+        fixes=(*case.tried_again(), case.declared_again()),
         evidence=case.reasons(REFUSED),
     )
 
@@ -168,7 +170,7 @@ def _no_trust(case: Case, role: Role) -> Finding:
                 role=role.arn.rpartition("/")[2],
             ),
         ),
-        fixes=(case.declared_again(), *case.tried_again()),
+        fixes=(*case.tried_again(), case.declared_again()),
         evidence=case.reasons(REFUSED),
     )
 
@@ -180,7 +182,7 @@ def task_role(case: Case) -> Iterator[Finding]:
     role = case.now.task_role.value
     if main is None or not arn or case.now.task_role.problem:
         return
-    if role is not None and verdict(role, SECRET_ACTION, arn) == ALLOWED:
+    if role is not None and verdict(role, READ_IT, arn) == ALLOWED:
         return
     yield Finding(
         id="task-role-cannot-read-secret",
@@ -195,7 +197,7 @@ def task_role(case: Case) -> Iterator[Finding]:
             t(
                 "No policy of {role} allows {action} on {resource}.",
                 role=main.task_role.rpartition("/")[2] or "-",
-                action=SECRET_ACTION,
+                action=READ_IT,
                 resource=arn,
             ),
         ),

@@ -15,6 +15,7 @@ UNABLE = re.compile(
 QUOTA = re.compile(
     r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
 )
+ENDED = re.compile(r"deployment failed|rolling back to deployment")
 UNITS = 1024
 """CPU units of one vCPU."""
 
@@ -82,9 +83,11 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         return
     running = primary.definition.rpartition("/")[2]
     if case.replaced:
-        title = t("ECS went back to {running}", running=running)
+        title = t(
+            "ECS runs {running}, and not {wanted}", running=running, wanted=main.revision
+        )
         seen = t(
-            "{wanted} was wanted, {running} is what ECS runs.",
+            "{wanted} is the newest version, {running} is what ECS went back to.",
             wanted=main.revision,
             running=running,
         )
@@ -105,7 +108,10 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             Fix(t("Mend what made the tasks fail, then:")),
             *case.tried_again(),
         ),
-        evidence=tuple(dict.fromkeys(each.reason for each in [*failed, primary] if each.reason)),
+        evidence=(
+            *dict.fromkeys(each.reason for each in failed if each.reason),
+            *[each.message for each in service.events if ENDED.search(each.message)][:2],
+        ),
     )
 
 
@@ -272,7 +278,9 @@ def ill(case: Case) -> Iterator[Finding]:
 def short(case: Case) -> Iterator[Finding]:
     """Fewer tasks than wanted, where nothing else says why."""
     service = case.service
-    if service is None or case.steady or service.desired == 0 or service.status != "ACTIVE":
+    if service is None or case.steady or case.replaced or service.desired == 0:
+        return
+    if service.status != "ACTIVE":
         return
     if case.primary and case.primary.rollout == "IN_PROGRESS" and not case.failed and not case.sick:
         return

@@ -17,6 +17,7 @@ KINDS = {
 }
 STYLES = {"cause": "bold red", "warning": "yellow", "consequence": "dim", "note": "cyan"}
 LINES = 8
+LONGEST = 400
 
 
 def lines(diagnosis: Diagnosis, lang: str) -> Iterator[Line]:
@@ -61,7 +62,7 @@ def _body(finding: Finding, lang: str, full: bool) -> Iterator[Line]:
         yield Line(f"   {text.to(lang)}")
     if not full:
         for words in finding.evidence[:2]:
-            yield Line(f"   | {words}", "dim")
+            yield Line(f"   | {_short(words)}", "dim")
         return
     yield Line(f"   {_label(t('Why'), lang)}{finding.why.to(lang)}")
     for fix in finding.fixes:
@@ -69,7 +70,12 @@ def _body(finding: Finding, lang: str, full: bool) -> Iterator[Line]:
         for command in fix.commands:
             yield Line(f"       {command}", "bold")
     for words in finding.evidence[:LINES]:
-        yield Line(f"   | {words}", "dim")
+        yield Line(f"   | {_short(words)}", "dim")
+
+
+def _short(words: str) -> str:
+    """A line of evidence; --json has it whole."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 
 def _label(name: Text, lang: str) -> str:

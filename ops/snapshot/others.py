@@ -17,18 +17,22 @@ NO_QUOTA = t("Service Quotas knows no Fargate quota here.")
 NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate.")
 
 
-def database(session: Session, identifier: str) -> Database | None:
-    """The DB instance with its last events. Raises AwsProblem."""
+def database(session: Session, identifier: str, full: bool = True) -> Database | None:
+    """The DB instance; ``full`` with its parameters and, if it is not well, its last events.
+
+    Raises AwsProblem.
+    """
     found = session.all(
         "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
     )
     if not found:
         return None
     raw = found[0]
+    status = raw["DBInstanceStatus"]
     endpoint, group = raw.get("Endpoint") or {}, raw.get("DBSubnetGroup") or {}
     return Database(
         id=raw["DBInstanceIdentifier"],
-        status=raw["DBInstanceStatus"],
+        status=status,
         address=endpoint.get("Address", ""),
         port=endpoint.get("Port") or raw.get("DbInstancePort") or 5432,
         name=raw.get("DBName", ""),
@@ -39,9 +43,9 @@ def database(session: Session, identifier: str) -> Database | None:
         groups=tuple(each["VpcSecurityGroupId"] for each in raw.get("VpcSecurityGroups", ())),
         subnets=tuple(each["SubnetIdentifier"] for each in group.get("Subnets", ())),
         secret=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
-        force_ssl=_force_ssl(session, raw),
+        force_ssl=_force_ssl(session, raw) if full else None,
         storage_gb=raw.get("AllocatedStorage", 0),
-        events=_events(session, identifier) if raw["DBInstanceStatus"] != "available" else (),
+        events=_events(session, identifier) if full and status != "available" else (),
     )
 
 

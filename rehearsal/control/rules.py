@@ -127,8 +127,8 @@ def changed_health_check(params: Params) -> None:
     now: dict[str, Any] = {}
     if group:
         now = {
-            "HealthCheckIntervalSeconds": group.healthcheck_interval_seconds,
-            "HealthCheckTimeoutSeconds": group.healthcheck_timeout_seconds,
+            "HealthCheckIntervalSeconds": group.health_check_interval_seconds,
+            "HealthCheckTimeoutSeconds": group.health_check_timeout_seconds,
         }
     _health_check({**now, **params})
 

@@ -433,6 +433,12 @@ def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Lo
 
 
 @pytest.fixture
+def image(tmp_path: Path) -> LocalImage:
+    """The test app, as an image outside any cloud."""
+    return make_image(tmp_path / "image")
+
+
+@pytest.fixture
 def cloud() -> Iterator[Stack]:
     """Moto and a data plane at twenty times AWS's pace."""
     yield from _cloud(20.0)

@@ -128,9 +128,7 @@ def begin(world: World, shape: Settings) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
-def test_no_history_ever_breaks_the_rules(
-    shape: Settings, history: Any, fates: Any
-) -> None:
+def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: Any) -> None:
     cycle = itertools.cycle(fates)
     world = new_world(lambda _: next(cycle))
     begin(world, shape)

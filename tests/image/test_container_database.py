@@ -40,6 +40,17 @@ def test_the_bundle_in_the_image_does_not_vouch_for_another_authority_s_server(
     assert "certificate verify failed" in container.logs()
 
 
+def test_a_server_with_another_name_s_certificate_is_refused(
+    start: Start, database: Database
+) -> None:
+    other = "careapp-prod.abc.ap-northeast-1.rds.amazonaws.com"
+    given = {**database.variables(), "DB_PASSWORD": database.password, "DB_HOST": other}
+    container = start(given, database.options())
+    container.wait_until_healthy(START_SECONDS)
+    container.wait_for("/", 503)
+    assert f'does not match host name \\"{other}\\"' in container.logs()
+
+
 def test_secrets_manager_answers_the_image_s_pruned_sdk(image: Image, secrets: Secrets) -> None:
     arn = secrets.store({"username": "postgres", "password": "s3cret"})
     command = ("python", "-c", ASK_SECRETS_MANAGER, arn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from rehearsal.control.api import Api
 from rehearsal.engine import find_or_get
 from rehearsal.hosts import Hosts
 from rehearsal.language import Language
-from rehearsal.paths import ROOT, Home
-from rehearsal.project import LINKED, STACK_FILES, Project, led_to_local_cloud
+from rehearsal.paths import Home
+from rehearsal.project import Project, copy_program, led_to_local_cloud
 from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
@@ -104,19 +103,3 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         pulumi = Pulumi(home.project, environment, quiet=True)
         pulumi.run("stack", "init", stack)
         yield LocalStack(pulumi, home, source, calls, ecs, language, stack)
-
-
-def copy_program(target: Path) -> None:
-    """The program's files, to be edited; the venv stays a link."""
-    target.mkdir(parents=True)
-    skip = shutil.ignore_patterns("__pycache__")
-    for name in LINKED:
-        origin = ROOT / name
-        if name == ".venv":
-            (target / name).symlink_to(origin)
-        elif origin.is_dir():
-            shutil.copytree(origin, target / name, ignore=skip)
-        elif origin.exists():
-            shutil.copy(origin, target / name)
-    for file in ROOT.glob(STACK_FILES):
-        shutil.copy(file, target / file.name)

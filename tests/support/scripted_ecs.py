@@ -11,7 +11,6 @@ from rehearsal.control import hooks
 
 Params = dict[str, Any]
 ADDRESS = "10.0.64.10"
-NUMBER_OF_EVENT = "00000000-0000-4000-8000-000000000001"
 
 
 class ScriptedEcs:
@@ -31,12 +30,14 @@ class ScriptedEcs:
         self.settle(name)
 
     def settle(self, name: str, *, again: bool = False) -> None:
-        """Give the service the deployments that it gets in the end; `again` as a forced new one."""
+        """Give the service the deployments that it ends with; `again`: it was forced, and succeeds."""
         service = self._service(name)
         wanted = service.task_definition
         if self._good.get(name) == wanted or not (self.breaks or self.hangs) or again:
             self._good[name] = wanted
-            service.deployments = [deployment(wanted, "PRIMARY", "COMPLETED", service.desired_count)]
+            service.deployments = [
+                deployment(wanted, "PRIMARY", "COMPLETED", service.desired_count)
+            ]
         elif self.hangs:
             service.deployments = [deployment(wanted, "PRIMARY", "IN_PROGRESS", 0)]
         elif name in self._good:
@@ -60,7 +61,9 @@ class ScriptedEcs:
                     "taskArn": f"arn:task/{name}",
                     "taskDefinitionArn": service.deployments[0]["taskDefinition"],
                     "lastStatus": "RUNNING",
-                    "attachments": [{"details": [{"name": "privateIPv4Address", "value": ADDRESS}]}],
+                    "attachments": [
+                        {"details": [{"name": "privateIPv4Address", "value": ADDRESS}]}
+                    ],
                 }
                 for name, service in self._running().items()
             ]
@@ -85,7 +88,7 @@ class ScriptedEcs:
 
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 EVENT = {
-    "id": NUMBER_OF_EVENT,
+    "id": "00000000-0000-4000-8000-000000000001",
     "message": "(service careapp-poc-service) has started 1 tasks: (task 0123456789abcdef).",
 }
 
@@ -117,21 +120,20 @@ def deployment(definition: str, status: str, rollout: str, running: int) -> Para
 def scripted_ecs() -> Iterator[ScriptedEcs]:
     """Put one into moto for a while."""
     ecs = ScriptedEcs()
-    after = hooks.registry.after
-    before_it = {call: list(hooked) for call, hooked in after.items()}
-    instead: dict[tuple[str, str], Callable[[Params], Params]] = {
+    answers: dict[tuple[str, str], Callable[[Params], Params]] = {
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
         ("elbv2", "DescribeTargetHealth"): ecs.target_health,
     }
-    for call, answer in instead.items():
-        hooks.instead(*call)(answer)
+    instead, after = hooks.registry.instead, hooks.registry.after
+    # Another stack's may be there already, and comes back afterwards.
+    before = (dict(instead), {call: list(hooked) for call, hooked in after.items()})
+    instead.update(answers)
     for action in ("CreateService", "UpdateService"):
         hooks.after("ecs", action)(ecs.rolled)
     try:
         yield ecs
     finally:
-        for call in instead:
-            del hooks.registry.instead[call]
-        after.clear()
-        after.update(before_it)
+        for table, saved in zip((instead, after), before, strict=True):
+            table.clear()
+            table.update(saved)  # type: ignore[arg-type]

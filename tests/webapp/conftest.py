@@ -73,7 +73,10 @@ def logging_restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_app(variables: dict[str, str], logging_restored: None) -> Iterator[MakeApp]:
+def make_app(
+    variables: dict[str, str],
+    logging_restored: None,  # noqa: ARG001  # a fixture can ask for another only like this
+) -> Iterator[MakeApp]:
     """Makes an app, in this process, whose background work ends with the test."""
     with ExitStack() as stack:
 
@@ -86,7 +89,10 @@ def make_app(variables: dict[str, str], logging_restored: None) -> Iterator[Make
 
 
 @pytest.fixture
-def app(make_app: MakeApp, postgres: Postgres) -> Flask:
+def app(
+    make_app: MakeApp,
+    postgres: Postgres,  # noqa: ARG001
+) -> Flask:
     """An app whose database is there and migrated."""
     made = make_app()
     client = made.test_client()

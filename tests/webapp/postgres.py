@@ -37,10 +37,12 @@ class Postgres:
     on working while the app's user is locked out.
     """
 
-    def __init__(self, folder: Path, authority: Authority, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, address: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.data = folder / "data"
         self.address = address
-        self.port = free_port(address)
+        self.port = port or free_port(address)
         self.password = f"pw/+ '\"\\{secrets.token_hex(6)}"
         self._keeper_password = secrets.token_hex(12)
         folder.mkdir()
@@ -153,9 +155,11 @@ class Postgres:
 
 
 @contextmanager
-def running(folder: Path, authority: Authority, address: str = "127.0.0.1") -> Iterator[Postgres]:
+def running(
+    folder: Path, authority: Authority, address: str = "127.0.0.1", port: int = 0
+) -> Iterator[Postgres]:
     """A server for as long as the block; then it is stopped and its files are deleted."""
-    server = Postgres(folder, authority, address)
+    server = Postgres(folder, authority, address, port)
     try:
         yield server
     finally:

@@ -3,7 +3,6 @@
 import json
 import logging
 import traceback
-from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import psycopg
@@ -19,11 +18,10 @@ SECRET = "p'w\"\\d/+ 秘%&"
 
 
 @pytest.fixture(autouse=True)
-def _hidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_forms", set())
     monkeypatch.setattr(redaction, "_pattern", None)
     redaction.hide(SECRET)
-    yield
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123abcd
 class Metadata(BaseHTTPRequestHandler):
     """Fails first, as the endpoint may while the task starts; then tells the task."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)

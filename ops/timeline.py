@@ -1,0 +1,139 @@
+"""Everything that happened to a service, in one order: tasks, events, targets, database, log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ops.aws import AwsProblem, Session
+from ops.names import StackNames
+from ops.snapshot import compute, looked, others
+from ops.snapshot.records import Deployment, Part, Service, Task
+from ops.snapshot.stores import at
+from ops.snapshot.surroundings import Database
+from ops.texts import Text, t, verbatim
+
+KINDS = ("deployment", "task", "service", "target", "database", "log")
+ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
+SUBJECT = re.compile(r"^\(service [^)]+\) ")
+ARN = re.compile(r"arn:aws[\w-]*:\S+?/([\w-]+)/[0-9a-f]{8,}")
+TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+LOG_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing that happened. ``kind`` is one of KINDS, ``who`` a task's or a deployment's short id."""
+
+    at: datetime
+    kind: str
+    who: str
+    text: Text
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The happenings, oldest first, and what could not be looked at."""
+
+    happenings: tuple[Happening, ...]
+    problems: tuple[AwsProblem, ...]
+
+
+def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
+    """What happened within ``since`` of the newest happening, or all that AWS still tells."""
+    with ThreadPoolExecutor(4) as pool:
+        service = pool.submit(looked, compute.service, session, names)
+        tasks = pool.submit(looked, compute.tasks, session, names)
+        database = pool.submit(looked, others.database, session, names.database)
+        lines = pool.submit(looked, _lines, session, names) if log else None
+    parts: list[Part[object]] = [service.result(), tasks.result(), database.result()]  # type: ignore[list-item]
+    parts += [lines.result()] if lines else []  # type: ignore[list-item]
+    found = list(of_service(service.result().value))
+    found += of_tasks(tasks.result().value or ())
+    found += of_database(database.result().value)
+    found += (lines.result().value or ()) if lines else ()
+    problems = tuple(each.problem for each in parts if each.problem)
+    return Timeline(tuple(_recent(found, since)), problems)
+
+
+def _recent(found: Iterable[Happening], since: timedelta | None) -> list[Happening]:
+    ordered = sorted(found, key=lambda each: each.at)
+    if since is None or not ordered:
+        return ordered
+    return [each for each in ordered if each.at >= ordered[-1].at - since]
+
+
+def of_service(service: Service | None) -> Iterator[Happening]:
+    """The deployments and the service's events."""
+    for event in service.events if service else ():
+        words = SUBJECT.sub("", event.message)
+        kind = "target" if ABOUT_TARGETS.search(words) else "service"
+        task = TASK.search(words)
+        bad = "unhealthy" in words or "failed" in words or "unable" in words
+        text = verbatim(TASK.sub(r"\1", ARN.sub(r"\1", words)))
+        yield Happening(event.at, kind, task[1] if task else "", text, bad)
+    for each in service.deployments if service else ():
+        yield from _of_deployment(each)
+
+
+def _of_deployment(each: Deployment) -> Iterator[Happening]:
+    revision, who = each.definition.rpartition("/")[2], each.id.rpartition("/")[2][-8:]
+    begun = t("deployment of {revision} begins", revision=revision)
+    yield Happening(each.created, "deployment", who, begun)
+    if each.rollout in ("COMPLETED", "FAILED"):
+        text = t(
+            "deployment of {revision}: {state} {reason}",
+            revision=revision,
+            state=each.rollout,
+            reason=each.reason,
+        )
+        yield Happening(each.updated, "deployment", who, text, each.rollout == "FAILED")
+
+
+def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
+    """The life of each task."""
+    for task in tasks:
+        revision = task.definition.rpartition("/")[2]
+        known = (
+            (task.created, t("created from {revision}", revision=revision), False),
+            (task.started, t("started, address {address}", address=task.address or "-"), False),
+            (task.stopping, t("stops: {reason}", reason=task.reason), _failed(task)),
+            (task.stopped, _ended(task), _failed(task)),
+        )
+        for moment, text, bad in known:
+            if moment is not None:
+                yield Happening(moment, "task", task.short, text, bad)
+
+
+def _failed(task: Task) -> bool:
+    routine = task.reason.startswith("Scaling activity") or task.stop_code == "UserInitiated"
+    return bool(task.reason) and not routine
+
+
+def _ended(task: Task) -> Text:
+    codes = [
+        f"{each.name}: {each.exit_code}" for each in task.containers if each.exit_code is not None
+    ]
+    if task.stopping is None:
+        return t("stopped: {reason}", reason=task.reason)
+    return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
+
+
+def of_database(database: Database | None) -> Iterator[Happening]:
+    """What RDS says happened, where the database is not available."""
+    for each in database.events if database else ():
+        yield Happening(each.at, "database", "", verbatim(each.text))
+
+
+def _lines(session: Session, names: StackNames) -> tuple[Happening, ...]:
+    found = []
+    for page in session.pages("logs", "filter_log_events", logGroupName=names.log_group):
+        for each in page["events"]:
+            who = each["logStreamName"].rpartition("/")[2][:8]
+            words = each["message"].rstrip()
+            found.append(Happening(at(each["timestamp"]), "log", who, verbatim(words)))
+    return tuple(found[-LOG_LINES:])

@@ -1,0 +1,255 @@
+"""Named mistakes for ``rehearse --break NAME``: each does what a person would do wrong, and nothing more.
+
+A fault changes a setting, the program, the app, or something by hand in AWS, after stage 1 is up. It never tells the
+scheduler or the doctor what to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rehearsal.providers.calls import Calls
+
+PREFIX = "careapp"
+FRONT = "webapp/front.py"
+HEALTH_ANSWER = '            start_response("200 OK", HEALTH_HEADERS)\n'
+
+
+class FaultError(Exception):
+    """The fault cannot be brought about: the program no longer has the text that it changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A change of one file of the program or the app; ``old`` must stand there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+    def apply(self, source: Path) -> None:
+        """Make the change below ``source``. Raises ``FaultError``."""
+        path = source / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            raise FaultError(f"{self.file} has {self.old!r} {text.count(self.old)} times, not once")
+        path.write_text(text.replace(self.old, self.new))
+
+
+Hand = Callable[[Calls, str], None]
+"""What is done by hand in AWS; it is told the stack's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One mistake: its name, what was done wrong, and how."""
+
+    name: str
+    mistake: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+    hand: Hand | None = None
+
+
+def no_route(calls: Calls, stack: str) -> None:
+    """The private subnets lose their default route."""
+    wanted = [{"Name": "tag:Name", "Values": [f"{PREFIX}-{stack}-private-*"]}]
+    found = calls("ec2", "describe_route_tables", {"Filters": wanted})
+    for table in found["RouteTables"]:
+        route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
+        calls("ec2", "delete_route", route)
+
+
+def no_image(calls: Calls, _stack: str) -> None:
+    """The repository is emptied."""
+    names = calls("ecr", "describe_repositories", {})["repositories"]
+    for repository in (item["repositoryName"] for item in names):
+        listed = calls("ecr", "list_images", {"repositoryName": repository})["imageIds"]
+        calls("ecr", "batch_delete_image", {"repositoryName": repository, "imageIds": listed})
+
+
+def stop_database(calls: Calls, stack: str) -> None:
+    """The database is stopped, to save cost over the weekend."""
+    name = {"DBInstanceIdentifier": f"{PREFIX}-{stack}"}
+    calls("rds", "stop_db_instance", name)
+
+
+def in_health(line: str) -> tuple[Edit, ...]:
+    """The app's /health does ``line`` before it answers."""
+    return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
+
+
+HEALTH_ASKS_DATABASE = (
+    "import psycopg, os; psycopg.connect(host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], "
+    "user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], connect_timeout=3)"
+)
+REDIRECT = """            start_response("301 Moved Permanently", [("Location", "/healthz"), ("Content-Length", "0")])
+            return []
+"""
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            name="health-path",
+            mistake="the load balancer asks a path that the app does not have",
+            config={"healthPath": "/healthz"},
+        ),
+        Fault(
+            name="health-needs-db",
+            mistake="/health asks the database, which is stopped",
+            edits=in_health(HEALTH_ASKS_DATABASE),
+            hand=stop_database,
+        ),
+        Fault(
+            name="port-mismatch",
+            mistake="the app listens on another port than the task definition says",
+            edits=(
+                Edit(
+                    file="webapp/gunicorn.conf.py",
+                    old='bind = f"{host}:{settings.port}"',
+                    new='bind = f"{host}:8000"',
+                ),
+            ),
+        ),
+        Fault(
+            name="alb-cannot-reach-task",
+            mistake="the security-group rules between load balancer and task name another port",
+            edits=(
+                Edit(
+                    file="infra/access.py",
+                    old='"app", task, args.container_port)',
+                    new='"app", task, args.container_port + 1)',
+                ),
+            ),
+        ),
+        Fault(
+            name="task-cannot-reach-db",
+            mistake="the security-group rules between task and database name another port",
+            edits=(
+                Edit(
+                    file="infra/access.py",
+                    old="args.database_group_id, args.database_port)",
+                    new="args.database_group_id, args.database_port + 1)",
+                ),
+            ),
+        ),
+        Fault(
+            name="no-nat",
+            mistake="the private subnets have no way out",
+            hand=no_route,
+        ),
+        Fault(
+            name="secret-key",
+            mistake="the task definition names a key that the secret does not have",
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old="{around.db_secret_arn}:password::",
+                    new="{around.db_secret_arn}:passwd::",
+                ),
+            ),
+        ),
+        Fault(
+            name="secret-denied",
+            mistake="the execution role may not read the secret",
+            edits=(
+                Edit(
+                    file="infra/policies.py",
+                    old='        _allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
+                    new="",
+                ),
+            ),
+        ),
+        Fault(
+            name="crash-on-start",
+            mistake="the app needs a module that is not in its lock file",
+            edits=(
+                Edit(
+                    file="webapp/application.py",
+                    old="from flask import Flask\n",
+                    new="import pandas\nfrom flask import Flask\n",
+                ),
+            ),
+        ),
+        Fault(
+            name="slow-start",
+            mistake="the app takes minutes until it listens, longer than the grace period",
+            edits=(
+                Edit(
+                    file="webapp/application.py",
+                    old="    settings = settings or Settings.load(os.environ)\n",
+                    new="    import time; time.sleep(60)\n"
+                    "    settings = settings or Settings.load(os.environ)\n",
+                ),
+            ),
+        ),
+        Fault(
+            name="slow-health",
+            mistake="/health takes longer than the health check waits",
+            edits=in_health("time.sleep(8)"),
+        ),
+        Fault(
+            name="redirecting-health",
+            mistake="/health redirects",
+            edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+        ),
+        Fault(
+            name="out-of-memory",
+            mistake="the app loads more than the task's memory holds",
+            edits=(
+                Edit(
+                    file="webapp/application.py",
+                    old="    settings = settings or Settings.load(os.environ)\n",
+                    new="    global model; model = b'x' * (900 << 20)\n"
+                    "    settings = settings or Settings.load(os.environ)\n",
+                ),
+            ),
+        ),
+        Fault(
+            name="image-missing",
+            mistake="somebody has emptied the image repository",
+            hand=no_image,
+        ),
+        Fault(
+            name="wrong-architecture",
+            mistake="the image is built for ARM64, the task runs on X86_64",
+            edits=(
+                Edit(
+                    file="infra/registry.py",
+                    old="platform = PLATFORMS[args.settings.architecture]",
+                    new='platform = "linux/arm64"',
+                ),
+            ),
+        ),
+        Fault(
+            name="no-tls",
+            mistake="the app connects to the database without TLS",
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='        "DB_USER": around.db_user,\n',
+                    new='        "DB_USER": around.db_user,\n        "DB_SSLMODE": "disable",\n',
+                ),
+            ),
+        ),
+        Fault(
+            name="db-stopped",
+            mistake="the database is stopped",
+            hand=stop_database,
+        ),
+        Fault(
+            name="log-group-missing",
+            mistake="the task definition names a log group that does not exist",
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='"awslogs-group": around.log_group,',
+                    new='"awslogs-group": around.log_group + "-app",',
+                ),
+            ),
+        ),
+    )
+}
+"""Every named fault, by its name."""

@@ -1,0 +1,235 @@
+"""`pulumi up` by the real engine is green only when the wanted revision runs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from rehearsal.pulumi import PulumiFailed
+from tests.support.local_stack import LocalStack, local_stack
+
+SERVICE = "careapp-poc-service"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+STAGE_2_OUTPUTS = {"clusterName", "serviceName", "logGroupName"}
+
+
+@dataclass
+class Seen:
+    """One command: its exit code, what it printed, how often the gate looked, what was left."""
+
+    status: int
+    said: str
+    looks: int
+    seconds: float
+    outputs: dict[str, object]
+    definitions: dict[str, str]
+
+    @property
+    def error(self) -> str:
+        """The block that the command ended with, as the diagnostics show it."""
+        block = self.said.partition("    error: ")[2]
+        return block.partition("\n\n  aws:")[0].partition("\n\nOutputs:")[0]
+
+
+@dataclass
+class Story:
+    """A stack's life with bad and good roll-outs, each step by its name."""
+
+    stack: LocalStack
+    steps: dict[str, Seen] = field(default_factory=dict)
+
+    def do(self, name: str, *command: str) -> None:
+        self.stack.ecs.asked.clear()
+        begun, status, said = time.monotonic(), 0, ""
+        try:
+            said = self.stack.pulumi.run(*command, "--stack", self.stack.name)
+        except PulumiFailed as failed:
+            status, said = failed.status, failed.output
+        self.keep(name, status, said, time.monotonic() - begun)
+
+    def up(self, name: str, **config: str) -> None:
+        for key, value in config.items():
+            self.stack.pulumi.run("config", "set", key, value, "--stack", self.stack.name)
+        self.do(name, "up", "--yes", "--skip-preview")
+
+    def interrupted(self, name: str) -> None:
+        """An `up` that gets a Ctrl-C while the gate waits."""
+        self.stack.ecs.asked.clear()
+        begun, pulumi = time.monotonic(), self.stack.pulumi
+        child = subprocess.Popen(
+            ["pulumi", "up", "--yes", "--skip-preview", "--stack", self.stack.name],
+            cwd=pulumi.folder,
+            env=dict(pulumi.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        while not self.stack.ecs.asked and child.poll() is None:
+            time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        said, _ = child.communicate(timeout=60)
+        self.keep(name, child.returncode, said, time.monotonic() - begun)
+
+    def keep(self, name: str, status: int, said: str, seconds: float) -> None:
+        stack = self.stack
+        arns = stack.calls("ecs", "list_task_definitions", {})["taskDefinitionArns"]
+        inactive = stack.calls("ecs", "list_task_definitions", {"status": "INACTIVE"})
+        states = dict.fromkeys(inactive["taskDefinitionArns"], "INACTIVE")
+        states |= dict.fromkeys(arns, "ACTIVE")
+        self.steps[name] = Seen(
+            status=status,
+            said=said,
+            looks=len(stack.ecs.asked),
+            seconds=seconds,
+            outputs=stack.pulumi.outputs(stack.name),
+            definitions={arn.rpartition("/")[2]: state for arn, state in sorted(states.items())},
+        )
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
+    with local_stack(tmp_path_factory.mktemp("gate")) as stack:
+        story, ecs, program = Story(stack), stack.ecs, stack.language.environment
+        ecs.breaks = True
+        story.up("first version fails", ecsEnabled="true")
+        story.up("again without changes")
+        ecs.settle(SERVICE, again=True)
+        story.up("after a retry")
+        story.up("new version fails", taskMemory="1024")
+        story.up("still not running")
+        story.up("another setting changes", healthInterval="15")
+        ecs.settle(SERVICE, again=True)
+        story.up("new version runs")
+        ecs.breaks, ecs.hangs = False, True
+        (stack.source / "webapp/another.txt").write_text("another version of the app\n")
+        story.interrupted("interrupted")
+        story.do("preview", "preview")
+        program["CAREAPP_CLOCK_SPEED"] = "1000"
+        story.up("limit")
+        keys = {key: program.pop(key) for key in KEYS}
+        story.up("without credentials")
+        program |= keys | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+        story.up("without network")
+        story.up("stage 1", ecsEnabled="false")
+        story.do("destroy", "destroy", "--yes", "--skip-preview")
+        yield story.steps
+
+
+RED = [
+    "first version fails",
+    "again without changes",
+    "new version fails",
+    "still not running",
+    "another setting changes",
+    "limit",
+    "without credentials",
+    "without network",
+]
+GREEN = ["after a retry", "new version runs", "preview", "stage 1", "destroy"]
+
+
+def test_red_and_green_are_as_the_wanted_revision_runs_or_not(story):
+    assert {name: seen.status != 0 for name, seen in story.items()} == {
+        **dict.fromkeys(RED, True),
+        **dict.fromkeys(GREEN, False),
+        "interrupted": True,
+    }
+
+
+@pytest.mark.parametrize("name", RED)
+def test_red_is_one_readable_block_and_no_traceback(story, name):
+    seen = story[name]
+    assert "Traceback" not in seen.said
+    assert "unhandled" not in seen.said
+    assert seen.said.count("    error: ") == 1
+    assert "careapp-poc:" in seen.error
+
+
+@pytest.mark.parametrize("name", ["first version fails", "again without changes"])
+def test_a_revision_that_ecs_gave_up_says_so_and_the_diagnosis_follows(story, name):
+    error = story[name].error
+    assert error.startswith(
+        "the roll-out failed: ECS gave careapp-poc:1 up: "
+        "ECS deployment circuit breaker: tasks failed to start.\n"
+    )
+    assert "careapp-poc · stage 2" in error
+    assert "The diagnosis itself failed" not in error
+    assert "--task-definition careapp-poc:1 --force-new-deployment" in error
+
+
+@pytest.mark.parametrize(
+    "name", ["new version fails", "still not running", "another setting changes"]
+)
+def test_a_rollback_is_no_success_changed_or_not(story, name):
+    assert story[name].error.startswith(
+        "the roll-out failed: ECS runs careapp-poc:1 and not careapp-poc:2, which was rolled back: "
+        "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.\n"
+        "    Still running: careapp-poc:1, 1 of 1 tasks.\n"
+    )
+
+
+def test_what_a_red_update_made_and_exported_is_recorded(story):
+    assert story["first version fails"].outputs.keys() >= STAGE_2_OUTPUTS
+    assert "64 unchanged" in story["again without changes"].said
+
+
+def test_the_revision_that_a_rollback_needs_stays_until_the_new_one_runs(story):
+    assert story["still not running"].definitions == {
+        "careapp-poc:1": "ACTIVE",
+        "careapp-poc:2": "ACTIVE",
+    }
+    assert story["new version runs"].definitions == {
+        "careapp-poc:1": "INACTIVE",
+        "careapp-poc:2": "ACTIVE",
+    }
+
+
+def test_progress_and_new_events_are_shown(story):
+    said = story["first version fails"].said
+    assert "careapp-poc:1: tasks 0 of 1 running, 0 starting, 3 failed; targets 0; " in said
+    assert "of 15:00]" in said
+    assert "ECS: (service careapp-poc-service) has started 1 tasks: (task 0123" in said
+
+
+def test_the_limit_ends_what_does_not_move(story):
+    assert story["limit"].error.startswith(
+        "the roll-out failed: careapp-poc:3 does not run after 15 minutes: 0 of 1 tasks run\n"
+    )
+
+
+def test_who_cannot_look_is_told_so_and_how_to(story):
+    assert story["without credentials"].error == (
+        "nobody knows whether careapp-poc:3 runs: AWS could not be asked how its roll-out goes\n"
+        "    \n"
+        "    There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: "
+        "aws:profile in the stack file, or AWS_PROFILE.\n"
+        "    \n"
+        "    What was changed is recorded. "
+        "The next `pulumi up` looks again, with or without changes."
+    )
+    assert "does not answer at http://127.0.0.1:9" in story["without network"].error
+
+
+def test_an_interrupt_leaves_nothing_half_done(story):
+    seen = story["interrupted"]
+    assert "update canceled" in seen.said
+    assert seen.looks >= 1
+    assert seen.outputs.keys() >= STAGE_2_OUTPUTS
+    assert "~" not in story["limit"].said.partition("Resources:")[2]
+
+
+@pytest.mark.parametrize("name", ["preview", "stage 1", "destroy"])
+def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
+    seen = story[name]
+    assert seen.looks == 0
+    assert seen.seconds < 60, "the roll-out that hangs would have held it for 15 minutes"
+
+
+def test_a_good_roll_out_is_told_in_a_line(story):
+    said = story["new version runs"].said
+    assert "careapp-poc:2 runs: 1 of 1 tasks, all healthy in the target group" in said

@@ -1,0 +1,205 @@
+"""Following a roll-out: what is asked, told and survived."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ops.problems import AwsProblem
+from ops.rollout_follow import Pace, follow
+from ops.rollout_verdict import Patience
+from ops.rollout_view import is_deregistered, look
+from ops.texts import verbatim
+from tests.ops import rollout_answers as answers
+from tests.ops.rollout_answers import NEW, OLD, WANTED, deployment, event, service, target, task
+
+GOOD = service(deployment(NEW, "COMPLETED"))
+ROLLING = service(
+    deployment(NEW, "IN_PROGRESS", runningCount=1, pendingCount=1, failedTasks=2),
+    deployment(OLD, "COMPLETED", primary=False),
+)
+THROTTLED = AwsProblem("throttled", verbatim("Too many requests."), verbatim("Wait."))
+EXPIRED = AwsProblem("expired", verbatim("The credentials have expired."), verbatim("Log in."))
+BROKEN_DOWN = AwsProblem("refused", verbatim("Sorry."), verbatim("Wait."), "ServerException")
+DENIED = AwsProblem("denied", verbatim("You may not."), verbatim("Ask."), "AccessDenied")
+NO_CLUSTER = AwsProblem("missing", verbatim("No cluster."), verbatim("Check the name."))
+
+
+class Asked:
+    """Answers each look in turn, the last one again and again; a problem is raised."""
+
+    def __init__(self, *looks):
+        self.looks, self.calls = list(looks), []
+
+    def call(self, _service, operation, **params):
+        self.calls.append((operation, params))
+        if operation == "describe_services":
+            answer = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+            if isinstance(answer, AwsProblem):
+                raise answer
+            return {"services": [answer] if answer else [], "failures": []}
+        if operation == "describe_tasks":
+            numbers = [int(arn.rpartition("/")[2]) for arn in params["tasks"]]
+            return {"tasks": [task(number) for number in numbers], "failures": []}
+        assert operation == "describe_target_health"
+        return {"TargetHealthDescriptions": [target(1), target(2)]}
+
+    def pages(self, _service, operation, **params):
+        self.calls.append((operation, params))
+        yield {"taskArns": ["arn:task/1"]}
+        yield {"taskArns": ["arn:task/2"]}
+
+
+class Told:
+    def __init__(self):
+        self.moments, self.lastings = [], []
+
+    def moment(self, text):
+        self.moments.append(str(text))
+
+    def lasting(self, text):
+        self.lastings.append(str(text))
+
+
+def followed(*looks, seconds=3.0, limit=900.0, speed=1.0):
+    """The end of a roll-out and what was told, with `seconds` between looks and no real waiting."""
+    told, ticks = Told(), iter(range(10_000))
+    ending = follow(
+        Asked(*looks),
+        WANTED,
+        Patience(limit=limit, settle=15),
+        Pace(poll=1e-6, speed=speed),
+        told,
+        now=lambda: seconds * max(0, next(ticks) - 1),
+    )
+    return asyncio.run(ending), told
+
+
+def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
+    asked = Asked(GOOD)
+    assert look(asked, WANTED) == answers.all_well()
+    assert asked.calls == [
+        ("describe_services", {"cluster": WANTED.cluster, "services": [WANTED.service]}),
+        ("list_tasks", {"cluster": WANTED.cluster, "serviceName": "careapp-poc-service"}),
+        ("describe_tasks", {"cluster": WANTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
+        ("describe_target_health", {"TargetGroupArn": WANTED.target_group}),
+    ]
+
+
+def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():
+    asked = Asked(GOOD)
+    asked.pages = lambda *_, **__: [{"taskArns": [f"arn:task/{number}" for number in range(230)]}]
+    assert len(look(asked, WANTED).tasks) == 230
+    parts = [params["tasks"] for operation, params in asked.calls if operation == "describe_tasks"]
+    assert [len(part) for part in parts] == [100, 100, 30]
+
+
+@pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
+def test_a_service_that_is_not_there_or_goes_is_none(answer):
+    assert look(Asked(answer), WANTED) is None
+
+
+def test_what_cannot_be_asked_is_not_taken_for_a_missing_service():
+    with pytest.raises(AwsProblem, match="You may not"):
+        look(Asked(DENIED), WANTED)
+
+
+def test_the_end_carries_what_was_seen_last():
+    end, _ = followed(ROLLING, GOOD)
+    assert (end.verdict.outcome.value, end.view) == ("runs", answers.all_well())
+
+
+@pytest.mark.parametrize("problem", [THROTTLED, BROKEN_DOWN], ids=["throttled", "AWS failed"])
+def test_a_passing_problem_with_aws_is_told_and_waited_out(problem):
+    end, told = followed(ROLLING, *[problem] * 4, GOOD)
+    assert end.verdict.outcome.value == "runs"
+    assert told.moments.count(f"AWS does not answer for now: {problem.text}") == 4
+
+
+def test_a_problem_that_does_not_pass_ends_it():
+    with pytest.raises(AwsProblem, match="Too many requests"):
+        followed(ROLLING, THROTTLED)
+
+
+def test_passing_problems_are_counted_in_a_row():
+    end, _ = followed(*[*[THROTTLED] * 4, ROLLING] * 5, GOOD)
+    assert end.verdict.outcome.value == "runs"
+
+
+@pytest.mark.parametrize("problem", [EXPIRED, DENIED], ids=["expired", "denied"])
+def test_credentials_that_fail_half_way_end_it_at_once(problem):
+    told = Told()
+    asked = Asked(ROLLING, problem, GOOD)
+    with pytest.raises(AwsProblem, match=str(problem.text)):
+        asyncio.run(follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told))
+    assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2
+
+
+STATE = (
+    "careapp-poc:7: tasks 1 of 2 running, 1 starting, 2 failed; targets 2 healthy; 1 of 2 tasks run"
+)
+
+
+def test_progress_is_told_when_something_moves_or_half_a_minute_has_passed():
+    _, told = followed(*[ROLLING] * 22, GOOD)
+    times = [line.rpartition(" [")[2] for line in told.moments if line.startswith(STATE)]
+    assert times == ["0:00 of 15:00]", "0:30 of 15:00]", "1:00 of 15:00]"]
+    assert "looking once more" in told.moments[3]
+
+
+def test_times_are_those_of_aws_s_clock():
+    end, told = followed(ROLLING, seconds=1.0, limit=120.0, speed=60.0)
+    assert told.moments[1].endswith("[1:00 of 2:00]")
+    assert end.verdict.outcome.value == "too late"
+
+
+def test_events_are_told_once_and_only_those_of_this_roll_out():
+    first = ROLLING | {"events": [event(1, -1), event(2, 0)]}
+    then = ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}
+    _, told = followed(first, then, then, GOOD)
+    assert told.lastings == [
+        "12:00:00 ECS: (service careapp-poc-service) event 2.",
+        "12:00:05 ECS: (service careapp-poc-service) event 3.",
+        "12:00:09 ECS: (service careapp-poc-service) event 4.",
+    ]
+
+
+def test_events_after_a_rollback_are_told_though_the_deployment_has_gone():
+    back = service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))
+    _, told = followed(ROLLING, back)
+    assert told.lastings == ["12:01:00 ECS: (service careapp-poc-service) event 5."]
+
+
+def test_a_roll_out_that_ended_long_ago_has_no_new_events():
+    _, told = followed(GOOD | {"events": [event(number, number) for number in range(50)]})
+    assert told.lastings == []
+
+
+def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
+    assert Pace.of({}) == Pace(poll=3.0, speed=1.0)
+    rehearsed = Pace.of({"CAREAPP_POLL_SECONDS": "0.5", "CAREAPP_CLOCK_SPEED": "20"})
+    assert rehearsed == Pace(poll=0.5, speed=20.0)
+
+
+def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
+    assert Pace().patience(15) == Patience(limit=900, settle=15)
+    assert Pace(poll=0.5, speed=20).patience(15) == Patience(limit=900, settle=50)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])
+def test_a_pace_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match=f"CAREAPP_POLL_SECONDS: '{text}' is not a number above 0"):
+        Pace.of({"CAREAPP_POLL_SECONDS": text})
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
+)
+def test_a_revision_that_is_not_active_is_deregistered(status, gone):
+    class Session:
+        def call(self, _service, _operation, *, taskDefinition):
+            assert taskDefinition == NEW
+            return {"taskDefinition": {"status": status}}
+
+    assert is_deregistered(Session(), NEW) is gone

@@ -1,0 +1,128 @@
+"""The words of a roll-out."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops import rollout_text as words
+from ops.rollout_verdict import End, Memory, Outcome, Patience, Verdict, judge
+from ops.texts import verbatim
+from tests.ops.rollout_answers import NEW, OLD, ROLLING_BACK, WANTED, deployment, target, view
+
+PLACE = words.Place(region="ap-northeast-1")
+RETRY = (
+    "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster"
+    " --service careapp-poc-service --task-definition careapp-poc:7 --force-new-deployment"
+)
+BACK = view(
+    deployment(OLD, "COMPLETED", rolloutStateReason=ROLLING_BACK),
+    deployment(NEW, "FAILED", primary=False, runningCount=0),
+)
+
+
+def end(seen):
+    _, memory = judge(seen, WANTED, Memory(), 0, Patience(limit=900, settle=15))
+    return End(judge(seen, WANTED, memory, 3, Patience(limit=900, settle=15))[0], seen)
+
+
+def ended(outcome, seen=None):
+    return End(Verdict(outcome=outcome, text=verbatim("It failed.")), seen)
+
+
+def block(ending, diagnosis="", *, place=PLACE, deregistered=False):
+    return words.failed(ending, WANTED, diagnosis, place, "en", deregistered=deregistered)
+
+
+def test_targets_are_counted_in_elb_s_own_words():
+    seen = view(
+        targets=[
+            target(1),
+            target(2, "unhealthy", "Target.Timeout"),
+            target(3, "unhealthy", "Target.Timeout"),
+            target(4, "draining", "Target.DeregistrationInProgress"),
+        ]
+    )
+    assert words.targets(seen) == (
+        "1 draining (Target.DeregistrationInProgress), 1 healthy, 2 unhealthy (Target.Timeout)"
+    )
+    assert words.targets(view()) == "0"
+
+
+def test_progress_of_a_revision_that_ecs_does_not_show_counts_none_of_its_tasks():
+    verdict = Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
+    assert str(words.progress(view(deployment(OLD, "COMPLETED")), WANTED, verdict)) == (
+        "careapp-poc:7: tasks 0 of 2 running, 0 starting, 0 failed; targets 0; Wait."
+    )
+    assert str(words.progress(None, WANTED, verdict)) == "Wait."
+
+
+def test_a_time_is_minutes_and_seconds_beside_the_limit():
+    assert str(words.timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
+
+
+def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do():
+    assert block(end(BACK), "THE DIAGNOSIS\n  in lines\n") == (
+        "the roll-out failed: ECS gave careapp-poc:7 up and went back to careapp-poc:6: "
+        "ECS deployment circuit breaker: tasks failed to start.\n"
+        "Still running: careapp-poc:6, 2 of 2 tasks.\n"
+        "\n"
+        "THE DIAGNOSIS\n"
+        "  in lines\n"
+        "\n"
+        "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
+        "definition, tell ECS to try again first, for it has given up:\n"
+        f"  {RETRY}\n"
+        "Each `pulumi up` is red until careapp-poc:7 runs."
+    )
+
+
+def test_the_command_names_the_profile_that_the_stack_uses():
+    command = words.try_again(WANTED, words.Place(region="eu-west-1", profile="work"))
+    assert command == RETRY.replace("--region ap-northeast-1", "--region eu-west-1 --profile work")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "way_on"),
+    [
+        (Outcome.GONE, "What to do: `pulumi up --refresh` creates what is missing."),
+        (
+            Outcome.REPLACED,
+            "What to do: let the other deployment end, agree on one version, then "
+            "`pulumi up --refresh` rolls this program's version out.",
+        ),
+        (
+            Outcome.TOO_LATE,
+            "What to do: remove the cause above, or, if the app only needs longer, "
+            "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
+            "`pulumi up` goes on watching, and is red until careapp-poc:7 runs.",
+        ),
+    ],
+    ids=lambda value: value.value if isinstance(value, Outcome) else "",
+)
+def test_each_failure_has_its_own_way_on(outcome, way_on):
+    assert block(ended(outcome)) == f"the roll-out failed: It failed.\n\n{way_on}"
+
+
+def test_a_deregistered_revision_is_registered_anew():
+    assert block(ended(Outcome.ROLLED_BACK), deregistered=True).endswith(
+        "What to do: somebody has deregistered careapp-poc:7, so ECS deploys it no more. "
+        "`pulumi up --refresh` registers it anew and rolls it out."
+    )
+
+
+def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
+    assert words.unconfirmed(WANTED, "No credentials. Log in.", "en") == (
+        "nobody knows whether careapp-poc:7 runs: AWS could not be asked how its roll-out goes\n"
+        "\n"
+        "No credentials. Log in.\n"
+        "\n"
+        "What was changed is recorded. The next `pulumi up` looks again, with or without changes."
+    )
+
+
+def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
+    text = words.failed(end(BACK), WANTED, "", PLACE, "ja", deregistered=False)
+    assert text.splitlines()[1] == "現在動いている版: careapp-poc:6(2 個中 2 個のタスク)。"
+    assert RETRY in text
+    assert "ECS deployment circuit breaker: tasks failed to start." in text
+    assert "What to do" not in text

@@ -1,0 +1,236 @@
+"""The gate's judgement over sequences of what AWS answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.rollout_verdict import Memory, Outcome, Patience, judge
+from tests.ops.rollout_answers import (
+    NEW,
+    NEWER,
+    OLD,
+    ROLLING_BACK,
+    WANTED,
+    all_well,
+    deployment,
+    target,
+    task,
+    view,
+)
+
+PATIENCE = Patience(limit=900, settle=15)
+STARTED = view(
+    deployment(NEW, "IN_PROGRESS", runningCount=0, pendingCount=2),
+    deployment(OLD, "COMPLETED", primary=False),
+)
+NOT_SHOWN_YET = view(deployment(OLD, "COMPLETED"))
+ROLLED_BACK = view(
+    deployment(OLD, "IN_PROGRESS", rolloutStateReason=ROLLING_BACK),
+    deployment(NEW, "FAILED", primary=False, runningCount=0, failedTasks=3),
+)
+ROLLED_BACK_BEFORE = view(deployment(OLD, "COMPLETED", rolloutStateReason=ROLLING_BACK))
+GIVEN_UP = view(deployment(NEW, "FAILED", runningCount=0, failedTasks=3))
+TAKEN_OVER = view(
+    deployment(NEWER, "IN_PROGRESS", runningCount=0),
+    deployment(NEW, "IN_PROGRESS", primary=False),
+)
+
+
+def verdicts(*views, every=3.0):
+    """One verdict for each look, the looks `every` seconds apart."""
+    memory, given = Memory(), []
+    for number, seen in enumerate(views):
+        verdict, memory = judge(seen, WANTED, memory, number * every, PATIENCE)
+        given.append(verdict)
+    return given
+
+
+def outcomes(*views, every=3.0):
+    return [verdict.outcome.value for verdict in verdicts(*views, every=every)]
+
+
+def test_all_well_is_believed_at_the_second_look():
+    assert outcomes(all_well(), all_well()) == ["going", "runs"]
+
+
+def test_a_roll_out_goes_on_until_the_new_tasks_run_healthy():
+    assert outcomes(NOT_SHOWN_YET, STARTED, STARTED, all_well(), all_well()) == [
+        *["going"] * 4,
+        "runs",
+    ]
+
+
+def test_a_good_look_between_two_bad_ones_does_not_count():
+    assert outcomes(all_well(), STARTED, all_well()) == ["going"] * 3
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "text"),
+    [
+        (
+            GIVEN_UP,
+            "gave up",
+            "ECS gave careapp-poc:7 up: ECS deployment circuit breaker: tasks failed to start.",
+        ),
+        (
+            ROLLED_BACK,
+            "rolled back",
+            "ECS gave careapp-poc:7 up and went back to careapp-poc:6: "
+            "ECS deployment circuit breaker: tasks failed to start.",
+        ),
+        (
+            TAKEN_OVER,
+            "replaced",
+            "careapp-poc:8 has taken the place of careapp-poc:7: "
+            "somebody else deploys to this service",
+        ),
+        (
+            ROLLED_BACK_BEFORE,
+            "rolled back",
+            "ECS runs careapp-poc:6 and not careapp-poc:7, which was rolled back: " + ROLLING_BACK,
+        ),
+        (
+            None,
+            "gone",
+            "service careapp-poc-service is not there any more; somebody or something deleted it",
+        ),
+    ],
+    ids=["given up", "rolled back", "taken over", "rolled back, failed one not listed", "deleted"],
+)
+def test_a_failure_is_believed_at_the_second_look_once_the_revision_had_appeared(
+    seen, outcome, text
+):
+    given = verdicts(STARTED, seen, seen)
+    assert [verdict.outcome.value for verdict in given] == ["going", "going", outcome]
+    assert str(given[-1].text) == text
+
+
+@pytest.mark.parametrize("seen", [GIVEN_UP, ROLLED_BACK], ids=["given up", "rolled back"])
+def test_a_failure_that_ecs_names_needs_no_settling(seen):
+    assert len(set(outcomes(seen, seen))) == 2
+
+
+@pytest.mark.parametrize("seen", [NOT_SHOWN_YET, None], ids=["old revision", "no service"])
+def test_what_ecs_may_only_not_show_yet_is_no_failure_before_it_has_settled(seen):
+    looks = outcomes(*[seen] * 7)  # at 0, 3, 6, 9, 12, 15 and 18 seconds
+    assert looks[:6] == ["going"] * 6
+    assert looks[6] in ("rolled back", "gone")
+
+
+def test_an_answer_from_before_the_update_does_not_fail_a_retry():
+    assert outcomes(GIVEN_UP, STARTED, all_well(), all_well()) == [*["going"] * 3, "runs"]
+
+
+def test_an_old_answer_after_a_new_one_fails_nothing():
+    assert outcomes(STARTED, NOT_SHOWN_YET, STARTED, all_well(), all_well())[-1] == "runs"
+
+
+def test_a_forced_new_deployment_of_a_failed_revision_counts_and_not_the_failed_one():
+    retried = view(
+        deployment(NEW, "IN_PROGRESS", runningCount=0, id="ecs-svc/9"),
+        deployment(NEW, "FAILED", primary=False, runningCount=0),
+        deployment(OLD, "COMPLETED", primary=False),
+    )
+    assert outcomes(retried, retried, retried) == ["going"] * 3
+
+
+def test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks():
+    given = verdicts(STARTED, STARTED, every=900)
+    assert given[-1].outcome is Outcome.TOO_LATE
+    assert str(given[-1].text) == ("careapp-poc:7 does not run after 15 minutes: 0 of 2 tasks run")
+
+
+def test_a_limit_in_parts_of_a_minute_is_said_so():
+    verdict, _ = judge(STARTED, WANTED, Memory(), 100, Patience(limit=90, settle=15))
+    assert "after 1.5 minutes" in str(verdict.text)
+
+
+def test_success_in_the_last_moment_is_success():
+    assert outcomes(all_well(), all_well(), every=900)[-1] == "runs"
+
+
+def test_no_wanted_task_is_in_place_when_none_runs():
+    given = verdicts(all_well(0), all_well(0))
+    assert str(given[-1].text) == "careapp-poc:7 is in place; no task is wanted"
+
+
+def test_no_wanted_task_still_waits_for_the_old_ones_to_stop():
+    leaving = view(
+        deployment(NEW, "COMPLETED", desiredCount=0, runningCount=0),
+        deployment(OLD, "COMPLETED", primary=False),
+        desired=0,
+    )
+    assert outcomes(leaving, leaving) == ["going", "going"]
+
+
+def test_the_number_of_wanted_tasks_is_the_service_s_own_and_may_change_meanwhile():
+    one, three = all_well(1), all_well(3)
+    scaling = view(
+        deployment(NEW, "COMPLETED", desiredCount=3, runningCount=1),
+        desired=3,
+        tasks=[task(1)],
+        targets=[target(1)],
+    )
+    assert outcomes(one, scaling, three, three) == ["going", "going", "going", "runs"]
+
+
+def lacks(*, primary=None, tasks=None, targets=None, more=()):
+    seen = view(
+        primary or deployment(NEW, "COMPLETED"),
+        *more,
+        tasks=[task(1), task(2)] if tasks is None else tasks,
+        targets=[target(1), target(2)] if targets is None else targets,
+    )
+    [verdict] = verdicts(seen)
+    return str(verdict.text)
+
+
+def test_nothing_lacks_when_all_is_well():
+    assert lacks() == (
+        "looking once more to be sure: "
+        "careapp-poc:7 runs: 2 of 2 tasks, all healthy in the target group"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"),
+    [
+        ({"primary": deployment(NEW, "COMPLETED", runningCount=1)}, "1 of 2 tasks run"),
+        ({"tasks": [task(1), task(2, lastStatus="PENDING")]}, "1 of 2 tasks run"),
+        ({"tasks": [task(1), task(2, definition=OLD)]}, "1 of 2 tasks run"),
+        (
+            {"targets": [target(1), target(2, "initial", "Elb.InitialHealthChecking")]},
+            "1 of 2 tasks are healthy in the target group",
+        ),
+        ({"targets": [target(1)]}, "1 of 2 tasks are healthy in the target group"),
+        ({"targets": [target(1), target(9)]}, "1 of 2 tasks are healthy in the target group"),
+        (
+            {"tasks": [task(1), task(2, healthStatus="UNHEALTHY")]},
+            "1 of 2 tasks are healthy in the target group",
+        ),
+        (
+            {"primary": deployment(NEW, "IN_PROGRESS")},
+            "ECS has not called the deployment completed yet",
+        ),
+        (
+            {"primary": deployment(NEW, "COMPLETED", pendingCount=1)},
+            "ECS has not called the deployment completed yet",
+        ),
+        (
+            {"more": [deployment(OLD, "COMPLETED", primary=False, runningCount=1)]},
+            "ECS has not called the deployment completed yet",
+        ),
+    ],
+)
+def test_what_lacks_is_told(seen, text):
+    assert lacks(**seen) == text
+
+
+def test_a_target_that_leaves_does_not_stand_in_the_way():
+    leaving = target(9, "draining", "Target.DeregistrationInProgress")
+    assert lacks(targets=[target(1), target(2), leaving]).startswith("looking once more")
+
+
+def test_a_task_without_a_container_check_is_judged_by_its_target_alone():
+    plain = [task(1, healthStatus="UNKNOWN"), task(2, healthStatus="UNKNOWN")]
+    assert lacks(tasks=plain).startswith("looking once more")
