@@ -26,6 +26,8 @@ THROTTLED = {
 }
 OPT_IN = {"OptInRequired", "RegionDisabledException", "SubscriptionRequiredException"}
 MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist")
+UNKNOWN = re.compile(r"^Unable to describe task definition")
+"""How ECS says that there is none: its code, ClientException, means many things."""
 NOT_ALLOWED = re.compile(
     r"not authorized to perform:? (?P<action>[\w-]+:\w+)(?: on resource:? (?P<resource>\S+))?"
 )
@@ -153,7 +155,7 @@ def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem
 
 def _other(code: str, message: str, service: str, operation: str, region: str) -> AwsProblem:
     said = verbatim(message or code)
-    if MISSING.search(code):
+    if MISSING.search(code) or UNKNOWN.search(message):
         return AwsProblem(
             "missing",
             t("{service} {operation}: {said}", service=service, operation=operation, said=said),

@@ -76,9 +76,9 @@ def judge(
     looks = memory.looks + 1 if verdict.outcome is memory.outcome else 1
     memory = Memory(appeared=appeared, outcome=verdict.outcome, looks=looks)
     if verdict.final and looks < LOOKS_UNTIL_SURE:
-        again = t("looking once more to be sure: {what}", what=verdict.text)
-        verdict = Verdict(outcome=Outcome.GOING, text=again)
-    if not verdict.final and elapsed >= patience.limit:
+        # Even past the limit: one more look costs less than a wrong answer.
+        verdict = _going(t("looking once more to be sure: {what}", what=verdict.text))
+    elif not verdict.final and elapsed >= patience.limit:
         verdict = Verdict(outcome=Outcome.TOO_LATE, text=_late(verdict, wanted, patience))
     return verdict, memory
 

@@ -124,7 +124,7 @@ def _stage2(run: Rehearsal, plan: Plan, calls: Calls) -> int:
         if not plan.fault:
             raise
         run.on_aws(calls)
-        console.say("./careapp shell -- ../../careapp doctor tells why; the roll-out is red:")
+        console.say("The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why.")
         return _failed(run, problem)
 
 
@@ -168,7 +168,7 @@ def shell(command: list[str], chosen: Chosen) -> int:
     if not command:
         command = [os.environ.get("SHELL", "/bin/sh")]
         console.tell(
-            f"In {place.project}: pulumi, aws and boto3 talk to the local cloud. "
+            f"In {place.project}: pulumi, aws, boto3 and ./careapp doctor talk to the local cloud. "
             "exit leaves; ./careapp cloud stop ends the local cloud."
         )
     # The shell itself decides what a Ctrl-C ends; this process only waits.

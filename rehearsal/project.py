@@ -33,8 +33,10 @@ class Project:
         """Make the folder of links, the state's folder and the passphrase; stack files that exist stay."""
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
-        for name in LINKED:
-            link, target = self.home.project / name, self.source / name
+        # The commands are those of the project itself, also where the program is a changed copy.
+        targets = {name: self.source / name for name in LINKED} | {"careapp": ROOT / "careapp"}
+        for name, target in targets.items():
+            link = self.home.project / name
             if link.is_symlink() and link.readlink() != target:
                 link.unlink()
             if target.exists() and not link.exists():

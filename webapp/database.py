@@ -91,7 +91,7 @@ class Database:
     def close(self) -> None:
         """End the background work and close all connections."""
         self.keeper.stop(POOL_TIMEOUT + STATEMENT_TIMEOUT)
-        self.pool.close(timeout=2)
+        self.pool.close(timeout=1)
 
     def fetch(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
         """The rows of a statement that may be repeated. Raises DatabaseAway."""

@@ -85,12 +85,13 @@ def run(case: Case) -> tuple[Finding, ...]:
     """What all checks find, the root cause first."""
     found = ranked([each for check in CHECKS for each in check(case)])
     kept = [each for each in found if not _due_to(each, found, NEEDLESS)]
-    return ranked(
-        [
-            replace(each, kind="consequence") if _due_to(each, found, EXPLAINED) else each
-            for each in kept
-        ]
-    )
+    return ranked([_explained(each, found) for each in kept])
+
+
+def _explained(finding: Finding, found: tuple[Finding, ...]) -> Finding:
+    if finding.kind == "cause" and _due_to(finding, found, EXPLAINED):
+        return replace(finding, kind="consequence")
+    return finding
 
 
 def _due_to(finding: Finding, found: tuple[Finding, ...], table: Iterable[tuple[str, str]]) -> bool:
@@ -100,7 +101,7 @@ def _due_to(finding: Finding, found: tuple[Finding, ...], table: Iterable[tuple[
         for each in found
         if each.kind == "cause" and each.id != finding.id and each.rank < finding.rank
     ]
-    return finding.kind == "cause" and any(
+    return any(
         re.fullmatch(mine, finding.id) and any(re.fullmatch(others, each) for each in deeper)
         for mine, others in table
     )

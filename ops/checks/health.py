@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ops.checks.case import Case
 from ops.checks.databases import away
+from ops.checks.hops import task_to_database
 from ops.checks.loglines import Listening, listening, slowest
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Check, Task
@@ -64,7 +65,7 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         why = t("The load balancer cannot log in.")
         title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
         return title, why, (asks,), 62, "health-forbidden"
-    if code >= 500 and path != right and away(case):
+    if code >= 500 and path != right and _database_away(case):
         why = t(
             "A health check that asks the database makes ECS replace every task when the database "
             "is away, and new tasks are no better. {right} answers without it.",
@@ -73,6 +74,10 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         title = t("The health check's path {path} needs the database, which is away", path=path)
         return title, why, (asks,), 38, "health-needs-database"
     return _other_code(case, check, code, asks)
+
+
+def _database_away(case: Case) -> bool:
+    return away(case) or any(True for _ in task_to_database(case))
 
 
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:

@@ -183,7 +183,7 @@ def log_group(case: Case) -> Iterator[Finding]:
         why=t("Fargate opens the log before the container starts, and stops the task without it."),
         seen=(t("{revision} writes to {group}.", revision=main.revision, group=main.log_group),),
         fixes=(_group(case, main), *case.tried_again(), case.declared_again()),
-        evidence=case.reasons(NO_GROUP),
+        evidence=case.reasons(NO_GROUP) or case.reasons("(?i)log stream"),
     )
 
 

@@ -55,7 +55,8 @@ def execution_needs(case: Case, main: Definition) -> list[Need]:
     if ".dkr.ecr." in main.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(each, _repository_arn(main.image), "pull") for each in PULL]
-    if main.log_group:
+    logs = case.now.logs.value
+    if main.log_group and (logs is None or logs.exists):
         stream = f"arn:aws:logs:{where}:log-group:{main.log_group}:log-stream:{main.stream('x')}"
         needs += [Need(each, stream, "log") for each in WRITE]
     return needs

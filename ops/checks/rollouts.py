@@ -143,7 +143,7 @@ def capacity(case: Case) -> Iterator[Finding]:
     """ECS says that it cannot place or start tasks."""
     if case.service is None or case.steady:
         return
-    since = case.primary.created if case.primary else None
+    since = min((each.created for each in case.mine if each.created), default=None)
     recent = [e.message for e in case.service.events if since is None or e.at >= since]
     recent += [each.reason for each in case.failed]
     limits = [each for each in recent if QUOTA.search(each)]

@@ -154,7 +154,7 @@ def test_a_mistyped_command_is_told_the_nearest(call, typed, meant):
         2,
         "",
         f'careapp: there is no command "{typed}". Did you mean "{meant}"?\n'
-        "  Commands: rehearse, shell, cloud, test. ./careapp --help explains them.\n",
+        "  Commands: rehearse, shell, cloud, test, doctor, status, preflight, logs, events. ./careapp --help explains them.\n",
     )
 
 
@@ -164,7 +164,7 @@ def test_a_command_that_is_like_none_is_told_all(call, typed):
         2,
         "",
         f'careapp: there is no command "{typed}".\n'
-        "  Commands: rehearse, shell, cloud, test. ./careapp --help explains them.\n",
+        "  Commands: rehearse, shell, cloud, test, doctor, status, preflight, logs, events. ./careapp --help explains them.\n",
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import secrets
 from pathlib import Path
 
 from cryptography import x509
@@ -16,7 +17,9 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "careapp test CA")])
+        self._name = x509.Name(
+            [x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test CA {secrets.token_hex(4)}")]
+        )
         self.certificate = folder / "ca.pem"
         own = self._build(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None))
         self.certificate.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(PEM))

@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 
 from tests.webapp.authority import Authority
-from tests.webapp.postgres import HOST, Postgres, open_folder, running
+from tests.webapp.postgres import HOST, Postgres, running
 from tests.webapp.serving import Server, serving
+from tests.webapp.vault import Vault, open_vault
 from tests.webapp.waiting import eventually
 from webapp import create_app
 from webapp.settings import Settings
@@ -23,13 +24,12 @@ Serve = Callable[..., Server]
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(open_folder(tmp_path_factory.mktemp("authority")))
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Postgres]:
-    folder = open_folder(tmp_path_factory.mktemp("postgres"))
-    with running(folder / "server", authority) as server:
+def cluster(authority: Authority) -> Iterator[Postgres]:
+    with running(authority) as server:
         yield server
 
 
@@ -86,6 +86,20 @@ def make_app(
             return app
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def opened_vault() -> Iterator[Vault]:
+    with open_vault() as vault:
+        yield vault
+
+
+@pytest.fixture
+def vault(opened_vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Vault:
+    """A Secrets Manager that boto3 talks to."""
+    for name, value in opened_vault.variables.items():
+        monkeypatch.setenv(name, value)
+    return opened_vault
 
 
 @pytest.fixture

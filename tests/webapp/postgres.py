@@ -3,10 +3,10 @@
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,20 +134,20 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         who: dict[str, Any] = {"user": OWNER.pw_uid, "group": OWNER.pw_gid} if OWNER else {}
-        done = subprocess.run(
-            [str(BIN / program), *arguments],
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            cwd="/",
-            # pg_ctl leaves its output to the server, which must not keep pytest's pipes open.
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-            **who,
-        )
+        # Not into a pipe: the server inherits it from pg_ctl, and would keep it open.
+        said = self.data.parent / "said.log"
+        with said.open("w") as output:
+            done = subprocess.run(
+                [str(BIN / program), *arguments],
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+                cwd="/",
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                **who,
+            )
         if done.returncode:
-            log = self.data / "server.log"
-            said = log.read_text()[-2000:] if log.exists() else ""
-            raise RuntimeError(f"{program} ended with {done.returncode}: {said}")
+            raise RuntimeError(f"{program} ended with {done.returncode}: {said.read_text()}")
 
     def _own(self, path: Path) -> None:
         if OWNER:
@@ -155,21 +155,16 @@ class Postgres:
 
 
 @contextmanager
-def running(
-    folder: Path, authority: Authority, address: str = "127.0.0.1", port: int = 0
-) -> Iterator[Postgres]:
-    """A server for as long as the block; then it is stopped and its files are deleted."""
-    server = Postgres(folder, authority, address, port)
-    try:
-        yield server
-    finally:
-        server.stop("immediate")
-        shutil.rmtree(folder, ignore_errors=True)
+def running(authority: Authority, address: str = "127.0.0.1", port: int = 0) -> Iterator[Postgres]:
+    """A server for as long as the block; then it is stopped and its files are deleted.
 
-
-def open_folder(folder: Path) -> Path:
-    """Let the server's user look into a folder and those above it, which pytest closes."""
-    for path in (folder, *folder.parents):
-        if OWNER and path.stat().st_uid == 0 and len(path.parts) > 2:
-            path.chmod(path.stat().st_mode | 0o011)
-    return folder
+    Not below pytest's own folder, which every run of pytest closes to all but its user.
+    """
+    with tempfile.TemporaryDirectory(prefix="careapp-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Postgres(folder / "server", authority, address, port)
+        try:
+            yield server
+        finally:
+            server.stop("immediate")

@@ -34,8 +34,8 @@ class Answer:
 class Server:
     """A running server; everything that it prints is in `output`."""
 
-    def __init__(self, environ: Mapping[str, str], output: Path) -> None:
-        self.port = int(environ["PORT"])
+    def __init__(self, environ: Mapping[str, str], port: int, output: Path) -> None:
+        self.port = port
         self.output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
@@ -77,8 +77,10 @@ class Server:
         return self.process.wait(timeout)
 
     def workers(self) -> list[int]:
-        """The worker processes."""
+        """The worker processes; none once the server has ended."""
         pid = self.process.pid
+        if self.process.poll() is not None:
+            return []
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def text(self) -> str:
@@ -95,11 +97,11 @@ class Server:
 
 
 @contextmanager
-def serving(variables: Mapping[str, str], folder: Path, wait: bool = True) -> Iterator[Server]:
+def serving(variables: dict[str, str], folder: Path, wait: bool = True) -> Iterator[Server]:
     """A server for as long as the block, with these variables and nothing else from outside."""
-    port = str(free_port())
-    environ = {"PATH": os.environ["PATH"], "PORT": port, "BIND_HOST": "127.0.0.1", **variables}
-    server = Server(environ, folder / f"server-{port}.log")
+    port = free_port()
+    own = {"PATH": os.environ["PATH"], "PORT": str(port), "BIND_HOST": "127.0.0.1"}
+    server = Server(own | variables, port, folder / f"server-{port}.log")
     try:
         if wait:
             server.wait_for("/health", 200)

@@ -3,17 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
 
-import boto3
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from tests.webapp.vault import REGION, Vault
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
 
 OLD, NEW, NEWEST = Login("app", "old"), Login("app", "new"), Login("app", "newest")
-REGION = "ap-northeast-1"
 
 
 class Source:
@@ -97,36 +93,14 @@ def test_where_there_is_no_secret_a_refusal_stays_one() -> None:
     assert Credentials(OLD, None).replace(OLD) is None
 
 
-@pytest.fixture(scope="module")
-def secrets_manager() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def client(secrets_manager: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", secrets_manager)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    return boto3.client("secretsmanager", region_name=REGION)
-
-
-def store(client: Any, text: str) -> str:
-    name = f"rds!db-{time.monotonic_ns()}"
-    return str(client.create_secret(Name=name, SecretString=text)["ARN"])
-
-
-def test_rds_s_secret_is_read(client: Any) -> None:
-    arn = store(client, json.dumps({"username": "postgres", "password": 'p"w'}))
+def test_rds_s_secret_is_read(vault: Vault) -> None:
+    arn = vault.store(json.dumps({"username": "postgres", "password": 'p"w'}))
     assert SecretsManager(arn)() == Login("postgres", 'p"w')
 
 
 @pytest.mark.parametrize("text", ["no json, s3cret", '{"password": "s3cret"}', '["s3cret"]'])
-def test_a_secret_of_another_shape_is_refused_without_showing_it(client: Any, text: str) -> None:
-    arn = store(client, text)
+def test_a_secret_of_another_shape_is_refused_without_showing_it(vault: Vault, text: str) -> None:
+    arn = vault.store(text)
     with pytest.raises(SecretUnavailable) as caught:
         SecretsManager(arn)()
     assert str(caught.value) == f"{arn} does not hold username and password"
@@ -134,7 +108,7 @@ def test_a_secret_of_another_shape_is_refused_without_showing_it(client: Any, te
     assert caught.value.__suppress_context__
 
 
-@pytest.mark.usefixtures("client")
+@pytest.mark.usefixtures("vault")
 def test_a_missing_secret_is_named() -> None:
     arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:gone"
     with pytest.raises(SecretUnavailable, match=rf"cannot read {arn}: .*ResourceNotFound"):

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
@@ -61,6 +61,7 @@ def test_nothing_is_hidden_by_an_empty_secret() -> None:
     assert redaction.redact("text") == "text"
 
 
+@settings(max_examples=40)
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_secret_is_left_in_any_surroundings(secret: str, before: str, after: str) -> None:
     redaction.hide(secret)

@@ -1,0 +1,202 @@
+"""The commands as a person gives them."""
+
+import json
+
+import boto3
+import pytest
+from moto.core import set_initial_no_auth_action_count
+from ops.aws import Session
+
+LOG = "/ecs/careapp-poc"
+
+
+def test_doctor_finds_the_first_cause_of_a_stack_without_rules(run, stack):
+    code, shown, _ = run("doctor", "--json")
+    found = json.loads(shown)
+    assert (code, found["exitCode"], found["healthy"]) == (1, 1, False)
+    assert found["findings"][0]["id"] == "balancer-cannot-reach-task"
+
+
+def test_doctor_speaks_japanese(run, stack):
+    _, shown, _ = run("doctor", "--lang", "ja")
+    assert "[原因] ロードバランサーがポート 3000 でタスクに接続できません" in shown
+
+
+def test_doctor_without_a_stack_says_so(run, account):
+    code, shown, _ = run("doctor")
+    assert code == 1
+    assert "There is no stack careapp-poc in ap-northeast-1" in shown
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight"])
+def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(run, command):
+    code, shown, complaint = run(command, "-s", "nope")
+    assert (code, shown) == (2, "")
+    assert complaint == (
+        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. '
+        "Known here: poc. Choose one with --stack.\n"
+    )
+
+
+@pytest.mark.parametrize(("command", "code"), [("doctor", 2), ("preflight", 2), ("status", 2)])
+def test_without_permissions_nothing_is_called_healthy(run, stack, command, code):
+    ended, shown = _without_permissions(run, command)
+    assert (ended, "Healthy" in shown, "Ready" in shown) == (code, False, False)
+    assert "may not ecs:DescribeServices" in shown
+
+
+def _without_permissions(run, command):
+    with set_initial_no_auth_action_count(0):
+        ended, shown, _ = run(command)
+    return ended, shown
+
+
+def test_without_credentials_the_way_out_is_told(run, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    code, _, complaint = run("logs")
+    assert (code, complaint) == (
+        2,
+        "careapp: There are no usable AWS credentials. Log in again (`aws sso login`), or name a "
+        "profile: aws:profile in the stack file, or AWS_PROFILE.\n",
+    )
+
+
+def test_an_unknown_profile_is_told(run, folder):
+    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: x-1, aws:profile: nobody}\n")
+    code, _, complaint = run("logs")
+    assert code == 2
+    assert "The config profile (nobody) could not be found." in complaint
+
+
+def test_a_local_cloud_that_is_gone_is_told(run, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    code, _, complaint = run("logs")
+    assert code == 2
+    assert "The local cloud does not answer at http://127.0.0.1:1" in complaint
+    assert "./careapp cloud start" in complaint
+
+
+def test_status_shows_what_there_is(run, stack):
+    code, shown, _ = run("status")
+    assert code == 1
+    assert "careapp-poc · stage 2: the app on ECS · ap-northeast-1" in shown
+    assert "Service: ACTIVE, " in shown
+    assert "Database: available, PostgreSQL 17, db.t4g.micro" in shown
+
+
+def test_status_of_nothing_says_how_to_make_it(run, account):
+    code, shown, _ = run("status")
+    assert (code, shown) == (
+        1,
+        "careapp-poc · nothing is there · ap-northeast-1\n  Make it: pulumi up -s poc\n",
+    )
+
+
+def test_status_is_data_for_scripts(run, stack):
+    found = json.loads(run("status", "--json")[1])
+    assert (found["stage"], found["steady"], found["problems"]) == ("stage2", False, {})
+    assert found["service"]["deployments"][0]["status"] == "PRIMARY"
+
+
+def test_preflight_ticks_off_what_doctor_checks(run, stack):
+    code, shown, _ = run("preflight")
+    assert code == 1
+    assert "✓ The image is in ECR, for the task's processor" in shown
+    assert "✗ Security groups: load balancer to task, task to database" in shown
+    assert "? Fargate's quota has room for a roll-out" in shown
+
+
+def put(stream, *lines):
+    logs = boto3.client("logs", region_name="ap-northeast-1")
+    logs.create_log_stream(logGroupName=LOG, logStreamName=f"app/app/{stream}")
+    now = int(__import__("time").time() * 1000) - 60_000
+    events = [{"timestamp": now + at * 1000, "message": text} for at, text in lines]
+    logs.put_log_events(logGroupName=LOG, logStreamName=f"app/app/{stream}", logEvents=events)
+
+
+def test_logs_of_all_tasks_are_in_one_order(run, stack):
+    put("a" * 32, (1, "one"), (3, "three"))
+    put("b" * 32, (2, "two"))
+    code, shown, _ = run("logs")
+    assert code == 0
+    assert [line.split(" ", 2)[2] for line in shown.splitlines()] == [
+        "aaaaaaaa one",
+        "bbbbbbbb two",
+        "aaaaaaaa three",
+    ]
+
+
+def test_logs_are_limited_filtered_and_chosen(run, stack):
+    put("a" * 32, (1, "one"), (2, "two"))
+    put("b" * 32, (3, "two again"))
+    assert run("logs", "-n", "1")[1].endswith("bbbbbbbb two again\n")
+    assert run("logs", "--task", "aa", "-n", "1")[1].endswith("aaaaaaaa two\n")
+    assert len(run("logs", "--filter", "two")[1].splitlines()) == 2
+    assert len(run("logs", "--since", "58s")[1].splitlines()) == 1
+    assert len(run("logs", "--since", "5m")[1].splitlines()) == 3
+
+
+def test_logs_without_a_log_group_say_what_that_means(run, account):
+    code, _, complaint = run("logs")
+    assert (code, complaint) == (
+        2,
+        "careapp: There is no log group /ecs/careapp-poc: ECS is off, or somebody deleted it. "
+        "See `./careapp status` and `./careapp doctor`.\n",
+    )
+
+
+def test_following_shows_each_line_once(stack, session):
+    from ops import logs
+    from ops.names import StackNames
+
+    put("a" * 32, (58, "one"), (59, "two"))
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 1:
+            put("b" * 32, (57, "late"))
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        for line in logs.follow(session, StackNames.of("poc"), logs.Wanted(), sleep):
+            seen.append(line.text)
+    assert seen == ["one", "two", "late"]
+
+
+def test_a_time_that_is_none_is_refused(run):
+    code, _, complaint = run("logs", "--since", "yesterday")
+    assert code == 2
+    assert "'yesterday' is not a time like 90s, 10m, 2h or 1d" in complaint
+
+
+def test_previous_goes_with_nothing_that_asks_for_more(run):
+    code, _, complaint = run("logs", "--previous", "--follow")
+    assert (code, "--previous goes with --task and --lines only" in complaint) == (2, True)
+
+
+def test_events_are_one_timeline(run, stack):
+    code, shown, _ = run("events")
+    assert code == 0
+    assert "deploy" in shown
+    assert "deployment of careapp-poc:1 begins" in shown
+
+
+def test_pages_are_all_read(session, account):
+    logs = boto3.client("logs", region_name="ap-northeast-1")
+    for index in range(60):
+        logs.create_log_group(logGroupName=f"group-{index}")
+    assert len(session.all("logs", "describe_log_groups", "logGroups")) == 60
+
+
+def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert (Session(None).region, Session("us-east-1").region) == ("eu-west-1", "us-east-1")

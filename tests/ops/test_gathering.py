@@ -1,0 +1,133 @@
+"""What is gathered from AWS, against an account in memory."""
+
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from ops import stack as stacks
+from ops.names import StackNames
+from ops.snapshot import gather, others
+from ops.snapshot.records import Listener, Rule
+from ops.snapshot.stores import secret_arn, secret_key
+from ops.stack import StackError
+
+NAMES = StackNames.of("poc")
+
+
+@pytest.fixture
+def now(folder, session, stack):
+    return gather(NAMES, session, stacks.read("poc", Path()))
+
+
+def test_the_service_is_what_was_declared(now, stack):
+    found = now.service.value
+    assert (found.status, found.desired, found.grace, found.port) == ("ACTIVE", 1, 60, 3000)
+    assert (found.subnets, found.groups) == ((stack.private_a, stack.private_c), (stack.app,))
+    assert (found.primary.definition, now.wanted) == (stack.definition, stack.definition)
+
+
+def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
+    assert now.balancer.value.listeners == (
+        Listener(
+            arn=stack.listener,
+            port=80,
+            protocol="HTTP",
+            rules=(
+                Rule(priority="100", action="forward", groups=(stack.group,), paths=("/*",)),
+                Rule(priority="default", action="fixed-response"),
+            ),
+        ),
+    )
+    assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+
+
+def test_each_subnet_has_the_routes_that_hold_for_it(now, stack):
+    subnets = now.network.value.subnets
+    ways = {
+        name: [(str(each.destination), each.kind, each.target) for each in subnets[id_].routes]
+        for name, id_ in (("public", stack.public_a), ("private", stack.private_c),
+                          ("database", stack.database_a))
+    }  # fmt: skip
+    local = ("10.0.0.0/16", "local", "local")
+    assert ways == {
+        "public": [local, ("0.0.0.0/0", "igw", stack.gateway)],
+        "private": [local, ("0.0.0.0/0", "nat", stack.nat)],
+        "database": [local],
+    }
+    assert subnets[stack.public_a].network == IPv4Network("10.0.0.0/24")
+    assert subnets[stack.public_a].name == "careapp-poc-public-1"
+    assert now.network.value.nats[stack.nat].state == "available"
+
+
+def test_roles_image_secret_log_and_database_are_there(now, stack):
+    assert now.execution.value.policies == (stack.policy,)
+    assert (now.image.value.present, now.image.value.platforms) == (True, ("linux/amd64",))
+    assert now.secrets.value[stack.secret].keys is None
+    assert now.logs.value.exists is True
+    found = now.database.value
+    assert (found.status, found.port, found.force_ssl) == ("available", 5432, True)
+    assert (found.groups, found.subnets) == ((stack.db,), (stack.database_a, stack.database_c))
+
+
+def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
+    assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
+
+
+def test_an_empty_account_has_nothing_and_that_is_an_answer(folder, session):
+    now = gather(NAMES, session, stacks.read("poc", Path()))
+    assert set(now.problems()) == {"quota"}
+    assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [True] * 4
+    assert now.network.absent
+
+
+def test_no_secret_value_is_ever_asked_for(folder, session, stack, monkeypatch):
+    asked = []
+    call = type(session).call
+    monkeypatch.setattr(
+        type(session),
+        "call",
+        lambda self, service, operation, **rest: (
+            asked.append(operation),
+            call(self, service, operation, **rest),
+        )[1],
+    )
+    assert "hidden" not in repr(gather(NAMES, session, stacks.read("poc", Path())))
+    assert "describe_secret" in asked
+    assert "get_secret_value" not in asked
+
+
+def test_a_secret_that_rds_manages_holds_user_and_password(session):
+    assert others.TLS_SINCE == 15
+    value = "arn:aws:secretsmanager:r:1:secret:rds!db-1-AbCdEf:password::"
+    assert (secret_arn(value), secret_key(value)) == (value.removesuffix(":password::"), "password")
+    assert secret_key("arn:aws:secretsmanager:r:1:secret:x") == ""
+
+
+def test_a_stack_file_gives_region_profile_and_settings(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text(
+        "config:\n  a: {default: 1}\n  b: {default: true}\n  c: {default: ''}\n"
+    )
+    (tmp_path / "Pulumi.dev.yaml").write_text(
+        "config:\n  aws:region: eu-west-1\n  aws:profile: me\n  careapp:b: 'false'\n"
+    )
+    found = stacks.read("dev", tmp_path)
+    assert (found.region, found.profile) == ("eu-west-1", "me")
+    assert [found.get(key) for key in "abcd"] == ["1", "false", "", ""]
+    assert found.default("b") == "true"
+
+
+def test_a_stack_without_a_file_is_refused_with_those_that_are_there(tmp_path):
+    (tmp_path / "Pulumi.dev.yaml").write_text("")
+    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is missing. Known here: dev\."):
+        stacks.read("poc", tmp_path)
+
+
+def test_a_folder_without_stack_files_is_told(tmp_path):
+    with pytest.raises(StackError, match="holds no stack file; run this in the project's folder"):
+        stacks.read("poc", tmp_path)
+
+
+def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
+    (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
+    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):
+        stacks.read("poc", tmp_path)

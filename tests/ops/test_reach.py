@@ -1,0 +1,90 @@
+"""Security-group rules and IAM policies, judged as AWS does."""
+
+from ipaddress import IPv4Network
+
+import pytest
+from ops.permits import trusts_ecs, verdict
+from ops.reach import Closed, Side, closed, covers
+from ops.snapshot.surroundings import Permission
+from tests.ops import stacks as a
+
+APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)
+WIDE, NARROW, SMALL = (IPv4Network(each) for each in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "open_"),
+    [
+        (Permission(protocol="tcp", first=3000, last=3000, groups=APP), True),
+        (Permission(protocol="tcp", first=1, last=65535, groups=APP), True),
+        (Permission(protocol="tcp", first=3001, last=3002, groups=APP), False),
+        (Permission(protocol="udp", first=3000, last=3000, groups=APP), False),
+        (Permission(protocol="-1", groups=APP), True),
+        (Permission(protocol="-1", groups=("sg-other",)), False),
+        (Permission(protocol="tcp", first=3000, last=3000, networks=(WIDE,)), True),
+        (Permission(protocol="tcp", first=3000, last=3000, networks=(NARROW,)), False),
+        (Permission(protocol="tcp", first=3000, last=3000, networks=(SMALL,)), False),
+        (Permission(protocol="tcp", first=3000, last=3000, prefix_lists=("pl-1",)), True),
+    ],
+)
+def test_a_rule_covers_a_peer_by_group_or_by_all_of_its_addresses(rule, open_):
+    assert covers(rule, Side(APP, NETS), 3000) is open_
+
+
+def test_both_ends_must_let_a_connection_through():
+    net = a.network(groups=a.groups(alb_out=(), app_in=()))
+    missing = closed(net, Side(("sg-alb",)), Side(APP), 3000)
+    assert missing == (Closed("egress", "sg-alb"), Closed("ingress", "sg-app"))
+
+
+def test_one_group_of_several_is_enough():
+    net = a.network(groups=a.groups(app_in=()))
+    assert closed(net, Side(("sg-db", "sg-alb")), Side(("sg-app", "sg-alb")), 80) != ()
+    assert closed(a.network(), Side(("sg-db", "sg-alb")), Side(("sg-db", "sg-app")), 3000) == ()
+
+
+@pytest.mark.parametrize(
+    ("statements", "wanted"),
+    [
+        ([a.allow("*", "ecr:*")], "allowed"),
+        ([a.allow("*", "*")], "allowed"),
+        ([a.allow(a.ECR_ARN, "ECR:batchgetimage")], "allowed"),
+        ([a.allow(a.ECR_ARN[:-3] + "*", "ecr:Batch*")], "allowed"),
+        ([a.allow("arn:aws:ecr:x:y:repository/other", "ecr:BatchGetImage")], "not-allowed"),
+        ([a.allow("*", "s3:*")], "not-allowed"),
+        ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], "allowed"),
+        ([{"Effect": "Allow", "NotAction": "ecr:*", "Resource": "*"}], "not-allowed"),
+        ([{"Effect": "Allow", "Action": "ecr:*", "NotResource": a.ECR_ARN}], "not-allowed"),
+        ([a.allow("*", "*"), {**a.allow("*", "ecr:*"), "Effect": "Deny"}], "denied"),
+        ([a.allow("*", "*"), {**a.allow("*", "ecr:*"), "Effect": "Deny",
+                              "Condition": {"Bool": {"aws:SecureTransport": "false"}}}], "allowed"),
+        ([], "not-allowed"),
+    ],
+)  # fmt: skip
+def test_a_role_s_policies_decide_as_iam_does(statements, wanted):
+    made = a.role(*statements) if statements else a.role(a.allow("x", "none:None"))
+    assert verdict(made, "ecr:BatchGetImage", a.ECR_ARN) == wanted
+
+
+def test_a_boundary_limits_what_the_policies_allow():
+    bounded = a.role(a.allow("*", "*"), boundary=a.policy(a.allow("*", "logs:*")))
+    assert verdict(bounded, "ecr:BatchGetImage", a.ECR_ARN) == "boundary"
+    assert verdict(bounded, "logs:PutLogEvents", a.LOG_ARN) == "allowed"
+
+
+def test_an_action_without_a_resource_needs_a_star():
+    assert verdict(a.role(a.allow(a.ECR_ARN, "ecr:*")), "ecr:GetAuthorizationToken", "*") == "not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("principal", "trusted"),
+    [
+        ({"Service": "ecs-tasks.amazonaws.com"}, True),
+        ({"Service": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com"]}, True),
+        ({"Service": "ec2.amazonaws.com"}, False),
+        ({"AWS": "arn:aws:iam::1:root"}, False),
+    ],
+)
+def test_ecs_must_be_trusted(principal, trusted):
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    assert trusts_ecs(a.role(trust={"Statement": [statement]})) is trusted

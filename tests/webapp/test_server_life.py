@@ -1,0 +1,186 @@
+"""The server from its start to its end."""
+
+import http.client
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.webapp.conftest import Serve
+from tests.webapp.postgres import HOST, Postgres
+from tests.webapp.waiting import eventually
+
+
+def connections(postgres: Postgres) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'careapp'"
+    return int(postgres.execute(query)[0][0])
+
+
+def exchange(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | None]:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    response.read()
+    return response.status, response.headers["Connection"]
+
+
+def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve: Serve) -> None:
+    server = serve(wait=False, without=("DB_HOST", "DB_PASSWORD"), WEB_CONCURRENCY="0")
+    assert server.wait() == 2
+    assert server.text() == (
+        "careapp cannot start: "
+        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them; "
+        "WEB_CONCURRENCY is '0', which is not a number of workers (1 to 64); "
+        "DB_HOST is missing\n"
+    )
+
+
+def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve: Serve) -> None:
+    server = serve(wait=False, DB_PASSWORD="canary-77d1", PORT="http")
+    assert server.wait() == 2
+    assert "canary" not in server.text()
+
+
+def test_every_line_is_json_and_the_first_ones_say_what_started(
+    serve: Serve, postgres: Postgres
+) -> None:
+    server = serve(WEB_CONCURRENCY="2")
+    server.wait_for("/", 200)
+    server.get("/nothing?token=canary", X_Amzn_Trace_Id='Root=1-67-ab;Parent=5 bad"chars')
+    server.terminate()
+    assert server.wait() == 0
+    lines = server.lines()
+    (started,) = [line for line in lines if line["message"] == "listening"]
+    del started["time"]
+    assert started == {
+        "level": "info",
+        "message": "listening",
+        "logger": "webapp",
+        "version": "1.2.3",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "workers": 2,
+        "threads": 8,
+        "db_host": HOST,
+        "db_port": postgres.port,
+        "db_sslmode": "verify-full",
+    }
+    requests = [line for line in lines if line["message"] == "request"]
+    (missed,) = [line for line in requests if line["path"] != "/"]
+    assert (missed["path"], missed["status"]) == ("/nothing", 404)
+    assert missed["trace_id"] == "Root=1-67-ab;Parent=5badchars"
+    assert "canary" not in server.text()
+
+
+def test_health_checks_are_logged_at_debug_only(serve: Serve) -> None:
+    server = serve(LOG_LEVEL="debug")
+    server.get("/health/db")
+    server.terminate()
+    server.wait()
+    paths = {line["path"] for line in server.lines() if line["message"] == "request"}
+    assert paths == {"/health", "/health/db"}
+
+
+def test_what_runs_is_finished_what_is_idle_is_closed_and_nothing_stays_behind(
+    serve: Serve, postgres: Postgres
+) -> None:
+    server = serve()
+    server.wait_for("/", 200)
+    answers: list[int] = []
+    idle = http.client.HTTPConnection("127.0.0.1", server.port)
+    assert exchange(idle, "/health") == (200, "keep-alive")
+    with postgres.connect() as holder, holder.transaction():
+        holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
+        threads = [
+            threading.Thread(target=lambda: answers.append(server.get("/").status))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        server.terminate()
+        time.sleep(0.8)
+        with pytest.raises(ConnectionRefusedError):
+            server.get("/health")
+        assert answers == []
+    for thread in threads:
+        thread.join()
+    assert answers == [200, 200, 200]
+    assert server.wait() == 0
+    idle.close()
+    assert connections(postgres) == 0
+    written = postgres.execute("SELECT value FROM counters")[0][0]
+    assert written >= 4
+
+
+def test_an_idle_server_stops_within_two_seconds(serve: Serve) -> None:
+    server = serve()
+    began = time.monotonic()
+    server.terminate()
+    assert server.wait() == 0
+    assert time.monotonic() - began < 2
+
+
+def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve) -> None:
+    server = serve()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    assert exchange(connection, "/health") == (200, "keep-alive")
+    server.terminate()
+    time.sleep(0.8)
+    assert exchange(connection, "/health") == (200, "close")
+    connection.close()
+    assert server.wait() == 0
+
+
+def test_no_request_is_lost_when_a_balancer_drains_at_the_same_moment(serve: Serve) -> None:
+    """Those who connect in the moment of the stop are answered; later ones are refused at once."""
+    server = serve()
+    lost: list[Exception] = []
+    refused = threading.Event()
+    answered = 0
+
+    def client() -> None:
+        nonlocal answered
+        while not refused.is_set():
+            try:
+                assert server.get("/health").status == 200
+                answered += 1
+            except ConnectionRefusedError:
+                refused.set()
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(error)
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: answered > 20, 5)
+    before = answered
+    server.terminate()
+    assert refused.wait(5)
+    for thread in threads:
+        thread.join()
+    assert lost == []
+    assert answered > before
+    assert server.wait() == 0
+
+
+def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
+    server = serve()
+    (worker,) = server.workers()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: server.workers() not in ([], [worker]), 5, "a new worker")
+    server.wait_for("/health", 200, 5)
+    assert any("was sent SIGKILL" in message for message in server.messages())
+
+
+def test_a_worker_that_is_stuck_does_not_stop_it_for_longer_than_its_grace(
+    serve: Serve, postgres: Postgres
+) -> None:
+    server = serve()
+    server.wait_for("/", 200)
+    postgres.signal(signal.SIGSTOP)
+    server.terminate()
+    began = time.monotonic()
+    assert server.wait() == 0
+    assert time.monotonic() - began < 10
