@@ -80,10 +80,11 @@ async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     except AwsProblem as problem:
         said = words.unconfirmed(wanted, problem.as_text(log.lang), log.lang)
         raise RolloutFailed(said) from problem
-    if succeeded(end):
-        log.moment(end.verdict.text)
-        return
-    raise RolloutFailed(await _why(end, wanted, session, log))
+    if not succeeded(end):
+        raise RolloutFailed(await _why(end, wanted, session, log))
+    log.moment(end.verdict.text)
+    if ill := await asyncio.to_thread(causes, pulumi.get_stack(), session, log.lang):
+        raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 
 
 async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
@@ -100,6 +101,18 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
             deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
     place = words.Place(region=session.region, profile=session.profile)
     return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
+
+
+def causes(stack: str, session: Session, lang: str) -> str:
+    """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
+
+    The health check must not ask the database, so a database that the app cannot reach shows here.
+    """
+    from ops.doctor import diagnose
+    from ops.names import StackNames
+
+    found = diagnose(StackNames.of(stack), session)
+    return found.as_text(lang) if any(each.kind == "cause" for each in found.findings) else ""
 
 
 def diagnosis(stack: str, session: Session, lang: str) -> str:

@@ -68,6 +68,16 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
     return _block(head.to(lang), problem, after.to(lang))
 
 
+def running_but_ill(wanted: Wanted, found: str, lang: str) -> str:
+    """The block of a roll-out that ended well while something that the app needs is out of order."""
+    head = t(
+        "{revision} runs and its targets are healthy, but the app cannot do its work",
+        revision=wanted.revision,
+    )
+    after = t("What was changed is recorded. Each `pulumi up` is red until the cause is removed.")
+    return _block(head.to(lang), found, after.to(lang))
+
+
 WORTH_A_DIAGNOSIS = frozenset({Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.TOO_LATE})
 """The others, a deleted service say, are a cause themselves."""
 

@@ -15,10 +15,9 @@ from webapp.schema import Migrator
 from webapp.settings import Settings
 from webapp.statics import StaticFiles
 from webapp.task import Task
-from webapp.texts import TEXTS
+from webapp.texts import LANGUAGES, TEXTS
 from webapp.visits import Visits
 
-THREADS = 8  # requests that one worker answers at the same time
 MAX_BODY = 16 * 1024  # bytes; no page takes a body
 
 
@@ -52,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    database = Database(settings, Credentials.of(settings), clients=THREADS)
+    database = Database(settings, Credentials.of(settings), clients=len(LANGUAGES))
     background = Background(
         database, Migrator(database.unlimited_parameters), Task(settings.metadata_uri)
     )

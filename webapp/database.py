@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -13,21 +14,34 @@ from webapp.credentials import Credentials
 from webapp.keeper import Keeper
 from webapp.settings import Settings
 
-# All in seconds, and together far below a load balancer's idle timeout (60 by default on AWS).
-POOL_TIMEOUT = 1.0
-STATEMENT_TIMEOUT = 2.0
-PROBE_PATIENCE = 1.2
-PROBE_REUSED = 1.0
-CONNECT_TIMEOUT = 2  # psycopg's least
-RECONNECT_TIMEOUT = 0.5
+STATEMENT_TIMEOUT = 2.0  # seconds, kept by the server
+CONNECT_TIMEOUT = 2  # seconds; psycopg's least
+RECONNECT_TIMEOUT = 0.5  # seconds until the pool gives up and waits for somebody to ask again
+PROBE_REUSED = 1.0  # seconds
 SPARE_CONNECTIONS = 2  # for the keeper and for /health/db: they never wait for the pages
-LONGEST_FETCH = POOL_TIMEOUT + PATIENCE
-
 CHECK = b"SELECT 1"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait, in seconds: for a connection, and then for the answer."""
+
+    connection: float
+    answer: float
+
+
+# All far below a load balancer's idle timeout (60 s by default on AWS).
+PAGE = Limits(2.0, PATIENCE)
+PROBE = Limits(1.0, 1.2)
+KEEPER = Limits(0.75, PATIENCE)
+LONGEST_FETCH = PAGE.connection + PAGE.answer
+
+
 class Database:
-    """A pool of connections behind a gate that closes while the database is away."""
+    """A pool of connections behind a gate that closes while the database is away.
+
+    `clients` is how many queries the pages make at the same time at most.
+    """
 
     def __init__(self, settings: Settings, credentials: Credentials, clients: int) -> None:
         self._settings = settings
@@ -37,14 +51,14 @@ class Database:
         self._probing = threading.Lock()
         self._probed = False
         self._probe_valid_until = 0.0
-        self.keeper = Keeper(settings.db_host, lambda: self._run(*self._ready))
+        self.keeper = Keeper(settings.db_host, lambda: self._run(*self._ready, KEEPER))
+        size = clients + SPARE_CONNECTIONS
         self.pool: ConnectionPool[Connection] = ConnectionPool(
             connection_class=Connection,
             kwargs=self.parameters,
-            min_size=1,
-            max_size=clients + SPARE_CONNECTIONS,
-            timeout=POOL_TIMEOUT,
-            max_idle=60,
+            # All of them from the start: to open one takes long on a fraction of a CPU.
+            min_size=size,
+            max_size=size,
             max_lifetime=1800,
             reconnect_timeout=RECONNECT_TIMEOUT,
             name="database",
@@ -90,7 +104,7 @@ class Database:
 
     def close(self) -> None:
         """End the background work and close all connections."""
-        self.keeper.stop(POOL_TIMEOUT + STATEMENT_TIMEOUT)
+        self.keeper.stop(KEEPER.connection + KEEPER.answer)
         self.pool.close(timeout=1)
 
     def fetch(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
@@ -98,7 +112,7 @@ class Database:
         if self.keeper.away:
             raise DatabaseAway(self._reason())
         try:
-            return self._run(query, parameters)
+            return self._run(query, parameters, PAGE)
         except DatabaseAway as error:
             self.keeper.lost(str(error))
             raise
@@ -121,20 +135,22 @@ class Database:
 
     def _probe_now(self) -> bool:
         try:
-            self._run(CHECK, None, PROBE_PATIENCE)
+            self._run(CHECK, None, PROBE)
         except DatabaseAway as error:
             self.keeper.lost(str(error))
             return False
         self.keeper.answered()
         return True
 
-    def _run(self, query: bytes, parameters: Any, patience: float | None = None) -> list[TupleRow]:
+    def _run(self, query: bytes, parameters: Any, limits: Limits) -> list[TupleRow]:
         """Run a statement; a connection that broke while it was idle is replaced by another."""
-        deadline = time.monotonic() + POOL_TIMEOUT
+        deadline = time.monotonic() + limits.connection
         while True:
             connection = self._connection(max(deadline - time.monotonic(), 0.01))
             try:
-                return _execute(connection, query, parameters, patience)
+                connection.patience = limits.answer
+                cursor = connection.execute(query, parameters, prepare=True)
+                return cursor.fetchall() if cursor.description else []
             except psycopg.errors.UndefinedTable as error:
                 raise DatabaseAway("the schema is not there yet") from error
             except psycopg.errors.QueryCanceled as error:
@@ -161,16 +177,3 @@ class Database:
 
     def _reason(self) -> str:
         return str(self._last_failure or "no connection in time").strip()
-
-
-def _execute(
-    connection: Connection, query: bytes, parameters: Any, patience: float | None
-) -> list[TupleRow]:
-    if patience is not None:
-        connection.patience = patience
-    try:
-        cursor = connection.execute(query, parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
-    finally:
-        if patience is not None:
-            connection.patience = Connection.patience

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp import logs
-from webapp.application import THREADS
-from webapp.settings import Settings, SettingsError
+from webapp.settings import THREADS, Settings, SettingsError
 
 try:
     settings = Settings.load(os.environ)

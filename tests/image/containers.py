@@ -45,11 +45,12 @@ class Container:
     port: int
     started: float = field(default_factory=time.monotonic)
 
-    def get(self, path: str, seconds: float = 20) -> Answer:
+    def get(self, path: str, seconds: float = 20, language: str = "en") -> Answer:
         """GET a path. Raises OSError or http.client.HTTPException when there is no answer."""
+        headers = {"Connection": "close", "Accept-Language": language}
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=seconds)
         try:
-            connection.request("GET", path, headers={"Connection": "close"})
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return Answer(response.status, response.read().decode())
         finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import boto3
 import pytest
 from moto import mock_aws
+
 from ops.aws import Session
 from ops.names import StackNames
 
@@ -37,17 +37,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def account(monkeypatch):
-    """An empty account."""
-    logging.getLogger("botocore").setLevel(logging.WARNING)
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        yield
+@pytest.fixture(scope="module")
+def account():
+    """An empty account, for all tests of a file: to make one takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+            patch.delenv(name, raising=False)
+        with mock_aws():
+            yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(account):
     return Session(REGION)
 
@@ -60,7 +60,7 @@ class Made:
     """What a test asks of the made stack."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack(account):
     """A stack of both stages; its ids are attributes of the answer."""
     made = Made()
@@ -157,7 +157,9 @@ def _roles(made):
     every = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     made.policy = {"Version": "2012-10-17", "Statement": [every]}
     iam.put_role_policy(
-        RoleName=f"{NAMES.prefix}-execution", PolicyName="all", PolicyDocument=json.dumps(made.policy)
+        RoleName=f"{NAMES.prefix}-execution",
+        PolicyName="all",
+        PolicyDocument=json.dumps(made.policy),
     )
 
 

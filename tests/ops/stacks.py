@@ -99,7 +99,9 @@ def task(name="a" * 32, **changes):
     return replace(made, **changes)
 
 
-def ended(reason, name="b" * 32, code=None, container="", stop="ServiceSchedulerInitiated", **changes):
+def ended(
+    reason, name="b" * 32, code=None, container="", stop="ServiceSchedulerInitiated", **changes
+):
     """A task that stopped 100 s ago, 130 s after its start."""
     return task(
         name,
@@ -277,7 +279,9 @@ HEALTHY = {
     "execution": role(),
     "task_role": role(READ),
     "image": Image(repository="careapp/hello-ecs", present=True, platforms=("linux/amd64",)),
-    "secrets": {SECRET: Secret(arn=SECRET, managed="rds", keys=frozenset({"username", "password"}))},
+    "secrets": {
+        SECRET: Secret(arn=SECRET, managed="rds", keys=frozenset({"username", "password"}))
+    },
     "logs": logs(a=[LISTENS]),
     "database": database(),
     "alarms": (),

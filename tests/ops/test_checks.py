@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from ops import checks
 from ops.doctor import judge
 from ops.snapshot.surroundings import Endpoint, Image, Logs, Nat, Quota, Secret
@@ -32,14 +33,18 @@ def rules(**changes):
 
 def env(**changes):
     kept = {**a.definition().environment, **changes}
-    return a.definition(environment={name: value for name, value in kept.items() if value is not None})
+    return a.definition(
+        environment={name: value for name, value in kept.items() if value is not None}
+    )
 
 
 def unable(message):
     return a.failing(
         a.ended(CRASHED, code=0),
         service=a.service(
-            running=0, events=(a.event(message),), deployments=(a.deployment(rollout="IN_PROGRESS"),)
+            running=0,
+            events=(a.event(message),),
+            deployments=(a.deployment(rollout="IN_PROGRESS"),),
         ),
         tasks=(),
     )
@@ -360,7 +365,10 @@ def test_endpoints_in_the_vpc_stand_in_for_the_way_to_the_internet():
     )
     net = a.network(NO_ROUTE, endpoints=doors, groups=open_)
     assert findings(a.stack(network=net)) == ()
-    assert findings(a.stack(network=replace(net, endpoints=doors[1:])))[0].id == "task-cannot-reach-aws"
+    assert (
+        findings(a.stack(network=replace(net, endpoints=doors[1:])))[0].id
+        == "task-cannot-reach-aws"
+    )
 
 
 def test_a_reason_that_a_deeper_cause_explains_is_its_evidence_and_no_finding():

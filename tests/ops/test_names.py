@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from ops.names import StackNames
 
 from infra import container
 from infra.settings import Settings
+from ops.names import StackNames
 
 ROOT = Path(__file__).parents[2]
 

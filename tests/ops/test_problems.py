@@ -2,6 +2,7 @@
 
 import pytest
 from botocore import exceptions as boto
+
 from ops.problems import translate
 
 REGION = "ap-northeast-1"

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Network
 
 import pytest
+
 from ops.permits import trusts_ecs, verdict
 from ops.reach import Closed, Side, closed, covers
 from ops.snapshot.surroundings import Permission
@@ -73,7 +74,10 @@ def test_a_boundary_limits_what_the_policies_allow():
 
 
 def test_an_action_without_a_resource_needs_a_star():
-    assert verdict(a.role(a.allow(a.ECR_ARN, "ecr:*")), "ecr:GetAuthorizationToken", "*") == "not-allowed"
+    assert (
+        verdict(a.role(a.allow(a.ECR_ARN, "ecr:*")), "ecr:GetAuthorizationToken", "*")
+        == "not-allowed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
     )
 
 
+def test_a_first_roll_out_that_failed_leaves_nothing_running_but_its_own_remains():
+    remains = view(deployment(NEW, "FAILED", runningCount=1))
+    assert block(end(remains), "WHY").splitlines()[:3] == [
+        "the roll-out failed: ECS gave careapp-poc:7 up: "
+        "ECS deployment circuit breaker: tasks failed to start.",
+        "",
+        "WHY",
+    ]
+
+
 def test_the_command_names_the_profile_that_the_stack_uses():
     command = words.try_again(WANTED, words.Place(region="eu-west-1", profile="work"))
     assert command == RETRY.replace("--region ap-northeast-1", "--region eu-west-1 --profile work")

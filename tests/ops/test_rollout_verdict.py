@@ -196,6 +196,10 @@ def test_nothing_lacks_when_all_is_well():
     ("seen", "text"),
     [
         ({"primary": deployment(NEW, "COMPLETED", runningCount=1)}, "1 of 2 tasks run"),
+        (
+            {"primary": deployment(NEW, "COMPLETED", desiredCount=1, runningCount=1)},
+            "1 of 2 tasks run",
+        ),
         ({"tasks": [task(1), task(2, lastStatus="PENDING")]}, "1 of 2 tasks run"),
         ({"tasks": [task(1), task(2, definition=OLD)]}, "1 of 2 tasks run"),
         (

@@ -4,6 +4,7 @@ import re
 import string
 
 import pytest
+
 from ops.locale_tools import catalogues, main, messages, packed, parse
 from ops.texts import LANGUAGES, Text, language, t, verbatim
 

@@ -9,6 +9,8 @@ import urllib.request
 
 import pytest
 
+from rehearsal.paths import ROOT
+
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
 import boto3, json
@@ -103,9 +105,8 @@ def test_two_tasks_run_at_once_behind_one_balancer(running):
     assert (len(tasks), seen) == (2, tasks)
 
 
-def test_the_users_own_stack_file_is_not_written(running):
-    from rehearsal.paths import ROOT
-
+@pytest.mark.usefixtures("running")
+def test_the_users_own_stack_file_is_not_written():
     assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()
     assert "ecsEnabled: true" not in (ROOT / "Pulumi.poc.yaml").read_text()
 

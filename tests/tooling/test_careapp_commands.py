@@ -22,6 +22,8 @@ if sys.argv[1:] == ["cloud", "wait"]: time.sleep(60)
 sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 """
 
+COMMANDS = "rehearse, shell, cloud, test, doctor, status, preflight, logs, events"
+
 
 def lay_out(folder: Path) -> Path:
     """A small careapp: the real script, lock files without a package, packages that tell."""
@@ -154,7 +156,7 @@ def test_a_mistyped_command_is_told_the_nearest(call, typed, meant):
         2,
         "",
         f'careapp: there is no command "{typed}". Did you mean "{meant}"?\n'
-        "  Commands: rehearse, shell, cloud, test, doctor, status, preflight, logs, events. ./careapp --help explains them.\n",
+        f"  Commands: {COMMANDS}. ./careapp --help explains them.\n",
     )
 
 
@@ -164,7 +166,7 @@ def test_a_command_that_is_like_none_is_told_all(call, typed):
         2,
         "",
         f'careapp: there is no command "{typed}".\n'
-        "  Commands: rehearse, shell, cloud, test, doctor, status, preflight, logs, events. ./careapp --help explains them.\n",
+        f"  Commands: {COMMANDS}. ./careapp --help explains them.\n",
     )
 
 

@@ -91,7 +91,7 @@ def test_restarted(app: Flask, postgres: Postgres, mode: str) -> None:
 
 
 def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres) -> None:
-    hold_connections(app, 6)
+    hold_connections(app, 4)
     postgres.hang_up()
     assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
     assert database_health(app) == CONNECTED
@@ -128,7 +128,7 @@ def test_failed_over_to_another_address_while_the_old_server_is_silent(
         standby.execute("UPDATE greetings SET greeting = 'from the standby'")
         app = make_app()
         eventually(lambda: ask(app, "/")[0] == 200, BACK, "the page")
-        hold_connections(app, 6)
+        hold_connections(app, 4)
         postgres.signal(signal.SIGSTOP)
         assert_away(app)
         address[0] = standby.address

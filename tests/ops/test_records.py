@@ -1,0 +1,70 @@
+"""How AWS's answers become records."""
+
+from datetime import timedelta
+
+from ops.names import StackNames
+from ops.snapshot import compute
+from ops.snapshot.records import Container
+from tests.ops import stacks as a
+
+NAMES = StackNames.of("poc")
+
+
+class Answering:
+    """A session that gives prepared answers, by operation."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+
+    def call(self, _service, operation, **_params):
+        return self.answers[operation]
+
+    def all(self, _service, operation, key, desiredStatus="RUNNING", **_params):
+        return self.answers[operation][key] if desiredStatus == "STOPPED" else []
+
+
+def described(**changes):
+    deployment = {
+        "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": a.NEW, "desiredCount": 2,
+        "pendingCount": 1, "runningCount": 1, "failedTasks": 3, "rolloutState": "FAILED",
+        "rolloutStateReason": "tasks failed to start.", "createdAt": a.NOW, "updatedAt": a.NOW,
+    }  # fmt: skip
+    return {
+        "serviceArn": "arn", "status": "ACTIVE", "desiredCount": 2, "runningCount": 1,
+        "pendingCount": 1, "taskDefinition": a.NEW, "deployments": [deployment],
+        "events": [{"id": "1", "createdAt": a.NOW, "message": "x"}],
+        "healthCheckGracePeriodSeconds": 60,
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"], "securityGroups": ["g"],
+                                                         "assignPublicIp": "ENABLED"}},
+        "loadBalancers": [{"targetGroupArn": "tg", "containerName": "app", "containerPort": 3000}],
+        **changes,
+    }  # fmt: skip
+
+
+def test_a_service_is_read_with_its_grace_period_and_deployments():
+    session = Answering(describe_services={"services": [described()]})
+    found = compute.service(session, NAMES)
+    assert (found.grace, found.public_ip, found.subnets, found.groups) == (60, True, ("s",), ("g",))
+    assert (found.primary.failed, found.primary.rollout) == (3, "FAILED")
+    assert found.primary.reason == "tasks failed to start."
+
+
+def test_a_deleted_service_is_none():
+    session = Answering(describe_services={"services": [described(status="INACTIVE")]})
+    assert compute.service(session, NAMES) is None
+
+
+def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
+    raw = {
+        "taskArn": "arn:aws:ecs:r:1:task/c/abcdef0123456789", "taskDefinitionArn": a.NEW,
+        "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited", "createdAt": a.NOW,
+        "startedAt": a.NOW + timedelta(seconds=30),
+        "attachments": [{"details": [{"name": "privateIPv4Address", "value": "10.0.16.4"}]}],
+        "containers": [{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError: x"}],
+    }  # fmt: skip
+    session = Answering(list_tasks={"taskArns": [raw["taskArn"]]}, describe_tasks={"tasks": [raw]})
+    (found,) = compute.tasks(session, NAMES)
+    assert (found.short, found.over, found.address) == ("abcdef01", True, "10.0.16.4")
+    assert found.containers == (Container(name="app", exit_code=137, reason="OutOfMemoryError: x"),)
+    assert found.reason == "Essential container in task exited"

@@ -1,0 +1,177 @@
+"""What the screens say, line by line."""
+
+import json
+from dataclasses import replace
+
+from ops.doctor import judge
+from ops.preflight import BAD, GOOD, LATER, UNKNOWN, tick
+from ops.render import preflight as preflight_screen
+from ops.render import status as status_screen
+from ops.render import timeline as timeline_screen
+from ops.snapshot.surroundings import Line, Logs
+from ops.timeline import Timeline, of_database, of_service, of_tasks
+from tests.ops import stacks as a
+
+
+def said(lines):
+    return [each.text for each in lines]
+
+
+def test_the_cause_stands_first_with_reason_and_command():
+    closed = a.network(groups=a.groups(app_in=()))
+    text = judge(a.stack(network=closed)).as_text("en").splitlines()
+    assert text[:5] == [
+        "careapp-poc · stage 2: the app on ECS",
+        "One cause found.",
+        "",
+        "1. [cause] The load balancer cannot reach the tasks on port 3000",
+        "   Security group sg-app (careapp-poc-app) has no inbound rule for TCP 3000 from sg-alb "
+        "(careapp-poc-alb).",
+    ]
+    assert text[-1] == "       pulumi up --refresh -s poc"
+
+
+def test_a_healthy_screen_lists_what_was_checked():
+    text = judge(a.stack()).as_text("en")
+    assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
+    assert "Not looked at" not in text
+
+
+def test_what_was_not_looked_at_is_told_once_for_each_reason():
+    text = judge(a.stack(execution=a.DENIED, task_role=a.DENIED)).as_text("en").splitlines()
+    assert text[1:] == [
+        "No cause found, but not all could be looked at: this is not a clean bill.",
+        "",
+        "Not looked at:",
+        "  the execution role, the task role: me may not iam:GetRole on *. "
+        "Allow iam:GetRole to it in IAM, or use another profile.",
+    ]
+
+
+def test_the_screen_in_japanese_has_no_english_sentence_left():
+    snapshot = a.stack(network=a.network(groups=a.groups(app_in=())))
+    lines = judge(snapshot).as_text("ja").splitlines()
+    assert lines[:4] == [
+        "careapp-poc · ステージ 2: ECS 上のアプリ",
+        "原因が 1 つ見つかりました。",
+        "",
+        "1. [原因] ロードバランサーがポート 3000 でタスクに接続できません",
+    ]
+
+
+def test_the_diagnosis_for_scripts_can_be_written_as_json():
+    found = json.loads(json.dumps(judge(a.stack(database=None, quota=a.DENIED)).as_dict("en")))
+    assert (found["stack"], found["healthy"], found["exitCode"]) == ("careapp-poc", False, 1)
+    assert [each["id"] for each in found["findings"]] == ["database-missing"]
+    assert [(each["part"], each["kind"], each["essential"]) for each in found["unseen"]] == [
+        ("Fargate's quota of vCPUs", "denied", False)
+    ]
+
+
+def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
+    snapshot = a.failing(
+        a.ended("CannotStartContainerError: " + "x" * 900, stop="TaskFailedToStart")
+    )
+    diagnosis = judge(snapshot)
+    assert max(map(len, diagnosis.as_text("en").splitlines())) < 420
+    assert len(diagnosis.first.evidence[0]) > 900
+
+
+def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
+    found = tick(a.stage1())
+    assert [each.state for each in found.items] == [GOOD] * 8 + [LATER] * 4
+    assert found.exit_code == 0
+    text = said(preflight_screen.lines(found, "en"))
+    assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
+
+
+def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
+    found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
+                          network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
+    assert [each.state for each in found.items][:8] == [
+        *(GOOD, BAD, GOOD, GOOD, GOOD, GOOD, BAD, GOOD),
+    ]
+    assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
+
+
+def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
+    settings = a.declared(ecsEnabled="false", natStrategy="none")
+    cut_off = a.network(a.subnet("private-1", "10.0.16.0/20"))
+    assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
+
+
+def test_a_preflight_that_cannot_look_is_not_ready():
+    found = tick(a.stage1(image=a.DENIED))
+    assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
+
+
+def test_a_preflight_without_the_database_s_secret_is_not_ready():
+    found = tick(a.stage1(secrets={a.SECRET: None}))
+    assert (found.items[3].state, found.diagnosis.first.id) == (BAD, "secret-missing")
+
+
+def test_the_status_is_one_screen():
+    snapshot = a.stack(tasks=(a.task(), a.ended("Essential container in task exited", code=1)))
+    assert said(status_screen.lines(snapshot, "en")) == [
+        "careapp-poc · stage 2: the app on ECS · ap-northeast-1",
+        "  Page: http://careapp-poc-alb.example",
+        "  Service: ACTIVE, 1 of 1 run, 0 start",
+        "    PRIMARY careapp-poc:7: COMPLETED, 1 of 1 run, 0 failed, since 11-25 11:51:40",
+        "  Task: aaaaaaaa RUNNING, container HEALTHY, target healthy, careapp-poc:7, 10.0.16.4",
+        "  Ended: 11:58:20 bbbbbbbb Essential container in task exited [1]",
+        "  Database: available, PostgreSQL 17.6, db.t4g.micro",
+        "  Alarms: none",
+    ]
+    assert status_screen.exit_code(snapshot) == 0
+
+
+def test_the_status_s_exit_code_tells_ill_from_unseen():
+    ill = a.sick("Request timed out")
+    assert status_screen.exit_code(ill) == 1
+    assert status_screen.exit_code(a.stack(database=a.database(status="stopped"))) == 1
+    assert status_screen.exit_code(a.stack(targets=a.DENIED)) == 2
+    assert status_screen.exit_code(a.stage1()) == 0
+    assert status_screen.exit_code(a.stage1(a.declared())) == 1
+
+
+def test_a_timeline_joins_tasks_events_and_deployments_in_order():
+    task = a.ended("Essential container in task exited", code=1)
+    running = a.service(events=(a.event(
+        f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to (reason "
+        "Request timed out).", seconds=-120,
+    ),))  # fmt: skip
+    found = sorted([*of_service(running), *of_tasks([task])], key=lambda each: each.at)
+    assert said(timeline_screen.lines(Timeline(tuple(found), ()), "en")) == [
+        "11-25 11:50:00 deploy   ecs-svc/2 deployment of careapp-poc:7 begins"
+        .replace("ecs-svc/2", "2       "),
+        "11-25 11:50:00 task     bbbbbbbb created from careapp-poc:7",
+        "11-25 11:51:40 deploy   2        deployment of careapp-poc:7: COMPLETED "
+        "ECS deployment ecs-svc/2 completed.",
+        "11-25 11:56:10 task     bbbbbbbb started, address 10.0.16.9",
+        "11-25 11:58:00 target   bbbbbbbb (task bbbbbbbb) (port 3000) is unhealthy in "
+        "(target-group careapp-poc-tg) due to (reason Request timed out).",
+        "11-25 11:58:10 task     bbbbbbbb stops: Essential container in task exited",
+        "11-25 11:58:20 task     bbbbbbbb stopped; exit codes: app: 1",
+    ]  # fmt: skip
+    assert [each.bad for each in found] == [False, False, False, False, True, True, True]
+
+
+def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
+    ill = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
+    found = Timeline(tuple(of_database(ill)), (a.DENIED,))
+    assert said(timeline_screen.lines(found, "en")) == [
+        "11-25 12:00:00 database          DB instance stopped",
+        "Not looked at: me may not iam:GetRole on *. "
+        "Allow iam:GetRole to it in IAM, or use another profile.",
+    ]
+
+
+def test_an_empty_timeline_says_so():
+    assert said(timeline_screen.lines(Timeline((), ()), "en")) == [
+        "Nothing has happened that AWS still tells of."
+    ]
+
+
+def test_a_log_group_that_is_missing_in_stage_2_is_bad():
+    found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
+    assert [each.state for each in found.items][8:] == [GOOD, BAD, GOOD, GOOD]
