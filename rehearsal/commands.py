@@ -124,7 +124,10 @@ def _stage2(run: Rehearsal, plan: Plan, calls: Calls) -> int:
         if not plan.fault:
             raise
         run.on_aws(calls)
-        console.say("The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why.")
+        run.diagnose()
+        console.say(
+            "The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why."
+        )
         return _failed(run, problem)
 
 

@@ -175,13 +175,12 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="slow-start",
-            mistake="the app takes minutes until it listens, longer than the grace period",
+            mistake="the app works for minutes before it listens, longer than the grace period",
             edits=(
                 Edit(
-                    file="webapp/application.py",
-                    old="    settings = settings or Settings.load(os.environ)\n",
-                    new="    import time; time.sleep(60)\n"
-                    "    settings = settings or Settings.load(os.environ)\n",
+                    file="webapp/gunicorn.conf.py",
+                    old='wsgi_app = "webapp:create_app()"',
+                    new='import time; time.sleep(60)\nwsgi_app = "webapp:create_app()"',
                 ),
             ),
         ),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +16,7 @@ from typing import Any
 from rehearsal.client import Facts
 from rehearsal.engine_progress import spoken
 from rehearsal.faults import Fault
+from rehearsal.paths import ROOT
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
 
@@ -35,6 +38,7 @@ class Report:
     destroy: dict[str, Any] | None = None
     fault: dict[str, str] | None = None
     aws_seconds: int | None = None
+    diagnosis: dict[str, Any] | None = None
     error: str | None = None
 
     def write(self, file: Path) -> None:
@@ -86,6 +90,20 @@ class Rehearsal:
         if fault.hand:
             fault.hand(calls, self.stack)
         self.report.fault = {"name": fault.name, "mistake": fault.mistake}
+
+    def diagnose(self) -> None:
+        """Note what ``./careapp doctor`` finds first."""
+        asked = subprocess.run(
+            [sys.executable, "-m", "ops", "doctor", "--json", "--stack", self.stack],
+            cwd=self.pulumi.folder,
+            env={**self.pulumi.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if asked.returncode != 1:
+            raise RehearsalFailed(f"doctor found no cause ({asked.returncode}): {asked.stderr}")
+        self.report.diagnosis = json.loads(asked.stdout)
 
     def on_aws(self, calls: Calls) -> None:
         """Note how long the roll-out took on AWS's clock, by the service's first and last event."""

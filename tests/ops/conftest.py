@@ -44,12 +44,12 @@ def account():
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
         with mock_aws():
-            yield
+            yield REGION
 
 
 @pytest.fixture(scope="module")
 def session(account):
-    return Session(REGION)
+    return Session(account)
 
 
 def client(service):
@@ -64,6 +64,7 @@ class Made:
 def stack(account):
     """A stack of both stages; its ids are attributes of the answer."""
     made = Made()
+    made.session = Session(account)
     _network(made)
     _balancer(made)
     _roles(made)
@@ -176,7 +177,8 @@ def _stores(made):
     made.secret = client("secretsmanager").create_secret(
         Name="database", SecretString=json.dumps({"username": "u", "password": "hidden"})
     )["ARN"]
-    client("logs").create_log_group(logGroupName=NAMES.log_group)
+    made.log_group = NAMES.log_group
+    client("logs").create_log_group(logGroupName=made.log_group)
     rds = client("rds")
     rds.create_db_subnet_group(
         DBSubnetGroupName="database",
@@ -249,6 +251,8 @@ def _service(made):
 def run(folder, capsys):
     """Run a command of ops; its exit code, what it printed, and what it complained about."""
     from ops.__main__ import main
+
+    assert (folder / "Pulumi.poc.yaml").exists()
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:

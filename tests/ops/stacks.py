@@ -51,7 +51,9 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1-AbCdEf"
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/careapp/hello-ecs"
 IMAGE = f"{REPOSITORY}@sha256:{'1' * 64}"
-GROUP_ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/careapp-poc-tg/1"
+GROUP_ARN = (
+    f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/careapp-poc-tg/0123456789abcdef"
+)
 ANYWHERE = (IPv4Network("0.0.0.0/0"),)
 DEFAULTS = {
     "ecsEnabled": "false", "natStrategy": "single", "containerPort": "3000", "taskCpu": "256",

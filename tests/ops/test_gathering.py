@@ -16,8 +16,8 @@ NAMES = StackNames.of("poc")
 
 
 @pytest.fixture
-def now(folder, session, stack):
-    return gather(NAMES, session, stacks.read("poc", Path()))
+def now(folder, stack):
+    return gather(NAMES, stack.session, stacks.read("poc", folder))
 
 
 def test_the_service_is_what_was_declared(now, stack):
@@ -74,7 +74,8 @@ def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
     assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
 
 
-def test_no_secret_value_is_ever_asked_for(folder, session, stack, monkeypatch):
+@pytest.mark.usefixtures("folder", "stack")
+def test_no_secret_value_is_ever_asked_for(session, monkeypatch):
     asked = []
     call = type(session).call
     monkeypatch.setattr(
@@ -90,7 +91,8 @@ def test_no_secret_value_is_ever_asked_for(folder, session, stack, monkeypatch):
     assert "get_secret_value" not in asked
 
 
-def test_a_secret_that_rds_manages_holds_user_and_password(session):
+@pytest.mark.usefixtures("session")
+def test_a_secret_that_rds_manages_holds_user_and_password():
     assert others.TLS_SINCE == 15
     value = "arn:aws:secretsmanager:r:1:secret:rds!db-1-AbCdEf:password::"
     assert (secret_arn(value), secret_key(value)) == (value.removesuffix(":password::"), "password")

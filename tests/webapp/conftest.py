@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,37 +33,23 @@ def cluster(authority: Authority) -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture
-def postgres(cluster: Postgres) -> Iterator[Postgres]:
-    """The server with an empty database; whatever a test does to it is undone."""
-    cluster.execute("DROP SCHEMA public CASCADE")
-    cluster.execute("CREATE SCHEMA public AUTHORIZATION postgres")
-    yield cluster
-    cluster.heal()
-
-
-@pytest.fixture
-def variables(
-    cluster: Postgres, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, str]:
+def variables_for(server: Postgres, authority: Authority) -> dict[str, str]:
     """A task's variables. The name of the database leads to loopback, as libpq is told."""
-    given = {
+    return {
         "DB_HOST": HOST,
-        "DB_PORT": str(cluster.port),
+        "DB_PORT": str(server.port),
         "DB_NAME": "careapp",
         "DB_USER": "postgres",
-        "DB_PASSWORD": cluster.password,
+        "DB_PASSWORD": server.password,
         "DB_SSLROOTCERT": str(authority.certificate),
         "APP_VERSION": "1.2.3",
-        "PGHOSTADDR": cluster.address,
+        "PGHOSTADDR": server.address,
     }
-    monkeypatch.setenv("PGHOSTADDR", cluster.address)
-    return given
 
 
-@pytest.fixture
-def logging_restored() -> Iterator[None]:
-    """Undo what `logs.configure` does to this process."""
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Undo afterwards what `logs.configure` does to this process."""
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook, threading.excepthook
     yield
@@ -72,19 +58,42 @@ def logging_restored() -> Iterator[None]:
     logging.captureWarnings(False)
 
 
-@pytest.fixture
-def make_app(
-    variables: dict[str, str],
-    logging_restored: None,  # noqa: ARG001  # a fixture can ask for another only like this
-) -> Iterator[MakeApp]:
-    """Makes an app, in this process, whose background work ends with the test."""
-    with ExitStack() as stack:
+@contextmanager
+def making_apps(variables: dict[str, str]) -> Iterator[MakeApp]:
+    """Makes apps, in this process, whose background work ends with the block."""
+    with logging_as_it_was(), pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setenv("PGHOSTADDR", variables["PGHOSTADDR"])
 
         def make(**changed: str) -> Flask:
             app = create_app(Settings.load(variables | changed))
             stack.callback(app.extensions["careapp"].stop)
             return app
 
+        yield make
+
+
+@pytest.fixture
+def postgres(cluster: Postgres) -> Iterator[Postgres]:
+    """The server with an empty database; whatever a test does to it is undone."""
+    cluster.empty()
+    yield cluster
+    cluster.heal()
+
+
+@pytest.fixture
+def variables(cluster: Postgres, authority: Authority) -> dict[str, str]:
+    return variables_for(cluster, authority)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    with logging_as_it_was():
+        yield
+
+
+@pytest.fixture
+def make_app(variables: dict[str, str]) -> Iterator[MakeApp]:
+    with making_apps(variables) as make:
         yield make
 
 

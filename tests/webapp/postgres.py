@@ -117,6 +117,11 @@ class Postgres:
             connection.execute(psycopg.sql.SQL("ALTER ROLE postgres PASSWORD {}").format(password))
         self.password = password
 
+    def empty(self) -> None:
+        """Leave no table in the database."""
+        self.execute("DROP SCHEMA public CASCADE")
+        self.execute("CREATE SCHEMA public AUTHORIZATION postgres")
+
     def heal(self) -> None:
         """Undo whatever a test did to it."""
         if not (self.data / "postmaster.pid").exists():

@@ -1,6 +1,7 @@
 """The page, its errors and its files, as a browser gets them."""
 
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.webapp.authority import Authority
+from tests.webapp.conftest import making_apps, variables_for
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
 
@@ -23,9 +26,26 @@ JSON = {"Accept": "application/json"}
 JAPANESE = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"}
 
 
+@pytest.fixture(scope="module")
+def app(cluster: Postgres, authority: Authority) -> Iterator[Flask]:
+    """One for all tests here: none of them breaks the database."""
+    cluster.empty()
+    with making_apps(variables_for(cluster, authority)) as make:
+        made = make()
+        eventually(lambda: made.test_client().get("/").status_code == 200, 5, "the page")
+        yield made
+
+
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def postgres(cluster: Postgres) -> Iterator[Postgres]:
+    """The server as it is; texts that a test changed are put back."""
+    yield cluster
+    cluster.execute("UPDATE greetings SET greeting = 'Hello ECS' WHERE language = 'en'")
 
 
 class Page(HTMLParser):
@@ -214,12 +234,12 @@ def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
 
 
 def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(
-    app: Flask, capfd: pytest.CaptureFixture[str]
+    app: Flask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> Any:
         raise RuntimeError("the inside")
 
-    app.view_functions["pages.home"] = broken
+    monkeypatch.setitem(app.view_functions, "pages.home", broken)
     answer = app.test_client().get("/", headers=JSON)
     assert answer.status_code == 500
     identity = answer.headers["X-Request-ID"]
