@@ -8,7 +8,18 @@ from pathlib import Path
 
 from ops import stack
 from ops.aws import Session
-from ops.checks import databases, doors, health, hops, inputs, outbound, rights, rollouts, stages
+from ops.checks import (
+    capacity,
+    databases,
+    doors,
+    health,
+    hops,
+    inputs,
+    outbound,
+    planning,
+    rights,
+    stages,
+)
 from ops.checks.case import Case
 from ops.doctor import judge
 from ops.findings import Diagnosis, Finding
@@ -43,7 +54,7 @@ ITEMS = (
     Item(t("The database is available"), (databases.status,), ("database",)),
     Item(
         t("The database's secret is there"),
-        (inputs.secrets, inputs.planned_secret),
+        (inputs.secrets, planning.secret),
         ("secrets", "database"),
     ),
     Item(
@@ -54,10 +65,10 @@ ITEMS = (
     Item(t("The health check is the declared one"), (doors.drifted, health.codes), ("group",)),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
-        (outbound.planned, outbound.task_to_aws, outbound.room),
+        (planning.way_out, outbound.task_to_aws, planning.room),
         ("network",),
     ),
-    Item(t("Fargate's quota has room for a roll-out"), (rollouts.room,), ("quota",)),
+    Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
     Item(
         t("The execution role may pull, read the secret and log"),
         (rights.execution_role,),

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import pulumi_aws as aws
 
     from ops.aws import Session
+    from ops.findings import Diagnosis
     from ops.rollout_verdict import End
     from ops.rollout_view import Wanted
 
 # The functions import what they look with: a preview needs none of it.
 
+BEHIND_HEALTH = ("database-", "task-cannot-reach-database")
+"""Findings that healthy targets do not rule out: /health must not ask the database."""
 NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
 BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
 
@@ -83,7 +86,7 @@ async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
-    if ill := await asyncio.to_thread(causes, pulumi.get_stack(), session, log.lang):
+    if ill := await asyncio.to_thread(causes, pulumi.get_stack(), session, log):
         raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 
 
@@ -103,28 +106,39 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
 
 
-def causes(stack: str, session: Session, lang: str) -> str:
+def causes(stack: str, session: Session, log: Log) -> str:
     """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
 
     The health check must not ask the database, so a database that the app cannot reach shows here.
+    That the revision runs has been seen: a doctor that breaks is told, but does not unsay it.
     """
-    from ops.doctor import diagnose
-    from ops.names import StackNames
-
-    found = diagnose(StackNames.of(stack), session)
-    return found.as_text(lang) if any(each.kind == "cause" for each in found.findings) else ""
+    try:
+        found = _diagnosed(stack, session)
+    except Exception as mistake:
+        log.lasting(_undiagnosed(mistake))
+        return ""
+    ill = any(each.kind == "cause" for each in found.findings)
+    return found.as_text(log.lang) if ill else ""
 
 
 def diagnosis(stack: str, session: Session, lang: str) -> str:
     """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
     try:
-        from ops.doctor import diagnose
-        from ops.names import StackNames
-
-        return diagnose(StackNames.of(stack), session).as_text(lang)
+        return _diagnosed(stack, session).as_text(lang)
     except Exception as mistake:
-        why = f"{type(mistake).__name__}: {mistake}"
-        return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why).to(lang)
+        return _undiagnosed(mistake).to(lang)
+
+
+def _diagnosed(stack: str, session: Session) -> Diagnosis:
+    from ops.doctor import diagnose
+    from ops.names import StackNames
+
+    return diagnose(StackNames.of(stack), session)
+
+
+def _undiagnosed(mistake: Exception) -> Text:
+    why = f"{type(mistake).__name__}: {mistake}"
+    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from webapp.schema import Migrator
 from webapp.settings import Settings
 from webapp.statics import StaticFiles
 from webapp.task import Task
-from webapp.texts import LANGUAGES, TEXTS
+from webapp.texts import LANGUAGES, TEXTS, ZONES
 from webapp.visits import Visits
 
 MAX_BODY = 16 * 1024  # bytes; no page takes a body
@@ -57,7 +57,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["careapp"] = background
     files = StaticFiles()
-    app.jinja_env.globals.update(texts=TEXTS, static_url=files.url, version=settings.version)
+    app.jinja_env.globals.update(
+        texts=TEXTS, zones=ZONES, static_url=files.url, version=settings.version
+    )
     pages = Pages(database, Visits(database), background.task)
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(files.blueprint())

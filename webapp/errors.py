@@ -24,7 +24,7 @@ def error_response(status: int, name: str, headers: Any = ()) -> tuple[Any, int,
     identity = request.environ.get("careapp.request_id", "")
     if wants_json():
         return {"status": status, "error": name, "request_id": identity}, status, dict(headers)
-    language = language_of(request.headers.get("Accept-Language", ""))
+    language = language_of(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
     texts = TEXTS[language]
     message = texts.get(f"error_{status}", texts["error_other"])
     page = render_template(
@@ -35,9 +35,11 @@ def error_response(status: int, name: str, headers: Any = ()) -> tuple[Any, int,
 
 def refuse_large_body() -> None:
     """Refuse a body over MAX_CONTENT_LENGTH at once: no route reads one, so Flask would not."""
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    if (request.content_length or 0) > limit:
-        raise RequestEntityTooLarge
+    # The environment first: few requests have a body, and Flask's view of it costs more.
+    if request.environ.get("CONTENT_LENGTH"):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        if (request.content_length or 0) > limit:
+            raise RequestEntityTooLarge
 
 
 def register(app: Flask) -> None:

@@ -48,7 +48,7 @@ class Pages:
         A page that cannot show what it is for has failed, and says so to clients that look at
         the status. No task is ended for it: the load balancer's health check is /health.
         """
-        language = language_of(request.headers.get("Accept-Language", ""))
+        language = language_of(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         self._visits.add(time.time(), language, self._task.id)
         try:
             # Twice: a request may have to wait for the query before its own.

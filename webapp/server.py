@@ -13,10 +13,12 @@ from gunicorn import glogging  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from webapp import logs
+from webapp.listening import allow_new_handshakes, stop_new_handshakes
 
 # Seconds after SIGTERM in which new connections are still answered: a balancer that drains at the
 # same moment may have chosen this task already.
 LAME_DUCK = 0.5
+HANDSHAKE = 0.1  # seconds in which one that has begun is completed
 PEEKED = 64  # bytes, enough for the request line of a health check
 HEALTH_LINE = re.compile(rb"(?:GET|HEAD) /health(/db)?[ ?]")
 
@@ -71,17 +73,24 @@ class LanedWorker(gthread.ThreadWorker):  # type: ignore[misc]
         gunicorn would leave the socket open until the last request is finished, so that clients
         that come in between wait in the kernel's queue, only to be reset then.
         """
-        if not enabled and not self.alive:
-            until = time.monotonic() + LAME_DUCK
-            while (left := until - time.monotonic()) > 0:
-                self.notify()
-                self.wait_for_and_dispatch_events(left)
-            for listener in self.sockets:
-                self._accept_all(listener)
-        super().set_accept_enabled(enabled)
-        if not self.alive:
-            for listener in self.sockets:
-                listener.close()
+        if enabled or self.alive:
+            super().set_accept_enabled(enabled)
+            return
+        self._go_on_for(LAME_DUCK)
+        held = [listener for listener in self.sockets if stop_new_handshakes(listener)]
+        self._go_on_for(HANDSHAKE)
+        super().set_accept_enabled(False)
+        for listener in self.sockets:
+            self._accept_all(listener)
+            if listener in held:
+                allow_new_handshakes(listener)
+            listener.close()
+
+    def _go_on_for(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.notify()
+            self.wait_for_and_dispatch_events(left)
 
     def _accept_all(self, listener: socket.socket) -> None:
         before = -1

@@ -7,7 +7,8 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 LANGUAGES = ("en", "ja")
-JAPAN = timezone(timedelta(hours=9), "JST")
+# In which time a reader of the language lives, as far as one can know.
+ZONES = {"en": UTC, "ja": timezone(timedelta(hours=9), "JST")}
 
 TEXTS = {
     "en": {
@@ -91,6 +92,5 @@ def language_of(accept_language: str) -> str:
 
 
 def local_time(moment: datetime, language: str) -> str:
-    """For a reader of the language: Japan's time for Japanese, UTC otherwise."""
-    zone, name = (JAPAN, "JST") if language == "ja" else (UTC, "UTC")
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S} {name}"
+    """Date and time for a reader of the language, in the zone of ZONES."""
+    return f"{moment.astimezone(ZONES[language]):%Y-%m-%d %H:%M:%S}"

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from ops.findings import Fix
 from ops.snapshot import Snapshot
-from ops.snapshot.records import Check, Definition, Deployment, Service, Target, Task
+from ops.snapshot.entrance import Check, Target
+from ops.snapshot.records import Definition, Deployment, Service, Task
 from ops.snapshot.surroundings import Line, Network
 from ops.texts import Text, t
 
@@ -155,24 +156,44 @@ class Case:
         ]
         return tuple(dict.fromkeys(found[-most:]))
 
+    @property
+    def given_up(self) -> bool:
+        """Whether ECS tries the wanted revision no more."""
+        return self.replaced or bool(self.primary and self.primary.rollout == "FAILED")
+
+    @property
+    def again(self) -> str:
+        """The command that lets ECS try the wanted revision again."""
+        names, revision = self.now.names, self.main.revision if self.main else ""
+        return (
+            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+            f"--task-definition {revision} --force-new-deployment"
+        )
+
     def tried_again(self) -> tuple[Fix, ...]:
         """Start the roll-out again, where ECS has given up or waits longer and longer."""
         if self.steady or self.service is None or self.main is None:
             return ()
-        names = self.now.names
-        command = (
-            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-            f"--task-definition {self.main.revision} --force-new-deployment"
-        )
-        return (Fix(t("Then let ECS try again:"), (command,)),)
+        return (Fix(t("Then let ECS try again:"), (self.again,)),)
 
-    def set(self, key: str, value: str, text: Text) -> Fix:
-        """Change a setting; where the stack file says so already, AWS has drifted from it."""
+    def set(self, key: str, value: str, text: Text, at_once: str = "") -> Fix:
+        """Change a setting; where the stack file says so already, AWS has drifted from it.
+
+        ``at_once`` is for a setting that makes no new task definition: the command that changes it on
+        AWS. When ECS has given up, only that and another try let the next `pulumi up` end green.
+        """
         stack = self.now.names.stack
-        if self.now.declared.get(key) == value:
-            return Fix(text, (f"pulumi up --refresh -s {stack}",))
-        commands = (f"pulumi config set {key} {value} -s {stack}", f"pulumi up -s {stack}")
-        return Fix(text, commands)
+        drifted = self.now.declared.get(key) == value
+        commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
+        if at_once and self.given_up:
+            commands += [at_once] if self.again in at_once else [at_once, self.again]
+        commands.append(f"pulumi up --refresh -s {stack}" if drifted else f"pulumi up -s {stack}")
+        return Fix(text, tuple(commands))
+
+    def check_changed(self, option: str) -> str:
+        """The command that changes the target group's health check at once."""
+        arn = self.now.group.value.arn if self.now.group.value else ""
+        return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
 
     def declared_again(self) -> Fix:
         """Let Pulumi put back what somebody changed by hand."""

@@ -1,20 +1,16 @@
-"""Failed health checks: what the app answered, or why it did not."""
+"""Failed health checks: what the app answered, or that it was too slow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from ops.checks.case import Case
 from ops.checks.databases import away
 from ops.checks.hops import task_to_database
-from ops.checks.loglines import Listening, listening, slowest
+from ops.checks.loglines import slowest
 from ops.findings import Finding, Fix
-from ops.snapshot.records import Check, Task
+from ops.snapshot.entrance import Check
 from ops.texts import Text, t
-
-ROUND = 30
-"""Seconds to which a proposed grace period is rounded up."""
 
 
 def codes(case: Case) -> Iterator[Finding]:
@@ -99,17 +95,23 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if case.now.declared.default("healthMatcher") == matcher:
         return title, why, (asks, logs), 62, "health-matcher"
     default = case.now.declared.default("healthMatcher") or "200"
-    fix = case.set("healthMatcher", default, t("Ask for the status that the app gives:"))
+    at_once = case.check_changed(f"--matcher HttpCode={default}")
+    fix = case.set("healthMatcher", default, t("Ask for the status that the app gives:"), at_once)
     return title, why, (fix,), 62, "health-matcher"
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:
     if check.path != right:
-        return case.set("healthPath", right, t("Ask for {right}:", right=right))
+        return _path(case, right)
     return Fix(
         t("Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right),
         (f"pulumi up -s {case.now.names.stack}",),
     )
+
+
+def _path(case: Case, right: str) -> Fix:
+    at_once = case.check_changed(f"--health-check-path {right}")
+    return case.set("healthPath", right, t("Ask for {right}:", right=right), at_once)
 
 
 def _database(case: Case, code: int) -> tuple[Text, ...]:
@@ -152,137 +154,18 @@ def timeouts(case: Case) -> Iterator[Finding]:
 def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
     stack, right = case.now.names.stack, case.now.declared.default("healthPath")
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
-    longer = Fix(
-        t("Wait longer, with checks further apart:"),
-        (
-            f"pulumi config set healthInterval {max(check.interval, wait + 5)} -s {stack}",
-            f"pulumi config set healthTimeout {wait} -s {stack}",
-            f"pulumi up -s {stack}",
-        ),
+    interval = max(check.interval, wait + 5)
+    at_once = case.check_changed(
+        f"--health-check-interval-seconds {interval} --health-check-timeout-seconds {wait}"
     )
+    slower = case.set(
+        "healthTimeout", str(wait), t("Wait longer, with checks further apart:"), at_once
+    )
+    first = f"pulumi config set healthInterval {interval} -s {stack}"
+    longer = Fix(slower.text, (first, *slower.commands))
     if right and check.path != right:
-        return (case.set("healthPath", right, t("Ask for {right}:", right=right)), longer)
+        return (_path(case, right), longer)
     return (
-        Fix(t("Make {path} quick: it should do nothing but answer.", path=check.path)),
         longer,
+        Fix(t("Or make {path} quick: it should do nothing but answer.", path=check.path)),
     )
-
-
-def refusals(case: Case) -> Iterator[Finding]:
-    """Nobody answers on the port: another port, another protocol, or too early."""
-    found = [each for each in case.sick if each.kind == "failed"]
-    container = case.reasons("failed container health checks")
-    if (not found and not container) or case.main is None or case.sick_codes:
-        return
-    evidence = tuple(each.words for each in found) or container
-    for task in (*case.alive, *case.failed):
-        heard = listening(case.lines(task))
-        if heard is not None:
-            yield from _elsewhere(case, heard, evidence)
-            yield from _late(case, task, heard, evidence)
-            return
-    for task in case.failed or case.alive:
-        yield _silent(case, task, evidence)
-        return
-
-
-def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
-    service, main, check = case.service, case.main, case.check
-    port = service.port if service else None
-    if service is None or main is None or port is None or check is None:
-        return
-    asked = int(check.port) if check.port.isdigit() else port
-    if heard.port != asked:
-        yield Finding(
-            id="port-mismatch",
-            kind="cause",
-            rank=60,
-            title=t(
-                "The app listens on port {heard}, and is asked on port {asked}",
-                heard=heard.port,
-                asked=asked,
-            ),
-            why=t("Nobody listens where the load balancer knocks: the connection is refused."),
-            seen=(
-                t("Container port {port}, health check port {check}.", port=port, check=check.port),
-                t("PORT is {value} in {revision}.", value=main.environment.get("PORT", "-"),
-                  revision=main.revision),
-            ),
-            fixes=_ports(case, heard.port, port, check),
-            evidence=(heard.line, *evidence),
-        )  # fmt: skip
-    elif check.protocol != "HTTP":
-        yield Finding(
-            id="health-protocol",
-            kind="cause",
-            rank=60,
-            title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
-            why=t("The app does not understand the question and closes the connection."),
-            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=(case.declared_again(),),
-            evidence=(heard.line, *evidence),
-        )
-
-
-def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
-    if check.port.isdigit() and heard == port:
-        arn = case.now.group.value.arn if case.now.group.value else ""
-        command = f"aws elbv2 modify-target-group --target-group-arn {arn} --health-check-port traffic-port"
-        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.declared_again())
-    return (
-        Fix(
-            t(
-                "Let the app listen on PORT, which the task definition sets to containerPort, "
-                "and deploy:"
-            ),
-            (f"pulumi up -s {stack}",),
-        ),
-        case.set("containerPort", str(heard), t("Or declare the port that it listens on:")),
-    )
-
-
-def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
-    service = case.service
-    if service is None or task.started is None:
-        return
-    took = (heard.at - task.started).total_seconds()
-    if took > service.grace:
-        yield _slow(case, t("The app listened {took} s after its task's start.", took=round(took)),
-                    took, (heard.line, *evidence))  # fmt: skip
-
-
-def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
-    """The app never said that it listens: it was stopped before, or it does not say so."""
-    end = task.stopping or task.stopped or _last_line(case, task)
-    lived = (end - task.started).total_seconds() if end and task.started else 0.0
-    seen = t("Task {task}: nobody listened within {lived} s.", task=task.short, lived=round(lived))
-    lines = tuple(each.text for each in case.lines(task)[-4:])
-    return _slow(case, seen, lived * 2, (*lines, *evidence))
-
-
-def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> Finding:
-    grace = case.service.grace if case.service else 0
-    longer = int(max(needed * 1.5, grace * 2, ROUND) // ROUND + 1) * ROUND
-    return Finding(
-        id="slow-start",
-        kind="cause",
-        rank=64,
-        title=t("The app starts more slowly than ECS waits"),
-        why=t(
-            "For healthGracePeriod ({grace} s) after its start ECS ignores that a task is ill; "
-            "then it stops it.",
-            grace=grace,
-        ),
-        seen=(seen,),
-        fixes=(
-            case.set("healthGracePeriod", str(longer), t("Wait longer after the start:")),
-            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
-        ),
-        evidence=evidence,
-    )
-
-
-def _last_line(case: Case, task: Task) -> datetime | None:
-    lines = case.lines(task)
-    return lines[-1].at if lines else None

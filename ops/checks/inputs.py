@@ -98,7 +98,7 @@ def secrets(case: Case) -> Iterator[Finding]:
         if known is not None and arn in known:
             secret = known[arn]
             if secret is None or secret.deleted:
-                yield _no_secret(case, name, arn, secret)
+                yield no_secret(case, name, arn, secret)
                 continue
             if key and secret.keys is not None and key not in secret.keys:
                 yield _no_key(case, name, arn, key, secret.keys)
@@ -108,17 +108,7 @@ def secrets(case: Case) -> Iterator[Finding]:
             yield _no_key(case, name, arn, key, None)
 
 
-def planned_secret(case: Case) -> Iterator[Finding]:
-    """Stage 1: the secret with the database's password must be there."""
-    database, known = case.now.database.value, case.now.secrets.value
-    if case.main is not None or database is None or case.now.secrets.problem:
-        return
-    secret = (known or {}).get(database.secret)
-    if not database.secret or secret is None or secret.deleted:
-        yield _no_secret(case, "DB_PASSWORD", database.secret or "-", secret)
-
-
-def _no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding:
+def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding:
     gone = t("There is no secret {arn}.", arn=arn)
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)

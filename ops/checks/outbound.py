@@ -18,6 +18,10 @@ CUT_OFF = (
     r"dial tcp|RequestError: send request failed|failed to do request"
 )
 INTERNET = Side((), (ANYWHERE,))
+CANNOT_START = t(
+    "Before a container starts, Fargate fetches its image from ECR and its secrets from "
+    "Secrets Manager, and opens its log. Without a way there no task ever starts."
+)
 
 
 def task_to_aws(case: Case) -> Iterator[Finding]:
@@ -40,17 +44,14 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
         kind="cause",
         rank=20,
         title=t("The tasks' subnets have no way to the internet"),
-        why=t(
-            "Before a container starts, Fargate fetches its image from ECR and its secrets from "
-            "Secrets Manager, and opens its log. Without a way there no task ever starts."
-        ),
-        seen=tuple(_says(each, network) for each in dead),
+        why=CANNOT_START,
+        seen=tuple(says(each, network) for each in dead),
         fixes=_ways(case, dead, service),
         evidence=case.reasons(CUT_OFF),
     )
 
 
-def _says(dead: Dead, network: Network) -> Text:
+def says(dead: Dead, network: Network) -> Text:
     known = network.subnets.get(dead.subnet)
     subnet, target = f"{dead.subnet} ({known.name})" if known else dead.subnet, dead.target
     match dead.why:
@@ -107,7 +108,7 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
         text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
         return (
             Fix(text, (f"pulumi up --refresh -s {names.stack}",)),
-            *_route_commands(case, dead),
+            *route_commands(case, dead),
             *case.tried_again(),
         )
     return (
@@ -116,7 +117,7 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
     )
 
 
-def _route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
+def route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
     """Where a NAT gateway runs and only the route to it is missing."""
     network = case.network
     alive = (
@@ -149,10 +150,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         kind="cause",
         rank=22,
         title=t("The tasks' security group does not let HTTPS out"),
-        why=t(
-            "Before a container starts, Fargate fetches its image from ECR and its secrets from "
-            "Secrets Manager, and opens its log. Without a way there no task ever starts."
-        ),
+        why=CANNOT_START,
         seen=(
             t(
                 "Security group {own} has no outbound rule for TCP {port} to {peer}.",
@@ -168,61 +166,3 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         ),
         evidence=case.reasons(CUT_OFF),
     )
-
-
-def planned(case: Case) -> Iterator[Finding]:
-    """Stage 1: whether the subnets in which the tasks are going to run lead to AWS, and have room."""
-    network = case.network
-    if case.service is not None or network is None:
-        return
-    public = case.now.declared.get("natStrategy") == "none"
-    role = "public" if public else "private"
-    prefix = f"{case.now.names.prefix}-{role}-"
-    subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
-    dead = ways_out(network, subnets, public)
-    if dead or not subnets:
-        yield Finding(
-            id="task-cannot-reach-aws",
-            kind="cause",
-            rank=20,
-            title=t("The tasks' subnets have no way to the internet"),
-            why=t(
-                "Before a container starts, Fargate fetches its image from ECR and its secrets from "
-                "Secrets Manager, and opens its log. Without a way there no task ever starts."
-            ),
-            seen=tuple(_says(each, network) for each in dead)
-            or (t("There are no subnets {prefix}*.", prefix=prefix),),
-            fixes=_planned_fixes(case, dead, public),
-        )
-
-
-def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
-    if public or case.now.declared.get("natStrategy") in ("single", "onePerAz"):
-        text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
-        return (Fix(text, (f"pulumi up --refresh -s {stack}",)), *_route_commands(case, dead))
-    return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
-
-
-def room(case: Case) -> Iterator[Finding]:
-    """Every task takes an address of its subnet."""
-    service, network = case.service, case.network
-    if service is None or network is None:
-        return
-    known = [network.subnets[each] for each in service.subnets if each in network.subnets]
-    needed = max(service.desired, 1) * 2
-    if known and sum(each.free for each in known) < needed:
-        yield Finding(
-            id="subnets-full",
-            kind="cause",
-            rank=18,
-            title=t("The tasks' subnets have no address left"),
-            why=t("Every task takes an address; a roll-out takes twice as many for a while."),
-            seen=tuple(
-                t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
-                for each in known
-            ),
-            fixes=(
-                Fix(t("Stop what else runs there, or set a larger vpcCidr (makes a new VPC).")),
-            ),
-        )

@@ -1,4 +1,4 @@
-"""The service as a whole: scaled to nothing, rolled back, still at it, or short of capacity."""
+"""The service as a whole: scaled to nothing, rolled back, still at it, or short of tasks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.texts import Text, t
 
-UNABLE = re.compile(
-    r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
-)
-QUOTA = re.compile(
-    r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
-)
 ENDED = re.compile(r"deployment failed|rolling back to deployment")
-UNITS = 1024
-"""CPU units of one vCPU."""
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
@@ -74,26 +66,15 @@ def draining(case: Case) -> Iterator[Finding]:
 
 
 def rolled_back(case: Case) -> Iterator[Finding]:
-    """Another revision than the wanted one runs."""
-    service, primary, main = case.service, case.primary, case.main
-    if service is None or primary is None or main is None:
+    """Another revision than the wanted one runs, or none."""
+    service, main = case.service, case.main
+    if service is None or main is None or case.steady:
         return
-    failed = [each for each in service.deployments if each.rollout == "FAILED"]
+    failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
     if not case.replaced and not failed:
         return
-    running = primary.definition.rpartition("/")[2]
-    if case.replaced:
-        title = t(
-            "ECS runs {running}, and not {wanted}", running=running, wanted=main.revision
-        )
-        seen = t(
-            "{wanted} is the newest version, {running} is what ECS went back to.",
-            wanted=main.revision,
-            running=running,
-        )
-    else:
-        title = t("The roll-out of {wanted} failed", wanted=main.revision)
-        seen = t("There is no earlier version to go back to; ECS starts no more tasks.")
+    title, seen = _gone_back(case, main.revision)
+    ends = [each.message for each in service.events if ENDED.search(each.message)]
     yield Finding(
         id="rolled-back" if case.replaced else "roll-out-failed",
         kind="cause",
@@ -104,13 +85,24 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             "(three for up to six wanted ones)."
         ),
         seen=(seen,),
-        fixes=(
-            Fix(t("Mend what made the tasks fail, then:")),
-            *case.tried_again(),
-        ),
-        evidence=(
-            *dict.fromkeys(each.reason for each in failed if each.reason),
-            *[each.message for each in service.events if ENDED.search(each.message)][:2],
+        fixes=(Fix(t("Mend what made the tasks fail, then:")), *case.tried_again()),
+        evidence=(*dict.fromkeys(each for each in failed if each), *ends[:2]),
+    )
+
+
+def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
+    if case.primary is None or not case.replaced:
+        return (
+            t("The roll-out of {wanted} failed", wanted=wanted),
+            t("There is no earlier version to go back to; ECS starts no more tasks."),
+        )
+    running = case.primary.definition.rpartition("/")[2]
+    return (
+        t("ECS runs {running}, and not {wanted}", running=running, wanted=wanted),
+        t(
+            "{wanted} is the newest version, {running} is what ECS went back to.",
+            wanted=wanted,
+            running=running,
         ),
     )
 
@@ -137,91 +129,6 @@ def going_on(case: Case) -> Iterator[Finding]:
         ),
         fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
     )
-
-
-def capacity(case: Case) -> Iterator[Finding]:
-    """ECS says that it cannot place or start tasks."""
-    if case.service is None or case.steady:
-        return
-    since = min((each.created for each in case.mine if each.created), default=None)
-    recent = [e.message for e in case.service.events if since is None or e.at >= since]
-    recent += [each.reason for each in case.failed]
-    limits = [each for each in recent if QUOTA.search(each)]
-    unable = [each for each in recent if UNABLE.search(each) and each not in limits]
-    if limits:
-        yield Finding(
-            id="fargate-quota",
-            kind="cause",
-            rank=15,
-            title=t("The account may not run more on Fargate"),
-            why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
-            seen=_limit(case),
-            fixes=(
-                Fix(
-                    t("Ask for more, or stop something else:"),
-                    (
-                        "aws service-quotas request-service-quota-increase --service-code fargate "
-                        "--quota-code L-3032A538 --desired-value 16",
-                    ),
-                ),
-            ),
-            evidence=tuple(limits[:3]),
-        )
-    elif unable:
-        yield Finding(
-            id="cannot-place-tasks",
-            kind="consequence" if case.failed else "cause",
-            rank=72,
-            title=t("ECS cannot start tasks as it wants to"),
-            why=t("It tries again by itself, more and more slowly."),
-            fixes=case.tried_again(),
-            evidence=tuple(unable[:3]),
-        )
-
-
-def _limit(case: Case) -> tuple[Text, ...]:
-    quota = case.now.quota.value
-    return (t("Fargate's quota is {limit} vCPU.", limit=quota.limit),) if quota else ()
-
-
-def room(case: Case) -> Iterator[Finding]:
-    """Whether a roll-out, which doubles the tasks for a while, fits into Fargate's quota."""
-    quota, main = case.now.quota.value, case.main
-    cpu = main.cpu if main else _number(case, "taskCpu")
-    count = case.service.desired if case.service else _number(case, "desiredCount")
-    if quota is None or not cpu:
-        return
-    needed = cpu / UNITS * max(count, 1) * 2
-    if needed > quota.limit:
-        yield Finding(
-            id="fargate-quota-small",
-            kind="cause" if cpu / UNITS * max(count, 1) > quota.limit else "warning",
-            rank=16,
-            title=t("Fargate's quota is too small for a roll-out"),
-            why=t("A roll-out starts the new tasks beside the old ones."),
-            seen=(
-                t(
-                    "{needed} vCPU are needed for a while, {limit} are allowed in {region}.",
-                    needed=f"{needed:g}",
-                    limit=f"{quota.limit:g}",
-                    region=case.now.region,
-                ),
-            ),
-            fixes=(
-                Fix(
-                    t("Ask for more, or stop something else:"),
-                    (
-                        "aws service-quotas request-service-quota-increase --service-code fargate "
-                        f"--quota-code L-3032A538 --desired-value {int(needed) + 1}",
-                    ),
-                ),
-            ),
-        )
-
-
-def _number(case: Case, key: str) -> int:
-    value = case.now.declared.get(key)
-    return int(value) if value.isdigit() else 0
 
 
 def deaths(case: Case) -> Iterator[Finding]:

@@ -41,45 +41,55 @@ def described(case: Case) -> Text:
 
 def missing(case: Case) -> Iterator[Finding]:
     """No stack, or a stage that should be there and is not."""
-    names, now = case.now.names, stage(case)
-    enabled = case.now.declared.get("ecsEnabled") == "true"
+    now = stage(case)
     if now == NOTHING:
-        yield Finding(
-            id="stack-missing",
-            kind="cause",
-            rank=1,
-            title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=case.now.region),
-            why=t("Neither its load balancer nor its target group nor its database exists."),
-            fixes=(
-                Fix(t("Make it:"), (f"pulumi up -s {names.stack}",)),
-                Fix(t("Or look in another region or account: aws:region and aws:profile in the stack file.")),
-            ),
-        )  # fmt: skip
-    elif now == FIRST and enabled:
-        yield Finding(
-            id="service-missing",
-            kind="cause",
-            rank=10,
-            title=t("The service {name} does not exist", name=names.service),
-            why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
-            seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
-            fixes=(Fix(t("Make it:"), (f"pulumi up --refresh -s {names.stack}",)),),
-        )
+        yield _no_stack(case)
+    elif now == FIRST and case.now.declared.get("ecsEnabled") == "true":
+        yield _no_service(case)
     elif now == FIRST:
-        yield Finding(
-            id="ecs-off",
-            kind="note",
-            rank=1,
-            title=t("ECS is off: the load balancer answers 503 and says so"),
-            why=t("ecsEnabled is false in the stack file. That is stage 1."),
-            fixes=(
-                Fix(
-                    t("Check first, then turn it on:"),
-                    (
-                        f"./careapp preflight -s {names.stack}",
-                        f"pulumi config set ecsEnabled true -s {names.stack}",
-                        f"pulumi up -s {names.stack}",
-                    ),
-                ),
-            ),
-        )
+        yield _off(case)
+
+
+def _no_stack(case: Case) -> Finding:
+    names, region = case.now.names, case.now.region
+    elsewhere = t(
+        "Or look in another region or account: aws:region and aws:profile in the stack file."
+    )
+    return Finding(
+        id="stack-missing",
+        kind="cause",
+        rank=1,
+        title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
+        why=t("Neither its load balancer nor its target group nor its database exists."),
+        fixes=(Fix(t("Make it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
+    )
+
+
+def _no_service(case: Case) -> Finding:
+    names = case.now.names
+    return Finding(
+        id="service-missing",
+        kind="cause",
+        rank=10,
+        title=t("The service {name} does not exist", name=names.service),
+        why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
+        seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
+        fixes=(Fix(t("Make it:"), (f"pulumi up --refresh -s {names.stack}",)),),
+    )
+
+
+def _off(case: Case) -> Finding:
+    name = case.now.names.stack
+    commands = (
+        f"./careapp preflight -s {name}",
+        f"pulumi config set ecsEnabled true -s {name}",
+        f"pulumi up -s {name}",
+    )
+    return Finding(
+        id="ecs-off",
+        kind="note",
+        rank=1,
+        title=t("ECS is off: the load balancer answers 503 and says so"),
+        why=t("ecsEnabled is false in the stack file. That is stage 1."),
+        fixes=(Fix(t("Check first, then turn it on:"), commands),),
+    )

@@ -10,15 +10,8 @@ from typing import Any, TypeVar
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.snapshot import balancing, compute, others, roles, stores, vpc
-from ops.snapshot.records import (
-    Balancer,
-    Definition,
-    Part,
-    Service,
-    Target,
-    TargetGroup,
-    Task,
-)
+from ops.snapshot.entrance import Balancer, Target, TargetGroup
+from ops.snapshot.records import Definition, Part, Service, Task
 from ops.snapshot.surroundings import (
     Alarm,
     Database,

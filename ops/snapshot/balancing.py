@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ops.aws import Session
-from ops.snapshot.records import Balancer, Check, Listener, Rule, Target, TargetGroup
+from ops.snapshot.entrance import Balancer, Check, Listener, Rule, Target, TargetGroup
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:

@@ -168,3 +168,28 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
         ("EssentialContainerExited", "Essential container in task exited")
     }
     assert crashed[0]["containers"][0]["exitCode"] == 3
+
+
+def test_an_app_that_takes_two_seconds_to_start_is_not_held_to_the_compressed_clock(
+    cloud: Any,
+) -> None:
+    cloud.everything()
+    slow = cloud.task_definition(environment={"BOOT": "2"})
+    cloud.service(slow, healthCheckGracePeriodSeconds=0)
+    assert cloud.rolled_out()["failedTasks"] == 0
+    assert cloud.stopped() == []
+
+
+def test_an_app_on_another_port_than_the_declared_one_is_condemned(cloud: Any) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition(environment={"LISTEN": "3999"}))
+
+    def ask() -> Any:
+        states = [each["TargetHealth"] for each in cloud.targets()]
+        return [state for state in states if state["State"] == "unhealthy"]
+
+    assert cloud.until(ask, 20)[0] == {
+        "State": "unhealthy",
+        "Reason": "Target.FailedHealthChecks",
+        "Description": "Health checks failed",
+    }

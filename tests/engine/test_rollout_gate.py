@@ -14,6 +14,7 @@ from rehearsal.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
 
 SERVICE = "careapp-poc-service"
+DATABASE = {"DBInstanceIdentifier": "careapp-poc"}
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 STAGE_2_OUTPUTS = {"clusterName", "serviceName", "logGroupName"}
 
@@ -109,6 +110,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         story.up("another setting changes", healthInterval="15")
         ecs.settle(SERVICE, again=True)
         story.up("new version runs")
+        stack.calls("rds", "stop_db_instance", DATABASE)
+        story.up("its database stopped")
+        stack.calls("rds", "start_db_instance", DATABASE)
+        ecs.unreadable = True
+        story.up("the diagnosis breaks")
+        ecs.unreadable = False
         ecs.breaks, ecs.hangs = False, True
         story.interrupted("interrupted", imageRevision="2")
         story.do("preview", "preview")
@@ -130,11 +137,19 @@ RED = [
     "new version fails",
     "still not running",
     "another setting changes",
+    "its database stopped",
     "limit",
     "without credentials",
     "without network",
 ]
-GREEN = ["after a retry", "new version runs", "preview", "stage 1", "destroy"]
+GREEN = [
+    "after a retry",
+    "new version runs",
+    "the diagnosis breaks",
+    "preview",
+    "stage 1",
+    "destroy",
+]
 
 
 def test_red_and_green_are_as_the_wanted_revision_runs_or_not(story):
@@ -224,6 +239,7 @@ def test_an_interrupt_leaves_nothing_half_done(story):
     assert "update canceled" in seen.said
     assert seen.looks >= 1
     assert seen.outputs.keys() >= STAGE_2_OUTPUTS
+    assert "\n  - " not in seen.said.partition("\nOutputs:")[2], "outputs were taken back"
     assert "~" not in story["limit"].said.partition("Resources:")[2]
 
 
@@ -232,6 +248,22 @@ def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
     seen = story[name]
     assert seen.looks == 0
     assert seen.seconds < 300, "the roll-out that hangs would have held it for 15 minutes"
+
+
+def test_a_cause_behind_healthy_targets_is_red_too(story):
+    error = story["its database stopped"].error
+    assert error.startswith(
+        "careapp-poc:2 runs and its targets are healthy, but the app cannot do its work\n"
+    )
+    assert "1. [cause] The database is stopped" in error
+
+
+def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story):
+    said = story["the diagnosis breaks"].said
+    assert (
+        "The diagnosis itself failed (KeyError: 'desiredStatus'); try `./careapp doctor`." in said
+    )
+    assert "careapp-poc:2 runs: 1 of 1 tasks" in said
 
 
 def test_a_good_roll_out_is_told_in_a_line(story):

@@ -9,20 +9,15 @@ from ipaddress import IPv4Network
 from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
+from ops.snapshot.entrance import Balancer, Check, Listener, Rule, Target, TargetGroup
 from ops.snapshot.records import (
-    Balancer,
-    Check,
     Container,
     ContainerHealth,
     Definition,
     Deployment,
     Event,
-    Listener,
     Part,
-    Rule,
     Service,
-    Target,
-    TargetGroup,
     Task,
 )
 from ops.snapshot.surroundings import (

@@ -8,7 +8,7 @@ import pytest
 from ops import stack as stacks
 from ops.names import StackNames
 from ops.snapshot import gather, others
-from ops.snapshot.records import Listener, Rule
+from ops.snapshot.entrance import Listener, Rule
 from ops.snapshot.stores import secret_arn, secret_key
 from ops.stack import StackError
 

@@ -120,6 +120,16 @@ def test_a_deregistered_revision_is_registered_anew():
     )
 
 
+def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
+    assert words.running_but_ill(WANTED, "THE DIAGNOSIS\n", "en") == (
+        "careapp-poc:7 runs and its targets are healthy, but the app cannot do its work\n"
+        "\n"
+        "THE DIAGNOSIS\n"
+        "\n"
+        "What was changed is recorded. Each `pulumi up` is red until the cause is removed."
+    )
+
+
 def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
     assert words.unconfirmed(WANTED, "No credentials. Log in.", "en") == (
         "nobody knows whether careapp-poc:7 runs: AWS could not be asked how its roll-out goes\n"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rehearsal.control import hooks
 
 Params = dict[str, Any]
+REGION = "ap-northeast-1"
 ADDRESS = "10.0.64.10"
 
 
@@ -20,6 +21,8 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
+        self.unreadable = False
+        """Whether DescribeTasks lacks what every answer of ECS has, as a doctor's bug would have it."""
         self.asked: list[str] = []
         """The reads that a roll-out gate makes."""
         self._good: dict[str, str] = {}
@@ -50,24 +53,19 @@ class ScriptedEcs:
         service.pending_count = 0
         service.events = [EVENT | {"createdAt": datetime.now(UTC)}]
 
-    def list_tasks(self, _params: Params) -> Params:
+    def list_tasks(self, params: Params) -> Params:
         self.asked.append("ListTasks")
-        return {"taskArns": [f"arn:task/{name}" for name in self._running()]}
+        if params.get("desiredStatus") == "STOPPED":
+            return {"taskArns": []}
+        return {
+            "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
+        }
 
     def describe_tasks(self, _params: Params) -> Params:
-        return {
-            "tasks": [
-                {
-                    "taskArn": f"arn:task/{name}",
-                    "taskDefinitionArn": service.deployments[0]["taskDefinition"],
-                    "lastStatus": "RUNNING",
-                    "attachments": [
-                        {"details": [{"name": "privateIPv4Address", "value": ADDRESS}]}
-                    ],
-                }
-                for name, service in self._running().items()
-            ]
-        }
+        tasks = [_task(name, service) for name, service in self._running().items()]
+        if self.unreadable:
+            tasks = [{k: v for k, v in task.items() if k != "desiredStatus"} for task in tasks]
+        return {"tasks": tasks}
 
     def target_health(self, _params: Params) -> Params:
         target = {"Target": {"Id": ADDRESS, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
@@ -84,6 +82,24 @@ class ScriptedEcs:
     def _service(self, name: str) -> Any:
         [found] = [each for each in hooks.backend("ecs").services.values() if each.name == name]
         return found
+
+
+def _task(name: str, service: Any) -> Params:
+    """A task that has run for two minutes, as DescribeTasks shows it."""
+    started = datetime.now(UTC) - timedelta(minutes=2)
+    address = {"name": "privateIPv4Address", "value": ADDRESS}
+    return {
+        "taskArn": f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{name}",
+        "taskDefinitionArn": service.deployments[0]["taskDefinition"],
+        "startedBy": service.deployments[0]["id"],
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "createdAt": started,
+        "startedAt": started,
+        "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
+        "containers": [{"name": "app", "lastStatus": "RUNNING", "healthStatus": "HEALTHY"}],
+    }
 
 
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."

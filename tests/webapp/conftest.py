@@ -114,7 +114,7 @@ def vault(opened_vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Vault:
 @pytest.fixture
 def app(
     make_app: MakeApp,
-    postgres: Postgres,  # noqa: ARG001
+    postgres: Postgres,
 ) -> Flask:
     """An app whose database is there and migrated."""
     made = make_app()

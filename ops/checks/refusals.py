@@ -1,0 +1,140 @@
+"""Failed health checks without an answer: another port, another protocol, or too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ops.checks.case import Case
+from ops.checks.loglines import Listening, listening
+from ops.findings import Finding, Fix
+from ops.snapshot.entrance import Check
+from ops.snapshot.records import Task
+from ops.texts import Text, t
+
+ROUND = 30
+"""Seconds to which a proposed grace period is rounded up."""
+
+
+def refusals(case: Case) -> Iterator[Finding]:
+    """Nobody answers on the port: another port, another protocol, or too early."""
+    found = [each for each in case.sick if each.kind == "failed"]
+    container = case.reasons("failed container health checks")
+    if (not found and not container) or case.main is None or case.sick_codes:
+        return
+    evidence = tuple(each.words for each in found) or container
+    for task in (*case.alive, *case.failed):
+        heard = listening(case.lines(task))
+        if heard is not None:
+            yield from _elsewhere(case, heard, evidence)
+            yield from _late(case, task, heard, evidence)
+            return
+    for task in case.failed or case.alive:
+        yield _silent(case, task, evidence)
+        return
+
+
+def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service, main, check = case.service, case.main, case.check
+    port = service.port if service else None
+    if service is None or main is None or port is None or check is None:
+        return
+    asked = int(check.port) if check.port.isdigit() else port
+    if heard.port != asked:
+        yield Finding(
+            id="port-mismatch",
+            kind="cause",
+            rank=60,
+            title=t(
+                "The app listens on port {heard}, and is asked on port {asked}",
+                heard=heard.port,
+                asked=asked,
+            ),
+            why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+            seen=(
+                t("Container port {port}, health check port {check}.", port=port, check=check.port),
+                t("PORT is {value} in {revision}.", value=main.environment.get("PORT", "-"),
+                  revision=main.revision),
+            ),
+            fixes=_ports(case, heard.port, port, check),
+            evidence=(heard.line, *evidence),
+        )  # fmt: skip
+    elif check.protocol != "HTTP":
+        yield Finding(
+            id="health-protocol",
+            kind="cause",
+            rank=60,
+            title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
+            why=t("The app does not understand the question and closes the connection."),
+            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
+            fixes=(case.declared_again(),),
+            evidence=(heard.line, *evidence),
+        )
+
+
+def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
+    stack = case.now.names.stack
+    if check.port.isdigit() and heard == port:
+        command = case.check_changed("--health-check-port traffic-port")
+        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.declared_again())
+    return (
+        Fix(
+            t(
+                "Let the app listen on PORT, which the task definition sets to containerPort, "
+                "and deploy:"
+            ),
+            (f"pulumi up -s {stack}",),
+        ),
+        case.set("containerPort", str(heard), t("Or declare the port that it listens on:")),
+    )
+
+
+def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service = case.service
+    if service is None or task.started is None:
+        return
+    took = (heard.at - task.started).total_seconds()
+    if took > service.grace:
+        yield _slow(case, t("The app listened {took} s after its task's start.", took=round(took)),
+                    took, (heard.line, *evidence))  # fmt: skip
+
+
+def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """The app never said that it listens: it was stopped before, or it does not say so."""
+    end = task.stopping or task.stopped or _last_line(case, task)
+    lived = (end - task.started).total_seconds() if end and task.started else 0.0
+    seen = t("Task {task}: nobody listened within {lived} s.", task=task.short, lived=round(lived))
+    lines = tuple(each.text for each in case.lines(task)[-4:])
+    return _slow(case, seen, lived * 2, (*lines, *evidence))
+
+
+def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> Finding:
+    grace = case.service.grace if case.service else 0
+    longer = int(max(needed * 1.5, grace * 2, ROUND) // ROUND + 1) * ROUND
+    return Finding(
+        id="slow-start",
+        kind="cause",
+        rank=64,
+        title=t("The app starts more slowly than ECS waits"),
+        why=t(
+            "For healthGracePeriod ({grace} s) after its start ECS ignores that a task is ill; "
+            "then it stops it.",
+            grace=grace,
+        ),
+        seen=(seen,),
+        fixes=(
+            case.set(
+                "healthGracePeriod",
+                str(longer),
+                t("Wait longer after the start:"),
+                f"{case.again} --health-check-grace-period-seconds {longer}",
+            ),
+            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
+        ),
+        evidence=evidence,
+    )
+
+
+def _last_line(case: Case, task: Task) -> datetime | None:
+    lines = case.lines(task)
+    return lines[-1].at if lines else None
