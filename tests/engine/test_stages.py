@@ -55,7 +55,7 @@ def test_a_new_app_version_replaces_the_task_definition_and_updates_the_service_
         "create-replacement aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
         "delete-replaced aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
         "replace aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
-        "update aws:ecs/service:Service careapp-poc",
+        "update aws:ecs/service:Service careapp-poc-service",
         "update docker:index/image:Image careapp-poc-app",
     ]
 

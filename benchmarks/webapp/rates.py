@@ -1,0 +1,122 @@
+"""Request rates of the app against a bare WSGI app on the same server, and the app's tail latency.
+
+python -m benchmarks.webapp.rates [--rounds N] [--seconds S] [--connections C] [--kinds laned,gthread,...]
+
+The app and the bare app take turns in short rounds, so that other work on the machine disturbs
+both alike; a ratio is the median of the rounds' ratios. The same is said in CPU time for each
+request, which does not depend on how many CPUs were free. Needs wrk.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import statistics
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.webapp.load import steady
+from benchmarks.webapp.stage import Running, Stage, app_command, serving, stage, wait_for
+
+GUNICORN = [sys.executable, "-m", "gunicorn"]
+QUIET = ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
+KINDS = {
+    "laned": ["--worker-class", "webapp.server.LanedWorker", "--threads", "8"],
+    "gthread": ["--worker-class", "gthread", "--threads", "8"],
+    "sync": ["--worker-class", "sync", "--threads", "1"],
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one round measured: requests a second, and microseconds of CPU for each."""
+
+    rate: float
+    cpu: float
+
+
+def sample(server: Running, path: str, seconds: int, connections: int) -> Sample:
+    """One round with wrk, which keeps its connections open. Raises if a request failed."""
+    before = server.cpu_seconds()
+    url = f"http://127.0.0.1:{server.port}{path}"
+    said = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "Non-2xx" in said:
+        raise RuntimeError(said)
+    requests = int(re.findall(r"(\d+) requests in", said)[0])
+    rate = float(re.findall(r"Requests/sec:\s+([0-9.]+)", said)[0])
+    return Sample(rate, (server.cpu_seconds() - before) / requests * 1e6)
+
+
+def servers(kind: str, scene: Stage, stack: ExitStack) -> tuple[Running, Running]:
+    """The app and the bare app on the same kind of server."""
+    options = KINDS[kind]
+    app = stack.enter_context(serving(app_command(*options), scene.variables, scene.folder))
+    bare_command = [*GUNICORN, *options, *QUIET, "--bind", "127.0.0.1:{port}"]
+    bare = stack.enter_context(
+        serving([*bare_command, "benchmarks.webapp.bare:app"], scene.variables, scene.folder)
+    )
+    for server in (app, bare):
+        wait_for(server, "/")
+    return app, bare
+
+
+def compare(kind: str, scene: Stage, given: argparse.Namespace) -> dict[str, object]:
+    """All numbers of one kind of server."""
+    with ExitStack() as stack:
+        app, bare = servers(kind, scene, stack)
+        rounds = [
+            {
+                "bare": sample(bare, "/", given.seconds, given.connections),
+                "/health": sample(app, "/health", given.seconds, given.connections),
+                "/": sample(app, "/", given.seconds, given.connections),
+            }
+            for _ in range(given.rounds)
+        ]
+        peak = max(one["/"].rate for one in rounds)
+        tail = asyncio.run(steady(app.port, "/", peak / 2, 10))
+        health = asyncio.run(steady(app.port, "/health", 200, 5))
+        memory = {name: round(mb, 1) for name, mb in app.memory().items()}
+    return {
+        "rate": {name: median([one[name].rate for one in rounds]) for name in rounds[0]},
+        "cpu_us": {name: median([one[name].cpu for one in rounds]) for name in rounds[0]},
+        "rate_ratio": {
+            name: median([one[name].rate / one["bare"].rate for one in rounds], 2)
+            for name in ("/health", "/")
+        },
+        "cpu_ratio": {
+            name: median([one["bare"].cpu / one[name].cpu for one in rounds], 2)
+            for name in ("/health", "/")
+        },
+        "p99_ms_at_half_peak": round(tail.quantile(0.99) * 1000, 1),
+        "health_p99_ms_at_200_a_second": round(health.quantile(0.99) * 1000, 1),
+        "failed": tail.failed + health.failed,
+        "memory_mb": memory,
+    }
+
+
+def median(values: list[float], digits: int = 0) -> float:
+    """The median, rounded."""
+    return round(statistics.median(values), digits)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    given = parser.parse_args()
+    with stage() as scene:
+        found = {kind: compare(kind, scene, given) for kind in given.kinds.split(",")}
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
