@@ -26,12 +26,12 @@ def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(parts.items()):
         _add(digest, b"part", name.encode(), value.encode())
-    for path in sorted(_left(folder)):
+    for path in sorted(sent_files(folder)):
         _add(digest, *_described(folder, path))
     return digest.hexdigest()[:LENGTH]
 
 
-def _left(folder: Path) -> Iterator[str]:
+def sent_files(folder: Path) -> Iterator[str]:
     """Paths of files and links, relative to the folder, that Docker would send to its builder."""
     ignore = folder / ".dockerignore"
     lines = ignore.read_text().splitlines() if ignore.is_file() else []

@@ -86,7 +86,7 @@ async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
-    if ill := await asyncio.to_thread(causes, pulumi.get_stack(), session, log):
+    if ill := await causes(pulumi.get_stack(), session, log):
         raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 
 
@@ -106,18 +106,18 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
 
 
-def causes(stack: str, session: Session, log: Log) -> str:
+async def causes(stack: str, session: Session, log: Log) -> str:
     """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
 
     The health check must not ask the database, so a database that the app cannot reach shows here.
     That the revision runs has been seen: a doctor that breaks is told, but does not unsay it.
     """
     try:
-        found = _diagnosed(stack, session)
+        found = await asyncio.to_thread(_diagnosed, stack, session)
     except Exception as mistake:
         log.lasting(_undiagnosed(mistake))
         return ""
-    ill = any(each.kind == "cause" for each in found.findings)
+    ill = [each for each in found.causes if each.id.startswith(BEHIND_HEALTH)]
     return found.as_text(log.lang) if ill else ""
 
 

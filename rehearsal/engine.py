@@ -15,6 +15,7 @@ from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_release import RELEASES, download, machine
 from rehearsal.engine_run import terminations_raise
+from rehearsal.paths import cache
 
 WAY_OUT = (
     "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
@@ -45,14 +46,7 @@ def find_or_get(
 
 def cached_cli(environ: Mapping[str, str]) -> Path:
     """Where the engine is kept for this user, version and kind of machine, there or not."""
-    return _cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
-
-
-def _cache(environ: Mapping[str, str]) -> Path:
-    # The XDG base directory specification: a relative path is to be ignored.
-    named = Path(environ.get("XDG_CACHE_HOME", ""))
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-    return (named if named.is_absolute() else home / ".cache") / "careapp"
+    return cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
 
 
 @dataclass
@@ -71,7 +65,7 @@ class _Search:
         try:
             cli = self._fetched()
         except OSError as problem:
-            self.closed.append(f"cache: {_cache(self.environ)} cannot be used: {problem}")
+            self.closed.append(f"cache: {cache(self.environ)} cannot be used: {problem}")
         if cli:
             return cli
         roads = "\n".join(f"  - {reason}" for reason in self.closed)
@@ -118,9 +112,9 @@ class _Search:
             raise
 
     def _fetched(self) -> Path | None:
-        cache = _cache(self.environ)
-        cache.mkdir(parents=True, exist_ok=True)
-        with terminations_raise(), _alone(cache, self.progress):
+        folder = cache(self.environ)
+        folder.mkdir(parents=True, exist_ok=True)
+        with terminations_raise(), _alone(folder, self.progress):
             if cached_cli(self.environ).exists() and (cli := self._try("cache", self._cached)):
                 return cli
             return self._try("release archive", self._downloaded, tell=True) or self._try(
@@ -128,12 +122,12 @@ class _Search:
             )
 
     def _downloaded(self) -> Path:
-        with _scratch(_cache(self.environ)) as folder:
+        with _scratch(cache(self.environ)) as folder:
             return self._keep(download(recipe_version(), folder, self.progress, self.releases))
 
     def _built(self) -> Path:
         self.progress.say(f"building Pulumi {recipe_version()} from its source: {EXPECT}")
-        with _scratch(_cache(self.environ)) as folder:
+        with _scratch(cache(self.environ)) as folder:
             return self._keep(build(folder, self.progress, self.environ))
 
     def _keep(self, cli: Path) -> Path:
@@ -145,9 +139,9 @@ class _Search:
 
 
 @contextmanager
-def _alone(cache: Path, progress: Progress) -> Iterator[None]:
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     """One process at a time fetches or builds; the lock goes with the process, however it ends."""
-    with (cache / "engine.lock").open("w") as lock:
+    with (folder / "engine.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -157,11 +151,11 @@ def _alone(cache: Path, progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(cache: Path) -> Iterator[Path]:
+def _scratch(within: Path) -> Iterator[Path]:
     """A folder that is gone afterwards, and with it what a killed process left behind."""
-    for left in cache.glob("scratch-*"):
+    for left in within.glob("scratch-*"):
         _remove(left)
-    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=cache))
+    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=within))
     try:
         yield folder
     finally:

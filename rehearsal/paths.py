@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def home() -> Home:
     return Home(Path(chosen).resolve() if chosen else ROOT / ".rehearsal")
 
 
-def cache() -> Path:
+def cache(environ: Mapping[str, str] = os.environ) -> Path:
     """The user's cache folder for what is downloaded or built once."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "careapp"
+    # The XDG base directory specification: a relative path is to be ignored.
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    user = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return (named if named.is_absolute() else user / ".cache") / "careapp"

@@ -176,16 +176,31 @@ class Case:
             return ()
         return (Fix(t("Then let ECS try again:"), (self.again,)),)
 
+    def mended(self) -> tuple[Fix, ...]:
+        """For what only the past tells: it may be in order by now, and ECS does not try again by itself."""
+        if not self.given_up or any(each.state == "unhealthy" for each in self.targets):
+            return ()
+        text = t(
+            "If that was mended since the last try ({time}), let ECS try again:", time=self.last
+        )
+        return (Fix(text, (self.again,)),)
+
+    @property
+    def last(self) -> str:
+        """When the last task of the wanted revision ended."""
+        ends = [each.stopped or each.stopping for each in self.failed]
+        return f"{max(each for each in ends if each):%H:%M:%S}" if any(ends) else "-"
+
     def set(self, key: str, value: str, text: Text, at_once: str = "") -> Fix:
         """Change a setting; where the stack file says so already, AWS has drifted from it.
 
         ``at_once`` is for a setting that makes no new task definition: the command that changes it on
-        AWS. When ECS has given up, only that and another try let the next `pulumi up` end green.
+        AWS. Where tasks have failed, ECS may give up any moment; only another try starts counting anew.
         """
         stack = self.now.names.stack
         drifted = self.now.declared.get(key) == value
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        if at_once and self.given_up:
+        if at_once and (self.given_up or self.failed):
             commands += [at_once] if self.again in at_once else [at_once, self.again]
         commands.append(f"pulumi up --refresh -s {stack}" if drifted else f"pulumi up -s {stack}")
         return Fix(text, tuple(commands))

@@ -98,7 +98,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         else t("The app ends right after its start"),
         why=cause.known.why if cause else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
-        fixes=_fixes(case, cause),
+        fixes=(*_fixes(case, cause), *case.mended()),
         evidence=_last(case, task) or (task.reason,),
     )
 

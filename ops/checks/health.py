@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ops.checks.case import Case
 from ops.checks.databases import away
 from ops.checks.hops import task_to_database
-from ops.checks.loglines import slowest
+from ops.checks.loglines import asked_path, slowest
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
 from ops.texts import Text, t
@@ -25,6 +25,12 @@ def codes(case: Case) -> Iterator[Finding]:
         code=code,
         matcher=case.check.matcher,
     )
+    asked = asked_path(
+        (each for task in (*case.alive, *case.failed) for each in case.lines(task)), code
+    )
+    if asked and asked != path and case.mended():
+        yield _before(case, asked, path, code)
+        return
     title, why, fixes, rank, name = _answered(case, case.check, code)
     yield Finding(
         id=name,
@@ -33,8 +39,28 @@ def codes(case: Case) -> Iterator[Finding]:
         title=title,
         why=why,
         seen=(seen, *_database(case, code)),
-        fixes=fixes,
+        fixes=(*fixes, *case.mended()),
         evidence=tuple(each.words for each in found),
+    )
+
+
+def _before(case: Case, asked: str, path: str, code: int) -> Finding:
+    """The check was changed after the last try."""
+    return Finding(
+        id="health-path-mended",
+        kind="cause",
+        rank=62,
+        title=t("The health check was changed, and ECS has not tried again since"),
+        why=t("ECS has given up, and starts no task by itself any more."),
+        seen=(
+            t(
+                "The last try failed with {code} on {asked}; the health check asks for {path} now.",
+                code=code,
+                asked=asked,
+                path=path,
+            ),
+        ),
+        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
     )
 
 
@@ -146,7 +172,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
             limit=check.timeout,
         ),
         seen=tuple(seen),
-        fixes=_patience(case, check, measured),
+        fixes=(*_patience(case, check, measured), *case.mended()),
         evidence=tuple(each.words for each in found),
     )
 

@@ -85,3 +85,19 @@ def slowest(lines: Iterable[Line], path: str) -> float | None:
         and "duration_ms" in fields
     ]
     return max(times, default=None)
+
+
+REQUEST = re.compile(r'"(?:GET|HEAD) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b')
+"""A request in the common log format, as gunicorn writes it."""
+
+
+def asked_path(lines: Iterable[Line], status: int) -> str | None:
+    """The path of the last request that the app says it answered with this status."""
+    found = None
+    for text in (each.text for each in lines):
+        fields, match = parsed(text), REQUEST.search(text)
+        if fields.get("status") == str(status) and "path" in fields:
+            found = fields["path"]
+        elif match and match["status"] == str(status):
+            found = match["path"]
+    return found

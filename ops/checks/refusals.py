@@ -130,6 +130,7 @@ def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> F
                 f"{case.again} --health-check-grace-period-seconds {longer}",
             ),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
+            *case.mended(),
         ),
         evidence=evidence,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from infra.context import _left as sent_files
+from infra.context import sent_files
 from rehearsal.building.dockerfile import Copy, DockerfileError
 
 

@@ -121,6 +121,16 @@ SITUATIONS = {
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
     ),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),
+    "health-path-mended": a.failing(
+        a.ended(ILL, code=0),
+        service=a.service(
+            running=0,
+            deployments=(a.deployment(rollout="FAILED", running=0),),
+            events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
+                            "(reason Health checks failed with these codes: [404])."),),
+        ),
+        logs=a.logs(b=['{"path": "/helth", "status": 404}']),
+    ),
     "health-redirects": a.sick("Health checks failed with these codes: [301]"),
     "health-path-missing": a.sick(
         "Health checks failed with these codes: [404]", group=a.target_group(path="/helth")
@@ -324,6 +334,37 @@ def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
         "aws ecs update-service --cluster careapp-poc-cluster --service careapp-poc-service "
         "--task-definition careapp-poc:7 --force-new-deployment",
         "pulumi up -s poc",
+    )
+
+
+def given_up(*lines):
+    """A stack that ECS has given up after a 404, and in which /health is asked for by now."""
+    failed = a.deployment(rollout="FAILED", running=0)
+    message = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason "
+               "Health checks failed with these codes: [404]).")  # fmt: skip
+    running = a.service(running=0, deployments=(failed,), events=(a.event(message),))
+    return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"message": "request", "path": "/helth", "status": 404}',
+     '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'],
+)  # fmt: skip
+def test_a_health_check_that_was_mended_since_the_last_try_only_needs_another(line):
+    found = findings(given_up(line))[0]
+    assert (found.id, str(found.seen[0])) == (
+        "health-path-mended",
+        "The last try failed with 404 on /helth; the health check asks for /health now.",
+    )
+    assert found.fixes[0].commands[0].endswith("--force-new-deployment")
+
+
+def test_what_only_the_past_tells_may_be_mended_by_now():
+    found = findings(given_up("nothing"))[0]
+    assert (found.id, str(found.fixes[-1].text)) == (
+        "health-path-missing",
+        "If that was mended since the last try (11:58:20), let ECS try again:",
     )
 
 
