@@ -60,12 +60,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.globals.update(
         texts=TEXTS, zones=ZONES, static_url=files.url, version=settings.version
     )
-    pages = Pages(database, Visits(database), background.task)
+    pages = Pages(database, Visits(database), background.task, app.jinja_env)
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(files.blueprint())
     errors.register(app)
+    front = Front(app.wsgi_app, pages.page)
     # One hop: the load balancer. What a client wrote into these headers itself comes before.
-    proxied = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
-    app.wsgi_app = Front(proxied)  # type: ignore[method-assign]  # as Flask's docs do
+    app.wsgi_app = ProxyFix(front, x_for=1, x_proto=1)  # type: ignore[method-assign]
     background.start()
     return app

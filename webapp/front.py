@@ -1,4 +1,4 @@
-"""The WSGI layer in front of Flask: answers /health by itself and logs every request."""
+"""The WSGI layer in front of Flask: answers what is asked most, and logs every request."""
 
 import logging
 import random
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HEALTH = "/health"
 HEALTHY = b'{"status":"healthy"}'
 HEALTH_HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(HEALTHY)))]
+PAGE_HEADERS = [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
 SECURITY_HEADERS = [
     (
         "Content-Security-Policy",
@@ -35,14 +36,17 @@ log = logging.getLogger(__name__)
 
 
 class Front:
-    """Wraps the app, gives its answers the security headers, and logs them.
+    """Wraps Flask's app: answers the two hot paths, adds the security headers, and logs.
 
-    The load balancer's health check needs nothing but this class: so /health is right and quick
-    whatever happens to the database, the templates or Flask.
+    The load balancer's health check needs nothing but this class, so /health is right and quick
+    whatever happens to the database, the templates or Flask. The page is asked of `home` here,
+    because the way through Flask takes longer than the page itself; what is not a plain page,
+    such as the one that says that the database is away, is Flask's.
     """
 
-    def __init__(self, app: "WSGIApplication") -> None:
+    def __init__(self, app: "WSGIApplication", home: Callable[["WSGIEnvironment"], bytes | None]):
         self._app = app
+        self._home = home
         self._verbose = log.isEnabledFor(logging.DEBUG)
 
     def __call__(
@@ -69,17 +73,28 @@ class Front:
             status = line
             headers += SECURITY_HEADERS
             headers.append(("X-Request-ID", identity))
-            # ProxyFix has put there what the load balancer says.
             if environ["wsgi.url_scheme"] == "https":
                 headers.append(HSTS)
             return start_response(line, headers, *rest)
 
         try:
-            return self._app(environ, start)
+            return self._answer(environ, start)
         finally:
             request_id.reset(token)
             if self._verbose or environ["PATH_INFO"] not in HEALTH_PATHS:
                 _log_request(environ, status, began)
+
+    def _answer(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        plain = environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "GET"
+        if plain and not environ.get("CONTENT_LENGTH"):
+            try:
+                page = self._home(environ)
+            except Exception:
+                page = None  # Flask does it again, and reports what is wrong
+            if page is not None:
+                start("200 OK", [*PAGE_HEADERS, ("Content-Length", str(len(page)))])
+                return [page]
+        return self._app(environ, start)
 
 
 def _log_request(environ: "WSGIEnvironment", status: str, began: float) -> None:

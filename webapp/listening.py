@@ -1,5 +1,6 @@
 """Closing a listening socket without resetting a connection that is being made."""
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -38,4 +39,6 @@ def stop_new_handshakes(listener: socket.socket) -> bool:
 
 def allow_new_handshakes(listener: socket.socket) -> None:
     """Undo it: the socket may be shared with a process that goes on listening."""
-    listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    # Workers that end together share the socket, and the first of them has undone it for all.
+    with contextlib.suppress(FileNotFoundError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)

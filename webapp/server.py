@@ -33,7 +33,9 @@ class LanedWorker(gthread.ThreadWorker):  # type: ignore[misc]
     """
 
     def init_process(self) -> None:
-        self.health_lane = ThreadPoolExecutor(2, "health")
+        # As many as for pages: with fewer, each request means waking a thread (measured: half the
+        # rate with two).
+        self.health_lane = ThreadPoolExecutor(self.cfg.threads, "health")
         self.probe_lane = ThreadPoolExecutor(1, "health-db")
         super().init_process()
 

@@ -14,6 +14,7 @@ from ops.checks import (
     health,
     hops,
     inputs,
+    numbers,
     outbound,
     planning,
     refusals,
@@ -61,9 +62,9 @@ CHECKS: tuple[CheckOf, ...] = (
     refusals.refusals,
     rollouts.rolled_back,
     rollouts.going_on,
-    rollouts.deaths,
-    rollouts.ill,
-    rollouts.short,
+    numbers.deaths,
+    numbers.ill,
+    numbers.short,
 )
 
 START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|log-group-.*|image-.*"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
 from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
@@ -18,16 +19,6 @@ ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task s
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
 )
-CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
-
-
-@dataclass(frozen=True)
-class Sick:
-    """A failed health check of the load balancer, in AWS's words. ``codes`` are HTTP statuses."""
-
-    kind: str
-    codes: tuple[int, ...]
-    words: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ class Case:
             return ()
         mine = {each.address for each in self.mine}
         found = [
-            _sick(each.description or each.reason, f"{each.address}:{each.port} {each.state}: ")
+            sick_of(each.description or each.reason, f"{each.address}:{each.port} {each.state}: ")
             for each in self.targets
             if each.state == "unhealthy" and each.address in mine
         ]
@@ -125,10 +116,13 @@ class Case:
 
     def _reported(self) -> Iterator[Sick]:
         mine = {each.id for each in self.mine}
+        primary = self.primary
+        # ECS forgets stopped tasks after an hour; its events tell of them for longer.
+        since = primary.created if primary and not mine and not self.replaced else None
         for event in self.service.events if self.service else ():
             match = UNHEALTHY.search(event.message)
-            if match and match["task"] in mine:
-                yield _sick(match["why"], f"{event.at:%H:%M:%S} task {match['task'][:8]}: ")
+            if match and (match["task"] in mine or (since and event.at >= since)):
+                yield sick_of(match["why"], f"{event.at:%H:%M:%S} task {match['task'][:8]}: ")
 
     def lines(self, task: Task) -> tuple[Line, ...]:
         """A task's log lines that were read."""
@@ -216,11 +210,3 @@ class Case:
             t("Or let Pulumi put back what the program declares:"),
             (f"pulumi up --refresh -s {self.now.names.stack}",),
         )
-
-
-def _sick(words: str, where: str) -> Sick:
-    codes = CODES.search(words)
-    if codes:
-        numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
-        return Sick("codes", numbers, where + words)
-    return Sick("timeout" if "timed out" in words.lower() else "failed", (), where + words)

@@ -1,4 +1,4 @@
-"""The service as a whole: scaled to nothing, rolled back, still at it, or short of tasks."""
+"""The service as a whole: scaled to nothing, rolled back, or still at it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             "(three for up to six wanted ones)."
         ),
         seen=(seen,),
-        fixes=(Fix(t("Mend what made the tasks fail, then:")), *case.tried_again()),
+        fixes=(Fix(t("Mend what made the tasks fail, then let ECS try again:"), (case.again,)),),
         evidence=(*dict.fromkeys(each for each in failed if each), *ends[:2]),
     )
 
@@ -128,91 +128,4 @@ def going_on(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
-    )
-
-
-def deaths(case: Case) -> Iterator[Finding]:
-    """Tasks that died in a deployment that stands: it works, and still something is wrong."""
-    if not case.steady or not case.failed:
-        return
-    primary = case.primary
-    after = [
-        each for each in case.failed if primary and each.stopped and each.stopped > primary.updated
-    ]
-    if not after:
-        return
-    yield Finding(
-        id="tasks-die",
-        kind="cause" if len(after) > 1 else "warning",
-        rank=75,
-        title=t("{count} tasks died within the last hour, and were replaced", count=len(after)),
-        why=t("The page was up meanwhile if other tasks ran; whatever ended them may come again."),
-        seen=tuple(
-            t(
-                "Task {task}: {reason}",
-                task=each.short,
-                reason=next((c.reason for c in each.containers if c.reason), each.reason),
-            )
-            for each in after[:3]
-        ),
-        fixes=(
-            Fix(
-                t("See its last lines:"),
-                (f"./careapp logs --previous -s {case.now.names.stack}",),
-            ),
-        ),
-    )
-
-
-def ill(case: Case) -> Iterator[Finding]:
-    """Targets that get no requests, or get them only because all are ill."""
-    bad = [each for each in case.targets if each.state == "unhealthy"]
-    if not bad or case.steady:
-        return
-    yield Finding(
-        id="targets-unhealthy",
-        kind="consequence",
-        rank=90,
-        title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
-        why=t("The load balancer sends requests to them only while no target is healthy."),
-        evidence=tuple(
-            f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
-            for each in bad[:4]
-        ),
-    )
-
-
-def short(case: Case) -> Iterator[Finding]:
-    """Fewer tasks than wanted, where nothing else says why."""
-    service = case.service
-    if service is None or case.steady or case.replaced or service.desired == 0:
-        return
-    if service.status != "ACTIVE":
-        return
-    if case.primary and case.primary.rollout == "IN_PROGRESS" and not case.failed and not case.sick:
-        return
-    words = tuple(dict.fromkeys(each.reason for each in case.failed[:4]))
-    yield Finding(
-        id="too-few-tasks",
-        kind="cause",
-        rank=95,
-        title=t(
-            "{healthy} healthy tasks where {desired} are wanted",
-            healthy=sum(each.state == "healthy" for each in case.targets),
-            desired=service.desired,
-        ),
-        why=t("ECS has said no more about it so far."),
-        seen=(
-            t(
-                "Running {running}, starting {pending}.",
-                running=service.running,
-                pending=service.pending,
-            ),
-        ),
-        fixes=(
-            Fix(
-                t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
-            ),
-        ),
-        evidence=words or tuple(each.message for each in service.events[:4]),
     )

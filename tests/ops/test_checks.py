@@ -368,6 +368,14 @@ def test_what_only_the_past_tells_may_be_mended_by_now():
     )
 
 
+def test_events_still_tell_when_ecs_has_forgotten_the_tasks():
+    forgotten = replace(given_up(), tasks=Part(()))
+    assert findings(forgotten)[0].id == "health-path-missing"
+    earlier = replace(forgotten.service.value.events[0], at=a.at(-700))
+    service = replace(forgotten.service.value, events=(earlier,))
+    assert findings(replace(forgotten, service=Part(service)))[0].id == "roll-out-failed"
+
+
 def test_a_longer_grace_period_is_given_with_the_next_try():
     rolled = a.failing(a.ended(ILL, code=143), rolled_back=True)
     ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."

@@ -13,6 +13,7 @@ from tests.webapp.authority import Authority
 from tests.webapp.conftest import making_apps, variables_for
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
+from webapp.visits import Visits
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -168,6 +169,14 @@ def home(client: FlaskClient) -> str:
     return client.get("/", headers=BROWSER).text
 
 
+def test_a_head_request_has_the_page_s_headers_and_no_body(client: FlaskClient) -> None:
+    asked, got = client.head("/", headers=BROWSER), client.get("/", headers=BROWSER)
+    assert (asked.status_code, asked.data) == (200, b"")
+    varying = {"X-Request-ID", "Content-Length"}
+    headers = [{k: v for k, v in a.headers.items() if k not in varying} for a in (asked, got)]
+    assert headers[0] == headers[1]
+
+
 def test_pages_are_not_kept_and_files_are_kept_for_ever(client: FlaskClient) -> None:
     assert client.get("/").headers["Cache-Control"] == "no-store"
     for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
@@ -236,13 +245,13 @@ def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
 
 
 def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(
-    app: Flask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> Any:
+    def broken(*_: object) -> Any:
         raise RuntimeError("the inside")
 
-    monkeypatch.setitem(app.view_functions, "pages.home", broken)
-    answer = app.test_client().get("/", headers=JSON)
+    monkeypatch.setattr(Visits, "read", broken)
+    answer = client.get("/", headers=JSON)
     assert answer.status_code == 500
     identity = answer.headers["X-Request-ID"]
     assert answer.json == {
