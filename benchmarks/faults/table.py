@@ -20,9 +20,9 @@ from rehearsal.paths import ROOT
 
 HEAD = """# Named faults
 
-What `./careapp rehearse --break NAME` does wrong, and what comes of it. Made by a run of
-`benchmarks/faults/table.py` on {day}; each row is one rehearsal. `pulumi up` was red in every one; the finding is the
-first that `./careapp doctor` tells; the time is AWS's, from the service's first event to its last.
+What `./careapp rehearse --break NAME` does wrong, and what comes of it: one rehearsal a row, of {day};
+`benchmarks/faults/table.py` makes the table again. `pulumi up` was red in every one. The finding is the first that the
+doctor tells, the time is AWS's, from the service's first event to its last.
 
 | fault | the mistake | doctor's first finding | roll-out on AWS |
 |---|---|---|---|
