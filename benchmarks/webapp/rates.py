@@ -23,8 +23,8 @@ from benchmarks.webapp.stage import Running, Stage, app_command, serving, stage,
 GUNICORN = [sys.executable, "-m", "gunicorn"]
 QUIET = ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
 KINDS = {
-    "laned": ["--worker-class", "webapp.server.LanedWorker", "--threads", "8"],
-    "gthread": ["--worker-class", "gthread", "--threads", "8"],
+    "laned": ["--worker-class", "webapp.server.LanedWorker", "--threads", "16"],
+    "gthread": ["--worker-class", "gthread", "--threads", "16"],
     "sync": ["--worker-class", "sync", "--threads", "1"],
 }
 

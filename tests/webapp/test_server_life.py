@@ -61,7 +61,7 @@ def test_every_line_is_json_and_the_first_ones_say_what_started(
         "host": "127.0.0.1",
         "port": server.port,
         "workers": 2,
-        "threads": 8,
+        "threads": 16,
         "db_host": HOST,
         "db_port": postgres.port,
         "db_sslmode": "verify-full",
