@@ -32,6 +32,16 @@ def whole(cloud: Any) -> None:
     cloud.until(ask, 20, "a whole service")
 
 
+def leaving(cloud: Any, address: str) -> Any:
+    """The state of a target that is told to go, once the scheduler has got round to it."""
+    deadline = time.monotonic() + 5
+    while True:
+        (state,) = [t["TargetHealth"] for t in cloud.targets() if t["Target"]["Id"] == address]
+        if state["State"] != "healthy" or time.monotonic() > deadline:
+            return state
+        time.sleep(0.02)
+
+
 def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
     got = json.loads(fetch(f"{running.url()}/env"))["env"]
     said = json.loads(fetch(got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
@@ -147,7 +157,7 @@ def test_a_request_in_flight_is_finished_while_its_target_drains(running: Any) -
     (task,) = running.tasks()
     running.ecs.stop_task(cluster="main", task=task["taskArn"])
     address = task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
-    (state,) = [t["TargetHealth"] for t in running.targets() if t["Target"]["Id"] == address]
+    state = leaving(running, address)
     asking.join(10)
     assert got == ["slow"]
     assert state == {
