@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rehearsal.cloud import Options
@@ -87,6 +89,7 @@ def start(home: Home, options: Options) -> Facts:
     except BaseException:
         child.terminate()
         child.wait(STOP_LIMIT)
+        home.facts.unlink(missing_ok=True)
         raise
 
 
@@ -111,7 +114,7 @@ def stop(home: Home) -> bool:
     deadline = time.monotonic() + STOP_LIMIT
     with Progress().phase("stopping the local cloud"):
         while time.monotonic() < deadline:
-            if not _running(home):
+            if not _running(home) and _gone(found.pid):
                 return True
             time.sleep(0.05)
     raise CloudError(
@@ -164,3 +167,16 @@ def _running(home: Home) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process has ended; one that its parent has not yet taken note of counts as ended."""
+    with contextlib.suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # Somebody else's process, or a system without /proc.
