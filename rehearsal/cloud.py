@@ -20,7 +20,7 @@ from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
 
 log = logging.getLogger("rehearsal.cloud")
-GATE_POLL = "0.5"
+GATE_POLL = "0.1"
 """Seconds of the wall between two looks of the program's roll-out gate; AWS's 3 s would be too few."""
 
 

@@ -63,6 +63,10 @@ class Running:
     port: int
     output: Path
 
+    def url(self, path: str) -> str:
+        """The address of a path."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
     def pids(self) -> list[int]:
         """The main process and its workers."""
         first = self.process.pid
