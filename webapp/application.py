@@ -1,5 +1,6 @@
 """The factory: settings in, a Flask app with its background work out."""
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from webapp.statics import StaticFiles
 from webapp.task import Task
 from webapp.texts import LANGUAGES, TEXTS, ZONES
 from webapp.visits import Visits
+
+log = logging.getLogger(__name__)
 
 MAX_BODY = 16 * 1024  # bytes; no page takes a body
 
@@ -39,6 +42,7 @@ class Background:
         """Write what waits and close the pool."""
         self.migrator.stop()
         self.database.close()
+        log.info("stopped")
 
 
 def create_app(settings: Settings | None = None) -> Flask:

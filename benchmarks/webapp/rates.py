@@ -4,7 +4,8 @@ python -m benchmarks.webapp.rates [--rounds N] [--seconds S] [--connections C] [
 
 The app and the bare app take turns in short rounds, so that other work on the machine disturbs
 both alike; a ratio is the median of the rounds' ratios. The same is said in CPU time for each
-request, which does not depend on how many CPUs were free. Needs wrk.
+request, which does not depend on how many CPUs were free. Needs wrk, and
+for the kind `waitress`, which is not in the list by default, that package on PYTHONPATH.
 """
 
 import argparse
@@ -24,6 +25,8 @@ WRK = ["wrk", "-t1"]
 PACED = str(Path(__file__).with_name("paced.lua"))
 PACED_CONNECTIONS = 64
 GUNICORN = [sys.executable, "-m", "gunicorn"]
+BARE = "benchmarks.webapp.bare:app"
+WAITRESS = [sys.executable, "-m", "waitress", "--listen=127.0.0.1:{port}", "--threads=16"]
 QUIET = ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
 KINDS = {
     "laned": ["--worker-class", "webapp.server.LanedWorker", "--threads", "16"],
@@ -75,11 +78,16 @@ def paced(server: Running, path: str, rate: float) -> dict[str, float]:
 
 def servers(kind: str, scene: Stage, stack: ExitStack) -> tuple[Running, Running]:
     """The app and the bare app on the same kind of server."""
-    options = KINDS[kind]
-    app = stack.enter_context(serving(app_command(*options), scene.variables, scene.folder))
-    bare_command = [*GUNICORN, *options, *QUIET, "--bind", "127.0.0.1:{port}"]
-    bare = stack.enter_context(
-        serving([*bare_command, "benchmarks.webapp.bare:app"], scene.variables, scene.folder)
+    commands = (
+        ([*WAITRESS, "--call", "webapp:create_app"], [*WAITRESS, BARE])
+        if kind == "waitress"
+        else (
+            app_command(*KINDS[kind]),
+            [*GUNICORN, *KINDS[kind], *QUIET, "--bind", "127.0.0.1:{port}", BARE],
+        )
+    )
+    app, bare = (
+        stack.enter_context(serving(command, scene.variables, scene.folder)) for command in commands
     )
     for server in (app, bare):
         wait_for(server, "/")

@@ -15,6 +15,7 @@ from tests.webapp.authority import Authority
 from tests.webapp.postgres import HOST, Postgres, free_port, running
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHONPATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -96,7 +97,7 @@ class Running:
 def serving(command: list[str], variables: dict[str, str], folder: Path) -> Iterator[Running]:
     """A server that was started with `command`, until the block ends."""
     port = free_port()
-    environ = {**variables, "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    environ = {**variables, "PORT": str(port), "PYTHONPATH": PYTHONPATH}
     output = folder / f"{port}.log"
     given = [part.replace("{port}", str(port)) for part in command]
     with output.open("wb") as file:

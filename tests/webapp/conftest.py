@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from tests.webapp.authority import Authority
 from tests.webapp.postgres import HOST, Postgres, running
@@ -133,3 +134,25 @@ def serve(variables: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
             return stack.enter_context(serving(given, tmp_path, wait))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def shared_app(cluster: Postgres, authority: Authority) -> Iterator[Flask]:
+    """One for all tests of a file: none of them may break the database."""
+    cluster.empty()
+    with making_apps(variables_for(cluster, authority)) as make:
+        made = make()
+        eventually(lambda: made.test_client().get("/").status_code == 200, 5, "the page")
+        yield made
+
+
+@pytest.fixture
+def client(shared_app: Flask) -> FlaskClient:
+    return shared_app.test_client()
+
+
+@pytest.fixture
+def texts(cluster: Postgres) -> Iterator[Postgres]:
+    """The server of the shared app; texts that a test changed are put back."""
+    yield cluster
+    cluster.execute("UPDATE greetings SET greeting = 'Hello ECS' WHERE language = 'en'")

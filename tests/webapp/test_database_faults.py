@@ -13,51 +13,21 @@ import psycopg
 import pytest
 from flask import Flask
 
+from tests.webapp.asking import (
+    BACK,
+    CONNECTED,
+    DISCONNECTED,
+    ask,
+    assert_away,
+    comes_back,
+    database_health,
+    hold_connections,
+)
 from tests.webapp.authority import Authority
 from tests.webapp.conftest import MakeApp
 from tests.webapp.postgres import HOST, Postgres, running
 from tests.webapp.waiting import eventually
 from webapp import schema
-from webapp.database import Database
-
-BACK = 5.0  # seconds in which the app must have found back
-TRUTH = 3.0  # seconds in which /health/db must answer
-CONNECTED = (200, '{"status":"healthy","db":"connected"}')
-DISCONNECTED = (500, '{"status":"unhealthy","db":"disconnected"}')
-
-
-def ask(app: Flask, path: str) -> tuple[int, str]:
-    answer = app.test_client().get(path)
-    return answer.status_code, answer.text
-
-
-def database_health(app: Flask) -> tuple[int, str]:
-    """What /health/db says, which it must say in time."""
-    began = time.monotonic()
-    answer = ask(app, "/health/db")
-    assert time.monotonic() - began < TRUTH
-    return answer
-
-
-def comes_back(app: Flask) -> None:
-    eventually(lambda: ask(app, "/")[0] == 200, BACK, "the page")
-    assert database_health(app) == CONNECTED
-
-
-def database_of(app: Flask) -> Database:
-    database: Database = app.extensions["careapp"].database
-    return database
-
-
-def assert_away(app: Flask) -> None:
-    """The database is away, /health does not mind, and the page says so, soon without waiting."""
-    assert database_health(app) == DISCONNECTED
-    status, page = ask(app, "/")
-    assert (status, "The database does not answer at the moment." in page) == (503, True)
-    began = time.monotonic()
-    assert [ask(app, "/")[0] for _ in range(20)] == [503] * 20
-    assert ask(app, "/health") == (200, '{"status":"healthy"}')
-    assert time.monotonic() - began < 1
 
 
 def test_away_at_the_start(make_app: MakeApp, postgres: Postgres) -> None:
@@ -81,6 +51,15 @@ def test_visits_made_while_it_is_away_are_written_later(app: Flask, postgres: Po
     eventually(lambda: postgres.execute(counter)[0][0] >= before + 10, BACK, "the visits")
 
 
+def test_visits_made_just_before_the_end_are_written(app: Flask, postgres: Postgres) -> None:
+    time.sleep(0.8)  # until those of the fixture are written
+    (before,) = postgres.execute("SELECT value FROM counters")[0]
+    for _ in range(7):
+        ask(app, "/")
+    app.extensions["careapp"].stop()
+    assert postgres.execute("SELECT value FROM counters") == [(before + 7,)]
+
+
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_restarted(app: Flask, postgres: Postgres, mode: str) -> None:
     assert ask(app, "/")[0] == 200
@@ -95,14 +74,6 @@ def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres
     postgres.hang_up()
     assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
     assert database_health(app) == CONNECTED
-
-
-def hold_connections(app: Flask, number: int) -> None:
-    """Have the pool open this many connections, and give them back."""
-    pool = database_of(app).pool
-    with ExitStack() as stack:
-        for _ in range(number):
-            stack.enter_context(pool.connection(timeout=3))
 
 
 def test_failed_over_to_another_address_while_the_old_server_is_silent(

@@ -32,13 +32,6 @@ def silent(postgres: Postgres) -> Iterator[None]:
 
 
 @contextmanager
-def stopped(postgres: Postgres) -> Iterator[None]:
-    postgres.stop("immediate")
-    yield
-    postgres.start()
-
-
-@contextmanager
 def locked_out(postgres: Postgres) -> Iterator[None]:
     password = postgres.password
     postgres.set_password("another")
@@ -47,7 +40,7 @@ def locked_out(postgres: Postgres) -> Iterator[None]:
     postgres.set_password(password)
 
 
-@pytest.mark.parametrize("fault", [locked, silent, stopped, locked_out])
+@pytest.mark.parametrize("fault", [locked, silent, locked_out])
 def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(
     serve: Serve, postgres: Postgres, fault: Callable[[Postgres], Iterator[None]]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from tests.webapp.conftest import Serve
@@ -27,6 +29,25 @@ def test_a_server_that_answers_is_healthy(serve: Serve) -> None:
     assert check(PORT=str(server.port), BIND_HOST="127.0.0.1") == (0, "")
     # On all addresses means on loopback too.
     assert check(PORT=str(server.port)) == (0, "")
+
+
+class Broken(BaseHTTPRequestHandler):
+    """A server that answers, but not well."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_answers_with_an_error_is_not() -> None:
+    with HTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        assert check(PORT=str(server.server_port)) == (1, "/health answers 503\n")
+        thread.join()
 
 
 def test_a_port_without_a_server_is_not() -> None:

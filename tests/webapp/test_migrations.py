@@ -76,6 +76,15 @@ def test_one_that_fails_leaves_nothing_and_those_before_it_stay(
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
 
+def test_one_that_cannot_be_entered_in_the_book_is_undone(
+    connect: Callable[[], Any], postgres: Postgres
+) -> None:
+    unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
+    with connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
+        schema.apply(connection, [unbookable])
+    assert tables(postgres) == {"schema_migrations"}
+
+
 def test_one_that_was_changed_later_is_reported_and_not_applied_again(
     connect: Callable[[], Any], postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:

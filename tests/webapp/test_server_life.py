@@ -110,6 +110,7 @@ def test_what_runs_is_finished_what_is_idle_is_closed_and_nothing_stays_behind(
     assert server.wait() == 0
     idle.close()
     assert connections(postgres) == 0
+    assert "stopped" in server.messages()
     written = postgres.execute("SELECT value FROM counters")[0][0]
     assert written >= 4
 
@@ -130,6 +131,15 @@ def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve)
     time.sleep(0.8)
     assert exchange(connection, "/health") == (200, "close")
     connection.close()
+    assert server.wait() == 0
+
+
+def test_who_connects_just_after_the_stop_began_is_answered(serve: Serve) -> None:
+    server = serve()
+    server.terminate()
+    time.sleep(0.1)
+    answer = server.get("/health")
+    assert (answer.status, answer.headers["Connection"]) == (200, "close")
     assert server.wait() == 0
 
 
