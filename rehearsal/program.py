@@ -6,6 +6,7 @@ It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -52,7 +53,13 @@ def main() -> int:
     # ``python -m`` has put the place where it was started first; a program expects its own folder there.
     sys.path[0] = str(folder)
     sys.argv = [wanted.program]
-    return run(wanted)
+    # Importing Pulumi's packages makes a million objects that live until the end: to look through
+    # them for garbage again and again takes 0.2 s, and once more at the exit 0.5 s.
+    gc.set_threshold(100_000)
+    try:
+        return run(wanted)
+    finally:
+        gc.freeze()
 
 
 def run(wanted: Request) -> int:

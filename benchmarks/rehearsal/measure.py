@@ -26,9 +26,7 @@ LIMITS = {
 
 
 def careapp(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", *words], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["./careapp", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done.stdout

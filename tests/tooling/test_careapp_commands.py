@@ -128,6 +128,14 @@ def test_the_tests_run_in_the_projects_folder_without_the_commands_name(ready, c
     assert (code, err, told, folder) == (0, "", ["unit", "--", "-x"], str(ready.tree))
 
 
+def test_compiled_modules_are_kept_inside_the_venv_whatever_the_caller_prefers(ready, call):
+    kept = ready.tree / ".venv" / ".careapp" / "bytecode"
+    shutil.rmtree(kept, ignore_errors=True)
+    assert call("cloud", "status", PYTHONDONTWRITEBYTECODE="1")[0] == 0
+    assert "__init__" in [path.name.split(".")[0] for path in kept.rglob("rehearsal/*.pyc")]
+    assert not [path for path in ready.tree.rglob("__pycache__") if ".venv" not in path.parts]
+
+
 def test_the_exit_code_is_that_of_the_command(call):
     assert call("cloud", "fail")[0] == 7
 
