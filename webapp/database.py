@@ -112,10 +112,12 @@ class Database:
         if self.keeper.away:
             raise DatabaseAway(self._reason())
         try:
-            return self._run(query, parameters, PAGE)
+            rows = self._run(query, parameters, PAGE)
         except DatabaseAway as error:
             self.keeper.lost(str(error))
             raise
+        self.keeper.page_served()
+        return rows
 
     def probe(self) -> bool:
         """Whether the database answers; at most one caller at a time asks it.

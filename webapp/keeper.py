@@ -26,6 +26,7 @@ class Keeper:
         self._host = host
         self._attempt = attempt
         self._chores: list[Callable[[], None]] = []
+        self._page_served = 0.0
         self._away = threading.Event()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -63,6 +64,10 @@ class Keeper:
         if self._away.is_set():
             self._wake.set()
 
+    def page_served(self) -> None:
+        """A page had its answer: the first attempt, if it failed earlier, is out of date."""
+        self._page_served = time.monotonic()
+
     def _run(self) -> None:
         self._try()
         while not self._stopping.is_set():
@@ -80,7 +85,8 @@ class Keeper:
         try:
             self._attempt()
         except DatabaseAway as error:
-            self.lost(str(error))
+            if self._page_served < began:
+                self.lost(str(error))
             self._stopping.wait(max(0.0, RETRY_EVERY - (time.monotonic() - began)))
         except psycopg.Error as error:
             # It answers, and what it answers is for the page to report.

@@ -1,8 +1,12 @@
 """One answer for all who ask at the same time, and never one that is older than the question."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+GATHER = 0.001
+"""Seconds that a run waits for more callers where others ask as well: measured best of 0 to 4 ms."""
 
 T = TypeVar("T")
 
@@ -46,7 +50,10 @@ class Shared(Generic[T]):
         return flight.result  # type: ignore[return-value]  # no error: so there is a result
 
     def _lead(self, flight: _Flight[T], timeout: float) -> None:
-        started = self._running.acquire(timeout=timeout)
+        alone = self._running.acquire(blocking=False)
+        started = alone or self._running.acquire(timeout=timeout)
+        if started and not alone:
+            time.sleep(GATHER)
         with self._joining:
             self._next = None
         try:

@@ -39,7 +39,7 @@ def test_it_greets_from_the_database_and_says_what_answered(
     answer = client.get("/", headers=BROWSER)
     assert answer.status_code == 200
     assert "<h1>Hi &lt;b&gt;</h1>" in answer.text
-    assert "<dt>Version</dt><dd>1.2.3</dd>" in answer.text
+    assert "<dt>Version</dt><dd><code>1.2.3</code></dd>" in answer.text
     assert '<dd class="good">Connected</dd>' in answer.text
 
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from webapp import sharing
 from webapp.sharing import Shared
 
 
@@ -90,3 +91,26 @@ def test_nobody_waits_longer_than_allowed_and_the_work_goes_on_afterwards() -> N
     work.go.release(2)
     thread.join()
     assert (answers, shared.get(5)) == ([1], 2)
+
+
+def test_who_comes_while_a_run_gathers_shares_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "GATHER", 1.0)
+    work = Work()
+    shared = Shared(work)
+    answers: list[object] = []
+    threads = [ask(shared, []), ask(shared, answers)]
+    work.go.release(2)
+    time.sleep(0.1)
+    threads.append(ask(shared, answers))
+    for thread in threads:
+        thread.join()
+    assert (answers, work.runs) == ([2, 2], 2)
+
+
+def test_who_asks_alone_does_not_wait_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "GATHER", 1.0)
+    work = Work()
+    work.go.release()
+    began = time.monotonic()
+    assert Shared(work).get(5) == 1
+    assert time.monotonic() - began < 0.5

@@ -1,0 +1,42 @@
+"""When the gate before the database is closed, and when not."""
+
+import threading
+
+from tests.webapp.waiting import eventually
+from webapp.connection import DatabaseAway
+from webapp.keeper import Keeper
+
+
+class Attempt:
+    """Fails, but not before it is let go."""
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.go = threading.Event()
+
+    def __call__(self) -> None:
+        self.tried += 1
+        assert self.go.wait(5)
+        raise DatabaseAway("the schema is not there yet")
+
+
+def test_a_first_attempt_that_fails_closes_the_gate() -> None:
+    attempt = Attempt()
+    keeper = Keeper("db", attempt)
+    keeper.start()
+    attempt.go.set()
+    eventually(lambda: keeper.away, 2, "the gate is closed")
+    keeper.stop(2)
+
+
+def test_it_does_not_when_a_page_was_served_in_the_meantime() -> None:
+    attempt = Attempt()
+    keeper, ticked = Keeper("db", attempt), threading.Event()
+    keeper.every_tick(ticked.set)
+    keeper.start()
+    eventually(lambda: attempt.tried == 1, 2, "the first attempt")
+    keeper.page_served()
+    attempt.go.set()
+    assert ticked.wait(2)
+    assert (attempt.tried, keeper.away) == (1, False)
+    keeper.stop(2)
