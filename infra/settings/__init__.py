@@ -1,14 +1,12 @@
 """What a stack file may say: read here and nowhere else, and wholly checked before use."""
 
+from infra.settings.database import DatabaseSettings
+from infra.settings.health import HealthSettings
+from infra.settings.image import ImageSettings
+from infra.settings.network import NetworkSettings
 from infra.settings.reader import SettingsError
-from infra.settings.records import (
-    DatabaseSettings,
-    HealthSettings,
-    ImageSettings,
-    NetworkSettings,
-    ServiceSettings,
-    Settings,
-)
+from infra.settings.service import ServiceSettings
+from infra.settings.stack import Settings
 
 __all__ = [
     "DatabaseSettings",

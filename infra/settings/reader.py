@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-from infra.settings.keys import KEYS, Key
+from infra.settings.key import Key
 
 T = TypeVar("T")
 
@@ -61,10 +61,10 @@ class Reader:
             self.problems[parts[0].name] = str(wrong)
             return otherwise
 
-    def finish(self, prefix: str) -> None:
+    def finish(self, prefix: str, keys: Sequence[Key[Any]]) -> None:
         """Raise SettingsError unless all was well, with the stack's name and the keys as well."""
         self._check_prefix(prefix)
-        self._check_unknown_keys()
+        self._check_unknown_keys([key.name for key in keys])
         if not self.problems:
             return
         count = len(self.problems)
@@ -88,8 +88,7 @@ class Reader:
                 "`pulumi stack rename` gives it a shorter name"
             )
 
-    def _check_unknown_keys(self) -> None:
-        known = [key.name for key in KEYS]
+    def _check_unknown_keys(self, known: Sequence[str]) -> None:
         namespace = f"{pulumi.get_project()}:"
         # pulumi.Config cannot list its keys; this is the map that it looks them up in.
         for full in sorted(CONFIG.get()):

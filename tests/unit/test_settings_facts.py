@@ -11,7 +11,7 @@ import pytest
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
 from infra.settings.fargate import MEMORY_BY_CPU
-from infra.settings.keys import LOG_DAYS
+from infra.settings.service import LOG_DAYS
 from infra.settings.zones import ZONE_LETTERS
 
 SCHEMA = "data/schemas/extensions/aws_ecs_taskdefinition/fargate_cpu_memory.json"

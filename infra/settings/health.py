@@ -1,0 +1,79 @@
+"""The health check's keys and record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.settings import rules
+from infra.settings.key import Key
+from infra.settings.reader import Reader
+
+HEALTH_PATH = Key(
+    "healthPath",
+    "/health",
+    rules.pattern(r"/[!-~]{0,1023}", "a path that begins with /, at most 1024 characters"),
+    "path that the load balancer asks",
+)
+HEALTH_MATCHER = Key("healthMatcher", "200", rules.status_codes, "status codes that mean healthy")
+HEALTH_INTERVAL = Key(
+    "healthInterval", "10", rules.integer(5, 300, " seconds"), "seconds between health checks"
+)
+HEALTH_TIMEOUT = Key(
+    "healthTimeout",
+    "5",
+    rules.integer(2, 120, " seconds"),
+    "seconds to wait for an answer; less than `healthInterval`",
+)
+HEALTHY_THRESHOLD = Key(
+    "healthyThreshold", "2", rules.integer(2, 10), "passes that make an unhealthy task healthy"
+)
+UNHEALTHY_THRESHOLD = Key(
+    "unhealthyThreshold", "3", rules.integer(2, 10), "failures that make a task unhealthy"
+)
+HEALTH_GRACE_PERIOD = Key(
+    "healthGracePeriod",
+    "60",
+    rules.integer(0, 7200, " seconds"),
+    "seconds after a task's start in which ECS ignores failed health checks",
+)
+DEREGISTRATION_DELAY = Key(
+    "deregistrationDelay",
+    "15",
+    rules.integer(0, 3600, " seconds"),
+    "seconds that a leaving task may finish its requests",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthSettings:
+    """The load balancer's health check of a task; times are seconds."""
+
+    path: str
+    matcher: str
+    interval: int
+    timeout: int
+    healthy: int
+    unhealthy: int
+    deregistration_delay: int
+
+    @classmethod
+    def load(cls, read: Reader) -> HealthSettings:
+        interval, timeout = read(HEALTH_INTERVAL), read(HEALTH_TIMEOUT)
+
+        def shorter() -> int:
+            if timeout >= interval:
+                raise ValueError(
+                    f"{timeout} is not less than healthInterval {interval}, which ELB refuses; "
+                    "lower one or raise the other"
+                )
+            return timeout
+
+        return cls(
+            path=read(HEALTH_PATH),
+            matcher=read(HEALTH_MATCHER),
+            interval=interval,
+            timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
+            healthy=read(HEALTHY_THRESHOLD),
+            unhealthy=read(UNHEALTHY_THRESHOLD),
+            deregistration_delay=read(DEREGISTRATION_DELAY),
+        )
