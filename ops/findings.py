@@ -13,10 +13,14 @@ KINDS = ("cause", "warning", "consequence", "note")
 
 @dataclass(frozen=True)
 class Fix:
-    """What to do, in words, and the commands that do it."""
+    """What to do, in words, and the commands that do it.
+
+    The first of a finding's fixes mends it, others stand for it; one with ``then`` set comes after.
+    """
 
     text: Text
     commands: tuple[str, ...] = ()
+    then: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rehearsal import commands, console
+from rehearsal import commands, console, course
 from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
 from rehearsal.clock import DEFAULT_SPEED
@@ -78,6 +78,12 @@ def main() -> None:
     metavar="NAME",
     help="Make one mistake after stage 1, as a person would; a wrong NAME lists them all.",
 )
+@click.option(
+    "--mend",
+    is_flag=True,
+    help="With --break: a second `up` must be red, too; then do what the doctor says, and it must "
+    "be green. Exit code 0 when all of that came about.",
+)
 def rehearse(fault: str | None, **how: Any) -> None:
     """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
 
@@ -86,10 +92,14 @@ def rehearse(fault: str | None, **how: Any) -> None:
       ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
       ./careapp rehearse --until stage1       the network, database and balancer only
       ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
+      ./careapp rehearse --break health-path --mend --exit
+                                              and that what the doctor says puts it right
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
-    plan = commands.Plan(fault=FAULTS[fault] if fault else None, **how)
-    sys.exit(commands.rehearse(plan, chosen))
+    if how["mend"] and not fault:
+        raise click.UsageError("--mend mends what --break NAME broke: give both")
+    plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
+    sys.exit(course.rehearse(plan, chosen))
 
 
 @main.command()

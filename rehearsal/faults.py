@@ -37,6 +37,10 @@ class Edit:
             raise FaultError(f"{self.file} has {self.old!r} {text.count(self.old)} times, not once")
         path.write_text(text.replace(self.old, self.new))
 
+    def back(self, source: Path) -> None:
+        """Take the change back. Raises ``FaultError``."""
+        Edit(file=self.file, old=self.new, new=self.old).apply(source)
+
 
 Hand = Callable[[Calls, str], None]
 """What is done by hand in AWS; it is told the stack's name."""
@@ -44,13 +48,17 @@ Hand = Callable[[Calls, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One mistake: its name, what was done wrong, and how."""
+    """One mistake: its name, what was done wrong, and how.
+
+    ``mended_in_code`` marks the mistakes that only an edit of the program or the app mends.
+    """
 
     name: str
     mistake: str
     config: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
     hand: Hand | None = None
+    mended_in_code: bool = False
 
 
 def no_route(calls: Calls, stack: str) -> None:
@@ -105,6 +113,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="port-mismatch",
             mistake="the app listens on another port than the task definition says",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
@@ -143,6 +152,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="secret-key",
             mistake="the task definition names a key that the secret does not have",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -165,6 +175,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="crash-on-start",
             mistake="the app needs a module that is not in its lock file",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="webapp/application.py",
@@ -192,6 +203,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="redirecting-health",
             mistake="/health redirects",
+            mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
         ),
         Fault(
@@ -214,6 +226,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="wrong-architecture",
             mistake="the image is built for ARM64, the task runs on X86_64",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="infra/registry.py",
@@ -225,6 +238,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="no-tls",
             mistake="the app connects to the database without TLS",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -241,6 +255,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="log-group-missing",
             mistake="the task definition names a log group that does not exist",
+            mended_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +14,6 @@ from typing import Any
 from rehearsal.client import Facts
 from rehearsal.engine_progress import spoken
 from rehearsal.faults import Fault
-from rehearsal.paths import ROOT
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
 
@@ -39,6 +36,8 @@ class Report:
     fault: dict[str, str] | None = None
     aws_seconds: int | None = None
     diagnosis: dict[str, Any] | None = None
+    second_up: dict[str, Any] | None = None
+    mend: dict[str, Any] | None = None
     error: str | None = None
 
     def write(self, file: Path) -> None:
@@ -76,7 +75,7 @@ class Rehearsal:
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
             raise RehearsalFailed(f"stage 2 must only add; it did: {'; '.join(touched)}")
-        status = self._wait_for_page()
+        status = self.wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
         self.report.page = {"url": self._url(), "status": status, "seconds_to_healthy": seconds}
 
@@ -90,20 +89,6 @@ class Rehearsal:
         if fault.hand:
             fault.hand(calls, self.stack)
         self.report.fault = {"name": fault.name, "mistake": fault.mistake}
-
-    def diagnose(self) -> None:
-        """Note what ``./careapp doctor`` finds first."""
-        asked = subprocess.run(
-            [sys.executable, "-m", "ops", "doctor", "--json", "--stack", self.stack],
-            cwd=self.pulumi.folder,
-            env={**self.pulumi.environment, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if asked.returncode != 1:
-            raise RehearsalFailed(f"doctor found no cause ({asked.returncode}): {asked.stderr}")
-        self.report.diagnosis = json.loads(asked.stdout)
 
     def on_aws(self, calls: Calls) -> None:
         """Note how long the roll-out took on AWS's clock, by the service's first and last event."""
@@ -128,6 +113,19 @@ class Rehearsal:
             raise RehearsalFailed(f"{left} resources are left after destroy")
         self.pulumi.run("stack", "rm", "--stack", self.stack, "--yes")
 
+    def wait_for_page(self) -> int:
+        """The page's status once it answers 200. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``."""
+        begun = time.monotonic()
+        while True:
+            status, body = get(self._url())
+            if status == 200:
+                return status
+            if time.monotonic() - begun > PAGE_LIMIT:
+                raise RehearsalFailed(
+                    f"the page does not answer 200 after {PAGE_LIMIT:.0f} s; last {status}: {body[:200]}"
+                )
+            time.sleep(0.1)
+
     def _set_ecs(self, value: str) -> None:
         self.pulumi.run("config", "set", "ecsEnabled", value, "--stack", self.stack)
 
@@ -144,18 +142,6 @@ class Rehearsal:
         if not listeners:
             raise RehearsalFailed("no listener was created, so there is no page to look at")
         return str(listeners[0]["url"])
-
-    def _wait_for_page(self) -> int:
-        begun = time.monotonic()
-        while True:
-            status, body = get(self._url())
-            if status == 200:
-                return status
-            if time.monotonic() - begun > PAGE_LIMIT:
-                raise RehearsalFailed(
-                    f"the page does not answer 200 after {PAGE_LIMIT:.0f} s; last {status}: {body[:200]}"
-                )
-            time.sleep(0.1)
 
 
 def get(url: str) -> tuple[int, str]:

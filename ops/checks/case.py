@@ -168,7 +168,12 @@ class Case:
         """Start the roll-out again, where ECS has given up or waits longer and longer."""
         if self.steady or self.service is None or self.main is None:
             return ()
-        return (Fix(t("Then let ECS try again:"), (self.again,)),)
+        return (Fix(t("Then let ECS try again:"), self._tried_again, then=True),)
+
+    @property
+    def _tried_again(self) -> tuple[str, ...]:
+        """The next ``pulumi up`` says whether that has worked."""
+        return (self.again, f"pulumi up -s {self.now.names.stack}")
 
     def mended(self) -> tuple[Fix, ...]:
         """For what only the past tells: it may be in order by now, and ECS does not try again by itself."""
@@ -177,7 +182,7 @@ class Case:
         text = t(
             "If that was mended since the last try ({time}), let ECS try again:", time=self.last
         )
-        return (Fix(text, (self.again,)),)
+        return (Fix(text, self._tried_again),)
 
     @property
     def last(self) -> str:

@@ -130,7 +130,8 @@ def _finding(finding: Finding, lang: str) -> dict[str, Any]:
         "why": finding.why.to(lang),
         "seen": [each.to(lang) for each in finding.seen],
         "fixes": [
-            {"text": each.text.to(lang), "commands": list(each.commands)} for each in finding.fixes
+            {"text": each.text.to(lang), "commands": list(each.commands), "then": each.then}
+            for each in finding.fixes
         ],
         "evidence": list(finding.evidence),
     }

@@ -1,0 +1,151 @@
+"""The course of ``./careapp rehearse``: stage 1, a mistake if one is wanted, stage 2, the page, destroy."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal import client, console, mending
+from rehearsal.commands import Chosen
+from rehearsal.engine import find_or_get
+from rehearsal.engine_run import terminations_raise
+from rehearsal.faults import Fault, FaultError
+from rehearsal.paths import Home, home
+from rehearsal.project import Project, copy_program
+from rehearsal.providers.calls import Calls
+from rehearsal.pulumi import Pulumi, PulumiFailed
+from rehearsal.rehearse import Rehearsal, RehearsalFailed
+
+FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a rehearsal is to do."""
+
+    stack: str
+    leave: bool
+    until: str
+    report: Path | None
+    fault: Fault | None
+    mend: bool
+
+
+@dataclass(frozen=True)
+class Course:
+    """One rehearsal on its way: what is planned, where the program is, and what asks the local cloud."""
+
+    run: Rehearsal
+    plan: Plan
+    source: Path
+    calls: Calls
+
+    def follow(self) -> int:
+        """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
+        try:
+            status = self._up()
+            self._show()
+            if not self.plan.leave:
+                _until_interrupt()
+        except FAILURES as problem:
+            status = self._failed(problem)
+        except KeyboardInterrupt:
+            console.tell("\ninterrupted: destroying")
+            status = 130
+        try:
+            self.run.destroy()
+        except FAILURES as problem:
+            return self._failed(problem)
+        return status
+
+    def _up(self) -> int:
+        self.run.stage1()
+        if self.plan.until == "stage1":
+            return 0
+        if self.plan.fault is None:
+            self.run.stage2()
+            return 0
+        self.run.mistake(self.plan.fault, self.source, self.calls)
+        return self._broken(self.plan.fault)
+
+    def _broken(self, fault: Fault) -> int:
+        """Stage 2 with a fault is red, and stays up so that it can be looked at."""
+        try:
+            self.run.stage2()
+        except FAILURES as problem:
+            console.fail(str(problem))
+            red = str(problem)
+            self.run.on_aws(self.calls)
+            mending.diagnose(self.run)
+        else:
+            raise RehearsalFailed(f"the roll-out is green in spite of the mistake: {fault.mistake}")
+        if self.plan.mend:
+            mending.mend(self.run, fault, self.source)
+            return 0
+        console.say(
+            "The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why."
+        )
+        self.run.report.error = red
+        return 1
+
+    def _failed(self, problem: Exception) -> int:
+        console.fail(str(problem))
+        self.run.report.error = self.run.report.error or str(problem)
+        return 1
+
+    def _show(self) -> None:
+        for stage in self.run.report.stages:
+            console.tell(
+                f"{stage['name']}: {stage['created']} created, {stage['updated']} updated, "
+                f"{stage['replaced']} replaced, {stage['deleted']} deleted, "
+                f"{stage['unchanged']} unchanged in {stage['seconds']} s"
+            )
+        if page := self.run.report.page:
+            console.say(
+                f"{page['url']} answers {page['status']} after {page['seconds_to_healthy']} s"
+            )
+
+
+def rehearse(plan: Plan, chosen: Chosen) -> int:
+    """Both stages, the page, and destroy; 0 when every step did what it must."""
+    place, engine = home(), find_or_get()
+    if client.find(place):
+        raise client.CloudError(
+            f"a local cloud already runs in {place.folder}, and a rehearsal wants one of its own: "
+            "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another folder"
+        )
+    project = _fresh(place, plan)
+    with terminations_raise():
+        try:
+            facts = client.start(place, chosen.options())
+            pulumi = Pulumi(place.project, project.environment(facts, engine))
+            run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
+            calls = Calls(facts.endpoint, facts.options.region)
+            try:
+                return Course(run, plan, project.source, calls).follow()
+            finally:
+                if plan.report:
+                    run.report.write(plan.report)
+        finally:
+            client.stop(place)
+            project.forget()
+
+
+def _fresh(place: Home, plan: Plan) -> Project:
+    """An empty project; with a fault on a copy of the program, which the fault may change."""
+    Project(place).forget()
+    project = Project(place, place.source) if plan.fault else Project(place)
+    if plan.fault:
+        copy_program(place.source)
+    project.prepare()
+    return project
+
+
+def _until_interrupt() -> None:
+    console.tell("Ctrl-C destroys everything again.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.tell("")

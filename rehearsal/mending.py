@@ -1,0 +1,127 @@
+"""After a red roll-out: it stays red, then what the doctor says is done, and it is green."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rehearsal.faults import Fault
+from rehearsal.paths import ROOT
+from rehearsal.pulumi import PulumiFailed
+from rehearsal.rehearse import Rehearsal, RehearsalFailed
+
+HEALTHY, CAUSE_FOUND = 0, 1
+"""Exit codes of ``./careapp doctor``."""
+
+
+def diagnose(run: Rehearsal) -> None:
+    """Note what ``./careapp doctor`` finds. Raises ``RehearsalFailed`` when it finds no cause."""
+    run.report.diagnosis = _doctor(run, CAUSE_FOUND)
+
+
+def mend(run: Rehearsal, fault: Fault, source: Path) -> None:
+    """A second ``up`` must be red, too; then the first finding's fix must make it green.
+
+    Where the fix is one of the program or the app, the mistaken edit is taken back before its
+    commands run. Raises ``RehearsalFailed`` and ``FaultError``.
+    """
+    _still_red(run)
+    fixes = _chosen(run)
+    told = [each["text"] for each in fixes]
+    commands = [command for each in fixes for command in each["commands"]]
+    run.report.mend = {"told": told, "commands": commands, "edited": []}
+    if fault.mended_in_code:
+        for edit in fault.edits:
+            run.say(f"Mend: {edit.file} is put right")
+            edit.back(source)
+            run.report.mend["edited"].append(edit.file)
+    for command in commands:
+        run.say(f"Mend: {command}")
+        _type(run, command)
+    _green(run)
+
+
+def _still_red(run: Rehearsal) -> None:
+    run.say("Once more: pulumi up, with nothing mended")
+    try:
+        run.pulumi.update("up", run.stack)
+    except PulumiFailed as problem:
+        run.report.second_up = {"red": True, "exit_code": problem.status}
+        return
+    raise RehearsalFailed("the second `pulumi up` is green although nothing was mended")
+
+
+def _chosen(run: Rehearsal) -> list[dict[str, Any]]:
+    """The first finding's first fix, and those that follow on it; the rest are other ways."""
+    finding = (run.report.diagnosis or {})["findings"][0]
+    first, *others = finding["fixes"]
+    return [first, *(each for each in others if each["then"])]
+
+
+def _type(run: Rehearsal, command: str) -> None:
+    """Run a command as it is told. A `pulumi up` before the last step may still be red."""
+    words = shlex.split(command)
+    if words[:2] == ["pulumi", "up"]:
+        try:
+            run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
+        except PulumiFailed as problem:
+            run.say(f"red as yet: {str(problem).splitlines()[0]}")
+        return
+    if words[0] == "pulumi":
+        run.pulumi.run(*words[1:])
+        return
+    try:
+        _run(run, words)
+    except FileNotFoundError as problem:
+        raise RehearsalFailed(
+            f"the fix needs {words[0]}, which is not on PATH: `{command}`"
+        ) from problem
+
+
+def _run(run: Rehearsal, words: list[str]) -> None:
+    done = subprocess.run(
+        words,
+        cwd=run.pulumi.folder,
+        env=dict(run.pulumi.environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise RehearsalFailed(f"`{shlex.join(words)}` ended with {done.returncode}: {said}")
+
+
+def _green(run: Rehearsal) -> None:
+    run.say("Once more: pulumi up, which must be green now")
+    try:
+        run.pulumi.update("up", run.stack)
+    except PulumiFailed as problem:
+        raise RehearsalFailed(f"mended as the doctor says, and still red: {problem}") from problem
+    status = run.wait_for_page()
+    _doctor(run, HEALTHY)
+    if run.report.mend is not None:
+        run.report.mend |= {"green": True, "page": status}
+    run.say("Green again, the page answers, and the doctor calls the stack healthy.")
+
+
+def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
+    asked = subprocess.run(
+        [sys.executable, "-m", "ops", "doctor", "--json", "--stack", run.stack],
+        cwd=run.pulumi.folder,
+        env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != expected:
+        raise RehearsalFailed(
+            f"doctor ended with {asked.returncode}, not {expected}: {asked.stdout}{asked.stderr}"
+        )
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
