@@ -46,6 +46,8 @@ class TaskAccess(pulumi.ComponentResource):
             f"{name}-app",
             description="Tasks of the app",
             vpc_id=args.vpc_id,
+            # A rule that somebody has added by hand must not hold up a destroy.
+            revoke_rules_on_delete=True,
             tags={**args.tags, "Name": f"{name}-app"},
             opts=pulumi.ResourceOptions(parent=self),
         ).id

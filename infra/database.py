@@ -53,6 +53,8 @@ class Database(pulumi.ComponentResource):
             f"{name}-database",
             description="The database; tasks are let in one by one",
             vpc_id=args.network.vpc_id,
+            # A rule that somebody has added by hand must not hold up a destroy.
+            revoke_rules_on_delete=True,
             tags={**args.tags, "Name": f"{name}-database"},
             opts=self.child,
         )

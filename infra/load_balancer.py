@@ -73,6 +73,8 @@ class LoadBalancer(pulumi.ComponentResource):
             f"{name}-alb",
             description="The load balancer; open to the internet",
             vpc_id=self.args.network.vpc_id,
+            # A rule that somebody has added by hand must not hold up a destroy.
+            revoke_rules_on_delete=True,
             tags={**self.args.tags, "Name": f"{name}-alb"},
             opts=self.child,
         )

@@ -55,6 +55,8 @@ class TaskRoles(pulumi.ComponentResource):
         role = aws.iam.Role(
             name,
             assume_role_policy=json.dumps(policies.ECS_TASKS),
+            # A policy that somebody has added by hand must not hold up a destroy.
+            force_detach_policies=True,
             tags=dict(self.args.tags),
             opts=self.child,
         )

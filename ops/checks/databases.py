@@ -41,7 +41,7 @@ def status(case: Case) -> Iterator[Finding]:
             title=t("The database is {status}", status=found.status),
             why=t("It takes no connections in this status; every page that needs it fails."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
-            fixes=(_started(case, found),),
+            fixes=(_started(case, found), *case.tried_again()),
             evidence=tuple(f"{each.at:%H:%M:%S} {each.text}" for each in found.events[-3:]),
         )
 

@@ -167,39 +167,3 @@ def subnet_group_zones(params: Params) -> None:
             "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
             "Current AZ coverage is one. Add subnets to cover at least 2 AZs.",
         )
-
-
-@before("rds", "DeleteDBSubnetGroup")
-def subnet_group_unused(params: Params) -> None:
-    name = params["DBSubnetGroupName"].lower()
-    for database in backend("rds").databases.values():
-        if database._db_subnet_group_name == name:
-            raise Refused(
-                "InvalidDBSubnetGroupStateFault",
-                f"Cannot delete the subnet group {name!r} because at least one database instance: "
-                f"{database.db_instance_identifier} is still using it.",
-            )
-
-
-@before("rds", "DeleteDBParameterGroup")
-def parameter_group_unused(params: Params) -> None:
-    name = params["DBParameterGroupName"]
-    for database in backend("rds").databases.values():
-        if getattr(database, "db_parameter_group_name", None) == name:
-            raise Refused(
-                "InvalidDBParameterGroupState",
-                "One or more database instances are still members of this parameter group "
-                f"{name}, so the group cannot be deleted",
-            )
-
-
-@before("ec2", "DeleteSubnet")
-def subnet_unused(params: Params) -> None:
-    subnet = params["SubnetId"]
-    balancers = backend("elbv2").load_balancers.values()
-    gateways = backend("ec2").nat_gateways.values()
-    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
-    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
-    if in_use:
-        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
-        raise Refused("DependencyViolation", words)

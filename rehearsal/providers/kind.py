@@ -77,11 +77,6 @@ class Kind:
     absent: tuple[str, ...] = ()
     ready: tuple[str, str] | None = None
 
-    @property
-    def package_type(self) -> str:
-        """The type's short name: ``Vpc`` of ``aws:ec2/vpc:Vpc``."""
-        return self.token.rpartition(":")[2]
-
 
 def path(expression: str, data: Any) -> Any:
     """What a JMESPath expression finds in an answer of AWS."""

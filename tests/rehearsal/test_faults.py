@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -11,10 +12,12 @@ from rehearsal.faults import FAULTS, Edit, FaultError
 from rehearsal.paths import ROOT
 from rehearsal.project import copy_program
 
-FOUND = {
-    "health-path": "health-path-missing",
-    "task-cannot-reach-db": "task-cannot-reach-database",
-}
+NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
+MENDED = (
+    pytest.param("crash-on-start", "crash-module", id="an edit of the app"),
+    pytest.param("out-of-memory", "out-of-memory", id="a setting"),
+    pytest.param("task-cannot-reach-db", "task-cannot-reach-database", id="aws", marks=NEEDS_AWS),
+)
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
@@ -37,12 +40,47 @@ def test_the_table_in_the_docs_has_every_fault():
     assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(FAULTS)
 
 
-@pytest.mark.parametrize("name", sorted(FOUND))
-def test_a_fault_is_red_and_the_doctor_names_its_cause(careapp, tmp_path, name):
+def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
+    (tmp_path / "file.py").write_text("x = 1\n")
+    edit = Edit(file="file.py", old="x = 1", new="x = 2")
+    edit.apply(tmp_path)
+    assert (tmp_path / "file.py").read_text() == "x = 2\n"
+    edit.back(tmp_path)
+    assert (tmp_path / "file.py").read_text() == "x = 1\n"
+
+
+def test_mending_without_a_mistake_is_refused(careapp):
+    done = careapp.run("rehearse", "--mend")
+    assert done.returncode == 2
+    assert "--mend mends what --break NAME broke" in done.stderr
+
+
+def rehearsed(careapp, tmp_path, *words):
+    """The exit code and the report of a rehearsal."""
     file = tmp_path / "report.json"
     how = ("--exit", "--tasks", "process", "--port", "0", "--json", str(file))
-    done = careapp.run("rehearse", "--break", name, *how)
-    assert done.returncode == 1, done.stdout + done.stderr
-    report = json.loads(file.read_text())
-    assert report["diagnosis"]["findings"][0]["id"] == FOUND[name]
+    done = careapp.run("rehearse", *words, *how)
+    assert file.exists(), done.stdout + done.stderr
+    return done.returncode, json.loads(file.read_text())
+
+
+def test_a_fault_is_red_and_the_doctor_names_its_cause(careapp, tmp_path):
+    code, report = rehearsed(careapp, tmp_path, "--break", "health-path")
+    assert code == 1
+    assert report["diagnosis"]["findings"][0]["id"] == "health-path-missing"
+    assert "stage2 failed" in report["error"]
+    assert report["aws_seconds"] > 60
+    assert report["destroy"]["left"] == 0
+
+
+@pytest.mark.parametrize(("name", "finding"), MENDED)
+def test_it_stays_red_until_what_the_doctor_says_is_done_and_then_is_green(
+    careapp, tmp_path, name, finding
+):
+    code, report = rehearsed(careapp, tmp_path, "--break", name, "--mend")
+    assert code == 0, report.get("error")
+    assert report["diagnosis"]["findings"][0]["id"] == finding
+    assert report["second_up"]["red"]
+    assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
+    assert "error" not in report
     assert report["destroy"]["left"] == 0

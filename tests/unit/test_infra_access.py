@@ -36,6 +36,7 @@ def test_a_task_has_a_security_group_of_its_own(engine, build):
         "careapp-poc-app": {
             "description": "Tasks of the app",
             "vpcId": "vpc-1",
+            "revokeRulesOnDelete": True,
             "tags": {"project": "careapp", "Name": "careapp-poc-app"},
         }
     }

@@ -127,6 +127,7 @@ def test_its_security_group_is_closed_until_somebody_adds_a_rule(engine, build):
         "careapp-poc-database": {
             "description": "The database; tasks are let in one by one",
             "vpcId": "vpc-1",
+            "revokeRulesOnDelete": True,
             "tags": {"project": "careapp", "Name": "careapp-poc-database"},
         }
     }

@@ -65,6 +65,7 @@ def test_its_security_group_lets_http_in_and_nothing_out(engine, build):
         "careapp-poc-alb": {
             "description": "The load balancer; open to the internet",
             "vpcId": "vpc-1",
+            "revokeRulesOnDelete": True,
             "tags": {"project": "careapp", "Name": "careapp-poc-alb"},
         }
     }

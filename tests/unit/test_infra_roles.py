@@ -32,7 +32,11 @@ def test_only_ecs_tasks_may_take_either_role(engine, build):
     made = engine.inputs(ROLE)
     assert set(made) == {"careapp-poc-execution", "careapp-poc-task"}
     for role in made.values():
-        assert role == {"assumeRolePolicy": json.dumps(policies.ECS_TASKS), "tags": TAGS}
+        assert role == {
+            "assumeRolePolicy": json.dumps(policies.ECS_TASKS),
+            "forceDetachPolicies": True,
+            "tags": TAGS,
+        }
     assert policies.ECS_TASKS == {
         "Version": "2012-10-17",
         "Statement": [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from rehearsal.providers.aws.ec2 import arn
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
@@ -45,6 +47,30 @@ def _close(calls: Calls, group: str) -> None:
             calls("ec2", operation, {"GroupId": group, "IpPermissions": found[member]})
 
 
+def _remove_group(subject: Subject) -> None:
+    """As the provider does: what refers to the group goes only where the program says so."""
+    try:
+        subject.call("delete_security_group")
+    except ClientError as problem:
+        revoking = subject.inputs.get("revokeRulesOnDelete")
+        if not revoking or problem.response["Error"]["Code"] != "DependencyViolation":
+            raise
+        _forget(subject.calls, subject.identity)
+        subject.call("delete_security_group")
+
+
+def _forget(calls: Calls, group: str) -> None:
+    """Revoke every rule of any group that refers to ``group``."""
+    for rule in calls("ec2", "describe_security_group_rules", {})["SecurityGroupRules"]:
+        if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group:
+            way = "egress" if rule["IsEgress"] else "ingress"
+            which = {
+                "GroupId": rule["GroupId"],
+                "SecurityGroupRuleIds": [rule["SecurityGroupRuleId"]],
+            }
+            calls("ec2", f"revoke_security_group_{way}", which)
+
+
 GROUP = Kind(
     token="aws:ec2/securityGroup:SecurityGroup",
     service="ec2",
@@ -53,11 +79,11 @@ GROUP = Kind(
     on_create=_make_group,
     read="describe_security_groups",
     found="SecurityGroups[0]",
-    delete="delete_security_group",
+    on_delete=_remove_group,
     replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
     ignored={
         "name": "sent by _make_group",
-        "revokeRulesOnDelete": "only tells the provider how to delete",
+        "revokeRulesOnDelete": "used by _remove_group",
     },
     autoname="name",
     outputs={"arn": arn("security-group"), "ownerId": "OwnerId"},

@@ -22,6 +22,16 @@ def _trust(subject: Subject) -> None:
     subject.call("update_assume_role_policy", PolicyDocument=document)
 
 
+def _remove_role(subject: Subject) -> None:
+    """As the provider does: what others put on the role goes only where the program says so."""
+    if subject.inputs.get("forceDetachPolicies"):
+        for name in subject.call("list_role_policies")["PolicyNames"]:
+            subject.call("delete_role_policy", PolicyName=name)
+        for policy in subject.call("list_attached_role_policies")["AttachedPolicies"]:
+            subject.call("detach_role_policy", PolicyArn=policy["PolicyArn"])
+    subject.call("delete_role")
+
+
 ROLE = Kind(
     token="aws:iam/role:Role",
     service="iam",
@@ -30,11 +40,11 @@ ROLE = Kind(
     identity_from="Role.RoleName",
     read="get_role",
     found="Role",
-    delete="delete_role",
+    on_delete=_remove_role,
     update="update_role",
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=_role,
-    ignored={"forceDetachPolicies": "only tells the provider how to delete"},
+    ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),),
     autoname="name",
     fixed_name="name",
