@@ -23,10 +23,10 @@ from rehearsal.paths import ROOT
 HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
-{day}; `benchmarks/faults/table.py` makes the table again. In every one `pulumi up` was red, and so was the next one, with
-nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green, the
-page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. The time is AWS's, of the failed
-roll-out, from the service's first event to its last.
+{day}; `benchmarks/faults/table.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
+with nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
+the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. The time is AWS's, of the
+failed roll-out, from the service's first event to its last.
 
 | fault | the mistake | doctor's first finding | what made it green | failed roll-out on AWS |
 |---|---|---|---|---|
