@@ -1,4 +1,4 @@
-"""The commands ``./careapp rehearse``, ``shell`` and ``cloud``."""
+"""The commands ``./careapp rehearse``, ``shell``, ``cloud`` and ``dev``."""
 
 from __future__ import annotations
 
@@ -119,6 +119,33 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
     The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
     """
     sys.exit(commands.shell(list(command), commands.Chosen(**how)))
+
+
+@main.command()
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Loopback port."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="debug shows health checks, too.",
+)
+def dev(port: int, log_level: str) -> None:
+    """Run the web app alone, with a database of its own, anew at every change of webapp/.
+
+    No AWS account, no Docker: the image's own command from its lock file, with TLS to a real PostgreSQL.
+    """
+    from rehearsal import dev as serving
+    from rehearsal.building.venvs import InstallError
+    from rehearsal.data.postgres import PostgresFailed
+
+    try:
+        sys.exit(serving.dev(port, log_level))
+    except (serving.DevFailed, InstallError, PostgresFailed) as problem:
+        console.fail(str(problem))
+        sys.exit(1)
 
 
 @main.group()

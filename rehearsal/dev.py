@@ -1,0 +1,116 @@
+"""``./careapp dev``: the web app alone, with a database of its own, started anew at every change of a file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rehearsal import console
+from rehearsal.building import venvs
+from rehearsal.data import postgres_roles
+from rehearsal.data.authority import Authority
+from rehearsal.data.postgres import Postgres
+from rehearsal.engine_progress import Progress
+from rehearsal.engine_run import terminations_raise
+from rehearsal.paths import ROOT
+
+ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
+WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")
+"""Files that Python does not import and that still must lead to a new start."""
+STOP_SECONDS = 30.0
+
+
+class DevFailed(Exception):
+    """The app cannot be started. The message says why and what to do."""
+
+
+def dev(port: int, log_level: str, source: Path = ROOT) -> int:
+    """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
+    _check_free(port)
+    with Progress().phase("the app's packages"):
+        programs = venvs.venv(source / "webapp" / "requirements.txt")
+    with terminations_raise(), _database() as variables:
+        console.say(f"http://localhost:{port}")
+        console.tell(
+            "A change of webapp/ is there at the next request. The database is PostgreSQL with TLS, as "
+            "on RDS; it is new each time. Ctrl-C ends both."
+        )
+        chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
+        return _serve(programs, source, variables | chosen)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as problem:
+            raise DevFailed(
+                f"port {port} cannot be had ({problem.strerror}): choose another one with --port"
+            ) from problem
+
+
+@contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """A server that lives as long as the block; yields the variables that lead the app to it."""
+    folder = Path(tempfile.mkdtemp(prefix="careapp-dev-"))
+    folder.chmod(0o711)
+    authority = Authority(folder)
+    server = Postgres(folder / "database", *authority.issue(["localhost"]))
+    password = secrets.token_urlsafe(24)
+    try:
+        with Progress().phase("the database"):
+            server.create()
+            server.start()
+            postgres_roles.add_master(server, USER, password, DATABASE)
+        yield {
+            "DB_HOST": "localhost",
+            "DB_PORT": str(server.port),
+            "DB_NAME": DATABASE,
+            "DB_USER": USER,
+            "DB_PASSWORD": password,
+            "DB_SSLROOTCERT": str(authority.path),
+            "PGHOSTADDR": ADDRESS,
+        }
+    finally:
+        server.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
+    """Run the image's command with reloading; its exit code, and 0 after a Ctrl-C."""
+    watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
+    extra = [word for path in watched for word in ("--reload-extra-file", str(path))]
+    command = [str(programs / "gunicorn"), "--config", "webapp/gunicorn.conf.py", "--reload"]
+    environment = {
+        "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
+        "BIND_HOST": ADDRESS,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
+    # A session of its own: a terminal's Ctrl-C reaches this process only, which then ends it in order.
+    child = subprocess.Popen(
+        [*command, *extra], cwd=source, env=environment, start_new_session=True
+    )
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        console.tell("")
+        return 0
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            try:
+                child.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()

@@ -1,0 +1,103 @@
+"""``./careapp dev``: the app by itself, for those who work on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from rehearsal.paths import ROOT
+
+SERVE = """
+import sys
+from pathlib import Path
+from rehearsal.dev import dev
+sys.exit(dev(int(sys.argv[1]), "info", Path(sys.argv[2])))
+"""
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def page(port, path="/", patience=40.0):
+    """The page's text once it answers 200."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def app(tmp_path):
+    """The app of a copy of webapp/, which a test may change; yields the copy, the port and the process."""
+    copy = tmp_path / "project"
+    shutil.copytree(ROOT / "webapp", copy / "webapp", ignore=shutil.ignore_patterns("__pycache__"))
+    port = free_port()
+    # PostgreSQL does not run as root, and pytest's folders are closed to all others.
+    temporary = Path(tempfile.mkdtemp())
+    temporary.chmod(0o755)
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(port), str(copy)],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    yield copy, port, child, temporary
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=40)
+    shutil.rmtree(temporary)
+
+
+def test_it_serves_the_page_with_rows_of_a_database_and_shows_a_change_at_once(app):
+    copy, port, _, _ = app
+    assert page(port, "/health/db") == '{"status":"healthy","db":"connected"}'
+    assert "Hello ECS" in page(port)
+    template = copy / "webapp" / "templates" / "home.html"
+    template.write_text(template.read_text().replace("<main", "<p>changed</p><main", 1))
+    deadline = time.monotonic() + 20
+    while "changed" not in page(port) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "changed" in page(port)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_leaves_no_server_and_no_file(app, kind):
+    _, port, child, temporary = app
+    page(port)
+    os.killpg(child.pid, kind)
+    said = child.communicate(timeout=40)[0]
+    assert child.returncode == (0 if kind == signal.SIGINT else 143), said
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = careapp.run("dev", "--port", port)
+    assert done.returncode == 1
+    assert f"port {port} cannot be had" in done.stderr
+    assert "--port" in done.stderr
