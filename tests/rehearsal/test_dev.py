@@ -75,7 +75,7 @@ def test_it_serves_the_page_with_rows_of_a_database_and_shows_a_change_at_once(a
     assert page(port, "/health/db") == '{"status":"healthy","db":"connected"}'
     assert "Hello ECS" in page(port)
     template = copy / "webapp" / "templates" / "home.html"
-    template.write_text(template.read_text().replace("<main", "<p>changed</p><main", 1))
+    template.write_text(template.read_text().replace("<dl", "<p>changed</p><dl", 1))
     deadline = time.monotonic() + 20
     while "changed" not in page(port) and time.monotonic() < deadline:
         time.sleep(0.2)
