@@ -21,6 +21,9 @@ from rehearsal.providers.calls import Calls
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
+GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
+"""ECR's words for an image that is not there (botocore, DescribeImages)."""
+
 
 class BuildError(Exception):
     """The image cannot be built. The message holds the builder's last lines."""
@@ -50,11 +53,29 @@ class Builder:
         self._lock = threading.Lock()
 
     def find(self, reference: str) -> LocalImage:
-        """The image of a tag or digest. Raises ``ImageNotFound``."""
+        """The image of a tag or digest, if the repository still holds it. Raises ``ImageNotFound``."""
         with self._lock:
-            if reference not in self._images:
-                raise ImageNotFound(reference)
-            return self._images[reference]
+            image = self._images.get(reference)
+        if image is None or not self._held(reference):
+            raise ImageNotFound(reference)
+        return image
+
+    def _held(self, reference: str) -> bool:
+        """Whether ECR has the image: somebody may have deleted it."""
+        rest = reference.partition("/")[2]
+        repository, _, digest = rest.partition("@")
+        which = {"imageDigest": digest}
+        if not digest:
+            repository, _, tag = rest.rpartition(":")
+            which = {"imageTag": tag}
+        params = {"repositoryName": repository, "imageIds": [which]}
+        try:
+            self._calls("ecr", "describe_images", params)
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] not in GONE:
+                raise
+            return False
+        return True
 
     def close(self) -> None:
         """Take the images' names from the Docker engine; its build cache stays, as after any build."""

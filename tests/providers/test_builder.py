@@ -1,0 +1,42 @@
+"""Images of the local cloud: built, pushed, found, and gone when ECR no longer has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rehearsal.building.builder import Builder, Wanted
+from rehearsal.images import ImageNotFound
+
+REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
+REPOSITORY = "held/app"
+
+
+@pytest.fixture
+def built(calls, tmp_path):
+    """A builder, and the references by tag and by digest of an image that it has pushed."""
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text('FROM scratch\nCOPY . /app/\nWORKDIR /app\nCMD ["true"]\n')
+    calls("ecr", "create_repository", {"repositoryName": REPOSITORY})
+    builder = Builder(calls, tmp_path / "images", docker=False)
+    name = f"{REGISTRY}/{REPOSITORY}:one"
+    digest = builder.build(
+        Wanted(name=name, context=context, dockerfile=None, platform="linux/amd64", arguments={})
+    )
+    yield builder, name, f"{REGISTRY}/{REPOSITORY}@{digest}"
+    calls("ecr", "delete_repository", {"repositoryName": REPOSITORY, "force": True})
+
+
+def test_an_image_is_found_by_its_tag_and_by_its_digest(built):
+    builder, tag, digest = built
+    assert builder.find(tag) == builder.find(digest)
+    assert builder.find(tag).command == ("true",)
+
+
+def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
+    builder, tag, digest = built
+    which = [{"imageTag": "one"}]
+    calls("ecr", "batch_delete_image", {"repositoryName": REPOSITORY, "imageIds": which})
+    for reference in (tag, digest):
+        with pytest.raises(ImageNotFound):
+            builder.find(reference)
