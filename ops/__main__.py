@@ -156,4 +156,4 @@ def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None,
 
 
 if __name__ == "__main__":
-    main(prog_name="./careapp")
+    main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")

@@ -175,7 +175,7 @@ def status(as_json: bool) -> None:
 
 if __name__ == "__main__":
     try:
-        main(prog_name="./careapp")
+        main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")
     except (CloudError, EngineError, NoDocker, PulumiFailed) as problem:
         console.fail(str(problem))
         sys.exit(1)

@@ -20,6 +20,9 @@ TIDY_SECONDS = 60  # a rehearsal that is interrupted destroys what it made
 def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
     """Runs what the command line asks for and returns its exit code."""
     tiers = {tier.name: tier for tier in existing(tests)}
+    if shell := os.environ.get("_CAREAPP_COMPLETE"):
+        print("\n".join(_completed(shell, tiers)))
+        return 0
     asked, extra = _read(arguments, tiers)
     if asked.list:
         for tier in tiers.values():
@@ -38,6 +41,15 @@ def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
         print("stopped by Ctrl-C: the tiers above are all that ran")
     print(closing_line(outcomes), flush=True)
     return code or exit_code(outcomes)
+
+
+def _completed(shell: str, tiers: dict[str, Tier]) -> list[str]:
+    """The tiers, as click tells a shell's completion of the other commands' words."""
+    begun = os.environ.get("COMP_WORDS", "").split()[-1]
+    fitting = [tier for tier in tiers.values() if begun == "test" or tier.name.startswith(begun)]
+    if shell == "zsh_complete":
+        return [f"plain\n{tier.name}\n{tier.what}" for tier in fitting]
+    return [f"plain,{tier.name}" for tier in fitting]
 
 
 def _read(arguments: list[str], tiers: dict[str, Tier]) -> tuple[argparse.Namespace, list[str]]:

@@ -90,7 +90,7 @@ def test_the_script_is_sound_posix_shell():
     checker = shutil.which("shellcheck")
     if not checker:
         pytest.skip("shellcheck is not installed")
-    files = [str(ROOT / "careapp"), str(ROOT / ".ci" / "run")]
+    files = [str(ROOT / name) for name in ("careapp", ".ci/run", "completion/careapp.bash")]
     done = subprocess.run([checker, "--severity=style", *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
