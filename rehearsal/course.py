@@ -71,15 +71,10 @@ class Course:
 
     def _broken(self, fault: Fault) -> int:
         """Stage 2 with a fault is red, and stays up so that it can be looked at."""
-        try:
-            self.run.stage2()
-        except FAILURES as problem:
-            console.fail(str(problem))
-            red = str(problem)
-            self.run.on_aws(self.calls)
-            mending.diagnose(self.run)
-        else:
-            raise RehearsalFailed(f"the roll-out is green in spite of the mistake: {fault.mistake}")
+        red = self.run.red_stage2(fault)
+        console.fail(red)
+        self.run.on_aws(self.calls)
+        mending.diagnose(self.run)
         if self.plan.mend:
             mending.mend(self.run, fault, self.source)
             return 0

@@ -185,14 +185,14 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
-            # Ten seconds of this machine's are more than three minutes of AWS's, at the default speed.
+            # Sixteen seconds of this machine's are more than five minutes of AWS's, at the default speed.
             name="slow-start",
             mistake="the app works for minutes before it listens, longer than the grace period",
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
                     old='wsgi_app = "webapp:create_app()"',
-                    new='import time; time.sleep(10)\nwsgi_app = "webapp:create_app()"',
+                    new='import time; time.sleep(16)\nwsgi_app = "webapp:create_app()"',
                 ),
             ),
         ),

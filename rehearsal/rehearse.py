@@ -79,6 +79,16 @@ class Rehearsal:
         seconds = round(time.monotonic() - begun, 2)
         self.report.page = {"url": self._url(), "status": status, "seconds_to_healthy": seconds}
 
+    def red_stage2(self, fault: Fault) -> str:
+        """The ECS part with ``fault`` in it: why it is red. Raises ``RehearsalFailed`` when it is green."""
+        self.say("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+        self._set_ecs("true")
+        try:
+            self._stage("stage2")
+        except RehearsalFailed as problem:
+            return str(problem)
+        raise RehearsalFailed(f"the roll-out is green in spite of the mistake: {fault.mistake}")
+
     def mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
         """Do what ``fault`` says, after stage 1 and before stage 2. Raises ``FaultError``."""
         self.say(f"Mistake ({fault.name}): {fault.mistake}")
