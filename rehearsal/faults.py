@@ -199,6 +199,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="slow-health",
             mistake="/health takes longer than the health check waits",
+            mended_in_code=True,
             edits=in_health("time.sleep(8)"),
         ),
         Fault(

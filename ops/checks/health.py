@@ -184,14 +184,20 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
     at_once = case.check_changed(
         f"--health-check-interval-seconds {interval} --health-check-timeout-seconds {wait}"
     )
-    slower = case.set(
-        "healthTimeout", str(wait), t("Wait longer, with checks further apart:"), at_once
+    quick = Fix(
+        t("Let {path} do nothing but answer, and deploy:", path=check.path),
+        (f"pulumi up -s {stack}",),
     )
-    first = f"pulumi config set healthInterval {interval} -s {stack}"
-    longer = Fix(slower.text, (first, *slower.commands))
+    own = case.main.health if case.main else None
+    # The container's own check has a limit, too, and asks the same app.
+    first, text = (
+        (quick, t("Or wait longer, here and in the container's own check (infra/container.py):"))
+        if own and own.timeout < wait
+        else (None, t("Wait longer, with checks further apart:"))
+    )
+    slower = case.set("healthTimeout", str(wait), text, at_once)
+    commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
+    longer = Fix(text, commands)
     if right and check.path != right:
         return (_path(case, right), longer)
-    return (
-        longer,
-        Fix(t("Or make {path} quick: it should do nothing but answer.", path=check.path)),
-    )
+    return (first, longer) if first else (longer, quick)

@@ -196,6 +196,16 @@ def test_the_first_finding_is_the_root_cause(name):
         assert (found[0].id, found[0].kind) == (name, KINDS.get(name, "cause"))
 
 
+def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
+    slow = SITUATIONS["health-slow"]
+    first, second = findings(slow)[0].fixes[:2]
+    assert "do nothing but answer" in first.text.to("en")
+    assert "healthTimeout" in " ".join(second.commands)
+    known = {arn: replace(each, health=None) for arn, each in slow.definitions.value.items()}
+    bare = replace(slow, definitions=Part(known))
+    assert "healthTimeout" in " ".join(findings(bare)[0].fixes[0].commands)
+
+
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
     finding = next(each for each in findings(SITUATIONS[name]) if each.id == name)
