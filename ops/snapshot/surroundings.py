@@ -169,6 +169,11 @@ class Alarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The vCPUs that Fargate may run in the region at once."""
+    """The vCPUs that Fargate may run in the region at once, of one kind: On-Demand or Spot.
+
+    ``elsewhere`` are those that other tasks than this service's have now.
+    """
 
     limit: float
+    elsewhere: float = 0
+    code: str = "L-3032A538"

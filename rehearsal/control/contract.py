@@ -21,6 +21,7 @@ RELIED_ON = (
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.logs.utils", "EventMessageFilter.matches"),
     ("moto.rds.models", "DBInstance"),
+    ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
 
