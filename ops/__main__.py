@@ -105,7 +105,10 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
 )
 @click.option("--previous", is_flag=True, help="The last lines of the task that stopped last.")
 @click.option(
-    "--filter", "pattern", default="", help="Only lines that fit CloudWatch's filter pattern."
+    "--filter",
+    "pattern",
+    default="",
+    help="Only lines that fit CloudWatch's filter pattern: words, or '{ $.level = \"ERROR\" }'.",
 )
 @click.option("--task", default="", help="Only of the task whose id begins so.")
 @click.option(

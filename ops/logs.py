@@ -131,12 +131,36 @@ def _matching(
     params: dict[str, Any] = {"startTime": int(begin.timestamp() * 1000)}
     if wanted.pattern:
         params["filterPattern"] = wanted.pattern
-    for page in session.pages("logs", "filter_log_events", logGroupName=names.log_group, **params):
-        for each in page["events"]:
-            task = each["logStreamName"].rpartition("/")[2]
-            if task.startswith(wanted.task):
-                moment, text = at(each["timestamp"]), each["message"]
-                yield LogLine(moment, task, text, f"{task}/{each.get('eventId')}/{moment}/{text}")
+    asked = session.pages("logs", "filter_log_events", logGroupName=names.log_group, **params)
+    try:
+        for page in asked:
+            for each in page["events"]:
+                task = each["logStreamName"].rpartition("/")[2]
+                if task.startswith(wanted.task):
+                    moment, text = at(each["timestamp"]), each["message"]
+                    name = f"{task}/{each.get('eventId')}/{moment}/{text}"
+                    yield LogLine(moment, task, text, name)
+    except AwsProblem as problem:
+        if wanted.pattern and problem.code == "InvalidParameterException":
+            raise _no_pattern(wanted.pattern, problem) from problem
+        raise
+
+
+def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t(
+            "--filter {pattern} is no filter pattern of CloudWatch Logs ({said}).",
+            pattern=pattern,
+            said=problem.said,
+        ),
+        t(
+            "Put what has other characters than letters, digits and _ into double quotes, as in "
+            """'"went away" -retry', or ask for fields: '{{ $.level = "ERROR" }}'."""
+        ),
+        problem.code,
+        problem.said,
+    )
 
 
 def follow(

@@ -38,11 +38,15 @@ class AwsProblem(Exception):
     """AWS could not be asked, or refused.
 
     ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused.
+    ``said`` are AWS's own words, where it had some.
     """
 
-    def __init__(self, kind: str, text: Text, way_out: Text, code: str = "") -> None:
+    def __init__(
+        self, kind: str, text: Text, way_out: Text, code: str = "", said: str = ""
+    ) -> None:
         super().__init__(str(text))
         self.kind, self.text, self.way_out, self.code = kind, text, way_out, code
+        self.said = said
 
     def as_text(self, lang: str = "en") -> str:
         """The sentence and the way out."""
@@ -173,4 +177,5 @@ def _other(code: str, message: str, service: str, operation: str, region: str) -
         ),
         t("Try again; if it stays, look at AWS Health for the region {region}.", region=region),
         code,
+        message,
     )

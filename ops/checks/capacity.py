@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
+from ops.snapshot.surroundings import Quota
 from ops.texts import Text, t
 
 UNABLE = re.compile(
@@ -15,6 +17,8 @@ UNABLE = re.compile(
 QUOTA = re.compile(
     r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
 )
+ENOUGH = 16
+"""vCPUs to ask for where the quota is small or not known."""
 UNITS = 1024
 """CPU units of one vCPU."""
 
@@ -43,64 +47,66 @@ def placing(case: Case) -> Iterator[Finding]:
 
 
 def _over_quota(case: Case, limits: list[str]) -> Finding:
+    found = case.now.quota.value
+    limit = found.limit if found else 0
     return Finding(
         id="fargate-quota",
         kind="cause",
         rank=15,
         title=t("The account may not run more on Fargate"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
-        seen=_limit(case),
-        fixes=(
-            Fix(
-                t("Ask for more, or stop something else:"),
-                (
-                    "aws service-quotas request-service-quota-increase --service-code fargate "
-                    "--quota-code L-3032A538 --desired-value 16",
-                ),
-            ),
-        ),
+        seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
+        fixes=(_more(found.code if found else "L-3032A538", max(limit * 2, ENOUGH)),),
         evidence=tuple(limits[:3]),
     )
 
 
-def _limit(case: Case) -> tuple[Text, ...]:
-    found = case.now.quota.value
-    return (t("Fargate's quota is {limit} vCPU.", limit=found.limit),) if found else ()
-
-
 def quota(case: Case) -> Iterator[Finding]:
-    """Whether a roll-out, which doubles the tasks for a while, fits into Fargate's quota."""
+    """Whether a roll-out fits into Fargate's quota, beside what else the account runs.
+
+    For a while ECS runs ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
+    "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
+    """
     found, main = case.now.quota.value, case.main
-    cpu = main.cpu if main else _number(case, "taskCpu")
-    count = case.service.desired if case.service else _number(case, "desiredCount")
+    cpu = (main.cpu if main else _number(case, "taskCpu")) / UNITS
+    count = max(case.service.desired if case.service else _number(case, "desiredCount"), 1)
     if found is None or not cpu:
         return
-    needed = cpu / UNITS * max(count, 1) * 2
+    most = case.service.maximum if case.service else 200
+    needed = found.elsewhere + cpu * max(count * most // 100, count)
     if needed > found.limit:
         yield Finding(
             id="fargate-quota-small",
-            kind="cause" if cpu / UNITS * max(count, 1) > found.limit else "warning",
+            kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
             rank=16,
             title=t("Fargate's quota is too small for a roll-out"),
             why=t("A roll-out starts the new tasks beside the old ones."),
-            seen=(
-                t(
-                    "{needed} vCPU are needed for a while, {limit} are allowed in {region}.",
-                    needed=f"{needed:g}",
-                    limit=f"{found.limit:g}",
-                    region=case.now.region,
-                ),
-            ),
-            fixes=(
-                Fix(
-                    t("Ask for more, or stop something else:"),
-                    (
-                        "aws service-quotas request-service-quota-increase --service-code fargate "
-                        f"--quota-code L-3032A538 --desired-value {int(needed) + 1}",
-                    ),
-                ),
-            ),
+            seen=_sum(case, found, needed),
+            fixes=(_more(found.code, needed),),
         )
+
+
+def _sum(case: Case, found: Quota, needed: float) -> tuple[Text, ...]:
+    seen = t(
+        "{needed} vCPU are needed for a while, {limit} are allowed in {region}.",
+        needed=f"{needed:g}",
+        limit=f"{found.limit:g}",
+        region=case.now.region,
+    )
+    if not found.elsewhere:
+        return (seen,)
+    taken = t("Other tasks of the account have {taken} of them.", taken=f"{found.elsewhere:g}")
+    return (seen, taken)
+
+
+def _more(code: str, wanted: float) -> Fix:
+    return Fix(
+        t("Ask for more, or stop something else:"),
+        (
+            "aws service-quotas request-service-quota-increase --service-code fargate "
+            f"--quota-code {code} --desired-value {math.ceil(wanted)}",
+        ),
+    )
 
 
 def _number(case: Case, key: str) -> int:

@@ -1,16 +1,26 @@
-"""Security groups along the way: internet, load balancer, task, database."""
+"""Security groups and network ACLs along the way: internet, load balancer, task, database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.acls import CLIENTS, INTERNET, LINUX, WIDE, Barred, between, ends
+from ops.checks import barriers
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import ANYWHERE, Closed, Side, addresses, closed
 from ops.snapshot.surroundings import Network
 from ops.texts import Text, t, verbatim
 
-INTERNET = Side((), (ANYWHERE,))
+EVERYBODY = Side((), (ANYWHERE,))
+DROPPED = t(
+    "A security group that does not allow a connection drops it without an answer: "
+    "the health check times out, and ECS replaces every task, for ever."
+)
+WAITS = t(
+    "A security group that does not allow a connection drops it without an answer: "
+    "the app waits for the database until it times out."
+)
 TIMED_OUT = r"(?i)timed? ?out"
 
 
@@ -23,18 +33,17 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
     target = Side(service.groups, addresses(network, service.subnets))
     for port in sorted({service.port, _check_port(case, service.port)}):
         missing = closed(network, source, target, port)
-        if missing:
+        near, far = ends(network, balancer.subnets), ends(network, service.subnets)
+        barred = between(network, near, far, port, WIDE)
+        if missing or barred:
             yield Finding(
                 id="balancer-cannot-reach-task",
                 kind="cause",
                 rank=30,
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
-                why=t(
-                    "A security group that does not allow a connection drops it without an answer: "
-                    "the health check times out, and ECS replaces every task, for ever."
-                ),
-                seen=tuple(_missing(each, network, source, target, port) for each in missing),
-                fixes=_openings(case, missing, source, target, port),
+                why=DROPPED if missing else barriers.WHY,
+                seen=_seen(network, missing, barred, source, target, port),
+                fixes=_fixes(case, network, missing, barred, source, target, port),
                 evidence=tuple(each.words for each in case.sick if each.kind == "timeout"),
             )
 
@@ -51,20 +60,19 @@ def task_to_database(case: Case) -> Iterator[Finding]:
         return
     source = Side(service.groups, addresses(network, service.subnets))
     target = Side(database.groups, addresses(network, database.subnets))
-    missing = closed(network, source, target, database.port)
-    if missing:
-        port = database.port
+    port = database.port
+    missing = closed(network, source, target, port)
+    near, far = ends(network, service.subnets), ends(network, database.subnets)
+    barred = between(network, near, far, port, LINUX)
+    if missing or barred:
         yield Finding(
             id="task-cannot-reach-database",
             kind="cause",
             rank=42,
             title=t("The tasks cannot reach the database on port {port}", port=port),
-            why=t(
-                "A security group that does not allow a connection drops it without an answer: "
-                "the app waits for the database until it times out."
-            ),
-            seen=tuple(_missing(each, network, source, target, port) for each in missing),
-            fixes=_openings(case, missing, source, target, port),
+            why=WAITS if missing else barriers.WHY,
+            seen=_seen(network, missing, barred, source, target, port),
+            fixes=_fixes(case, network, missing, barred, source, target, port),
             evidence=case.logged(TIMED_OUT),
         )
 
@@ -76,9 +84,10 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         return
     target = Side(balancer.groups, addresses(network, balancer.subnets))
     for listener in balancer.listeners:
-        if missing := closed(network, INTERNET, target, listener.port):
-            group = missing[0].group
-            command = _authorize("ingress", group, listener.port, f"cidr={ANYWHERE}")
+        missing = closed(network, EVERYBODY, target, listener.port)
+        nodes = ends(network, balancer.subnets)
+        barred = between(network, [INTERNET], nodes, listener.port, CLIENTS)
+        if missing or barred:
             yield Finding(
                 id="internet-cannot-reach-balancer",
                 kind="warning",
@@ -87,12 +96,47 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
                     "Not everybody reaches the load balancer on port {port}", port=listener.port
                 ),
                 why=t("Requests from addresses that no rule names time out."),
-                seen=(_says(network, group, listener.port, "0.0.0.0/0", "ingress"),),
+                seen=_seen(network, missing, barred, EVERYBODY, target, listener.port),
                 fixes=(
-                    Fix(t("Open the port, if the page is for everybody:"), (command,)),
-                    case.declared_again(),
+                    *_entrance(case, missing, listener.port),
+                    *barriers.opened(barred, network),
                 ),
             )
+
+
+def _entrance(case: Case, missing: tuple[Closed, ...], port: int) -> tuple[Fix, ...]:
+    commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
+    if not commands:
+        return ()
+    text = t("Open the port, if the page is for everybody:")
+    return (Fix(text, tuple(commands)), case.declared_again())
+
+
+def _seen(
+    network: Network,
+    missing: tuple[Closed, ...],
+    barred: tuple[Barred, ...],
+    source: Side,
+    target: Side,
+    port: int,
+) -> tuple[Text, ...]:
+    rules = (_missing(each, network, source, target, port) for each in missing)
+    return (*rules, *barriers.said(barred, network))
+
+
+def _fixes(
+    case: Case,
+    network: Network,
+    missing: tuple[Closed, ...],
+    barred: tuple[Barred, ...],
+    source: Side,
+    target: Side,
+    port: int,
+) -> tuple[Fix, ...]:
+    allowed = barriers.opened(barred, network)
+    if not missing:
+        return (*allowed, *case.tried_again())
+    return (*allowed, *_openings(case, missing, source, target, port))
 
 
 def _missing(each: Closed, network: Network, source: Side, target: Side, port: int) -> Text:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.acls import Barred, way_out
+from ops.checks import barriers
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import ANYWHERE, HTTPS, Dead, Side, closed, has_door, ways_out
@@ -38,6 +40,8 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
 def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]:
     dead = ways_out(network, service.subnets, service.public_ip)
     if not dead:
+        if dropped := way_out(network, service.subnets):
+            yield barred(case, network, dropped)
         return
     yield Finding(
         id="task-cannot-reach-aws",
@@ -47,6 +51,20 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
         why=CANNOT_START,
         seen=tuple(says(each, network) for each in dead),
         fixes=_ways(case, dead, service),
+        evidence=case.reasons(CUT_OFF),
+    )
+
+
+def barred(case: Case, network: Network, found: tuple[Barred, ...]) -> Finding:
+    """Network ACLs drop what the tasks exchange with AWS."""
+    return Finding(
+        id="task-cannot-reach-aws",
+        kind="cause",
+        rank=20,
+        title=t("A network ACL cuts the tasks off from the internet"),
+        why=CANNOT_START,
+        seen=(*barriers.said(found, network), barriers.WHY),
+        fixes=(*barriers.opened(found, network), *case.tried_again()),
         evidence=case.reasons(CUT_OFF),
     )
 

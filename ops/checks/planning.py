@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops import acls
 from ops.checks.case import Case
 from ops.checks.inputs import no_secret
-from ops.checks.outbound import CANNOT_START, route_commands, says
+from ops.checks.outbound import CANNOT_START, barred, route_commands, says
 from ops.findings import Finding, Fix
 from ops.reach import Dead, ways_out
 from ops.texts import t
@@ -22,6 +23,8 @@ def way_out(case: Case) -> Iterator[Finding]:
     prefix = f"{case.now.names.prefix}-{role}-"
     subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
     dead = ways_out(network, subnets, public)
+    if not dead and (dropped := acls.way_out(network, subnets)):
+        yield barred(case, network, dropped)
     if dead or not subnets:
         yield Finding(
             id="task-cannot-reach-aws",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ops.aws import Session
@@ -16,6 +17,7 @@ from ops.snapshot.records import (
     Task,
 )
 
+SPOT = "FARGATE_SPOT"
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
 
@@ -52,7 +54,15 @@ def _service(raw: dict[str, Any]) -> Service:
             for each in raw.get("loadBalancers", ())
             if each.get("targetGroupArn")
         ),
+        maximum=(raw.get("deploymentConfiguration") or {}).get("maximumPercent", 200),
+        spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
+
+
+def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
+    """Whether every task goes to Fargate Spot: the other providers have neither weight nor base."""
+    used = {each["capacityProvider"] for each in strategy if each.get("weight") or each.get("base")}
+    return used == {SPOT}
 
 
 def _deployment(raw: dict[str, Any]) -> Deployment:
@@ -83,12 +93,15 @@ def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
             serviceName=names.service,
             desiredStatus=status,
         )
-    found: list[Task] = []
+    found = [_task(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+
+
+def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
+    """Tasks of a cluster as ECS describes them; one that is gone by now is left out. Raises AwsProblem."""
     for start in range(0, len(arns), TASKS_AT_ONCE):
         chosen = arns[start : start + TASKS_AT_ONCE]
-        answer = session.call("ecs", "describe_tasks", cluster=names.cluster, tasks=chosen)
-        found += [_task(each) for each in answer["tasks"]]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+        yield from session.call("ecs", "describe_tasks", cluster=cluster, tasks=chosen)["tasks"]
 
 
 def _task(raw: dict[str, Any]) -> Task:

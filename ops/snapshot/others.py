@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ops.aws import AwsProblem, Session
+from ops.names import StackNames
+from ops.snapshot import compute
 from ops.snapshot.surroundings import Alarm, Database, Line, Quota
 from ops.texts import t
 
-FARGATE_VCPUS = "L-3032A538"
-"""Quota code of "Fargate On-Demand vCPU resource count" (Service Quotas)."""
+ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
+"""Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""
+CPU_UNITS = 1024
+"""CPU units of one vCPU."""
 TLS_SINCE = 15
 """Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
 EVENT_MINUTES = 180
@@ -97,14 +102,30 @@ def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
     )
 
 
-def quota(session: Session) -> Quota:
-    """Fargate's vCPU quota. Raises AwsProblem."""
+def quota(session: Session, names: StackNames, spot: bool) -> Quota:
+    """Fargate's vCPU quota, and what other tasks of the account take of it. Raises AwsProblem.
+
+    Pods that EKS runs on Fargate count for AWS too; ECS does not tell of them.
+    """
+    code = SPOT_VCPUS if spot else ON_DEMAND_VCPUS
     try:
         answer = session.call(
-            "service-quotas", "get_service_quota", ServiceCode="fargate", QuotaCode=FARGATE_VCPUS
+            "service-quotas", "get_service_quota", ServiceCode="fargate", QuotaCode=code
         )
     except AwsProblem as problem:
         if problem.kind == "missing":
             raise AwsProblem("refused", NO_QUOTA, NO_QUOTA_WAY_OUT, problem.code) from None
         raise
-    return Quota(limit=float(answer["Quota"]["Value"]))
+    taken = sum(_elsewhere(session, names, spot))
+    return Quota(limit=float(answer["Quota"]["Value"]), elsewhere=taken / CPU_UNITS, code=code)
+
+
+def _elsewhere(session: Session, names: StackNames, spot: bool) -> Iterator[int]:
+    """The CPU units of each task in the region that is not the service's."""
+    for cluster in session.all("ecs", "list_clusters", "clusterArns"):
+        arns = session.all("ecs", "list_tasks", "taskArns", cluster=cluster, launchType="FARGATE")
+        own = f"service:{names.service}" if cluster.endswith(f"/{names.cluster}") else None
+        for each in compute.described(session, cluster, arns):
+            on_spot = each.get("capacityProviderName") == compute.SPOT
+            if on_spot == spot and each.get("group") != own:
+                yield int(each.get("cpu") or 0)

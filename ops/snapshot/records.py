@@ -52,7 +52,11 @@ class Deployment:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The ECS service. ``grace`` is in seconds; ``targets`` are (target group, container, port)."""
+    """The ECS service. ``grace`` is in seconds; ``targets`` are (target group, container, port).
+
+    ``maximum`` is how many percent of the desired tasks may run during a roll-out; ``spot`` says that all
+    of them run on Fargate Spot.
+    """
 
     arn: str
     status: str
@@ -67,6 +71,8 @@ class Service:
     public_ip: bool = False
     grace: int = 0
     targets: tuple[tuple[str, str, int], ...] = ()
+    maximum: int = 200
+    spot: bool = False
 
     @property
     def primary(self) -> Deployment | None:

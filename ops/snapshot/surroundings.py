@@ -42,8 +42,28 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AclEntry:
+    """A network ACL's rule for TCP, from port to port."""
+
+    number: int
+    allow: bool
+    network: IPv4Network
+    first: int = 0
+    last: int = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acl:
+    """A network ACL's rules for TCP, in the order of their numbers; the last one, "*", is not among them."""
+
+    id: str
+    ingress: tuple[AclEntry, ...] = ()
+    egress: tuple[AclEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """A subnet with the routes that hold for it."""
+    """A subnet with the routes and the network ACL that hold for it."""
 
     id: str
     name: str
@@ -51,6 +71,7 @@ class Subnet:
     table: str = ""
     routes: tuple[Route, ...] = ()
     free: int = 0
+    acl: Acl | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +190,11 @@ class Alarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The vCPUs that Fargate may run in the region at once."""
+    """The vCPUs that Fargate may run in the region at once, of one kind: On-Demand or Spot.
+
+    ``elsewhere`` are those that other tasks than this service's have now.
+    """
 
     limit: float
+    elsewhere: float = 0
+    code: str = "L-3032A538"

@@ -9,6 +9,8 @@ from typing import Any
 
 from ops.aws import Session
 from ops.snapshot.surroundings import (
+    Acl,
+    AclEntry,
     Endpoint,
     Group,
     Nat,
@@ -25,7 +27,11 @@ ASKED = (
     ("describe_nat_gateways", "NatGateways", "Filter"),
     ("describe_vpc_endpoints", "VpcEndpoints", "Filters"),
     ("describe_network_interfaces", "NetworkInterfaces", "Filters"),
+    ("describe_network_acls", "NetworkAcls", "Filters"),
 )
+ALL_OR_TCP = ("-1", "6")
+LAST_RULE = 32767
+"""The number under which EC2 shows the rule "*", which denies what no other rule is about."""
 
 
 def network(session: Session, vpc: str) -> Network:
@@ -38,10 +44,10 @@ def network(session: Session, vpc: str) -> Network:
     session.client("ec2")
     with ThreadPoolExecutor(len(ASKED)) as pool:
         asked = [pool.submit(ask, *each) for each in ASKED]
-        groups, subnets, tables, nats, doors, interfaces = (each.result() for each in asked)
+        groups, subnets, tables, nats, doors, interfaces, acls = (each.result() for each in asked)
     return Network(
         groups={each["GroupId"]: _group(each) for each in groups},
-        subnets={each["SubnetId"]: _subnet(each, tables) for each in subnets},
+        subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
         nats={each["NatGatewayId"]: _nat(each) for each in nats},
         endpoints=tuple(_door(each) for each in doors if each["VpcEndpointType"] == "Interface"),
         interfaces={
@@ -73,7 +79,9 @@ def _permission(raw: dict[str, Any]) -> Permission:
     )
 
 
-def _subnet(raw: dict[str, Any], tables: Sequence[dict[str, Any]]) -> Subnet:
+def _subnet(
+    raw: dict[str, Any], tables: Sequence[dict[str, Any]], acls: Sequence[dict[str, Any]]
+) -> Subnet:
     identity = raw["SubnetId"]
     tags = {each["Key"]: each["Value"] for each in raw.get("Tags", ())}
     table = _table(identity, tables)
@@ -86,7 +94,34 @@ def _subnet(raw: dict[str, Any], tables: Sequence[dict[str, Any]]) -> Subnet:
             _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
         ),
         free=raw.get("AvailableIpAddressCount", 0),
+        acl=next(
+            (
+                _acl(each)
+                for each in acls
+                if identity in [one["SubnetId"] for one in each.get("Associations", ())]
+            ),
+            None,
+        ),
     )
+
+
+def _acl(raw: dict[str, Any]) -> Acl:
+    entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
+    found: dict[bool, list[AclEntry]] = {True: [], False: []}
+    for each in entries:
+        protocol, cidr = str(each["Protocol"]), each.get("CidrBlock")
+        if cidr and protocol in ALL_OR_TCP and each["RuleNumber"] != LAST_RULE:
+            ports = {"From": 0, "To": 65535} if protocol == "-1" else each["PortRange"]
+            found[each["Egress"]].append(
+                AclEntry(
+                    number=each["RuleNumber"],
+                    allow=each["RuleAction"] == "allow",
+                    network=IPv4Network(cidr, strict=False),
+                    first=ports["From"],
+                    last=ports["To"],
+                )
+            )
+    return Acl(id=raw["NetworkAclId"], ingress=tuple(found[False]), egress=tuple(found[True]))
 
 
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,10 @@ RELIED_ON = (
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
+    ("moto.logs.models", "LogGroup.filter_log_events"),
+    ("moto.logs.utils", "EventMessageFilter.matches"),
     ("moto.rds.models", "DBInstance"),
+    ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
 

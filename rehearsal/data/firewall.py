@@ -1,10 +1,12 @@
-"""Who may reach whom: security groups and routes, as pure functions over what was declared."""
+"""Who may reach whom: security groups, routes and network ACLs, as pure functions over what was declared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+
+from rehearsal.data import acls
 
 TCP = "tcp"
 
@@ -41,45 +43,70 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One end of a connection: a network interface, or (without groups) somebody on the internet."""
+    """One end of a connection: a network interface, or (without groups) somebody on the internet.
+
+    ``ephemeral`` are the ports from which it connects to others.
+    """
 
     address: IPv4Address
     groups: frozenset[str] = frozenset()
     subnet: str | None = None
     public: bool = False
+    ephemeral: acls.Ports = acls.LINUX
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a subnet's route table sends what goes to ``destination``: "local", "igw" or "nat"."""
+    """Where a subnet's route table sends what goes to ``destination``: "local", "igw" or "nat".
+
+    ``nat`` is where the NAT gateway stands.
+    """
 
     destination: IPv4Network
     kind: str
+    nat: acls.Stop | None = None
 
 
 @dataclass(frozen=True)
 class Map:
-    """What the declared network looks like: groups by id, routes and addresses by subnet id."""
+    """What the declared network looks like: groups by id; routes, addresses and ACLs by subnet id."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     routes: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
     networks: Mapping[str, IPv4Network] = field(default_factory=dict)
+    acls: Mapping[str, acls.Acl] = field(default_factory=dict)
 
 
-INTERNET = Endpoint(address=IPv4Address("203.0.113.10"))
+INTERNET = Endpoint(address=IPv4Address("203.0.113.10"), ephemeral=acls.CLIENTS)
 """Somebody out there (an address reserved for documentation)."""
 
 
 def allows(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:
     """Whether a TCP connection from ``source`` to ``destination``:``port`` comes about.
 
-    Both ends' groups must let it through, and the source's routes must lead there. An end without groups is
-    outside the VPC and bound by none.
+    Both ends' groups must let it through, the source's routes must lead there, and the network ACLs on the
+    way must let it come and its answers go. An end without groups is outside the VPC and bound by none.
     """
     return (
         _any(network, source.groups, "egress", port, destination)
         and _any(network, destination.groups, "ingress", port, source)
         and leads_to(network, source, destination.address)
+        and _passes(network, source, destination, port)
+    )
+
+
+def _passes(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:
+    """The ACLs of both ends' subnets; on the way through a NAT gateway those of its subnet as well."""
+    begin = acls.Stop(source.subnet, source.address)
+    end = acls.Stop(destination.subnet, destination.address)
+    route = _route(network, source, destination.address)
+    nat = route.nat if route else None
+    if nat is None:
+        return acls.passes(network.acls, begin, end, port, source.ephemeral)
+    # The private subnet sees the internet's address; only behind the gateway it is the gateway's.
+    door = acls.Stop(nat.subnet, destination.address)
+    return acls.passes(network.acls, begin, door, port, source.ephemeral) and acls.passes(
+        network.acls, nat, end, port, acls.WIDE
     )
 
 
@@ -101,8 +128,13 @@ def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:
     """
     if source.subnet is None:
         return True
-    routes = [each for each in network.routes.get(source.subnet, ()) if address in each.destination]
-    if not routes:
+    best = _route(network, source, address)
+    if best is None:
         return False
-    best = max(routes, key=lambda each: each.destination.prefixlen)
     return best.kind in ("local", "nat") or (best.kind == "igw" and source.public)
+
+
+def _route(network: Map, source: Endpoint, address: IPv4Address) -> Route | None:
+    routes = network.routes.get(source.subnet or "", ())
+    leading = [each for each in routes if address in each.destination]
+    return max(leading, key=lambda each: each.destination.prefixlen, default=None)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from rehearsal.control import hooks
+from rehearsal.data import acls
 from rehearsal.data.firewall import Endpoint, Group, Map, Route, Rule, allows
 
 RESERVED_FIRST = 4
@@ -31,7 +32,8 @@ def read_map() -> Map:
         }
         subnets = {str(each.id): each for zone in ec2.subnets.values() for each in zone.values()}
         routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
-        return Map(groups, routes, {key: each.cidr for key, each in subnets.items()})
+        networks = {key: each.cidr for key, each in subnets.items()}
+        return Map(groups, routes, networks, acls.read(ec2))
 
 
 def _rule(rule: Any) -> Rule:
@@ -50,8 +52,17 @@ def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
     for route in _table(ec2, subnet).routes:
         if route.destination_cidr_block:
             destination = IPv4Network(route.destination_cidr_block)
-            found.append(Route(destination, _kind(ec2, route)))
+            found.append(Route(destination, _kind(ec2, route), _nat(ec2, route)))
     return tuple(found)
+
+
+def _nat(ec2: Any, route: Any) -> acls.Stop | None:
+    """Where the route's NAT gateway stands."""
+    gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
+    if not gateway:
+        return None
+    subnet = next(z[gateway.subnet_id] for z in ec2.subnets.values() if gateway.subnet_id in z)
+    return acls.Stop(str(gateway.subnet_id), subnet.cidr.network_address + RESERVED_FIRST)
 
 
 def _table(ec2: Any, subnet: Any) -> Any:
@@ -148,6 +159,7 @@ def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
             groups=groups,
             subnet=str(subnet.id),
             public=balancer.scheme == "internet-facing",
+            ephemeral=acls.WIDE,
         )
         for subnet in balancer.subnets
     ]

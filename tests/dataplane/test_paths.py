@@ -6,6 +6,7 @@ import json
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -83,7 +84,8 @@ def test_a_stopped_database_times_out_rather_than_refuses(stack: Any) -> None:
     connect(stack).close()
 
 
-def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
+def api(stack: Any) -> Callable[[], bytes]:
+    """Ask the AWS API as a task does, by the task's own door to it."""
     endpoint = json.loads(fetch(f"{stack.url()}/env"))["env"]["AWS_ENDPOINT_URL"]
     host, port = endpoint.removeprefix("http://").split(":")
 
@@ -93,6 +95,11 @@ def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
             raw.sendall(b"GET /moto-api/ HTTP/1.0\r\n\r\n")
             return raw.recv(15)
 
+    return answer
+
+
+def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
+    answer = api(stack)
     assert answer().startswith(b"HTTP/1.")
     for subnet in stack.ids["private"]:
         table = stack.ids["tables"][subnet]
@@ -109,6 +116,50 @@ def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
             )
 
 
+def other_acl(stack: Any, subnets: list[str], *closed: tuple[bool, int, int]) -> list[Any]:
+    """Give subnets an ACL that denies TCP to these ports, egress or ingress, and allows the rest."""
+    acl = stack.ec2.create_network_acl(VpcId=stack.ids["vpc"])["NetworkAcl"]["NetworkAclId"]
+    every = {"NetworkAclId": acl, "CidrBlock": "0.0.0.0/0"}
+    for egress in (True, False):
+        stack.ec2.create_network_acl_entry(
+            **every, RuleNumber=100, Protocol="-1", RuleAction="allow", Egress=egress
+        )
+    for number, (egress, first, last) in enumerate(closed, 50):
+        ports = {"From": first, "To": last}
+        stack.ec2.create_network_acl_entry(
+            **every, RuleNumber=number, Protocol="6", RuleAction="deny", Egress=egress,
+            PortRange=ports,
+        )  # fmt: skip
+    return associate(stack, subnets, acl)
+
+
+def associate(stack: Any, subnets: list[str], *acls: str) -> list[Any]:
+    """Associate subnets with an ACL, one for all or one each; returns what they had before."""
+    before = []
+    for index, subnet in enumerate(subnets):
+        chosen = [{"Name": "association.subnet-id", "Values": [subnet]}]
+        (found,) = stack.ec2.describe_network_acls(Filters=chosen)["NetworkAcls"]
+        (old,) = [each for each in found["Associations"] if each["SubnetId"] == subnet]
+        before.append(found["NetworkAclId"])
+        stack.ec2.replace_network_acl_association(
+            AssociationId=old["NetworkAclAssociationId"], NetworkAclId=acls[index % len(acls)]
+        )
+    return before
+
+
+def test_a_network_acl_of_the_public_subnets_cuts_tasks_off_behind_the_nat_gateway(
+    stack: Any,
+) -> None:
+    answer = api(stack)
+    before = other_acl(stack, stack.ids["public"], (False, 443, 443))
+    try:
+        with pytest.raises(TimeoutError):
+            answer()
+    finally:
+        associate(stack, stack.ids["public"], *before)
+    assert answer().startswith(b"HTTP/1.")
+
+
 def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> None:
     stack.forbid("task-sg", 3000, group="alb-sg")
 
@@ -122,3 +173,23 @@ def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> N
         "Description": "Request timed out",
     }
     stack.allow("task-sg", 3000, group="alb-sg")
+
+
+@pytest.mark.parametrize(
+    ("egress", "first", "last"), [(False, 3000, 3000), (True, 1024, 65535), (True, 1024, 1024)]
+)
+def test_a_network_acl_that_denies_the_way_or_the_answer_makes_the_target_time_out(
+    stack: Any, egress: bool, first: int, last: int
+) -> None:
+    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy", 10)
+    before = other_acl(stack, stack.ids["private"], (egress, first, last))
+
+    def ask() -> Any:
+        health = stack.targets()[0]["TargetHealth"]
+        return health if health["State"] == "unhealthy" else None
+
+    try:
+        assert stack.until(ask, 10)["Reason"] == "Target.Timeout"
+    finally:
+        associate(stack, stack.ids["private"], *before)
+    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy", 10)

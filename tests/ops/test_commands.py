@@ -8,6 +8,8 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from moto.logs.exceptions import InvalidParameterException
+from moto.logs.models import LogsBackend
 
 from ops.aws import Session
 
@@ -141,6 +143,25 @@ def test_logs_are_limited_filtered_and_chosen(run, put):
     assert len(run("logs", "--filter", "two")[1].splitlines()) == 2
     assert len(run("logs", "--since", "58m")[1].splitlines()) == 1
     assert len(run("logs", "--since", "2h")[1].splitlines()) == 3
+
+
+def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, monkeypatch):
+    put("a" * 32, (1, "one"))
+    asked = []
+
+    def refuse(self, *given):
+        asked.extend(given)
+        raise InvalidParameterException(msg="Invalid character(s) in term ':'")
+
+    monkeypatch.setattr(LogsBackend, "filter_log_events", refuse)
+    code, shown, complaint = run("logs", "--filter", "level:ERROR")
+    assert "level:ERROR" in asked
+    assert (code, shown) == (2, "")
+    assert complaint == (
+        "careapp: --filter level:ERROR is no filter pattern of CloudWatch Logs (Invalid character(s) "
+        "in term ':'). Put what has other characters than letters, digits and _ into double quotes, "
+        """as in '"went away" -retry', or ask for fields: '{ $.level = "ERROR" }'.\n"""
+    )
 
 
 def test_following_shows_each_line_once(put, session):

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from ops.names import StackNames
 from ops.snapshot import compute
 from ops.snapshot.records import Container
@@ -68,3 +70,38 @@ def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
     assert (found.short, found.over, found.address) == ("abcdef01", True, "10.0.16.4")
     assert found.containers == (Container(name="app", exit_code=137, reason="OutOfMemoryError: x"),)
     assert found.reason == "Essential container in task exited"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "spot"),
+    [
+        (None, False),
+        ([{"capacityProvider": "FARGATE", "weight": 1}], False),
+        ([{"capacityProvider": "FARGATE_SPOT", "weight": 1}], True),
+        ([{"capacityProvider": "FARGATE_SPOT", "base": 1}], True),
+        (
+            [
+                {"capacityProvider": "FARGATE_SPOT", "weight": 3},
+                {"capacityProvider": "FARGATE", "weight": 0},
+            ],
+            True,
+        ),
+        (
+            [
+                {"capacityProvider": "FARGATE_SPOT", "weight": 3},
+                {"capacityProvider": "FARGATE", "base": 1},
+            ],
+            False,
+        ),
+    ],
+)
+def test_a_service_is_on_spot_where_all_of_its_tasks_are(strategy, spot):
+    raw = {
+        "serviceArn": "arn", "status": "ACTIVE", "desiredCount": 1, "runningCount": 1,
+        "pendingCount": 0, "taskDefinition": "careapp-poc:1",
+        "deploymentConfiguration": {"maximumPercent": 150},
+    }  # fmt: skip
+    if strategy:
+        raw["capacityProviderStrategy"] = strategy
+    found = compute.service(Answering(describe_services={"services": [raw]}), NAMES)
+    assert (found.spot, found.maximum) == (spot, 150)
