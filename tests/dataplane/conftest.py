@@ -441,26 +441,27 @@ def image(tmp_path: Path) -> LocalImage:
 @pytest.fixture
 def cloud() -> Iterator[Stack]:
     """Moto and a data plane at twenty times AWS's pace."""
-    yield from _cloud(20.0)
+    yield from at_speed(20.0)
 
 
 @pytest.fixture(scope="module")
 def empty() -> Iterator[Stack]:
     """A stack in which nothing is declared yet, shared by a file's tests."""
-    yield from _cloud(20.0)
+    yield from at_speed(20.0)
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     """A stack whose service runs with one healthy task, shared by a file's tests."""
-    for stack in _cloud(20.0):
+    for stack in at_speed(20.0):
         stack.everything()
         stack.service(stack.task_definition())
         stack.rolled_out()
         yield stack
 
 
-def _cloud(speed: float) -> Iterator[Stack]:
+def at_speed(speed: float) -> Iterator[Stack]:
+    """Moto and a data plane at ``speed`` times AWS's pace."""
     # Not pytest's folder: it is closed to the user as whom the database runs.
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
         folder = Path(name)

@@ -97,7 +97,7 @@ CLOUD = """
     import sys
     sys.path[:0] = [{root!r}, {tests!r}]
     import conftest
-    for stack in conftest._cloud(20.0):
+    for stack in conftest.at_speed(20.0):
         stack.everything()
         stack.database()
         stack.service(stack.task_definition())

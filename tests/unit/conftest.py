@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +12,6 @@ import pytest
 from pulumi.runtime.mocks import MockMonitor
 
 from infra.settings import Settings
-
-with warnings.catch_warnings():
-    # awsx warns about its own DefaultVpc while it loads, which it does only once.
-    warnings.filterwarnings("ignore", "Waiting for", DeprecationWarning)
-    import pulumi_awsx
-
-    assert pulumi_awsx.ec2.Vpc  # a lazy module: only a look inside loads it
 
 T = TypeVar("T")
 

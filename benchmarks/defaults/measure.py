@@ -1,0 +1,162 @@
+"""Follows one service on the rehearsal's clock: when its page answers, when it fails, and what its tool says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from benchmarks.defaults.profiles import Profile, Wait
+from benchmarks.defaults.stage import GOOD, Case, Scenario, declare
+from ops.aws import Session
+from ops.rollout_follow import Pace, follow, succeeded
+from ops.texts import Text
+from tests.dataplane.conftest import REGION, Stack
+
+TOOL_POLL = 10.0
+"""AWS seconds between two looks of a tool: the provider's longest pause (terraform-plugin-sdk, StateChangeConf)."""
+PAGE_POLL = 0.05
+"""Seconds of the wall between two requests for the page."""
+STEADY = " has reached a steady state."
+ENDED_BADLY = ("STOPPED", "ROLLBACK_FAILED", "ROLLBACK_SUCCESSFUL")
+"""What the provider takes for a failed deployment (terraform-provider-aws, findDeploymentStatus)."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the tool told its user, and when, in AWS seconds from the service's creation."""
+
+    green: bool
+    at: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one service. AWS seconds from its creation; None is not within ``watched``."""
+
+    watched: float
+    page: float | None
+    steady: float | None
+    failed: float | None
+    tasks: int
+    said: Said | None
+
+
+class Silent:
+    """Where the gate's progress goes: nowhere."""
+
+    def moment(self, text: Text) -> None:
+        """Not shown."""
+
+    def lasting(self, text: Text) -> None:
+        """Not shown."""
+
+
+def measure(stack: Stack, name: str, profile: Profile, scenario: Scenario, minutes: float) -> Seen:
+    """Create the service and follow it until it is steady or has failed, at most ``minutes`` of AWS's time."""
+    case = declare(stack, name, profile, scenario)
+    end = case.begun + 60 * minutes
+    with ThreadPoolExecutor(3) as pool:
+        page = pool.submit(_page, stack, case, end) if scenario is GOOD else None
+        said = pool.submit(_tool, stack, case, profile, end)
+        deployment = _outcome(stack, case, end)
+        found = said.result()
+        first = page.result() if page else None
+    service = _service(stack, case)
+    created, steady = service["deployments"][0]["createdAt"], _steady(service)
+    failed = deployment["finishedAt"] if deployment["status"] in ENDED_BADLY else None
+    seen = Seen(
+        watched=stack.clock.monotonic() - case.begun,
+        page=first,
+        steady=_since(created, steady),
+        failed=_since(created, failed),
+        tasks=_tasks(stack, case),
+        said=found,
+    )
+    stack.ecs.update_service(cluster=case.wanted.cluster, service=name, desiredCount=0)
+    return seen
+
+
+def _page(stack: Stack, case: Case, end: float) -> float | None:
+    """When the page first answered 200 through the load balancer."""
+    while stack.clock.monotonic() < end:
+        try:
+            with urllib.request.urlopen(case.url, timeout=5) as answer:  # noqa: S310 - a loopback address
+                if answer.status == 200:
+                    return stack.clock.monotonic() - case.begun
+        except OSError:
+            pass
+        time.sleep(PAGE_POLL)
+    return None
+
+
+def _outcome(stack: Stack, case: Case, end: float) -> dict[str, Any]:
+    """The first deployment once it has ended, or as it stands at the end."""
+    while True:
+        late = stack.clock.monotonic() >= end
+        deployment = _deployment(stack, case)
+        if deployment["status"] in ENDED_BADLY or late:
+            return deployment
+        if deployment["status"] == "SUCCESSFUL" and _steady(_service(stack, case)):
+            return deployment
+        time.sleep(stack.clock.wall(TOOL_POLL))
+
+
+def _tool(stack: Stack, case: Case, profile: Profile, end: float) -> Said | None:
+    """Wait as the profile's tool does; None when it still waits at the end."""
+    if profile.wait.value is Wait.GATE:
+        return _gate(stack, case, profile)
+    while (now := stack.clock.monotonic()) < end:
+        elapsed, status = now - case.begun, _deployment(stack, case)["status"]
+        if profile.wait.value is Wait.NOBODY or status == "SUCCESSFUL":
+            return Said(True, elapsed)
+        if status in ENDED_BADLY or elapsed >= profile.limit.value:
+            return Said(False, elapsed)
+        time.sleep(stack.clock.wall(TOOL_POLL))
+    return None
+
+
+def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
+    """This project's own gate, as `pulumi up` runs it."""
+    pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
+    patience = pace.patience(profile.limit.value / 60)
+    ended = asyncio.run(follow(Session(REGION), case.wanted, patience, pace, Silent()))
+    return Said(succeeded(ended), stack.clock.monotonic() - case.begun)
+
+
+def _service(stack: Stack, case: Case) -> dict[str, Any]:
+    asked = stack.ecs.describe_services(cluster=case.wanted.cluster, services=[case.name])
+    (found,) = asked["services"]
+    return dict(found)
+
+
+def _deployment(stack: Stack, case: Case) -> dict[str, Any]:
+    """The service's only deployment, as DescribeServiceDeployments tells it."""
+    where = {"cluster": case.wanted.cluster, "service": case.name}
+    (brief,) = stack.ecs.list_service_deployments(**where)["serviceDeployments"]
+    return dict(brief)
+
+
+def _steady(service: dict[str, Any]) -> datetime | None:
+    """When the service last said that it is steady."""
+    said = [each for each in service["events"] if each["message"].endswith(STEADY)]
+    return said[0]["createdAt"] if said else None
+
+
+def _since(begun: datetime, then: datetime | None) -> float | None:
+    return None if then is None else (then - begun).total_seconds()
+
+
+def _tasks(stack: Stack, case: Case) -> int:
+    """How many tasks the service has had: ECS lists a stopped one for an hour."""
+    pages = stack.ecs.get_paginator("list_tasks")
+    where = {"cluster": case.wanted.cluster, "serviceName": case.name}
+    return sum(
+        len(page["taskArns"])
+        for status in ("RUNNING", "STOPPED")
+        for page in pages.paginate(**where, desiredStatus=status)
+    )

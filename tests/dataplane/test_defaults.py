@@ -1,0 +1,60 @@
+"""The comparison of defaults, run small: who ever declares that a roll-out has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.defaults.compare import compare
+from benchmarks.defaults.page import Row
+from benchmarks.defaults.profiles import profiles
+from benchmarks.defaults.stage import cloud as defaults_cloud
+
+SPEED, MINUTES = 50.0, 22.0
+"""Long enough for the provider's own limit of 20 minutes."""
+
+
+@pytest.fixture(scope="module")
+def rows() -> Iterator[dict[str, Row]]:
+    chosen = {name: profiles()[name] for name in ("careapp", "provider-waits")}
+    with defaults_cloud(SPEED) as stack:
+        yield compare(stack, chosen, MINUTES)
+
+
+@pytest.mark.parametrize("name", ["careapp", "provider-waits"])
+def test_a_good_app_is_steady_and_its_page_answers_with_either_settings(
+    rows: dict[str, Row], name: str
+) -> None:
+    good = rows[name].good
+    assert good.page is not None
+    assert good.steady is not None
+    assert good.failed is None
+    assert good.tasks == 1
+    assert good.said is not None
+    assert good.said.green
+
+
+@pytest.mark.parametrize("scenario", ["no_path", "crash"])
+def test_our_settings_declare_a_failure_and_the_gate_tells_it_at_once(
+    rows: dict[str, Row], scenario: str
+) -> None:
+    seen: Any = getattr(rows["careapp"], scenario)
+    assert seen.failed is not None
+    assert 0 < seen.failed < 60 * MINUTES
+    assert not seen.said.green
+    assert seen.failed <= seen.said.at < seen.failed + 60
+
+
+@pytest.mark.parametrize("scenario", ["no_path", "crash"])
+def test_without_a_circuit_breaker_tasks_are_replaced_until_the_tools_own_limit_and_after_it(
+    rows: dict[str, Row], scenario: str
+) -> None:
+    seen: Any = getattr(rows["provider-waits"], scenario)
+    assert seen.failed is None
+    assert seen.steady is None
+    assert seen.tasks > 3
+    assert seen.watched >= 60 * MINUTES
+    assert not seen.said.green
+    assert 20 * 60 <= seen.said.at < 20 * 60 + 60
