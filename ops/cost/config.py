@@ -1,0 +1,47 @@
+"""The configuration with which the engine is asked what a stack would be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ops import stack as stacks
+from ops.cost.prices import REGION
+from ops.stack import StackError
+from ops.texts import t
+
+
+def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
+    """A stack file's configuration.
+
+    Raises StackError for another region than the price table's, and for what cannot be read
+    without the stack's key, unless ``settings`` say another value.
+    """
+    declared = stacks.read(stack, folder)
+    if declared.region != REGION:
+        raise StackError(
+            t(
+                "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
+                region=REGION,
+                stack=stack,
+                other=declared.region or t("not set"),
+            )
+        )
+    import yaml
+
+    held = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text()) or {}
+    config: dict[str, Any] = held.get("config") or {}
+    locked = [key for key, value in config.items() if isinstance(value, dict) and "secure" in value]
+    for key in locked:
+        if key not in settings:
+            raise StackError(
+                t(
+                    "{key} is encrypted in Pulumi.{stack}.yaml and cannot be read here: "
+                    "give any value for it, --set {key}=x.",
+                    key=key,
+                    stack=stack,
+                )
+            )
+        config[key] = settings[key]
+    return config
