@@ -151,7 +151,7 @@ def _basis(found: Comparison, lang: str) -> Iterator[Line]:
     yield Line("")
     yield Line(t("Assumed for a month (each is an option, see --help):").to(lang), "bold")
     for name, value, text in found.assumed.told():
-        shown = f"{value:,.6g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
+        shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
         yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text.to(lang)}")
     for text in remarks(found):
         yield Line(text.to(lang), "dim")
