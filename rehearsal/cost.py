@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from ops.cost.comparison import DEPLOYED, STAGES, Subject
-from ops.cost.config import config_of
+from ops.cost.config import config_of, not_exported
 from ops.cost.graph import Graph, read
 from ops.cost.prices import REGION
 from ops.stack import StackError
@@ -167,7 +167,7 @@ def deployed(stacks: Sequence[str], folder: Path) -> list[Subject]:
         try:
             told = pulumi.run("stack", "export", "--stack", stack)
         except PulumiFailed as problem:
-            raise StackError(verbatim(problem.output.strip())) from problem
+            raise not_exported(stack, problem.output) from problem
         found.append(Subject(stack=stack, state=DEPLOYED, graph=read(told, stack)))
     return found
 

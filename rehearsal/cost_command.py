@@ -61,7 +61,11 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.command()
 @click.option(
-    "-s", "--stack", "stacks", multiple=True, help="Only this stack; may be given again. [all]"
+    "-s",
+    "--stack",
+    "stacks",
+    multiple=True,
+    help="Only this stack; may be given again. [all; with --set and --deployed the first]",
 )
 @click.option(
     "--set", "settings", type=Setting(), multiple=True,
@@ -95,18 +99,19 @@ def cost(
       ./careapp cost                            every stack file, stage 1 and 2, and destroyed
       ./careapp cost --set natStrategy=none     what a setting adds or saves
       ./careapp cost --requests 3e6 --gb-out 50 with other traffic
+      ./careapp cost --deployed -s prod         what the stack's state holds now
 
     Exit code 0: everything has a price. 1: something has none. 2: it could not look.
     """
     style = {name: shown.pop(name) for name in ("prices", "as_json", "as_markdown")}
     told = {name: value for name, value in shown.items() if value is not None}
     assumed, chosen = replace(Assumptions(), **told), language(lang)
-    if files and (settings or deployed):
-        raise click.UsageError("--graph goes with neither --set nor --deployed")
+    if bool(files) + deployed + bool(settings) > 1:
+        raise click.UsageError("--graph, --deployed and --set exclude each other")
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
-        which = stacks or _default(folder, bool(settings))
+        which = stacks or _default(folder, bool(settings) or deployed)
         graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed, chosen)
         changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
@@ -117,10 +122,10 @@ def cost(
     sys.exit(guarded(work, chosen))
 
 
-def _default(folder: Path, changed: bool) -> tuple[str, ...]:
-    """All stacks that have a file; with --set the first one of them, for a shorter wait."""
+def _default(folder: Path, one: bool) -> tuple[str, ...]:
+    """All stacks that have a file; with --set and --deployed the first one of them."""
     found = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
-    return tuple(found[:1] if changed else found) or ("poc",)
+    return tuple(found[:1] if one else found) or ("poc",)
 
 
 def _given(files: Sequence[Path]) -> list[Subject]:
@@ -136,8 +141,9 @@ def _asked(
     from rehearsal import cost as engine
 
     with terminations_raise(), Progress().phase(WORKING.to(lang)):
-        now = engine.deployed(stacks, folder) if deployed else []
-        return [*now, *engine.subjects(stacks, folder, settings)]
+        if deployed:
+            return engine.deployed(stacks, folder)
+        return engine.subjects(stacks, folder, settings)
 
 
 def _live(

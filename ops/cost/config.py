@@ -45,3 +45,15 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
             )
         config[key] = settings[key]
     return config
+
+
+def not_exported(stack: str, output: str) -> StackError:
+    """What ``pulumi stack export`` complains about, with the way out."""
+    return StackError(
+        t(
+            "The state of stack {stack} cannot be read: {words}. "
+            "`pulumi login` leads to the backend, and --stack names a stack of it.",
+            stack=stack,
+            words=output.strip().removeprefix("error: "),
+        )
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,8 +16,11 @@ from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
 from ops.render.cost_data import markdown
 from ops.stack import StackError
-from rehearsal.cost import previews, subjects
+from rehearsal.cost import deployed, previews, subjects
+from rehearsal.engine import find_or_get
 from rehearsal.paths import ROOT
+from rehearsal.pulumi import Pulumi
+from tests.ops.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
 BOOK = PriceBook.load()
@@ -102,6 +106,36 @@ def test_a_bad_setting_is_what_the_program_says_of_it_and_nothing_more():
         "the settings of stack poc cannot be used (1 problem):\n"
         "  natStrat: there is no such key; did you mean natStrategy?\n"
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key."
+    )
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    """A project folder whose engine has a backend of its own, without a stack."""
+    for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "state").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "a test's")
+    monkeypatch.setenv("PATH", f"{find_or_get().parent}{os.pathsep}{os.environ['PATH']}")
+    return Pulumi(tmp_path, os.environ, quiet=True)
+
+
+def test_what_is_deployed_is_what_the_stack_s_state_holds(backend):
+    backend.run("stack", "init", "poc")
+    (backend.folder / "held.json").write_text(json.dumps(exported(made("Eip", "1"))))
+    backend.run("stack", "import", "--stack", "poc", "--file", "held.json")
+    (subject,) = deployed(["poc"], backend.folder)
+    assert [(each.short, each.name) for each in subject.graph] == [("ec2:Eip", "careapp-poc-1")]
+    assert bill(subject.graph, BOOK, Assumptions()).month == pytest.approx(3.65)
+
+
+def test_a_stack_that_the_backend_does_not_know_is_told_with_the_way_out(backend):
+    with pytest.raises(StackError) as refused:
+        deployed(["poc"], backend.folder)
+    assert str(refused.value) == (
+        "The state of stack poc cannot be read: no stack named 'poc' found. "
+        "`pulumi login` leads to the backend, and --stack names a stack of it."
     )
 
 

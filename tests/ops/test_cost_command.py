@@ -150,7 +150,8 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
         (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, e.g. natStrategy=none"),
         (["--set", "=none"], "'=none' is not KEY=VALUE"),
         (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
-        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph goes with neither --set nor"),
+        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
+        (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
         (["--requests", "-1"], "-1.0 is not in the range x>=0"),
     ],
 )

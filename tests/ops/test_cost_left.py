@@ -70,7 +70,7 @@ def test_components_providers_deleted_and_read_resources_are_not_billed():
     more = [
         {**eip, "custom": False, "urn": "urn:pulumi:poc::careapp::careapp:infra:Network::n"},
         {**eip, "type": "pulumi:providers:aws", "urn": "urn:pulumi:poc::careapp::p::p"},
-        {**eip, "delete": True},
+        {**eip, "delete": True, "urn": "urn:pulumi:poc::careapp::x::replaced"},
         {**eip, "external": True, "urn": "urn:pulumi:poc::careapp::x::read"},
         eip,
     ]
