@@ -18,16 +18,7 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
     Raises StackError for another region than the price table's, and for what cannot be read
     without the stack's key, unless ``settings`` say another value.
     """
-    declared = stacks.read(stack, folder)
-    if declared.region != REGION:
-        raise StackError(
-            t(
-                "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
-                region=REGION,
-                stack=stack,
-                other=declared.region or t("not set"),
-            )
-        )
+    _check_region(stack, folder)
     import yaml
 
     held = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text()) or {}
@@ -45,6 +36,19 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
             )
         config[key] = settings[key]
     return config
+
+
+def _check_region(stack: str, folder: Path) -> None:
+    region = stacks.read(stack, folder).region
+    if region != REGION:
+        raise StackError(
+            t(
+                "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
+                region=REGION,
+                stack=stack,
+                other=region or t("not set"),
+            )
+        )
 
 
 def not_exported(stack: str, output: str) -> StackError:

@@ -161,7 +161,7 @@ def remarks(found: Comparison) -> Iterator[Text]:
     """What a reader must know of the sums."""
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
-        "Secrets Manager, CPU credits, backups beyond the database's size."
+        "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
     )
     unchecked = sorted(key for key in _known(found) if not found.book.price(key).checked)
     if unchecked:

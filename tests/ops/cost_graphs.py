@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ops.cost.assumptions import Assumptions
+from ops.cost.bill import bill
 from ops.cost.graph import UNKNOWN, Graph, Resource
+from ops.cost.prices import PriceBook
 
 TYPES = {
     "Repository": "aws:ecr/repository:Repository",
@@ -33,7 +36,8 @@ TYPES = {
 }
 SMALL = {"cpu": "256", "memory": "512"}
 MICRO = {"engine": "postgres", "instanceClass": "db.t4g.micro", "storageType": "gp3"}
-__all__ = ["MICRO", "SMALL", "TYPES", "UNKNOWN", "graph", "made"]
+BOOK = PriceBook.load()
+__all__ = ["BOOK", "MICRO", "SMALL", "UNKNOWN", "exported", "graph", "made", "priced", "sums"]
 
 
 def made(kind, role="x", needs=(), protect=False, retained=False, **inputs):
@@ -69,3 +73,14 @@ def exported(*resources):
         for each in resources
     ]
     return {"version": 3, "deployment": {"resources": states}}
+
+
+def priced(*resources, **assumed):
+    return bill(graph(*resources), BOOK, Assumptions(**assumed))
+
+
+def sums(*resources, **assumed):
+    """Each line's cost a month, to the cent."""
+    found = priced(*resources, **assumed)
+    assert found.unpriced == ()
+    return {(item.resource.kind, str(item.what)): round(item.usd, 2) for item in found.items}

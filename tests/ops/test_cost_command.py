@@ -97,10 +97,9 @@ def test_what_has_no_price_is_told_with_its_columns_and_exit_code_1(call, given)
 
 
 def test_a_price_that_was_not_checked_is_named(call, given):
-    shown = call(given("today", made("Instance", "bastion", instanceType="t4g.nano")), "--prices")[
-        1
-    ]
-    assert "not checked against the Price List API: ec2-hour:t4g.nano.\n" in shown
+    file = given("today", made("Instance", "bastion", instanceType="t4g.nano"))
+    shown = call(file, "--prices")[1]
+    assert "not checked against the Price List API: ebs-gb:gp3, ec2-hour:t4g.nano.\n" in shown
     (line,) = [each for each in shown.splitlines() if each.startswith("  ec2-hour")]
     assert line.split() == [
         "ec2-hour:t4g.nano", "0.0054", "/", "h", "not", "checked",

@@ -52,7 +52,7 @@ def tasks(resource: Resource, case: Case) -> float:
     ]
     wanted = int(resource.get("desiredCount", 1))
     if targets:
-        wanted = max(wanted, *(int(each.get("minCapacity")) for each in targets))
+        wanted = max(int(each.get("minCapacity")) for each in targets)
     return wanted * share_of_week(case.graph)
 
 
