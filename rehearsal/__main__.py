@@ -1,4 +1,4 @@
-"""The commands ``./careapp rehearse``, ``shell``, ``cloud`` and ``dev``."""
+"""The commands ``./careapp rehearse``, ``shell``, ``cloud``, ``dev`` and ``cost``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rehearsal import commands, console, course
 from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
 from rehearsal.clock import DEFAULT_SPEED
+from rehearsal.cost_command import cost
 from rehearsal.engine import EngineError
 from rehearsal.faults import FAULTS
 from rehearsal.pulumi import PulumiFailed
@@ -55,6 +56,9 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run the stack on this machine, without an AWS account."""
+
+
+main.add_command(cost)
 
 
 @main.command()

@@ -11,7 +11,7 @@ from ops.texts import LANGUAGES, Text, language, t, verbatim
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
-    "database",
+    *("database", "{stack} {state}"),
 }
 """Messages that are the same in every language."""
 

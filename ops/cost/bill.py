@@ -1,0 +1,159 @@
+"""The bill of a graph: what each resource costs a month, and what nobody can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ops.cost.assumptions import Assumptions
+from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.prices import HOURS, NoPrice, Price, PriceBook
+from ops.texts import Text, t
+
+GROUPS = {
+    "network": t("NAT, addresses, endpoints"),
+    "balancer": t("load balancer"),
+    "database": t("database"),
+    "tasks": t("tasks"),
+    "storage": t("images, buckets, keys"),
+    "watching": t("logs, alarms, dashboard"),
+    "traffic": t("traffic out"),
+    "other": t("other"),
+}
+"""What belongs together, in the order in which it is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """So much of something with a price."""
+
+    what: Text
+    group: str
+    quantity: float
+    """In the price's unit, over a month."""
+    price: str
+    """Key in the price book."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A line of the bill."""
+
+    resource: Resource
+    what: Text
+    group: str
+    quantity: float
+    price: Price
+
+    @property
+    def usd(self) -> float:
+        """A month's cost."""
+        return self.quantity * self.price.usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpriced:
+    """A resource, or a part of it, that costs nobody knows what."""
+
+    resource: Resource
+    why: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """What a graph costs a month."""
+
+    items: tuple[Item, ...]
+    unpriced: tuple[Unpriced, ...]
+    free: tuple[Resource, ...]
+    needed: frozenset[str]
+    """Keys of all prices that were asked for, also of those that the table lacks."""
+
+    @property
+    def month(self) -> float:
+        """USD a month of 730 hours; at least so much where something is unpriced."""
+        return sum(item.usd for item in self.items)
+
+    @property
+    def hour(self) -> float:
+        """USD an hour, on average."""
+        return self.month / HOURS
+
+    def of_group(self, group: str) -> float:
+        """USD a month of a group of GROUPS."""
+        return sum(item.usd for item in self.items if item.group == group)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a rule may look at beside its resource."""
+
+    graph: Graph
+    assumed: Assumptions
+
+
+Rule = Callable[[Resource, Case], Iterable[Use]]
+
+
+class CannotSay(Exception):
+    """A rule meets what it has no price for; ``text`` says what."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text
+
+
+def bill(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
+    """Price every resource of a graph. A type with no rule is unpriced unless it is known to be free."""
+    from ops.cost.free import FREE
+    from ops.cost.rules import RULES
+
+    case, free = Case(graph, assumed), [each for each in graph if each.short in FREE]
+    rest = [each for each in graph if each.short not in FREE]
+    outcomes = [
+        found for each in rest for found in _priced(each, RULES.get(each.short), case, book)
+    ]
+    return Bill(
+        items=tuple(each for each in outcomes if isinstance(each, Item)),
+        unpriced=tuple(each for each in outcomes if isinstance(each, Unpriced)),
+        free=tuple(free),
+        needed=frozenset(
+            use.price for each in rest for use in _uses(each, RULES.get(each.short), case)
+        ),
+    )
+
+
+def _priced(
+    resource: Resource, rule: Rule | None, case: Case, book: PriceBook
+) -> Iterator[Item | Unpriced]:
+    if rule is None:
+        why = t("no price is known for the type {type}", type=resource.type)
+        yield Unpriced(resource=resource, why=why)
+        return
+    try:
+        for use in rule(resource, case):
+            yield _item(resource, use, book)
+    except Undecided as unknown:
+        why = t("its {input} is known only after an update", input=str(unknown))
+        yield Unpriced(resource=resource, why=why)
+    except CannotSay as problem:
+        yield Unpriced(resource=resource, why=problem.text)
+
+
+def _item(resource: Resource, use: Use, book: PriceBook) -> Item | Unpriced:
+    try:
+        price = book.price(use.price)
+    except NoPrice as missing:
+        why = t("the price table has no {key}; --live asks AWS", key=str(missing))
+        return Unpriced(resource=resource, why=why)
+    return Item(
+        resource=resource, what=use.what, group=use.group, quantity=use.quantity, price=price
+    )
+
+
+def _uses(resource: Resource, rule: Rule | None, case: Case) -> Iterator[Use]:
+    if rule is not None:
+        try:
+            yield from rule(resource, case)
+        except (Undecided, CannotSay):
+            return

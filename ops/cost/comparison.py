@@ -1,0 +1,123 @@
+"""Several bills beside each other: stages, stacks, a changed setting, what is left of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ops.cost.assumptions import Assumptions
+from ops.cost.bill import Bill, Item, bill
+from ops.cost.destroyed import after_destroy
+from ops.cost.graph import Graph
+from ops.cost.prices import PriceBook
+from ops.texts import Text, t
+
+NOTE_USD = 150
+"""What the hand-over note of 2025-10-04 says that deleting its shared VPC stack saves a month."""
+STAGES = {"stage1": t("stage 1"), "stage2": t("stage 2")}
+DESTROYED, DEPLOYED, GIVEN = "destroyed", "deployed", "given"
+WORDS = {
+    **STAGES,
+    DESTROYED: t("destroyed"),
+    DEPLOYED: t("deployed"),
+    GIVEN: t("as given"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A graph to be priced."""
+
+    stack: str
+    state: str
+    """A key of WORDS."""
+    graph: Graph
+    changed: bool = False
+    """Whether the settings asked for with --set are in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A subject with its bill."""
+
+    stack: str
+    state: str
+    changed: bool
+    bill: Bill
+    protected: bool
+    """Whether a destroy is refused until protection is lifted."""
+
+    @property
+    def key(self) -> str:
+        """For scripts: ``poc stage2``."""
+        return f"{self.stack} {self.state}" + (" changed" if self.changed else "")
+
+    def title(self) -> Text:
+        """For people."""
+        word = WORDS[self.state]
+        if self.changed:
+            return t("{stack} {state}, changed", stack=self.stack, state=word)
+        return t("{stack} {state}", stack=self.stack, state=word)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The columns, with what they rest on."""
+
+    columns: tuple[Column, ...]
+    book: PriceBook
+    assumed: Assumptions
+    settings: tuple[str, ...] = ()
+    """The KEY=VALUE of --set."""
+    not_live: tuple[str, ...] = ()
+    """Keys that --live could not find at AWS; the table's price stands for them."""
+
+    def changes(self) -> Iterator[tuple[Column, Column]]:
+        """Each column as it is, with the same one after the change."""
+        for column in self.columns:
+            for other in self.columns:
+                if (other.stack, other.state) == (column.stack, column.state) and (
+                    other.changed and not column.changed
+                ):
+                    yield column, other
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Keys of all prices that the bills rest on."""
+        return frozenset().union(*(each.bill.needed for each in self.columns))
+
+
+def compare(
+    subjects: Sequence[Subject], book: PriceBook, assumed: Assumptions, settings: Sequence[str] = ()
+) -> Comparison:
+    """Price every subject, and what a destroy leaves of each stack's last one."""
+    columns = [_column(each, bill(each.graph, book, assumed)) for each in subjects]
+    last = {(each.stack, each.changed): each for each in subjects}
+    columns += [
+        _column(each, after_destroy(each.graph, book, assumed), DESTROYED) for each in last.values()
+    ]
+    return Comparison(columns=tuple(columns), book=book, assumed=assumed, settings=tuple(settings))
+
+
+def _column(subject: Subject, found: Bill, state: str = "") -> Column:
+    return Column(
+        stack=subject.stack,
+        state=state or subject.state,
+        changed=subject.changed,
+        bill=found,
+        protected=any(each.protect for each in subject.graph),
+    )
+
+
+def row_of(item: Item) -> tuple[str, str]:
+    """What an item is called in every column: its type and role, without its stack's name.
+
+    Roles with the prefix of project and stack are the rule in ``infra``; a URN tells both
+    (Pulumi's documentation, "Resource names").
+    """
+    resource = item.resource
+    stack, _, rest = resource.urn.removeprefix("urn:pulumi:").partition("::")
+    prefix = f"{rest.partition('::')[0]}-{stack}"
+    if resource.name == prefix:
+        return resource.kind, ""
+    return resource.kind, resource.name.removeprefix(f"{prefix}-")

@@ -1,0 +1,121 @@
+"""A stack's resources as the engine sees them, from ``pulumi preview --json`` or ``pulumi stack export``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.stack import StackError
+from ops.texts import t
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
+GONE = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
+"""Steps of a preview after which the resource is no more."""
+NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>.+)$")
+
+
+class Undecided(Exception):
+    """A price depends on an input that only an update will know; ``str()`` names the input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource of AWS, as declared."""
+
+    type: str
+    """Pulumi's token, e.g. ``aws:ec2/natGateway:NatGateway``."""
+    name: str
+    """Pulumi's name, e.g. ``careapp-poc-1``."""
+    urn: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """URNs of the resources that it depends on."""
+    protect: bool = False
+    retained: bool = False
+    """Whether a destroy leaves it at AWS (``retain_on_delete``)."""
+
+    @property
+    def short(self) -> str:
+        """The type without its file: ``ec2:NatGateway``."""
+        found = NAMES.match(self.type)
+        return f"{found['module']}:{found['kind']}" if found else self.type
+
+    @property
+    def kind(self) -> str:
+        """The last word of the type: ``NatGateway``."""
+        return self.type.rpartition(":")[2]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """An input, or the default where it is not given. Raises Undecided."""
+        value = self.inputs.get(key, default)
+        if value == UNKNOWN:
+            raise Undecided(key)
+        return default if value is None else value
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All AWS resources of a stack."""
+
+    resources: tuple[Resource, ...]
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources)
+
+    def all(self, short: str) -> list[Resource]:
+        """Those of a type, by its short name, e.g. ``ec2:Subnet``."""
+        return [each for each in self if each.short == short]
+
+    def needed(self, resource: Resource, short: str) -> Resource | None:
+        """The resource of a type on which another depends; the only one there is, if it does not say."""
+        found = self.all(short)
+        named = [each for each in found if each.urn and each.urn in resource.needs]
+        if len(named or found) == 1:
+            return (named or found)[0]
+        return None
+
+
+def read(text: str, name: str) -> Graph:
+    """A graph of what ``pulumi preview --json`` or ``pulumi stack export`` printed. Raises StackError."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("deployment"), dict):
+        return Graph(tuple(_made(data["deployment"].get("resources") or [])))
+    if isinstance(data, dict) and "changeSummary" in data:
+        steps = data.get("steps") or []
+        states = [step.get("newState") or {} for step in steps if step.get("op") not in GONE]
+        return Graph(tuple(_made(states)))
+    raise StackError(
+        t(
+            "{name} is not a resource graph: give it what `pulumi preview --json` or "
+            "`pulumi stack export` printed.",
+            name=name,
+        )
+    )
+
+
+def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
+    """AWS's own resources once each: components, providers and what a replacement leaves are none."""
+    seen = set()
+    for state in states:
+        kind, urn = str(state.get("type", "")), str(state.get("urn", ""))
+        if not state.get("custom") or kind.startswith("pulumi:") or state.get("delete"):
+            continue
+        if state.get("external") or urn in seen:
+            continue
+        seen.add(urn)
+        yield Resource(
+            type=kind,
+            name=urn.rpartition("::")[2],
+            urn=urn,
+            inputs=state.get("inputs") or {},
+            needs=tuple(state.get("dependencies") or ()),
+            protect=bool(state.get("protect")),
+            retained=bool(state.get("retainOnDelete")),
+        )

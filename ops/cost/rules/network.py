@@ -1,0 +1,98 @@
+"""NAT, addresses, endpoints, flow logs, DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.cost.bill import CannotSay, Case, Rule, Use
+from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.prices import HOURS
+from ops.texts import t
+
+HOURLY = t("hours")
+ADDRESS = t("public IPv4")
+
+
+def nat(_: Resource, case: Case) -> Iterator[Use]:
+    """A NAT gateway: its hours, and its share of what tasks in private subnets fetch and send."""
+    yield Use(what=HOURLY, group="network", quantity=HOURS, price="nat-hour")
+    gigabytes = through_nat(case) / len(case.graph.all("ec2:NatGateway"))
+    if gigabytes:
+        yield Use(what=t("GB through it"), group="network", quantity=gigabytes, price="nat-gb")
+
+
+def through_nat(case: Case) -> float:
+    """GB a month: the image for every task that starts, and the log. Answers go by the balancer."""
+    services = [each for each in case.graph.all("ecs:Service") if not public_tasks(each)]
+    if not services:
+        return 0
+    assumed = case.assumed
+    return assumed.image_gb * assumed.starts + assumed.log_gb
+
+
+def public_tasks(service: Resource) -> bool:
+    """Whether a service's tasks have public addresses of their own, and so pass no NAT."""
+    network = service.get("networkConfiguration", {})
+    return bool(network.get("assignPublicIp"))
+
+
+def address(_: Resource, __: Case) -> Iterator[Use]:
+    """An Elastic IP, in use or not: both cost the same (vpc/pricing)."""
+    yield Use(what=ADDRESS, group="network", quantity=HOURS, price="ipv4-hour")
+
+
+def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
+    """An interface endpoint costs by the hour and zone; a gateway endpoint nothing."""
+    if resource.get("vpcEndpointType", "Gateway") == "Gateway":
+        return
+    zones = many(resource, "subnetIds", len(zones_of(case.graph)))
+    yield Use(what=HOURLY, group="network", quantity=HOURS * zones, price="endpoint-hour")
+
+
+def zones_of(graph: Graph) -> set[str]:
+    """The zones in which the graph has subnets."""
+    return {str(each.inputs.get("availabilityZone")) for each in graph.all("ec2:Subnet")}
+
+
+def many(resource: Resource, key: str, otherwise: int) -> int:
+    """How many a list input names; ``otherwise`` where only an update will know.
+
+    The subnets of a VPC that does not exist yet are one such list: then each zone has one.
+    """
+    try:
+        return len(resource.get(key, ()))
+    except Undecided:
+        return otherwise
+
+
+def flow_log(resource: Resource, case: Case) -> Iterator[Use]:
+    """A flow log: what it delivers; a log group that keeps it is billed for keeping."""
+    kind = resource.get("logDestinationType", "cloud-watch-logs")
+    keys = {"cloud-watch-logs": "vended-log-gb", "s3": "vended-log-s3-gb"}
+    if kind not in keys:
+        raise CannotSay(t("no price is known for flow logs to {kind}", kind=str(kind)))
+    quantity = case.assumed.flow_log_gb
+    yield Use(what=t("GB delivered"), group="watching", quantity=quantity, price=keys[kind])
+
+
+def zone(_: Resource, __: Case) -> Iterator[Use]:
+    """A hosted zone of Route 53; queries for alias records to a load balancer are free."""
+    yield Use(what=t("hosted zone"), group="other", quantity=1, price="zone")
+
+
+def certificate(resource: Resource, __: Case) -> Iterator[Use]:
+    """A public certificate is free (acm/pricing); one of a private authority or to export is not."""
+    exported = resource.get("options", {}).get("export") == "ENABLED"
+    if resource.get("certificateAuthorityArn") or exported:
+        raise CannotSay(t("only public certificates that are not exported are known to be free"))
+    yield from ()
+
+
+RULES: dict[str, Rule] = {
+    "ec2:NatGateway": nat,
+    "ec2:Eip": address,
+    "ec2:VpcEndpoint": endpoint,
+    "ec2:FlowLog": flow_log,
+    "route53:Zone": zone,
+    "acm:Certificate": certificate,
+}

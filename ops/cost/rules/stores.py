@@ -1,0 +1,86 @@
+"""The database, secrets, keys, images, buckets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from ops.cost.bill import CannotSay, Case, Rule, Use
+from ops.cost.graph import Resource, Undecided
+from ops.cost.prices import HOURS
+from ops.cost.rules.network import HOURLY
+from ops.texts import t
+
+FREE_INSIGHTS_DAYS = 7
+"""Days of Performance Insights that cost nothing (rds/performance-insights/pricing)."""
+
+
+def database(resource: Resource, case: Case) -> Iterator[Use]:
+    """An RDS instance: hours, storage, its master password's secret, enhanced monitoring.
+
+    Backups cost nothing up to the size of the database (rds/postgresql/pricing), which is assumed.
+    """
+    where = "rds-multi-az" if resource.get("multiAz", False) else "rds"
+    kind, disk = resource.get("instanceClass"), resource.get("storageType", "gp2")
+    engine = str(resource.get("engine"))
+    if engine != "postgres":
+        raise CannotSay(t("prices are known for PostgreSQL only, not for {engine}", engine=engine))
+    yield Use(what=HOURLY, group="database", quantity=HOURS, price=f"{where}-hour:{kind}")
+    size = float(resource.get("allocatedStorage"))
+    yield Use(what=t("disk, GB"), group="database", quantity=size, price=f"{where}-gb:{disk}")
+    if resource.get("manageMasterUserPassword", False):
+        yield Use(what=t("password's secret"), group="database", quantity=1, price="secret")
+    if interval := int(resource.get("monitoringInterval", 0)):
+        gigabytes = case.assumed.monitoring_gb * 60 / interval
+        yield Use(
+            what=t("enhanced monitoring, GB"),
+            group="watching",
+            quantity=gigabytes,
+            price="log-gb",
+        )
+    if int(resource.get("performanceInsightsRetentionPeriod", 0)) > FREE_INSIGHTS_DAYS:
+        raise CannotSay(t("no price is known for Performance Insights beyond 7 days"))
+
+
+def secret(_: Resource, __: Case) -> Iterator[Use]:
+    """A secret of its own; calls to read it are 5 cents for 10,000 and not counted."""
+    yield Use(what=t("secret"), group="storage", quantity=1, price="secret")
+
+
+def key(_: Resource, __: Case) -> Iterator[Use]:
+    """A key of the customer's own."""
+    yield Use(what=t("key"), group="storage", quantity=1, price="kms-key")
+
+
+def repository(_: Resource, case: Case) -> Iterator[Use]:
+    """A repository, as full as its lifecycle policy lets it become. Shared layers are counted each time."""
+    count = min([kept for kept in map(_kept, case.graph.all("ecr:LifecyclePolicy")) if kept] or [0])
+    quantity = case.assumed.image_gb * (count or case.assumed.images)
+    yield Use(what=t("images, GB"), group="storage", quantity=quantity, price="ecr-gb")
+
+
+def _kept(policy: Resource) -> int:
+    """The number of tagged images that a lifecycle policy keeps; 0 where it sets none."""
+    try:
+        rules = json.loads(policy.get("policy"))["rules"]
+    except (Undecided, ValueError, KeyError):
+        return 0
+    chosen = [each["selection"] for each in rules]
+    counts = [each["countNumber"] for each in chosen if each["countType"] == "imageCountMoreThan"]
+    return min(counts, default=0)
+
+
+def bucket(_: Resource, case: Case) -> Iterator[Use]:
+    """A bucket's storage; its requests are not counted."""
+    quantity = case.assumed.bucket_gb
+    yield Use(what=t("kept, GB"), group="storage", quantity=quantity, price="s3-gb")
+
+
+RULES: dict[str, Rule] = {
+    "rds:Instance": database,
+    "secretsmanager:Secret": secret,
+    "kms:Key": key,
+    "ecr:Repository": repository,
+    "s3:Bucket": bucket,
+    "s3:BucketV2": bucket,
+}

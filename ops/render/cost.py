@@ -1,0 +1,198 @@
+"""Shows what stacks cost: a bar each, every resource, what is assumed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from ops.cost.bill import GROUPS
+from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
+from ops.cost.prices import HOURS, REGION
+from ops.render.lines import Line
+from ops.texts import Text, t, verbatim
+
+FILLS = "█▓▒░▚▞▤·"
+"""What a bar is filled with, a character for each of GROUPS."""
+BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
+"""Widths in characters."""
+WORKING = t("asking the engine what it would build")
+
+
+def lines(found: Comparison, lang: str, prices: bool) -> Iterator[Line]:
+    """The screen, line by line."""
+    yield Line(headline(found).to(lang), "bold")
+    yield Line("")
+    yield from _bars(found, lang)
+    yield from _changes(found, lang)
+    yield Line("")
+    yield from _table(found, lang)
+    yield from _unpriced(found, lang)
+    yield from _basis(found, lang)
+    if prices:
+        yield from _prices(found, lang)
+
+
+def headline(found: Comparison) -> Text:
+    """Where, in what, of when."""
+    return t(
+        "USD a month of {hours} hours in {region}; price table of {date}",
+        hours=HOURS,
+        region=REGION,
+        date=found.book.date,
+    )
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """The text in so many columns of a terminal, in which Japanese characters take two."""
+    kept, taken = "", 0
+    for character in text:
+        wide = 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if taken + wide > width:
+            break
+        kept, taken = kept + character, taken + wide
+    gap = " " * (width - taken)
+    return gap + kept if right else kept + gap
+
+
+def _bars(found: Comparison, lang: str) -> Iterator[Line]:
+    """A bar for every column, and one for the sum that the hand-over note names."""
+    longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
+    for column in found.columns:
+        total = column.bill
+        sums = f"{total.month:9.2f} {total.hour:8.4f}/h  "
+        title = padded(column.title().to(lang), TITLE)
+        yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
+    note = padded(t("the hand-over note's saving").to(lang), TITLE)
+    length = round(BAR * NOTE_USD / longest)
+    yield Line(f"{note}{NOTE_USD:9.2f} {NOTE_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
+    yield Line("")
+    legend = [f"{fill} {text.to(lang)}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
+    half = len(legend) // 2
+    yield Line("  ".join(legend[:half]), "dim")
+    yield Line("  ".join(legend[half:]), "dim")
+
+
+def _bar(column: Column, longest: float) -> str:
+    drawn, reached = "", 0.0
+    for fill, group in zip(FILLS, GROUPS, strict=True):
+        reached += column.bill.of_group(group)
+        drawn += fill * (round(BAR * reached / longest) - len(drawn))
+    return drawn
+
+
+def _changes(found: Comparison, lang: str) -> Iterator[Line]:
+    pairs = list(found.changes())
+    if not pairs:
+        return
+    yield Line("")
+    yield Line(t("With {settings}:", settings=", ".join(found.settings)).to(lang), "bold")
+    for before, after in pairs:
+        difference = after.bill.month - before.bill.month
+        style = "green" if difference < 0 else "yellow" if difference > 0 else ""
+        yield Line(
+            f"  {padded(before.title().to(lang), TITLE - 2)}{difference:+9.2f} "
+            f"{difference / HOURS:+8.4f}/h",
+            style,
+        )
+
+
+def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
+    """Every line of every bill, in the order of GROUPS: what it costs in each column."""
+    table: dict[tuple[str, tuple[str, str, Text]], list[float]] = {}
+    for index, column in enumerate(found.columns):
+        for item in column.bill.items:
+            key = (item.group, (*row_of(item), item.what))
+            table.setdefault(key, [0.0] * len(found.columns))[index] += item.usd
+    order = list(GROUPS)
+    return {
+        row: table[group, row]
+        for group, row in sorted(table, key=lambda each: order.index(each[0]))
+    }
+
+
+def _table(found: Comparison, lang: str) -> Iterator[Line]:
+    yield _heads(t("resource").to(lang), [each.stack for each in found.columns])
+    yield _heads("", [WORDS[each.state].to(lang) for each in found.columns])
+    if found.settings:
+        word = t("changed").to(lang)
+        yield _heads("", [word if each.changed else "" for each in found.columns])
+    for (kind, role, what), sums in rows(found).items():
+        label = padded(f"{' '.join(filter(None, (kind, role)))}: {what.to(lang)}", LABEL)
+        yield Line(label + "".join(_sum(each) for each in sums))
+    totals = [column.bill.month for column in found.columns]
+    total = padded(t("in all").to(lang), LABEL)
+    yield Line(total + "".join(_sum(each) for each in totals), "bold")
+
+
+def _heads(first: str, cells: Sequence[str]) -> Line:
+    texts = "".join(padded(f" {each}", CELL, right=True) for each in cells)
+    return Line(padded(first, LABEL) + texts, "bold")
+
+
+def _sum(usd: float) -> str:
+    return f"{usd:{CELL}.2f}" if usd else padded("-", CELL, right=True)
+
+
+def _unpriced(found: Comparison, lang: str) -> Iterator[Line]:
+    """What has no price is told once, with the columns that it makes incomplete."""
+    seen: dict[str, list[str]] = {}
+    for column in found.columns:
+        for each in column.bill.unpriced:
+            text = f"{each.resource.type} {each.resource.name}: {each.why.to(lang)}"
+            seen.setdefault(text, []).append(column.title().to(lang))
+    if seen:
+        yield Line("")
+        yield Line(t("Not in the sums, and not free: nobody knows what it costs.").to(lang), "red")
+    for text, columns in seen.items():
+        yield Line(f"  {text} ({', '.join(columns)})", "red")
+
+
+def _basis(found: Comparison, lang: str) -> Iterator[Line]:
+    yield Line("")
+    yield Line(t("Assumed for a month (each is an option, see --help):").to(lang), "bold")
+    for name, value, text in found.assumed.told():
+        shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
+        yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text.to(lang)}")
+    for text in remarks(found):
+        yield Line(text.to(lang), "dim")
+
+
+def remarks(found: Comparison) -> Iterator[Text]:
+    """What a reader must know of the sums."""
+    yield t(
+        "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
+        "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
+    )
+    unchecked = sorted(key for key in _known(found) if not found.book.price(key).checked)
+    if unchecked:
+        yield t(
+            "From AWS's public pages, not checked against the Price List API: {keys}.",
+            keys=", ".join(unchecked),
+        )
+    if found.not_live:
+        yield t(
+            "Not found live, so the table's price stands: {keys}.", keys=", ".join(found.not_live)
+        )
+    if any(each.protected for each in found.columns if each.state == DESTROYED):
+        yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
+    yield t(
+        "The hand-over note says that deleting its shared VPC stack saves ${note} a month, and not "
+        "what that sum is made of.",
+        note=NOTE_USD,
+    )
+
+
+def _known(found: Comparison) -> set[str]:
+    return {item.price.key for column in found.columns for item in column.bill.items}
+
+
+def _prices(found: Comparison, lang: str) -> Iterator[Line]:
+    yield Line("")
+    yield Line(t("Prices").to(lang), "bold")
+    for key in sorted(_known(found)):
+        price = found.book.price(key)
+        when = t("live") if price.live else verbatim(price.checked)
+        when = when if price.checked else t("not checked")
+        yield Line(
+            f"  {key:28}{price.usd:10.6g} / {price.per:16}{padded(when.to(lang), 12)} {price.page}"
+        )

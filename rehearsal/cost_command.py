@@ -1,0 +1,167 @@
+"""The command ``./careapp cost``: graphs from the engine, prices from ops."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ops.commands import guarded
+from ops.cost.assumptions import Assumptions
+from ops.cost.comparison import GIVEN, Comparison, Subject, compare
+from ops.cost.graph import read
+from ops.cost.prices import PriceBook
+from ops.names import PROJECT
+from ops.render.cost import WORKING, lines
+from ops.render.cost_data import as_dict, markdown
+from ops.render.lines import display
+from ops.texts import LANGUAGES, language
+from rehearsal.engine_progress import Progress
+from rehearsal.engine_run import terminations_raise
+from rehearsal.paths import ROOT
+
+
+class Setting(click.ParamType[tuple[str, str]]):
+    """KEY=VALUE, the key as ``pulumi config set`` takes it."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The full key and the value."""
+        key, equals, said = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not KEY=VALUE, e.g. natStrategy=none", param, ctx)
+        if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
+            self.fail("ecsEnabled is what tells the stages apart, and both are shown", param, ctx)
+        return (key if ":" in key else f"{PROJECT}:{key}"), said
+
+
+def _help(text: str, default: float) -> str:
+    shown = f" [{default:g}]" if default >= 0 else ""
+    return f"Assumed for a month: {text}{shown}."
+
+
+def assumptions(command: click.decorators.FC) -> click.decorators.FC:
+    """An option for everything that is assumed."""
+    for each in reversed(fields(Assumptions)):
+        command = click.option(
+            f"--{each.name.replace('_', '-')}",
+            type=click.FloatRange(min=0),
+            help=_help(str(each.metadata["text"]), float(each.default)),
+        )(command)
+    return command
+
+
+@click.command()
+@click.option(
+    "-s",
+    "--stack",
+    "stacks",
+    multiple=True,
+    help="Only this stack; may be given again. [all; with --set and --deployed the first]",
+)
+@click.option(
+    "--set", "settings", type=Setting(), multiple=True,
+    help="What another setting would add or save, e.g. natStrategy=none; may be given again.",
+)  # fmt: skip
+@click.option("--deployed", is_flag=True, help="What the stack's state holds now (stack export).")
+@click.option(
+    "--graph", "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
+    help="Price what `pulumi preview --json` or `stack export` printed into this file.",
+)  # fmt: skip
+@click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
+@click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The table of the README.")
+@click.option("--lang", type=click.Choice(LANGUAGES), help="English or Japanese.")
+@assumptions
+def cost(
+    stacks: tuple[str, ...],
+    settings: tuple[tuple[str, str], ...],
+    deployed: bool,
+    files: tuple[Path, ...],
+    live: bool,
+    lang: str | None,
+    **shown: Any,
+) -> None:
+    """Say what the stacks cost a month and an hour, resource by resource.
+
+    The real engine says which resources there would be, on this machine and with nobody's account.
+
+    \b
+      ./careapp cost                            every stack file, stage 1 and 2, and destroyed
+      ./careapp cost --set natStrategy=none     what a setting adds or saves
+      ./careapp cost --requests 3e6 --gb-out 50 with other traffic
+      ./careapp cost --deployed -s prod         what the stack's state holds now
+
+    Exit code 0: everything has a price. 1: something has none. 2: it could not look.
+    """
+    style = {name: shown.pop(name) for name in ("prices", "as_json", "as_markdown")}
+    told = {name: value for name, value in shown.items() if value is not None}
+    assumed, chosen = replace(Assumptions(), **told), language(lang)
+    if bool(files) + deployed + bool(settings) > 1:
+        raise click.UsageError("--graph, --deployed and --set exclude each other")
+
+    def work() -> int:
+        folder = Path() if Path("Pulumi.yaml").exists() else ROOT
+        which = stacks or _default(folder, bool(settings) or deployed)
+        graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed, chosen)
+        changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
+        found = compare(graphs, PriceBook.load(), assumed, changes)
+        if live:
+            found = _live(found, which, folder, graphs)
+        return _show(found, chosen, **style)
+
+    sys.exit(guarded(work, chosen))
+
+
+def _default(folder: Path, one: bool) -> tuple[str, ...]:
+    """All stacks that have a file; with --set and --deployed the first one of them."""
+    found = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
+    return tuple(found[:1] if one else found) or ("poc",)
+
+
+def _given(files: Sequence[Path]) -> list[Subject]:
+    return [
+        Subject(stack=each.stem, state=GIVEN, graph=read(each.read_text(), each.name))
+        for each in files
+    ]
+
+
+def _asked(
+    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool, lang: str
+) -> list[Subject]:
+    from rehearsal import cost as engine
+
+    with terminations_raise(), Progress().phase(WORKING.to(lang)):
+        if deployed:
+            return engine.deployed(stacks, folder)
+        return engine.subjects(stacks, folder, settings)
+
+
+def _live(
+    found: Comparison, stacks: Sequence[str], folder: Path, graphs: Sequence[Subject]
+) -> Comparison:
+    """The same with AWS's own prices of today, where it has them."""
+    from ops.cost.live import look_up, session
+
+    prices, missing = look_up(session(stacks[0], folder), found.book, found.needed)
+    again = compare(graphs, found.book.updated(prices), found.assumed, found.settings)
+    return replace(again, not_live=tuple(missing))
+
+
+def _show(found: Comparison, lang: str, prices: bool, as_json: bool, as_markdown: bool) -> int:
+    if as_json:
+        print(json.dumps(as_dict(found, lang), ensure_ascii=False, indent=2))
+    elif as_markdown:
+        print("\n".join(markdown(found, lang)))
+    else:
+        display(lines(found, lang, prices))
+    return int(any(column.bill.unpriced for column in found.columns))

@@ -1,0 +1,143 @@
+"""What the stacks cost by the real engine's graphs: known to the last resource, and as the README says."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ops.cost.assumptions import Assumptions
+from ops.cost.bill import bill
+from ops.cost.comparison import compare
+from ops.cost.config import config_of
+from ops.cost.prices import PriceBook
+from ops.render.cost_data import markdown
+from ops.stack import StackError
+from rehearsal.cost import deployed, previews, subjects
+from rehearsal.engine import find_or_get
+from rehearsal.paths import ROOT
+from rehearsal.pulumi import Pulumi
+from tests.ops.cost_graphs import exported, made
+
+STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
+BOOK = PriceBook.load()
+
+
+@pytest.fixture(scope="module")
+def before():
+    """What a preview must leave as it was: stack files and environment."""
+    return _kept()
+
+
+def _kept() -> tuple[dict[str, str], dict[str, bytes], list[Path]]:
+    files = {file.name: file.read_bytes() for file in ROOT.glob("Pulumi.*yaml")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    return environment, files, sorted(ROOT.glob(".rehearsal/*"))
+
+
+@pytest.fixture(scope="module")
+def found(before, tmp_path_factory):
+    """Every stack in both stages, and no temporary file left of it."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        graphs = subjects(STACKS, ROOT, {})
+    assert list(folder.iterdir()) == []
+    return graphs
+
+
+def test_every_stack_is_previewed_in_both_stages(found):
+    assert [(each.stack, each.state) for each in found] == [
+        (stack, stage) for stack in STACKS for stage in ("stage1", "stage2")
+    ]
+    assert "poc" in STACKS
+
+
+def test_every_resource_of_every_stack_has_a_price_or_is_known_to_be_free(found):
+    for subject in found:
+        total = bill(subject.graph, BOOK, Assumptions())
+        assert total.unpriced == (), f"{subject.stack} {subject.state}"
+        priced = {item.resource.urn for item in total.items}
+        free = {resource.urn for resource in total.free}
+        silent = {each.short for each in subject.graph} - {
+            each.short for each in subject.graph if each.urn in priced | free
+        }
+        assert silent <= {"ecs:Cluster", "acm:Certificate", "budgets:Budget"}
+
+
+def test_stage_2_costs_what_stage_1_does_and_its_tasks(found):
+    one, two = (bill(each.graph, BOOK, Assumptions()) for each in found if each.stack == "poc")
+    assert one.of_group("tasks") == 0
+    assert two.of_group("tasks") == pytest.approx(730 * (0.25 * 0.05056 + 0.5 * 0.00553))
+    assert two.month - one.month > two.of_group("tasks")
+
+
+def test_the_graph_is_that_of_the_program(found):
+    kinds = [each.short for each in found[0].graph if found[0].stack == "poc"]
+    assert kinds.count("ec2:NatGateway") == 1
+    assert {"rds:Instance", "lb:LoadBalancer", "ecr:Repository", "index:Image"} <= set(kinds)
+
+
+def test_the_readme_says_what_the_command_says(found):
+    text = (ROOT / "README.md").read_text()
+    table = "\n".join(markdown(compare(found, BOOK, Assumptions()), "en"))
+    assert table in text, f"./careapp cost --markdown makes the README's table:\n{table}"
+
+
+def test_a_setting_s_difference_is_that_of_the_changed_program():
+    changed = subjects(["poc"], ROOT, {"careapp:natStrategy": "none"})
+    pairs = compare(changed, BOOK, Assumptions(), ["natStrategy=none"]).changes()
+    saved = {old.state: round(new.bill.month - old.bill.month, 2) for old, new in pairs}
+    nat, address, through = 730 * 0.062, 730 * 0.005, 6.5 * 0.062
+    assert saved == {
+        "stage1": round(-nat - address, 2),
+        "stage2": round(-nat - address - through + address, 2),
+        "destroyed": 0,
+    }
+
+
+def test_a_bad_setting_is_what_the_program_says_of_it_and_nothing_more():
+    with previews() as engine, pytest.raises(StackError) as refused:
+        engine.graph("poc", {**config_of("poc", ROOT, {}), "careapp:natStrat": "none"})
+    assert str(refused.value) == (
+        "the settings of stack poc cannot be used (1 problem):\n"
+        "  natStrat: there is no such key; did you mean natStrategy?\n"
+        "Nothing was changed. `pulumi config set KEY VALUE` sets a key."
+    )
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    """A project folder whose engine has a backend of its own, without a stack."""
+    for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "state").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "a test's")
+    monkeypatch.setenv("PATH", f"{find_or_get().parent}{os.pathsep}{os.environ['PATH']}")
+    return Pulumi(tmp_path, os.environ, quiet=True)
+
+
+def test_what_is_deployed_is_what_the_stack_s_state_holds(backend):
+    backend.run("stack", "init", "poc")
+    (backend.folder / "held.json").write_text(json.dumps(exported(made("Eip", "1"))))
+    backend.run("stack", "import", "--stack", "poc", "--file", "held.json")
+    (subject,) = deployed(["poc"], backend.folder)
+    assert [(each.short, each.name) for each in subject.graph] == [("ec2:Eip", "careapp-poc-1")]
+    assert bill(subject.graph, BOOK, Assumptions()).month == pytest.approx(3.65)
+
+
+def test_a_stack_that_the_backend_does_not_know_is_told_with_the_way_out(backend):
+    with pytest.raises(StackError) as refused:
+        deployed(["poc"], backend.folder)
+    assert str(refused.value) == (
+        "The state of stack poc cannot be read: no stack named 'poc' found. "
+        "`pulumi login` leads to the backend, and --stack names a stack of it."
+    )
+
+
+def test_previews_leave_nothing_behind(found, before):
+    assert _kept() == before

@@ -1,0 +1,188 @@
+"""`./careapp cost` on given graphs, as a person calls it, and what its screen says."""
+
+import json
+
+import pytest
+
+from ops.render.cost import padded
+from rehearsal.cost import reason
+from rehearsal.cost_command import cost
+from tests.ops.cost_graphs import MICRO, SMALL, exported, made
+
+
+@pytest.fixture
+def call(folder, capsys):
+    """Run the command; its exit code, what it printed, and what it complained about."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cost(list(arguments), prog_name="./careapp cost")
+        shown = capsys.readouterr()
+        return ended.value.code, shown.out, shown.err
+
+    return call
+
+
+@pytest.fixture
+def given(folder):
+    """Graphs in files, named so."""
+
+    def given(name, *resources):
+        (folder / f"{name}.json").write_text(json.dumps(exported(*resources)))
+        return f"--graph={name}.json"
+
+    return given
+
+
+TASKS = [made("TaskDefinition", "app", **SMALL), made("Service", "service")]
+
+
+def test_the_screen_has_a_bar_a_sum_and_every_resource(call, given):
+    code, shown, complaint = call(given("today", made("Eip", "1"), *TASKS))
+    assert (code, complaint) == (0, "")
+    lines = shown.splitlines()
+    assert lines[0] == "USD a month of 730 hours in ap-northeast-1; price table of 2026-10-08"
+    assert lines[2] == "today as given                  14.90   0.0204/h  █░░"
+    assert lines[3] == "today destroyed                  0.00   0.0000/h  "
+    assert lines[4].startswith("the hand-over note's saving    150.00   0.2055/h  ───")
+    assert "Eip 1: public IPv4                                3.65         -" in lines
+    assert "in all                                           14.90         -" in lines
+
+
+def test_what_is_assumed_is_stated_and_can_be_set(call, given):
+    file = given("today", *TASKS, made("LoadBalancer", "alb"))
+    before = json.loads(call(file, "--json")[1])["columns"][0]["month"]
+    code, shown, _ = call(file, "--requests", "3e6", "--gb-out", "105")
+    assert code == 0
+    assert "  --requests           3,000,000  requests to the load balancer" in shown.splitlines()
+    after = json.loads(call(file, "--json", "--gb-out", "105")[1])["columns"][0]["month"]
+    lcu_hours = 100  # 1 GB an hour is an LCU
+    assert after - before == pytest.approx(100 * 0.114 + lcu_hours * 0.008)
+
+
+def test_json_adds_up_and_names_page_and_day_of_each_price(call, given):
+    code, shown, _ = call(given("today", made("Eip", "1"), made("Vpc"), *TASKS), "--json")
+    found = json.loads(shown)
+    column = found["columns"][0]
+    assert (code, column["key"], column["complete"]) == (0, "today given", True)
+    assert sum(item["month"] for item in column["items"]) == pytest.approx(column["month"])
+    assert sum(column["groups"].values()) == pytest.approx(column["month"])
+    assert column["hour"] == pytest.approx(column["month"] / 730)
+    assert {each["type"] for each in column["free"]} == {
+        "aws:ec2/vpc:Vpc",
+        "aws:ecs/taskDefinition:TaskDefinition",
+    }
+    (address,) = [each for each in found["prices"] if each["key"] == "ipv4-hour"]
+    assert address == {
+        "key": "ipv4-hour",
+        "usd": 0.005,
+        "per": "h",
+        "page": "https://aws.amazon.com/vpc/pricing/",
+        "checked": "2026-10-08",
+        "live": False,
+    }
+
+
+def test_what_has_no_price_is_told_with_its_columns_and_exit_code_1(call, given):
+    table = {"instanceClass": "db.x", "allocatedStorage": 20, "skipFinalSnapshot": True}
+    file = given("today", made("Database", "database", **{**MICRO, **table}))
+    code, shown, _ = call(file)
+    assert code == 1
+    assert (
+        "Not in the sums, and not free: nobody knows what it costs.\n"
+        "  aws:rds/instance:Instance careapp-poc-database: "
+        "the price table has no rds-hour:db.x; --live asks AWS (today as given)\n"
+    ) in shown
+    assert json.loads(call(file, "--json")[1])["columns"][0]["complete"] is False
+
+
+def test_a_price_that_was_not_checked_is_named(call, given):
+    file = given("today", made("Instance", "bastion", instanceType="t4g.nano"))
+    shown = call(file, "--prices")[1]
+    assert "not checked against the Price List API: ebs-gb:gp3, ec2-hour:t4g.nano.\n" in shown
+    (line,) = [each for each in shown.splitlines() if each.startswith("  ec2-hour")]
+    assert line.split() == [
+        "ec2-hour:t4g.nano", "0.0054", "/", "h", "not", "checked",
+        "https://aws.amazon.com/ec2/pricing/on-demand/",
+    ]  # fmt: skip
+
+
+def test_a_protected_stack_says_what_a_destroy_needs_first(call, given):
+    words = "A protected stack is destroyed only after `pulumi config set protect false`."
+    assert words in call(given("today", made("Eip", protect=True)))[1]
+    assert words not in call(given("today", made("Eip")))[1]
+
+
+def test_it_speaks_japanese_in_columns_that_stand_below_each_other(call, given):
+    shown = call(given("today", made("Eip", "1"), *TASKS), "--lang", "ja")[1]
+    assert "ap-northeast-1 での 1 か月" in shown.splitlines()[0]
+    (address,) = [each for each in shown.splitlines() if "パブリック IPv4" in each]
+    (total,) = [each for each in shown.splitlines() if each.startswith("合計")]
+    assert address == f"{padded('Eip 1: パブリック IPv4', 44)}      3.65         -"
+    assert total == f"{padded('合計', 44)}     14.90         -"
+
+
+def test_two_graphs_stand_beside_each_other(call, given):
+    found = call(given("one", made("Eip", "1")), given("two", made("Eip", "1"), made("Eip", "2")))[
+        1
+    ]
+    assert (
+        "Eip 1: public IPv4                                3.65      3.65         -         -"
+        in found
+    )
+    assert (
+        "Eip 2: public IPv4                                   -      3.65         -         -"
+        in found
+    )
+
+
+def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
+    (folder / "x.json").write_text("{}")
+    code, shown, complaint = call("--graph", "x.json")
+    assert (code, shown) == (2, "")
+    assert complaint.startswith("careapp: x.json is not a resource graph: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, e.g. natStrategy=none"),
+        (["--set", "=none"], "'=none' is not KEY=VALUE"),
+        (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
+        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
+        (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
+        (["--requests", "-1"], "-1.0 is not in the range x>=0"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(call, arguments, why):
+    code, shown, complaint = call(*arguments)
+    assert (code, shown) == (2, "")
+    assert why in " ".join(complaint.split())
+
+
+def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(call):
+    code, _, complaint = call("-s", "nope")
+    assert (code, complaint) == (
+        2,
+        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. '
+        "Known here: poc. Choose one with --stack.\n",
+    )
+
+
+def test_the_width_of_a_text_is_that_on_a_terminal():
+    assert padded("削除後", 8) == "削除後  "
+    assert padded("削除後", 8, right=True) == "  削除後"
+    assert padded("指定ファイル", 5) == "指定 "
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ('{"diagnostics": [{"severity": "error", "message": "error: no\\n"}]}', "no"),
+        ('x\n{"diagnostics": [{"severity": "info", "message": "m"}]}\ny', None),
+        ("error: no stack\n", "error: no stack"),
+        ("{ broken }", "{ broken }"),
+    ],
+)
+def test_of_a_failed_preview_only_the_errors_are_told(output, why):
+    assert reason(output) == (output if why is None else why)
