@@ -38,7 +38,7 @@ followed on the same clock, with a look every 10 s.
 - **`wait_for_steady_state`, awsx**: red after 20 minutes with "timeout while waiting for state to become 'tfSTABLE'
   (last state: 'tfPENDING', timeout: 20m0s)" (pulumi/pulumi-awsx#1112); ECS goes on after that. With a circuit breaker
   it would be red as soon as the deployment has stopped or was rolled back (`findDeploymentStatus`, same file).
-- **CDK**: CloudFormation keeps the stack in CREATE_IN_PROGRESS (aws/aws-cdk#30728) and gives up after 3 hours
+- **CDK**: CloudFormation keeps the stack in progress (aws/aws-cdk#30728) and gives up after 3 hours
   (aws/aws-cdk#37755); that is quoted, not measured: the local cloud has no CloudFormation.
 - **Copilot**: CloudFormation fails the service with ["ECS Deployment Circuit Breaker was triggered"][breaker] and rolls
   the stack back; meanwhile Copilot shows the two latest stop reasons (its release notes of v1.31).
@@ -53,8 +53,9 @@ followed on the same clock, with a look every 10 s.
   breaker trips at three (API reference, ServiceDeploymentCircuitBreaker).
 - Without the breaker nothing is ever declared failed, so only a tool that waits can be red, and only by its own limit.
 
-The local cloud takes 25 s to start a task, and this app listens at once. AWS takes as long as image and app need and is
-slower to replace tasks than here, in every row alike: compare the rows rather than trust the minutes.
+The local cloud takes 25 s to start a task, and this app listens at once. AWS takes as long as image and app need, and
+replaces tasks more slowly (51 s were measured from one task that crashes at once to the next), in every row alike:
+compare the rows rather than trust the minutes.
 
 ## Where the numbers stand
 

@@ -12,8 +12,10 @@ from benchmarks.defaults.page import Row
 from benchmarks.defaults.profiles import profiles
 from benchmarks.defaults.stage import cloud as defaults_cloud
 
-SPEED, MINUTES = 50.0, 22.0
+SPEED, MINUTES = 50.0, 25.0
 """Long enough for the provider's own limit of 20 minutes."""
+BUSY = 240.0
+"""AWS seconds that a busy machine may be late: five of the wall."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_our_settings_declare_a_failure_and_the_gate_tells_it_at_once(
     assert seen.failed is not None
     assert 0 < seen.failed < 60 * MINUTES
     assert not seen.said.green
-    assert seen.failed <= seen.said.at < seen.failed + 60
+    assert seen.failed <= seen.said.at < seen.failed + BUSY
 
 
 @pytest.mark.parametrize("scenario", ["no_path", "crash"])
@@ -57,4 +59,4 @@ def test_without_a_circuit_breaker_tasks_are_replaced_until_the_tools_own_limit_
     assert seen.tasks > 3
     assert seen.watched >= 60 * MINUTES
     assert not seen.said.green
-    assert 20 * 60 <= seen.said.at < 20 * 60 + 60
+    assert 20 * 60 <= seen.said.at < 20 * 60 + BUSY
