@@ -33,7 +33,7 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import contract, logs, quotas, rules
+        from rehearsal.control import contract, live_tail, logs, quotas, rules
 
         contract.check()
         _forget_other_regions(self._region)
@@ -41,13 +41,17 @@ class Api:
         rules.install()
         logs.install()
         quotas.install()
+        live_tail.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()
         host, bound = self._server.get_host_and_port()
         self.endpoint = f"http://{host}:{bound}"
 
     def stop(self) -> None:
-        """Close the port."""
+        """End what still streams, and close the port."""
+        from rehearsal.control import live_tail
+
+        live_tail.stop()
         self._server.stop()
 
 
