@@ -108,7 +108,7 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     "--filter",
     "pattern",
     default="",
-    help="Only lines that fit CloudWatch's filter pattern: words, or '{ $.level = \"ERROR\" }'.",
+    help="Only lines that fit CloudWatch's filter pattern: words, or '{ $.level = \"error\" }'.",
 )
 @click.option("--task", default="", help="Only of the task whose id begins so.")
 @click.option(
@@ -135,7 +135,7 @@ def logs(
     \b
       ./careapp logs -f                     as it comes
       ./careapp logs --previous             why the last task ended
-      ./careapp logs --since 1h --filter ERROR
+      ./careapp logs --since 1h --filter '{ $.level = "error" }'
     """
     from ops import commands
     from ops.logs import Wanted

@@ -156,7 +156,7 @@ def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
         ),
         t(
             "Put what has other characters than letters, digits and _ into double quotes, as in "
-            """'"went away" -retry', or ask for fields: '{{ $.level = "ERROR" }}'."""
+            """'"went away" -retry', or ask for fields: '{{ $.level = "error" }}'."""
         ),
         problem.code,
         problem.said,

@@ -18,6 +18,8 @@ RELIED_ON = (
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
+    ("moto.core.eventstream", "EventStreamEncoder.encode_message"),
+    ("moto.logs.models", "LogEvent._event_id"),
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.logs.utils", "EventMessageFilter.matches"),
     ("moto.rds.models", "DBInstance"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 Params = dict[str, Any]
 Call = tuple[str, str]
 Before = Callable[[Params], None]
-Instead = Callable[[Params], Params]
 H = TypeVar("H", bound=Callable[..., Any])
 
 ACCOUNT = "123456789012"
@@ -31,6 +30,17 @@ class Refused(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message = code, message
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """An answer that is sent piece by piece, after the call has returned; what makes it holds LOCK itself."""
+
+    pieces: Iterator[bytes]
+    content_type: str
+
+
+Instead = Callable[[Params], "Params | Streamed"]
 
 
 @dataclass
@@ -58,7 +68,7 @@ def after(service: str, action: str) -> Callable[[H], H]:
 
 
 def instead(service: str, action: str) -> Callable[[H], H]:
-    """Answer a call in moto's place, with a dictionary in botocore's shape."""
+    """Answer a call in moto's place, with a dictionary in botocore's shape or a ``Streamed`` body."""
 
     def add(handler: H) -> H:
         if (service, action) in registry.instead:
@@ -133,7 +143,10 @@ def _answer(response: BaseResponse, call: Call) -> Any:
     for look in registry.before.get(call, []):
         look(params)
     if call in registry.instead:
-        return response.serialized(ActionResult(registry.instead[call](params)))
+        answered = registry.instead[call](params)
+        if isinstance(answered, Streamed):
+            return 200, {"Content-Type": answered.content_type}, answered.pieces
+        return response.serialized(ActionResult(answered))
     answer = _call_action(response)
     if not _failed(answer):
         for act in registry.after.get(call, []):

@@ -160,7 +160,7 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
     assert complaint == (
         "careapp: --filter level:ERROR is no filter pattern of CloudWatch Logs (Invalid character(s) "
         "in term ':'). Put what has other characters than letters, digits and _ into double quotes, "
-        """as in '"went away" -retry', or ask for fields: '{ $.level = "ERROR" }'.\n"""
+        """as in '"went away" -retry', or ask for fields: '{ $.level = "error" }'.\n"""
     )
 
 
