@@ -4,6 +4,12 @@ import pulumi
 
 from infra.database import Database, DatabaseArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.monitoring import (
+    Monitoring,
+    MonitoringArgs,
+    ServiceMonitoring,
+    ServiceMonitoringArgs,
+)
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
@@ -32,6 +38,7 @@ balancer = LoadBalancer(
     LoadBalancerArgs(settings=settings.health, network=network, protect=protect, tags=tags),
     kept,
 )
+monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
 pulumi.export("pageUrl", pulumi.Output.concat("http://", balancer.dns_name))
 pulumi.export("repositoryUrl", image.repository_url)
@@ -57,4 +64,14 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
+    if monitoring.topic_arn:
+        ServiceMonitoring(
+            name,
+            ServiceMonitoringArgs(
+                settings=settings,
+                topic_arn=monitoring.topic_arn,
+                balancer=balancer,
+                service=service,
+            ),
+        )
     rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes)

@@ -52,6 +52,8 @@ class LoadBalancer(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
     listener_arn: pulumi.Output[str]
     target_group_arn: pulumi.Output[str]
+    arn_suffix: pulumi.Output[str]
+    target_group_suffix: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
@@ -63,7 +65,9 @@ class LoadBalancer(pulumi.ComponentResource):
         self.dns_name = balancer.dns_name
         self.security_group_id = group.id
         self.listener_arn = self._listener(name, balancer).arn
-        self.target_group_arn = self._target_group(name).arn
+        target_group = self._target_group(name)
+        self.target_group_arn = target_group.arn
+        self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, target_group.arn_suffix
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
         )

@@ -3,6 +3,7 @@
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
 from infra.settings.image import ImageSettings
+from infra.settings.monitoring import MonitoringSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import SettingsError
 from infra.settings.service import ServiceSettings
@@ -12,6 +13,7 @@ __all__ = [
     "DatabaseSettings",
     "HealthSettings",
     "ImageSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "ServiceSettings",
     "Settings",

@@ -8,6 +8,7 @@ from infra.settings import (
     DatabaseSettings,
     HealthSettings,
     ImageSettings,
+    MonitoringSettings,
     NetworkSettings,
     ServiceSettings,
     Settings,
@@ -55,6 +56,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             log_days=30,
             grace_period=60,
         ),
+        monitoring=MonitoringSettings(alarms=True, email="", dashboard=True),
     )
 
 
@@ -90,6 +92,9 @@ def test_every_key_reaches_the_record(configured):
         unhealthyThreshold="6",
         healthGracePeriod="90",
         deregistrationDelay="0",
+        alarmsEnabled="false",
+        alarmEmail="team@example.com",
+        dashboardEnabled="false",
     )
     assert loaded == Settings(
         project="careapp",
@@ -131,6 +136,7 @@ def test_every_key_reaches_the_record(configured):
             log_days=365,
             grace_period=90,
         ),
+        monitoring=MonitoringSettings(alarms=False, email="team@example.com", dashboard=False),
     )
 
 
