@@ -2,7 +2,9 @@
 
 import pulumi
 
+from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.database import Database, DatabaseArgs
+from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.monitoring import (
     Monitoring,
@@ -33,9 +35,24 @@ image = AppImage(
     ),
     kept,
 )
+logs, access_logs = settings.logs, None
+if logs.flow:
+    FlowLogs(
+        name,
+        FlowLogsArgs(vpc_id=network.vpc_id, region=settings.region, days=logs.days, tags=tags),
+        kept,
+    )
+if logs.access:
+    access_logs = AccessLogs(name, AccessLogsArgs(days=logs.days, protect=protect, tags=tags), kept)
 balancer = LoadBalancer(
     name,
-    LoadBalancerArgs(settings=settings.health, network=network, protect=protect, tags=tags),
+    LoadBalancerArgs(
+        settings=settings.health,
+        network=network,
+        protect=protect,
+        access_logs=access_logs,
+        tags=tags,
+    ),
     kept,
 )
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra.access_logs import AccessLogs
 from infra.network import Network
 from infra.settings import HealthSettings
 
@@ -38,6 +39,7 @@ class LoadBalancerArgs:
     settings: HealthSettings
     network: Network
     protect: bool
+    access_logs: AccessLogs | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -106,6 +108,7 @@ class LoadBalancer(pulumi.ComponentResource):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_deletion_protection=self.args.protect,
+            access_logs=_written_to(self.args.access_logs),
             tags=dict(self.args.tags),
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
@@ -152,3 +155,7 @@ class LoadBalancer(pulumi.ComponentResource):
             tags=dict(self.args.tags),
             opts=self.child,
         )
+
+
+def _written_to(logs: AccessLogs | None) -> aws.lb.LoadBalancerAccessLogsArgs | None:
+    return aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket, enabled=True) if logs else None

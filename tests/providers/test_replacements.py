@@ -17,6 +17,7 @@ CLOUDFORMATION = {
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
+    "aws:ec2/flowLog:FlowLog": f"{EC2}::FlowLog",
     "aws:ec2/internetGateway:InternetGateway": f"{EC2}::InternetGateway",
     "aws:ec2/natGateway:NatGateway": f"{EC2}::NatGateway",
     "aws:ec2/route:Route": f"{EC2}::Route",
@@ -38,6 +39,8 @@ CLOUDFORMATION = {
     "aws:rds/instance:Instance": "AWS::RDS::DBInstance",
     "aws:rds/parameterGroup:ParameterGroup": "AWS::RDS::DBParameterGroup",
     "aws:rds/subnetGroup:SubnetGroup": "AWS::RDS::DBSubnetGroup",
+    "aws:s3/bucket:Bucket": "AWS::S3::Bucket",
+    "aws:s3/bucketPolicy:BucketPolicy": "AWS::S3::BucketPolicy",
     "aws:sns/topic:Topic": "AWS::SNS::Topic",
     "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
 }
@@ -47,11 +50,19 @@ NO_SCHEMA = {
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "part of AWS::ECR::Repository",
     "aws:iam/rolePolicy:RolePolicy": "part of AWS::IAM::Role",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "part of AWS::IAM::Role",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "part of AWS::S3::Bucket",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "part of AWS::S3::Bucket",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        "part of AWS::S3::Bucket"
+    ),
     "aws:sns/topicPolicy:TopicPolicy": "one for several topics in CloudFormation",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "the provider modifies rules in place",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("Bucket", "BucketName"): "bucket",
+    ("Bucket", "BucketNamePrefix"): "bucketPrefix",
+    ("FlowLog", "DeliverLogsPermissionArn"): "iamRoleArn",
     ("MetricAlarm", "AlarmName"): "name",
     ("Topic", "TopicName"): "name",
     ("TopicSubscription", "TopicArn"): "topic",
@@ -77,6 +88,7 @@ IN_PLACE_BY_THE_PROVIDER = {
     ("Instance", "dbSubnetGroupName"): "the provider modifies it, CloudFormation does not",
 }
 BY_THE_PROVIDER_ONLY = {
+    ("FlowLog", "vpcId"): "CloudFormation's ResourceId",
     ("EventRule", "eventBusName"): "the provider's schema: ForceNew",
     ("Eip", "domain"): "the provider's schema: ForceNew",
     ("Instance", "availabilityZone"): "the provider's schema: ForceNew",

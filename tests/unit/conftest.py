@@ -46,6 +46,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/careapp-poc-tg/2"},
     "aws:kms/key:Key": {"keyId": "key-1"},
+    "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
     "docker:index/image:Image": {"repoDigest": DIGEST},
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""

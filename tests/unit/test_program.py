@@ -78,6 +78,10 @@ STAGE_TWO = {
     *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_TWO),
 }
 WITHOUT_TAGS = {
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:cloudwatch/eventTarget:EventTarget",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
@@ -135,8 +139,22 @@ def test_stage_two_changes_no_input_of_stage_one(engine, program):
     assert {key: after[key] for key in before} == before
 
 
+def test_logs_are_added_and_nothing_else_is_changed_but_who_writes_them(engine, program):
+    program()
+    before = {(made.typ, made.name): made.inputs for made in engine.made}
+    engine.made.clear()
+    program(flowLogs="true", accessLogs="true")
+    after = {(made.typ, made.name): made.inputs for made in engine.made}
+    changed = {key for key in before if after[key] != before[key]}
+    assert changed == {("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb")}
+    assert {name for kind, name in after.keys() - before.keys() if "careapp:infra" not in kind} == {
+        "careapp-poc-flow",
+        "careapp-poc-access-logs",
+    }
+
+
 def test_everything_that_can_carries_the_stack_s_tags(engine, program):
-    program(ecsEnabled="true")
+    program(ecsEnabled="true", flowLogs="true", accessLogs="true")
     tags = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
     bare = [
         (made.typ, made.name)
@@ -225,4 +243,4 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
 
 
 def test_the_program_reads_like_the_diagram():
-    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 90
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 100

@@ -11,16 +11,21 @@ from rehearsal.providers.aws import (
     ecs,
     elb,
     events,
+    flow_logs,
     groups,
     iam,
     kms,
     logs,
     rds,
+    s3,
     sns,
 )
 from rehearsal.providers.kind import Kind
 
-MODULES = (ec2, groups, elb, rds, ecr, ecs, iam, logs, cloudwatch, events, sns, kms)
+MODULES = (
+    *(ec2, groups, flow_logs, elb, rds, ecr, ecs, iam, kms, logs),
+    *(cloudwatch, events, sns, s3),
+)
 
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
