@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra.settings import general, service
+from infra.settings import bastion, general, service
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
 from infra.settings.image import ImageSettings
 from infra.settings.keys import KEYS
+from infra.settings.logs import LogSettings
+from infra.settings.monitoring import MonitoringSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import Reader
 from infra.settings.service import ServiceSettings
@@ -26,11 +28,14 @@ class Settings:
     ecs_enabled: bool
     protect: bool
     rollout_minutes: int
+    bastion_enabled: bool
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
     health: HealthSettings
     service: ServiceSettings
+    logs: LogSettings
+    monitoring: MonitoringSettings
 
     @property
     def prefix(self) -> str:
@@ -59,11 +64,14 @@ class Settings:
             ecs_enabled=read(general.ECS_ENABLED),
             protect=read(general.PROTECT),
             rollout_minutes=read(service.ROLLOUT_TIMEOUT),
+            bastion_enabled=read(bastion.BASTION_ENABLED),
             network=NetworkSettings.load(read, region),
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
             service=ServiceSettings.load(read),
+            logs=LogSettings.load(read),
+            monitoring=MonitoringSettings.load(read),
         )
         read.finish(settings.prefix, KEYS)
         return settings
