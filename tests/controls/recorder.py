@@ -1,0 +1,63 @@
+"""The unit tests' mock engine, with a VPC that has its children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import MockResourceArgs
+
+from rehearsal.providers.awsx import Builder, Child
+from tests.controls.graph import ROOT, VPC
+from tests.unit.conftest import Engine
+
+
+def settings_of(stack: str) -> dict[str, str]:
+    """A stack file's settings, with stage 2 turned on: it has every resource."""
+    written = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {**{key: str(value) for key, value in written.items()}, "careapp:ecsEnabled": "true"}
+
+
+class Recorder(Engine):
+    """Keeps each resource. awsx's VPC is built by the rehearsal's stand-in, whose children the tier
+    `providers` holds against recordings of the real one."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        identity, state = super().new_resource(args)
+        state.setdefault("bucket", f"{args.name}-made-up")
+        if args.typ == VPC:
+            state |= Builder(Children(self, args.transforms), args.name, args.inputs, "").build()
+        return identity, state
+
+    @staticmethod
+    def identity(args: MockResourceArgs) -> str:
+        return f"{args.typ.rpartition(':')[2]}/{args.name}"
+
+
+class Children:
+    """What the stand-in registers its children with: here, the recorder itself."""
+
+    component_urn = ""
+
+    def __init__(self, recorder: Recorder, transforms: list[Any]) -> None:
+        self._recorder, self._transforms = recorder, transforms
+
+    def add(
+        self, kind: str, name: str, inputs: dict[str, Any], parent: str, links: Mapping[str, Child]
+    ) -> Child:
+        del parent
+        props = inputs | {key: child.identity for key, child in links.items()}
+        for transform in self._transforms:  # as the engine does with each child of a component
+            changed = transform(
+                pulumi.ResourceTransformArgs(
+                    custom=True, type_=kind, name=name, props=props, opts=pulumi.ResourceOptions()
+                )
+            )
+            props = changed.props if changed else props
+        made = MockResourceArgs(
+            typ=kind, name=name, inputs=props, provider="", resource_id="", custom=True
+        )
+        identity, state = self._recorder.new_resource(made)
+        return Child(urn=identity, identity=identity, outputs=state)
