@@ -2,8 +2,16 @@
 
 import pulumi
 
+from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.database import Database, DatabaseArgs
+from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.monitoring import (
+    Monitoring,
+    MonitoringArgs,
+    ServiceMonitoring,
+    ServiceMonitoringArgs,
+)
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
@@ -27,11 +35,27 @@ image = AppImage(
     ),
     kept,
 )
+logs, access_logs = settings.logs, None
+if logs.flow:
+    FlowLogs(
+        name,
+        FlowLogsArgs(vpc_id=network.vpc_id, region=settings.region, days=logs.days, tags=tags),
+        kept,
+    )
+if logs.access:
+    access_logs = AccessLogs(name, AccessLogsArgs(days=logs.days, protect=protect, tags=tags), kept)
 balancer = LoadBalancer(
     name,
-    LoadBalancerArgs(settings=settings.health, network=network, protect=protect, tags=tags),
+    LoadBalancerArgs(
+        settings=settings.health,
+        network=network,
+        protect=protect,
+        access_logs=access_logs,
+        tags=tags,
+    ),
     kept,
 )
+monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
 pulumi.export("pageUrl", pulumi.Output.concat("http://", balancer.dns_name))
 pulumi.export("repositoryUrl", image.repository_url)
@@ -57,4 +81,14 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
+    if monitoring.topic_arn:
+        ServiceMonitoring(
+            name,
+            ServiceMonitoringArgs(
+                settings=settings,
+                topic_arn=monitoring.topic_arn,
+                balancer=balancer,
+                service=service,
+            ),
+        )
     rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes)

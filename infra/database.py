@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from infra import database_watch
 from infra.network import Network
 from infra.settings import DatabaseSettings
 
@@ -65,7 +66,9 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
-        settings, protect = self.args.settings, self.args.protect
+        settings, protect, tags = self.args.settings, self.args.protect, self.args.tags
+        subnets = self._subnet_group(name).name
+        logs = database_watch.log_groups(name, settings, tags, self.child)
         return aws.rds.Instance(
             f"{name}-database",
             identifier=name,
@@ -79,7 +82,7 @@ class Database(pulumi.ComponentResource):
             username=USER,
             manage_master_user_password=True,
             port=PORT,
-            db_subnet_group_name=self._subnet_group(name).name,
+            db_subnet_group_name=subnets,
             parameter_group_name=self._parameter_group(name).name,
             vpc_security_group_ids=[group.id],
             publicly_accessible=False,
@@ -87,9 +90,12 @@ class Database(pulumi.ComponentResource):
             backup_retention_period=settings.backup_days,
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
-            **_keeping(name, settings, protect),
-            tags=dict(self.args.tags),
-            opts=pulumi.ResourceOptions(parent=self, protect=protect, delete_before_replace=True),
+            **database_watch.watching(name, settings, tags, self.child),
+            **_keeping(subnets, settings, protect),
+            tags=dict(tags),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=protect, delete_before_replace=True, depends_on=list(logs)
+            ),
         )
 
     def _subnet_group(self, name: str) -> aws.rds.SubnetGroup:
@@ -125,15 +131,23 @@ def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:
     return secrets[0].secret_arn
 
 
-def _keeping(name: str, settings: DatabaseSettings, protect: bool) -> dict[str, Any]:
+def _keeping(
+    unique: pulumi.Output[str], settings: DatabaseSettings, protect: bool
+) -> dict[str, Any]:
     """What happens to the data when the database goes, or changes.
 
-    A protected database waits with disruptive changes for its maintenance window.
+    A snapshot outlives the stack, so its name begins with one that is new in each life of the
+    stack: RDS would refuse a second snapshot of one name, and with it the whole destroy. Who
+    wants no snapshot wants no backups to stay and be billed either. A protected database waits
+    with disruptive changes for its maintenance window.
     """
+    kept = bool(settings.final_snapshot)
     return {
         "deletion_protection": protect,
-        "skip_final_snapshot": not protect,
-        "final_snapshot_identifier": f"{name}-{settings.final_snapshot}" if protect else None,
-        "delete_automated_backups": not protect,
+        "skip_final_snapshot": not kept,
+        "final_snapshot_identifier": (
+            pulumi.Output.concat(unique, "-", settings.final_snapshot) if kept else None
+        ),
+        "delete_automated_backups": not kept,
         "apply_immediately": not protect,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra.access_logs import AccessLogs
 from infra.network import Network
 from infra.settings import HealthSettings
 
@@ -38,6 +39,7 @@ class LoadBalancerArgs:
     settings: HealthSettings
     network: Network
     protect: bool
+    access_logs: AccessLogs | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,6 +54,8 @@ class LoadBalancer(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
     listener_arn: pulumi.Output[str]
     target_group_arn: pulumi.Output[str]
+    arn_suffix: pulumi.Output[str]
+    target_group_suffix: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
@@ -63,7 +67,9 @@ class LoadBalancer(pulumi.ComponentResource):
         self.dns_name = balancer.dns_name
         self.security_group_id = group.id
         self.listener_arn = self._listener(name, balancer).arn
-        self.target_group_arn = self._target_group(name).arn
+        target_group = self._target_group(name)
+        self.target_group_arn = target_group.arn
+        self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, target_group.arn_suffix
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
         )
@@ -104,6 +110,7 @@ class LoadBalancer(pulumi.ComponentResource):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_deletion_protection=self.args.protect,
+            access_logs=_written_to(self.args.access_logs),
             tags=dict(self.args.tags),
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
@@ -150,3 +157,7 @@ class LoadBalancer(pulumi.ComponentResource):
             tags=dict(self.args.tags),
             opts=self.child,
         )
+
+
+def _written_to(logs: AccessLogs | None) -> aws.lb.LoadBalancerAccessLogsArgs | None:
+    return aws.lb.LoadBalancerAccessLogsArgs(bucket=logs.bucket, enabled=True) if logs else None

@@ -103,7 +103,9 @@ class Rehearsal:
         self.say(f"On AWS this roll-out would have taken {spoken(took.total_seconds())}.")
 
     def destroy(self) -> None:
-        """Everything away; nothing may be left."""
+        """Everything away; nothing may be left. Protection is lifted first, as a person would."""
+        if any(item.get("protect") for item in self.pulumi.resources(self.stack)):
+            self._lift_protection()
         self.say("Destroy: everything away, so that nothing is billed")
         changes = self.pulumi.update("destroy", self.stack)
         left = len(self.pulumi.resources(self.stack))
@@ -125,6 +127,16 @@ class Rehearsal:
                     f"the page does not answer 200 after {PAGE_LIMIT:.0f} s; last {status}: {body[:200]}"
                 )
             time.sleep(0.1)
+
+    def _lift_protection(self) -> None:
+        self.say("The stack is protected: pulumi config set protect false, then pulumi up")
+        self.pulumi.run("config", "set", "protect", "false", "--stack", self.stack)
+        changes = self._stage("unprotected")
+        touched = [step for step in changes.steps if not step.startswith("update ")]
+        if touched:
+            raise RehearsalFailed(
+                f"lifting protection must only update; it did: {'; '.join(touched)}"
+            )
 
     def _set_ecs(self, value: str) -> None:
         self.pulumi.run("config", "set", "ecsEnabled", value, "--stack", self.stack)

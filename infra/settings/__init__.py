@@ -3,6 +3,8 @@
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
 from infra.settings.image import ImageSettings
+from infra.settings.logs import LogSettings
+from infra.settings.monitoring import MonitoringSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import SettingsError
 from infra.settings.service import ServiceSettings
@@ -12,6 +14,8 @@ __all__ = [
     "DatabaseSettings",
     "HealthSettings",
     "ImageSettings",
+    "LogSettings",
+    "MonitoringSettings",
     "NetworkSettings",
     "ServiceSettings",
     "Settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.settings import rules
+from infra.settings import rules, service
 from infra.settings.key import Key
 from infra.settings.reader import Reader
 
@@ -32,8 +32,27 @@ DATABASE_BACKUP_DAYS = Key(
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
     "final",
-    rules.pattern(r"[a-z0-9]+(-[a-z0-9]+)*", "small letters and digits, parted by single hyphens"),
-    "ending of the name of the snapshot taken when a protected database is deleted",
+    rules.optional(
+        rules.pattern(
+            r"[a-z0-9]+(-[a-z0-9]+)*", "small letters and digits, parted by single hyphens"
+        )
+    ),
+    "ending of the name of the snapshot taken when the database is deleted; empty takes none",
+)
+DATABASE_MONITORING = Key(
+    "databaseMonitoringInterval",
+    "0",
+    rules.one_of((0, 1, 5, 10, 15, 30, 60)),
+    "seconds between two looks at the database's operating system; 0 looks never",
+)
+DATABASE_INSIGHTS = Key(
+    "databaseInsights", "false", rules.boolean, "Database Insights: which queries take the time"
+)
+DATABASE_IAM_AUTH = Key(
+    "databaseIamAuth", "false", rules.boolean, "let IAM users log in to the database by a token"
+)
+DATABASE_LOGS = Key(
+    "databaseLogs", "false", rules.boolean, "send the database's logs to CloudWatch"
 )
 
 
@@ -46,6 +65,11 @@ class DatabaseSettings:
     multi_az: bool
     backup_days: int
     final_snapshot: str
+    monitoring_interval: int
+    insights: bool
+    iam_auth: bool
+    logs: bool
+    log_days: int
 
     @classmethod
     def load(cls, read: Reader) -> DatabaseSettings:
@@ -55,4 +79,9 @@ class DatabaseSettings:
             multi_az=read(DATABASE_MULTI_AZ),
             backup_days=read(DATABASE_BACKUP_DAYS),
             final_snapshot=read(DATABASE_FINAL_SNAPSHOT),
+            monitoring_interval=read(DATABASE_MONITORING),
+            insights=read(DATABASE_INSIGHTS),
+            iam_auth=read(DATABASE_IAM_AUTH),
+            logs=read(DATABASE_LOGS),
+            log_days=read(service.LOG_RETENTION_DAYS),
         )

@@ -12,5 +12,5 @@ PROTECT = Key(
     "protect",
     "true",
     rules.boolean,
-    "refuse to delete anything of value, keep images, take a final snapshot of the database",
+    "refuse to delete anything of value, and keep images",
 )

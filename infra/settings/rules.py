@@ -61,6 +61,15 @@ def pattern(expression: str, meaning: str) -> Callable[[str], str]:
     return rule
 
 
+def optional(rule: Callable[[str], str]) -> Callable[[str], str]:
+    """Empty text, or what `rule` accepts."""
+
+    def either(text: str) -> str:
+        return rule(text) if text else text
+
+    return either
+
+
 def names(text: str) -> tuple[str, ...]:
     """Comma-separated names; none when the text is empty."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -50,7 +50,7 @@ CONTAINER_INSIGHTS = Key(
     "containerInsights", "false", rules.boolean, "CloudWatch Container Insights (billed per metric)"
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "days that the app's log is kept"
+    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "days that logs are kept"
 )
 
 

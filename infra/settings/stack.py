@@ -11,6 +11,8 @@ from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
 from infra.settings.image import ImageSettings
 from infra.settings.keys import KEYS
+from infra.settings.logs import LogSettings
+from infra.settings.monitoring import MonitoringSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import Reader
 from infra.settings.service import ServiceSettings
@@ -31,6 +33,8 @@ class Settings:
     image: ImageSettings
     health: HealthSettings
     service: ServiceSettings
+    logs: LogSettings
+    monitoring: MonitoringSettings
 
     @property
     def prefix(self) -> str:
@@ -64,6 +68,8 @@ class Settings:
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
             service=ServiceSettings.load(read),
+            logs=LogSettings.load(read),
+            monitoring=MonitoringSettings.load(read),
         )
         read.finish(settings.prefix, KEYS)
         return settings

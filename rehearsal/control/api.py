@@ -33,13 +33,14 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import contract, in_use, rules
+        from rehearsal.control import contract, in_use, log_rules, rules
 
         contract.check()
         _forget_other_regions(self._region)
         hooks.install()
         rules.install()
         in_use.install()
+        log_rules.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()
         host, bound = self._server.get_host_and_port()

@@ -78,8 +78,8 @@ def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
 
 
 def backend(service: str) -> Any:
-    """moto's state of one service, in the rehearsal's account and region (IAM's is global)."""
-    region = "aws" if service == "iam" else registry.region
+    """moto's state of one service, in the rehearsal's account and region (IAM's and S3's are global)."""
+    region = "aws" if service in ("iam", "s3") else registry.region
     return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 

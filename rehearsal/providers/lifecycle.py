@@ -102,7 +102,7 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
             setting.apply(subject)
             done |= set(setting.inputs)
     results = outputs(subject, news)
-    if "tags" in changed:
+    if "tags" in changed - done:
         tags.retag(
             subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {}
         )

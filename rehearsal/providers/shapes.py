@@ -12,7 +12,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 Values = dict[str, Any]
-PAIR = ({"key", "value"}, {"name", "value"})
+PAIR = (("key", "value"), ("name", "value"), ("tagkey", "tagvalue"))
 """The members of AWS's lists of pairs, which Pulumi writes as one map (tags, say)."""
 
 
@@ -67,9 +67,10 @@ def _structure(shape: Any, value: Any) -> Values:
 def _list(shape: Any, value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         names = {member.lower(): member for member in getattr(shape.member, "members", {})}
-        if set(names) in PAIR:
-            key, held = names.get("key", names.get("name", "")), names["value"]
-            return [{key: name, held: str(text)} for name, text in sorted(value.items())]
+        for key, held in PAIR:
+            if set(names) == {key, held}:
+                pairs = sorted(value.items())
+                return [{names[key]: name, names[held]: str(text)} for name, text in pairs]
         value = [value]
     return [convert(shape.member, item) for item in value]
 

@@ -15,6 +15,10 @@ ADD: Mapping[str, tuple[str, str, str, str]] = {
     "ecr": ("tag_resource", "resourceArn", "tags", "Key"),
     "iam": ("tag_role", "RoleName", "Tags", "Key"),
     "logs": ("tag_resource", "resourceArn", "tags", ""),
+    "cloudwatch": ("tag_resource", "ResourceARN", "Tags", "Key"),
+    "events": ("tag_resource", "ResourceARN", "Tags", "Key"),
+    "sns": ("tag_resource", "ResourceArn", "Tags", "Key"),
+    "kms": ("tag_resource", "KeyId", "Tags", "TagKey"),
 }
 """Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
 
@@ -26,6 +30,10 @@ REMOVE: Mapping[str, tuple[str, str]] = {
     "ecr": ("untag_resource", "tagKeys"),
     "iam": ("untag_role", "TagKeys"),
     "logs": ("untag_resource", "tagKeys"),
+    "cloudwatch": ("untag_resource", "TagKeys"),
+    "events": ("untag_resource", "TagKeys"),
+    "sns": ("untag_resource", "TagKeys"),
+    "kms": ("untag_resource", "TagKeys"),
 }
 
 
@@ -33,7 +41,7 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     """Make a resource's tags ``new`` where they were ``old``."""
     service = subject.kind.service
     operation, target, member, key = ADD[service]
-    named: Any = subject.identity if service in ("ec2", "iam") else arn
+    named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
     where = {target: [named] if target in ("Resources", "ResourceArns") else named}
     gone = sorted(set(old) - set(new))
     if gone:
@@ -48,5 +56,5 @@ def written(tags: Mapping[str, str], key: str) -> Any:
     """``tags`` as a service writes them: a map, or a list of pairs whose key is called ``key``."""
     if not key:
         return dict(tags)
-    value = "Value" if key == "Key" else "value"
+    value = {"Key": "Value", "key": "value", "TagKey": "TagValue"}[key]
     return [{key: name, value: text} for name, text in sorted(tags.items())]

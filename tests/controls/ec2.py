@@ -63,7 +63,7 @@ def group_ports(group: Resource, graph: Graph) -> set[int]:
     """What a security group opens to the world, by rules of its own and within it."""
     rules = list(graph.pointing_at(group, RULE, "securityGroupId"))
     rules += graph.pointing_at(group, OLD_RULE, "securityGroupId")
-    inner = [Resource(OLD_RULE, "", "", one) for one in said(group, "ingress", [])]
+    inner = [Resource(OLD_RULE, "", one) for one in said(group, "ingress", [])]
     return {port for rule in [*rules, *inner] for port in open_ports(rule)}
 
 

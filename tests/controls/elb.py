@@ -37,7 +37,7 @@ def does_not_lead_to_https(listener: Resource, graph: Graph) -> bool:
 
 def in_one_zone(balancer: Resource, graph: Graph) -> bool:
     subnets = graph.of("aws:ec2/subnet:Subnet")
-    mine = [one for one in subnets if one.identity in said(balancer, "subnets", [])]
+    mine = [one for one in subnets if {*one.known_as} & {*said(balancer, "subnets", [])}]
     return len({one.inputs["availabilityZone"] for one in mine}) < 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.controls import ec2, ecs, elb, identity, rds, storage
@@ -19,13 +19,13 @@ class Example:
 
 
 def one(kind: str, **inputs: Any) -> Resource:
-    """A resource named `it`, as others point at it: by its id, its ARN or its made-up name."""
-    return Resource(kind, "it", f"{kind.rpartition(':')[2]}/it", inputs)
+    """A resource that others point at as `it`."""
+    return Resource(kind, "it", inputs, ("it",))
 
 
 def changed(resource: Resource, *others: Resource, **inputs: Any) -> Example:
     """The first of the resources says something else."""
-    worse = Resource(resource.kind, resource.name, resource.identity, {**resource.inputs, **inputs})
+    worse = replace(resource, inputs={**resource.inputs, **inputs})
     return Example(Graph((resource, *others)), Graph((worse, *others)))
 
 
@@ -55,7 +55,7 @@ def database(**inputs: Any) -> Resource:
 
 
 def rule(**inputs: Any) -> Resource:
-    return one(ec2.RULE, **{"securityGroupId": GROUP.identity, "ipProtocol": "tcp"}, **inputs)
+    return one(ec2.RULE, **{"securityGroupId": "it", "ipProtocol": "tcp"}, **inputs)
 
 
 def events(source: str, *categories: str) -> Example:
@@ -67,7 +67,7 @@ def events(source: str, *categories: str) -> Example:
 
 def endpoint(service: str) -> Example:
     return changed(
-        one(ec2.ENDPOINT, vpcId=VPC.identity, serviceName=f"com.amazonaws.x.{service}"),
+        one(ec2.ENDPOINT, vpcId="it", serviceName=f"com.amazonaws.x.{service}"),
         VPC,
         serviceName=f"com.amazonaws.x.{service}.other",
     )
@@ -83,29 +83,25 @@ BUCKET = one(storage.BUCKET)
 BLOCKED = {key: True for key in (*storage.ACLS, *storage.POLICIES)}
 LISTENER = one(elb.LISTENER, protocol="HTTP", defaultActions=[{"redirect": {"protocol": "HTTPS"}}])
 ZONES = tuple(
-    Resource("aws:ec2/subnet:Subnet", zone, f"Subnet/{zone}", {"availabilityZone": zone})
+    Resource("aws:ec2/subnet:Subnet", zone, {"availabilityZone": zone}, (zone,))
     for zone in ("a", "b")
 )
 PUBLIC = {"destinationCidrBlock": "0.0.0.0/0", "routeTableId": "t"}
 PLACED = (
-    database(dbSubnetGroupName="it-made-up"),
+    database(dbSubnetGroupName="it"),
     one("aws:rds/subnetGroup:SubnetGroup", subnetIds=["s"]),
     one("aws:ec2/routeTableAssociation:RouteTableAssociation", subnetId="s", routeTableId="t"),
 )
-BUCKET_RULES = one(
-    storage.BUCKET_POLICY, bucket="it-made-up", policy=tls_only("aws:SecureTransport")
-)
+BUCKET_RULES = one(storage.BUCKET_POLICY, bucket="it", policy=tls_only("aws:SecureTransport"))
 MANAGED = (
-    one(ec2.INSTANCE, iamInstanceProfile="it-made-up"),
+    one(ec2.INSTANCE, iamInstanceProfile="it"),
     one("aws:iam/instanceProfile:InstanceProfile", role="r"),
 )
 SSM_RIGHT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
 
 def blocked() -> Example:
-    return changed(
-        one(storage.BLOCK, bucket="it-made-up", **BLOCKED), BUCKET, blockPublicPolicy=False
-    )
+    return changed(one(storage.BLOCK, bucket="it", **BLOCKED), BUCKET, blockPublicPolicy=False)
 
 
 def instance(good: dict[str, Any], bad: dict[str, Any]) -> Example:

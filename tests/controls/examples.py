@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.controls import ec2, ecs, elb, identity, others, storage
 from tests.controls.example import (
     BUCKET,
@@ -30,6 +32,7 @@ from tests.controls.example import (
     tls_only,
     without,
 )
+from tests.controls.graph import Graph
 
 EXAMPLES: dict[str, Example] = {
     "ECS.2": changed(
@@ -67,13 +70,13 @@ EXAMPLES: dict[str, Example] = {
         one(ecs.REPOSITORY, imageTagMutability="IMMUTABLE"), imageTagMutability="MUTABLE"
     ),
     "ECR.3": without(
-        one("aws:ecr/lifecyclePolicy:LifecyclePolicy", repository="app"),
-        one(ecs.REPOSITORY, name="app"),
+        one("aws:ecr/lifecyclePolicy:LifecyclePolicy", repository="it"),
+        one(ecs.REPOSITORY),
     ),
     "ELB.1": changed(
         one(
             "aws:lb/listenerRule:ListenerRule",
-            listenerArn="arn:Listener/it",
+            listenerArn="it",
             actions=[{"redirect": {"protocol": "HTTPS"}}],
         ),
         LISTENER,
@@ -92,9 +95,7 @@ EXAMPLES: dict[str, Example] = {
     "ELB.12": changed(
         one(elb.BALANCER, desyncMitigationMode="strictest"), desyncMitigationMode="monitor"
     ),
-    "ELB.13": changed(
-        one(elb.BALANCER, subnets=["Subnet/a", "Subnet/b"]), *ZONES, subnets=["Subnet/a"]
-    ),
+    "ELB.13": changed(one(elb.BALANCER, subnets=["a", "b"]), *ZONES, subnets=["a"]),
     "ELB.17": changed(
         one(elb.LISTENER, protocol="HTTPS", sslPolicy="ELBSecurityPolicy-TLS13-1-2-Res-2021-06"),
         sslPolicy="ELBSecurityPolicy-2016-08",
@@ -130,7 +131,7 @@ EXAMPLES: dict[str, Example] = {
         gatewayId="i",
     ),
     "EC2.2": changed(
-        one(ec2.DEFAULT_GROUP, vpcId=VPC.identity, ingress=[], egress=[]),
+        one(ec2.DEFAULT_GROUP, vpcId="it", ingress=[], egress=[]),
         VPC,
         egress=[{"protocol": "-1"}],
     ),
@@ -138,7 +139,7 @@ EXAMPLES: dict[str, Example] = {
         {"rootBlockDevice": {"encrypted": True}}, {"rootBlockDevice": {"volumeSize": 8}}
     ),
     "EC2.6": changed(
-        one("aws:ec2/flowLog:FlowLog", vpcId=VPC.identity, trafficType="REJECT"),
+        one("aws:ec2/flowLog:FlowLog", vpcId="it", trafficType="REJECT"),
         VPC,
         trafficType="ACCEPT",
     ),
@@ -165,7 +166,7 @@ EXAMPLES: dict[str, Example] = {
     "SecretsManager.4": changed(
         one(
             identity.ROTATION,
-            secretId="Secret/it",
+            secretId="it",
             rotationRules={"automaticallyAfterDays": 90},
         ),
         one(identity.SECRET),
@@ -192,12 +193,10 @@ EXAMPLES: dict[str, Example] = {
     "S3.5": changed(BUCKET_RULES, BUCKET, policy=tls_only("aws:ViaAWSService")),
     "S3.6": changed(BUCKET_RULES, BUCKET, policy=policy("s3:PutObjectAcl", Principal="2")),
     "S3.8": blocked(),
-    "S3.9": without(one("aws:s3/bucketLogging:BucketLogging", bucket="it-made-up"), BUCKET),
+    "S3.9": without(one("aws:s3/bucketLogging:BucketLogging", bucket="it"), BUCKET),
     "S3.12": changed(BUCKET, acl="private"),
     "S3.13": without(
-        one(
-            "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", bucket="it-made-up"
-        ),
+        one("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", bucket="it"),
         BUCKET,
     ),
     "SNS.4": inline(
@@ -210,3 +209,41 @@ EXAMPLES: dict[str, Example] = {
     "CloudWatch.16": changed(one(others.LOG_GROUP, retentionInDays=365), retentionInDays=364),
     "CloudWatch.17": changed(one(others.ALARM), actionsEnabled=False),
 }
+
+ALSO_WRONG: dict[str, tuple[str, Graph]] = {
+    "a user that is absent": ("ECS.20", container({}, {}).good),
+    "root by name": ("ECS.20", container({"user": "root"}, {}).good),
+    "a default action that answers": (
+        "ELB.1",
+        Graph((replace(LISTENER, inputs={**LISTENER.inputs, "defaultActions": [{}]}),)),
+    ),
+    "a database without a subnet group": ("RDS.46", Graph((database(),))),
+    "a subnet with the VPC's main route table": ("RDS.46", Graph(PLACED[:2])),
+    "a default group that nobody closed": ("EC2.2", Graph((VPC,))),
+    "a volume of its own": ("EC2.3", Graph((one("aws:ebs/volume:Volume"),))),
+    "a rule within the group": (
+        "EC2.18",
+        Graph(
+            (
+                one(
+                    ec2.GROUP,
+                    ingress=[
+                        {
+                            "cidrBlocks": ["0.0.0.0/0"],
+                            "protocol": "tcp",
+                            "fromPort": 22,
+                            "toPort": 22,
+                        }
+                    ],
+                ),
+            )
+        ),
+    ),
+    "a secret that nothing rotates": ("SecretsManager.1", Graph((one(identity.SECRET),))),
+    "a role with an inline policy": (
+        "IAM.1",
+        Graph((one(identity.INLINE[1], inlinePolicies=[{"policy": policy("*")}]),)),
+    ),
+    "a bucket without a policy": ("S3.5", Graph((BUCKET,))),
+}
+"""Other ways to fail a control than its example's."""

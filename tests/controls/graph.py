@@ -23,12 +23,13 @@ VPC = "awsx:ec2:Vpc"
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource: its Pulumi type, logical name, id, and what the program said about it."""
+    """One resource: its Pulumi type, logical name, what the program says about it, and by which
+    names others point at it: its id, its ARN and the like."""
 
     kind: str
     name: str
-    identity: str
     inputs: dict[str, Any] = field(default_factory=dict)
+    known_as: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.kind.rpartition(':')[2]} {self.name}"
@@ -44,10 +45,8 @@ class Graph:
         return [resource for resource in self.resources if resource.kind in kinds]
 
     def pointing_at(self, target: Resource, kind: str, key: str) -> Iterator[Resource]:
-        """Resources of one kind whose input `key` is the target's id, ARN or name."""
-        known = {target.identity, f"arn:{target.identity}", target.inputs.get("name")}
-        known |= {target.inputs.get("bucket"), f"{target.name}-made-up"}
-        return (one for one in self.of(kind) if one.inputs.get(key) in known - {None})
+        """Resources of one kind whose input `key` is one of the names of the target."""
+        return (one for one in self.of(kind) if one.inputs.get(key) in target.known_as)
 
 
 @cache
@@ -80,15 +79,7 @@ def declared(stack: str) -> list[dict[str, Any]]:
     pulumi.runtime.set_all_config(settings_of(stack))
     rollout.gate = lambda *_: None  # nothing rolls out here
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
-    return [
-        {
-            "kind": one.typ,
-            "name": one.name,
-            "identity": recorder.identity(one),
-            "inputs": one.inputs,
-        }
-        for one in recorder.made
-    ]
+    return recorder.graph
 
 
 if __name__ == "__main__":

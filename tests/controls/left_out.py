@@ -24,22 +24,33 @@ EVERYWHERE: Mapping[str, str] = {
 }
 """What no stack meets, whatever its settings."""
 
+NO_DOMAIN = "answers plain HTTP until it has a domain of yours, and so a certificate"
+
 POC: Mapping[str, str] = {
     "ECS.12": "billed by the metric; `containerInsights` turns it on",
-    "ELB.1": "has no domain, and so no certificate",
-    "ELB.5": "the app's own log has each request",
+    "ELB.1": NO_DOMAIN,
+    "ELB.5": "the app's own log has each request; `accessLogs` turns it on",
     "ELB.6": "has to go in one `pulumi destroy`; `protect` turns it on",
-    "ELB.18": "has no domain, and so no certificate",
-    "RDS.5": "doubles the price; `databaseMultiAz` turns it on",
-    "RDS.6": "the free metrics, by the minute, are enough to try things",
+    "ELB.18": NO_DOMAIN,
+    "RDS.5": "a standby doubles the database's price; `databaseMultiAz` turns it on",
+    "RDS.6": "the free metrics, by the minute, will do; `databaseMonitoringInterval` turns it on",
     "RDS.8": "has to go in one `pulumi destroy`; `protect` turns it on",
-    "RDS.9": "RDS shows the last three days of its logs itself",
-    "RDS.10": "the app logs in by the rotated password",
-    "RDS.11": "nothing in it is worth a week; `databaseBackupDays` says how long",
-    "RDS.36": "RDS shows the last three days of its logs itself",
-    "EC2.6": "billed by the gigabyte",
-    "CloudWatch.16": "a trial's log is read within days; `logRetentionDays` says how long",
+    "RDS.9": "RDS shows the last days of its logs itself; `databaseLogs` turns it on",
+    "RDS.10": "the app logs in by the rotated password; `databaseIamAuth` turns it on",
+    "RDS.11": "its data can be made again; `databaseBackupDays` keeps more",
+    "RDS.36": "RDS shows the last days of its logs itself; `databaseLogs` turns it on",
+    "EC2.6": "billed by the gigabyte; `flowLogs` turns it on",
+    "CloudWatch.16": "a trial's log is read within days; `logRetentionDays` keeps it longer",
 }
 
-LEFT_OUT: Mapping[str, Mapping[str, str]] = {"poc": {**EVERYWHERE, **POC}}
+PROD: Mapping[str, str] = {
+    "ELB.1": NO_DOMAIN,
+    "ELB.18": f"{NO_DOMAIN}; the listener that leads to HTTPS stays, and fails this one",
+    "S3.9": "the bucket holds the load balancer's log and nothing else; a log of the log needs a second one",
+}
+
+LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "poc": {**EVERYWHERE, **POC},
+    "prod": {**EVERYWHERE, **PROD},
+}
 """The reasons, by stack: the stacks that the project ships."""

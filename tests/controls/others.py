@@ -17,9 +17,7 @@ def not_managed(instance: Resource, graph: Graph) -> bool:
     """Without a profile whose role lets the SSM agent speak, Systems Manager sees no instance."""
     profiles = graph.of("aws:iam/instanceProfile:InstanceProfile")
     mine = said(instance, "iamInstanceProfile")
-    roles = {
-        one.inputs["role"] for one in profiles if mine in {one.identity, f"{one.name}-made-up"}
-    }
+    roles = {one.inputs["role"] for one in profiles if mine in one.known_as}
     attached = graph.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
     return not any(
         one.inputs["role"] in roles and one.inputs["policyArn"] == SSM_CORE for one in attached

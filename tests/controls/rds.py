@@ -27,7 +27,7 @@ def in_a_public_subnet(instance: Resource, graph: Graph) -> bool:
     """
     group = said(instance, "dbSubnetGroupName")
     groups = graph.of("aws:rds/subnetGroup:SubnetGroup")
-    names = [one for one in groups if group in {one.inputs.get("name"), f"{one.name}-made-up"}]
+    names = [one for one in groups if group in one.known_as]
     subnets = [subnet for one in names for subnet in one.inputs["subnetIds"]]
     return not subnets or any(is_public(subnet, graph) for subnet in subnets)
 

@@ -20,20 +20,27 @@ def settings_of(stack: str) -> dict[str, str]:
     return {**{key: str(value) for key, value in written.items()}, "careapp:ecsEnabled": "true"}
 
 
+NAMES = ("arn", "name", "bucket")
+"""Outputs by which other resources point at one."""
+
+
 class Recorder(Engine):
     """Keeps each resource. awsx's VPC is built by the rehearsal's stand-in, whose children the tier
     `providers` holds against recordings of the real one."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.graph: list[dict[str, Any]] = []
+
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         identity, state = super().new_resource(args)
-        state.setdefault("bucket", f"{args.name}-made-up")
+        known_as = [identity, *(state[key] for key in NAMES if key in state)]
+        self.graph.append(
+            {"kind": args.typ, "name": args.name, "inputs": args.inputs, "known_as": known_as}
+        )
         if args.typ == VPC:
             state |= Builder(Children(self, args.transforms), args.name, args.inputs, "").build()
         return identity, state
-
-    @staticmethod
-    def identity(args: MockResourceArgs) -> str:
-        return f"{args.typ.rpartition(':')[2]}/{args.name}"
 
 
 class Children:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 STAGE_2 = {
+    "aws:cloudwatch/eventRule:EventRule",
+    "aws:cloudwatch/eventTarget:EventTarget",
     "aws:cloudwatch/logGroup:LogGroup",
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
     "aws:ec2/securityGroup:SecurityGroup",
     "aws:ecs/cluster:Cluster",
     "aws:ecs/service:Service",
@@ -16,6 +19,7 @@ STAGE_2 = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     "careapp:infra:Service",
+    "careapp:infra:ServiceMonitoring",
     "careapp:infra:Task",
     "careapp:infra:TaskAccess",
     "careapp:infra:TaskRoles",
@@ -31,6 +35,7 @@ def test_stage_1_only_creates(journey):
     assert (did.updated, did.replaced, did.deleted, did.unchanged) == (0, 0, 0, 0)
     assert did.created == len(did.steps)
     assert types(did.steps, "create") & STAGE_2 <= {
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
         "aws:ec2/securityGroup:SecurityGroup",
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
@@ -63,7 +68,11 @@ def test_a_new_app_version_replaces_the_task_definition_and_updates_the_service_
 def test_another_port_and_size_roll_through(journey):
     steps = journey.did["new port and size"].steps
     assert types(steps, "replace") == {"aws:ecs/taskDefinition:TaskDefinition"}
-    assert types(steps, "update") == {"aws:ecs/service:Service"}
+    assert types(steps, "update") == {
+        "aws:ecs/service:Service",
+        "aws:cloudwatch/dashboard:Dashboard",
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+    }
     assert types(steps, "create") == types(steps, "delete")
     assert {kind.split("/")[0] for kind in types(steps, "create")} == {"aws:vpc"}
 

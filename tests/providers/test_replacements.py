@@ -12,8 +12,12 @@ from rehearsal.providers.aws import KINDS
 
 EC2, ELB = "AWS::EC2", "AWS::ElasticLoadBalancingV2"
 CLOUDFORMATION = {
+    "aws:cloudwatch/dashboard:Dashboard": "AWS::CloudWatch::Dashboard",
+    "aws:cloudwatch/eventRule:EventRule": "AWS::Events::Rule",
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
+    "aws:ec2/flowLog:FlowLog": f"{EC2}::FlowLog",
     "aws:ec2/internetGateway:InternetGateway": f"{EC2}::InternetGateway",
     "aws:ec2/natGateway:NatGateway": f"{EC2}::NatGateway",
     "aws:ec2/route:Route": f"{EC2}::Route",
@@ -27,6 +31,7 @@ CLOUDFORMATION = {
     "aws:ecs/service:Service": "AWS::ECS::Service",
     "aws:ecs/taskDefinition:TaskDefinition": "AWS::ECS::TaskDefinition",
     "aws:iam/role:Role": "AWS::IAM::Role",
+    "aws:kms/key:Key": "AWS::KMS::Key",
     "aws:lb/listener:Listener": f"{ELB}::Listener",
     "aws:lb/listenerRule:ListenerRule": f"{ELB}::ListenerRule",
     "aws:lb/loadBalancer:LoadBalancer": f"{ELB}::LoadBalancer",
@@ -34,16 +39,33 @@ CLOUDFORMATION = {
     "aws:rds/instance:Instance": "AWS::RDS::DBInstance",
     "aws:rds/parameterGroup:ParameterGroup": "AWS::RDS::DBParameterGroup",
     "aws:rds/subnetGroup:SubnetGroup": "AWS::RDS::DBSubnetGroup",
+    "aws:s3/bucket:Bucket": "AWS::S3::Bucket",
+    "aws:s3/bucketPolicy:BucketPolicy": "AWS::S3::BucketPolicy",
+    "aws:sns/topic:Topic": "AWS::SNS::Topic",
+    "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
 }
 NO_SCHEMA = {
+    "aws:cloudwatch/eventTarget:EventTarget": "part of AWS::Events::Rule",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation cannot adopt one",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "part of AWS::ECR::Repository",
     "aws:iam/rolePolicy:RolePolicy": "part of AWS::IAM::Role",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "part of AWS::IAM::Role",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "part of AWS::S3::Bucket",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "part of AWS::S3::Bucket",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        "part of AWS::S3::Bucket"
+    ),
+    "aws:sns/topicPolicy:TopicPolicy": "one for several topics in CloudFormation",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "the provider modifies rules in place",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("Bucket", "BucketName"): "bucket",
+    ("Bucket", "BucketNamePrefix"): "bucketPrefix",
+    ("FlowLog", "DeliverLogsPermissionArn"): "iamRoleArn",
+    ("MetricAlarm", "AlarmName"): "name",
+    ("Topic", "TopicName"): "name",
+    ("TopicSubscription", "TopicArn"): "topic",
     ("LogGroup", "LogGroupName"): "name",
     ("SecurityGroup", "GroupDescription"): "description",
     ("SecurityGroup", "GroupName"): "name",
@@ -66,6 +88,8 @@ IN_PLACE_BY_THE_PROVIDER = {
     ("Instance", "dbSubnetGroupName"): "the provider modifies it, CloudFormation does not",
 }
 BY_THE_PROVIDER_ONLY = {
+    ("FlowLog", "vpcId"): "CloudFormation's ResourceId",
+    ("EventRule", "eventBusName"): "the provider's schema: ForceNew",
     ("Eip", "domain"): "the provider's schema: ForceNew",
     ("Instance", "availabilityZone"): "the provider's schema: ForceNew",
     ("Instance", "engine"): "the provider's schema: ForceNew",

@@ -40,7 +40,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",
         "registryId": "123456789012",
     },
-    "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "careapp-poc-alb.example"},
+    "aws:lb/loadBalancer:LoadBalancer": {
+        "dnsName": "careapp-poc-alb.example",
+        "arnSuffix": "app/careapp-poc-alb/1",
+    },
+    "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/careapp-poc-tg/2"},
+    "aws:kms/key:Key": {"keyId": "key-1"},
+    "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
     "docker:index/image:Image": {"repoDigest": DIGEST},
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""
@@ -73,7 +79,8 @@ class Engine(pulumi.runtime.Mocks):
                 "proxyEndpoint": "https://123456789012.dkr.example",
                 "userName": "AWS",
                 "password": "a token for one day",
-            }
+            },
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
         }
         self.monitor = Monitor(self)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.controls.control import Control, judged, offenders
 from tests.controls.ecs import TASK
 from tests.controls.example import one
-from tests.controls.examples import EXAMPLES
+from tests.controls.examples import ALSO_WRONG, EXAMPLES
 from tests.controls.graph import ROOT, Graph, graph_of
 from tests.controls.left_out import LEFT_OUT
 from tests.controls.table import CONTROLS, ELSEWHERE, SERVICES, page
@@ -98,6 +98,12 @@ def test_a_control_passes_what_is_good_and_fails_what_is_not(control):
     assert judged(control, example.good), "the example has nothing that the control judges"
     assert offenders(control, example.good) == []
     assert len(offenders(control, example.bad)) == 1
+
+
+@pytest.mark.parametrize(("name", "graph"), ALSO_WRONG.values(), ids=ALSO_WRONG)
+def test_a_control_fails_what_is_wrong_in_another_way(name, graph):
+    [control] = [each for each in CHECKED if each.id == name]
+    assert len(offenders(control, graph)) == 1
 
 
 def test_a_resource_that_no_check_judges_yet_is_an_error():

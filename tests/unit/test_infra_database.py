@@ -1,5 +1,7 @@
 """The database: private, encrypted, with a password that nobody but AWS has seen."""
 
+import json
+
 import pytest
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
@@ -27,8 +29,8 @@ def build(engine, configured):
     return database
 
 
-def test_an_unprotected_database_goes_without_leaving_anything_billed(engine, build):
-    build(protect="false")
+def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_billed(engine, build):
+    build(protect="false", databaseFinalSnapshot="")
     assert engine.inputs(INSTANCE) == {
         "careapp-poc-database": {
             "identifier": "careapp-poc",
@@ -50,6 +52,9 @@ def test_an_unprotected_database_goes_without_leaving_anything_billed(engine, bu
             "backupRetentionPeriod": 7,
             "copyTagsToSnapshot": True,
             "autoMinorVersionUpgrade": True,
+            "monitoringInterval": 0,
+            "performanceInsightsEnabled": False,
+            "iamDatabaseAuthenticationEnabled": False,
             "deletionProtection": False,
             "skipFinalSnapshot": True,
             "deleteAutomatedBackups": True,
@@ -66,12 +71,80 @@ def test_a_protected_database_cannot_be_lost(engine, build):
     kept = {
         "deletionProtection": True,
         "skipFinalSnapshot": False,
-        "finalSnapshotIdentifier": "careapp-poc-last",
+        "finalSnapshotIdentifier": "careapp-poc-database-made-up-last",
         "deleteAutomatedBackups": False,
         "applyImmediately": False,
     }
     assert {key: made[key] for key in kept} == kept
     assert engine.request(INSTANCE, "careapp-poc-database").protect is True
+
+
+def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, build):
+    build(protect="false")
+    made = engine.only(INSTANCE)
+    assert made["skipFinalSnapshot"] is False
+    assert made["deleteAutomatedBackups"] is False
+    group = "careapp-poc-database-made-up"
+    assert made["dbSubnetGroupName"] == group, "a name that AWS makes anew in each life"
+    assert made["finalSnapshotIdentifier"] == f"{group}-final"
+
+
+def test_monitoring_insights_tokens_and_logs_are_turned_on_by_settings(engine, build):
+    build(
+        databaseMonitoringInterval="30",
+        databaseInsights="true",
+        databaseIamAuth="true",
+        databaseLogs="true",
+        logRetentionDays="90",
+    )
+    made = engine.only(INSTANCE)
+    chosen = {
+        "monitoringInterval": 30,
+        "monitoringRoleArn": "arn:Role/careapp-poc-database-monitoring",
+        "performanceInsightsEnabled": True,
+        "performanceInsightsRetentionPeriod": 7,
+        "iamDatabaseAuthenticationEnabled": True,
+        "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
+    }
+    assert {key: made[key] for key in chosen} == chosen
+    assert engine.inputs("aws:cloudwatch/logGroup:LogGroup") == {
+        f"careapp-poc-database-{log}": {
+            "name": f"/aws/rds/instance/careapp-poc/{log}",
+            "retentionInDays": 90,
+            "tags": TAGS,
+        }
+        for log in ("postgresql", "upgrade")
+    }
+
+
+def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
+    build(databaseLogs="true")
+    waits = engine.request(INSTANCE, "careapp-poc-database").dependencies
+    groups = [urn for urn in waits if "LogGroup" in urn]
+    assert len(groups) == 2
+
+
+def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
+    build(databaseMonitoringInterval="60")
+    role = engine.only("aws:iam/role:Role")
+    assert json.loads(role["assumeRolePolicy"])["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "monitoring.rds.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        }
+    ]
+    assert engine.only("aws:iam/rolePolicyAttachment:RolePolicyAttachment") == {
+        "role": "careapp-poc-database-monitoring-made-up",
+        "policyArn": "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
+    }
+
+
+def test_a_protected_database_can_still_lose_its_monitoring(engine, build):
+    build(protect="true", databaseMonitoringInterval="60")
+    role = engine.request("aws:iam/role:Role", "careapp-poc-database-monitoring")
+    assert role.protect is False
 
 
 def test_size_standby_and_backups_are_the_settings(engine, build):

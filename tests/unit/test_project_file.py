@@ -52,8 +52,22 @@ def test_each_stack_file_can_be_used(path):
     Settings.load()
 
 
+def test_prod_takes_every_precaution_that_a_setting_offers():
+    config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+    offered = {key.name for key in KEYS if key.kind == "boolean"}
+    declined = {"execEnabled": "the container's root file system stays read-only"}
+    declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
+    taken = {name.removeprefix("careapp:") for name, value in config.items() if value == "true"}
+    assert offered - taken <= set(declined)
+    assert config["careapp:natStrategy"] == "onePerAz"
+    assert int(config["careapp:databaseBackupDays"]) >= 30
+    assert int(config["careapp:desiredCount"]) >= 2
+    assert int(config["careapp:logRetentionDays"]) >= 365
+
+
 def test_the_poc_starts_with_ecs_off_and_leaves_nothing_behind():
     config = yaml.safe_load((ROOT / "Pulumi.poc.yaml").read_text())["config"]
     assert config["aws:region"] == "ap-northeast-1"
     assert config["careapp:ecsEnabled"] == "false"
     assert config["careapp:protect"] == "false"
+    assert config["careapp:databaseFinalSnapshot"] == ""

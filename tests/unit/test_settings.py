@@ -8,6 +8,8 @@ from infra.settings import (
     DatabaseSettings,
     HealthSettings,
     ImageSettings,
+    LogSettings,
+    MonitoringSettings,
     NetworkSettings,
     ServiceSettings,
     Settings,
@@ -33,6 +35,11 @@ def test_a_stack_file_need_only_name_the_region(configured):
             multi_az=False,
             backup_days=7,
             final_snapshot="final",
+            monitoring_interval=0,
+            insights=False,
+            iam_auth=False,
+            logs=False,
+            log_days=30,
         ),
         image=ImageSettings(architecture="X86_64", revision="1", kept=10),
         health=HealthSettings(
@@ -55,6 +62,8 @@ def test_a_stack_file_need_only_name_the_region(configured):
             log_days=30,
             grace_period=60,
         ),
+        logs=LogSettings(flow=False, access=False, days=30),
+        monitoring=MonitoringSettings(alarms=True, email="", dashboard=True),
     )
 
 
@@ -90,6 +99,15 @@ def test_every_key_reaches_the_record(configured):
         unhealthyThreshold="6",
         healthGracePeriod="90",
         deregistrationDelay="0",
+        databaseMonitoringInterval="15",
+        databaseInsights="true",
+        databaseIamAuth="true",
+        databaseLogs="true",
+        flowLogs="true",
+        accessLogs="true",
+        alarmsEnabled="false",
+        alarmEmail="team@example.com",
+        dashboardEnabled="false",
     )
     assert loaded == Settings(
         project="careapp",
@@ -109,6 +127,11 @@ def test_every_key_reaches_the_record(configured):
             multi_az=True,
             backup_days=35,
             final_snapshot="before-2027",
+            monitoring_interval=15,
+            insights=True,
+            iam_auth=True,
+            logs=True,
+            log_days=365,
         ),
         image=ImageSettings(architecture="ARM64", revision="2026-11", kept=30),
         health=HealthSettings(
@@ -131,6 +154,8 @@ def test_every_key_reaches_the_record(configured):
             log_days=365,
             grace_period=90,
         ),
+        logs=LogSettings(flow=True, access=True, days=365),
+        monitoring=MonitoringSettings(alarms=False, email="team@example.com", dashboard=False),
     )
 
 

@@ -43,6 +43,8 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
 
 
 BOOLEANS = ["ecsEnabled", "protect", "databaseMultiAz", "execEnabled", "containerInsights"]
+BOOLEANS += ["alarmsEnabled", "dashboardEnabled", "flowLogs", "accessLogs"]
+BOOLEANS += ["databaseInsights", "databaseIamAuth", "databaseLogs"]
 
 
 @pytest.mark.parametrize("key", BOOLEANS)
@@ -166,6 +168,19 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             {"healthTimeout": "10"},
             "healthTimeout: 10 is not less than healthInterval 10, which ELB refuses; "
             "lower one or raise the other",
+        ),
+        (
+            {"alarmEmail": "nobody"},
+            "alarmEmail: 'nobody' is not an e-mail address like team@example.com",
+        ),
+        (
+            {"databaseInstanceClass": "db.z1d.large"},
+            "databaseInstanceClass: the memory of db.z1d.large is not known here, so no alarm can watch it; choose a "
+            "class of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+        ),
+        (
+            {"databaseMonitoringInterval": "20"},
+            "databaseMonitoringInterval: '20' is not one of 0, 1, 5, 10, 15, 30, 60",
         ),
         ({"desiredcount": "2"}, "desiredcount: there is no such key; did you mean desiredCount?"),
         ({"colour": "red"}, "colour: there is no such key; Pulumi.yaml lists them all"),

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rehearsal.providers.aws import ec2, ecr, ecs, elb, groups, iam, logs, rds
+from rehearsal.providers.aws import (
+    cloudwatch,
+    ec2,
+    ecr,
+    ecs,
+    elb,
+    events,
+    flow_logs,
+    groups,
+    iam,
+    kms,
+    logs,
+    rds,
+    s3,
+    sns,
+)
 from rehearsal.providers.kind import Kind
 
-KINDS: Mapping[str, Kind] = {
-    kind.token: kind
-    for module in (ec2, groups, elb, rds, ecr, ecs, iam, logs)
-    for kind in module.KINDS
-}
+MODULES = (
+    *(ec2, groups, flow_logs, elb, rds, ecr, ecs, iam, kms, logs),
+    *(cloudwatch, events, sns, s3),
+)
+
+KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

@@ -33,6 +33,16 @@ HEALTH = {
 """Pulumi's ``healthCheck`` argument, and what ELB calls each member of it."""
 
 
+def _log(subject: Subject) -> None:
+    """Without `accessLogs` they are turned off; the provider does so, too."""
+    logs = subject.inputs.get("accessLogs") or {}
+    wanted = {"enabled": str(bool(logs.get("enabled"))).lower(), "bucket": logs.get("bucket")}
+    attributes = [
+        {"Key": f"access_logs.s3.{name}", "Value": value} for name, value in wanted.items() if value
+    ]
+    subject.call("modify_load_balancer_attributes", Attributes=attributes)
+
+
 def _suffix(arn: str) -> str:
     return arn.rpartition(":")[2].removeprefix("loadbalancer/")
 
@@ -59,6 +69,7 @@ BALANCER = Kind(
     prepare=_balancer,
     settings=(
         attributes("modify_load_balancer_attributes", BALANCER_ATTRIBUTES),
+        Setting(inputs=("accessLogs",), apply=_log),
         modify("set_security_groups", "securityGroups"),
         modify("set_subnets", "subnets"),
     ),

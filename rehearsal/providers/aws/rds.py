@@ -105,6 +105,19 @@ def _instance(inputs: Values) -> Values:
     return _renamed(inputs, INSTANCE_NAMES)
 
 
+def _export(subject: Subject) -> None:
+    """Which logs are sent is changed by what to begin and what to end."""
+    wanted = set(subject.inputs.get("EnableCloudwatchLogsExports") or ())
+    found = subject.call("describe_db_instances")["DBInstances"][0]
+    now = set(found.get("EnabledCloudwatchLogsExports") or ())
+    change = {"EnableLogTypes": sorted(wanted - now), "DisableLogTypes": sorted(now - wanted)}
+    subject.call("modify_db_instance", CloudwatchLogsExportConfiguration=change)
+
+
+def _keep(_: Subject) -> None:
+    """Leaving these out changes nothing: in the provider's schema they are computed as well."""
+
+
 def _remove_instance(subject: Subject) -> None:
     """Delete a database as the provider does, with the snapshot that was asked for, and wait."""
     inputs = subject.inputs
@@ -158,6 +171,14 @@ INSTANCE = Kind(
     ),
     prepare=_instance,
     ignored=PROVIDER_ONLY,
+    settings=(
+        Setting(inputs=("EnableCloudwatchLogsExports",), apply=_export, on_create=False),
+        Setting(
+            inputs=("monitoringRoleArn", "performanceInsightsRetentionPeriod"),
+            apply=_keep,
+            on_create=False,
+        ),
+    ),
     autoname="identifier",
     fixed_name="identifier",
     ready=("DBInstanceStatus", "available"),

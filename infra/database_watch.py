@@ -1,0 +1,85 @@
+"""How closely the database is watched: its logs, its operating system, its queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.policies import Policy
+from infra.settings import DatabaseSettings
+
+LOGS = ("postgresql", "upgrade")
+"""The logs that RDS for PostgreSQL can send to CloudWatch (RDS.36)."""
+FREE_DAYS = 7
+"""Days of insights that cost nothing."""
+ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+
+
+def watching(
+    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> dict[str, Any]:
+    """Arguments of the instance that turn its monitoring, insights and log exports on or off.
+
+    An interval of 0 turns enhanced monitoring off; the role then goes, too.
+    """
+    inputs: dict[str, Any] = {
+        "monitoring_interval": settings.monitoring_interval,
+        "performance_insights_enabled": settings.insights,
+        "iam_database_authentication_enabled": settings.iam_auth,
+    }
+    if settings.monitoring_interval:
+        inputs["monitoring_role_arn"] = _role(name, tags, opts)
+    if settings.insights:
+        inputs["performance_insights_retention_period"] = FREE_DAYS
+    if settings.logs:
+        inputs["enabled_cloudwatch_logs_exports"] = list(LOGS)
+    return inputs
+
+
+def log_groups(
+    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> Sequence[aws.cloudwatch.LogGroup]:
+    """The log groups, made before RDS does: it would keep them for ever and leave them behind."""
+    return [
+        aws.cloudwatch.LogGroup(
+            f"{name}-database-{log}",
+            name=f"/aws/rds/instance/{name}/{log}",
+            retention_in_days=settings.log_days,
+            tags=dict(tags),
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(delete_before_replace=True)
+            ),
+        )
+        for log in (LOGS if settings.logs else ())
+    ]
+
+
+def _role(name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """RDS's role for reading the operating system; of no value, so never protected."""
+    loose = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=False))
+    account = aws.get_caller_identity_output().account_id
+    role = aws.iam.Role(
+        f"{name}-database-monitoring",
+        assume_role_policy=account.apply(lambda known: json.dumps(trust(known))),
+        tags=dict(tags),
+        opts=loose,
+    )
+    attached = aws.iam.RolePolicyAttachment(
+        f"{name}-database-monitoring", role=role.name, policy_arn=ENHANCED, opts=loose
+    )
+    return pulumi.Output.all(role.arn, attached.id).apply(lambda known: str(known[0]))
+
+
+def trust(account: str) -> Policy:
+    """RDS's monitoring may take the role, for this account's databases only."""
+    statement: Policy = {
+        "Effect": "Allow",
+        "Principal": {"Service": "monitoring.rds.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

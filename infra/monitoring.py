@@ -1,0 +1,139 @@
+"""What watches the stack: alarms on the database and the dashboard, and in stage 2 on the service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import alarms, dashboard, rollout_alarm
+from infra.alarm import Alarm
+from infra.load_balancer import LoadBalancer
+from infra.notices import Notices, NoticesArgs
+from infra.service import Service
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """The settings of all that is watched, and the load balancer, whose name AWS makes up."""
+
+    settings: Settings
+    balancer: LoadBalancer
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Stage 1's part: the topic, the database's alarms and the dashboard of both stages.
+
+    Nothing here is of value by itself, so nothing is protected.
+    """
+
+    topic_arn: pulumi.Output[str] | None
+
+    def __init__(
+        self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Monitoring", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        self.topic_arn = self._alarms(name) if args.settings.monitoring.alarms else None
+        if args.settings.monitoring.dashboard:
+            self._dashboard(name)
+        self.register_outputs({"topic_arn": self.topic_arn})
+
+    def _alarms(self, name: str) -> pulumi.Output[str]:
+        settings = self.args.settings
+        told = NoticesArgs(
+            region=settings.region, email=settings.monitoring.email, tags=settings.tags
+        )
+        topic = Notices(name, told, self.child).topic_arn
+        ring(name, alarms.database(name, settings.database), topic, settings.tags, self.child)
+        return topic
+
+    def _dashboard(self, name: str) -> None:
+        settings = self.args.settings
+
+        def text(balancer: str, group: str) -> str:
+            watched = dashboard.Watched(
+                stack=settings.stack,
+                region=settings.region,
+                balancer=balancer,
+                target_group=group,
+                database=name,
+                cluster=f"{name}-cluster",
+                service=f"{name}-service",
+                rule=rollout_alarm.rule_name(name),
+            )
+            every = (
+                *alarms.page(balancer, group),
+                *alarms.service(watched.cluster, watched.service, settings.service),
+                *alarms.database(name, settings.database),
+            )
+            return json.dumps(dashboard.body(watched, every))
+
+        known = pulumi.Output.all(
+            self.args.balancer.arn_suffix, self.args.balancer.target_group_suffix
+        )
+        aws.cloudwatch.Dashboard(
+            name,
+            dashboard_name=name,
+            dashboard_body=known.apply(lambda suffixes: text(*suffixes)),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceMonitoringArgs:
+    """What is watched in stage 2, and the topic that is told."""
+
+    settings: Settings
+    topic_arn: pulumi.Input[str]
+    balancer: LoadBalancer
+    service: Service
+
+
+class ServiceMonitoring(pulumi.ComponentResource):
+    """Stage 2's part: alarms on the page and its tasks, and word of a roll-out that failed."""
+
+    def __init__(
+        self, name: str, args: ServiceMonitoringArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:ServiceMonitoring", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        balancer, settings = args.balancer, args.settings
+        watched = (
+            *alarms.page(balancer.arn_suffix, balancer.target_group_suffix),
+            *alarms.service(f"{name}-cluster", f"{name}-service", settings.service),
+        )
+        ring(name, watched, args.topic_arn, settings.tags, child)
+        rollout_alarm.tell(
+            name,
+            settings.stack,
+            args.service.service.arn,
+            args.topic_arn,
+            settings.tags,
+            child,
+        )
+        self.register_outputs({})
+
+
+def ring(
+    prefix: str,
+    watched: Iterable[Alarm],
+    topic_arn: pulumi.Input[str],
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Make the alarms, each of which tells the topic when it begins to ring and when it ends."""
+    for alarm in watched:
+        aws.cloudwatch.MetricAlarm(
+            f"{prefix}-{alarm.name}",
+            name=f"{prefix}-{alarm.name}",
+            **alarm.inputs(),
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
+            tags=dict(tags),
+            opts=opts,
+        )

@@ -1,0 +1,156 @@
+"""Buckets, and what is set on them by resources of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rehearsal.providers import shapes
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+from rehearsal.providers.tags import written
+
+
+def _make(calls: Calls, _: Kind, inputs: Values) -> str:
+    where = {"LocationConstraint": calls.region}
+    calls("s3", "create_bucket", {"Bucket": inputs["bucket"], "CreateBucketConfiguration": where})
+    return str(inputs["bucket"])
+
+
+def _tag(subject: Subject) -> None:
+    pairs = written(subject.inputs.get("tags") or {}, "Key")
+    subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
+
+
+def _there(subject: Subject) -> Values:
+    subject.call("head_bucket")
+    return {"name": subject.identity}
+
+
+def _remove(subject: Subject) -> None:
+    """S3 deletes only an empty bucket; the provider empties it where it is told to."""
+    if subject.inputs.get("forceDestroy"):
+        for item in subject.call("list_objects_v2").get("Contents", ()):
+            subject.call("delete_object", Key=item["Key"])
+    subject.call("delete_bucket")
+
+
+BUCKET = Kind(
+    token="aws:s3/bucket:Bucket",
+    service="s3",
+    identity="Bucket",
+    create="create_bucket",
+    on_create=_make,
+    look=_there,
+    on_delete=_remove,
+    replaces=frozenset({"bucket", "bucketPrefix"}),
+    ignored={"forceDestroy": "only tells the provider how to delete"},
+    settings=(Setting(inputs=("tags",), apply=_tag),),
+    autoname="bucket",
+    fixed_name="bucket",
+    outputs={"arn": "join('', ['arn:aws:s3:::', name])"},
+    absent=("404", "NoSuchBucket"),
+)
+
+Part = Callable[[Values], Values]
+
+
+def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: str) -> Kind:
+    """A resource that is one setting of a bucket: put as a whole, under the bucket's name."""
+
+    def put(calls: Calls, _: Kind, given: Values) -> str:
+        shape = calls.model("s3", f"put_{what}").input_shape.members[member]
+        value = shapes.convert(shape, part(given))
+        calls("s3", f"put_{what}", {"Bucket": given["bucket"], member: value})
+        return str(given["bucket"])
+
+    def put_again(subject: Subject) -> None:
+        put(subject.calls, subject.kind, subject.inputs)
+
+    delete = what.removesuffix("_configuration") if "lifecycle" in what else what
+    return Kind(
+        token=token,
+        service="s3",
+        identity="Bucket",
+        create=f"put_{what}",
+        on_create=put,
+        read=f"get_{what}",
+        found="@",
+        delete=f"delete_{delete}",
+        replaces=frozenset({"bucket"}),
+        ignored={"bucket": "sent by put"},
+        settings=(Setting(inputs=inputs, apply=put_again, on_create=False),),
+        absent=("NoSuchBucket", absent),
+    )
+
+
+def _closed(inputs: Values) -> Values:
+    return {name: inputs.get(name, False) for name in CLOSED}
+
+
+def _encrypted(inputs: Values) -> Values:
+    return {"rules": inputs["rules"]}
+
+
+def _lifecycle(inputs: Values) -> Values:
+    """S3 spells two of the names otherwise."""
+    names = {"id": "ID"}
+    rules = [
+        {names.get(name, name): value for name, value in rule.items()} for rule in inputs["rules"]
+    ]
+    return {"rules": rules}
+
+
+CLOSED = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+
+PUBLIC_ACCESS = _part(
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "public_access_block",
+    "NoSuchPublicAccessBlockConfiguration",
+    "PublicAccessBlockConfiguration",
+    _closed,
+    *CLOSED,
+)
+ENCRYPTION = _part(
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "bucket_encryption",
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "ServerSideEncryptionConfiguration",
+    _encrypted,
+    "rules",
+)
+LIFECYCLE = _part(
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+    "bucket_lifecycle_configuration",
+    "NoSuchLifecycleConfiguration",
+    "LifecycleConfiguration",
+    _lifecycle,
+    "rules",
+)
+
+
+def _allow(calls: Calls, _: Kind, inputs: Values) -> str:
+    params = {"Bucket": inputs["bucket"], "Policy": inputs["policy"]}
+    calls("s3", "put_bucket_policy", params)
+    return str(inputs["bucket"])
+
+
+def _allow_again(subject: Subject) -> None:
+    _allow(subject.calls, subject.kind, subject.inputs)
+
+
+POLICY = Kind(
+    token="aws:s3/bucketPolicy:BucketPolicy",
+    service="s3",
+    identity="Bucket",
+    create="put_bucket_policy",
+    on_create=_allow,
+    read="get_bucket_policy",
+    found="@",
+    delete="delete_bucket_policy",
+    replaces=frozenset({"bucket"}),
+    ignored={"bucket": "sent by _allow"},
+    settings=(Setting(inputs=("policy",), apply=_allow_again, on_create=False),),
+    absent=("NoSuchBucket", "NoSuchBucketPolicy"),
+)
+
+KINDS = (BUCKET, PUBLIC_ACCESS, ENCRYPTION, LIFECYCLE, POLICY)

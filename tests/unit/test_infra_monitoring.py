@@ -1,0 +1,364 @@
+"""Alarms, whom they tell, and the dashboard: exactly as CloudWatch gets them."""
+
+import json
+
+import pulumi
+import pytest
+
+from infra import dashboard
+from infra.monitoring import Monitoring, MonitoringArgs, ServiceMonitoring, ServiceMonitoringArgs
+from infra.notices import key_policy, topic_policy
+
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
+ALB = {"LoadBalancer": "app/careapp-poc-alb/1"}
+TARGETS = {**ALB, "TargetGroup": "targetgroup/careapp-poc-tg/2"}
+ECS = {"ClusterName": "careapp-poc-cluster", "ServiceName": "careapp-poc-service"}
+RDS = {"DBInstanceIdentifier": "careapp-poc"}
+SERVICE_ARN = (
+    "arn:aws:ecs:ap-northeast-1:123456789012:service/careapp-poc-cluster/careapp-poc-service"
+)
+
+
+class Watched:
+    """A load balancer and a service, as far as they are watched."""
+
+    def __init__(self):
+        self.arn_suffix = pulumi.Output.from_input("app/careapp-poc-alb/1")
+        self.target_group_suffix = pulumi.Output.from_input("targetgroup/careapp-poc-tg/2")
+        self.arn = pulumi.Output.from_input(SERVICE_ARN)
+        self.service = self
+
+
+@pytest.fixture
+def build(engine, configured):
+    def monitoring(**changes):
+        settings = configured(**changes)
+
+        def declare():
+            watched = Watched()
+            made = Monitoring("careapp-poc", MonitoringArgs(settings=settings, balancer=watched))
+            if settings.ecs_enabled and made.topic_arn:
+                args = ServiceMonitoringArgs(
+                    settings=settings, topic_arn="topic", balancer=watched, service=watched
+                )
+                ServiceMonitoring("careapp-poc", args)
+            return made
+
+        return engine.run(declare)
+
+    return monitoring
+
+
+def rings(engine):
+    """Each alarm's inputs by its name's ending, without what all have alike."""
+    alike = {"name", "alarmActions", "okActions", "tags", "alarmDescription"}
+    return {
+        name.removeprefix("careapp-poc-"): {
+            key: value for key, value in inputs.items() if key not in alike
+        }
+        for name, inputs in engine.inputs(ALARM).items()
+    }
+
+
+def single(source, name, statistic, side, threshold, periods, missing="missing"):
+    namespace, dimensions = source
+    how = "extendedStatistic" if statistic.startswith("p") else "statistic"
+    return {
+        "namespace": namespace,
+        "metricName": name,
+        "dimensions": dimensions,
+        how: statistic,
+        "comparisonOperator": side,
+        "threshold": threshold,
+        "period": 60,
+        "evaluationPeriods": periods,
+        "datapointsToAlarm": periods,
+        "treatMissingData": missing,
+    }
+
+
+ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
+
+
+def test_stage_one_watches_what_the_database_runs_out_of(engine, build):
+    build()
+    rds = ("AWS/RDS", RDS)
+    assert rings(engine) == {
+        "database-cpu": single(rds, "CPUUtilization", "Average", ABOVE, 90, 15),
+        "database-memory": single(rds, "FreeableMemory", "Average", BELOW, 64 * 1024**2, 15),
+        "database-storage": single(rds, "FreeStorageSpace", "Minimum", BELOW, 4 * 1024**3, 5),
+        "database-connections": single(rds, "DatabaseConnections", "Maximum", ABOVE, 67, 5),
+    }
+
+
+def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
+    build(ecsEnabled="true")
+    alb, targets = ("AWS/ApplicationELB", ALB), ("AWS/ApplicationELB", TARGETS)
+    ecs, silent = ("AWS/ECS", ECS), "notBreaching"
+    made = rings(engine)
+    added = {name: made[name] for name in made if not name.startswith("database")}
+    assert added.pop("app-errors") == {
+        "comparisonOperator": ABOVE,
+        "threshold": 5,
+        "evaluationPeriods": 1,
+        "datapointsToAlarm": 1,
+        "treatMissingData": silent,
+        "metricQueries": [
+            query("errors", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", TARGETS, 300),
+            query("requests", "AWS/ApplicationELB", "RequestCount", "Sum", TARGETS, 300),
+            {
+                "id": "result",
+                "expression": "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
+                "label": "app-errors",
+                "returnData": True,
+            },
+        ],
+    }
+    assert added == {
+        "page-errors": single(alb, "HTTPCode_ELB_5XX_Count", "Sum", ABOVE, 5, 2, silent),
+        "page-latency": single(alb, "TargetResponseTime", "p95", ABOVE, 1, 5, silent),
+        "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, silent),
+        "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10),
+        "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5),
+        "service-running": single(ecs, "CPUUtilization", "SampleCount", BELOW, 1, 10),
+    }
+
+
+def query(name, namespace, metric, stat, dimensions, period):
+    named = {"namespace": namespace, "metricName": metric, "dimensions": dimensions}
+    return {"id": name, "metric": {**named, "stat": stat, "period": period}}
+
+
+def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
+    build(ecsEnabled="true", containerInsights="true", desiredCount="4")
+    named = ("ECS/ContainerInsights",)
+    assert rings(engine)["service-running"] == {
+        "comparisonOperator": ABOVE,
+        "threshold": 0,
+        "evaluationPeriods": 10,
+        "datapointsToAlarm": 10,
+        "treatMissingData": "missing",
+        "metricQueries": [
+            query("wanted", *named, "DesiredTaskCount", "Minimum", ECS, 60),
+            query("running", *named, "RunningTaskCount", "Maximum", ECS, 60),
+            {
+                "id": "result",
+                "expression": "wanted - running",
+                "label": "service-running",
+                "returnData": True,
+            },
+        ],
+    }
+
+
+def test_without_them_the_samples_of_cpu_are_counted(engine, build):
+    build(ecsEnabled="true", desiredCount="4")
+    assert rings(engine)["service-running"]["threshold"] == 4
+
+
+def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(engine, build):
+    build(ecsEnabled="true")
+    told = {
+        name: (inputs["name"], inputs["alarmActions"], inputs["okActions"])
+        for name, inputs in engine.inputs(ALARM).items()
+    }
+    stage_one = {name for name in told if "-database-" in name}
+    assert len(told) == 11
+    for name, seen in told.items():
+        topic = "arn:Topic/careapp-poc-alarms" if name in stage_one else "topic"
+        assert seen == (name, [topic], [topic])
+
+
+def test_what_an_alarm_means_is_a_sentence_that_cloudwatch_takes(engine, build):
+    """At most 1024 characters (botocore, AlarmDescription)."""
+    build(ecsEnabled="true")
+    meanings = [inputs["alarmDescription"] for inputs in engine.inputs(ALARM).values()]
+    assert len(set(meanings)) == 11
+    assert all(20 < len(text) < 200 for text in meanings)
+
+
+def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine, build):
+    build()
+    assert engine.only("aws:sns/topic:Topic")["kmsMasterKeyId"] == "key-1"
+    key = engine.only("aws:kms/key:Key")
+    assert json.loads(key.pop("policy")) == key_policy("123456789012")
+    assert key == {
+        "description": "What the alarms of careapp-poc say",
+        "enableKeyRotation": True,
+        "deletionWindowInDays": 7,
+        "tags": {"project": "careapp", "stack": "poc", "managed-by": "pulumi"},
+    }
+
+
+def test_the_key_encrypts_for_cloudwatch_and_eventbridge_and_decrypts_for_nobody_else():
+    administration, use = key_policy("123456789012")["Statement"]
+    assert use == {
+        "Effect": "Allow",
+        "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+    }
+    assert administration["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert not {"kms:*", "kms:Decrypt", "kms:Encrypt"} & set(administration["Action"])
+    assert "kms:PutKeyPolicy" in administration["Action"], "KMS refuses a policy that locks all out"
+
+
+def test_only_this_stack_s_alarms_and_eventbridge_may_publish_and_only_over_tls(engine, build):
+    build()
+    policy = json.loads(engine.only("aws:sns/topicPolicy:TopicPolicy")["policy"])
+    topic = "arn:Topic/careapp-poc-alarms"
+    assert policy == topic_policy(topic, "123456789012", "ap-northeast-1", "careapp-poc")
+    alarms = "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:careapp-poc-*"
+    publish = {"Action": "sns:Publish", "Resource": topic}
+    assert policy["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            **publish,
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "ArnLike": {"aws:SourceArn": alarms},
+            },
+        },
+        {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, **publish},
+        {
+            "Effect": "Deny",
+            "Principal": "*",
+            **publish,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    ]
+
+
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+
+
+def test_without_an_address_nobody_is_subscribed(engine, build):
+    build()
+    assert engine.inputs(SUBSCRIPTION) == {}
+
+
+def test_the_address_is_subscribed(engine, build):
+    build(alarmEmail="team@example.com")
+    assert engine.only(SUBSCRIPTION) == {
+        "topic": "arn:Topic/careapp-poc-alarms",
+        "protocol": "email",
+        "endpoint": "team@example.com",
+    }
+
+
+def test_a_failed_roll_out_of_this_service_is_told(engine, build):
+    build(ecsEnabled="true")
+    rule = engine.only("aws:cloudwatch/eventRule:EventRule")
+    assert rule["name"] == "careapp-poc-rollout-failed"
+    assert json.loads(rule["eventPattern"]) == {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Deployment State Change"],
+        "resources": [SERVICE_ARN],
+        "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+    }
+    target = engine.only("aws:cloudwatch/eventTarget:EventTarget")
+    transformer = target.pop("inputTransformer")
+    assert target == {"rule": "careapp-poc-rollout-failed", "targetId": "topic", "arn": "topic"}
+    assert transformer["inputPaths"] == {"at": "$.time", "reason": "$.detail.reason"}
+    assert json.loads(transformer["inputTemplate"]) == (
+        "A roll-out of careapp-poc failed at <at>: <reason> ECS went back to the revision before. "
+        "./careapp doctor --stack poc names the cause."
+    )
+
+
+def test_alarms_can_be_turned_off_and_the_dashboard_stays(engine, build):
+    made = build(alarmsEnabled="false", ecsEnabled="true")
+    assert made.topic_arn is None
+    assert {each.typ for each in engine.made if each.custom} == {DASHBOARD}
+
+
+def test_the_dashboard_can_be_turned_off(engine, build):
+    build(dashboardEnabled="false")
+    assert engine.inputs(DASHBOARD) == {}
+
+
+def test_an_incident_is_looked_at_from_the_page_down_to_the_roll_outs(engine, build):
+    build()
+    made = engine.only(DASHBOARD)
+    assert made["dashboardName"] == "careapp-poc"
+    note, *graphs = json.loads(made["dashboardBody"])["widgets"]
+    assert "./careapp doctor --stack poc" in note["properties"]["markdown"]
+    assert [graph["properties"]["title"] for graph in graphs] == [
+        "Page: errors",
+        "Page: seconds until the answer",
+        "Page: requests",
+        "Targets",
+        "Tasks: CPU and memory",
+        "Tasks that run",
+        "Database: CPU",
+        "Database: connections",
+        "Database: free memory",
+        "Database: free storage",
+        "Roll-outs that failed",
+    ]
+
+
+def test_no_picture_covers_another_and_each_row_is_full(engine, build):
+    build()
+    widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
+    cells = [
+        (x, y)
+        for each in widgets
+        for x in range(each["x"], each["x"] + each["width"])
+        for y in range(each["y"], each["y"] + each["height"])
+    ]
+    height = max(y for _, y in cells) + 1
+    assert len(cells) == len(set(cells)) == dashboard.WIDTH * height
+
+
+def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
+    build(databaseStorageGb="100")
+    widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
+    limits = {
+        each["properties"]["title"]: each["properties"]["annotations"]["horizontal"]
+        for each in widgets
+        if "annotations" in each["properties"]
+    }
+    assert limits["Database: free storage"] == [
+        {"label": "database-storage", "value": 20 * 1024**3}
+    ]
+    assert set(limits) == {
+        "Page: errors",
+        "Page: seconds until the answer",
+        "Targets",
+        "Tasks: CPU and memory",
+        "Tasks that run",
+        "Database: CPU",
+        "Database: connections",
+        "Database: free memory",
+        "Database: free storage",
+    }
+
+
+def test_a_line_names_its_metric_in_full(engine, build):
+    build()
+    widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
+    [failed] = widgets[-1]["properties"]["metrics"]
+    assert failed == [
+        "AWS/Events",
+        "TriggeredRules",
+        "RuleName",
+        "careapp-poc-rollout-failed",
+        {"stat": "Sum", "label": "failed"},
+    ]
+
+
+def test_the_dashboard_is_the_same_in_both_stages(engine, build):
+    build(ecsEnabled="false")
+    before = engine.only(DASHBOARD)
+    engine.made.clear()
+    build(ecsEnabled="true")
+    assert engine.only(DASHBOARD) == before
+
+
+def test_nothing_is_orphaned_and_the_components_finish(engine, build):
+    build(ecsEnabled="true")
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()
