@@ -17,7 +17,7 @@ INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 ACL = ("aws:ec2/networkAcl:NetworkAcl", "aws:ec2/networkAclRule:NetworkAclRule")
 TEMPLATE = ("aws:ec2/launchTemplate:LaunchTemplate",)
 VPN = ("aws:ec2/vpnConnection:VpnConnection",)
-SETTING = "a setting of the whole account and Region, which two stacks would fight over"
+SETTING = "as it is a setting of the whole account and Region, which two stacks would fight over"
 AUTHORIZED = {80, 443}
 RISKY = {
     *(20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000),
@@ -122,7 +122,9 @@ EC2 = Service(
             ("aws:ebs/volume:Volume", INSTANCE),
             plain_disk,
         ),
-        Elsewhere("EC2.4", "Stopped instances are removed in time", "seen at run time only"),
+        Elsewhere(
+            "EC2.4", "Stopped instances are removed in time", "as it is seen at run time only"
+        ),
         _vpc("EC2.6", "VPC flow logs are on", no_flow_log),
         Elsewhere(
             "EC2.7",

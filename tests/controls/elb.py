@@ -160,7 +160,7 @@ ROUTE53 = Service(
         Elsewhere(
             "Route53.2",
             "Public hosted zones log DNS queries",
-            "the zone is given by `hostedZoneId` and belongs to who runs the domain",
+            "as the zone is given by `hostedZoneId` and belongs to who runs the domain",
             ("aws:route53/zone:Zone",),
         ),
     ),

@@ -13,7 +13,7 @@ SECRET = "aws:secretsmanager/secret:Secret"
 INSTANCE = "aws:rds/instance:Instance"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
 KEY = "aws:kms/key:Key"
-ACCOUNT = "the account's, not a stack's: no stack here has users"
+ACCOUNT = "as it is the account's, and no stack here has users"
 DECRYPTING = {"kms:*", "kms:decrypt", "kms:reencryptfrom", "kms:reencrypt*"}
 RDS_DAYS = 7
 """How often RDS rotates the password that it manages (RDS User Guide, rds-secrets-manager)."""
@@ -111,7 +111,7 @@ KMS = Service(
         Elsewhere(
             "KMS.3",
             "Keys are not scheduled for deletion",
-            "seen at run time only; a key goes with its stack, after its waiting time",
+            "as it is seen at run time only; a key goes with its stack, after its waiting time",
         ),
         Control("KMS.5", "Keys are not publicly accessible", "KMS key", (KEY,), is_public),
     ),
@@ -126,12 +126,12 @@ SECRETS = Service(
         Elsewhere(
             "SecretsManager.2",
             "Rotations succeed",
-            "seen at run time only; the app survives a rotation (tests/webapp/test_password_rotation.py)",
+            "as it is seen at run time only; the app survives a rotation (tests/webapp/test_password_rotation.py)",
         ),
         Elsewhere(
             "SecretsManager.3",
             "Unused secrets are removed",
-            "seen at run time only; RDS removes its secret with the database",
+            "as it is seen at run time only; RDS removes its secret with the database",
         ),
         _rotation("SecretsManager.4", "Secrets rotate at least every 90 days", 90),
     ),

@@ -9,8 +9,8 @@ INSTANCE = "aws:ec2/instance:Instance"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 SSM_CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-ACCOUNT = "a setting of the whole account"
-RUN_TIME = "seen at run time only"
+ACCOUNT = "as it is a setting of the whole account"
+RUN_TIME = "as it is seen at run time only"
 
 
 def not_managed(instance: Resource, graph: Graph) -> bool:

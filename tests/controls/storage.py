@@ -12,7 +12,7 @@ BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 TOPIC = "aws:sns/topic:Topic"
 TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
-ACCOUNT = "a setting of the whole account"
+ACCOUNT = "as it is a setting of the whole account"
 RESERVED = {
     "*",
     "s3:*",

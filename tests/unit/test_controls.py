@@ -10,7 +10,7 @@ from tests.controls.example import one
 from tests.controls.examples import ALSO_WRONG, EXAMPLES
 from tests.controls.graph import ROOT, Graph, graph_of
 from tests.controls.left_out import LEFT_OUT
-from tests.controls.table import CONTROLS, ELSEWHERE, SERVICES, page
+from tests.controls.table import CONTROLS, ELSEWHERE, SERVICES, page, verdict
 
 CHECKED = [control for control in CONTROLS if control.wrong]
 OURS = {"careapp", "pulumi"}
@@ -111,3 +111,11 @@ def test_a_resource_that_no_check_judges_yet_is_an_error():
     assert offenders(control, Graph(())) == []
     with pytest.raises(ValueError, match=r"ECS\.99 has no check yet, and the stack has Task"):
         offenders(control, Graph((one(TASK),)))
+
+
+def test_a_control_that_fails_without_a_reason_stops_the_page():
+    [control] = [each for each in CHECKED if each.id == "RDS.3"]
+    with pytest.raises(
+        ValueError, match=r"RDS\.3 .* fails in prod: Instance it; mend it in infra/"
+    ):
+        verdict(control, "prod", EXAMPLES["RDS.3"].bad)
