@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
+from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
@@ -63,6 +64,10 @@ pulumi.export("imageDigest", image.digest)
 pulumi.export("databaseEndpoint", database.address)
 pulumi.export("databaseSecretArn", database.secret_arn)
 pulumi.export("targetGroupArn", balancer.target_group_arn)
+
+if settings.bastion_enabled:
+    bastion = Bastion(name, BastionArgs(network=network, database=database, tags=tags))
+    pulumi.export("bastionInstanceId", bastion.instance_id)
 
 if settings.ecs_enabled:
     service = Service(

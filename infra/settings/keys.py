@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.settings import database, general, health, image, logs, monitoring, network, service
+from infra.settings import (
+    bastion,
+    database,
+    general,
+    health,
+    image,
+    logs,
+    monitoring,
+    network,
+    service,
+)
 from infra.settings.key import Key
 
-PARTS = (general, network, database, image, service, health, logs, monitoring)
+PARTS = (general, network, database, image, service, health, logs, monitoring, bastion)
 
 KEYS: tuple[Key[Any], ...] = tuple(
     value for part in PARTS for value in vars(part).values() if isinstance(value, Key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from infra.settings import general, service
+from infra.settings import bastion, general, service
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
 from infra.settings.image import ImageSettings
@@ -28,6 +28,7 @@ class Settings:
     ecs_enabled: bool
     protect: bool
     rollout_minutes: int
+    bastion_enabled: bool
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -63,6 +64,7 @@ class Settings:
             ecs_enabled=read(general.ECS_ENABLED),
             protect=read(general.PROTECT),
             rollout_minutes=read(service.ROLLOUT_TIMEOUT),
+            bastion_enabled=read(bastion.BASTION_ENABLED),
             network=NetworkSettings.load(read, region),
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),

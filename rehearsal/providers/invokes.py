@@ -43,10 +43,26 @@ def authorization_token(calls: Calls, _: Values) -> Values:
     }
 
 
+def parameter(calls: Calls, asked: Values) -> Values:
+    """``aws.ssm.get_parameter``; what is not a secret comes as ``insecureValue``, too."""
+    found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
+    held = found["Parameter"]
+    return {
+        "id": held["Name"],
+        "name": held["Name"],
+        "arn": held["ARN"],
+        "type": held["Type"],
+        "value": held["Value"],
+        "insecureValue": held["Value"] if held["Type"] != "SecureString" else "",
+        "version": held["Version"],
+    }
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": authorization_token,
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
     "aws:index/getPartition:getPartition": partition,
     "aws:index/getRegion:getRegion": region,
+    "aws:ssm/getParameter:getParameter": parameter,
 }
 """Every function that the stand-in can answer, by its token."""

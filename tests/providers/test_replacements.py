@@ -18,6 +18,7 @@ CLOUDFORMATION = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
     "aws:ec2/flowLog:FlowLog": f"{EC2}::FlowLog",
+    "aws:ec2/instance:Instance": f"{EC2}::Instance",
     "aws:ec2/internetGateway:InternetGateway": f"{EC2}::InternetGateway",
     "aws:ec2/natGateway:NatGateway": f"{EC2}::NatGateway",
     "aws:ec2/route:Route": f"{EC2}::Route",
@@ -30,6 +31,7 @@ CLOUDFORMATION = {
     "aws:ecs/cluster:Cluster": "AWS::ECS::Cluster",
     "aws:ecs/service:Service": "AWS::ECS::Service",
     "aws:ecs/taskDefinition:TaskDefinition": "AWS::ECS::TaskDefinition",
+    "aws:iam/instanceProfile:InstanceProfile": "AWS::IAM::InstanceProfile",
     "aws:iam/role:Role": "AWS::IAM::Role",
     "aws:kms/key:Key": "AWS::KMS::Key",
     "aws:lb/listener:Listener": f"{ELB}::Listener",
@@ -60,6 +62,9 @@ NO_SCHEMA = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("Instance", "ImageId"): "ami",
+    ("Instance", "PrivateIpAddress"): "privateIp",
+    ("InstanceProfile", "InstanceProfileName"): "name",
     ("Bucket", "BucketName"): "bucket",
     ("Bucket", "BucketNamePrefix"): "bucketPrefix",
     ("FlowLog", "DeliverLogsPermissionArn"): "iamRoleArn",
@@ -88,6 +93,7 @@ IN_PLACE_BY_THE_PROVIDER = {
     ("Instance", "dbSubnetGroupName"): "the provider modifies it, CloudFormation does not",
 }
 BY_THE_PROVIDER_ONLY = {
+    ("Instance", "associatePublicIpAddress"): "the provider's schema: ForceNew",
     ("FlowLog", "vpcId"): "CloudFormation's ResourceId",
     ("EventRule", "eventBusName"): "the provider's schema: ForceNew",
     ("Eip", "domain"): "the provider's schema: ForceNew",

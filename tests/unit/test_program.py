@@ -86,6 +86,7 @@ WITHOUT_TAGS = {
     "aws:cloudwatch/eventTarget:EventTarget",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "aws:iam/rolePolicy:RolePolicy",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     "aws:sns/topicPolicy:TopicPolicy",
     "docker:index/image:Image",
 }
@@ -153,8 +154,23 @@ def test_logs_are_added_and_nothing_else_is_changed_but_who_writes_them(engine, 
     }
 
 
+def test_the_bastion_is_apart_from_both_stages_and_its_id_is_told(engine, program):
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    told = program(bastionEnabled="true")
+    assert told["bastionInstanceId"] == "Instance/careapp-poc-bastion"
+    added = declared(engine) - STAGE_ONE
+    assert {name for _, name in added} == {
+        "careapp-poc",
+        "careapp-poc-bastion",
+        "careapp-poc-bastion-to-database-5432",
+        "careapp-poc-bastion-to-internet-443",
+        "careapp-poc-database-from-bastion-5432",
+    }
+
+
 def test_everything_that_can_carries_the_stack_s_tags(engine, program):
-    program(ecsEnabled="true", flowLogs="true", accessLogs="true")
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    program(ecsEnabled="true", flowLogs="true", accessLogs="true", bastionEnabled="true")
     tags = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
     bare = [
         (made.typ, made.name)

@@ -24,6 +24,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
         ecs_enabled=False,
         protect=True,
         rollout_minutes=15,
+        bastion_enabled=False,
         network=NetworkSettings(
             cidr=IPv4Network("10.0.0.0/16"),
             zones=("ap-northeast-1a", "ap-northeast-1c"),
@@ -106,6 +107,7 @@ def test_every_key_reaches_the_record(configured):
         flowLogs="true",
         accessLogs="true",
         alarmsEnabled="false",
+        bastionEnabled="true",
         alarmEmail="team@example.com",
         dashboardEnabled="false",
     )
@@ -116,6 +118,7 @@ def test_every_key_reaches_the_record(configured):
         ecs_enabled=True,
         protect=False,
         rollout_minutes=40,
+        bastion_enabled=True,
         network=NetworkSettings(
             cidr=IPv4Network("172.16.0.0/18"),
             zones=("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),

@@ -43,7 +43,7 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
 
 
 BOOLEANS = ["ecsEnabled", "protect", "databaseMultiAz", "execEnabled", "containerInsights"]
-BOOLEANS += ["alarmsEnabled", "dashboardEnabled", "flowLogs", "accessLogs"]
+BOOLEANS += ["bastionEnabled", "alarmsEnabled", "dashboardEnabled", "flowLogs", "accessLogs"]
 BOOLEANS += ["databaseInsights", "databaseIamAuth", "databaseLogs"]
 
 

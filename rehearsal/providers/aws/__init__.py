@@ -14,6 +14,7 @@ from rehearsal.providers.aws import (
     flow_logs,
     groups,
     iam,
+    instances,
     kms,
     logs,
     rds,
@@ -24,7 +25,7 @@ from rehearsal.providers.kind import Kind
 
 MODULES = (
     *(ec2, groups, flow_logs, elb, rds, ecr, ecs, iam, kms, logs),
-    *(cloudwatch, events, sns, s3),
+    *(cloudwatch, events, sns, s3, instances),
 )
 
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}

@@ -128,4 +128,51 @@ ROLE_POLICY_ATTACHMENT = Kind(
     ignored={"role": "sent by _attach"},
 )
 
-KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT)
+
+def _make_profile(calls: Calls, kind: Kind, inputs: Values) -> str:
+    given = {name: value for name, value in inputs.items() if name != "role"}
+    calls("iam", kind.create, calls.convert("iam", kind.create, given))
+    name = str(inputs["instanceProfileName"])
+    pair = {"InstanceProfileName": name, "RoleName": inputs["role"]}
+    calls("iam", "add_role_to_instance_profile", pair)
+    return name
+
+
+def _profile(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name != "name"}
+    return {**rest, "instanceProfileName": inputs["name"]}
+
+
+def _change_role(subject: Subject) -> None:
+    _leave_role(subject)
+    subject.call("add_role_to_instance_profile", RoleName=subject.inputs["role"])
+
+
+def _leave_role(subject: Subject) -> None:
+    for role in subject.call("get_instance_profile")["InstanceProfile"]["Roles"]:
+        subject.call("remove_role_from_instance_profile", RoleName=role["RoleName"])
+
+
+def _remove_profile(subject: Subject) -> None:
+    _leave_role(subject)
+    subject.call("delete_instance_profile")
+
+
+INSTANCE_PROFILE = Kind(
+    token="aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    identity="InstanceProfileName",
+    create="create_instance_profile",
+    on_create=_make_profile,
+    read="get_instance_profile",
+    found="InstanceProfile",
+    on_delete=_remove_profile,
+    replaces=frozenset({"name", "namePrefix", "path"}),
+    prepare=_profile,
+    settings=(Setting(inputs=("role",), apply=_change_role, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "name": "InstanceProfileName", "uniqueId": "InstanceProfileId"},
+)
+
+KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE)

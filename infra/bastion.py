@@ -1,0 +1,108 @@
+"""The way in for people: an instance that leads to the database and that nobody can connect to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.connections import Connections
+from infra.database import Database
+from infra.network import Network
+from infra.policies import Policy
+
+INSTANCE_TYPE = "t4g.nano"
+ROOT_GIB = 8
+"""The size of Amazon Linux 2023's own snapshot, and so the least."""
+IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
+"""SSM's public parameter that names the newest Amazon Linux 2023 for ARM; the agent is in it."""
+MANAGED = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+EC2: Policy = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BastionArgs:
+    """What the bastion stands between."""
+
+    network: Network
+    database: Database
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bastion(pulumi.ComponentResource):
+    """An instance that SSM manages: no inbound rule, no key, and a way to the database.
+
+    It goes where the tasks go: into a private subnet, or, without a NAT gateway, into a public
+    one with an address, for it must reach SSM. No rule lets anybody in there either.
+    """
+
+    instance_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Bastion", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        self.role = f"{name}-bastion"
+        group = aws.ec2.SecurityGroup(
+            self.role,
+            description="The bastion; nobody connects to it",
+            vpc_id=args.network.vpc_id,
+            tags={**args.tags, "Name": self.role},
+            opts=self.child,
+        )
+        rules = Connections(prefix=name, opts=self.child, tags=args.tags)
+        rules.to_aws("bastion", group.id)
+        rules.between(
+            "bastion", group.id, "database", args.database.security_group_id, args.database.port
+        )
+        self.instance_id = self._instance(group.id, self._profile()).id
+        self.register_outputs({"instance_id": self.instance_id})
+
+    def _profile(self) -> pulumi.Output[str]:
+        role = aws.iam.Role(
+            self.role,
+            assume_role_policy=json.dumps(EC2),
+            tags=dict(self.args.tags),
+            opts=self.child,
+        )
+        aws.iam.RolePolicyAttachment(self.role, role=role.name, policy_arn=MANAGED, opts=self.child)
+        return aws.iam.InstanceProfile(
+            self.role, role=role.name, tags=dict(self.args.tags), opts=self.child
+        ).name
+
+    def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:
+        network = self.args.network
+        return aws.ec2.Instance(
+            self.role,
+            ami=aws.ssm.get_parameter_output(name=IMAGE).insecure_value,
+            instance_type=INSTANCE_TYPE,
+            subnet_id=network.task_subnet_ids[0],
+            associate_public_ip_address=network.tasks_are_public,
+            vpc_security_group_ids=[group],
+            iam_instance_profile=profile,
+            metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            ),
+            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
+                encrypted=True,
+                volume_type="gp3",
+                volume_size=ROOT_GIB,
+                delete_on_termination=True,
+            ),
+            tags={**self.args.tags, "Name": self.role},
+            # AWS names a new image every few weeks; that must not replace a bastion in use.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
+        )

@@ -1,0 +1,155 @@
+"""Settings turned on and off on a running poc stack: what the real engine does, step by step."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.local_stack import local_stack
+
+SAFETY = {
+    "flowLogs": ("false", "true"),
+    "accessLogs": ("false", "true"),
+    "databaseMonitoringInterval": ("0", "60"),
+    "databaseInsights": ("false", "true"),
+    "databaseIamAuth": ("false", "true"),
+    "databaseLogs": ("false", "true"),
+    "databaseMultiAz": ("false", "true"),
+    "databaseFinalSnapshot": ("", "final"),
+}
+SAFETY_ADDS = [
+    "aws:cloudwatch/logGroup:LogGroup careapp-poc-database-postgresql",
+    "aws:cloudwatch/logGroup:LogGroup careapp-poc-database-upgrade",
+    "aws:cloudwatch/logGroup:LogGroup careapp-poc-flow",
+    "aws:ec2/flowLog:FlowLog careapp-poc-flow",
+    "aws:iam/role:Role careapp-poc-database-monitoring",
+    "aws:iam/role:Role careapp-poc-flow",
+    "aws:iam/rolePolicy:RolePolicy careapp-poc-flow",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment careapp-poc-database-monitoring",
+    "aws:s3/bucket:Bucket careapp-poc-access-logs",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration careapp-poc-access-logs",
+    "aws:s3/bucketPolicy:BucketPolicy careapp-poc-access-logs",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock careapp-poc-access-logs",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration "
+    "careapp-poc-access-logs",
+    "careapp:infra:AccessLogs careapp-poc",
+    "careapp:infra:FlowLogs careapp-poc",
+]
+SAFETY_UPDATES = [
+    "aws:lb/loadBalancer:LoadBalancer careapp-poc-alb",
+    "aws:rds/instance:Instance careapp-poc-database",
+]
+WATCH = {
+    "alarmsEnabled": ("true", "false"),
+    "dashboardEnabled": ("true", "false"),
+    "bastionEnabled": ("true", "false"),
+}
+BASTION = [
+    "aws:ec2/instance:Instance careapp-poc-bastion",
+    "aws:ec2/securityGroup:SecurityGroup careapp-poc-bastion",
+    "aws:iam/instanceProfile:InstanceProfile careapp-poc-bastion",
+    "aws:iam/role:Role careapp-poc-bastion",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment careapp-poc-bastion",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule careapp-poc-bastion-to-database-5432",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule careapp-poc-bastion-to-internet-443",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule "
+    "careapp-poc-database-from-bastion-5432",
+    "careapp:infra:Bastion careapp-poc",
+]
+ALARMS = [
+    *(
+        f"aws:cloudwatch/metricAlarm:MetricAlarm careapp-poc-{name}"
+        for name in (
+            *("database-cpu", "database-memory", "database-storage", "database-connections"),
+            *("page-errors", "page-latency", "app-errors", "targets-unhealthy"),
+            *("service-cpu", "service-memory", "service-running"),
+        )
+    ),
+    "aws:cloudwatch/dashboard:Dashboard careapp-poc",
+    "aws:cloudwatch/eventRule:EventRule careapp-poc-rollout-failed",
+    "aws:cloudwatch/eventTarget:EventTarget careapp-poc-rollout-failed",
+    "aws:kms/key:Key careapp-poc-alarms",
+    "aws:sns/topic:Topic careapp-poc-alarms",
+    "aws:sns/topicPolicy:TopicPolicy careapp-poc-alarms",
+    "careapp:infra:Notices careapp-poc",
+    "careapp:infra:ServiceMonitoring careapp-poc",
+]
+
+
+def turned(settings, on):
+    return {name: values[on] for name, values in settings.items()}
+
+
+@pytest.fixture(scope="module")
+def did(tmp_path_factory):
+    """What each step did, and how the database and the load balancer looked with all turned on."""
+    with local_stack(tmp_path_factory.mktemp("toggles")) as stack:
+        steps = {"up": stack.up(ecsEnabled="true", bastionEnabled="true").steps}
+        steps["safety on"] = stack.up(**turned(SAFETY, 1)).steps
+        [seen] = stack.calls("rds", "describe_db_instances", {})["DBInstances"]
+        [alb] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
+        attributes = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
+        steps["safety off"] = stack.up(**turned(SAFETY, 0)).steps
+        steps["watch off"] = stack.up(**turned(WATCH, 1)).steps
+        steps["watch on"] = stack.up(**turned(WATCH, 0)).steps
+        steps["nat"] = stack.up(natStrategy="onePerAz").steps
+        steps["email"] = stack.up(alarmEmail="team@example.com").steps
+        stack.destroy()
+        pairs = {pair["Key"]: pair["Value"] for pair in attributes}
+        yield steps, seen, pairs, stack.pulumi.resources(stack.name)
+
+
+def by_operation(steps):
+    found = {}
+    for step in steps:
+        operation, what = step.split(" ", 1)
+        found.setdefault(operation, []).append(what)
+    return {operation: sorted(whats) for operation, whats in found.items()}
+
+
+def test_every_precaution_is_added_in_place_to_a_running_stack(did):
+    assert by_operation(did[0]["safety on"]) == {"create": SAFETY_ADDS, "update": SAFETY_UPDATES}
+
+
+def test_and_taken_away_in_place(did):
+    assert by_operation(did[0]["safety off"]) == {"delete": SAFETY_ADDS, "update": SAFETY_UPDATES}
+
+
+def test_the_database_and_the_load_balancer_are_what_the_settings_say(did):
+    _, database, attributes, _ = did
+    assert database["MonitoringInterval"] == 60
+    assert database["MultiAZ"] is True
+    assert database["IAMDatabaseAuthenticationEnabled"] is True
+    assert database["PerformanceInsightsEnabled"] is True
+    assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
+    assert attributes["access_logs.s3.enabled"] == "true"
+    assert attributes["access_logs.s3.bucket"].startswith("careapp-poc-access-logs-")
+
+
+def test_alarms_dashboard_and_bastion_go_and_come_without_touching_anything_else(did):
+    both = sorted([*ALARMS, *BASTION])
+    assert by_operation(did[0]["watch off"]) == {"delete": both}
+    assert by_operation(did[0]["watch on"]) == {"create": both}
+
+
+def test_a_nat_gateway_in_each_zone_replaces_nothing_that_holds_data_or_traffic(did):
+    steps = by_operation(did[0]["nat"])
+    assert set(steps) == {"create", "update"}
+    assert {what.split(" ")[0] for what in steps["create"]} == {
+        "aws:ec2/eip:Eip",
+        "aws:ec2/natGateway:NatGateway",
+    }
+    assert {what.split(" ")[0] for what in steps["update"]} <= {
+        "aws:ec2/route:Route",
+        "awsx:ec2:Vpc",
+    }
+
+
+def test_an_address_only_adds_its_subscription(did):
+    assert by_operation(did[0]["email"]) == {
+        "create": ["aws:sns/topicSubscription:TopicSubscription careapp-poc-alarms"]
+    }
+
+
+def test_nothing_is_left(did):
+    assert did[3] == []
