@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.controls.graph import ROOT, graph_of
 from tests.controls.left_out import LEFT_OUT
+from tests.controls.options import BASE
 from tests.controls.table import page
 
-(ROOT / "docs" / "controls.md").write_text(page({stack: graph_of(stack) for stack in LEFT_OUT}))
+graphs = {stack: graph_of(stack) for stack in LEFT_OUT}
+text = page(graphs, lambda option: graph_of(BASE, *option.settings))
+(ROOT / "docs" / "controls.md").write_text(text)

@@ -1,7 +1,8 @@
 """The resource graph of one stack: every resource that the program declares, and its inputs.
 
-`python -m tests.controls.graph STACK` runs the program in stage 2 with `Pulumi.STACK.yaml`, against
-Pulumi's mocks, and writes the graph as JSON. A process for each stack: Pulumi's runtime is global.
+`python -m tests.controls.graph STACK [KEY=VALUE…]` runs the program in stage 2 with
+`Pulumi.STACK.yaml` and the settings given, against Pulumi's mocks, and writes the graph as JSON.
+A process for each: Pulumi's runtime is global.
 """
 
 from __future__ import annotations
@@ -50,21 +51,23 @@ class Graph:
 
 
 @cache
-def graph_of(stack: str) -> Graph:
+def graph_of(stack: str, *settings: str) -> Graph:
     """Run the program and read what it declared. RuntimeError with its words when it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.controls.graph", stack],
+        [sys.executable, "-m", "tests.controls.graph", stack, *settings],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the program fails with Pulumi.{stack}.yaml:\n{done.stderr[-2000:]}")
+        raise RuntimeError(
+            f"the program fails with Pulumi.{stack}.yaml {settings}:\n{done.stderr[-2000:]}"
+        )
     return Graph(tuple(Resource(**one) for one in json.loads(done.stdout)))
 
 
-def declared(stack: str) -> list[dict[str, Any]]:
+def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
     """The graph of a stack, as plain data, from a run in this process."""
     import pulumi
 
@@ -76,11 +79,11 @@ def declared(stack: str) -> list[dict[str, Any]]:
     pulumi.runtime.set_mocks(
         recorder, project="careapp", stack=stack, preview=False, monitor=recorder.monitor
     )
-    pulumi.runtime.set_all_config(settings_of(stack))
+    pulumi.runtime.set_all_config(settings_of(stack, *settings))
     rollout.gate = lambda *_: None  # nothing rolls out here
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.graph
 
 
 if __name__ == "__main__":
-    json.dump(declared(sys.argv[1]), sys.stdout)
+    json.dump(declared(*sys.argv[1:]), sys.stdout)

@@ -14,10 +14,12 @@ from tests.controls.graph import ROOT, VPC
 from tests.unit.conftest import Engine
 
 
-def settings_of(stack: str) -> dict[str, str]:
-    """A stack file's settings, with stage 2 turned on: it has every resource."""
+def settings_of(stack: str, *changes: str) -> dict[str, str]:
+    """A stack file's settings, with stage 2 turned on, as it has every resource, and `changes`."""
     written = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {**{key: str(value) for key, value in written.items()}, "careapp:ecsEnabled": "true"}
+    ours = dict(change.split("=", 1) for change in ("ecsEnabled=true", *changes))
+    given = {key: str(value) for key, value in written.items()}
+    return {**given, **{f"careapp:{key}": value for key, value in ours.items()}}
 
 
 NAMES = ("arn", "name", "bucket")
@@ -31,6 +33,7 @@ class Recorder(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.graph: list[dict[str, Any]] = []
+        self.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         identity, state = super().new_resource(args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tests.controls.control import Control, Elsewhere, Service, judged, offenders
 from tests.controls.ec2 import EC2
@@ -11,6 +11,7 @@ from tests.controls.elb import ACM, ELB, ROUTE53
 from tests.controls.graph import Graph
 from tests.controls.identity import IAM, KMS, SECRETS
 from tests.controls.left_out import LEFT_OUT
+from tests.controls.options import BASE, Option, section
 from tests.controls.others import AUTO_SCALING, CLOUDWATCH, EVENTS, SSM
 from tests.controls.rds import RDS
 from tests.controls.storage import S3, SNS
@@ -38,10 +39,11 @@ A stack's own policies allow no action by a pattern and no resource `*`, but whe
 """
 
 
-def page(graphs: Mapping[str, Graph]) -> str:
+def page(graphs: Mapping[str, Graph], optional: Callable[[Option], Graph]) -> str:
     """The whole page."""
     counts = [f"{_count(stack, graph)}\n" for stack, graph in graphs.items()]
     sections = ["".join(_section(service, graphs)) for service in SERVICES]
+    sections.append("".join(section(CONTROLS, graphs[BASE], optional)))
     addresses = [f"[{one.id}]: {at.address(one)}\n" for at in SERVICES for one in at.controls]
     return "\n".join([HEAD, "".join(counts), *sections, "".join(addresses)])
 

@@ -1,5 +1,6 @@
 """Every control of Security Hub, judged on each stack's resources: the table in docs/ cannot lie."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +11,7 @@ from tests.controls.example import one
 from tests.controls.examples import ALSO_WRONG, EXAMPLES
 from tests.controls.graph import ROOT, Graph, graph_of
 from tests.controls.left_out import LEFT_OUT
+from tests.controls.options import BASE, OPTIONS, surprises
 from tests.controls.table import CONTROLS, ELSEWHERE, SERVICES, page, verdict
 
 CHECKED = [control for control in CONTROLS if control.wrong]
@@ -40,8 +42,15 @@ own page, as of 2026; CloudWatch's are of NIST SP 800-53."""
 
 @pytest.fixture(scope="module")
 def graphs():
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(LEFT_OUT, pool.map(graph_of, LEFT_OUT), strict=True))
+    """The graphs of the stacks; those of the options are at work meanwhile."""
+    asked = [(stack,) for stack in LEFT_OUT] + [(BASE, *option.settings) for option in OPTIONS]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        every = list(pool.map(lambda one: graph_of(*one), asked))
+    return dict(zip(LEFT_OUT, every, strict=False))
+
+
+def optional(option):
+    return graph_of(BASE, *option.settings)
 
 
 def test_every_control_of_the_standard_is_listed_once():
@@ -83,9 +92,14 @@ def kind_of(token):
     return module.partition("/")[0] if package == "aws" else package
 
 
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: " ".join(option.settings))
+def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(graphs, option):
+    assert surprises(option, CONTROLS, optional(option)) == set()
+
+
 def test_the_page_is_what_the_graphs_say(graphs):
     written = (ROOT / "docs" / "controls.md").read_text()
-    assert written == page(graphs), "run `python -m tests.controls`"
+    assert written == page(graphs, optional), "run `python -m tests.controls`"
 
 
 def test_every_check_has_an_example():

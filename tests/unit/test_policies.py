@@ -8,14 +8,18 @@ from tests.controls.example import one, policy
 from tests.controls.graph import Graph, graph_of
 from tests.controls.identity import INLINE, KEY
 from tests.controls.left_out import LEFT_OUT
+from tests.controls.options import BASE, OPTIONS
 from tests.controls.policies import MANAGED, all_statements, borrowed, statements, too_wide
 
 ROLE_POLICY = INLINE[0]
 
 
-@pytest.fixture(scope="module", params=LEFT_OUT)
+ASKED = [(stack,) for stack in LEFT_OUT] + [(BASE, *option.settings) for option in OPTIONS]
+
+
+@pytest.fixture(scope="module", params=ASKED, ids=" ".join)
 def graph(request):
-    return graph_of(request.param)
+    return graph_of(*request.param)
 
 
 def test_no_statement_allows_more_than_it_needs(graph):
