@@ -12,6 +12,7 @@ from ops import rollout
 
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
+health, https = settings.health, settings.https
 kept = pulumi.ResourceOptions(protect=protect)
 
 network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
@@ -29,11 +30,11 @@ image = AppImage(
 )
 balancer = LoadBalancer(
     name,
-    LoadBalancerArgs(settings=settings.health, network=network, protect=protect, tags=tags),
+    LoadBalancerArgs(settings=health, https=https, network=network, protect=protect, tags=tags),
     kept,
 )
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
-pulumi.export("pageUrl", pulumi.Output.concat("http://", balancer.dns_name))
+pulumi.export("pageUrl", balancer.url)
 pulumi.export("repositoryUrl", image.repository_url)
 pulumi.export("imageDigest", image.digest)
 pulumi.export("databaseEndpoint", database.address)
@@ -41,19 +42,17 @@ pulumi.export("databaseSecretArn", database.secret_arn)
 pulumi.export("targetGroupArn", balancer.target_group_arn)
 
 if settings.ecs_enabled:
-    service = Service(
-        name,
-        ServiceArgs(
-            settings=settings.service,
-            region=settings.region,
-            network=network,
-            database=database,
-            image=image,
-            balancer=balancer,
-            protect=protect,
-            tags=tags,
-        ),
+    args = ServiceArgs(
+        settings=settings.service,
+        region=settings.region,
+        network=network,
+        database=database,
+        image=image,
+        balancer=balancer,
+        protect=protect,
+        tags=tags,
     )
+    service = Service(name, args)
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)

@@ -51,6 +51,7 @@ class Plan:
     until: str
     report: Path | None
     fault: Fault | None
+    config: tuple[tuple[str, str], ...] = ()
 
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:
@@ -96,7 +97,7 @@ def _steps(run: Rehearsal, plan: Plan, mistake: Callable[[], None], calls: Calls
     """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
     status = 0
     try:
-        run.stage1()
+        run.stage1(plan.config)
         if plan.until == "stage2":
             mistake()
             status = _stage2(run, plan, calls)
@@ -147,6 +148,11 @@ def _show(run: Rehearsal) -> None:
     if run.report.page:
         page = run.report.page
         console.say(f"{page['url']} answers {page['status']} after {page['seconds_to_healthy']} s")
+        if "authority" in page:
+            console.tell(
+                f"Its certificate is the rehearsal's: curl --cacert {page['authority']} "
+                f"{page['url']}. A browser warns; go on past it."
+            )
 
 
 def _until_interrupt() -> None:

@@ -2,6 +2,7 @@
 
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
+from infra.settings.https import HttpsSettings
 from infra.settings.image import ImageSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import SettingsError
@@ -11,6 +12,7 @@ from infra.settings.stack import Settings
 __all__ = [
     "DatabaseSettings",
     "HealthSettings",
+    "HttpsSettings",
     "ImageSettings",
     "NetworkSettings",
     "ServiceSettings",

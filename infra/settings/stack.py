@@ -9,6 +9,7 @@ import pulumi
 from infra.settings import general, service
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
+from infra.settings.https import HttpsSettings
 from infra.settings.image import ImageSettings
 from infra.settings.keys import KEYS
 from infra.settings.network import NetworkSettings
@@ -30,6 +31,7 @@ class Settings:
     database: DatabaseSettings
     image: ImageSettings
     health: HealthSettings
+    https: HttpsSettings
     service: ServiceSettings
 
     @property
@@ -63,6 +65,7 @@ class Settings:
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
+            https=HttpsSettings.load(read, region),
             service=ServiceSettings.load(read),
         )
         read.finish(settings.prefix, KEYS)

@@ -8,7 +8,6 @@ from rehearsal.control import hooks
 
 SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
-    "MOTO_ACM_VALIDATION_WAIT": "1",
     "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
     # moto itself calls boto3 in places; it must never meet the user's real credentials.
     "AWS_ACCESS_KEY_ID": "rehearsal",
@@ -33,12 +32,13 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import contract, rules
+        from rehearsal.control import certificates, contract, rules
 
         contract.check()
         _forget_other_regions(self._region)
         hooks.install()
         rules.install()
+        certificates.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()
         host, bound = self._server.get_host_and_port()

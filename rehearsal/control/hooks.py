@@ -21,6 +21,7 @@ Instead = Callable[[Params], Params]
 H = TypeVar("H", bound=Callable[..., Any])
 
 ACCOUNT = "123456789012"
+GLOBAL = ("iam", "route53")
 LOCK = threading.RLock()
 """Held around every API call; moto itself takes none. Hold it around every change to moto's state."""
 
@@ -78,8 +79,8 @@ def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
 
 
 def backend(service: str) -> Any:
-    """moto's state of one service, in the rehearsal's account and region (IAM's is global)."""
-    region = "aws" if service == "iam" else registry.region
+    """moto's state of one service, in the rehearsal's account and region; that of some is global."""
+    region = "aws" if service in GLOBAL else registry.region
     return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 

@@ -15,6 +15,7 @@ ADD: Mapping[str, tuple[str, str, str, str]] = {
     "ecr": ("tag_resource", "resourceArn", "tags", "Key"),
     "iam": ("tag_role", "RoleName", "Tags", "Key"),
     "logs": ("tag_resource", "resourceArn", "tags", ""),
+    "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
 }
 """Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
 
@@ -26,6 +27,7 @@ REMOVE: Mapping[str, tuple[str, str]] = {
     "ecr": ("untag_resource", "tagKeys"),
     "iam": ("untag_role", "TagKeys"),
     "logs": ("untag_resource", "tagKeys"),
+    "acm": ("remove_tags_from_certificate", "Tags"),
 }
 
 
@@ -38,7 +40,7 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     gone = sorted(set(old) - set(new))
     if gone:
         remove, keys = REMOVE[service]
-        named_keys = [{"Key": name} for name in gone] if service == "ec2" else gone
+        named_keys = [{"Key": name} for name in gone] if keys == "Tags" else gone
         subject.calls(service, remove, {**where, keys: named_keys})
     if new:
         subject.calls(service, operation, {**where, member: written(new, key)})

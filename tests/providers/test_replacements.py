@@ -12,6 +12,7 @@ from rehearsal.providers.aws import KINDS
 
 EC2, ELB = "AWS::EC2", "AWS::ElasticLoadBalancingV2"
 CLOUDFORMATION = {
+    "aws:acm/certificate:Certificate": "AWS::CertificateManager::Certificate",
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
     "aws:ec2/internetGateway:InternetGateway": f"{EC2}::InternetGateway",
@@ -34,8 +35,10 @@ CLOUDFORMATION = {
     "aws:rds/instance:Instance": "AWS::RDS::DBInstance",
     "aws:rds/parameterGroup:ParameterGroup": "AWS::RDS::DBParameterGroup",
     "aws:rds/subnetGroup:SubnetGroup": "AWS::RDS::DBSubnetGroup",
+    "aws:route53/record:Record": "AWS::Route53::RecordSet",
 }
 NO_SCHEMA = {
+    "aws:acm/certificateValidation:CertificateValidation": "nothing of AWS: the provider waits",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation cannot adopt one",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "part of AWS::ECR::Repository",
     "aws:iam/rolePolicy:RolePolicy": "part of AWS::IAM::Role",
@@ -44,6 +47,7 @@ NO_SCHEMA = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("Record", "HostedZoneId"): "zoneId",
     ("LogGroup", "LogGroupName"): "name",
     ("SecurityGroup", "GroupDescription"): "description",
     ("SecurityGroup", "GroupName"): "name",
@@ -66,6 +70,8 @@ IN_PLACE_BY_THE_PROVIDER = {
     ("Instance", "dbSubnetGroupName"): "the provider modifies it, CloudFormation does not",
 }
 BY_THE_PROVIDER_ONLY = {
+    ("Certificate", "validationMethod"): "the provider's schema: ForceNew",
+    ("Record", "name"): "the provider's schema: ForceNew",
     ("Eip", "domain"): "the provider's schema: ForceNew",
     ("Instance", "availabilityZone"): "the provider's schema: ForceNew",
     ("Instance", "engine"): "the provider's schema: ForceNew",

@@ -40,7 +40,20 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",
         "registryId": "123456789012",
     },
-    "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "careapp-poc-alb.example"},
+    "aws:lb/loadBalancer:LoadBalancer": {
+        "dnsName": "careapp-poc-alb.example",
+        "zoneId": "Z-OF-ELB",
+    },
+    "aws:acm/certificate:Certificate": {
+        "domainValidationOptions": [
+            {
+                "domainName": "app.example.com",
+                "resourceRecordName": "_1.app.example.com.",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": "_2.acm-validations.aws.",
+            }
+        ]
+    },
     "docker:index/image:Image": {"repoDigest": DIGEST},
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""

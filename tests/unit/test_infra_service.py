@@ -24,7 +24,9 @@ def declare(settings):
     network = Network(NAME, NetworkArgs(settings=settings.network))
     database = DatabaseArgs(settings=settings.database, network=network, protect=False)
     image = AppImageArgs(settings=settings.image, repository=settings.repository, protect=False)
-    balancer = LoadBalancerArgs(settings=settings.health, network=network, protect=False)
+    balancer = LoadBalancerArgs(
+        settings=settings.health, https=settings.https, network=network, protect=False
+    )
     args = ServiceArgs(
         settings=settings.service,
         region=settings.region,

@@ -7,6 +7,7 @@ import pulumi
 from infra.settings import (
     DatabaseSettings,
     HealthSettings,
+    HttpsSettings,
     ImageSettings,
     NetworkSettings,
     ServiceSettings,
@@ -44,6 +45,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             unhealthy=3,
             deregistration_delay=15,
         ),
+        https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
             port=3000,
             cpu=256,
@@ -90,6 +92,8 @@ def test_every_key_reaches_the_record(configured):
         unhealthyThreshold="6",
         healthGracePeriod="90",
         deregistrationDelay="0",
+        domainName="app.example.com",
+        hostedZoneId="Z0123456789ABC",
     )
     assert loaded == Settings(
         project="careapp",
@@ -120,6 +124,7 @@ def test_every_key_reaches_the_record(configured):
             unhealthy=6,
             deregistration_delay=0,
         ),
+        https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
         service=ServiceSettings(
             port=8080,
             cpu=1024,

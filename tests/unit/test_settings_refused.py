@@ -154,6 +154,49 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             "400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653",
         ),
         (
+            {"certificateArn": "arn:aws:iam::111122223333:server-certificate/old"},
+            "certificateArn: 'arn:aws:iam::111122223333:server-certificate/old' is not an ACM "
+            "certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+        ),
+        (
+            {"certificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/0a"},
+            "certificateArn: arn:aws:acm:us-east-1:111122223333:certificate/0a is in us-east-1, "
+            "but the load balancer is in ap-northeast-1 and takes certificates of its own region "
+            "only; request one there",
+        ),
+        (
+            {
+                "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+                "domainName": "app.example.com",
+                "hostedZoneId": "Z01",
+            },
+            "certificateArn: arn:aws:acm:ap-northeast-1:111122223333:certificate/0a is given "
+            "beside app.example.com; keep certificateArn, or domainName with hostedZoneId",
+        ),
+        (
+            {"domainName": "app.example.com"},
+            "domainName: app.example.com needs the Route 53 zone that its records go into; "
+            "set hostedZoneId, or make the certificate elsewhere and set certificateArn instead",
+        ),
+        (
+            {"domainName": "App.example.com", "hostedZoneId": "Z01"},
+            "domainName: 'App.example.com' is not a domain name like app.example.com in small "
+            "letters, at most 64 characters long",
+        ),
+        (
+            {"domainName": f"{'a' * 53}.example.com", "hostedZoneId": "Z01"},
+            f"domainName: '{'a' * 53}.example.com' is not a domain name like app.example.com in "
+            "small letters, at most 64 characters long",
+        ),
+        (
+            {"hostedZoneId": "Z01"},
+            "hostedZoneId: Z01 is given without a name in it; set domainName, too",
+        ),
+        (
+            {"domainName": "app.example.com", "hostedZoneId": "example.com"},
+            "hostedZoneId: 'example.com' is not a Route 53 hosted zone's id like Z0123456789ABC",
+        ),
+        (
             {"healthPath": "health"},
             "healthPath: 'health' is not a path that begins with /, at most 1024 characters",
         ),
