@@ -56,4 +56,5 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes)
+    counts = settings.service.scaling.counts
+    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes, counts)

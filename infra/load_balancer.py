@@ -52,6 +52,8 @@ class LoadBalancer(pulumi.ComponentResource):
     listener_arn: pulumi.Output[str]
     """The listener that serves; the other one, if there is one, redirects."""
     target_group_arn: pulumi.Output[str]
+    balancing: pulumi.Output[str]
+    """Load balancer and target group as CloudWatch names the two together."""
 
     def __init__(
         self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
@@ -59,13 +61,15 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("careapp:infra:LoadBalancer", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.free = pulumi.ResourceOptions(parent=self, protect=False)
-        group = self._security_group(name)
-        balancer = self._balancer(name, group)
+        doors = self._security_group(name)
+        balancer = self._balancer(name, doors)
         self.dns_name = balancer.dns_name
-        self.security_group_id = group.id
+        self.security_group_id = doors.id
         self.listener_arn = self._listeners(name, balancer).arn
         self.url = self._url(name, balancer)
-        self.target_group_arn = self._target_group(name).arn
+        group = self._target_group(name)
+        self.target_group_arn = group.arn
+        self.balancing = pulumi.Output.concat(balancer.arn_suffix, "/", group.arn_suffix)
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
         )

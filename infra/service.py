@@ -15,6 +15,7 @@ from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.registry import AppImage
+from infra.scaling import Scaling, ScalingArgs
 from infra.settings import ServiceSettings
 from infra.task import Task, TaskArgs
 
@@ -59,6 +60,7 @@ class Service(pulumi.ComponentResource):
         self.service = self._service(name, cluster, task, access, ready)
         self.cluster_name = cluster.name
         self.service_name = self.service.name
+        self._scale(name)
         self.log_group_name = task.log_group_name
         self.task_definition_arn = task.definition_arn
         self.register_outputs(
@@ -152,8 +154,22 @@ class Service(pulumi.ComponentResource):
                 protect=args.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),
+                # Whoever scales decides; another update must not take the count back.
+                ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
             ),
         )
+
+    def _scale(self, name: str) -> None:
+        if not self.args.settings.scaling.enabled:
+            return
+        args = ScalingArgs(
+            settings=self.args.settings.scaling,
+            cluster_name=self.cluster_name,
+            service_name=self.service_name,
+            balancing=self.args.balancer.balancing,
+            tags=self.args.tags,
+        )
+        Scaling(name, args, self.child)
 
     def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
         """Each task enters the target group by its own address and the container's port."""

@@ -6,6 +6,7 @@ from infra.settings.https import HttpsSettings
 from infra.settings.image import ImageSettings
 from infra.settings.network import NetworkSettings
 from infra.settings.reader import SettingsError
+from infra.settings.scaling import ScalingSettings
 from infra.settings.service import ServiceSettings
 from infra.settings.stack import Settings
 
@@ -15,6 +16,7 @@ __all__ = [
     "HttpsSettings",
     "ImageSettings",
     "NetworkSettings",
+    "ScalingSettings",
     "ServiceSettings",
     "Settings",
     "SettingsError",

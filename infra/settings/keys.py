@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.settings import database, general, health, https, image, network, service
+from infra.settings import database, general, health, https, image, network, scaling, service
 from infra.settings.key import Key
 
-PARTS = (general, network, database, image, service, health, https)
+PARTS = (general, network, database, image, service, scaling, health, https)
 
 KEYS: tuple[Key[Any], ...] = tuple(
     value for part in PARTS for value in vars(part).values() if isinstance(value, Key)

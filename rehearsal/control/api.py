@@ -32,13 +32,14 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import certificates, contract, rules
+        from rehearsal.control import certificates, contract, rules, scaling
 
         contract.check()
         _forget_other_regions(self._region)
         hooks.install()
         rules.install()
         certificates.install()
+        scaling.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()
         host, bound = self._server.get_host_and_port()

@@ -15,6 +15,7 @@ ADD: Mapping[str, tuple[str, str, str, str]] = {
     "ecr": ("tag_resource", "resourceArn", "tags", "Key"),
     "iam": ("tag_role", "RoleName", "Tags", "Key"),
     "logs": ("tag_resource", "resourceArn", "tags", ""),
+    "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", ""),
     "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
 }
 """Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
@@ -27,6 +28,7 @@ REMOVE: Mapping[str, tuple[str, str]] = {
     "ecr": ("untag_resource", "tagKeys"),
     "iam": ("untag_role", "TagKeys"),
     "logs": ("untag_resource", "tagKeys"),
+    "application-autoscaling": ("untag_resource", "TagKeys"),
     "acm": ("remove_tags_from_certificate", "Tags"),
 }
 

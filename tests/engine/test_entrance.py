@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from rehearsal.control import hooks, scaling
 from rehearsal.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}
+MONDAY = datetime(2026, 11, 23, 10, tzinfo=ZoneInfo("Asia/Tokyo"))
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 
 
@@ -23,14 +27,38 @@ class Story:
     did: dict[str, Changes] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     standing: dict[str, tuple[str, str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
 
     def step(self, name: str, **config: str) -> None:
         stack = self.stack
         self.did[name] = stack.up(**config)
+        self.said[name] = self.did[name].said
         self.pages[name] = stack.pulumi.outputs(stack.name)["pageUrl"]
         balancers = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
         groups = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
         self.standing[name] = balancers[0]["LoadBalancerArn"], groups[0]["TargetGroupArn"]
+        self.counts[name] = self.count()
+
+    def count(self) -> int:
+        """What the service wants; -1 without one."""
+        asked = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
+        found = self.stack.calls("ecs", "describe_services", asked)["services"]
+        return found[0]["desiredCount"] if found else -1
+
+    def refresh(self, name: str) -> None:
+        self.did[name] = self.stack.pulumi.update("up", self.stack.name, "--refresh")
+        self.counts[name] = self.count()
+
+    def scaler_wants(self, count: int) -> None:
+        """What Application Auto Scaling does when load calls for it."""
+        asked = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
+        self.stack.calls("ecs", "update_service", {**asked, "desiredCount": count})
+
+    def night(self) -> None:
+        """The stop of the hours falls due."""
+        with hooks.LOCK:
+            scaling.run_due(MONDAY, MONDAY + timedelta(hours=12))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +71,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.step("stage 1", ecsEnabled="false")
         story.step("stage 2", ecsEnabled="true")
         story.step("plain again", **NO_DOMAIN)
+        story.step("scaling", maxCount="4", scaleRequestsPerTarget="500")
+        story.scaler_wants(3)
+        story.step("scaled out", taskMemory="1024")
+        story.step("another range", minCount="2", maxCount="6", scaleCpuTarget="0")
+        story.step("hours", schedule="mon-fri 08:00-20:00")
+        story.night()
+        story.step("at night", taskMemory="512")
+        story.step("hours off at night", schedule="")
+        story.step("scaling off", maxCount="0")
+        story.scaler_wants(3)
+        story.step("another count by hand")
+        story.refresh("refreshed")
         yield story
 
 
@@ -101,7 +141,7 @@ def test_load_balancer_and_target_group_stay_throughout(story):
 def test_the_page_is_where_the_setting_says(story):
     plain = story.pages["plain"]
     assert plain.startswith("http://careapp-poc-alb-")
-    assert story.pages == {
+    assert {name: story.pages[name] for name in list(story.pages)[:6]} == {
         "plain": plain,
         "own certificate": plain.replace("http:", "https:"),
         "domain": "https://app.example.com",
@@ -109,3 +149,70 @@ def test_the_page_is_where_the_setting_says(story):
         "stage 2": "https://app.example.com",
         "plain again": plain,
     }
+
+
+RANGE_AND_POLICIES = [
+    "Policy careapp-poc-cpu",
+    "Policy careapp-poc-requests",
+    "Target careapp-poc-service",
+]
+ROLL = ["replace TaskDefinition careapp-poc-app", "update Service careapp-poc-service"]
+
+
+def test_scaling_comes_without_touching_the_service(story):
+    assert steps(story, "scaling") == [f"create {each}" for each in RANGE_AND_POLICIES]
+
+
+def test_an_update_does_not_take_back_what_the_scaler_has_set(story):
+    assert steps(story, "scaled out") == ROLL
+    assert story.counts["scaled out"] == 3
+    assert "runs: 3 of 3 tasks" in story.said["scaled out"]
+
+
+def test_range_and_targets_change_in_place_or_go(story):
+    assert steps(story, "another range") == [
+        "delete Policy careapp-poc-cpu",
+        "update Target careapp-poc-service",
+    ]
+    assert story.counts["another range"] == 3
+
+
+def test_hours_come_in_place(story):
+    assert steps(story, "hours") == [
+        "create ScheduledAction careapp-poc-start",
+        "create ScheduledAction careapp-poc-stop",
+        "update Target careapp-poc-service",
+    ]
+
+
+def test_an_update_at_night_waits_for_nothing_and_starts_nothing(story):
+    assert steps(story, "at night") == ROLL
+    assert story.counts["at night"] == 0
+    assert "no task is wanted now, so there is nothing to wait for" in story.said["at night"]
+
+
+def test_hours_taken_away_at_night_bring_the_tasks_back(story):
+    assert steps(story, "hours off at night") == [
+        "delete ScheduledAction careapp-poc-start",
+        "delete ScheduledAction careapp-poc-stop",
+        "update Target careapp-poc-service",
+    ]
+    assert story.counts["hours off at night"] == 2
+
+
+def test_scaling_goes_and_the_count_is_the_program_s_again(story):
+    assert steps(story, "scaling off") == [
+        "delete Policy careapp-poc-requests",
+        "delete Target careapp-poc-service",
+        "update Service careapp-poc-service",
+    ]
+    assert story.counts["scaling off"] == 1
+
+
+def test_a_count_that_somebody_else_has_set_is_told_and_a_refresh_takes_it_back(story):
+    assert steps(story, "another count by hand") == []
+    assert story.counts["another count by hand"] == 3
+    assert "the service wants 3 tasks, the stack file 1; to change that: aws ecs" in " ".join(
+        story.said["another count by hand"].split()
+    )
+    assert story.counts["refreshed"] == 1

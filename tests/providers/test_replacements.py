@@ -12,6 +12,8 @@ from rehearsal.providers.aws import KINDS
 
 EC2, ELB = "AWS::EC2", "AWS::ElasticLoadBalancingV2"
 CLOUDFORMATION = {
+    "aws:appautoscaling/policy:Policy": "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "aws:appautoscaling/target:Target": "AWS::ApplicationAutoScaling::ScalableTarget",
     "aws:acm/certificate:Certificate": "AWS::CertificateManager::Certificate",
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
@@ -38,6 +40,7 @@ CLOUDFORMATION = {
     "aws:route53/record:Record": "AWS::Route53::RecordSet",
 }
 NO_SCHEMA = {
+    "aws:appautoscaling/scheduledAction:ScheduledAction": "part of the scalable target",
     "aws:acm/certificateValidation:CertificateValidation": "nothing of AWS: the provider waits",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation cannot adopt one",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "part of AWS::ECR::Repository",
@@ -47,6 +50,7 @@ NO_SCHEMA = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("Policy", "PolicyName"): "name",
     ("Record", "HostedZoneId"): "zoneId",
     ("LogGroup", "LogGroupName"): "name",
     ("SecurityGroup", "GroupDescription"): "description",

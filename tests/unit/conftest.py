@@ -43,7 +43,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "aws:lb/loadBalancer:LoadBalancer": {
         "dnsName": "careapp-poc-alb.example",
         "zoneId": "Z-OF-ELB",
+        "arnSuffix": "app/careapp-poc-alb/1",
     },
+    "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/careapp-poc-tg/2"},
     "aws:acm/certificate:Certificate": {
         "domainValidationOptions": [
             {

@@ -1,5 +1,6 @@
 """The stack file: what is accepted, and what is said when it is not."""
 
+from datetime import time
 from ipaddress import IPv4Network
 
 import pulumi
@@ -10,9 +11,11 @@ from infra.settings import (
     HttpsSettings,
     ImageSettings,
     NetworkSettings,
+    ScalingSettings,
     ServiceSettings,
     Settings,
 )
+from infra.settings.scaling import Hours
 
 
 def test_a_stack_file_need_only_name_the_region(configured):
@@ -52,6 +55,9 @@ def test_a_stack_file_need_only_name_the_region(configured):
             memory=512,
             architecture="X86_64",
             desired_count=1,
+            scaling=ScalingSettings(
+                minimum=1, maximum=1, cpu=0, requests=0, hours=None, time_zone="Asia/Tokyo"
+            ),
             exec_enabled=False,
             insights=False,
             log_days=30,
@@ -80,6 +86,12 @@ def test_every_key_reaches_the_record(configured):
         taskCpu="1024",
         taskMemory="3072",
         desiredCount="4",
+        minCount="2",
+        maxCount="9",
+        scaleCpuTarget="70",
+        scaleRequestsPerTarget="500",
+        schedule="mon-sat 07:30-22:05",
+        scheduleTimeZone="Europe/Berlin",
         rolloutTimeoutMinutes="40",
         execEnabled="true",
         containerInsights="true",
@@ -131,6 +143,16 @@ def test_every_key_reaches_the_record(configured):
             memory=3072,
             architecture="ARM64",
             desired_count=4,
+            scaling=ScalingSettings(
+                minimum=2,
+                maximum=9,
+                cpu=70,
+                requests=500,
+                hours=Hours(
+                    text="mon-sat 07:30-22:05", days="MON-SAT", start=time(7, 30), stop=time(22, 5)
+                ),
+                time_zone="Europe/Berlin",
+            ),
             exec_enabled=True,
             insights=True,
             log_days=365,

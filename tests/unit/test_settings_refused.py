@@ -21,6 +21,10 @@ INTEGERS = {
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
     "rolloutTimeoutMinutes": (1, 180),
+    "minCount": (1, 1000),
+    "maxCount": (0, 1000),
+    "scaleCpuTarget": (0, 90),
+    "scaleRequestsPerTarget": (0, 1000000),
     "healthInterval": (5, 300),
     "healthTimeout": (2, 120),
     "healthyThreshold": (2, 10),
@@ -195,6 +199,44 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         (
             {"domainName": "app.example.com", "hostedZoneId": "example.com"},
             "hostedZoneId: 'example.com' is not a Route 53 hosted zone's id like Z0123456789ABC",
+        ),
+        (
+            {"minCount": "5", "maxCount": "4"},
+            "minCount: 5 is above maxCount 4; lower one or raise the other",
+        ),
+        (
+            {"maxCount": "4", "scaleCpuTarget": "0"},
+            "maxCount: 4 has nothing to scale by; set scaleCpuTarget or scaleRequestsPerTarget, "
+            "or maxCount 0",
+        ),
+        (
+            {"schedule": "weekdays 8-20"},
+            "schedule: 'weekdays 8-20' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "fri-mon 08:00-20:00"},
+            "schedule: 'fri-mon 08:00-20:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon,mon 08:00-20:00"},
+            "schedule: 'mon,mon 08:00-20:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon-fri 08:00-24:00"},
+            "schedule: 'mon-fri 08:00-24:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon-fri 20:00-08:00"},
+            "schedule: 'mon-fri 20:00-08:00' stops no later than it starts, and both are on the "
+            "same day; swap them, or end at 23:59",
+        ),
+        (
+            {"schedule": "mon-fri 08:00-20:00", "desiredCount": "0"},
+            "schedule: 'mon-fri 08:00-20:00' starts 0 tasks; set desiredCount or maxCount",
+        ),
+        (
+            {"scheduleTimeZone": "Tokyo"},
+            "scheduleTimeZone: 'Tokyo' is no time zone of the IANA's list, like Asia/Tokyo",
         ),
         (
             {"healthPath": "health"},

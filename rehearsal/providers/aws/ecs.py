@@ -145,7 +145,8 @@ SERVICE = Kind(
     ignored=PROVIDER_ONLY,
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "serviceArn", "name": "serviceName"},
+    outputs={"arn": "serviceArn", "name": "serviceName", "desiredCount": "desiredCount"},
+    read_back=frozenset({"desiredCount"}),
     absent=("ServiceNotFoundException", "ClusterNotFoundException"),
 )
 
