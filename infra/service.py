@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import container
+from infra import container, placement
 from infra.access import TaskAccess, TaskAccessArgs
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
@@ -56,7 +55,8 @@ class Service(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         cluster, access = self._cluster(name), self._access(name)
         task = self._task(name)
-        ready = [self._forward(name), access, task]
+        capacity = placement.providers(name, cluster, self.child)
+        ready = [self._forward(name), access, task, capacity]
         self.service = self._service(name, cluster, task, access, ready)
         self.cluster_name = cluster.name
         self.service_name = self.service.name
@@ -144,7 +144,7 @@ class Service(pulumi.ComponentResource):
                 assign_public_ip=args.network.tasks_are_public,
             ),
             load_balancers=[self._registration()],
-            **scheduling(settings),
+            **placement.scheduling(settings),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -178,20 +178,3 @@ class Service(pulumi.ComponentResource):
             container_name=container.NAME,
             container_port=self.args.settings.port,
         )
-
-
-def scheduling(settings: ServiceSettings) -> dict[str, Any]:
-    """How ECS places tasks, and changes from one generation of them to the next."""
-    return {
-        "launch_type": "FARGATE",
-        "platform_version": "LATEST",
-        "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
-            enable=True, rollback=True
-        ),
-        "deployment_minimum_healthy_percent": 100,
-        "deployment_maximum_percent": 200,
-        "health_check_grace_period_seconds": settings.grace_period,
-        "availability_zone_rebalancing": "ENABLED",
-        # The provider's own waiting takes a rolled-back deployment for a success.
-        "wait_for_steady_state": False,
-    }

@@ -46,6 +46,12 @@ ROLLOUT_TIMEOUT = Key(
     rules.integer(1, 180, " minutes"),
     "minutes until a roll-out that has not ended fails `pulumi up`",
 )
+FARGATE_SPOT = Key(
+    "fargateSpot",
+    "false",
+    rules.boolean,
+    "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop any with two minutes' notice",
+)
 EXEC_ENABLED = Key(
     "execEnabled",
     "false",
@@ -70,6 +76,7 @@ class ServiceSettings:
     architecture: str
     desired_count: int
     scaling: ScalingSettings
+    spot: bool
     exec_enabled: bool
     insights: bool
     log_days: int
@@ -92,6 +99,7 @@ class ServiceSettings:
             architecture=read(image.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
+            spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
             log_days=read(LOG_RETENTION_DAYS),

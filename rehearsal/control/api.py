@@ -32,12 +32,13 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import certificates, contract, rules, scaling
+        from rehearsal.control import capacity, certificates, contract, rules, scaling
 
         contract.check()
         _forget_other_regions(self._region)
         hooks.install()
         rules.install()
+        capacity.install()
         certificates.install()
         scaling.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)

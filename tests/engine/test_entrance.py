@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,6 +30,7 @@ class Story:
     standing: dict[str, tuple[str, str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
+    provider: dict[str, Any] = field(default_factory=dict)
 
     def step(self, name: str, **config: str) -> None:
         stack = self.stack
@@ -39,12 +41,17 @@ class Story:
         groups = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
         self.standing[name] = balancers[0]["LoadBalancerArn"], groups[0]["TargetGroupArn"]
         self.counts[name] = self.count()
+        self.provider[name] = self.service().get("capacityProviderStrategy", [])
+
+    def service(self) -> dict[str, Any]:
+        """The service as ECS describes it; {} without one."""
+        asked = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
+        found = self.stack.calls("ecs", "describe_services", asked)["services"]
+        return found[0] if found else {}
 
     def count(self) -> int:
         """What the service wants; -1 without one."""
-        asked = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
-        found = self.stack.calls("ecs", "describe_services", asked)["services"]
-        return found[0]["desiredCount"] if found else -1
+        return int(self.service().get("desiredCount", -1))
 
     def refresh(self, name: str) -> None:
         self.did[name] = self.stack.pulumi.update("up", self.stack.name, "--refresh")
@@ -83,6 +90,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.scaler_wants(3)
         story.step("another count by hand")
         story.refresh("refreshed")
+        story.step("spot", fargateSpot="true")
+        story.step("on demand", fargateSpot="false")
+        story.step("arm", cpuArchitecture="ARM64")
+        story.step("intel", cpuArchitecture="X86_64")
+        story.step("no nat", natStrategy="none")
+        story.step("nat", natStrategy="single")
         yield story
 
 
@@ -151,6 +164,7 @@ def test_the_page_is_where_the_setting_says(story):
     }
 
 
+NAT = ["Eip", "NatGateway", "Route", "Route"]
 RANGE_AND_POLICIES = [
     "Policy careapp-poc-cpu",
     "Policy careapp-poc-requests",
@@ -216,3 +230,20 @@ def test_a_count_that_somebody_else_has_set_is_told_and_a_refresh_takes_it_back(
         story.said["another count by hand"].split()
     )
     assert story.counts["refreshed"] == 1
+
+
+@pytest.mark.parametrize(("name", "provider"), [("spot", "FARGATE_SPOT"), ("on demand", "FARGATE")])
+def test_another_kind_of_capacity_changes_the_service_in_place(story, name, provider):
+    assert steps(story, name) == ["update Service careapp-poc-service"]
+    assert [each["capacityProvider"] for each in story.provider[name]] == [provider]
+
+
+@pytest.mark.parametrize("name", ["arm", "intel"])
+def test_another_architecture_is_a_new_image_and_a_roll_out(story, name):
+    assert steps(story, name) == sorted([*ROLL, "update Image careapp-poc-app"])
+
+
+@pytest.mark.parametrize(("name", "verb"), [("no nat", "delete"), ("nat", "create")])
+def test_the_nat_gateway_goes_and_comes_while_the_service_changes_in_place(story, name, verb):
+    done = [" ".join(step.split()[:2]) for step in steps(story, name)]
+    assert done == [*(f"{verb} {kind}" for kind in NAT), "update Service"]

@@ -27,6 +27,9 @@ CLOUDFORMATION = {
     "aws:ec2/vpc:Vpc": f"{EC2}::VPC",
     "aws:ecr/repository:Repository": "AWS::ECR::Repository",
     "aws:ecs/cluster:Cluster": "AWS::ECS::Cluster",
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": (
+        "AWS::ECS::ClusterCapacityProviderAssociations"
+    ),
     "aws:ecs/service:Service": "AWS::ECS::Service",
     "aws:ecs/taskDefinition:TaskDefinition": "AWS::ECS::TaskDefinition",
     "aws:iam/role:Role": "AWS::IAM::Role",
@@ -50,6 +53,7 @@ NO_SCHEMA = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "the provider modifies rules in place",
 }
 RENAMED = {
+    ("ClusterCapacityProviders", "Cluster"): "clusterName",
     ("Policy", "PolicyName"): "name",
     ("Record", "HostedZoneId"): "zoneId",
     ("LogGroup", "LogGroupName"): "name",

@@ -35,6 +35,7 @@ STAGE_ONE = {
 }
 STAGE_TWO = {
     ("aws:ecs/cluster:Cluster", "careapp-poc-cluster"),
+    ("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "careapp-poc-cluster"),
     ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-app"),
     ("aws:iam/role:Role", "careapp-poc-execution"),
     ("aws:iam/role:Role", "careapp-poc-task"),
@@ -55,6 +56,7 @@ STAGE_TWO = {
     *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_TWO),
 }
 WITHOUT_TAGS = {
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "aws:iam/rolePolicy:RolePolicy",
     "docker:index/image:Image",

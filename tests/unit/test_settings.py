@@ -58,6 +58,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             scaling=ScalingSettings(
                 minimum=1, maximum=1, cpu=0, requests=0, hours=None, time_zone="Asia/Tokyo"
             ),
+            spot=False,
             exec_enabled=False,
             insights=False,
             log_days=30,
@@ -93,6 +94,7 @@ def test_every_key_reaches_the_record(configured):
         schedule="mon-sat 07:30-22:05",
         scheduleTimeZone="Europe/Berlin",
         rolloutTimeoutMinutes="40",
+        fargateSpot="true",
         execEnabled="true",
         containerInsights="true",
         logRetentionDays="365",
@@ -153,6 +155,7 @@ def test_every_key_reaches_the_record(configured):
                 ),
                 time_zone="Europe/Berlin",
             ),
+            spot=True,
             exec_enabled=True,
             insights=True,
             log_days=365,

@@ -46,7 +46,14 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
         assert problem.startswith(f"{key}: {beyond} ")
 
 
-BOOLEANS = ["ecsEnabled", "protect", "databaseMultiAz", "execEnabled", "containerInsights"]
+BOOLEANS = [
+    "ecsEnabled",
+    "protect",
+    "databaseMultiAz",
+    "fargateSpot",
+    "execEnabled",
+    "containerInsights",
+]
 
 
 @pytest.mark.parametrize("key", BOOLEANS)
