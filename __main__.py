@@ -49,16 +49,17 @@ balancer = LoadBalancer(
     name,
     LoadBalancerArgs(
         settings=settings.health,
+        https=settings.https,
         network=network,
-        protect=protect,
         access_logs=access_logs,
+        protect=protect,
         tags=tags,
     ),
     kept,
 )
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
-pulumi.export("pageUrl", pulumi.Output.concat("http://", balancer.dns_name))
+pulumi.export("pageUrl", balancer.url)
 pulumi.export("repositoryUrl", image.repository_url)
 pulumi.export("imageDigest", image.digest)
 pulumi.export("databaseEndpoint", database.address)
@@ -70,19 +71,17 @@ if settings.bastion_enabled:
     pulumi.export("bastionInstanceId", bastion.instance_id)
 
 if settings.ecs_enabled:
-    service = Service(
-        name,
-        ServiceArgs(
-            settings=settings.service,
-            region=settings.region,
-            network=network,
-            database=database,
-            image=image,
-            balancer=balancer,
-            protect=protect,
-            tags=tags,
-        ),
+    args = ServiceArgs(
+        settings=settings.service,
+        region=settings.region,
+        network=network,
+        database=database,
+        image=image,
+        balancer=balancer,
+        protect=protect,
+        tags=tags,
     )
+    service = Service(name, args)
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
@@ -96,4 +95,5 @@ if settings.ecs_enabled:
                 service=service,
             ),
         )
-    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes)
+    counts = settings.service.scaling.counts
+    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes, counts)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from infra import answers
 from infra.access_logs import AccessLogs
+from infra.certificate import Certificate, CertificateArgs
 from infra.network import Network
-from infra.settings import HealthSettings
+from infra.settings import HealthSettings, HttpsSettings
 
 ANYWHERE = "0.0.0.0/0"
-PORT = 80
+HTTP, HTTPS = 80, 443
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+"""TLS 1.2 and 1.3 (ELB user guide, "Security policies"; control ELB.17 accepts it)."""
 IDLE_SECONDS = 60
 TARGET_PORT = 80
 """What a target group must name and ECS never uses: it registers each task with its own port.
@@ -21,15 +26,6 @@ TARGET_PORT = 80
 So this is not the container's port: that may change without replacing the target group, whose
 name is fixed and which a listener rule holds on to.
 """
-NO_SERVICE = """\
-<!doctype html><html lang="en"><meta charset="utf-8"><title>careapp: ECS is off</title>
-<h1>ECS is off</h1>
-<p>The network, the database and the image are there; the app does not run yet. Start it with:</p>
-<pre>pulumi config set ecsEnabled true
-pulumi up</pre>
-</html>
-"""
-"""ELB allows a fixed response 1024 bytes (botocore, FixedResponseActionConfig)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +33,7 @@ class LoadBalancerArgs:
     """What a load balancer needs to be told."""
 
     settings: HealthSettings
+    https: HttpsSettings
     network: Network
     protect: bool
     access_logs: AccessLogs | None = None
@@ -47,12 +44,15 @@ class LoadBalancer(pulumi.ComponentResource):
     """An internet-facing load balancer that answers 503 and says why until a rule forwards.
 
     Forwarding is a rule of stage 2 and not the default action, so that turning ECS on adds
-    resources and changes none.
+    resources and changes none. With HTTPS a listener of its own serves, and the one of HTTP
+    stays and leads there; only what HTTPS adds comes and goes, so none of it is protected.
     """
 
     dns_name: pulumi.Output[str]
+    url: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
     listener_arn: pulumi.Output[str]
+    """The listener that serves; the other one, if there is one, redirects."""
     target_group_arn: pulumi.Output[str]
     arn_suffix: pulumi.Output[str]
     target_group_suffix: pulumi.Output[str]
@@ -62,14 +62,16 @@ class LoadBalancer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:LoadBalancer", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        group = self._security_group(name)
-        balancer = self._balancer(name, group)
+        self.free = pulumi.ResourceOptions(parent=self, protect=False)
+        doors = self._security_group(name)
+        balancer = self._balancer(name, doors)
         self.dns_name = balancer.dns_name
-        self.security_group_id = group.id
-        self.listener_arn = self._listener(name, balancer).arn
-        target_group = self._target_group(name)
-        self.target_group_arn = target_group.arn
-        self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, target_group.arn_suffix
+        self.security_group_id = doors.id
+        self.listener_arn = self._listeners(name, balancer).arn
+        self.url = self._url(name, balancer)
+        group = self._target_group(name)
+        self.target_group_arn = group.arn
+        self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, group.arn_suffix
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
         )
@@ -84,18 +86,30 @@ class LoadBalancer(pulumi.ComponentResource):
             tags={**self.args.tags, "Name": f"{name}-alb"},
             opts=self.child,
         )
+        self._open(name, group, "HTTP", HTTP, self.child)
+        if self.args.https.enabled:
+            self._open(name, group, "HTTPS", HTTPS, self.free)
+        return group
+
+    def _open(
+        self,
+        name: str,
+        group: aws.ec2.SecurityGroup,
+        protocol: str,
+        port: int,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
         aws.vpc.SecurityGroupIngressRule(
-            f"{name}-internet-to-alb-{PORT}",
+            f"{name}-internet-to-alb-{port}",
             security_group_id=group.id,
-            description="HTTP from anywhere",
+            description=f"{protocol} from anywhere",
             cidr_ipv4=ANYWHERE,
             ip_protocol="tcp",
-            from_port=PORT,
-            to_port=PORT,
+            from_port=port,
+            to_port=port,
             tags=dict(self.args.tags),
-            opts=self.child,
+            opts=opts,
         )
-        return group
 
     def _balancer(self, name: str, group: aws.ec2.SecurityGroup) -> aws.lb.LoadBalancer:
         return aws.lb.LoadBalancer(
@@ -140,23 +154,63 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
-    def _listener(self, name: str, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
-        return aws.lb.Listener(
-            f"{name}-http",
-            load_balancer_arn=balancer.arn,
-            protocol="HTTP",
-            port=PORT,
-            default_actions=[
-                aws.lb.ListenerDefaultActionArgs(
-                    type="fixed-response",
-                    fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(
-                        status_code="503", content_type="text/html", message_body=NO_SERVICE
-                    ),
-                )
-            ],
-            tags=dict(self.args.tags),
-            opts=self.child,
+    def _listeners(self, name: str, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
+        """The listener that serves."""
+        https = self.args.https
+        if not https.enabled:
+            return self._listener(name, balancer, "HTTP", HTTP, answers.ecs_is_off(), self.child)
+        self._listener(name, balancer, "HTTP", HTTP, answers.to_https(HTTPS), self.child)
+        arn = self._certificate(name).arn if https.domain else https.certificate_arn
+        secure = {"certificate_arn": arn, "ssl_policy": TLS_POLICY}
+        return self._listener(
+            name, balancer, "HTTPS", HTTPS, answers.ecs_is_off(), self.free, **secure
         )
+
+    def _listener(
+        self,
+        name: str,
+        balancer: aws.lb.LoadBalancer,
+        protocol: str,
+        port: int,
+        action: aws.lb.ListenerDefaultActionArgs,
+        opts: pulumi.ResourceOptions,
+        **more: Any,
+    ) -> aws.lb.Listener:
+        return aws.lb.Listener(
+            f"{name}-{protocol.lower()}",
+            load_balancer_arn=balancer.arn,
+            protocol=protocol,
+            port=port,
+            default_actions=[action],
+            tags=dict(self.args.tags),
+            opts=opts,
+            **more,
+        )
+
+    def _certificate(self, name: str) -> Certificate:
+        https = self.args.https
+        args = CertificateArgs(domain=https.domain, zone_id=https.zone_id, tags=self.args.tags)
+        return Certificate(name, args, self.free)
+
+    def _url(self, name: str, balancer: aws.lb.LoadBalancer) -> pulumi.Output[str]:
+        """Where the page is. A domain gets the record that leads to the load balancer."""
+        https = self.args.https
+        if not https.domain:
+            return pulumi.Output.concat(
+                "https://" if https.enabled else "http://", balancer.dns_name
+            )
+        alias = aws.route53.RecordAliasArgs(
+            name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
+        )
+        record = aws.route53.Record(
+            f"{name}-page",
+            zone_id=https.zone_id,
+            name=https.domain,
+            type="A",
+            aliases=[alias],
+            opts=self.free,
+        )
+        return pulumi.Output.concat("https://", record.name)
 
 
 def _written_to(logs: AccessLogs | None) -> aws.lb.LoadBalancerAccessLogsArgs | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import container
+from infra import container, placement
 from infra.access import TaskAccess, TaskAccessArgs
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.registry import AppImage
+from infra.scaling import Scaling, ScalingArgs
 from infra.settings import ServiceSettings
 from infra.task import Task, TaskArgs
 
@@ -55,10 +55,12 @@ class Service(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         cluster, access = self._cluster(name), self._access(name)
         task = self._task(name)
-        ready = [self._forward(name), access, task]
+        capacity = placement.providers(name, cluster, self.child)
+        ready = [self._forward(name), access, task, capacity]
         self.service = self._service(name, cluster, task, access, ready)
         self.cluster_name = cluster.name
         self.service_name = self.service.name
+        self._scale(name)
         self.log_group_name = task.log_group_name
         self.task_definition_arn = task.definition_arn
         self.register_outputs(
@@ -142,7 +144,7 @@ class Service(pulumi.ComponentResource):
                 assign_public_ip=args.network.tasks_are_public,
             ),
             load_balancers=[self._registration()],
-            **scheduling(settings),
+            **placement.scheduling(settings),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -152,8 +154,24 @@ class Service(pulumi.ComponentResource):
                 protect=args.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),
+                # Whoever scales decides; another update must not take the count back.
+                ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
             ),
         )
+
+    def _scale(self, name: str) -> None:
+        if not self.args.settings.scaling.enabled:
+            return
+        args = ScalingArgs(
+            settings=self.args.settings.scaling,
+            cluster_name=self.cluster_name,
+            service_name=self.service_name,
+            balancing=pulumi.Output.concat(
+                self.args.balancer.arn_suffix, "/", self.args.balancer.target_group_suffix
+            ),
+            tags=self.args.tags,
+        )
+        Scaling(name, args, self.child)
 
     def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
         """Each task enters the target group by its own address and the container's port."""
@@ -162,20 +180,3 @@ class Service(pulumi.ComponentResource):
             container_name=container.NAME,
             container_port=self.args.settings.port,
         )
-
-
-def scheduling(settings: ServiceSettings) -> dict[str, Any]:
-    """How ECS places tasks, and changes from one generation of them to the next."""
-    return {
-        "launch_type": "FARGATE",
-        "platform_version": "LATEST",
-        "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
-            enable=True, rollback=True
-        ),
-        "deployment_minimum_healthy_percent": 100,
-        "deployment_maximum_percent": 200,
-        "health_check_grace_period_seconds": settings.grace_period,
-        "availability_zone_rebalancing": "ENABLED",
-        # The provider's own waiting takes a rolled-back deployment for a success.
-        "wait_for_steady_state": False,
-    }

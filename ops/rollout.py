@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,20 +36,32 @@ class RolloutFailed(pulumi.RunError):
     """
 
 
-def gate(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> None:
+def gate(
+    service: aws.ecs.Service,
+    target_group: pulumi.Output[str],
+    minutes: int,
+    counts: Collection[int],
+) -> None:
     """Hold this `pulumi up` until the service's roll-out has ended; RolloutFailed ends it red.
 
     Pulumi runs this after the program has declared everything, on every update, changed or not,
     and records resources and outputs all the same. It only reads, so an interrupt leaves nothing
     half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
+    The count is whatever the service wants, for scaling may change it; when it is not one of
+    `counts`, those of the stack file, that is said.
     """
     if not pulumi.runtime.is_dry_run():
-        held = _wait(service, target_group, minutes)
+        held = _wait(service, target_group, minutes, counts)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(held)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
-async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minutes: int) -> bool:
+async def _wait(
+    service: aws.ecs.Service,
+    target_group: pulumi.Output[str],
+    minutes: int,
+    counts: Collection[int],
+) -> bool:
     """Whether there was a roll-out to follow."""
     arns = await pulumi.Output.all(
         # Outputs of the service itself: they are there only when it has been updated.
@@ -61,7 +74,7 @@ async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minu
         pulumi.log.warn(NOT_PART.to(language()), service)
         return False
     try:
-        await _follow(arns, minutes, Log(service, language()))
+        await _follow(arns, minutes, counts, Log(service, language()))
         return True
     except RolloutFailed:
         raise
@@ -70,7 +83,7 @@ async def _wait(service: aws.ecs.Service, target_group: pulumi.Output[str], minu
         raise RolloutFailed(f"{BROKEN.to(language())} {why}") from mistake
 
 
-async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
+async def _follow(arns: dict[str, str], minutes: int, counts: Collection[int], log: Log) -> None:
     from ops import rollout_text as words
     from ops.aws import Session
     from ops.rollout_follow import Pace, follow, succeeded
@@ -86,6 +99,8 @@ async def _follow(arns: dict[str, str], minutes: int, log: Log) -> None:
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
+    if end.view and end.view.desired not in counts:
+        log.lasting(words.another_count(end.view.desired, counts, wanted))
     if ill := await causes(pulumi.get_stack(), session, log):
         raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 

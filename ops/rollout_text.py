@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ops.rollout_verdict import End, Outcome, Verdict
@@ -34,6 +35,29 @@ def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
         targets=targets(view),
         why=verdict.text,
     )
+
+
+def another_count(desired: int, counts: Collection[int], wanted: Wanted) -> Text:
+    """That ECS wants another number of tasks than the stack file: a scaler's, or a person's."""
+    return t(
+        "the service wants {desired} tasks, the stack file {counts}; to change that: "
+        "aws ecs update-service --cluster {cluster} --service {service} --desired-count {count}",
+        desired=desired,
+        counts=spelled(counts),
+        cluster=short(wanted.cluster),
+        service=short(wanted.service),
+        count=min(counts, key=lambda each: (abs(each - desired), -each)),
+    )
+
+
+def spelled(counts: Collection[int]) -> str:
+    """`1`, `2-4`, or `0, 2-4` of numbers that hang together but for a zero."""
+    above = sorted(set(counts) - {0})
+    zero = ["0"] if 0 in counts else []
+    if not above:
+        return "0"
+    span = f"{above[0]}-{above[-1]}" if len(above) > 1 else str(above[0])
+    return ", ".join([*zero, span])
 
 
 def targets(view: View) -> str:

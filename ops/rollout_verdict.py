@@ -186,7 +186,10 @@ def _is_newer(one: str, other: str) -> bool:
 
 def _runs(view: View, wanted: Wanted) -> Text:
     if view.desired == 0:
-        return t("{revision} is in place; no task is wanted", revision=wanted.revision)
+        return t(
+            "{revision} is in place; no task is wanted now, so there is nothing to wait for",
+            revision=wanted.revision,
+        )
     return t(
         "{revision} runs: {desired} of {desired} tasks, all healthy in the target group",
         revision=wanted.revision,

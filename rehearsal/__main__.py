@@ -53,6 +53,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
     return command
 
 
+def pair(text: str) -> tuple[str, str]:
+    """The key and value of `KEY=VALUE`; click tells the user what is wrong with another text."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE, like natStrategy=none")
+    return key, value
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run the stack on this machine, without an AWS account."""
@@ -69,6 +77,14 @@ main.add_command(cost)
     "--until", type=click.Choice(["stage1", "stage2"]), default="stage2", show_default=True,
     help="The last stage to put up.",
 )  # fmt: skip
+@click.option(
+    "--config",
+    "-c",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda _context, _option, given: tuple(map(pair, given)),
+    help="A setting beside the stack file's, as in `pulumi up -c`; may be given several times.",
+)
 @click.option(
     "--json",
     "report",

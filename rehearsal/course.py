@@ -30,6 +30,7 @@ class Plan:
     report: Path | None
     fault: Fault | None
     mend: bool
+    config: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Course:
         return status
 
     def _up(self) -> int:
-        self.run.stage1()
+        self.run.stage1(self.plan.config)
         if self.plan.until == "stage1":
             return 0
         if self.plan.fault is None:
@@ -100,6 +101,11 @@ class Course:
             console.say(
                 f"{page['url']} answers {page['status']} after {page['seconds_to_healthy']} s"
             )
+            if "authority" in page:
+                console.tell(
+                    f"Its certificate is the rehearsal's: curl --cacert {page['authority']} "
+                    f"{page['url']}. A browser warns; go on past it."
+                )
 
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,13 @@ class Changes:
     """Wall time of the whole command."""
     steps: tuple[str, ...] = ()
     """What was done to which resource, unchanged ones left out: ``update aws:ecs/service:Service app``."""
+    said: str = ""
+    """What the command printed, as far as it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
         """The counts and the time."""
-        return {name: value for name, value in asdict(self).items() if name != "steps"}
+        left = ("steps", "said")
+        return {name: value for name, value in asdict(self).items() if name not in left}
 
 
 OPERATIONS = {
@@ -88,7 +91,7 @@ class Pulumi:
             seconds = round(time.monotonic() - begun, 2)
             if status:
                 raise PulumiFailed(command[:3], status, output)
-            return count(events.read_text(), seconds)
+            return replace(count(events.read_text(), seconds), said=output)
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """What the stack's state holds, the stack itself left out."""
@@ -135,8 +138,9 @@ def count(log: str, seconds: float) -> Changes:
     done = [
         event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")
     ]
+    numbers: dict[str, Any] = {name: int(counted.get(word, 0)) for word, name in OPERATIONS.items()}
     return Changes(
-        **{name: int(counted.get(word, 0)) for word, name in OPERATIONS.items()},
+        **numbers,
         seconds=seconds,
         steps=tuple(_step(step) for step in done if _worth_telling(step)),
     )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from rehearsal.engine_progress import spoken
 from rehearsal.faults import Fault
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
+from rehearsal.visit import Page
 
 PAGE_LIMIT = 120.0
 """Seconds until the page must answer after stage 2 has been put up."""
@@ -53,18 +52,22 @@ class Rehearsal:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
 
-    def stage1(self) -> None:
+    def stage1(self, config: Sequence[tuple[str, str]] = ()) -> None:
         """Network, database, balancer and image; the balancer answers that ECS is off."""
         self.say("Stage 1: network, database, load balancer, image (ecsEnabled=false)")
         self.pulumi.run("stack", "init", self.stack)
+        for key, value in config:
+            self.pulumi.run("config", "set", key, value, "--stack", self.stack)
         self._set_ecs("false")
         self._stage("stage1")
-        status, body = get(self._url())
+        page = self._page()
+        status, body, _ = page.get()
         if status != 503 or "ecsEnabled" not in body:
             raise RehearsalFailed(
                 f"stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body[:200]}"
             )
-        self.say(f"{self._url()} answers 503: ECS is off, and how to turn it on")
+        self.say(f"{page.url} answers 503: ECS is off, and how to turn it on")
+        self._check_redirect(page)
 
     def stage2(self) -> None:
         """The ECS part on top; nothing of stage 1 may change, and the page must answer."""
@@ -75,9 +78,13 @@ class Rehearsal:
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
             raise RehearsalFailed(f"stage 2 must only add; it did: {'; '.join(touched)}")
+        page = self._page()
         status = self.wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
-        self.report.page = {"url": self._url(), "status": status, "seconds_to_healthy": seconds}
+        self.report.page = {"url": page.url, "status": status, "seconds_to_healthy": seconds}
+        if page.authority:
+            self.report.page["authority"] = page.authority
+        self._check_redirect(page)
 
     def red_stage2(self, fault: Fault) -> str:
         """The ECS part with ``fault`` in it: why it is red. Raises ``RehearsalFailed`` when it is green."""
@@ -127,9 +134,9 @@ class Rehearsal:
 
     def wait_for_page(self) -> int:
         """The page's status once it answers 200. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``."""
-        begun = time.monotonic()
+        page, begun = self._page(), time.monotonic()
         while True:
-            status, body = get(self._url())
+            status, body, _ = page.get()
             if status == 200:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
@@ -159,20 +166,17 @@ class Rehearsal:
         self.report.stages.append({"name": name, **changes.to_dict()})
         return changes
 
-    def _url(self) -> str:
-        listeners = self.facts().state.get("listeners") or []
-        if not listeners:
+    def _page(self) -> Page:
+        page = Page.of(self.facts().state.get("listeners") or [])
+        if page is None:
             raise RehearsalFailed("no listener was created, so there is no page to look at")
-        return str(listeners[0]["url"])
+        return page
 
-
-def get(url: str) -> tuple[int, str]:
-    """The status and the text of a page; 0 and the reason when nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - a loopback address
-            return answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return answer.code, answer.read().decode(errors="replace")
-    except OSError as problem:
-        return 0, str(problem)
+    def _check_redirect(self, page: Page) -> None:
+        """HTTP, where HTTPS serves, must lead there and to nothing else."""
+        if not page.plain:
+            return
+        *_, place = page.get(f"{page.plain}/health?from=http")
+        if place != f"{page.url}/health?from=http":
+            raise RehearsalFailed(f"{page.plain} must lead to {page.url}; it led to {place}")
+        self.say(f"{page.plain} leads to {page.url}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from infra.service import scheduling
+from infra.placement import scheduling
 from infra.settings import HealthSettings, ServiceSettings
 from infra.settings.reader import Reader
 from infra.settings.service import ROLLOUT_TIMEOUT

@@ -9,15 +9,20 @@ from infra.settings import (
     database,
     general,
     health,
+    https,
     image,
     logs,
     monitoring,
     network,
+    scaling,
     service,
 )
 from infra.settings.key import Key
 
-PARTS = (general, network, database, image, service, health, logs, monitoring, bastion)
+PARTS = (
+    *(general, network, database, image, service, scaling, health, https),
+    *(logs, monitoring, bastion),
+)
 
 KEYS: tuple[Key[Any], ...] = tuple(
     value for part in PARTS for value in vars(part).values() if isinstance(value, Key)

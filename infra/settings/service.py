@@ -8,6 +8,7 @@ from infra.settings import fargate, health, image, rules
 from infra.settings.fargate import MEMORY_BY_CPU
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from infra.settings.scaling import ScalingSettings
 
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -33,12 +34,23 @@ TASK_MEMORY = Key(
     rules.integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
     "task memory in MiB; Fargate sells certain pairs with `taskCpu`",
 )
-DESIRED_COUNT = Key("desiredCount", "1", rules.integer(0, 100), "tasks to run")
+DESIRED_COUNT = Key(
+    "desiredCount",
+    "1",
+    rules.integer(0, 100),
+    "tasks to run; with scaling (`maxCount`) only where a new service starts",
+)
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
     "15",
     rules.integer(1, 180, " minutes"),
     "minutes until a roll-out that has not ended fails `pulumi up`",
+)
+FARGATE_SPOT = Key(
+    "fargateSpot",
+    "false",
+    rules.boolean,
+    "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop any with two minutes' notice",
 )
 EXEC_ENABLED = Key(
     "execEnabled",
@@ -63,6 +75,8 @@ class ServiceSettings:
     memory: int
     architecture: str
     desired_count: int
+    scaling: ScalingSettings
+    spot: bool
     exec_enabled: bool
     insights: bool
     log_days: int
@@ -70,7 +84,8 @@ class ServiceSettings:
 
     @classmethod
     def load(cls, read: Reader) -> ServiceSettings:
-        cpu, memory = read(TASK_CPU), read(TASK_MEMORY)
+        cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
+        scaling = ScalingSettings.load(read, desired)
         cpu = read.together(lambda: fargate.checked_cpu(cpu), TASK_CPU, otherwise=cpu)
         return cls(
             port=read(CONTAINER_PORT),
@@ -82,7 +97,9 @@ class ServiceSettings:
                 otherwise=memory,
             ),
             architecture=read(image.CPU_ARCHITECTURE),
-            desired_count=read(DESIRED_COUNT),
+            desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
+            scaling=scaling,
+            spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
             log_days=read(LOG_RETENTION_DAYS),

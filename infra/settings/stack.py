@@ -9,6 +9,7 @@ import pulumi
 from infra.settings import bastion, general, service
 from infra.settings.database import DatabaseSettings
 from infra.settings.health import HealthSettings
+from infra.settings.https import HttpsSettings
 from infra.settings.image import ImageSettings
 from infra.settings.keys import KEYS
 from infra.settings.logs import LogSettings
@@ -33,6 +34,7 @@ class Settings:
     database: DatabaseSettings
     image: ImageSettings
     health: HealthSettings
+    https: HttpsSettings
     service: ServiceSettings
     logs: LogSettings
     monitoring: MonitoringSettings
@@ -69,6 +71,7 @@ class Settings:
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
+            https=HttpsSettings.load(read, region),
             service=ServiceSettings.load(read),
             logs=LogSettings.load(read),
             monitoring=MonitoringSettings.load(read),

@@ -18,6 +18,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     if service is None or service.desired > 0 or service.status != "ACTIVE":
         return
     declared, names = case.now.declared.get("desiredCount"), case.now.names
+    if hours := case.now.declared.get("schedule"):
+        yield _stopped_by_schedule(case, hours)
+        return
     count = declared if declared not in ("", "0") else "1"
     command = (
         f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
@@ -42,6 +45,28 @@ def scaled_down(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(fix,),
+    )
+
+
+def _stopped_by_schedule(case: Case, hours: str) -> Finding:
+    names = case.now.names
+    zone = case.now.declared.get("scheduleTimeZone") or "Asia/Tokyo"
+    command = (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        "--desired-count 1"
+    )
+    return Finding(
+        id="scaled-to-zero-by-schedule",
+        kind="warning",
+        rank=12,
+        title=t(
+            "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
+        ),
+        why=t(
+            "The schedule starts it again by itself. Within these hours somebody has set it to 0."
+        ),
+        seen=(t("Desired count 0, and a schedule in the stack file."),),
+        fixes=(Fix(t("Have a task until the next stop:"), (command,)),),
     )
 
 

@@ -42,9 +42,7 @@ def _page(now: Snapshot, lang: str) -> Line:
     balancer = now.balancer.value
     if balancer is None:
         return _row(t("Page"), "-", lang)
-    listener = next(iter(balancer.listeners), None)
-    scheme = "https" if listener and listener.protocol == "HTTPS" else "http"
-    words = f"{scheme}://{balancer.dns}"
+    words = balancer.url
     if balancer.state not in ("active", ""):
         words += f" ({balancer.state})"
     return _row(t("Page"), words, lang)
@@ -156,7 +154,7 @@ def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
         "region": now.region,
         "stage": stages.stage(case),
         "steady": case.steady,
-        "page": f"http://{now.balancer.value.dns}" if now.balancer.value else None,
+        "page": now.balancer.value.url if now.balancer.value else None,
         "service": plain(service),
         "tasks": plain(now.tasks.value),
         "targets": plain(now.targets.value),

@@ -78,3 +78,9 @@ class Balancer:
     subnets: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where the page is: by HTTPS where a listener does it, for HTTP then leads there."""
+        secure = any(each.protocol == "HTTPS" for each in self.listeners)
+        return f"{'https' if secure else 'http'}://{self.dns}"

@@ -33,11 +33,33 @@ class Api:
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
         from moto.server import ThreadedMotoServer
 
-        from rehearsal.control import contract, in_use, live_tail, log_rules, logs, quotas, rules
+        from rehearsal.control import (
+            capacity,
+            certificates,
+            contract,
+            in_use,
+            live_tail,
+            log_rules,
+            logs,
+            quotas,
+            rules,
+            scaling,
+        )
 
         contract.check()
         _forget_other_regions(self._region)
-        for part in (hooks, rules, in_use, logs, quotas, live_tail, log_rules):
+        for part in (
+            hooks,
+            rules,
+            in_use,
+            logs,
+            quotas,
+            live_tail,
+            log_rules,
+            capacity,
+            certificates,
+            scaling,
+        ):
             part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()

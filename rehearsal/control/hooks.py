@@ -20,6 +20,7 @@ Before = Callable[[Params], None]
 H = TypeVar("H", bound=Callable[..., Any])
 
 ACCOUNT = "123456789012"
+GLOBAL = ("iam", "route53", "s3")
 LOCK = threading.RLock()
 """Held around every API call; moto itself takes none. Hold it around every change to moto's state."""
 
@@ -88,8 +89,8 @@ def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
 
 
 def backend(service: str) -> Any:
-    """moto's state of one service, in the rehearsal's account and region (IAM's and S3's are global)."""
-    region = "aws" if service in ("iam", "s3") else registry.region
+    """moto's state of one service, in the rehearsal's account and region; that of some is global."""
+    region = "aws" if service in GLOBAL else registry.region
     return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 

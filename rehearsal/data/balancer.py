@@ -6,17 +6,16 @@ import asyncio
 import logging
 import socket
 import ssl
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
-from rehearsal.data import listener_view
+from rehearsal.data import listener_tls, listener_view
 from rehearsal.data.authority import Authority
 from rehearsal.data.forwarding import FRESH_SECONDS, Forwarding
 from rehearsal.data.hooking import Hooking
+from rehearsal.data.listener_tls import Declared
 from rehearsal.data.listener_view import View
 from rehearsal.data.loop import Loop
 from rehearsal.data.network import read_map
@@ -27,7 +26,8 @@ from rehearsal.data.task_network import TaskNetwork
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-USUAL_PORT = 8080
+USUAL_PORTS = {("HTTP", 80): 8080, ("HTTPS", 443): 8443}
+"""Where listeners are looked for first on this machine, by what is declared."""
 CHANGES = (
     *("CreateListener", "ModifyListener", "DeleteListener", "DeleteLoadBalancer"),
     *("CreateRule", "ModifyRule", "DeleteRule", "SetRulePriorities"),
@@ -44,7 +44,8 @@ class Listening:
 
     arn: str
     port: int
-    declared: tuple[str, int]
+    declared: Declared
+    context: ssl.SSLContext | None = None
     server: asyncio.Server | None = None
     view: View | None = None
     read_at: float = 0.0
@@ -65,7 +66,6 @@ class Balancer:
     ) -> None:
         self._loop = loop
         self._authority, self._wanted = authority, port
-        self._first_port: int | None = None
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
         self.forwarding = Forwarding(clock, targets, network, self._standing)
@@ -76,9 +76,6 @@ class Balancer:
             raise PortTaken(
                 f"port {self._wanted} on {HOST} is in use: choose another with --port, or --port 0"
             )
-        self._first_port = self._wanted
-        if self._first_port is None:
-            self._first_port = USUAL_PORT if _free(USUAL_PORT) else 0
         for action in CHANGES:
             hooking.after("elbv2", action, lambda _: self.changed())
 
@@ -96,27 +93,33 @@ class Balancer:
             self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
-        """For ``cloud status``."""
-        return [
-            {
-                "arn": each.arn,
-                "declared": f"{each.declared[0]}:{each.declared[1]}",
-                "url": f"{each.declared[0].lower()}://localhost:{each.port}",
-            }
-            for each in self._listening.values()
-        ]
+        """For ``cloud status``. Who does HTTPS gets the file with the authority to trust."""
+        return [self._described(each) for each in self._listening.values()]
+
+    def _described(self, each: Listening) -> dict[str, object]:
+        protocol, port = each.declared.place
+        trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
+        return {
+            "arn": each.arn,
+            "declared": f"{protocol}:{port}",
+            "url": f"{protocol.lower()}://localhost:{each.port}",
+            **trust,
+        }
 
     def _standing(self) -> list[tuple[tuple[str, int], int, View | None]]:
-        return [(each.declared, each.port, each.view) for each in self._listening.values()]
+        return [(each.declared.place, each.port, each.view) for each in self._listening.values()]
 
     async def _follow(self) -> None:
         async with self._changing:
-            declared = _declared()
+            declared = listener_tls.read()
             for arn in set(self._listening) - set(declared):
                 await self._close(self._listening.pop(arn))
             for arn, what in declared.items():
                 old = self._listening.get(arn)
                 if old is not None and old.declared == what:
+                    continue
+                if old is not None and old.declared.place == what.place:
+                    self._secure(old, what)
                     continue
                 if old is not None:
                     await self._close(self._listening.pop(arn))
@@ -125,33 +128,35 @@ class Balancer:
                 except OSError:
                     log.exception("the rehearsal cannot listen for %s", arn)
 
-    async def _open(self, arn: str, declared: tuple[str, int]) -> None:
-        port = 0
-        first = self._first_port or 0
-        if declared == ("HTTP", 80) and all(
-            each.port != first for each in self._listening.values()
-        ):
-            port = first
-        each = Listening(arn, port, declared)
-        view = self._view(each)
-        context = self._context(view) if declared[0] == "HTTPS" and view else None
+    async def _open(self, arn: str, declared: Declared) -> None:
+        each = Listening(arn, 0, declared)
+        if declared.protocol == "HTTPS":
+            each.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._secure(each, declared)
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._serve(each, reader, writer)
 
-        each.server = await asyncio.start_server(accept, HOST, port, ssl=context, backlog=512)
+        each.server = await asyncio.start_server(
+            accept, HOST, self._port_for(declared), ssl=each.context, backlog=512
+        )
         each.port = each.server.sockets[0].getsockname()[1]
         self._listening[arn] = each
 
-    def _context(self, view: View) -> ssl.SSLContext:
-        certificate, key = self._authority.issue([*view.certificate_names, "localhost", HOST])
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "listener.pem"
-            path.touch(mode=0o600)
-            path.write_bytes(certificate + key)
-            context.load_cert_chain(path)
-        return context
+    def _port_for(self, declared: Declared) -> int:
+        """The port that was asked for stands for HTTP:80; 0 takes any that is free."""
+        if self._wanted is not None:
+            port = self._wanted if declared.place == ("HTTP", 80) else 0
+        else:
+            port = USUAL_PORTS.get(declared.place, 0)
+        return port if port and _free(port) else 0
+
+    def _secure(self, each: Listening, declared: Declared) -> None:
+        """Have new connections meet the declared certificate and security policy."""
+        each.declared, view = declared, self._view(each)
+        if each.context is None or view is None:
+            return
+        listener_tls.secure(each.context, declared, view.certificate_names, self._authority)
 
     async def _close(self, each: Listening) -> None:
         if each.server is not None:
@@ -185,16 +190,6 @@ class Balancer:
             finally:
                 hooks.LOCK.release()
         return each.view
-
-
-def _declared() -> dict[str, tuple[str, int]]:
-    with hooks.LOCK:
-        return {
-            str(listener.arn): (str(listener.protocol), int(listener.port))
-            for balancer in hooks.backend("elbv2").load_balancers.values()
-            for listener in balancer.listeners.values()
-            if listener.protocol in ("HTTP", "HTTPS")
-        }
 
 
 def _read(arn: str) -> View | None:

@@ -95,6 +95,7 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         group=f"service:{core.name}",
         started_by=task.deployment,
         launch_type=record.launch_type,
+        capacity_provider_name=_provider(record),
         platform_version="1.4.0",
         platform_family="Linux",
         cpu=definition.cpu,
@@ -122,6 +123,12 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         attachment=attachment,
         containers=[],
     )
+
+
+def _provider(record: Any) -> str | None:
+    """The provider of a task; a strategy of several would spread them, and none is declared here."""
+    strategy = getattr(record, "capacity_provider_strategy", None)
+    return str(strategy[0]["capacityProvider"]) if strategy else None
 
 
 def publish_task(task: Task, place: Place, shown: TaskRecord, at: At) -> None:

@@ -58,12 +58,10 @@ def _rule(rule: Any) -> Rule:
 
 
 def _names(listener: Any) -> tuple[str, ...]:
-    if str(listener.protocol) != "HTTPS" or not listener.certificates:
+    if str(listener.protocol) != "HTTPS":
         return ()
-    arn = listener.certificates[0]
-    arn = arn.get("CertificateArn") if isinstance(arn, dict) else arn
-    known = hooks.backend("acm")._certificates.get(arn)
-    return tuple(known.get_subject_alternative_names()) if known is not None else ()
+    known = hooks.backend("acm")._certificates.get(listener.certificate)
+    return tuple(known.sans) if known is not None else ()
 
 
 def forwards(action: Mapping[str, Any]) -> list[tuple[str, int]]:

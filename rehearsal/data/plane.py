@@ -20,6 +20,7 @@ from rehearsal.data.health import HealthChecker
 from rehearsal.data.hooking import Hooking
 from rehearsal.data.loop import Loop
 from rehearsal.data.runner import Runner
+from rehearsal.data.scheduled_scaling import ScheduledScaling
 from rehearsal.data.scheduler import Scheduler
 from rehearsal.data.targets import Target, Targets
 from rehearsal.data.task_network import TaskNetwork
@@ -85,6 +86,9 @@ class DataPlane:
         self._undo.append(scheduler.stop)
         EcsApi(scheduler).start(self._hooking)
         scheduler.start()
+        hours = ScheduledScaling(self._clock)
+        self._undo.append(hours.stop)
+        hours.start()
 
     def _watch(self, targets: Targets, balancer: Balancer) -> None:
         checker = HealthChecker(self._clock, targets, balancer.forwarding.place)

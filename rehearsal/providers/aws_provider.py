@@ -30,6 +30,15 @@ NAMED_BY_US = "__defaults"
 """Where the provider notes which inputs it has filled in itself, as the real one does."""
 
 
+def _before(kind: Kind, request: Any) -> Values:
+    """A resource's inputs as they stand: what the provider has read last goes before what was asked for."""
+    read = values(request.olds)
+    return {
+        **values(request.old_inputs),
+        **{name: read[name] for name in kind.read_back if name in read},
+    }
+
+
 class UnknownType(Exception):
     """A resource type or function that the stand-in lacks."""
 
@@ -77,7 +86,7 @@ class AwsServicer(Servicer):
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = values(request.old_inputs), values(request.news)
+        olds, news = _before(kind, request), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
         replaces = [name for name in changed if name in kind.replaces]
         fixed = kind.fixed_name
@@ -106,7 +115,9 @@ class AwsServicer(Servicer):
 
     def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = values(request.old_inputs), values(request.news)
+        olds, news = _before(kind, request), values(request.news)
+        # The engine fills in what was asked for once, which is not what stands there.
+        news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         try:
@@ -131,7 +142,8 @@ class AwsServicer(Servicer):
             fail(context, request.urn, "reading", problem)
         if found is None:
             return pb.ReadResponse()
-        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=request.inputs)
+        inputs |= {name: found[name] for name in kind.read_back if name in found}
+        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:
         function = invokes.FUNCTIONS.get(request.tok)

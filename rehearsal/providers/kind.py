@@ -51,6 +51,8 @@ class Kind:
     ``identity`` is the AWS parameter that names the resource; ``named_by`` is the input (or a path into the answer of
     ``create``) from which the id comes. ``found`` is the path of the resource in the answer of ``read``. ``replaces``
     are the inputs that cannot be changed in place. ``ignored`` are the inputs that are not sent, each with its reason.
+    ``repeated`` are the inputs that go with every change, changed or not.
+    ``read_back`` are the inputs that others change on AWS: what was read last counts, not what was asked for.
     """
 
     token: str
@@ -65,6 +67,8 @@ class Kind:
     scope: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
     ignored: Mapping[str, str] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
+    read_back: frozenset[str] = frozenset()
     prepare: Callable[[Values], Values] = dict
     settings: tuple[Setting, ...] = ()
     outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)

@@ -95,7 +95,9 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
         chosen = {name: after[name] for name in changed & set(after) if name != "tags"}
         params, taken = shapes.parameters(_model(calls, kind, kind.update), chosen)
         if taken:
-            subject.call(kind.update, **params)
+            again = {name: after[name] for name in kind.repeated & set(after)}
+            more, _ = shapes.parameters(_model(calls, kind, kind.update), again)
+            subject.call(kind.update, **{**more, **params})
         done |= taken
     for setting in kind.settings:
         if changed & set(setting.inputs) - done:

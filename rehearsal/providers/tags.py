@@ -19,6 +19,8 @@ ADD: Mapping[str, tuple[str, str, str, str]] = {
     "events": ("tag_resource", "ResourceARN", "Tags", "Key"),
     "sns": ("tag_resource", "ResourceArn", "Tags", "Key"),
     "kms": ("tag_resource", "KeyId", "Tags", "TagKey"),
+    "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", ""),
+    "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
 }
 """Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
 
@@ -34,6 +36,8 @@ REMOVE: Mapping[str, tuple[str, str]] = {
     "events": ("untag_resource", "TagKeys"),
     "sns": ("untag_resource", "TagKeys"),
     "kms": ("untag_resource", "TagKeys"),
+    "application-autoscaling": ("untag_resource", "TagKeys"),
+    "acm": ("remove_tags_from_certificate", "Tags"),
 }
 
 
@@ -46,7 +50,7 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     gone = sorted(set(old) - set(new))
     if gone:
         remove, keys = REMOVE[service]
-        named_keys = [{"Key": name} for name in gone] if service == "ec2" else gone
+        named_keys = [{"Key": name} for name in gone] if keys == "Tags" else gone
         subject.calls(service, remove, {**where, keys: named_keys})
     if new:
         subject.calls(service, operation, {**where, member: written(new, key)})

@@ -14,13 +14,15 @@ BASE = "prod"
 
 @dataclass(frozen=True)
 class Option:
-    """Settings on top of `prod`, and the controls that fail with them but not without."""
+    """Settings on top of `prod`: the controls that fail with them but not without, and the reverse."""
 
     settings: tuple[str, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    mended: tuple[str, ...] = ()
 
 
 OPTIONS = (
+    Option(("domainName=app.example.com", "hostedZoneId=Z0123456789ABC"), mended=("ELB.1",)),
     Option(("bastionEnabled=true",)),
     Option(
         ("execEnabled=true",),
@@ -53,7 +55,7 @@ def failing(controls: tuple[Control, ...], graph: Graph) -> set[str]:
 
 def surprises(option: Option, controls: tuple[Control, ...], graph: Graph) -> set[str]:
     """Controls that fail without a reason, or that have one and are met."""
-    return failing(controls, graph) ^ {*LEFT_OUT[BASE], *option.left_out}
+    return failing(controls, graph) ^ ({*LEFT_OUT[BASE], *option.left_out} - {*option.mended})
 
 
 def section(
@@ -69,7 +71,9 @@ def section(
         met = [
             f"[{one.id}]"
             for one in controls
-            if judged(one, changed) and one.id not in fails and not judged(one, base)
+            if judged(one, changed)
+            and one.id not in fails
+            and (one.id in option.mended or not judged(one, base))
         ]
         out = [f"[{name}]: {why}" for name, why in option.left_out.items()]
         settings = ", ".join(f"`{one}`" for one in option.settings)

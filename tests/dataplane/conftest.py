@@ -139,7 +139,7 @@ class Stack:
 
     def __getattr__(self, name: str) -> Any:
         service = {"sm": "secretsmanager", "elb": "elbv2"}.get(name, name)
-        if service not in ("ec2", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager"):
+        if service not in ("acm", "ec2", "ecs", "elbv2", "rds", "logs", "iam", "secretsmanager"):
             raise AttributeError(name)
         self.__dict__[name] = self.client(service)
         return self.__dict__[name]
@@ -496,7 +496,7 @@ def _cloud_in(folder: Path, speed: float) -> Iterator[Stack]:
     finally:
         plane.stop()
         server.stop()
-        for name in ("ec2", "ecs", "elbv2", "rds", "logs", "secretsmanager"):
+        for name in ("acm", "ec2", "ecs", "elbv2", "rds", "logs", "secretsmanager"):
             get_backend(name).reset()
         # Its managed policies take seconds to load again.
         hooks.backend("iam").roles.clear()

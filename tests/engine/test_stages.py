@@ -11,6 +11,7 @@ STAGE_2 = {
     "aws:cloudwatch/metricAlarm:MetricAlarm",
     "aws:ec2/securityGroup:SecurityGroup",
     "aws:ecs/cluster:Cluster",
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:ecs/service:Service",
     "aws:ecs/taskDefinition:TaskDefinition",
     "aws:iam/role:Role",

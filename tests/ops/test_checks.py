@@ -59,6 +59,12 @@ SITUATIONS = {
     "ecs-off": a.stage1(),
     "service-going": a.stack(service=a.service(status="DRAINING")),
     "scaled-to-zero": a.stack(service=a.service(desired=0, running=0), tasks=(), targets=()),
+    "scaled-to-zero-by-schedule": a.stack(
+        service=a.service(desired=0, running=0),
+        tasks=(),
+        targets=(),
+        settings=a.declared(schedule="mon-fri 08:00-20:00"),
+    ),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
     ),
@@ -164,6 +170,7 @@ SITUATIONS = {
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
 }  # fmt: skip
 KINDS = {
+    "scaled-to-zero-by-schedule": "warning",
     **dict.fromkeys(("ecs-off", "roll-out-going-on"), "note"),
     **dict.fromkeys(
         (

@@ -56,6 +56,25 @@ def test_progress_of_a_revision_that_ecs_does_not_show_counts_none_of_its_tasks(
     assert str(words.progress(None, WANTED, verdict)) == "Wait."
 
 
+@pytest.mark.parametrize(
+    ("counts", "spelled"),
+    [({1}, "1"), (range(2, 5), "2-4"), ({0, 2, 3, 4}, "0, 2-4"), ({0, 1}, "0, 1"), ({0}, "0")],
+)
+def test_counts_are_spelled_as_a_person_would(counts, spelled):
+    assert words.spelled(counts) == spelled
+
+
+@pytest.mark.parametrize(("desired", "nearest"), [(7, 4), (1, 2), (0, 2)])
+def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_changes_it(
+    desired, nearest
+):
+    assert str(words.another_count(desired, range(2, 5), WANTED)) == (
+        f"the service wants {desired} tasks, the stack file 2-4; to change that: "
+        "aws ecs update-service --cluster careapp-poc-cluster --service careapp-poc-service "
+        f"--desired-count {nearest}"
+    )
+
+
 def test_a_time_is_minutes_and_seconds_beside_the_limit():
     assert str(words.timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
 

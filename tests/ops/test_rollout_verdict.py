@@ -151,7 +151,9 @@ def test_success_in_the_last_moment_is_success():
 
 def test_no_wanted_task_is_in_place_when_none_runs():
     given = verdicts(all_well(0), all_well(0))
-    assert str(given[-1].text) == "careapp-poc:7 is in place; no task is wanted"
+    assert str(given[-1].text) == (
+        "careapp-poc:7 is in place; no task is wanted now, so there is nothing to wait for"
+    )
 
 
 def test_no_wanted_task_still_waits_for_the_old_ones_to_stop():

@@ -14,6 +14,9 @@ EC2, ELB = "AWS::EC2", "AWS::ElasticLoadBalancingV2"
 CLOUDFORMATION = {
     "aws:cloudwatch/dashboard:Dashboard": "AWS::CloudWatch::Dashboard",
     "aws:cloudwatch/eventRule:EventRule": "AWS::Events::Rule",
+    "aws:appautoscaling/policy:Policy": "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "aws:appautoscaling/target:Target": "AWS::ApplicationAutoScaling::ScalableTarget",
+    "aws:acm/certificate:Certificate": "AWS::CertificateManager::Certificate",
     "aws:cloudwatch/logGroup:LogGroup": "AWS::Logs::LogGroup",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "AWS::CloudWatch::Alarm",
     "aws:ec2/eip:Eip": f"{EC2}::EIP",
@@ -29,6 +32,9 @@ CLOUDFORMATION = {
     "aws:ec2/vpc:Vpc": f"{EC2}::VPC",
     "aws:ecr/repository:Repository": "AWS::ECR::Repository",
     "aws:ecs/cluster:Cluster": "AWS::ECS::Cluster",
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": (
+        "AWS::ECS::ClusterCapacityProviderAssociations"
+    ),
     "aws:ecs/service:Service": "AWS::ECS::Service",
     "aws:ecs/taskDefinition:TaskDefinition": "AWS::ECS::TaskDefinition",
     "aws:iam/instanceProfile:InstanceProfile": "AWS::IAM::InstanceProfile",
@@ -45,9 +51,12 @@ CLOUDFORMATION = {
     "aws:s3/bucketPolicy:BucketPolicy": "AWS::S3::BucketPolicy",
     "aws:sns/topic:Topic": "AWS::SNS::Topic",
     "aws:sns/topicSubscription:TopicSubscription": "AWS::SNS::Subscription",
+    "aws:route53/record:Record": "AWS::Route53::RecordSet",
 }
 NO_SCHEMA = {
     "aws:cloudwatch/eventTarget:EventTarget": "part of AWS::Events::Rule",
+    "aws:appautoscaling/scheduledAction:ScheduledAction": "part of the scalable target",
+    "aws:acm/certificateValidation:CertificateValidation": "nothing of AWS: the provider waits",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation cannot adopt one",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": "part of AWS::ECR::Repository",
     "aws:iam/rolePolicy:RolePolicy": "part of AWS::IAM::Role",
@@ -71,6 +80,9 @@ RENAMED = {
     ("MetricAlarm", "AlarmName"): "name",
     ("Topic", "TopicName"): "name",
     ("TopicSubscription", "TopicArn"): "topic",
+    ("ClusterCapacityProviders", "Cluster"): "clusterName",
+    ("Policy", "PolicyName"): "name",
+    ("Record", "HostedZoneId"): "zoneId",
     ("LogGroup", "LogGroupName"): "name",
     ("SecurityGroup", "GroupDescription"): "description",
     ("SecurityGroup", "GroupName"): "name",
@@ -96,6 +108,8 @@ BY_THE_PROVIDER_ONLY = {
     ("Instance", "associatePublicIpAddress"): "the provider's schema: ForceNew",
     ("FlowLog", "vpcId"): "CloudFormation's ResourceId",
     ("EventRule", "eventBusName"): "the provider's schema: ForceNew",
+    ("Certificate", "validationMethod"): "the provider's schema: ForceNew",
+    ("Record", "name"): "the provider's schema: ForceNew",
     ("Eip", "domain"): "the provider's schema: ForceNew",
     ("Instance", "availabilityZone"): "the provider's schema: ForceNew",
     ("Instance", "engine"): "the provider's schema: ForceNew",

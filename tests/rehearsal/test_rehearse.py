@@ -56,6 +56,29 @@ def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_pa
     assert_nothing_left(careapp)
 
 
+def test_https_serves_the_page_and_http_leads_there(careapp, tmp_path):
+    file = tmp_path / "report.json"
+    settings = ("-c", "domainName=app.example.com", "-c", "hostedZoneId=Z0123456789ABC")
+    done = careapp.run(
+        *("rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)), *settings
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    page, stage2 = json.loads(file.read_text())["page"], json.loads(file.read_text())["stages"][1]
+    assert page["url"].startswith("https://localhost:")
+    assert page["status"] == 200
+    assert (stage2["updated"], stage2["replaced"], stage2["deleted"]) == (0, 0, 0)
+    assert f"leads to {page['url']}" in done.stdout
+    assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
+    assert '"https://app.example.com"' in done.stdout
+    assert_nothing_left(careapp)
+
+
+def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
+    done = careapp.run("rehearse", "--exit", "-c", "natStrategy")
+    assert done.returncode == 2
+    assert "'natStrategy' is not KEY=VALUE, like natStrategy=none" in done.stderr
+
+
 def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
     done = careapp.run(
         "rehearse", "--exit", "--until", "stage1", "--tasks", "process", "--port", "0"

@@ -11,7 +11,7 @@ from rehearsal.control import hooks
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
-ADDRESS = "10.0.64.10"
+SUBNET = "10.0.64."
 
 
 class ScriptedEcs:
@@ -62,21 +62,25 @@ class ScriptedEcs:
         }
 
     def describe_tasks(self, _params: Params) -> Params:
-        tasks = [_task(name, service) for name, service in self._running().items()]
+        tasks = [_task(name, *running) for name, running in self._running().items()]
         if self.unreadable:
             tasks = [{k: v for k, v in task.items() if k != "desiredStatus"} for task in tasks]
         return {"tasks": tasks}
 
     def target_health(self, _params: Params) -> Params:
-        target = {"Target": {"Id": ADDRESS, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
-        return {"TargetHealthDescriptions": [target] if self._running() else []}
+        targets = [
+            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
+            for _, address in self._running().values()
+        ]
+        return {"TargetHealthDescriptions": targets}
 
-    def _running(self) -> dict[str, Any]:
-        """Services with a running task; one task stands for all that are wanted."""
+    def _running(self) -> dict[str, tuple[Any, str]]:
+        """Each running task's name, its service and its address."""
         return {
-            service.name: service
+            f"{service.name}-{number}": (service, f"{SUBNET}{10 + number}")
             for service in hooks.backend("ecs").services.values()
-            if service.status == "ACTIVE" and service.running_count
+            if service.status == "ACTIVE"
+            for number in range(service.running_count)
         }
 
     def _service(self, name: str) -> Any:
@@ -84,10 +88,10 @@ class ScriptedEcs:
         return found
 
 
-def _task(name: str, service: Any) -> Params:
+def _task(name: str, service: Any, place: str) -> Params:
     """A task that has run for two minutes, as DescribeTasks shows it."""
     started = datetime.now(UTC) - timedelta(minutes=2)
-    address = {"name": "privateIPv4Address", "value": ADDRESS}
+    address = {"name": "privateIPv4Address", "value": place}
     return {
         "taskArn": f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{name}",
         "taskDefinitionArn": service.deployments[0]["taskDefinition"],

@@ -34,9 +34,20 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "aws:lb/loadBalancer:LoadBalancer": {
         "dnsName": "careapp-poc-alb.example",
+        "zoneId": "Z-OF-ELB",
         "arnSuffix": "app/careapp-poc-alb/1",
     },
     "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/careapp-poc-tg/2"},
+    "aws:acm/certificate:Certificate": {
+        "domainValidationOptions": [
+            {
+                "domainName": "app.example.com",
+                "resourceRecordName": "_1.app.example.com.",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": "_2.acm-validations.aws.",
+            }
+        ]
+    },
     "aws:kms/key:Key": {"keyId": "key-1"},
     "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
     "docker:index/image:Image": {"repoDigest": DIGEST},

@@ -2,7 +2,8 @@
 
 import pytest
 
-from infra.load_balancer import NO_SERVICE, LoadBalancer, LoadBalancerArgs
+from infra.answers import NO_SERVICE
+from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.network import Network, NetworkArgs
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -18,7 +19,11 @@ def build(engine, configured):
         def declare():
             network = Network("careapp-poc", NetworkArgs(settings=settings.network))
             args = LoadBalancerArgs(
-                settings=settings.health, network=network, protect=settings.protect, tags=TAGS
+                settings=settings.health,
+                https=settings.https,
+                network=network,
+                protect=settings.protect,
+                tags=TAGS,
             )
             return LoadBalancer("careapp-poc", args)
 
@@ -176,6 +181,7 @@ def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kin
 def test_it_tells_what_the_service_must_know(engine, build):
     balancer = build()
     assert engine.known(balancer.dns_name) == "careapp-poc-alb.example"
+    assert engine.known(balancer.url) == "http://careapp-poc-alb.example"
     assert engine.known(balancer.security_group_id) == "SecurityGroup/careapp-poc-alb"
     assert engine.known(balancer.listener_arn) == "arn:Listener/careapp-poc-http"
     assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"

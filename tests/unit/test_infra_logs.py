@@ -141,7 +141,11 @@ def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, c
         logs = AccessLogs("careapp-poc", AccessLogsArgs(days=90, protect=False))
         network = Network("careapp-poc", NetworkArgs(settings=settings.network))
         args = LoadBalancerArgs(
-            settings=settings.health, network=network, protect=False, access_logs=logs
+            settings=settings.health,
+            https=settings.https,
+            network=network,
+            protect=False,
+            access_logs=logs,
         )
         return LoadBalancer("careapp-poc", args)
 

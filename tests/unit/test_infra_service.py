@@ -24,7 +24,9 @@ def declare(settings):
     network = Network(NAME, NetworkArgs(settings=settings.network))
     database = DatabaseArgs(settings=settings.database, network=network, protect=False)
     image = AppImageArgs(settings=settings.image, repository=settings.repository, protect=False)
-    balancer = LoadBalancerArgs(settings=settings.health, network=network, protect=False)
+    balancer = LoadBalancerArgs(
+        settings=settings.health, https=settings.https, network=network, protect=False
+    )
     args = ServiceArgs(
         settings=settings.service,
         region=settings.region,
@@ -56,7 +58,8 @@ def test_the_whole_service(engine, build):
             "name": "careapp-poc-service",
             "cluster": "arn:Cluster/careapp-poc-cluster",
             "taskDefinition": "arn:TaskDefinition/careapp-poc-app",
-            "launchType": "FARGATE",
+            "capacityProviderStrategies": [{"capacityProvider": "FARGATE", "base": 0, "weight": 1}],
+            "forceNewDeployment": True,
             "platformVersion": "LATEST",
             "desiredCount": 1,
             "networkConfiguration": {
@@ -83,6 +86,26 @@ def test_the_whole_service(engine, build):
             "tags": TAGS,
         }
     }
+
+
+def test_on_spot_every_task_is_the_cheap_kind(engine, build):
+    build(fargateSpot="true")
+    assert engine.only(SERVICE)["capacityProviderStrategies"] == [
+        {"capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 1}
+    ]
+
+
+def test_the_cluster_may_use_both_kinds_before_the_service_names_one(engine, build):
+    build()
+    kind = "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders"
+    assert engine.inputs(kind) == {
+        "careapp-poc-cluster": {
+            "clusterName": "careapp-poc-cluster",
+            "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
+        }
+    }
+    urns = engine.request(SERVICE, "careapp-poc-service").dependencies
+    assert f"{kind}::careapp-poc-cluster" in {urn.rpartition("$")[2] for urn in urns}
 
 
 def test_without_a_nat_gateway_tasks_get_public_addresses_in_public_subnets(engine, build):

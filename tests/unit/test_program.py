@@ -49,6 +49,7 @@ STAGE_ONE = {
 }
 STAGE_TWO = {
     ("aws:ecs/cluster:Cluster", "careapp-poc-cluster"),
+    ("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "careapp-poc-cluster"),
     ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-app"),
     ("aws:iam/role:Role", "careapp-poc-execution"),
     ("aws:iam/role:Role", "careapp-poc-task"),
@@ -84,6 +85,7 @@ WITHOUT_TAGS = {
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:cloudwatch/eventTarget:EventTarget",
+    "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -129,6 +131,25 @@ def test_stage_one_is_everything_but_ecs(engine, program):
 def test_stage_two_only_adds(engine, program):
     program(ecsEnabled="true")
     assert declared(engine) == STAGE_ONE | STAGE_TWO
+
+
+def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
+    """Scaling to stage two, HTTPS to stage one."""
+    on = {"domainName": "app.example.com", "hostedZoneId": "Z01", "maxCount": "4"}
+    on |= {"scaleRequestsPerTarget": "500", "schedule": "mon-fri 08:00-20:00"}
+    program(ecsEnabled="false", **on)
+    before = declared(engine)
+    program(ecsEnabled="true", **on)
+    assert declared(engine) - before - STAGE_TWO == {
+        ("careapp:infra:Scaling", "careapp-poc"),
+        ("aws:appautoscaling/target:Target", "careapp-poc-service"),
+        ("aws:appautoscaling/policy:Policy", "careapp-poc-cpu"),
+        ("aws:appautoscaling/policy:Policy", "careapp-poc-requests"),
+        ("aws:appautoscaling/scheduledAction:ScheduledAction", "careapp-poc-start"),
+        ("aws:appautoscaling/scheduledAction:ScheduledAction", "careapp-poc-stop"),
+    }
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()
 
 
 def test_stage_two_changes_no_input_of_stage_one(engine, program):
@@ -219,10 +240,11 @@ def test_stage_one_has_no_roll_out_to_follow(program, gates):
 
 def test_stage_two_follows_its_service_into_its_target_group(engine, program, gates):
     program(ecsEnabled="true", rolloutTimeoutMinutes="40")
-    [(service, target_group, minutes)] = gates
+    [(service, target_group, minutes, counts)] = gates
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
     assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
     assert minutes == 40
+    assert counts == {1}
 
 
 STAGE_ONE_OUTPUTS = {

@@ -57,11 +57,14 @@ def test_prod_takes_every_precaution_that_a_setting_offers():
     offered = {key.name for key in KEYS if key.kind == "boolean"}
     declined = {"execEnabled": "the container's root file system stays read-only"}
     declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
+    declined |= {"fargateSpot": "AWS may stop every task at once"}
     taken = {name.removeprefix("careapp:") for name, value in config.items() if value == "true"}
     assert offered - taken <= set(declined)
     assert config["careapp:natStrategy"] == "onePerAz"
     assert int(config["careapp:databaseBackupDays"]) >= 30
     assert int(config["careapp:desiredCount"]) >= 2
+    assert int(config["careapp:minCount"]) >= 2
+    assert int(config["careapp:maxCount"]) > int(config["careapp:minCount"])
     assert int(config["careapp:logRetentionDays"]) >= 365
 
 

@@ -1,5 +1,6 @@
 """The stack file: what is accepted, and what is said when it is not."""
 
+from datetime import time
 from ipaddress import IPv4Network
 
 import pulumi
@@ -7,13 +8,16 @@ import pulumi
 from infra.settings import (
     DatabaseSettings,
     HealthSettings,
+    HttpsSettings,
     ImageSettings,
     LogSettings,
     MonitoringSettings,
     NetworkSettings,
+    ScalingSettings,
     ServiceSettings,
     Settings,
 )
+from infra.settings.scaling import Hours
 
 
 def test_a_stack_file_need_only_name_the_region(configured):
@@ -52,12 +56,17 @@ def test_a_stack_file_need_only_name_the_region(configured):
             unhealthy=3,
             deregistration_delay=15,
         ),
+        https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
             port=3000,
             cpu=256,
             memory=512,
             architecture="X86_64",
             desired_count=1,
+            scaling=ScalingSettings(
+                minimum=1, maximum=1, cpu=0, requests=0, hours=None, time_zone="Asia/Tokyo"
+            ),
+            spot=False,
             exec_enabled=False,
             insights=False,
             log_days=30,
@@ -88,7 +97,14 @@ def test_every_key_reaches_the_record(configured):
         taskCpu="1024",
         taskMemory="3072",
         desiredCount="4",
+        minCount="2",
+        maxCount="9",
+        scaleCpuTarget="70",
+        scaleRequestsPerTarget="500",
+        schedule="mon-sat 07:30-22:05",
+        scheduleTimeZone="Europe/Berlin",
         rolloutTimeoutMinutes="40",
+        fargateSpot="true",
         execEnabled="true",
         containerInsights="true",
         logRetentionDays="365",
@@ -110,6 +126,8 @@ def test_every_key_reaches_the_record(configured):
         bastionEnabled="true",
         alarmEmail="team@example.com",
         dashboardEnabled="false",
+        domainName="app.example.com",
+        hostedZoneId="Z0123456789ABC",
     )
     assert loaded == Settings(
         project="careapp",
@@ -146,12 +164,24 @@ def test_every_key_reaches_the_record(configured):
             unhealthy=6,
             deregistration_delay=0,
         ),
+        https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
         service=ServiceSettings(
             port=8080,
             cpu=1024,
             memory=3072,
             architecture="ARM64",
             desired_count=4,
+            scaling=ScalingSettings(
+                minimum=2,
+                maximum=9,
+                cpu=70,
+                requests=500,
+                hours=Hours(
+                    text="mon-sat 07:30-22:05", days="MON-SAT", start=time(7, 30), stop=time(22, 5)
+                ),
+                time_zone="Europe/Berlin",
+            ),
+            spot=True,
             exec_enabled=True,
             insights=True,
             log_days=365,

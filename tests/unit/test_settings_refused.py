@@ -21,6 +21,10 @@ INTEGERS = {
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
     "rolloutTimeoutMinutes": (1, 180),
+    "minCount": (1, 1000),
+    "maxCount": (0, 1000),
+    "scaleCpuTarget": (0, 90),
+    "scaleRequestsPerTarget": (0, 1000000),
     "healthInterval": (5, 300),
     "healthTimeout": (2, 120),
     "healthyThreshold": (2, 10),
@@ -42,7 +46,14 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
         assert problem.startswith(f"{key}: {beyond} ")
 
 
-BOOLEANS = ["ecsEnabled", "protect", "databaseMultiAz", "execEnabled", "containerInsights"]
+BOOLEANS = [
+    "ecsEnabled",
+    "protect",
+    "databaseMultiAz",
+    "fargateSpot",
+    "execEnabled",
+    "containerInsights",
+]
 BOOLEANS += ["bastionEnabled", "alarmsEnabled", "dashboardEnabled", "flowLogs", "accessLogs"]
 BOOLEANS += ["databaseInsights", "databaseIamAuth", "databaseLogs"]
 
@@ -154,6 +165,87 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             {"logRetentionDays": "45"},
             "logRetentionDays: '45' is not one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, "
             "400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653",
+        ),
+        (
+            {"certificateArn": "arn:aws:iam::111122223333:server-certificate/old"},
+            "certificateArn: 'arn:aws:iam::111122223333:server-certificate/old' is not an ACM "
+            "certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+        ),
+        (
+            {"certificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/0a"},
+            "certificateArn: arn:aws:acm:us-east-1:111122223333:certificate/0a is in us-east-1, "
+            "but the load balancer is in ap-northeast-1 and takes certificates of its own region "
+            "only; request one there",
+        ),
+        (
+            {
+                "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+                "domainName": "app.example.com",
+                "hostedZoneId": "Z01",
+            },
+            "certificateArn: arn:aws:acm:ap-northeast-1:111122223333:certificate/0a is given "
+            "beside app.example.com; keep certificateArn, or domainName with hostedZoneId",
+        ),
+        (
+            {"domainName": "app.example.com"},
+            "domainName: app.example.com needs the Route 53 zone that its records go into; "
+            "set hostedZoneId, or make the certificate elsewhere and set certificateArn instead",
+        ),
+        (
+            {"domainName": "App.example.com", "hostedZoneId": "Z01"},
+            "domainName: 'App.example.com' is not a domain name like app.example.com in small "
+            "letters, at most 64 characters long",
+        ),
+        (
+            {"domainName": f"{'a' * 53}.example.com", "hostedZoneId": "Z01"},
+            f"domainName: '{'a' * 53}.example.com' is not a domain name like app.example.com in "
+            "small letters, at most 64 characters long",
+        ),
+        (
+            {"hostedZoneId": "Z01"},
+            "hostedZoneId: Z01 is given without a name in it; set domainName, too",
+        ),
+        (
+            {"domainName": "app.example.com", "hostedZoneId": "example.com"},
+            "hostedZoneId: 'example.com' is not a Route 53 hosted zone's id like Z0123456789ABC",
+        ),
+        (
+            {"minCount": "5", "maxCount": "4"},
+            "minCount: 5 is above maxCount 4; lower one or raise the other",
+        ),
+        (
+            {"maxCount": "4", "scaleCpuTarget": "0"},
+            "maxCount: 4 has nothing to scale by; set scaleCpuTarget or scaleRequestsPerTarget, "
+            "or maxCount 0",
+        ),
+        (
+            {"schedule": "weekdays 8-20"},
+            "schedule: 'weekdays 8-20' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "fri-mon 08:00-20:00"},
+            "schedule: 'fri-mon 08:00-20:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon,mon 08:00-20:00"},
+            "schedule: 'mon,mon 08:00-20:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon-fri 08:00-24:00"},
+            "schedule: 'mon-fri 08:00-24:00' is not days and hours like mon-fri 08:00-20:00",
+        ),
+        (
+            {"schedule": "mon-fri 20:00-08:00"},
+            "schedule: 'mon-fri 20:00-08:00' stops no later than it starts, and both are on the "
+            "same day; swap them, or end at 23:59",
+        ),
+        (
+            {"schedule": "mon-fri 08:00-20:00", "desiredCount": "0"},
+            "schedule: 'mon-fri 08:00-20:00' starts 0 tasks; set desiredCount or maxCount",
+        ),
+        (
+            {"scheduleTimeZone": "Tokyo"},
+            "scheduleTimeZone: 'Tokyo' is no time zone of the IANA's list, like Asia/Tokyo",
         ),
         (
             {"healthPath": "health"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rehearsal.providers.aws import (
+    acm,
     cloudwatch,
     ec2,
     ecr,
@@ -18,14 +19,16 @@ from rehearsal.providers.aws import (
     kms,
     logs,
     rds,
+    route53,
     s3,
+    scaling,
     sns,
 )
 from rehearsal.providers.kind import Kind
 
 MODULES = (
     *(ec2, groups, flow_logs, elb, rds, ecr, ecs, iam, kms, logs),
-    *(cloudwatch, events, sns, s3, instances),
+    *(cloudwatch, events, sns, s3, instances, acm, route53, scaling),
 )
 
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}

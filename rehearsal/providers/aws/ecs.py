@@ -41,6 +41,46 @@ CLUSTER = Kind(
 )
 
 
+def _associated(inputs: Values) -> Values:
+    """ECS wants both lists whenever one is said."""
+    return {
+        "cluster": inputs["clusterName"],
+        "capacityProviders": inputs.get("capacityProviders") or [],
+        "defaultCapacityProviderStrategy": inputs.get("defaultCapacityProviderStrategies") or [],
+    }
+
+
+def _associate(subject: Subject, **instead: Any) -> None:
+    service, operation = subject.kind.service, "put_cluster_capacity_providers"
+    said = {**subject.inputs, **instead}
+    subject.calls(service, operation, subject.calls.convert(service, operation, said))
+
+
+PROVIDERS = Kind(
+    token="aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+    service="ecs",
+    identity="cluster",
+    create="put_cluster_capacity_providers",
+    identity_from="cluster.clusterName",
+    read="describe_clusters",
+    found="clusters[?status=='ACTIVE' && capacityProviders] | [0]",
+    on_delete=lambda subject: _associate(
+        subject, capacityProviders=[], defaultCapacityProviderStrategy=[]
+    ),
+    replaces=frozenset({"clusterName"}),
+    prepare=_associated,
+    settings=(
+        Setting(
+            inputs=("capacityProviders", "defaultCapacityProviderStrategy"),
+            apply=_associate,
+            on_create=False,
+        ),
+    ),
+    outputs={"clusterName": "clusterName"},
+    absent=("ClusterNotFoundException",),
+)
+
+
 def _definition(inputs: Values) -> Values:
     """Pulumi holds the container definitions as JSON text, and a volume's host path flat."""
     result = dict(inputs)
@@ -97,12 +137,14 @@ DEPLOYMENT = {
 
 def _service(inputs: Values) -> Values:
     """ECS groups the deployment's numbers, and calls the name ``serviceName``."""
-    moved = {*DEPLOYMENT, "name", "networkConfiguration"}
+    moved = {*DEPLOYMENT, "name", "networkConfiguration", "capacityProviderStrategies"}
     result: Values = {name: value for name, value in inputs.items() if name not in moved}
     result["serviceName"] = inputs["name"]
     deployment = {new: inputs[old] for old, new in DEPLOYMENT.items() if old in inputs}
     if deployment:
         result["deploymentConfiguration"] = deployment
+    if inputs.get("capacityProviderStrategies"):
+        result["capacityProviderStrategy"] = inputs["capacityProviderStrategies"]
     if inputs.get("networkConfiguration"):
         result["networkConfiguration"] = {"awsvpcConfiguration": _awsvpc(inputs)}
     return result
@@ -145,8 +187,10 @@ SERVICE = Kind(
     ignored=PROVIDER_ONLY,
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "serviceArn", "name": "serviceName"},
+    outputs={"arn": "serviceArn", "name": "serviceName", "desiredCount": "desiredCount"},
+    repeated=frozenset({"forceNewDeployment"}),
+    read_back=frozenset({"desiredCount"}),
     absent=("ServiceNotFoundException", "ClusterNotFoundException"),
 )
 
-KINDS = (CLUSTER, TASK_DEFINITION, SERVICE)
+KINDS = (CLUSTER, PROVIDERS, TASK_DEFINITION, SERVICE)

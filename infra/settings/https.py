@@ -1,0 +1,84 @@
+"""The keys and record of HTTPS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.settings import rules
+from infra.settings.key import Key
+from infra.settings.reader import Reader
+
+CERTIFICATE_ARN = Key(
+    "certificateArn",
+    "",
+    rules.pattern(
+        r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-z-]+",
+        "an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+    ),
+    "HTTPS with this ACM certificate of the stack's region; empty: without it",
+)
+DOMAIN_NAME = Key(
+    "domainName",
+    "",
+    rules.pattern(
+        r"|(?=.{1,64}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a domain name like app.example.com in small letters, at most 64 characters long",
+    ),
+    "HTTPS under this name, with a certificate and DNS records that are made in `hostedZoneId`",
+)
+HOSTED_ZONE_ID = Key(
+    "hostedZoneId",
+    "",
+    rules.pattern(r"|Z[A-Z0-9]{1,31}", "a Route 53 hosted zone's id like Z0123456789ABC"),
+    "Route 53 zone that holds `domainName`",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpsSettings:
+    """A certificate that exists, or a domain and its zone to make one for, or neither: plain HTTP."""
+
+    certificate_arn: str = ""
+    domain: str = ""
+    zone_id: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.certificate_arn or self.domain)
+
+    @classmethod
+    def load(cls, read: Reader, region: str) -> HttpsSettings:
+        arn, domain, zone = read(CERTIFICATE_ARN), read(DOMAIN_NAME), read(HOSTED_ZONE_ID)
+
+        def usable() -> str:
+            if arn and region and arn.split(":")[3] != region:
+                raise ValueError(
+                    f"{arn} is in {arn.split(':')[3]}, but the load balancer is in {region} "
+                    "and takes certificates of its own region only; request one there"
+                )
+            if arn and (domain or zone):
+                raise ValueError(
+                    f"{arn} is given beside {domain or zone}; keep certificateArn, "
+                    "or domainName with hostedZoneId"
+                )
+            return arn
+
+        def complete() -> str:
+            if domain and not zone:
+                raise ValueError(
+                    f"{domain} needs the Route 53 zone that its records go into; set hostedZoneId, "
+                    "or make the certificate elsewhere and set certificateArn instead"
+                )
+            return domain
+
+        def of_use() -> str:
+            if zone and not domain:
+                raise ValueError(f"{zone} is given without a name in it; set domainName, too")
+            return zone
+
+        keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)
+        return cls(
+            certificate_arn=read.together(usable, *keys, otherwise=arn),
+            domain=read.together(complete, DOMAIN_NAME, *keys, otherwise=domain),
+            zone_id=read.together(of_use, HOSTED_ZONE_ID, *keys, otherwise=zone),
+        )

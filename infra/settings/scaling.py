@@ -1,0 +1,167 @@
+"""The keys and record of scaling, and of the hours in which tasks run."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from dataclasses import dataclass
+from datetime import time
+
+from infra.settings import rules
+from infra.settings.key import Key
+from infra.settings.reader import Reader
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MOST = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hours:
+    """The hours of a day, from one minute until another, and the days: MON-FRI or MON,WED."""
+
+    text: str
+    days: str
+    start: time
+    stop: time
+
+    @property
+    def starts(self) -> str:
+        """As Application Auto Scaling's cron writes it, in a time zone that stands beside it."""
+        return _cron(self.start, self.days)
+
+    @property
+    def stops(self) -> str:
+        return _cron(self.stop, self.days)
+
+
+def _cron(at: time, days: str) -> str:
+    return f"cron({at.minute} {at.hour} ? * {days} *)"
+
+
+def hours(text: str) -> Hours | None:
+    """`mon-fri 08:00-20:00`, or days by name: `mon,wed 08:00-20:00`; None when empty."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\S+) (\d\d:\d\d)-(\d\d:\d\d)", text)
+    try:
+        if found is None:
+            raise ValueError
+        start, stop = time.fromisoformat(found[2]), time.fromisoformat(found[3])
+        days = _days(found[1])
+    except ValueError:
+        raise ValueError(f"{text!r} is not days and hours like mon-fri 08:00-20:00") from None
+    if start >= stop:
+        raise ValueError(
+            f"{text!r} stops no later than it starts, and both are on the same day; "
+            "swap them, or end at 23:59"
+        )
+    return Hours(text=text, days=days, start=start, stop=stop)
+
+
+def _days(text: str) -> str:
+    """ValueError when they are none, come twice or go backwards."""
+    first, dash, last = text.partition("-")
+    named = (
+        [DAYS.index(first), DAYS.index(last)] if dash else list(map(DAYS.index, text.split(",")))
+    )
+    if named != sorted(set(named)):
+        raise ValueError(text)
+    return text.upper()
+
+
+def time_zone(text: str) -> str:
+    known = zoneinfo.available_timezones()
+    if text not in known:
+        raise ValueError(f"{text!r} is no time zone of the IANA's list, like Asia/Tokyo")
+    return text
+
+
+MIN_COUNT = Key("minCount", "1", rules.integer(1, MOST), "fewest tasks that scaling leaves")
+MAX_COUNT = Key(
+    "maxCount",
+    "0",
+    rules.integer(0, MOST, " (0 turns scaling off)"),
+    "most tasks that scaling starts; 0 turns it off, then `desiredCount` run",
+)
+SCALE_CPU_TARGET = Key(
+    "scaleCpuTarget",
+    "60",
+    rules.integer(0, 90, " percent (0 turns it off)"),
+    "mean CPU of the tasks in percent that scaling aims at; 0: not by CPU",
+)
+SCALE_REQUESTS_PER_TARGET = Key(
+    "scaleRequestsPerTarget",
+    "0",
+    rules.integer(0, 1_000_000, " a minute (0 turns it off)"),
+    "requests a minute and task that scaling aims at; 0: not by requests",
+)
+SCHEDULE = Key(
+    "schedule",
+    "",
+    hours,
+    "days and hours in which tasks run, like `mon-fri 08:00-20:00`; outside none does; empty: always",
+)
+SCHEDULE_TIME_ZONE = Key(
+    "scheduleTimeZone", "Asia/Tokyo", time_zone, "IANA time zone of `schedule`"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingSettings:
+    """How many tasks run, when. Targets of 0 and hours of None are off."""
+
+    minimum: int = 1
+    maximum: int = 1
+    cpu: int = 0
+    requests: int = 0
+    hours: Hours | None = None
+    time_zone: str = "Asia/Tokyo"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether somebody else than Pulumi decides on the number of tasks."""
+        return bool(self.cpu or self.requests or self.hours)
+
+    @property
+    def counts(self) -> frozenset[int]:
+        """Every number of tasks that may be wanted."""
+        return frozenset(range(self.minimum, self.maximum + 1)) | ({0} if self.hours else set())
+
+    @classmethod
+    def load(cls, read: Reader, desired: int) -> ScalingSettings:
+        low, high = read(MIN_COUNT), read(MAX_COUNT)
+        cpu, requests, when = (
+            read(SCALE_CPU_TARGET),
+            read(SCALE_REQUESTS_PER_TARGET),
+            read(SCHEDULE),
+        )
+
+        def in_order() -> int:
+            if high and low > high:
+                raise ValueError(f"{low} is above maxCount {high}; lower one or raise the other")
+            return low
+
+        def has_a_reason() -> int:
+            if high and not (cpu or requests):
+                raise ValueError(
+                    f"{high} has nothing to scale by; set scaleCpuTarget or "
+                    "scaleRequestsPerTarget, or maxCount 0"
+                )
+            return high
+
+        def starts_something() -> Hours | None:
+            if when and not (high or desired):
+                raise ValueError(f"{when.text!r} starts 0 tasks; set desiredCount or maxCount")
+            return when
+
+        keys = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)
+        low = read.together(in_order, MIN_COUNT, MAX_COUNT, otherwise=low)
+        high = read.together(has_a_reason, MAX_COUNT, *keys, otherwise=high)
+        return cls(
+            minimum=low if high else desired,
+            maximum=high or desired,
+            cpu=cpu if high else 0,
+            requests=requests if high else 0,
+            hours=read.together(starts_something, SCHEDULE, MAX_COUNT, otherwise=when),
+            time_zone=read(SCHEDULE_TIME_ZONE),
+        )

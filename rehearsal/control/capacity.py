@@ -1,0 +1,34 @@
+"""AWS's rules about capacity providers, which moto lacks."""
+
+from __future__ import annotations
+
+from rehearsal.control.hooks import Params, Refused, backend, before
+
+
+def install() -> None:
+    """The rules hook themselves in as this module is imported; the call makes that visible."""
+
+
+def _providers_of_the_cluster(params: Params) -> None:
+    cluster = backend("ecs").clusters.get(str(params.get("cluster", "default")).rpartition("/")[2])
+    known = cluster.capacity_providers or [] if cluster else []
+    for each in params.get("capacityProviderStrategy") or []:
+        if each["capacityProvider"] not in known:
+            words = f"The specified capacity provider {each['capacityProvider']} was not found. "
+            words += "Specify a valid capacity provider and try again."
+            raise Refused("InvalidParameterException", words)
+
+
+before("ecs", "CreateService")(_providers_of_the_cluster)
+before("ecs", "UpdateService")(_providers_of_the_cluster)
+
+
+@before("ecs", "UpdateService")
+def another_provider_needs_a_deployment(params: Params) -> None:
+    if params.get("capacityProviderStrategy") and not params.get("forceNewDeployment"):
+        raise Refused(
+            "InvalidParameterException",
+            "When switching from launch type to capacity provider strategy on an existing service, "
+            "or making a change to a capacity provider strategy on a service that is already using "
+            "one, you must force a new deployment.",
+        )

@@ -1,0 +1,128 @@
+"""Application Auto Scaling as moto lacks it: a range moves the service's count, and cron is understood."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rehearsal.control.hooks import Params, Refused, after, backend, before, registry
+
+SERVICE = "application-autoscaling"
+DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+def install() -> None:
+    """The hooks are in place by the import; the call makes that visible."""
+
+
+@dataclass(frozen=True)
+class Cron:
+    """Every week at one time on some days."""
+
+    at: time
+    days: frozenset[int]
+
+    @classmethod
+    def read(cls, text: str) -> Cron:
+        """``cron(M H ? * DAYS *)``, days by name. ValueError for all else, which is AWS's, too, but not ours."""
+        found = re.fullmatch(r"cron\((\d{1,2}) (\d{1,2}) \? \* ([A-Z,-]+) \*\)", text)
+        if found is None:
+            raise ValueError(text)
+        named: set[int] = set()
+        for part in found[3].split(","):
+            first, _, last = part.partition("-")
+            named |= set(range(DAYS.index(first), DAYS.index(last or first) + 1))
+        return cls(time(int(found[2]), int(found[1])), frozenset(named))
+
+    def last_due(self, since: datetime, until: datetime, zone: str) -> datetime | None:
+        """When it was last due after ``since`` and not after ``until``."""
+        day = until.astimezone(ZoneInfo(zone)).date()
+        while True:
+            moment = datetime.combine(day, self.at, ZoneInfo(zone))
+            if moment <= since:
+                return None
+            if moment <= until and day.weekday() in self.days:
+                return moment
+            day -= timedelta(days=1)
+
+
+@before(SERVICE, "PutScheduledAction")
+def schedule_is_understood(params: Params) -> None:
+    try:
+        Cron.read(str(params.get("Schedule", "")))
+        ZoneInfo(params.get("Timezone") or "UTC")
+    except (ValueError, KeyError) as wrong:
+        words = f"the rehearsal does not understand this schedule: {wrong}"
+        raise Refused("ValidationException", words) from None
+
+
+@before(SERVICE, "RegisterScalableTarget")
+def range_in_order(params: Params) -> None:
+    low, high = params.get("MinCapacity"), params.get("MaxCapacity")
+    if low is not None and high is not None and low > high:
+        words = "Maximum capacity cannot be less than minimum capacity"
+        raise Refused("ValidationException", words)
+
+
+@after(SERVICE, "RegisterScalableTarget")
+def into_the_range(params: Params) -> None:
+    """AWS moves the count of an active service into a range at once (API reference, RegisterScalableTarget)."""
+    targets = backend(SERVICE).targets.get(params["ScalableDimension"], {})
+    if params["ResourceId"] in targets:
+        enforce(targets[params["ResourceId"]])
+
+
+@after(SERVICE, "DeregisterScalableTarget")
+def forget_what_hung_on_it(params: Params) -> None:
+    """AWS deletes policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
+    scaling, resource = backend(SERVICE), params["ResourceId"]
+    scaling.scheduled_actions = [
+        each for each in scaling.scheduled_actions if each.resource_id != resource
+    ]
+    for key, policy in list(scaling.policies.items()):
+        if policy.resource_id == resource:
+            del scaling.policies[key]
+
+
+def run_due(since: datetime, until: datetime) -> None:
+    """Carry out every scheduled action that was due after ``since`` and until ``until``, in order of time."""
+    scaling = backend(SERVICE)
+    due = []
+    for action in scaling.scheduled_actions:
+        moment = Cron.read(action.schedule).last_due(since, until, action.timezone or "UTC")
+        target = scaling.targets.get(action.scalable_dimension, {}).get(action.resource_id)
+        if moment is not None and target is not None and not _suspended(target):
+            due.append((moment, action, target))
+    for _, action, target in sorted(due, key=lambda each: each[0]):
+        wanted: Mapping[str, int] = action.scalable_target_action
+        target.update(wanted.get("MinCapacity"), wanted.get("MaxCapacity"), None)
+        enforce(target)
+
+
+def _suspended(target: Any) -> bool:
+    return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))
+
+
+def enforce(target: Any) -> None:
+    """Move the service's count into its target's range, by the call that ECS itself answers."""
+    _, cluster, name = target.resource_id.split("/")
+    service = backend("ecs").services.get(f"{cluster}:{name}")
+    if service is None or service.status != "ACTIVE":
+        return
+    count = max(target.min_capacity, min(int(service.desired_count), target.max_capacity))
+    if count != service.desired_count:
+        _set_count(cluster, name, count)
+
+
+def _set_count(cluster: str, name: str, count: int) -> None:
+    call, params = ("ecs", "UpdateService"), {"cluster": cluster, "service": name}
+    if call in registry.instead:
+        registry.instead[call]({**params, "desiredCount": count})
+    else:
+        backend("ecs").update_service({**params, "desired_count": count})
+    for act in registry.after.get(call, []):
+        act({**params, "desiredCount": count})

@@ -1,0 +1,92 @@
+"""Records of a hosted zone."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from rehearsal.providers.calls import Calls
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+
+def _record(inputs: Values) -> Values:
+    """Route 53 says ``resourceRecords`` and one ``aliasTarget`` where Pulumi says ``records`` and ``aliases``."""
+    renamed = {"aliases", "name", "records", "ttl", "type", "zoneId", "allowOverwrite"}
+    left = {name: value for name, value in inputs.items() if name not in renamed}
+    return {**left, "hostedZoneId": inputs["zoneId"], "changeBatch": _batch(inputs)}
+
+
+def _batch(inputs: Values) -> Values:
+    record: Values = {"name": inputs["name"], "type": inputs["type"]}
+    if inputs.get("records"):
+        values = [{"value": value} for value in inputs["records"]]
+        record |= {"TTL": int(inputs["ttl"]), "resourceRecords": values}
+    for alias in inputs.get("aliases") or []:
+        record["aliasTarget"] = {
+            "DNSName": alias["name"],
+            "hostedZoneId": alias["zoneId"],
+            "evaluateTargetHealth": alias["evaluateTargetHealth"],
+        }
+    action = "UPSERT" if inputs.get("allowOverwrite") else "CREATE"
+    return {"changes": [{"action": action, "resourceRecordSet": record}]}
+
+
+def _change(subject: Subject, action: str) -> None:
+    [change] = subject.inputs["changeBatch"]["changes"]
+    batch = {"changes": [{**change, "action": action}]}
+    asked = {"hostedZoneId": subject.inputs["hostedZoneId"], "changeBatch": batch}
+    operation = "change_resource_record_sets"
+    subject.calls("route53", operation, subject.calls.convert("route53", operation, asked))
+
+
+def _create(calls: Calls, kind: Kind, inputs: Values) -> str:
+    record = inputs["changeBatch"]["changes"][0]["resourceRecordSet"]
+    # The provider's id of a record; nothing of AWS has one.
+    identity = f"{inputs['hostedZoneId']}_{record['name'].rstrip('.')}_{record['type']}"
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=inputs)
+    _change(subject, inputs["changeBatch"]["changes"][0]["action"])
+    return identity
+
+
+def _look(subject: Subject) -> Values | None:
+    record = subject.inputs["changeBatch"]["changes"][0]["resourceRecordSet"]
+    asked = {"HostedZoneId": subject.inputs["hostedZoneId"]}
+    try:
+        answer = subject.calls("route53", "list_resource_record_sets", asked)
+    except ClientError as problem:
+        if problem.response["Error"]["Code"] == "NoSuchHostedZone":
+            return None
+        raise
+    wanted = (record["name"].rstrip("."), record["type"])
+    found = [
+        dict(each)
+        for each in answer["ResourceRecordSets"]
+        if (each["Name"].rstrip("."), each["Type"]) == wanted
+    ]
+    return found[0] if found else None
+
+
+RECORD = Kind(
+    token="aws:route53/record:Record",
+    service="route53",
+    identity="HostedZoneId",
+    create="change_resource_record_sets",
+    on_create=_create,
+    look=_look,
+    on_delete=lambda subject: _change(subject, "DELETE"),
+    replaces=frozenset({"zoneId", "name"}),
+    prepare=_record,
+    settings=(
+        Setting(
+            inputs=("changeBatch",),
+            apply=lambda subject: _change(subject, "UPSERT"),
+            on_create=False,
+        ),
+    ),
+    outputs={
+        "fqdn": lambda _, found: found["Name"].rstrip("."),
+        "name": lambda _, found: found["Name"].rstrip("."),
+    },
+    absent=("NoSuchHostedZone", "InvalidChangeBatch"),
+)
+
+KINDS = (RECORD,)

@@ -1,0 +1,101 @@
+"""Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from rehearsal.providers.kind import Kind, Setting, Subject, Values
+
+SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
+NAMED = SCOPE | {"ResourceId": "resourceId"}
+PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
+
+
+def _put(operation: str, *inputs: str) -> Setting:
+    """Say all of ``inputs`` when one of them changes: the operation takes what is left out as gone or kept."""
+
+    def apply(subject: Subject) -> None:
+        said = {name: subject.inputs[name] for name in inputs if name in subject.inputs}
+        service = subject.kind.service
+        subject.call(operation, **subject.calls.convert(service, operation, said))
+
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
+def _renamed(name: str) -> Callable[[Values], Values]:
+    def prepare(inputs: Values) -> Values:
+        rest = {key: value for key, value in inputs.items() if key != "name"}
+        return {**rest, name: inputs["name"]}
+
+    return prepare
+
+
+def _named(operation: str, found: str, member: str) -> Callable[[Subject], Values | None]:
+    """moto does not look at the names that it is asked for."""
+
+    def look(subject: Subject) -> Values | None:
+        try:
+            rows = subject.call(operation)[found]
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] == "ObjectNotFoundException":
+                return None
+            raise
+        return next((dict(row) for row in rows if row[member] == subject.identity), None)
+
+    return look
+
+
+TARGET = Kind(
+    token="aws:appautoscaling/target:Target",
+    service="application-autoscaling",
+    identity="ResourceId",
+    scope=SCOPE,
+    create="register_scalable_target",
+    identity_from="inputs.resourceId",
+    read="describe_scalable_targets",
+    found="ScalableTargets[0]",
+    delete="deregister_scalable_target",
+    replaces=PLACE,
+    # The provider, too, says the range whenever anything of the target changes.
+    settings=(_put("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
+    outputs={"resourceId": "ResourceId"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+POLICY = Kind(
+    token="aws:appautoscaling/policy:Policy",
+    service="application-autoscaling",
+    identity="PolicyName",
+    scope=NAMED,
+    create="put_scaling_policy",
+    identity_from="inputs.name",
+    look=_named("describe_scaling_policies", "ScalingPolicies", "PolicyName"),
+    delete="delete_scaling_policy",
+    replaces=PLACE | {"name"},
+    prepare=_renamed("policyName"),
+    settings=(
+        _put("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
+    ),
+    outputs={"arn": "PolicyARN", "name": "PolicyName"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+ACTION = Kind(
+    token="aws:appautoscaling/scheduledAction:ScheduledAction",
+    service="application-autoscaling",
+    identity="ScheduledActionName",
+    scope=NAMED,
+    create="put_scheduled_action",
+    identity_from="inputs.name",
+    look=_named("describe_scheduled_actions", "ScheduledActions", "ScheduledActionName"),
+    delete="delete_scheduled_action",
+    replaces=PLACE | {"name"},
+    prepare=_renamed("scheduledActionName"),
+    settings=(_put("put_scheduled_action", "schedule", "timezone", "scalableTargetAction"),),
+    outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+KINDS = (TARGET, POLICY, ACTION)

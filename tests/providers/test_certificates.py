@@ -1,0 +1,158 @@
+"""A certificate is issued when its record stands, and only then may a listener use it."""
+
+from __future__ import annotations
+
+import itertools
+from threading import Event
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.providers import lifecycle
+from rehearsal.providers.aws import KINDS
+
+CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]
+VALIDATION = KINDS["aws:acm/certificateValidation:CertificateValidation"]
+RECORD = KINDS["aws:route53/record:Record"]
+counter = itertools.count(1)
+
+
+@pytest.fixture
+def zone():
+    """The id of a zone that the user's account has and the local one does not."""
+    return f"Z{next(counter):012}"
+
+
+@pytest.fixture
+def asked(calls):
+    """A certificate's ARN and the record that ACM wants to see."""
+    inputs = {"domainName": f"app{next(counter)}.example.com", "validationMethod": "DNS"}
+    identity, made = lifecycle.create(calls, CERTIFICATE, inputs, Event())
+    [option] = made["domainValidationOptions"]
+    return identity, option
+
+
+@pytest.fixture
+def balancer(calls):
+    vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.30.0.0/16"})["Vpc"]["VpcId"]
+    subnets = [
+        calls(
+            "ec2",
+            "create_subnet",
+            {
+                "VpcId": vpc,
+                "CidrBlock": f"10.30.{number}.0/24",
+                "AvailabilityZone": f"ap-northeast-1{letter}",
+            },
+        )["Subnet"]["SubnetId"]
+        for number, letter in enumerate("ac")
+    ]
+    params = {"Name": f"secure{next(counter)}", "Subnets": subnets}
+    return calls("elbv2", "create_load_balancer", params)["LoadBalancers"][0]["LoadBalancerArn"]
+
+
+def record(zone, option, **changes):
+    return {
+        "zoneId": zone,
+        "name": option["resourceRecordName"],
+        "type": option["resourceRecordType"],
+        "records": [option["resourceRecordValue"]],
+        "ttl": 60,
+        "allowOverwrite": True,
+        **changes,
+    }
+
+
+def status(calls, arn):
+    found = calls("acm", "describe_certificate", {"CertificateArn": arn})
+    return found["Certificate"]["Status"]
+
+
+def listen(calls, balancer, arn):
+    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+    params = {"LoadBalancerArn": balancer, "Protocol": "HTTPS", "Port": 443}
+    params |= {"Certificates": [{"CertificateArn": arn}], "DefaultActions": [answer]}
+    return calls("elbv2", "create_listener", params)["Listeners"][0]["ListenerArn"]
+
+
+def test_a_certificate_is_pending_until_its_record_stands(calls, asked, zone):
+    arn, option = asked
+    assert status(calls, arn) == "PENDING_VALIDATION"
+    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    assert status(calls, arn) == "ISSUED"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"records": ["elsewhere.example."]}, {"type": "TXT"}, {"name": "_other.example.com."}]
+)
+def test_another_record_validates_nothing(calls, asked, zone, wrong):
+    arn, option = asked
+    lifecycle.create(calls, RECORD, record(zone, option, **wrong), Event())
+    assert status(calls, arn) == "PENDING_VALIDATION"
+
+
+def test_the_validation_is_there_when_the_certificate_is_issued(calls, asked, zone):
+    arn, option = asked
+    cancelled = Event()
+    cancelled.set()
+    inputs = {"certificateArn": arn}
+    with pytest.raises(lifecycle.HalfMade, match="PENDING_VALIDATION"):
+        lifecycle.create(calls, VALIDATION, inputs, cancelled)
+    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    assert lifecycle.create(calls, VALIDATION, inputs, Event()) == (arn, inputs)
+
+
+def test_a_listener_refuses_a_certificate_that_is_not_issued(calls, asked, zone, balancer):
+    arn, option = asked
+    with pytest.raises(ClientError, match="UnsupportedCertificate"):
+        listen(calls, balancer, arn)
+    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    assert status(calls, arn) == "ISSUED"
+    assert listen(calls, balancer, arn)
+
+
+def test_a_certificate_of_the_user_s_account_is_taken_as_given(calls, balancer):
+    arn = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
+    assert listen(calls, balancer, arn)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:acm:ap-northeast-1:123456789012:certificate/never-made",
+        "arn:aws:acm:us-east-1:111122223333:certificate/0a",
+    ],
+)
+def test_a_certificate_that_should_be_here_or_is_elsewhere_is_not_found(calls, balancer, arn):
+    with pytest.raises(ClientError, match="CertificateNotFound"):
+        listen(calls, balancer, arn)
+
+
+def test_a_certificate_in_use_is_not_deleted(calls, asked, zone, balancer):
+    arn, option = asked
+    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    assert status(calls, arn) == "ISSUED"
+    listener = listen(calls, balancer, arn)
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        calls("acm", "delete_certificate", {"CertificateArn": arn})
+    calls("elbv2", "delete_listener", {"ListenerArn": listener})
+    lifecycle.delete(calls, CERTIFICATE, arn, {})
+    assert lifecycle.read(calls, CERTIFICATE, arn, {}) is None
+
+
+def test_a_record_changes_in_place_and_goes(calls, zone):
+    def alias(name):
+        target = {"name": name, "zoneId": "Z-OF-ELB", "evaluateTargetHealth": False}
+        return {"zoneId": zone, "name": "www.example.org", "type": "A", "aliases": [target]}
+
+    def shown():
+        sets = calls("route53", "list_resource_record_sets", {"HostedZoneId": zone})
+        return [each["AliasTarget"]["DNSName"] for each in sets["ResourceRecordSets"]]
+
+    identity, made = lifecycle.create(calls, RECORD, alias("one.example"), Event())
+    assert made["fqdn"] == "www.example.org"
+    lifecycle.update(calls, RECORD, identity, alias("one.example"), alias("two.example"))
+    assert shown() == ["two.example"]
+    lifecycle.delete(calls, RECORD, identity, alias("two.example"))
+    assert shown() == []
+    assert lifecycle.read(calls, RECORD, identity, alias("two.example")) is None

@@ -1,0 +1,178 @@
+"""A scalable target holds the service's count in its range, at once and at the appointed times."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, time
+from threading import Event
+
+import pytest
+from botocore.exceptions import ClientError
+
+from rehearsal.control import scaling
+from rehearsal.control.scaling import Cron
+from rehearsal.providers import lifecycle
+from rehearsal.providers.aws import KINDS
+from tests.providers.test_rules import definition
+
+TARGET = KINDS["aws:appautoscaling/target:Target"]
+POLICY = KINDS["aws:appautoscaling/policy:Policy"]
+ACTION = KINDS["aws:appautoscaling/scheduledAction:ScheduledAction"]
+SATURDAY = datetime(2026, 11, 28, tzinfo=UTC)
+counter = itertools.count(1)
+
+
+@pytest.fixture
+def service(calls):
+    """An ECS service that wants one task; its cluster's name."""
+    name = f"scaled{next(counter)}"
+    calls("ecs", "create_cluster", {"clusterName": name})
+    calls("ecs", "register_task_definition", definition())
+    vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.40.0.0/16"})["Vpc"]["VpcId"]
+    made = calls("ec2", "create_subnet", {"VpcId": vpc, "CidrBlock": "10.40.0.0/24"})
+    subnets = [made["Subnet"]["SubnetId"]]
+    network = {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}}
+    params = {"cluster": name, "serviceName": "web", "taskDefinition": "app", "desiredCount": 1}
+    calls("ecs", "create_service", {**params, "networkConfiguration": network})
+    return name
+
+
+@pytest.fixture
+def place(service):
+    return {
+        "serviceNamespace": "ecs",
+        "scalableDimension": "ecs:service:DesiredCount",
+        "resourceId": f"service/{service}/web",
+    }
+
+
+def target(place, low, high, *, suspended=False):
+    state = {"scheduledScalingSuspended": suspended}
+    return {**place, "minCapacity": low, "maxCapacity": high, "suspendedState": state}
+
+
+def action(place, name, cron, count):
+    wanted = {"minCapacity": count, "maxCapacity": count}
+    clock = {"schedule": cron, "timezone": "Asia/Tokyo"}
+    return {**place, **clock, "name": name, "scalableTargetAction": wanted}
+
+
+def count(calls, cluster):
+    asked = {"cluster": cluster, "services": ["web"]}
+    return calls("ecs", "describe_services", asked)["services"][0]["desiredCount"]
+
+
+def shown(calls, place):
+    asked = {"ServiceNamespace": "ecs", "ResourceIds": [place["resourceId"]]}
+    return calls("application-autoscaling", "describe_scalable_targets", asked)["ScalableTargets"]
+
+
+def test_a_range_moves_the_count_into_it_and_no_further(calls, service, place):
+    identity, _ = lifecycle.create(calls, TARGET, target(place, 2, 4), Event())
+    assert count(calls, service) == 2
+    lifecycle.update(calls, TARGET, identity, target(place, 2, 4), target(place, 1, 4))
+    assert count(calls, service) == 2
+    lifecycle.update(calls, TARGET, identity, target(place, 1, 4), target(place, 0, 0))
+    assert count(calls, service) == 0
+
+
+def test_whatever_changes_the_range_is_said_again(calls, service, place):
+    """So the end of the hours brings tasks back at night."""
+    before = target(place, 1, 3)
+    identity, _ = lifecycle.create(calls, TARGET, before, Event())
+    asked = {"ServiceNamespace": "ecs", "ScalableDimension": place["scalableDimension"]}
+    night = {"MinCapacity": 0, "MaxCapacity": 0, "ResourceId": place["resourceId"]}
+    calls("application-autoscaling", "register_scalable_target", asked | night)
+    assert count(calls, service) == 0
+    lifecycle.update(calls, TARGET, identity, before, target(place, 1, 3, suspended=True))
+    assert [(each["MinCapacity"], each["MaxCapacity"]) for each in shown(calls, place)] == [(1, 3)]
+    assert count(calls, service) == 1
+
+
+def test_a_range_that_is_upside_down_is_refused(calls, place):
+    with pytest.raises(ClientError, match="Maximum capacity cannot be less"):
+        lifecycle.create(calls, TARGET, target(place, 3, 2), Event())
+
+
+def test_policies_and_actions_are_made_changed_and_gone(calls, place):
+    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
+
+    def policy(value):
+        metric = {"predefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"targetValue": value, "predefinedMetricSpecification": metric}
+        how = {"name": "cpu", "policyType": "TargetTrackingScaling"}
+        return {**place, **how, "targetTrackingScalingPolicyConfiguration": tracking}
+
+    def look():
+        asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
+        found = calls("application-autoscaling", "describe_scaling_policies", asked)
+        key = "TargetTrackingScalingPolicyConfiguration"
+        return [each[key]["TargetValue"] for each in found["ScalingPolicies"]]
+
+    identity, _ = lifecycle.create(calls, POLICY, policy(50), Event())
+    lifecycle.update(calls, POLICY, identity, policy(50), policy(70))
+    assert look() == [70.0]
+    lifecycle.delete(calls, POLICY, identity, policy(70))
+    assert look() == []
+    assert lifecycle.read(calls, POLICY, identity, policy(70)) is None
+
+    old, new = (action(place, "stop", f"cron(0 {hour} ? * MON *)", 0) for hour in (20, 21))
+    identity, _ = lifecycle.create(calls, ACTION, old, Event())
+    lifecycle.update(calls, ACTION, identity, old, new)
+    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
+    rows = calls("application-autoscaling", "describe_scheduled_actions", asked)
+    assert [each["Schedule"] for each in rows["ScheduledActions"]] == ["cron(0 21 ? * MON *)"]
+    lifecycle.delete(calls, ACTION, identity, new)
+    assert lifecycle.read(calls, ACTION, identity, new) is None
+
+
+def test_the_hours_stop_and_start_the_service(calls, service, place):
+    lifecycle.create(calls, TARGET, target(place, 2, 2), Event())
+    lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * MON-FRI *)", 0), Event())
+    lifecycle.create(calls, ACTION, action(place, "start", "cron(0 8 ? * MON-FRI *)", 2), Event())
+    friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)  # 19:59 in Tokyo
+    scaling.run_due(friday, friday.replace(hour=11, minute=1))
+    assert count(calls, service) == 0
+    scaling.run_due(SATURDAY, SATURDAY.replace(hour=12))
+    assert count(calls, service) == 0
+    scaling.run_due(SATURDAY, datetime(2026, 11, 29, 23, 1, tzinfo=UTC))  # Monday 08:01 in Tokyo
+    assert count(calls, service) == 2
+
+
+def test_suspended_hours_do_nothing(calls, service, place):
+    lifecycle.create(calls, TARGET, target(place, 1, 1, suspended=True), Event())
+    lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * FRI *)", 0), Event())
+    friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)
+    scaling.run_due(friday, friday.replace(hour=12))
+    assert count(calls, service) == 1
+
+
+def test_a_target_takes_its_actions_and_policies_along(calls, place):
+    identity, _ = lifecycle.create(calls, TARGET, target(place, 1, 1), Event())
+    stop = action(place, "stop", "cron(0 20 ? * FRI *)", 0)
+    lifecycle.create(calls, ACTION, stop, Event())
+    lifecycle.delete(calls, TARGET, identity, target(place, 1, 1))
+    assert lifecycle.read(calls, ACTION, "stop", stop) is None
+
+
+def test_a_schedule_that_the_rehearsal_does_not_know_is_refused(calls, place):
+    lifecycle.create(calls, TARGET, target(place, 1, 1), Event())
+    with pytest.raises(ClientError, match="does not understand this schedule"):
+        lifecycle.create(calls, ACTION, action(place, "odd", "rate(1 day)", 0), Event())
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [("MON-FRI", {0, 1, 2, 3, 4}), ("SUN", {6}), ("MON,WED-THU", {0, 2, 3})],
+)
+def test_cron_is_read_as_aws_writes_it(text, days):
+    assert Cron.read(f"cron(5 20 ? * {text} *)") == Cron(time(20, 5), frozenset(days))
+
+
+def test_what_is_due_is_found_once():
+    cron = Cron.read("cron(0 12 ? * SAT *)")
+    noon = SATURDAY.replace(hour=12)
+    before, later = SATURDAY.replace(hour=11), SATURDAY.replace(hour=13)
+    assert cron.last_due(before, noon, "UTC") == noon
+    assert cron.last_due(noon, later, "UTC") is None
+    assert cron.last_due(later, datetime(2026, 12, 4, tzinfo=UTC), "UTC") is None
