@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ops import paused
 from ops.aws import AwsProblem, Session
 from ops.snapshot.surroundings import Alarm, Database, Line, Quota
 from ops.texts import t
@@ -46,6 +47,11 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         force_ssl=_force_ssl(session, raw) if full else None,
         storage_gb=raw.get("AllocatedStorage", 0),
         events=_events(session, identifier) if full and status != "available" else (),
+        arn=raw.get("DBInstanceArn", ""),
+        replicas=tuple(raw.get("ReadReplicaDBInstanceIdentifiers", ())),
+        source=raw.get("ReadReplicaSourceDBInstanceIdentifier", ""),
+        starts=raw.get("AutomaticRestartTime"),
+        pause=paused.read(raw.get("TagList", ())),
     )
 
 
