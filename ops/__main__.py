@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ops.db_cli import db
 from ops.options import options
 from ops.pause_cli import pause, resume
 from ops.texts import language
@@ -18,6 +19,7 @@ def main() -> None:
     """Operate a running stack, on AWS or on the local cloud."""
 
 
+main.add_command(db)
 main.add_command(pause)
 main.add_command(resume)
 

@@ -40,3 +40,66 @@ def test_a_paused_stack_stays_paused_through_an_up_and_comes_back_whole(running)
     resumed = ops(running, "resume")
     assert f"runs: {paused['count']} of {paused['count']} tasks, all healthy" in resumed
     assert page(running) == 200
+
+
+BASTION = """
+import boto3, json
+ec2, iam, rds = map(boto3.client, ("ec2", "iam", "rds"))
+[database] = rds.describe_db_instances()["DBInstances"]
+[group] = database["VpcSecurityGroups"]
+vpc = database["DBSubnetGroup"]["VpcId"]
+subnets = ec2.describe_subnets(Filters=[{"Name": "tag:Name", "Values": ["careapp-poc-private-1"]}])
+trust = {"Version": "2012-10-17", "Statement": []}
+iam.create_role(RoleName="bastion", AssumeRolePolicyDocument=json.dumps(trust))
+iam.attach_role_policy(
+    RoleName="bastion", PolicyArn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+iam.create_instance_profile(InstanceProfileName="bastion")
+iam.add_role_to_instance_profile(InstanceProfileName="bastion", RoleName="bastion")
+own = ec2.create_security_group(GroupName="bastion", Description="x", VpcId=vpc)["GroupId"]
+rule = dict(IpProtocol="tcp", FromPort=5432, ToPort=5432, UserIdGroupPairs=[{"GroupId": own}])
+ec2.authorize_security_group_ingress(GroupId=group["VpcSecurityGroupId"], IpPermissions=[rule])
+[made] = ec2.run_instances(
+    ImageId=ec2.describe_images()["Images"][0]["ImageId"], MinCount=1, MaxCount=1,
+    SubnetId=subnets["Subnets"][0]["SubnetId"], SecurityGroupIds=[own],
+    IamInstanceProfile={"Name": "bastion"},
+    TagSpecifications=[{
+        "ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "careapp-poc-bastion"}]}],
+)["Instances"]
+print(json.dumps([made["InstanceId"], group["VpcSecurityGroupId"], rule]))
+"""
+CLOSE = """
+import boto3, json, sys
+group, rule = json.loads(sys.argv[1])
+boto3.client("ec2").revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
+"""
+END = "import boto3, sys; boto3.client('ec2').terminate_instances(InstanceIds=sys.argv[1:])"
+
+
+def python(running, *words):
+    done = running.shell(sys.executable, "-c", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(running):
+    instance, group, rule = json.loads(python(running, BASTION).splitlines()[-1])
+    seen = json.loads(ops(running, "db", "check", "--json", "--rounds", "5"))
+    assert seen["through"] == f"bastion {instance}"
+    assert seen["version"].startswith("PostgreSQL 17")
+    assert (seen["user"], seen["database"]) == ("postgres", "careapp")
+    assert (seen["tls"], seen["verified"]) == ("TLSv1.3", "verify-full")
+    assert 0 < seen["p50_ms"] <= seen["slowest_ms"]
+    asked = ops(running, "db", "psql", "-c", "SELECT count(*) > 0 AS visited FROM visits")
+    assert "visited" in asked
+    python(running, CLOSE, json.dumps([group, rule]))
+    done = running.shell(sys.executable, "-m", "ops", "db", "check")
+    assert done.returncode == 1
+    assert f"Security group {group} (careapp-poc-database" in done.stderr
+    assert "has no inbound rule for TCP 5432" in done.stderr
+    assert "aws ec2 authorize-security-group-ingress --group-id" in done.stderr
+    python(running, END, instance)
+    done = running.shell(sys.executable, "-m", "ops", "db", "check")
+    assert done.returncode == 1
+    assert (
+        "no instance careapp-poc-bastion runs, and the tasks run without execEnabled" in done.stderr
+    )

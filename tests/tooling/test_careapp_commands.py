@@ -22,7 +22,9 @@ if sys.argv[1:] == ["cloud", "wait"]: time.sleep(60)
 sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 """
 
-COMMANDS = "rehearse, shell, cloud, test, doctor, status, preflight, logs, events, pause, resume"
+COMMANDS = (
+    "rehearse, shell, cloud, test, doctor, status, preflight, logs, events, db, pause, resume"
+)
 
 
 def lay_out(folder: Path) -> Path:
