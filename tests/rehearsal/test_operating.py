@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
+
+import pytest
 
 
 def ops(running, *words, code=0):
@@ -81,6 +87,36 @@ def python(running, *words):
     return done.stdout
 
 
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+PASSWORD = """
+import boto3, json
+[database] = boto3.client("rds").describe_db_instances()["DBInstances"]
+secret = boto3.client("secretsmanager").get_secret_value(
+    SecretId=database["MasterUserSecret"]["SecretArn"])
+print(json.loads(secret["SecretString"])["password"])
+"""
+
+
+def hold_a_tunnel(running):
+    """It leads to the database until Ctrl-C, and neither screen nor process list has the password."""
+    words = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "ops")
+    held = running.start(*words, "db", "tunnel")
+    lines = list(iter(held.stdout.readline, "Ctrl-C closes it.\n"))
+    [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
+        near.sendall(SSL_REQUEST)
+        assert near.recv(1) == b"S"
+    password = python(running, PASSWORD).strip()
+    processes = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+    assert "session-manager-plugin" in processes or "session_plugin.py" in processes
+    assert len(password) == 28
+    assert password not in processes + "".join(lines)
+    os.killpg(held.pid, signal.SIGINT)
+    assert held.wait(20) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
 def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(running):
     instance, group, rule = json.loads(python(running, BASTION).splitlines()[-1])
     seen = json.loads(ops(running, "db", "check", "--json", "--rounds", "5"))
@@ -91,6 +127,12 @@ def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(runn
     assert 0 < seen["p50_ms"] <= seen["slowest_ms"]
     asked = ops(running, "db", "psql", "-c", "SELECT count(*) > 0 AS visited FROM visits")
     assert "visited" in asked
+    bare = ("env", f"PATH={running.home.programs}", sys.executable, "-m", "ops", "db", "psql")
+    done = running.shell(*bare, "-c", "SELECT 1 AS one, NULL AS none")
+    assert (done.returncode, done.stdout) == (0, "one | none\n----+-----\n1   |\n")
+    done = running.shell(*bare)
+    assert (done.returncode, "psql is not on PATH" in done.stderr) == (1, True)
+    hold_a_tunnel(running)
     python(running, CLOSE, json.dumps([group, rule]))
     done = running.shell(sys.executable, "-m", "ops", "db", "check")
     assert done.returncode == 1
