@@ -1,4 +1,4 @@
-"""The commands ``./careapp status``, ``doctor``, ``logs``, ``events`` and ``preflight``."""
+"""The commands that operate a stack: ``./careapp status``, ``doctor``, ``pause`` and their like."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from pathlib import Path
 
 import click
 
-from ops.texts import LANGUAGES, language
-
-
-def options(command: click.decorators.FC) -> click.decorators.FC:
-    """Which stack, and in which language: for every command."""
-    for option in (
-        click.option(
-            "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
-        ),
-        click.option(
-            "--lang",
-            type=click.Choice(LANGUAGES),
-            help="English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.",
-        ),
-    ):
-        command = option(command)
-    return command
+from ops.db_cli import db
+from ops.options import options
+from ops.pause_cli import pause, resume
+from ops.texts import language
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Look at a running stack, on AWS or on the local cloud."""
+    """Operate a running stack, on AWS or on the local cloud."""
+
+
+main.add_command(db)
+main.add_command(pause)
+main.add_command(resume)
 
 
 @main.command()

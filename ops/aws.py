@@ -80,7 +80,7 @@ class Session:
         """The local cloud knows no profiles; its shell gives keys."""
         return None if self.local else self.profile
 
-    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Ask once, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""
         from botocore.exceptions import BotoCoreError, ClientError
 

@@ -13,6 +13,7 @@ from ops.aws import Session
 from ops.findings import Diagnosis
 from ops.names import StackNames
 from ops.problems import AwsProblem
+from ops.refused import Refused
 from ops.render.diagnosis import lines
 from ops.render.lines import display
 from ops.render.watch import watched
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ops.logs import Wanted
     from ops.snapshot import Snapshot
 
-CANNOT_LOOK = 2
+REFUSED, CANNOT_LOOK = 1, 2
 
 
 def guarded(work: Callable[[], int], lang: str) -> int:
@@ -33,6 +34,9 @@ def guarded(work: Callable[[], int], lang: str) -> int:
         print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)
     except AwsProblem as problem:
         print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
+    except Refused as refusal:
+        print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

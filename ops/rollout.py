@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BEHIND_HEALTH = ("database-", "task-cannot-reach-database")
 """Findings that healthy targets do not rule out: /health must not ask the database."""
 NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
+PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
 
 
@@ -132,6 +133,9 @@ async def causes(stack: str, session: Session, log: Log) -> str:
     except Exception as mistake:
         log.lasting(_undiagnosed(mistake))
         return ""
+    for each in found.findings:
+        if each.id == "stack-paused":
+            log.lasting(PAUSED)
     ill = [each for each in found.causes if each.id.startswith(BEHIND_HEALTH)]
     return found.as_text(log.lang) if ill else ""
 

@@ -100,7 +100,7 @@ class Cloud:
         return {
             "pid": os.getpid(),
             "endpoint": api.endpoint,
-            "environment": hosts.environment,
+            "environment": {**hosts.environment, "PGSSLROOTCERT": str(plane.authorities)},
             "options": asdict(self.options),
         }
 

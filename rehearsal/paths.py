@@ -42,6 +42,11 @@ class Home:
         return self.folder / "project"
 
     @property
+    def programs(self) -> Path:
+        """Programs that stand in for AWS's own; they come first on the shell's PATH."""
+        return self.folder / "programs"
+
+    @property
     def source(self) -> Path:
         """A copy of the program, where a rehearsal makes a mistake in it."""
         return self.folder / "source"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +47,18 @@ class Project:
             copy = self.home.project / file.name
             if not copy.exists():
                 shutil.copy(file, copy)
+        self._stand_in()
         if not self.home.passphrase.exists():
             self.home.passphrase.touch(mode=0o600)
             self.home.passphrase.write_text(secrets.token_urlsafe(24))
+
+    def _stand_in(self) -> None:
+        """Put the program on PATH that AWS's own clients call to reach into a VPC."""
+        self.home.programs.mkdir(exist_ok=True)
+        program = self.home.programs / "session-manager-plugin"
+        words = [sys.executable, "-I", str(ROOT / "rehearsal" / "session_plugin.py")]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        program.chmod(0o755)
 
     def forget(self) -> None:
         """Remove the folder, the state and the passphrase."""
@@ -63,7 +74,9 @@ class Project:
             **led_to_local_cloud(facts.endpoint, facts.options.region),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
-            "PATH": os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join(
+                [str(self.home.programs), str(engine.parent), os.environ.get("PATH", os.defpath)]
+            ),
             "PULUMI_BACKEND_URL": self.home.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -16,6 +16,7 @@ from ops.checks import (
     inputs,
     numbers,
     outbound,
+    pauses,
     planning,
     refusals,
     rights,
@@ -28,6 +29,7 @@ from ops.findings import Finding, ranked
 CheckOf = Callable[[Case], Iterable[Finding]]
 
 CHECKS: tuple[CheckOf, ...] = (
+    pauses.paused,
     stages.missing,
     rollouts.draining,
     rollouts.scaled_down,
@@ -87,7 +89,8 @@ NEEDLESS = (
 
 def run(case: Case) -> tuple[Finding, ...]:
     """What all checks find, the root cause first."""
-    found = ranked([each for check in CHECKS for each in check(case)])
+    all_ = [each for check in CHECKS for each in check(case)]
+    found = ranked([each for each in all_ if not pauses.meant(each, case)])
     kept = [each for each in found if not _due_to(each, found, NEEDLESS)]
     return ranked([_explained(each, found) for each in kept])
 

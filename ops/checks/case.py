@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
+from ops.paused import Pause
 from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
 from ops.snapshot.records import Definition, Deployment, Service, Task
@@ -39,6 +40,14 @@ class Case:
     def main(self) -> Definition | None:
         """The task definition that should run."""
         return (self.now.definitions.value or {}).get(self.now.wanted or "")
+
+    @property
+    def paused(self) -> Pause | None:
+        """The pause, while it lasts: a service that is to run tasks is not paused."""
+        database = self.now.database.value
+        if database is None or (self.service is not None and self.service.desired > 0):
+            return None
+        return database.pause
 
     @property
     def check(self) -> Check | None:

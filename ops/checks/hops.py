@@ -139,6 +139,16 @@ def _fixes(
     return (*allowed, *_openings(case, missing, source, target, port))
 
 
+def lacking(
+    network: Network, source: Side, target: Side, port: int
+) -> tuple[tuple[Text, str], ...]:
+    """The rules that are missing between two sides: each in a sentence, and what adds it."""
+    return tuple(
+        (_missing(each, network, source, target, port), _opening(each, source, target, port))
+        for each in closed(network, source, target, port)
+    )
+
+
 def _missing(each: Closed, network: Network, source: Side, target: Side, port: int) -> Text:
     peer = target if each.way == "egress" else source
     return _says(network, each.group, port, _named(network, peer), each.way)
@@ -173,15 +183,17 @@ def _label(network: Network, group: str) -> str:
 def _openings(
     case: Case, missing: tuple[Closed, ...], source: Side, target: Side, port: int
 ) -> tuple[Fix, ...]:
-    commands = []
-    for each in missing:
-        peer = target if each.way == "egress" else source
-        commands.append(_authorize(each.way, each.group, port, f"group={peer.groups[0]}"))
+    commands = tuple(_opening(each, source, target, port) for each in missing)
     return (
-        Fix(t("Add what is missing:"), tuple(commands)),
+        Fix(t("Add what is missing:"), commands),
         *case.tried_again(),
         case.declared_again(),
     )
+
+
+def _opening(each: Closed, source: Side, target: Side, port: int) -> str:
+    peer = target if each.way == "egress" else source
+    return _authorize(each.way, each.group, port, f"group={peer.groups[0]}")
 
 
 def _authorize(way: str, group: str, port: int, peer: str) -> str:

@@ -25,6 +25,9 @@ def lines(now: Snapshot, lang: str) -> Iterator[Line]:
     if stages.stage(case) == stages.NOTHING:
         yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack).to(lang)}")
         return
+    if pause := case.paused:
+        since = t("since {time}; ./careapp resume", time=f"{pause.since:%Y-%m-%d %H:%M} UTC")
+        yield _row(t("Paused"), since.to(lang), lang, "bold yellow")
     yield _page(now, lang)
     if service := now.service.value:
         yield from _service(case, service, lang)
@@ -135,10 +138,15 @@ def _problems(now: Snapshot, lang: str) -> Iterator[Line]:
 
 
 def exit_code(now: Snapshot) -> int:
-    """0 when all that should run runs, 1 when not, 2 when it could not be seen."""
+    """0 when all that should run runs, 1 when not, 2 when it could not be seen.
+
+    Of a paused stack nothing should run.
+    """
     case = Case(now)
     if now.service.problem or now.database.problem or now.targets.problem:
         return 2
+    if case.paused:
+        return 0
     stage = stages.stage(case)
     off = now.declared.get("ecsEnabled") != "true"
     well = case.steady or (stage == stages.FIRST and off)
@@ -154,6 +162,7 @@ def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
         "region": now.region,
         "stage": stages.stage(case),
         "steady": case.steady,
+        "paused": case.paused is not None,
         "page": now.balancer.value.url if now.balancer.value else None,
         "service": plain(service),
         "tasks": plain(now.tasks.value),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ops import paused
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.snapshot import compute
@@ -51,6 +52,11 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         force_ssl=_force_ssl(session, raw) if full else None,
         storage_gb=raw.get("AllocatedStorage", 0),
         events=_events(session, identifier) if full and status != "available" else (),
+        arn=raw.get("DBInstanceArn", ""),
+        replicas=tuple(raw.get("ReadReplicaDBInstanceIdentifiers", ())),
+        source=raw.get("ReadReplicaSourceDBInstanceIdentifier", ""),
+        starts=raw.get("AutomaticRestartTime"),
+        pause=paused.read(raw.get("TagList", ())),
     )
 
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any
 
+from ops.paused import Pause
+
 
 @dataclass(frozen=True, kw_only=True)
 class Permission:
@@ -159,7 +161,11 @@ class Logs:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The DB instance. ``force_ssl`` is None where its parameters could not be read."""
+    """The DB instance. ``force_ssl`` is None where its parameters could not be read.
+
+    ``replicas`` are its read replicas, ``source`` is whose replica it is; ``starts`` is when AWS
+    starts it by itself again; ``pause`` is there while the stack is paused.
+    """
 
     id: str
     status: str
@@ -176,6 +182,11 @@ class Database:
     force_ssl: bool | None = None
     storage_gb: int = 0
     events: tuple[Line, ...] = ()
+    arn: str = ""
+    replicas: tuple[str, ...] = ()
+    source: str = ""
+    starts: datetime | None = None
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

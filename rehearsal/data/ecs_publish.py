@@ -168,7 +168,15 @@ def _container(
         "healthStatus": state.health,
         "cpu": "0",
     }
+    if shown.enable_execute_command:
+        found["managedAgents"] = [_exec_agent(state, gone)]
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _exec_agent(state: ContainerState, gone: bool) -> dict[str, str]:
+    """ECS Exec's agent, which ECS puts beside the container's own process."""
+    status = "STOPPED" if gone else "RUNNING" if state.status == "RUNNING" else "PENDING"
+    return {"name": "ExecuteCommandAgent", "lastStatus": status}
 
 
 def _tags(record: Any, definition: Any) -> list[dict[str, str]]:

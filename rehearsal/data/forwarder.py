@@ -36,9 +36,9 @@ class Forwarder:
         try:
             goal = self._lookup()
             if goal is None:
-                await _swallow(reader)
+                await swallow(reader)
             else:
-                await _join(reader, writer, goal)
+                await join(reader, writer, goal)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -46,12 +46,14 @@ class Forwarder:
             writer.close()
 
 
-async def _swallow(reader: asyncio.StreamReader) -> None:
+async def swallow(reader: asyncio.StreamReader) -> None:
+    """Take all and answer nothing, as a packet that a security group drops."""
     while await reader.read(CHUNK):
         pass
 
 
-async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, goal: int) -> None:
+async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, goal: int) -> None:
+    """Lead a connection to a port of 127.0.0.1, both ways, until both sides are done."""
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", goal)
     try:
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))

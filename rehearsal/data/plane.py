@@ -22,6 +22,7 @@ from rehearsal.data.loop import Loop
 from rehearsal.data.runner import Runner
 from rehearsal.data.scheduled_scaling import ScheduledScaling
 from rehearsal.data.scheduler import Scheduler
+from rehearsal.data.sessions import Sessions
 from rehearsal.data.targets import Target, Targets
 from rehearsal.data.task_network import TaskNetwork
 from rehearsal.images import LocalImage
@@ -49,6 +50,8 @@ class DataPlane:
         self._hooking, self._guardian, self._loop = Hooking(), Guardian(), Loop()
         self._undo: list[Callable[[], None]] = []
         self._folder: Path | None = None
+        self.authorities: Path | None = None
+        """The certificate by which clients know the databases."""
         self._balancer: Balancer | None = None
         self._databases: Databases | None = None
         self._scheduler: Scheduler | None = None
@@ -70,6 +73,7 @@ class DataPlane:
         self._loop.start()
         self._undo.append(self._loop.stop)
         authority = Authority(folder)
+        self.authorities = authority.path
         databases = self._databases = Databases(folder, authority, self._guardian)
         targets = Targets(self._clock)
         network = TaskNetwork(self._loop, addresses, databases, self._aws_endpoint)
@@ -85,6 +89,9 @@ class DataPlane:
         scheduler = self._scheduler = Scheduler(self._clock, targets, network, runner)
         self._undo.append(scheduler.stop)
         EcsApi(scheduler).start(self._hooking)
+        sessions = Sessions(self._loop, databases, scheduler.find)
+        self._undo.append(sessions.stop)
+        sessions.start(self._hooking)
         scheduler.start()
         hours = ScheduledScaling(self._clock)
         self._undo.append(hours.stop)

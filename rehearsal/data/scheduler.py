@@ -7,18 +7,20 @@ import queue
 import threading
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data import ecs_happenings as happen
 from rehearsal.data.ecs_core import step
 from rehearsal.data.ecs_declared import revision_of, settings_of
+from rehearsal.data.ecs_publish import TaskRecord
 from rehearsal.data.ecs_state import Service
 from rehearsal.data.managed import Managed
 from rehearsal.data.runner import Runner
 from rehearsal.data.targets import Targets
 from rehearsal.data.task_network import TaskNetwork
+from rehearsal.data.task_place import Place
 from rehearsal.data.task_signals import listen
 from rehearsal.data.task_work import TaskWork
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 """Seconds of the wall between two looks at the clock."""
+
+Found: TypeAlias = tuple[Place, TaskRecord]
 
 
 class Scheduler:
@@ -58,6 +62,14 @@ class Scheduler:
     def at(self, seconds: float | None) -> datetime | None:
         """A moment on the clock as AWS's date and time."""
         return None if seconds is None else self._epoch + timedelta(seconds=seconds)
+
+    def find(self, task: str) -> Found | None:
+        """The place of a task and what ECS shows of it."""
+        for managed in list(self.services.values()):
+            place, shown = managed.places.get(task), managed.shown.get(task)
+            if place is not None and shown is not None:
+                return place, shown
+        return None
 
     def adopt(self, record: Any) -> Managed:
         """Take a new service over from moto."""

@@ -8,6 +8,7 @@ import pytest
 
 from ops import checks
 from ops.doctor import judge
+from ops.paused import Pause
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Endpoint, Image, Logs, Nat, Quota, Secret
 from tests.ops import stacks as a
@@ -111,6 +112,10 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(network=rules(alb_in=())),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
+    "stack-paused": a.stack(
+        service=a.service(desired=0, running=0),
+        database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+    ),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
@@ -171,7 +176,7 @@ SITUATIONS = {
 }  # fmt: skip
 KINDS = {
     "scaled-to-zero-by-schedule": "warning",
-    **dict.fromkeys(("ecs-off", "roll-out-going-on"), "note"),
+    **dict.fromkeys(("ecs-off", "roll-out-going-on", "stack-paused"), "note"),
     **dict.fromkeys(
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
@@ -220,6 +225,26 @@ def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
         "target-group-missing", "health-check-off", "balancer-not-active",
     }  # fmt: skip
     assert finding.fixes or name in {"targets-unhealthy", "cannot-place-tasks"}
+
+
+def test_a_database_that_aws_started_again_on_a_paused_stack_is_told():
+    [found] = findings(
+        a.stack(service=a.service(desired=0, running=0), database=a.database(pause=Pause(a.NOW, 1)))
+    )
+    assert found.id == "stack-paused"
+    assert "AWS starts a stopped database by itself after seven days." in map(str, found.seen)
+    assert [each.commands for each in found.fixes][1] == ("./careapp pause -s poc",)
+
+
+def test_a_stack_whose_tasks_run_again_is_not_paused_whatever_the_tags_say():
+    found = findings(a.stack(database=a.database(status="stopped", pause=Pause(a.NOW, 1))))
+    assert [each.id for each in found] == ["database-away"]
+
+
+def test_a_paused_stack_s_other_causes_are_still_told():
+    database = a.database(status="failed", pause=Pause(a.NOW, 1))
+    found = findings(a.stack(service=a.service(desired=0, running=0), database=database))
+    assert found[0].id == "database-away"
 
 
 def test_every_finding_that_the_checks_can_make_has_a_situation():

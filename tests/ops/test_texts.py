@@ -12,6 +12,7 @@ JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}"),
+    "TLS",
 }
 """Messages that are the same in every language."""
 

@@ -22,7 +22,10 @@ if sys.argv[1:] == ["cloud", "wait"]: time.sleep(60)
 sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 """
 
-COMMANDS = "rehearse, shell, cloud, dev, test, doctor, status, preflight, logs, events, cost"
+COMMANDS = (
+    "rehearse, shell, cloud, dev, test, doctor, status, preflight, logs, events, cost, db, pause, "
+    "resume"
+)
 
 
 def lay_out(folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""A person's way to the database: through the bastion or a task, by SSM Session Manager."""

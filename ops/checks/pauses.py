@@ -1,0 +1,44 @@
+"""A paused stack: what is off there is meant to be off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.checks.case import Case
+from ops.findings import Finding, Fix
+from ops.texts import Text, t
+
+GOING_OFF = {"stopping", "stopped", "starting"}
+"""Statuses between a database that runs and one that is paused."""
+
+
+def paused(case: Case) -> Iterator[Finding]:
+    """Says so before anything else; a database that AWS has started again costs money unseen."""
+    pause, database, stack = case.paused, case.now.database.value, case.now.names.stack
+    if pause is None or database is None:
+        return
+    fixes = [Fix(t("Bring it back:"), (f"./careapp resume -s {stack}",))]
+    seen: list[Text] = [t("DB instance {id} is {status}.", id=database.id, status=database.status)]
+    if database.status == "available":
+        seen.append(t("AWS starts a stopped database by itself after seven days."))
+        again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
+        fixes.append(again)
+    yield Finding(
+        id="stack-paused",
+        kind="note",
+        rank=0,
+        title=t("The stack is paused"),
+        why=t("./careapp pause stopped it at {time}.", time=f"{pause.since:%Y-%m-%d %H:%M} UTC"),
+        seen=tuple(seen),
+        fixes=tuple(fixes),
+    )
+
+
+def meant(finding: Finding, case: Case) -> bool:
+    """Whether a finding only tells that the stack is paused."""
+    database = case.now.database.value
+    if case.paused is None or database is None:
+        return False
+    if finding.id == "database-away":
+        return database.status in GOING_OFF
+    return finding.id == "scaled-to-zero"

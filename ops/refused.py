@@ -1,0 +1,13 @@
+"""What ops itself refuses to do, or could not bring to its end."""
+
+from __future__ import annotations
+
+from ops.texts import Text
+
+
+class Refused(Exception):
+    """``text`` names the value, the rule and the way out."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(str(text))
+        self.text = text

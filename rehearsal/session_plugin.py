@@ -1,0 +1,69 @@
+"""Stands in for AWS's session-manager-plugin in ``./careapp shell``: same arguments, same words.
+
+Only the standard library: it starts with every tunnel. Instead of AWS's encrypted web socket it speaks
+plain TCP, on loopback, to the local cloud: the session's token, then the bytes themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+VERSION = "1.2.707.0 (careapp's stand-in)"
+CHUNK = 65536
+
+
+async def forward(session: dict[str, str], port: int) -> None:
+    """Listen on 127.0.0.1 and lead every connection to the session's far end."""
+    far = urlsplit(session["StreamUrl"])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(far.hostname, far.port)
+            far_writer.write(session["TokenValue"].encode() + b"\n")
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    opened = server.sockets[0].getsockname()[1]
+    print(f"Port {opened} opened for sessionId {session['SessionId']}.", flush=True)
+    print("Waiting for connections...", flush=True)
+    await server.serve_forever()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(CHUNK):
+        writer.write(data)
+        await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+def main(arguments: list[str]) -> int:
+    """``VARIABLE REGION StartSession PROFILE REQUEST ENDPOINT``, as the AWS CLI calls it."""
+    if arguments == ["--version"]:
+        print(VERSION)
+        return 0
+    if len(arguments) != 6 or arguments[2] != "StartSession":
+        print("session-manager-plugin is started by the AWS CLI or ./careapp db", file=sys.stderr)
+        return 1
+    session, request = json.loads(os.environ[arguments[0]]), json.loads(arguments[4])
+    port = int(request["Parameters"].get("localPortNumber", ["0"])[0])
+    try:
+        asyncio.run(forward(session, port))
+    except OSError as taken:
+        print(f"Unable to listen on port {port}: {taken.strerror}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,451 @@
+"""Pause and resume: what they change, in which order, and that any interrupt can be gone on from."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+
+from ops import pause as pausing
+from ops import paused, waiting
+from ops import resume as resuming
+from ops.paused import Pause
+from ops.problems import AwsProblem
+from ops.refused import Refused
+from ops.render import pause as screen
+from ops.rollout_follow import Pace
+from ops.stack import Declared
+from ops.standing import SCALING, Standing, Station
+from ops.texts import Text, t
+from ops.waiting import Waiting
+from tests.ops import stacks as a
+from tests.ops.conftest import NAMES
+
+SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+PASSING = {
+    "stopping": "stopped", "starting": "available",
+    "upgrading": "backing-up", "backing-up": "modifying", "modifying": "available",
+}  # fmt: skip
+
+
+class Interrupted(BaseException):
+    """A Ctrl-C at the next call."""
+
+
+class Simulated(Station):
+    """A stack whose tasks and database change with every look, and whose calls can be interrupted."""
+
+    def __init__(self, *, service=True, scaled=True, count=3, status="available"):
+        self.names, self.declared = a.stack().names, a.declared(desiredCount="2")
+        self.service, self.count, self.running = service, count, count
+        self.suspended = False if service and scaled else None
+        self.status, self.pause, self.calls = status, None, []
+        self.calls_left = None
+
+    def happen(self, *call):
+        if self.calls_left == 0:
+            raise Interrupted
+        if self.calls_left is not None:
+            self.calls_left -= 1
+        self.calls.append(call)
+
+    def look(self):
+        self.happen("look")
+        shown = self._shown()
+        self.running += (self.count > self.running) - (self.count < self.running)
+        self.status = PASSING.get(self.status, self.status)
+        return shown
+
+    def _shown(self):
+        database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
+        service = a.service(desired=self.count, running=self.running) if self.service else None
+        return Standing(
+            database=database,
+            service=service,
+            left=tuple(f"task-{each}" for each in range(self.running)) if self.service else (),
+            suspended=self.suspended,
+            steady=0 < self.count == self.running,
+        )
+
+    def suspend(self, suspended):
+        self.happen("suspend", suspended)
+        self.suspended = suspended
+
+    def scale(self, count):
+        self.happen("scale", count)
+        assert self.status == "available" or count == 0, "tasks without their database"
+        self.count = count
+
+    def database(self, operation):
+        self.happen(operation)
+        was, becomes = {
+            "stop_db_instance": ("available", "stopping"),
+            "start_db_instance": ("stopped", "starting"),
+        }[operation]
+        assert self.status == was, f"RDS refuses {operation} while {self.status}"
+        self.status = becomes
+
+    def remember(self, database, pause):
+        assert database.arn == "arn:db"
+        self.happen("remember", pause.count)
+        self.pause = pause
+
+    def forget(self, database):
+        assert database.arn == "arn:db"
+        self.happen("forget")
+        self.pause = None
+
+    def state(self):
+        return self.count, self.status, self.suspended, self.pause is not None
+
+    def changes(self):
+        return [each for each in self.calls if each != ("look",)]
+
+
+@pytest.fixture
+def wait(monkeypatch):
+    """Waiting that takes no time of the wall; what it says is in ``said``."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
+    said = []
+    made = Waiting(said.append, Pace(), now=lambda: float(next(clock)))
+    made.said = said
+    return made
+
+
+def halt(station, wait):
+    return pausing.pause(station, wait, station.look())
+
+
+def back(station, wait):
+    return resuming.resume(station, wait)
+
+
+def interrupted(work, station, wait, after):
+    """Run ``work``, interrupted at the call number ``after``; whether it was."""
+    station.calls_left = after
+    try:
+        work(station, wait)
+    except Interrupted:
+        return True
+    finally:
+        station.calls_left = None
+    return False
+
+
+def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
+    station = Simulated()
+    now = halt(station, wait)
+    assert station.changes() == [
+        ("remember", 3), ("suspend", True), ("scale", 0), ("stop_db_instance",),
+    ]  # fmt: skip
+    assert (now.database.status, now.left, now.suspended) == ("stopped", (), True)
+    assert pausing.done(now)
+
+
+def test_pause_waits_for_the_tasks_before_it_stops_their_database(wait):
+    station = Simulated(count=3)
+    halt(station, wait)
+    stop = station.calls.index(("stop_db_instance",))
+    looks = station.calls[station.calls.index(("scale", 0)) : stop].count(("look",))
+    assert looks >= 4
+
+
+def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the_end(wait):
+    station = Simulated()
+    halt(station, wait)
+    station.calls.clear()
+    now = back(station, wait)
+    assert station.changes() == [
+        ("start_db_instance",), ("scale", 3), ("suspend", False), ("forget",),
+    ]  # fmt: skip
+    assert (now.steady, now.pause) == (True, None)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_pause_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait, scaled):
+    for again in (halt, back):
+        wanted = Simulated(scaled=scaled)
+        halt(wanted, wait)
+        if again is not halt:
+            back(wanted, wait)
+        after = 0
+        while True:
+            station = Simulated(scaled=scaled)
+            if not interrupted(halt, station, wait, after):
+                break
+            again(station, wait)
+            assert station.state() == wanted.state(), f"interrupted at call {after}"
+            after += 1
+        assert after > 8
+
+
+def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait):
+    for again in (halt, back):
+        after = 0
+        while True:
+            station = Simulated()
+            halt(station, wait)
+            if not interrupted(back, station, wait, after):
+                break
+            again(station, wait)
+            wanted = (0, "stopped", True, True) if again is halt else (3, "available", False, False)
+            assert station.state() == wanted, f"interrupted at call {after}"
+            back(station, wait)
+            assert station.state() == (3, "available", False, False)
+            after += 1
+        assert after > 8
+
+
+def test_both_commands_do_nothing_where_nothing_is_left_to_do(wait):
+    station = Simulated()
+    back(station, wait)
+    assert station.changes() == []
+    halt(station, wait)
+    station.calls.clear()
+    halt(station, wait)
+    assert station.changes() == []
+
+
+def test_in_stage_1_only_the_database_is_paused(wait):
+    station = Simulated(service=False)
+    halt(station, wait)
+    assert station.changes() == [("remember", None), ("stop_db_instance",)]
+    station.calls.clear()
+    back(station, wait)
+    assert station.changes() == [("start_db_instance",), ("forget",)]
+
+
+def test_a_service_that_ran_nothing_comes_back_as_the_stack_file_wants_it(wait):
+    station = Simulated(count=0)
+    halt(station, wait)
+    assert station.pause.count == 2
+
+
+def test_a_service_at_nothing_of_which_nothing_is_remembered_comes_back_too(wait):
+    station = Simulated(count=0)
+    back(station, wait)
+    assert station.changes() == [("scale", 2)]
+    assert "the stack file's desiredCount is 2" in str(wait.said[0])
+
+
+def test_tasks_that_somebody_has_brought_back_already_are_left_alone(wait):
+    station = Simulated()
+    halt(station, wait)
+    station.status, station.count = "available", 1
+    back(station, wait)
+    assert station.state() == (1, "available", False, False)
+
+
+def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):
+    station = Simulated(service=False, status="upgrading")
+    halt(station, wait)
+    assert station.status == "stopped"
+
+
+def test_what_does_not_pass_by_itself_is_not_waited_for(wait):
+    station = Simulated(status="failed")
+    with pytest.raises(Refused, match="careapp-poc is failed, and does not leave that by itself"):
+        pausing.allowed(station.look())
+    with pytest.raises(Refused, match="is failed"):
+        back(station, wait)
+
+
+def test_waiting_ends_with_what_it_waited_for(wait):
+    station = Simulated()
+    station.look()
+    station.running = 1000
+    with pytest.raises(
+        Refused, match=r"After 10 minutes tasks still to stop: \d+; ./careapp doctor"
+    ):
+        halt(station, wait)
+
+
+@pytest.mark.parametrize("link", [{"replicas": ("copy",)}, {"source": "copy"}])
+def test_a_database_with_a_replica_is_not_paused_and_nothing_is_changed(link):
+    now = Simulated().look()
+    linked = replace(now, database=replace(now.database, **link))
+    with pytest.raises(
+        Refused, match=r"read replica or is one \(copy\)\. Delete the replica first"
+    ):
+        pausing.allowed(linked)
+
+
+def test_a_multi_az_database_may_be_paused():
+    now = Simulated().look()
+    pausing.allowed(replace(now, database=replace(now.database, multi_az=True)))
+
+
+def costs(multi_az=False, **values):
+    now = Simulated().look()
+    now = replace(now, database=replace(now.database, multi_az=multi_az, storage_gb=20))
+    declared = Declared("poc", a.REGION, None, values, {"natStrategy": "single"})
+    return [str(each) for each in pausing.still_costs(now, declared)]
+
+
+def test_what_still_costs_money_is_what_the_stack_has():
+    assert costs() == [
+        "the load balancer and its public addresses",
+        "NAT (single) and its public address",
+        "the database's storage, 20 GB, and its backups",
+        "the secret with the database's password",
+        "images in ECR, logs, alarms",
+    ]
+    assert "the database's storage, 20 GB in each of two zones, and its backups" in costs(True)
+    assert costs(natStrategy="none")[1].startswith("the database's storage")
+    assert costs(bastionEnabled="true")[-1] == "the bastion"
+
+
+def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
+    now = Simulated().look()
+    said = datetime(2026, 12, 2, 18, 30, tzinfo=UTC)
+    known = replace(now, database=replace(now.database, starts=said, pause=Pause(SINCE, 1)))
+    station = Simulated()
+    station.session = type("Session", (), {"region": a.REGION})()
+    text = "\n".join(line.text for line in screen.lines(known, station, "en"))
+    assert "AWS starts the database by itself on 2026-12-02 18:30 UTC" in text
+
+
+def test_tags_tell_of_a_pause_what_they_were_told():
+    pause = Pause(SINCE, 3)
+    assert paused.read(pause.tags()) == pause
+    assert paused.read(Pause(SINCE, None).tags()) == Pause(SINCE, None)
+    assert paused.read([{"Key": "Name", "Value": "x"}]) is None
+
+
+def test_a_tag_that_somebody_wrote_by_hand_still_means_paused():
+    found = paused.read([{"Key": paused.AT, "Value": "today"}, {"Key": paused.COUNT, "Value": "?"}])
+    assert (found.since.year, found.count) == (1970, None)
+
+
+@pytest.fixture
+def station(stack, folder):
+    return Station(stack.session, NAMES, a.declared())
+
+
+def test_aws_is_told_and_asked_in_its_own_words(station):
+    scaling = boto3.client("application-autoscaling", region_name=a.REGION)
+    where = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{NAMES.cluster}/{NAMES.service}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    assert station.look().suspended is None
+    scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=4)
+    assert station.look().suspended is False
+    station.suspend(True)
+    station.remember(station.look().database, Pause(SINCE, 3))
+    station.scale(0)
+    station.database("stop_db_instance")
+    now = station.look()
+    assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
+    assert now.database.status == "stopped"
+    [target] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+    assert target["SuspendedState"] == dict.fromkeys(SCALING, True)
+    station.database("start_db_instance")
+    station.forget(now.database)
+    now = station.look()
+    assert (now.pause, now.database.status) == (None, "available")
+    station.scale(1)
+    scaling.deregister_scalable_target(**where)
+
+
+@pytest.mark.usefixtures("stack")
+def test_without_a_terminal_it_is_not_asked_and_not_done(run, station):
+    code, shown, complaint = run("pause")
+    assert (code, shown) == (1, "")
+    assert (
+        "pause asks before it stops careapp-poc, and here is no terminal to ask on; say --yes"
+        in (complaint)
+    )
+    assert station.look().database.status == "available"
+
+
+class Terminal:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def isatty(self):
+        return True
+
+    def readline(self, *_):
+        return f"{self.answer}\n"
+
+
+@pytest.mark.usefixtures("stack")
+def test_who_says_no_keeps_what_runs(run, station, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("n"))
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
+    code, shown, _ = run("pause")
+    assert code == 1
+    assert "careapp-poc in ap-northeast-1:" in shown
+    assert "the database careapp-poc stops; its data stays" in shown
+    assert station.look().pause is None
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, station, monkeypatch):
+    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
+    code, shown, progress = run("pause", "--yes", "--json")
+    found = json.loads(shown)
+    assert (code, found["paused"], found["count"], found["desired"]) == (0, True, 1, 0)
+    assert found["database"] == "stopped"
+    assert "the load balancer and its public addresses" in found["still_costs"]
+    assert "the database is asked to stop" in progress
+    code, shown, _ = run("status")
+    assert code == 0
+    assert "Paused: since " in shown
+    code, shown, _ = run("doctor")
+    assert "The stack is paused" in shown
+    assert "./careapp resume -s poc" in shown
+    assert "The database is stopped" not in shown
+    assert "set to run no task" not in shown
+    code, shown, _ = run("preflight")
+    assert "✗ The database is available" in shown
+
+
+def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Station, "look", stopped)
+    code, _, complaint = run("pause", "--yes")
+    assert code == 130
+    assert "`./careapp pause -s poc` goes on, `./careapp resume -s poc` brings it back" in complaint
+
+
+def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
+    monkeypatch.setattr("ops.standing.overview", lambda *_: a.stack(database=None))
+    code, _, complaint = run("pause", "--yes")
+    assert code == 1
+    assert "There is no database careapp-poc in ap-northeast-1" in complaint
+
+
+def test_waiting_bears_with_an_aws_that_is_silent_for_a_moment(wait):
+    silent = AwsProblem("unreachable", t("ecs does not answer."), t("Wait."))
+    looks = iter([silent, silent, None])
+
+    def look():
+        found = next(looks)
+        if found:
+            raise found
+        return found
+
+    wait.until_done(look, 1)
+    assert all(isinstance(each, Text) for each in wait.said)
+    assert "AWS does not answer for now" in str(wait.said[0])
+
+
+def test_waiting_does_not_bear_with_a_refusal(wait):
+    refused = AwsProblem("denied", t("You may not."), t("Ask."))
+
+    def look():
+        raise refused
+
+    with pytest.raises(AwsProblem):
+        wait.until_done(look, 1)
+    assert wait.said == []
