@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ NOT_REHEARSED = {
     "aws rds describe-db-instances": "data in a snapshot",
 }
 """The first commands of the blocks that may be left out, each with what the rehearsal lacks."""
+
+PATIENCE = 90
+"""Seconds until a command that Ctrl-C ends must have printed its lines."""
 
 
 class Terminal:
@@ -87,17 +91,20 @@ class Terminal:
         return self.curl
 
     def _held(self, process: subprocess.Popen[str], command: Command) -> str:
+        """What is printed until it is what the page says, or for as long as a reader would wait."""
         lines: list[str] = []
         assert process.stdout
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
-            lines.append(process.stdout.readline())
-            if lines[-1] == "" or printed_as(command.output, "".join(lines)):
+        reader = threading.Thread(target=lines.extend, args=(process.stdout,))
+        reader.start()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
+            if lines and printed_as(command.output, "".join(lines)):
                 break
-        time.sleep(0.5)
+            time.sleep(0.2)
+        seen = "".join(lines)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
-        return "".join(lines)
+        reader.join(60)
+        return seen
 
 
 @pytest.fixture(scope="module")
