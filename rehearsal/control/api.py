@@ -34,6 +34,7 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
+            bucket_policies,
             capacity,
             certificates,
             contract,
@@ -52,6 +53,7 @@ class Api:
             hooks,
             rules,
             in_use,
+            bucket_policies,
             logs,
             quotas,
             live_tail,
