@@ -31,7 +31,10 @@ failed roll-out, from the service's first event to its last.
 | fault | the mistake | doctor's first finding | what made it green | failed roll-out on AWS |
 |---|---|---|---|---|
 """
-LONG = re.compile(r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}")
+LONG = re.compile(
+    r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
+    r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}"
+)
 """What AWS makes up anew for each stack, and nobody reads."""
 
 

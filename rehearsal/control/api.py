@@ -34,6 +34,7 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
+            backups,
             bucket_policies,
             capacity,
             certificates,
@@ -53,6 +54,7 @@ class Api:
             hooks,
             rules,
             in_use,
+            backups,
             bucket_policies,
             logs,
             quotas,

@@ -17,7 +17,7 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
 def install() -> None:
     """Let moto judge the statements that are about a request with TLS."""
-    FakeBucket.get_permission = get_permission
+    FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
 
 
 def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
