@@ -46,7 +46,11 @@ def _unequal(what: str, one: list[str], other: list[str]) -> Iterator[str]:
 
 def _outline(page: Page) -> list[str]:
     """Levels and leading numbers: words differ by language."""
-    return [f"{each.level} {''.join(NUMBER.findall(each.text)[:1])}" for each in page.headings]
+    return [f"{each.level} {_number(each.text)}" for each in page.headings]
+
+
+def _number(heading: str) -> str:
+    return re.sub(r"[^0-9.].*", "", heading)
 
 
 def _code(page: Page) -> list[str]:
