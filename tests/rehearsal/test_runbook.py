@@ -1,4 +1,4 @@
-"""docs/runbook.md and its Japanese twin: every command is run, in order, and prints what they say."""
+"""README.md, docs/runbook.md and their Japanese twins: every command does and prints what they say, in order."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
 
-ENGLISH, JAPANESE = (Page(ROOT / "docs" / name) for name in ("runbook.md", "runbook.ja.md"))
-PAIRS = list(zip(consoles(ENGLISH), consoles(JAPANESE), strict=True))
+PAGES = ("README", "docs/runbook")
+PAIRS = [
+    (page, *both)
+    for page in PAGES
+    for both in zip(
+        consoles(Page(ROOT / f"{page}.md")), consoles(Page(ROOT / f"{page}.ja.md")), strict=True
+    )
+]
+"""A page's name, and each of its blocks in both languages."""
 OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
 """Commands that have a local cloud of their own, or none."""
 READ_ONLY = tuple(
-    f"./careapp {name}" for name in ("status", "doctor", "preflight", "events", "logs", "db")
+    f"./careapp {name}"
+    for name in ("status", "doctor", "preflight", "events", "logs", "db", "rehearse")
 )
-"""What may be typed once more in Japanese, for it changes nothing."""
+"""What may be typed once more in Japanese, for it leaves all as it was."""
 NOT_REHEARSED = {
     "docker build": "a Docker engine",
     "git revert": "the reader's repository",
@@ -34,7 +42,7 @@ NOT_REHEARSED = {
 }
 """The first commands of the blocks that may be left out, each with what the rehearsal lacks."""
 
-PATIENCE = 90
+PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
 
 
@@ -120,13 +128,13 @@ def runs_here(command: Command) -> bool:
     return "aws " not in command.words or bool(shutil.which("aws")) or "CI" in os.environ
 
 
-def name_of(pair: tuple[Console, Console]) -> str:
-    return f"line {pair[0].line}: {pair[0].commands[0].words.splitlines()[0][:40]}"
+def name_of(pair: tuple[str, Console, Console]) -> str:
+    return f"{pair[0]}, line {pair[1].line}: {pair[1].commands[0].words.splitlines()[0][:40]}"
 
 
-@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair[0].reason], ids=name_of)
-def test_every_command_does_and_prints_what_the_runbook_says(terminal, pair):
-    english, japanese = pair
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair[1].reason], ids=name_of)
+def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
+    _, english, japanese = pair
     for command, other in zip(english.commands, japanese.commands, strict=True):
         if not runs_here(command):
             continue
@@ -139,7 +147,7 @@ def test_every_command_does_and_prints_what_the_runbook_says(terminal, pair):
 
 
 def test_what_is_not_run_is_what_only_aws_or_the_reader_has():
-    left_out = [pair for pair in PAIRS if pair[0].reason or pair[1].reason]
+    left_out = [(one, other) for _, one, other in PAIRS if one.reason or other.reason]
     assert all(english.reason and japanese.reason for english, japanese in left_out)
     first = [english.commands[0].words for english, _ in left_out]
     allowed = tuple(NOT_REHEARSED)
@@ -150,7 +158,7 @@ def test_what_is_not_run_is_what_only_aws_or_the_reader_has():
 def test_only_what_changes_nothing_has_another_output_in_japanese():
     wrong = [
         command.words
-        for english, japanese in PAIRS
+        for _, english, japanese in PAIRS
         for command, other in zip(english.commands, japanese.commands, strict=True)
         if command.output != other.output and not changes_nothing(command.words)
     ]
