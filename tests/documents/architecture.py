@@ -200,7 +200,9 @@ def _used(graph: Graph) -> Iterator[str]:
 
 
 def _containers(graph: Graph) -> list[dict[str, Any]]:
-    return [one for task in graph.of(TASK) for one in json.loads(task.inputs["containerDefinitions"])]
+    return [
+        one for task in graph.of(TASK) for one in json.loads(task.inputs["containerDefinitions"])
+    ]
 
 
 def _group_of(balancer: Resource) -> tuple[str, ...]:

@@ -124,5 +124,7 @@ def pages() -> tuple[Page, ...]:
     return tuple(
         Page(path)
         for path in sorted(found)
-        if not any(part.startswith(".") and part != ".github" for part in path.relative_to(ROOT).parts)
+        if not any(
+            part.startswith(".") and part != ".github" for part in path.relative_to(ROOT).parts
+        )
     )

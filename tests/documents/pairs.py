@@ -75,9 +75,7 @@ def _typed(page: Page) -> list[str]:
 
 def _tables(page: Page) -> list[str]:
     """Each row by what no language changes: code and numbers, cell by cell."""
-    return [
-        " | ".join(_same(cell) for cell in row) for table in page.tables for row in table
-    ]
+    return [" | ".join(_same(cell) for cell in row) for table in page.tables for row in table]
 
 
 def _same(cell: str) -> str:

@@ -40,14 +40,18 @@ def test_no_link_is_dead(page):
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_no_page_names_a_page_or_folder_that_is_not_there(page):
-    named = re.findall(r"(?<![\w./-])(?:docs|tests|infra|ops|rehearsal|webapp)/[\w./-]*\w", "\n".join(page.spans))
+    named = re.findall(
+        r"(?<![\w./-])(?:docs|tests|infra|ops|rehearsal|webapp)/[\w./-]*\w", "\n".join(page.spans)
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_dead_links_are_seen(tmp_path, monkeypatch):
     (tmp_path / "other.md").write_text("# A heading, twice\n\n# A heading, twice\n")
     page = tmp_path / "page.md"
-    page.write_text("[a](other.md#a-heading-twice-1) [b](other.md#b) [c](none.md) [d](#d) [e](https://e.e)\n\n# D\n")
+    page.write_text(
+        "[a](other.md#a-heading-twice-1) [b](other.md#b) [c](none.md) [d](#d) [e](https://e.e)\n\n# D\n"
+    )
     monkeypatch.setattr("tests.unit.test_documents.ROOT", tmp_path)
     found = Page(page)
     assert [link for link in found.links if dead(found, link)] == ["other.md#b", "none.md"]
@@ -92,7 +96,9 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     kept = r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}"
     assert [words for words in versions if not re.fullmatch(kept, words)] == []
     assert {words for level, words in headings if level == 3} <= set(KINDS)
-    assert "An entry without a word about replacement replaces nothing." in re.sub(r"\s+", " ", text)
+    assert "An entry without a word about replacement replaces nothing." in re.sub(
+        r"\s+", " ", text
+    )
     entries = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
     assert len(entries) > 20
     assert any("**Replaces**" in entry for entry in entries)
