@@ -96,7 +96,7 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     kept = r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}"
     assert [words for words in versions if not re.fullmatch(kept, words)] == []
     assert {words for level, words in headings if level == 3} <= set(KINDS)
-    assert "An entry without a word about replacement replaces nothing." in re.sub(
+    assert "an entry without a word about replacement replaces nothing." in re.sub(
         r"\s+", " ", text
     )
     entries = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
