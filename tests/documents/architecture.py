@@ -61,6 +61,7 @@ def mermaid(graph: Graph) -> str:
         *_allowed(graph, boxes),
         *_ways_out(graph, boxes),
         *_used(graph),
+        "classDef addresses fill:none,stroke:none",
     ]
     return "\n".join(lines) + "\n"
 
@@ -128,13 +129,11 @@ def _subnets(graph: Graph, boxes: list[Box]) -> Iterator[str]:
     for subnet in graph.of(SUBNET):
         kinds.setdefault(subnet.inputs["tags"]["SubnetType"].lower(), []).append(subnet)
     for kind, members in kinds.items():
-        places = [f"{one.inputs['availabilityZone']} {one.inputs['cidrBlock']}" for one in members]
-        yield f"subgraph {kind}{_box([f'{kind} subnets', *places])}"
+        places = [f"{one.inputs['availabilityZone'][-2:]}: {one.inputs['cidrBlock']}" for one in members]
+        yield f'subgraph {kind}["{kind} subnets"]'
+        yield f"{kind}-addresses{_box(places)}:::addresses"
         ids = {name for one in members for name in one.known_as}
-        inside = [box for box in boxes if ids & set(box.subnets)]
-        yield from (f"{box.key}{box.shape}" for box in inside)
-        if not inside:
-            yield f'{kind}-empty["nothing yet"]'
+        yield from (f"{box.key}{box.shape}" for box in boxes if ids & set(box.subnets))
         yield "end"
 
 
