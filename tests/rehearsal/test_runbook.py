@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -166,7 +167,5 @@ def test_only_what_changes_nothing_has_another_output_in_japanese():
 
 
 def changes_nothing(words: str) -> bool:
-    return all(
-        part.strip().startswith((*READ_ONLY, "sleep ", "echo "))
-        for part in words.replace("||", ";").split(";")
-    )
+    parts = (part.strip() for part in re.split(r";|\|\||\b(?:while|until|do|done)\b", words))
+    return all(part.startswith((*READ_ONLY, "sleep ", "echo ")) for part in parts if part)
