@@ -129,7 +129,9 @@ def _subnets(graph: Graph, boxes: list[Box]) -> Iterator[str]:
     for subnet in graph.of(SUBNET):
         kinds.setdefault(subnet.inputs["tags"]["SubnetType"].lower(), []).append(subnet)
     for kind, members in kinds.items():
-        places = [f"{one.inputs['availabilityZone'][-2:]}: {one.inputs['cidrBlock']}" for one in members]
+        places = [
+            f"{one.inputs['availabilityZone'][-2:]}: {one.inputs['cidrBlock']}" for one in members
+        ]
         yield f'subgraph {kind}["{kind} subnets"]'
         yield f"{kind}-addresses{_box(places)}:::addresses"
         ids = {name for one in members for name in one.known_as}
