@@ -11,7 +11,8 @@ import click
 from ops.db_cli import db
 from ops.options import options
 from ops.pause_cli import pause, resume
-from ops.texts import language
+from ops.speaking import run
+from ops.texts import language, said, shown, t
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,7 +65,7 @@ class Since(click.ParamType[timedelta]):
         try:
             return parse_since(str(value))
         except ValueError as problem:
-            self.fail(str(problem), param, ctx)
+            self.fail(shown(said(problem)), param, ctx)
 
 
 @main.command()
@@ -133,7 +134,7 @@ def logs(
     from ops.logs import Wanted
 
     if previous and (follow or since or pattern):
-        raise click.UsageError("--previous goes with --task and --lines only")
+        raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
     wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
     sys.exit(commands.logs(stack, Path(), language(lang), wanted, follow, previous))
 
@@ -151,4 +152,4 @@ def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None,
 
 
 if __name__ == "__main__":
-    main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")
+    run(main)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ops.speaking import run
+from ops.texts import said, shown, t
 from rehearsal import commands, console, course
 from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
@@ -57,7 +59,9 @@ def pair(text: str) -> tuple[str, str]:
     """The key and value of `KEY=VALUE`; click tells the user what is wrong with another text."""
     key, equals, value = text.partition("=")
     if not (key and equals):
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE, like natStrategy=none")
+        raise click.BadParameter(
+            shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+        )
     return key, value
 
 
@@ -117,7 +121,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
-        raise click.UsageError("--mend mends what --break NAME broke: give both")
+        raise click.UsageError(shown(t("--mend mends what --break NAME broke: give both.")))
     plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
     sys.exit(course.rehearse(plan, chosen))
 
@@ -164,7 +168,7 @@ def dev(port: int, log_level: str) -> None:
     try:
         sys.exit(serving.dev(port, log_level))
     except (serving.DevFailed, InstallError, PostgresFailed) as problem:
-        console.fail(str(problem))
+        console.fail(said(problem))
         sys.exit(1)
 
 
@@ -194,8 +198,4 @@ def status(as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")
-    except (CloudError, EngineError, NoDocker, PulumiFailed) as problem:
-        console.fail(str(problem))
-        sys.exit(1)
+    run(main, (CloudError, EngineError, NoDocker, PulumiFailed))

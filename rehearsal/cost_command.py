@@ -20,7 +20,8 @@ from ops.names import PROJECT
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
-from ops.texts import LANGUAGES, language
+from ops.speaking import Told
+from ops.texts import LANGUAGES, Text, language, shown, t
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import ROOT
@@ -37,15 +38,16 @@ class Setting(click.ParamType[tuple[str, str]]):
         """The full key and the value."""
         key, equals, said = str(value).partition("=")
         if not equals or not key:
-            self.fail(f"{value!r} is not KEY=VALUE, e.g. natStrategy=none", param, ctx)
+            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
+            self.fail(shown(words), param, ctx)
         if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
             self.fail("ecsEnabled is what tells the stages apart, and both are shown", param, ctx)
         return (key if ":" in key else f"{PROJECT}:{key}"), said
 
 
-def _help(text: str, default: float) -> str:
-    shown = f" [{default:g}]" if default >= 0 else ""
-    return f"Assumed for a month: {text}{shown}."
+def _help(text: Text, default: float) -> Text:
+    usual = f" [{default:g}]" if default >= 0 else ""
+    return t("Assumed for a month: {text}{usual}.", text=text, usual=usual)
 
 
 def assumptions(command: click.decorators.FC) -> click.decorators.FC:
@@ -54,7 +56,8 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
         command = click.option(
             f"--{each.name.replace('_', '-')}",
             type=click.FloatRange(min=0),
-            help=_help(str(each.metadata["text"]), float(each.default)),
+            cls=Told,
+            text=_help(each.metadata["text"], float(each.default)),
         )(command)
     return command
 
@@ -89,7 +92,7 @@ def cost(
     files: tuple[Path, ...],
     live: bool,
     lang: str | None,
-    **shown: Any,
+    **more: Any,
 ) -> None:
     """Say what the stacks cost a month and an hour, resource by resource.
 
@@ -103,11 +106,11 @@ def cost(
 
     Exit code 0: everything has a price. 1: something has none. 2: it could not look.
     """
-    style = {name: shown.pop(name) for name in ("prices", "as_json", "as_markdown")}
-    told = {name: value for name, value in shown.items() if value is not None}
+    style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
+    told = {name: value for name, value in more.items() if value is not None}
     assumed, chosen = replace(Assumptions(), **told), language(lang)
     if bool(files) + deployed + bool(settings) > 1:
-        raise click.UsageError("--graph, --deployed and --set exclude each other")
+        raise click.UsageError(shown(t("--graph, --deployed and --set exclude each other.")))
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT

@@ -13,13 +13,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ops.texts import t
+
 
 class PulumiFailed(Exception):
     """A ``pulumi`` command ended with another exit code than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:
         told = f"\n{output.strip()}" if output.strip() else ""
-        super().__init__(f"pulumi {' '.join(command)} ended with exit code {status}{told}")
+        super().__init__(
+            t(
+                "{command} ended with exit code {status}{told}",
+                command=f"pulumi {' '.join(command)}",
+                status=status,
+                told=told,
+            )
+        )
         self.status, self.output = status, output
 
 
