@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SOURCES = tuple(
-    ROOT / name
-    for name in ("ops", "infra", "rehearsal", "careapp", "tests/__main__.py", "tests/tiers.py")
-)
+TESTS = ("tests/__main__.py", "tests/tiers.py", "tests/results.py")
+SOURCES = tuple(ROOT / name for name in ("ops", "infra", "rehearsal", "careapp", *TESTS))
 IN_SHELL = re.compile(r"""\bt '([^']*)'""")
 LIST = re.compile(r"<<'LIST'\n(.*?)^LIST$", re.DOTALL | re.MULTILINE)
 

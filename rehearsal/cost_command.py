@@ -41,7 +41,11 @@ class Setting(click.ParamType[tuple[str, str]]):
             words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
             self.fail(shown(words), param, ctx)
         if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
-            self.fail("ecsEnabled is what tells the stages apart, and both are shown", param, ctx)
+            self.fail(
+                shown(t("ecsEnabled is what tells the stages apart, and both are shown.")),
+                param,
+                ctx,
+            )
         return (key if ":" in key else f"{PROJECT}:{key}"), said
 
 

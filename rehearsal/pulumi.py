@@ -142,7 +142,7 @@ def count(log: str, seconds: float) -> Changes:
     events = [json.loads(line) for line in log.splitlines()]
     summaries = [event["summaryEvent"] for event in events if event.get("summaryEvent")]
     if not summaries:
-        raise ValueError("the engine's event log has no summary")
+        raise ValueError(t("the engine's event log has no summary"))
     counted = summaries[-1].get("resourceChanges") or {}
     done = [
         event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")
