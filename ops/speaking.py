@@ -39,7 +39,7 @@ def asked_for(arguments: Sequence[str]) -> str:
     """The language that ``--lang`` names before any ``--``; empty where it names none."""
     own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     found = ""
-    for word, following in zip(own, [*own[1:], ""], strict=True):
+    for word, following in zip(own, [*own[1:], ""], strict=False):
         option, _, value = word.partition("=")
         if option == "--lang":
             found = value or following
