@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import click
 
 from ops.locale_libraries import LIBRARIES
+from ops.stack import StackError
 from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, known, language, said, shown, t
 
-USAGE, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+FAILED, USAGE, CANNOT_LOOK, INTERRUPTED, BROKEN_PIPE = 1, 2, 2, 130, 141
 
 
 class Told(click.Option):
@@ -85,9 +86,12 @@ def _answered(command: click.Command, failures: tuple[type[Exception], ...]) -> 
     except click.UsageError as wrong:
         tell(_usage(wrong))
         return USAGE
+    except StackError as problem:
+        tell(problem.text)
+        return CANNOT_LOOK
     except failures as problem:
         tell(said(problem))
-        return 1
+        return FAILED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:

@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops import stack as stacks
 from ops.texts import said, shown, t
 from rehearsal import client, console, mending
 from rehearsal.commands import Chosen
 from rehearsal.engine import find_or_get
 from rehearsal.engine_run import terminations_raise
 from rehearsal.faults import Fault, FaultError
-from rehearsal.paths import Home, home
+from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Pulumi, PulumiFailed
@@ -122,7 +123,11 @@ class Course:
 
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:
-    """Both stages, the page, and destroy; 0 when every step did what it must."""
+    """Both stages, the page, and destroy; 0 when every step did what it must.
+
+    Raises StackError without the stack's file.
+    """
+    stacks.read(plan.stack, ROOT)
     place, engine = home(), find_or_get()
     if client.find(place):
         raise client.CloudError(
