@@ -129,6 +129,8 @@ def logs(
       ./careapp logs -f                     as it comes
       ./careapp logs --previous             why the last task ended
       ./careapp logs --since 1h --filter '{ $.level = "error" }'
+
+    Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
     """
     from ops import commands
     from ops.logs import Wanted
@@ -145,7 +147,10 @@ def logs(
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
 @click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines.")
 def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
-    """Show one timeline of deployments, tasks, service events, targets and log lines."""
+    """Show one timeline of deployments, tasks, service events, targets and log lines.
+
+    Exit code 0: shown. 2: it could not look at all of it.
+    """
     from ops import commands
 
     sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))

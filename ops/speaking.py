@@ -12,7 +12,7 @@ import click
 
 from ops.locale_libraries import LIBRARIES
 from ops.stack import StackError
-from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, known, language, said, shown, t
+from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, language, said, shown, t, translated
 
 FAILED, USAGE, CANNOT_LOOK, INTERRUPTED, BROKEN_PIPE = 1, 2, 2, 130, 141
 
@@ -68,13 +68,13 @@ def put_into_language(command: click.Command) -> None:
     if not any(option.name == "lang" for option in command.params):
         command.params.append(language_option())
     if command.help:
-        command.help = known(inspect.cleandoc(command.help))
+        command.help = translated(inspect.cleandoc(command.help), language())
         command.short_help = command.help.partition("\n")[0]
     for option in command.params:
         if isinstance(option, Told):
             option.help = shown(option.text)
         elif isinstance(option, click.Option) and option.help:
-            option.help = known(option.help)
+            option.help = translated(option.help, language())
     for below in getattr(command, "commands", {}).values():
         put_into_language(below)
 

@@ -57,9 +57,9 @@ def said(problem: BaseException) -> Text:
     return given or verbatim(str(problem))
 
 
-def known(words: str) -> str:
-    """Words without values, in the language to speak."""
-    return _catalogue(language()).gettext(words) if words else ""
+def translated(words: str, lang: str) -> str:
+    """Words, or a template with its gaps, in a language."""
+    return _catalogue(lang).gettext(words) if words else ""
 
 
 def shown(text: Text | str) -> str:

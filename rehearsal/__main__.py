@@ -118,6 +118,9 @@ def rehearse(fault: str | None, **how: Any) -> None:
       ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
       ./careapp rehearse --break health-path --mend --exit
                                               and that what the doctor says puts it right
+
+    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file.
+    130: interrupted on its way up.
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
@@ -141,6 +144,8 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       ./careapp shell -- pulumi preview -s poc
 
     The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
+
+    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
     """
     sys.exit(commands.shell(list(command), commands.Chosen(**how)))
 
@@ -160,6 +165,8 @@ def dev(port: int, log_level: str) -> None:
     """Run the web app alone, with a database of its own, anew at every change of webapp/.
 
     No AWS account, no Docker: the image's own command from its lock file, with TLS to a real PostgreSQL.
+
+    Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
     """
     from rehearsal import dev as serving
     from rehearsal.building.venvs import InstallError
@@ -180,20 +187,29 @@ def cloud() -> None:
 @cloud.command()
 @options
 def start(**how: Any) -> None:
-    """Start it in the background."""
+    """Start it in the background.
+
+    Exit code 0: it runs. 1: it does not.
+    """
     sys.exit(commands.cloud_start(commands.Chosen(**how)))
 
 
 @cloud.command()
 def stop() -> None:
-    """Stop it: its tasks, databases and listeners end, and what it held is gone."""
+    """Stop it: its tasks, databases and listeners end, and what it held is gone.
+
+    Exit code 0: none runs any more. 1: it does not end.
+    """
     sys.exit(commands.cloud_stop())
 
 
 @cloud.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(as_json: bool) -> None:
-    """Say whether it runs, and what runs in it. Exit code 0 when it runs, 1 when not."""
+    """Say whether it runs, and what runs in it.
+
+    Exit code 0: it runs. 1: it does not.
+    """
     sys.exit(commands.cloud_status(as_json))
 
 

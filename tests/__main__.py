@@ -23,6 +23,7 @@ WHAT = t(
     "Without a tier: all that this machine can run. With CI=true in the environment, and for a tier "
     "that is named, what cannot run is a failure."
 )
+EXIT_CODES = t("Exit code 0: all passed. 1: one failed, or none ran. 2: no such tier.")
 LANGUAGE = t("English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.")
 
 
@@ -73,7 +74,7 @@ def _read(arguments: list[str], tiers: dict[str, Tier]) -> tuple[argparse.Namesp
     parser = Parser(
         prog="./careapp test",
         usage=f"%(prog)s [TIER…] [--list] [-- {shown(t('PYTEST ARGUMENTS'))}]",
-        description=shown(WHAT),
+        description=f"{shown(WHAT)} {shown(EXIT_CODES)}",
     )
     parser.add_argument("tiers", nargs="*", metavar="TIER", help=", ".join(tiers))
     listing = shown(t("the tiers, and which cannot run here"))
