@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ops.commands import guarded
+from ops.commands import CANNOT_LOOK, guarded
 from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
@@ -21,10 +21,13 @@ from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
 from ops.speaking import Told
-from ops.texts import LANGUAGES, Text, language, shown, t
+from ops.texts import LANGUAGES, Text, language, said, shown, t
+from rehearsal import console
+from rehearsal.engine import EngineError
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import ROOT
+from rehearsal.pulumi import PulumiFailed
 
 
 class Setting(click.ParamType[tuple[str, str]]):
@@ -36,7 +39,7 @@ class Setting(click.ParamType[tuple[str, str]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """The full key and the value."""
-        key, equals, said = str(value).partition("=")
+        key, equals, wanted = str(value).partition("=")
         if not equals or not key:
             words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
             self.fail(shown(words), param, ctx)
@@ -46,7 +49,7 @@ class Setting(click.ParamType[tuple[str, str]]):
                 param,
                 ctx,
             )
-        return (key if ":" in key else f"{PROJECT}:{key}"), said
+        return (key if ":" in key else f"{PROJECT}:{key}"), wanted
 
 
 def _help(text: Text, default: float) -> Text:
@@ -126,7 +129,11 @@ def cost(
             found = _live(found, which, folder, graphs)
         return _show(found, chosen, **style)
 
-    sys.exit(guarded(work, chosen))
+    try:
+        sys.exit(guarded(work, chosen))
+    except (EngineError, PulumiFailed) as problem:
+        console.fail(said(problem))
+        sys.exit(CANNOT_LOOK)
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:

@@ -88,7 +88,9 @@ class _Search:
         try:
             version_of(cli, self.environ)
         except RoadClosed as closed:
-            raise EngineError(t("CAREAPP_PULUMI: {why}", why=said(closed))) from closed
+            raise EngineError(
+                t("CAREAPP_PULUMI: {why}; correct it or unset it", why=said(closed))
+            ) from closed
         try:
             return usable(cli, self.environ)
         except RoadClosed as closed:
