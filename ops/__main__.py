@@ -86,12 +86,15 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     """
     from ops import commands
 
+    if watch and as_json:
+        raise click.UsageError(shown(t("--json answers once: leave --watch out.")))
     again = every if watch else None
     sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
 
 
 @main.command()
 @options
+@click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option(
     "--since", type=Since(), help="Not the last lines but all since then: 90s, 10m, 2h, 1d."
@@ -116,6 +119,7 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
 def logs(
     stack: str,
     lang: str | None,
+    as_json: bool,
     follow: bool,
     since: timedelta | None,
     previous: bool,
@@ -134,11 +138,13 @@ def logs(
     """
     from ops import commands
     from ops.logs import Wanted
+    from ops.render.logs import LogScreen
 
     if previous and (follow or since or pattern):
         raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
     wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
-    sys.exit(commands.logs(stack, Path(), language(lang), wanted, follow, previous))
+    show = LogScreen(language(lang), as_json)
+    sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
 
 
 @main.command()

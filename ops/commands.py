@@ -21,6 +21,7 @@ from ops.stack import StackError
 
 if TYPE_CHECKING:
     from ops.logs import Wanted
+    from ops.render.logs import LogScreen
     from ops.snapshot import Snapshot
 
 REFUSED, CANNOT_LOOK = 1, 2
@@ -125,16 +126,17 @@ def _refused(problem: StackError, lang: str) -> int:
     return CANNOT_LOOK
 
 
-def logs(stack: str, folder: Path, lang: str, wanted: Wanted, follow: bool, last: bool) -> int:
+def logs(
+    stack: str, folder: Path, screen: LogScreen, wanted: Wanted, follow: bool, last: bool
+) -> int:
     """The app's log, line by line."""
     from ops import logs as asked
-    from ops.render import logs as screen
 
     def work() -> int:
         session, names = Session.of_stack(stack, folder), StackNames.of(stack)
         if last:
             task, lines_ = asked.previous(session, names, wanted)
-            display([screen.ended(task, lang)])
+            display([screen.ended(task)])
             display(screen.line(each) for each in lines_)
         elif follow:
             display(screen.line(each) for each in asked.follow(session, names, wanted))
@@ -142,7 +144,7 @@ def logs(stack: str, folder: Path, lang: str, wanted: Wanted, follow: bool, last
             display(screen.line(each) for each in asked.read(session, names, wanted))
         return 0
 
-    return guarded(work, lang)
+    return guarded(work, screen.lang)
 
 
 def events(

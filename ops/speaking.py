@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from ops.locale_libraries import LIBRARIES
+from ops.render.lines import console
 from ops.stack import StackError
 from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, language, said, shown, t, translated
 
@@ -101,11 +102,10 @@ def _answered(command: click.Command, failures: tuple[type[Exception], ...]) -> 
 
 def tell(problem: Text) -> None:
     """Say on standard error what cannot be done."""
-    from rich.console import Console
     from rich.text import Text as Rich
 
     line = Rich.assemble(("careapp:", "bold red"), " ", shown(problem))
-    Console(stderr=True, highlight=False).print(line, soft_wrap=True)
+    console(stderr=True).print(line, soft_wrap=True)
 
 
 def _usage(wrong: click.UsageError) -> Text:

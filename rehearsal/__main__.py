@@ -186,12 +186,13 @@ def cloud() -> None:
 
 @cloud.command()
 @options
-def start(**how: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def start(as_json: bool, **how: Any) -> None:
     """Start it in the background.
 
     Exit code 0: it runs. 1: it does not.
     """
-    sys.exit(commands.cloud_start(commands.Chosen(**how)))
+    sys.exit(commands.cloud_start(commands.Chosen(**how), as_json))
 
 
 @cloud.command()

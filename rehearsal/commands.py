@@ -69,10 +69,13 @@ def shell(command: list[str], chosen: Chosen) -> int:
         signal.signal(signal.SIGINT, ignored)
 
 
-def cloud_start(chosen: Chosen) -> int:
+def cloud_start(chosen: Chosen, as_json: bool) -> int:
     """Start the local cloud and say where it answers."""
     place = home()
     facts = client.start(place, chosen.options())
+    if as_json:
+        console.out.print_json(json.dumps(facts.data))
+        return 0
     console.tell(
         t(
             "the local cloud runs (process {pid}); the AWS API answers at {endpoint}",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 
+from ops.render.lines import console
 from ops.speaking import tell as fail
 from ops.texts import Text, shown
 
 __all__ = ["fail", "note", "say", "tell"]
 
-out = Console(highlight=False)
+out = console()
 """Results; colours only on a terminal, and none with NO_COLOR."""
-err = Console(stderr=True, highlight=False)
+err = console(stderr=True)
 """What is not a result."""
 
 

@@ -1,5 +1,6 @@
 """Tells a person what a long step is doing and for how long it has been doing it."""
 
+import os
 import sys
 import threading
 import time
@@ -46,7 +47,7 @@ class Progress:
     ) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.patience = patience
-        self.live = self.stream.isatty()
+        self.live = self.stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self.every = min(every, 0.5) if self.live else every
 
     def say(self, text: Text | str) -> None:
