@@ -34,6 +34,8 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
+            backups,
+            bucket_policies,
             capacity,
             certificates,
             contract,
@@ -52,6 +54,8 @@ class Api:
             hooks,
             rules,
             in_use,
+            backups,
+            bucket_policies,
             logs,
             quotas,
             live_tail,

@@ -24,7 +24,9 @@ RELIED_ON = (
     ("moto.logs.models", "LogEvent._event_id"),
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.logs.utils", "EventMessageFilter.matches"),
-    ("moto.rds.models", "DBInstance"),
+    ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
+    ("moto.s3.models", "FakeBucket.get_permission"),
+    ("moto.rds.models", "DBInstance.save_automated_backup"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
