@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from ops.texts import t
+
 DEFAULT_SPEED = 20.0
 """AWS seconds in one second of the wall: a health-check interval of 10 s takes half a second."""
 
@@ -15,7 +17,9 @@ class Clock:
 
     def __init__(self, speed: float = DEFAULT_SPEED) -> None:
         if not speed > 0:
-            raise ValueError(f"speed: {speed} is not above 0; 1 is AWS's own pace, 20 the default")
+            raise ValueError(
+                t("speed: {speed} is not above 0; 1 is AWS's own pace, 20 the default", speed=speed)
+            )
         self.speed = speed
         self._start = datetime.now(UTC)
         self._zero = time.monotonic()
