@@ -24,12 +24,24 @@ class Chosen:
     speed: float
     port: int | None
     region: str
+    watch_port: int | None = None
 
     def options(self) -> Options:
         """The local cloud's options, once it is decided how tasks run; that is said aloud."""
         docker, why = docker_engine.decide(self.tasks)
         console.note(why)
-        return Options(region=self.region, speed=self.speed, port=self.port, docker=docker)
+        return Options(
+            region=self.region,
+            speed=self.speed,
+            port=self.port,
+            docker=docker,
+            watch_port=self.watch_port,
+        )
+
+
+def watch_it(facts: client.Facts) -> str:
+    """Where the page is that shows what goes on."""
+    return f"watch it at {facts.page}"
 
 
 def shell(command: list[str], chosen: Chosen) -> int:
@@ -41,6 +53,7 @@ def shell(command: list[str], chosen: Chosen) -> int:
     facts = client.find(place)
     if facts is None:
         facts = client.start(place, chosen.options())
+        console.note(watch_it(facts))
     environment = project.environment(facts, engine)
     if not command:
         command = [os.environ.get("SHELL", "/bin/sh")]
@@ -73,6 +86,7 @@ def cloud_start(chosen: Chosen) -> int:
         f"the local cloud runs (process {facts.pid}); the AWS API answers at {facts.endpoint}"
     )
     console.tell("./careapp shell leads pulumi, aws and boto3 to it")
+    console.tell(watch_it(facts))
     return 0
 
 
@@ -96,6 +110,7 @@ def cloud_status(as_json: bool) -> int:
         console.tell(
             f"process {facts.pid}, AWS API at {facts.endpoint}, region {facts.options.region}"
         )
+        console.tell(watch_it(facts))
         for name, items in facts.state.items():
             console.tell(f"{name}: {json.dumps(items, default=str)}")
     return 0 if facts else 1

@@ -1,0 +1,112 @@
+"""All that the page shows, in one language, as ``/state`` answers it: plain values, chosen one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from ops.checks import stages
+from ops.checks.loglines import parsed
+from ops.render import diagnosis as doctor
+from ops.render.timeline import LABELS
+from ops.snapshot.records import Deployment
+from ops.timeline import Happening
+from rehearsal.page import parts
+from rehearsal.page.verdict import verdict
+from rehearsal.page.watching import Seen
+
+SHOWN = 160
+"""Lines of the timeline."""
+LONGEST = 600
+"""Characters of a line of the timeline."""
+HEAD = ("time", "level", "message", "logger")
+"""Fields of the app's log lines that the page shows apart, or that repeat what the timeline says."""
+
+
+def state(seen: Seen, lang: str) -> dict[str, Any]:
+    """One look in one language."""
+    said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
+    found: dict[str, Any] = {
+        "stack": f"careapp-{seen.work.stack}",
+        "stacks": list(seen.stacks),
+        "chosen": seen.work.stack,
+        "verdict": {
+            "tone": said.tone,
+            "word": said.word.to(lang),
+            "headline": said.headline.to(lang),
+            "detail": said.detail.to(lang),
+        },
+        "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
+        "stage": stages.NOTHING,
+        "timeline": timeline(seen.happenings, lang),
+    }
+    if case is None or diagnosis is None:
+        return found
+    return found | {
+        "region": case.now.region,
+        "stage": stages.stage(case),
+        "links": parts.links(case, diagnosis, lang),
+        "balancer": parts.balancer(case, lang),
+        "group": parts.group(case, lang),
+        "tasks": parts.tasks(case, lang),
+        "database": parts.database(case),
+        "stores": parts.stores(case),
+        "alarms": parts.alarms(case),
+        "rollouts": rollouts(case.service.deployments if case.service else (), seen.at),
+        "doctor": doctor.as_dict(diagnosis, lang),
+    }
+
+
+def rollouts(deployments: Iterable[Deployment], at: datetime) -> list[dict[str, Any]]:
+    """The service's deployments, the one that ECS makes first."""
+    return [
+        {
+            "id": each.id.rpartition("/")[2],
+            "status": each.status,
+            "revision": each.definition.rpartition("/")[2],
+            "state": each.rollout,
+            "reason": each.reason,
+            "desired": each.desired,
+            "running": each.running,
+            "pending": each.pending,
+            "failed": each.failed,
+            "seconds": _seconds(each, at),
+        }
+        for each in deployments
+    ]
+
+
+def _seconds(each: Deployment, at: datetime) -> int:
+    """How long it took, or has taken until now."""
+    end = each.updated if each.rollout in ("COMPLETED", "FAILED") else at
+    return max(0, round((end - each.created).total_seconds()))
+
+
+def timeline(happenings: tuple[Happening, ...], lang: str) -> list[dict[str, Any]]:
+    """What has happened, the newest first; ``key`` stays a line's own while others come and go."""
+    found, known = [], Counter[str]()
+    for each in happenings[-SHOWN:]:
+        key = f"{each.at.isoformat()} {each.kind} {each.who}"
+        known[key] += 1
+        found.append(_line(each, lang) | {"key": f"{key} {known[key]}"})
+    return found[::-1]
+
+
+def _line(each: Happening, lang: str) -> dict[str, Any]:
+    text = each.text.to(lang)
+    fields = parsed(text) if each.kind == "log" else {}
+    more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in HEAD)
+    level = fields.get("level", "")
+    return {
+        "at": each.at.isoformat(),
+        "time": f"{each.at:%H:%M:%S}",
+        "kind": each.kind,
+        "label": LABELS[each.kind].to(lang),
+        "who": each.who,
+        "level": level if level not in ("info", "debug") else "",
+        "text": fields.get("message", text)[:LONGEST],
+        "more": more[:LONGEST],
+        "bad": each.bad or level in ("error", "critical"),
+    }
