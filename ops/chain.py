@@ -110,7 +110,8 @@ def _well(place: str, case: Case) -> Link:
         return _forward(case)
     if place == TASKS_NODE:
         return _tasks(case)
-    if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not case.alive:
+    tried = case.alive or case.failed
+    if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
         return Link(place, WAITING, t("No task is there yet."))
     return Link(place, OPEN, WELL[place](case))
 
@@ -139,12 +140,16 @@ def _checked(case: Case) -> Text:
 
 def _tasks(case: Case) -> Link:
     service = case.service
-    text = t(
-        "{running} of {desired} run",
-        running=service.running if service else 0,
-        desired=service.desired if service else 0,
-    )
-    return Link(TASKS_NODE, OPEN if case.steady else WAITING, text)
+    counts = {
+        "running": service.running if service else 0,
+        "desired": service.desired if service else 0,
+    }
+    if case.given_up:
+        return Link(
+            TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
+        )
+    state = OPEN if case.steady else WAITING
+    return Link(TASKS_NODE, state, t("{running} of {desired} run", **counts))
 
 
 def _database(case: Case) -> Text:
@@ -190,7 +195,9 @@ WELL = {
 
 def target_of(case: Case, task: Task) -> Link:
     """What the load balancer says of one task."""
-    target = next((each for each in case.now.targets.value or () if each.address == task.address), None)
+    target = next(
+        (each for each in case.now.targets.value or () if each.address == task.address), None
+    )
     if target is None:
         return Link(task.short, OFF, t("not a target"))
     state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)

@@ -11,13 +11,14 @@ from pathlib import Path
 from ops.texts import DOMAIN, LOCALE
 
 PACKAGE = Path(__file__).parent
+SOURCES = (PACKAGE, PACKAGE.parent / "rehearsal" / "page")
 MAGIC = 0x950412DE
 
 
-def messages(folder: Path = PACKAGE) -> set[str]:
-    """Every template that ops/ gives to ``t``. Raises ValueError for one that is no literal."""
+def messages(*folders: Path) -> set[str]:
+    """Every template that the code gives to ``t``. Raises ValueError for one that is no literal."""
     found = set()
-    for file in sorted(folder.rglob("*.py")):
+    for file in sorted(file for each in folders or SOURCES for file in each.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
                 template = node.args[0] if node.args else None

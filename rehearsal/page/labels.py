@@ -12,12 +12,10 @@ LABELS: dict[str, Text] = {
     "languages": t("Language"),
     "stacks": t("Stacks"),
     "open_page": t("Open the app"),
-    "live": t("live"),
     "lost": t(
         "The local cloud does not answer any more: it has ended, or starts anew. "
         "This page goes on by itself as soon as it is back."
     ),
-    "verdict": t("State"),
     "chain": t("The way of a request"),
     "supplies": t("What a task needs from AWS before it starts"),
     "browser": t("Browser"),
@@ -29,31 +27,27 @@ LABELS: dict[str, Text] = {
     "secrets": t("Secrets"),
     "log": t("Log"),
     "none_yet": t("not there yet"),
-    "hop": t("Hop"),
-    "to": t("to"),
     "doctor": t("The doctor"),
     "doctor_healthy": t("Nothing is wrong."),
     "doctor_waits": t("The doctor looks as soon as something is up."),
     "doctor_building": t("The doctor looks as soon as Pulumi is done."),
     "doctor_unsure": t("No cause found, but not all could be looked at: this is not a clean bill."),
     "checked": t("What was checked"),
-    "why": t("Why"),
     "seen": t("Seen"),
     "evidence": t("What AWS and the app said"),
     "more_findings": t("What follows from it, and what else there is"),
-    "copy": t("Copy"),
+    "other_ways": t("Other ways"),
+    "copy_it": t("Copy"),
     "copied": t("Copied"),
-    "copy_command": t("Copy the command"),
+    "copy_command": t("Copy the commands"),
     "not_looked": t("Not looked at:"),
     "rollout": t("Roll-out"),
     "rollout_none": t("No deployment yet: ECS is off."),
-    "deployment": t("Deployment"),
     "desired": t("desired"),
     "running": t("running"),
     "pending": t("starting"),
     "failed": t("failed"),
     "took": t("took"),
-    "since": t("for"),
     "timeline": t("Timeline"),
     "timeline_empty": t("Nothing has happened yet."),
     "clock": t("AWS's time, UTC; it passes faster here"),
@@ -75,7 +69,6 @@ LABELS: dict[str, Text] = {
     "target": t("Target"),
     "reason": t("Reason"),
     "no_targets": t("No target is registered."),
-    "no_tasks": t("No task."),
     "task": t("Task"),
     "health": t("Container"),
     "revision": t("Revision"),
@@ -89,7 +82,6 @@ LABELS: dict[str, Text] = {
     "tls_must": t("a must (rds.force_ssl)"),
     "tls_may": t("not a must"),
     "platform": t("Platform"),
-    "pushed": t("Pushed"),
     "stores": t("Image, secrets, log"),
     "alarms": t("Alarms"),
     "alarms_quiet": t("none rings"),
@@ -105,8 +97,8 @@ STATES: dict[str, Text] = {
     "off": t("off"),
     "unseen": t("unknown"),
 }
-GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off": "–", "unseen": "?"}
-TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "–"}
+GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off": "-", "unseen": "?"}
+TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
 
 
 def spoken(lang: str) -> dict[str, str]:

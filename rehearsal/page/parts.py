@@ -11,6 +11,7 @@ from ops.render.status import plain
 from ops.snapshot.entrance import Rule
 from ops.snapshot.records import Task
 from ops.texts import Text, t
+from ops.timeline import short
 
 STOPPED_SHOWN = 5
 
@@ -50,7 +51,7 @@ def _ended(task: Task) -> dict[str, Any]:
     return {
         "id": task.short,
         "at": f"{task.stopped:%H:%M:%S}" if task.stopped else "",
-        "reason": task.reason or task.status,
+        "reason": short(task.reason) or task.status,
         "codes": ", ".join(codes),
         "revision": task.definition.rpartition("/")[2],
     }

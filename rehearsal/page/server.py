@@ -60,9 +60,9 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
 
     @app.get("/state")
     def facts() -> Response:
-        answer = app.json.response(looked())
+        answer = Response(json.dumps(looked(), ensure_ascii=False), mimetype="application/json")
         answer.add_etag()
-        return answer.make_conditional(request)
+        return answer.make_conditional(request.environ)
 
     @app.get("/live")
     def live() -> Response:
@@ -76,7 +76,7 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     @app.after_request
     def guarded(answer: Response) -> Response:
         answer.headers.update(HEADERS)
-        answer.vary.add("Accept-Language")
+        answer.headers["Vary"] = "Accept-Language"
         return answer
 
     return app

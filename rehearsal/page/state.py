@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from ops.render.timeline import LABELS
 from ops.snapshot.records import Deployment
 from ops.timeline import Happening
 from rehearsal.page import parts
-from rehearsal.page.verdict import verdict
+from rehearsal.page.verdict import EMPTY, verdict
 from rehearsal.page.watching import Seen
 
 SHOWN = 160
@@ -38,15 +39,20 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
             "headline": said.headline.to(lang),
             "detail": said.detail.to(lang),
         },
+        "begin": begin(seen.work.stack) if said is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,
         "timeline": timeline(seen.happenings, lang),
     }
     if case is None or diagnosis is None:
         return found
+    stage = stages.stage(case)
+    if seen.work.busy and stage != stages.SECOND:
+        # Half of a stage is there: what the doctor misses is on its way, or on its way out.
+        diagnosis = replace(diagnosis, findings=())
     return found | {
         "region": case.now.region,
-        "stage": stages.stage(case),
+        "stage": stage,
         "links": parts.links(case, diagnosis, lang),
         "balancer": parts.balancer(case, lang),
         "group": parts.group(case, lang),
@@ -57,6 +63,14 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
         "rollouts": rollouts(case.service.deployments if case.service else (), seen.at),
         "doctor": doctor.as_dict(diagnosis, lang),
     }
+
+
+def begin(stack: str) -> list[str]:
+    """The commands that put a stack up in a local cloud that stays."""
+    return [
+        f"./careapp shell -- pulumi stack init {stack}",
+        f"./careapp shell -- pulumi up -s {stack}",
+    ]
 
 
 def rollouts(deployments: Iterable[Deployment], at: datetime) -> list[dict[str, Any]]:

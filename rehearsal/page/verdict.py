@@ -42,12 +42,7 @@ def verdict(seen: Seen) -> Verdict:
 def _nothing(work: Work) -> Verdict:
     if work.busy:
         return _building(t("Stage 1 is being built"), work)
-    return Verdict(
-        "calm",
-        t("empty"),
-        t("Nothing is up"),
-        t("The local cloud runs and is empty. What you put up shows here as it comes."),
-    )
+    return EMPTY
 
 
 def _at_work(case: Case, stage: str, work: Work) -> Verdict:
@@ -55,9 +50,7 @@ def _at_work(case: Case, stage: str, work: Work) -> Verdict:
         text = t("{count} resources are left.", count=work.resources)
         return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
     second = stage == stages.FIRST and case.now.declared.get("ecsEnabled") == "true"
-    return _building(
-        t("Stage 2 is being built") if second else t("Stage 1 is being built"), work
-    )
+    return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 
 def _building(headline: Text, work: Work) -> Verdict:
@@ -65,6 +58,12 @@ def _building(headline: Text, work: Work) -> Verdict:
     return Verdict("busy", t("at work"), headline, text)
 
 
+EMPTY = Verdict(
+    "calm",
+    t("empty"),
+    t("Nothing is up"),
+    t("The local cloud runs and is empty. What you put up shows here as it comes."),
+)
 PAUSED = Verdict(
     "calm",
     t("paused"),
@@ -85,7 +84,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         return Verdict("bad", t("broken"), first.title, first.why)
     service = case.service
     counts = t(
-        "{running} of {desired} tasks run, {healthy} targets are healthy.",
+        "Tasks that run: {running} of {desired}. Healthy targets: {healthy}.",
         running=service.running if service else 0,
         desired=service.desired if service else 0,
         healthy=sum(each.state == "healthy" for each in case.targets),
