@@ -12,6 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
@@ -34,6 +35,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+STATIC = Path(__file__).with_name("static")
+FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 STREAMS = 16
 """Open streams at once; each is a thread."""
 QUIET_TICKS = 5
@@ -44,7 +47,7 @@ FIRST_STACK = "poc"
 
 def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     """The page of one local cloud; ``address`` says where the app's own page is, "" while it is nowhere."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config.update(TRUSTED_HOSTS=HOSTS, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     free = threading.BoundedSemaphore(STREAMS)
@@ -58,11 +61,18 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     def page() -> str:
         return render_template("page.html", **_words(looked()))
 
+    @app.get("/static/<name>")
+    def static(name: str) -> Response:
+        if name not in FILES:
+            abort(404)
+        return Response((STATIC / name).read_bytes(), mimetype=FILES[name])
+
     @app.get("/state")
     def facts() -> Response:
         answer = Response(json.dumps(looked(), ensure_ascii=False), mimetype="application/json")
         answer.add_etag()
-        return answer.make_conditional(request.environ)
+        answer.make_conditional(request.environ)
+        return answer
 
     @app.get("/live")
     def live() -> Response:
@@ -120,7 +130,9 @@ def _language(asked: Request) -> str:
     chosen = asked.args.get("lang", "")
     if chosen in LANGUAGES:
         return chosen
-    return asked.accept_languages.best_match(LANGUAGES, default="en") or "en"
+    # best_match would take a less wanted "ja" before "en-US".
+    wanted = (each.partition("-")[0].lower() for each in asked.accept_languages.values())
+    return next((each for each in wanted if each in LANGUAGES), "en")
 
 
 def _stack(asked: Request, watcher: Watcher) -> str:
