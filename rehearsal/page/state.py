@@ -109,10 +109,7 @@ def timeline(happenings: tuple[Happening, ...], lang: str) -> list[dict[str, Any
 
 
 def _line(each: Happening, lang: str) -> dict[str, Any]:
-    text = each.text.to(lang)
-    fields = parsed(text) if each.kind == "log" else {}
-    more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in HEAD)
-    level = fields.get("level", "")
+    text, more, level = _words(each, lang)
     return {
         "at": each.at.isoformat(),
         "time": f"{each.at:%H:%M:%S}",
@@ -120,7 +117,19 @@ def _line(each: Happening, lang: str) -> dict[str, Any]:
         "label": LABELS[each.kind].to(lang),
         "who": each.who,
         "level": level if level not in ("info", "debug") else "",
-        "text": fields.get("message", text)[:LONGEST],
+        "text": text[:LONGEST],
         "more": more[:LONGEST],
         "bad": each.bad or level in ("error", "critical"),
     }
+
+
+def _words(each: Happening, lang: str) -> tuple[str, str, str]:
+    """A line's words, its further fields and its level; requests as one is used to reading them."""
+    text = each.text.to(lang)
+    fields = parsed(text) if each.kind == "log" else {}
+    level = fields.get("level", "")
+    if fields.get("message") == "request" and {"method", "path", "status"} <= fields.keys():
+        said = f"{fields['method']} {fields['path']} → {fields['status']}"
+        return said, f"{fields['duration_ms']} ms" if "duration_ms" in fields else "", level
+    more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in HEAD)
+    return fields.get("message", text), more, level

@@ -78,8 +78,7 @@ class Rehearsal:
 
     def __init__(self, careapp: Careapp, *words: str) -> None:
         self.careapp = careapp
-        given = ("--tasks", "process", "--port", "0", *words)
-        self.child = careapp.start("rehearse", *given)
+        self.child = careapp.start("rehearse", "--tasks", "process", *words)
         self.url = self._printed()
 
     def _printed(self) -> str:
@@ -101,7 +100,8 @@ class Rehearsal:
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory) -> Iterator[Rehearsal]:
     """A rehearsal whose health check asks for a path that the app does not have."""
-    started = Rehearsal(Careapp(tmp_path_factory.mktemp("broken")), "--break", "health-path")
+    home = Careapp(tmp_path_factory.mktemp("broken"))
+    started = Rehearsal(home, "--port", "0", "--break", "health-path")
     yield started
     started.end()
 

@@ -73,7 +73,7 @@ def test_a_fault_fits_and_is_accessible(visit, broken, size, scheme):
 
 def test_it_is_told_in_japanese(visit, broken):
     seen = visit(broken.url, locale="ja-JP")
-    seen.until("ヘルスチェックが /healthz", 90)
+    seen.until("ヘルスチェックのパス /healthz", 90)
     assert "異常" in seen.page.locator(".said").inner_text()
 
 

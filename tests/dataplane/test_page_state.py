@@ -107,6 +107,14 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
     )  # fmt: skip
 
 
+def test_a_request_is_told_as_one_reads_it():
+    line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
+            "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
+    log = [Happening(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
+    told = state(seen(a.stack(), happenings=log), "en")["timeline"][0]
+    assert (told["text"], told["more"]) == ("GET /x → 404", "0.7 ms")
+
+
 def test_the_timeline_has_an_end_and_keys_of_its_own():
     log = [Happening(a.at(-10), "log", "a", verbatim(str(each))) for each in range(SHOWN + 50)]
     found = state(seen(a.stack(), happenings=log), "en")["timeline"]
