@@ -21,7 +21,7 @@ from tests.support.chromium import chromium, reader
 FOLDER = ROOT / "docs" / "pictures"
 LARGEST = 200_000
 """Bytes of a picture."""
-WIDE, PHONE = (1240, 960), (360, 780)
+WIDE, PHONE = (1200, 960), (360, 780)
 HEALTHY = (
     ("page-healthy.png", WIDE, "light", 1.0),
     ("page-dark.png", WIDE, "dark", 1.0),
@@ -32,7 +32,7 @@ FAULT = (
 )
 
 
-def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str) -> None:
+def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, shown: str) -> None:
     """The pictures of one state, once the page has come to it and is at rest."""
     for name, size, scheme, scale in shots:
         context = reader(browser, size, scheme, device_scale_factor=scale)
@@ -40,6 +40,7 @@ def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str) 
         page.goto(url)
         page.locator(".headline", has_text=re.compile(headline)).wait_for(timeout=180_000)
         page.locator(settled).first.wait_for(timeout=180_000)
+        page.locator(f"[name=show][value={shown}]").check()
         page.wait_for_timeout(3000)
         page.screenshot(path=FOLDER / name)
         context.close()
@@ -65,8 +66,10 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         two = ("-c", "desiredCount=2")
-        rehearsed(browser, two, HEALTHY, "Everything works", ".COMPLETED")
-        rehearsed(browser, ("--break", "health-path"), FAULT, "asks for /healthz", ".FAILED")
+        rehearsed(browser, two, HEALTHY, "Everything works", ".COMPLETED", "all")
+        rehearsed(
+            browser, ("--break", "health-path"), FAULT, "asks for /healthz", ".FAILED", "events"
+        )
 
 
 if __name__ == "__main__":
