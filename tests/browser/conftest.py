@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -80,6 +81,9 @@ class Rehearsal:
         self.careapp = careapp
         self.child = careapp.start("rehearse", "--tasks", "process", *words)
         self.url = self._printed()
+        # A pipe that nobody reads fills up, and then the engine waits for ever.
+        self._rest = threading.Thread(target=self.child.stdout.read, daemon=True)
+        self._rest.start()
 
     def _printed(self) -> str:
         """Where it says that it can be watched."""
@@ -94,7 +98,9 @@ class Rehearsal:
     def end(self) -> None:
         if self.child.poll() is None:
             self.interrupt()
-        self.child.communicate(timeout=120)
+        self.child.wait(timeout=120)
+        self._rest.join()
+        self.child.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.support.chromium import chromium, reader
 FOLDER = ROOT / "docs" / "pictures"
 LARGEST = 200_000
 """Bytes of a picture."""
-WIDE, PHONE = (1200, 960), (360, 780)
+WIDE, PHONE = (1200, 900), (360, 780)
 HEALTHY = (
     ("page-healthy.png", WIDE, "light", 1.0),
     ("page-dark.png", WIDE, "dark", 1.0),
