@@ -14,3 +14,9 @@ PROTECT = Key(
     rules.boolean,
     "refuse to delete anything of value, and keep images",
 )
+PERMISSIONS_BOUNDARY = Key(
+    "permissionsBoundary",
+    "",
+    rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", "the name of an IAM policy")),
+    "IAM policy of the account that bounds every role of the stack; empty: none",
+)
