@@ -66,11 +66,12 @@ class Tier:
 TIERS = (
     Tier(
         name="lint",
-        what="ruff and mypy",
+        what="ruff, mypy, actionlint and zizmor",
         checks=(
             ("ruff", "check", "."),
             ("ruff", "format", "--check", "."),
             ("mypy",),
+            ("tests.workflows",),
         ),
     ),
     Tier(name="unit", what="the Pulumi program against mocks"),
