@@ -76,9 +76,9 @@ class ManagedPolicy:
 
     def change(self, session: Session, item: Item) -> None:
         """A new version; where IAM keeps no more of them, the oldest one goes."""
-        versions = self._versions(session, item)
-        if len(versions) >= VERSIONS:
-            self._forget(session, item, versions[0])
+        old = self._versions(session, item)
+        if len(old) + 1 >= VERSIONS:
+            self._forget(session, item, old[0])
         session.call(
             "iam", "create_policy_version", PolicyArn=item.name,
             PolicyDocument=json.dumps(item.spec["document"]), SetAsDefault=True,

@@ -79,16 +79,19 @@ class Bucket:
         session.call("s3", "create_bucket", Bucket=item.name, **more)
         session.call("s3", "put_bucket_tagging", Bucket=item.name, Tagging={"TagSet": OURS})
         self.change(session, item)
-        session.call("s3", "put_object", Bucket=item.name, Key=META, Body=LAYOUT)
 
     def change(self, session: Session, item: Item) -> None:
-        """Closed before anything is in it, and the policy last."""
+        """Closed before anything is in it; the policy last."""
         for operation, params in settings(item.spec).items():
             session.call("s3", operation, Bucket=item.name, **params)
+        if asked_bucket(session, "get_bucket_policy", item) is None:
+            session.call("s3", "put_object", Bucket=item.name, Key=META, Body=LAYOUT)
+        policy = json.dumps(item.spec["policy"])
+        session.call("s3", "put_bucket_policy", Bucket=item.name, Policy=policy)
 
 
 def settings(spec: Spec) -> dict[str, dict[str, Any]]:
-    """The operations that make a bucket as it should be, and what each is told."""
+    """The operations that make a bucket as it should be but for its policy, and what each is told."""
     key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": spec["key"]}
     rule = {"ApplyServerSideEncryptionByDefault": key, "BucketKeyEnabled": True}
     old = {
@@ -103,7 +106,6 @@ def settings(spec: Spec) -> dict[str, dict[str, Any]]:
         "put_bucket_encryption": {"ServerSideEncryptionConfiguration": {"Rules": [rule]}},
         "put_bucket_versioning": {"VersioningConfiguration": {"Status": "Enabled"}},
         "put_bucket_lifecycle_configuration": {"LifecycleConfiguration": {"Rules": [old]}},
-        "put_bucket_policy": {"Policy": json.dumps(spec["policy"])},
     }
 
 

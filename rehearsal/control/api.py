@@ -34,6 +34,7 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
+            buckets,
             capacity,
             certificates,
             contract,
@@ -59,6 +60,7 @@ class Api:
             capacity,
             certificates,
             scaling,
+            buckets,
         ):
             part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)

@@ -19,6 +19,8 @@ RELIED_ON = (
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
     ("moto.core.eventstream", "EventStreamEncoder.encode_message"),
+    ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
+    ("moto.s3.models", "FakeBucket.get_permission"),
     ("moto.logs.models", "LogEvent._event_id"),
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.logs.utils", "EventMessageFilter.matches"),
