@@ -14,9 +14,7 @@ REPOSITORY = "octo-org/careapp"
 NOBODY = json.dumps(
     {
         "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-        ],
+        "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
     }
 )
 IDS = ("--owner-id", "12", "--repository-id", "345")

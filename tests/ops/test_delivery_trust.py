@@ -23,11 +23,18 @@ STRANGERS = [
 ]
 ENDS = [
     *(MAIN, PULL, PROD, "environment:poc", "environment:dev", "ref:refs/heads/maintenance"),
-    *("ref:refs/heads/feature/main", "ref:refs/tags/main", "ref:refs/heads/main2", "environment:prod2"),
+    *(
+        "ref:refs/heads/feature/main",
+        "ref:refs/tags/main",
+        "ref:refs/heads/main2",
+        "environment:prod2",
+    ),
 ]
 
 
-def trusted(document, subject, audience="sts.amazonaws.com", action="sts:AssumeRoleWithWebIdentity"):
+def trusted(
+    document, subject, audience="sts.amazonaws.com", action="sts:AssumeRoleWithWebIdentity"
+):
     """Whether a token of GitHub's with these claims may take the role."""
     claims = {f"{trust.ISSUER}:sub": subject, f"{trust.ISSUER}:aud": audience}
     for statement in document["Statement"]:
