@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from ops.delivery.items import Delivery
 from ops.delivery.names import ALIAS, BOUNDARY, BY_BRANCH, PREVIEW, deploy_role
 from ops.delivery.plan import CHANGE, CREATE, KEEP, REMOVE, STAY, Step
+from ops.names import PROJECT
 from ops.render.lines import Line
 from ops.texts import t
 
@@ -76,7 +77,7 @@ def next_steps(delivery: Delivery, lang: str) -> Iterator[Line]:
         yield Line("  " + shlex.join(["gh", "variable", "set", name, "--body", value, *where]))
     yield Line(t("The bound of the stacks' own roles, to be committed:").to(lang), "bold")
     for stack in delivery.stacks:
-        yield Line(f"  pulumi config set permissionsBoundary {BOUNDARY} -s {stack}")
+        yield Line(f"  Pulumi.{stack}.yaml, config: {PROJECT}:permissionsBoundary: {BOUNDARY}")
     for stack in delivery.stacks:
         if stack != BY_BRANCH:
             text = t(

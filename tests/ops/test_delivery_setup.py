@@ -101,7 +101,9 @@ def test_it_prints_the_variables_and_what_is_left_for_a_person(setup):
         ("CAREAPP_PROD_ROLE", f"{role}-prod"),
     ):
         assert f"  gh variable set {name} --body {value} {where}\n" in out
-    assert "pulumi config set permissionsBoundary careapp-delivery-boundary -s poc\n" in out
+    assert (
+        "  Pulumi.poc.yaml, config: careapp:permissionsBoundary: careapp-delivery-boundary\n" in out
+    )
     assert "Make the environment prod" in out
     assert "Make the environment poc" not in out
 
