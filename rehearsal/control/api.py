@@ -34,7 +34,8 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
-            buckets,
+            backups,
+            bucket_policies,
             capacity,
             certificates,
             contract,
@@ -53,6 +54,8 @@ class Api:
             hooks,
             rules,
             in_use,
+            backups,
+            bucket_policies,
             logs,
             quotas,
             live_tail,
@@ -60,7 +63,6 @@ class Api:
             capacity,
             certificates,
             scaling,
-            buckets,
         ):
             part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)

@@ -136,7 +136,7 @@ def test_the_list_tells_what_each_tier_is_and_what_cannot_run(tests, capfd):
     write(tests, "image", GOOD)
     assert main(["--list"], tests) == 0
     assert capfd.readouterr().out.splitlines() == [
-        "lint       ruff and mypy",
+        "lint       ruff, mypy, actionlint and zizmor",
         "unit       the Pulumi program against mocks",
         "image      the image and its container (cannot run here: no Docker engine: "
         "there is no docker on PATH)",
