@@ -11,7 +11,7 @@ from infra.settings import SettingsError
 from ops import rollout
 
 ROOT = Path(__file__).parents[2]
-COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer"}
+COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer", "Protection"}
 COMPONENTS_TWO = {"Service", "Task", "TaskAccess", "TaskRoles", "ServiceMonitoring"}
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 WATCHES = {
@@ -226,6 +226,16 @@ def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engi
     program(ecsEnabled="true", protect="true")
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
     assert protected == STAGE_ONE - WATCHES | {("aws:ecs/service:Service", "careapp-poc-service")}
+
+
+def test_everything_stands_behind_the_protection(engine, program):
+    """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    program(ecsEnabled="true", protect="true", bastionEnabled="true")
+    key = ("careapp:infra:Protection", "careapp-poc")
+    urns = engine.monitor.requests[key].dependencies
+    behind = {tuple(urn.split("$")[-1].split("::")[-2:]) for urn in urns}
+    assert {part for part in declared(engine) if "careapp:" not in part[0]} - behind == set()
 
 
 def test_an_unprotected_stack_protects_nothing(engine, program):
