@@ -193,6 +193,7 @@ def test_the_checks_of_lint_are_counted_one_by_one(capfd, monkeypatch):
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["tests.workflows"],
     ]
     fine, wrong = ("this", "--version"), ("json.tool", "/nowhere")
     fake = type(lint)(name="lint", what="two", checks=(fine, wrong))
