@@ -1,6 +1,8 @@
 """The delivery's setting up, against an account in memory."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from moto import mock_aws
@@ -277,3 +279,10 @@ def test_it_speaks_japanese(setup):
     code, out, _ = setup("--dry-run", "--lang", "ja")
     assert code == 0
     assert "作成" in out
+
+
+def test_the_documented_dry_run_is_a_real_one(project, run):
+    page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
+    [shown] = re.findall(r"^\$ \./careapp (.*--dry-run)\n(.*?)```$", page, re.MULTILINE | re.DOTALL)
+    words, expected = shown
+    assert run(*words.split()) == (0, expected, "")

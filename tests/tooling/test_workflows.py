@@ -147,3 +147,34 @@ def test_a_failed_roll_out_is_explained():
             "if": "failure()",
             "run": f"./careapp delivery summary --stack {name}",
         }
+
+
+def test_the_documented_table_of_permissions_is_that_of_the_workflows():
+    page = (FOLDER.parents[1] / "docs" / "delivery.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \| (.*: .*) \|$", page, re.MULTILINE)
+    expected = [
+        (
+            workflow,
+            name,
+            ROLES.get((workflow, name), "none"),
+            ", ".join(f"{right}: {level}" for right, level in job["permissions"].items()),
+        )
+        for workflow, name, job in jobs()
+    ]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_every_variable_of_the_workflows_is_printed_by_setup_or_documented():
+    from ops.delivery.items import Delivery
+    from ops.delivery.names import Account, Repository
+    from ops.render.delivery import variables
+
+    delivery = Delivery(
+        account=Account(number="123456789012", region="ap-northeast-1"),
+        repository=Repository(name="octo-org/careapp"),
+        stacks=("poc", "prod"),
+    )
+    used_ones = set(re.findall(r"vars\.(\w+)", text()))
+    assert used_ones == {*variables(delivery), "CAREAPP_NIGHTLY_DESTROY"}
+    page = (FOLDER.parents[1] / "docs" / "delivery.md").read_text()
+    assert "gh variable set CAREAPP_NIGHTLY_DESTROY --body true" in page
