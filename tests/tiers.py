@@ -74,11 +74,12 @@ class Tier:
 TIERS = (
     Tier(
         name="lint",
-        what=t("ruff and mypy"),
+        what=t("ruff, mypy, actionlint and zizmor"),
         checks=(
             ("ruff", "check", "."),
             ("ruff", "format", "--check", "."),
             ("mypy",),
+            ("tests.workflows",),
         ),
     ),
     Tier(name="unit", what=t("the Pulumi program against mocks")),
