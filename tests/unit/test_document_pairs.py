@@ -10,6 +10,7 @@ from tests.documents.pairs import differences, pairs, twin
 BILINGUAL = (
     "README.md",
     "docs/architecture.md",
+    "docs/errors.md",
     "docs/runbook.md",
     "docs/settings.md",
 )
