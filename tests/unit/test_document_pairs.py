@@ -14,7 +14,7 @@ BILINGUAL = (
     "docs/settings.md",
 )
 GENERATED = ("docs/errors.md",)
-"""Both made from one source by the code; tests/unit and tests/ops compare them with it."""
+"""Both are made from one source; tests/ops/test_errors_page.py compares them with it."""
 ENGLISH = """\
 # One
 
