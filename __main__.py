@@ -4,16 +4,13 @@ import pulumi
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.bastion import Bastion, BastionArgs
+from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.monitoring import (
-    Monitoring,
-    MonitoringArgs,
-    ServiceMonitoring,
-    ServiceMonitoringArgs,
-)
+from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
+from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
 from infra.settings import Settings
@@ -22,6 +19,7 @@ from ops import rollout
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
 kept = pulumi.ResourceOptions(protect=protect)
+keep_within(settings.boundary)
 
 network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
 database = Database(
@@ -58,6 +56,7 @@ balancer = LoadBalancer(
     kept,
 )
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
+parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
 pulumi.export("pageUrl", balancer.url)
 pulumi.export("repositoryUrl", image.repository_url)
@@ -68,6 +67,7 @@ pulumi.export("targetGroupArn", balancer.target_group_arn)
 
 if settings.bastion_enabled:
     bastion = Bastion(name, BastionArgs(network=network, database=database, tags=tags))
+    parts.append(bastion)
     pulumi.export("bastionInstanceId", bastion.instance_id)
 
 if settings.ecs_enabled:
@@ -82,18 +82,11 @@ if settings.ecs_enabled:
         tags=tags,
     )
     service = Service(name, args)
+    parts += [service, *monitoring.watch(name, service)]
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    if monitoring.topic_arn:
-        ServiceMonitoring(
-            name,
-            ServiceMonitoringArgs(
-                settings=settings,
-                topic_arn=monitoring.topic_arn,
-                balancer=balancer,
-                service=service,
-            ),
-        )
     counts = settings.service.scaling.counts
     rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes, counts)
+
+Protection(name, parts, protect=protect)

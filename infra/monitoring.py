@@ -43,6 +43,18 @@ class Monitoring(pulumi.ComponentResource):
             self._dashboard(name)
         self.register_outputs({"topic_arn": self.topic_arn})
 
+    def watch(self, name: str, service: Service) -> list[pulumi.Resource]:
+        """Stage 2's part beside this one, where there are alarms."""
+        if not self.topic_arn:
+            return []
+        args = ServiceMonitoringArgs(
+            settings=self.args.settings,
+            topic_arn=self.topic_arn,
+            balancer=self.args.balancer,
+            service=service,
+        )
+        return [ServiceMonitoring(name, args)]
+
     def _alarms(self, name: str) -> pulumi.Output[str]:
         settings = self.args.settings
         told = NoticesArgs(

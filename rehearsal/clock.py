@@ -6,6 +6,8 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from ops.texts import t
+
 DEFAULT_SPEED = 20.0
 """AWS seconds in one second of the wall: a health-check interval of 10 s takes half a second."""
 
@@ -16,7 +18,9 @@ class Clock:
     def __init__(self, speed: float = DEFAULT_SPEED, start: datetime | None = None) -> None:
         """``start`` is when it began, for a second clock that tells another process's time."""
         if not speed > 0:
-            raise ValueError(f"speed: {speed} is not above 0; 1 is AWS's own pace, 20 the default")
+            raise ValueError(
+                t("speed: {speed} is not above 0; 1 is AWS's own pace, 20 the default", speed=speed)
+            )
         self.speed = speed
         now = datetime.now(UTC)
         self.start = start or now

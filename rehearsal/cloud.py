@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ops.texts import said, shown, t
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
 
@@ -130,7 +131,9 @@ def only_one(home: Home) -> Iterator[IO[str]]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"a local cloud already runs in {home.folder}") from None
+            raise AlreadyRunning(
+                t("a local cloud already runs in {folder}", folder=str(home.folder))
+            ) from None
         yield held
 
 
@@ -152,7 +155,7 @@ def main() -> int:
             serve(place, options, stop)
     except Exception as problem:
         log.exception("the local cloud could not start")
-        _write(place.facts, {"pid": os.getpid(), "failed": f"{problem}"})
+        _write(place.facts, {"pid": os.getpid(), "failed": shown(said(problem))})
         return 1
     return 0
 

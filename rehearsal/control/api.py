@@ -34,10 +34,13 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         from rehearsal.control import (
+            backups,
+            bucket_policies,
             capacity,
             certificates,
             contract,
             in_use,
+            insights,
             live_tail,
             log_rules,
             logs,
@@ -52,6 +55,9 @@ class Api:
             hooks,
             rules,
             in_use,
+            backups,
+            insights,
+            bucket_policies,
             logs,
             quotas,
             live_tail,

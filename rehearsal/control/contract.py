@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from importlib import metadata
 
+from ops.texts import t
+
 VERSION = "5.2.5"
 """The version of moto whose inside was read."""
 
@@ -22,7 +24,9 @@ RELIED_ON = (
     ("moto.logs.models", "LogEvent._event_id"),
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.logs.utils", "EventMessageFilter.matches"),
-    ("moto.rds.models", "DBInstance"),
+    ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
+    ("moto.s3.models", "FakeBucket.get_permission"),
+    ("moto.rds.models", "DBInstance.save_automated_backup"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
@@ -37,10 +41,14 @@ def check() -> None:
     installed = metadata.version("moto")
     missing = [f"{module}.{name}" for module, name in RELIED_ON if not _there(module, name)]
     if installed != VERSION or missing:
-        what = f"; it lacks {', '.join(missing)}" if missing else ""
         raise WrongMoto(
-            f"moto {installed} is installed, the rehearsal needs {VERSION}{what}: "
-            "run ./careapp again, which installs the locked versions"
+            t(
+                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Run "
+                "./careapp again, which installs the locked versions",
+                installed=installed,
+                version=VERSION,
+                missing=", ".join(missing) or "-",
+            )
         )
 
 

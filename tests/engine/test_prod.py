@@ -30,6 +30,12 @@ def left_on_aws(stack):
     }
 
 
+def urns(stack):
+    """All that is in the state but the engine's own providers, which come and go as it needs them."""
+    known = {resource["urn"] for resource in stack.pulumi.resources(stack.name)}
+    return {urn for urn in known if "pulumi:providers:" not in urn}
+
+
 class Life:
     """One life of the stack: up in two stages, protection lifted, destroyed."""
 
@@ -39,6 +45,7 @@ class Life:
         self.first = stack.up(ecsEnabled="false")
         self.second = stack.up(ecsEnabled="true")
         self.refused = ""
+        self.before_refusal = urns(stack)
         try:
             stack.destroy()
         except PulumiFailed as failed:
@@ -46,6 +53,7 @@ class Life:
         [bucket] = stack.calls("s3", "list_buckets", {})["Buckets"]
         log = {"Bucket": bucket["Name"], "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
         stack.calls("s3", "put_object", log)
+        self.after_refusal = urns(stack)
         self.lifted = stack.up(protect="false")
         self.destroyed = stack.destroy()
         self.left = stack.pulumi.resources(stack.name)
@@ -73,6 +81,11 @@ def test_a_preview_passes_before_anything_is_there(lives):
 def test_destroying_it_while_it_is_protected_is_refused(lives):
     for life in lives:
         assert "protect" in life.refused
+
+
+def test_a_destroy_that_is_refused_deletes_nothing(lives):
+    for life in lives:
+        assert life.after_refusal == life.before_refusal
 
 
 def test_lifting_the_protection_only_updates(lives):

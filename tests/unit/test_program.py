@@ -11,7 +11,7 @@ from infra.settings import SettingsError
 from ops import rollout
 
 ROOT = Path(__file__).parents[2]
-COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer"}
+COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer", "Protection"}
 COMPONENTS_TWO = {"Service", "Task", "TaskAccess", "TaskRoles", "ServiceMonitoring"}
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 WATCHES = {
@@ -228,6 +228,16 @@ def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engi
     assert protected == STAGE_ONE - WATCHES | {("aws:ecs/service:Service", "careapp-poc-service")}
 
 
+def test_everything_stands_behind_the_protection(engine, program):
+    """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    program(ecsEnabled="true", protect="true", bastionEnabled="true")
+    key = ("careapp:infra:Protection", "careapp-poc")
+    urns = engine.monitor.requests[key].dependencies
+    behind = {tuple(urn.split("$")[-1].split("::")[-2:]) for urn in urns}
+    assert {part for part in declared(engine) if "careapp:" not in part[0]} - behind == set()
+
+
 def test_an_unprotected_stack_protects_nothing(engine, program):
     program(ecsEnabled="true", protect="false")
     assert [key for key, request in engine.monitor.requests.items() if request.protect] == []
@@ -282,3 +292,16 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
 
 def test_the_program_reads_like_the_diagram():
     assert len((ROOT / "__main__.py").read_text().splitlines()) <= 100
+
+
+def test_a_boundary_holds_every_role_of_both_stages(program, engine):
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    program(
+        **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
+        databaseMonitoringInterval="60",
+        permissionsBoundary="careapp-delivery-boundary",
+    )
+    roles = engine.inputs("aws:iam/role:Role")
+    assert len(roles) == 5
+    arn = "arn:aws:iam::123456789012:policy/careapp-delivery-boundary"
+    assert {role.get("permissionsBoundary") for role in roles.values()} == {arn}

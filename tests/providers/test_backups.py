@@ -1,0 +1,24 @@
+"""Automated snapshots in the local cloud."""
+
+from __future__ import annotations
+
+DATABASE = {
+    "DBInstanceIdentifier": "one",
+    "DBInstanceClass": "db.t4g.micro",
+    "Engine": "postgres",
+    "AllocatedStorage": 20,
+    "MasterUsername": "app",
+    "ManageMasterUserPassword": True,
+}
+
+
+def test_two_lives_of_a_database_in_one_minute_each_leave_their_backups(calls):
+    for _ in range(2):
+        calls("rds", "create_db_instance", DATABASE)
+        name = {"DBInstanceIdentifier": "one"}
+        gone = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": False}
+        calls("rds", "delete_db_instance", name | gone)
+    listed = calls("rds", "describe_db_snapshots", {"SnapshotType": "automated"})["DBSnapshots"]
+    names = [each["DBSnapshotIdentifier"] for each in listed]
+    assert len(names) == len(set(names)) == 2
+    assert all(each.startswith("rds:one-") for each in names)
