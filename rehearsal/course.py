@@ -142,7 +142,7 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
     with terminations_raise():
         try:
             facts = client.start(place, chosen.options())
-            console.say(f"The rehearsal's page: {watch_it(facts)}")
+            console.say(watch_it(facts))
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)

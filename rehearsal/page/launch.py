@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from ops.texts import t
 from rehearsal.clock import Clock
 from rehearsal.page.__main__ import Options
 from rehearsal.paths import ROOT, Home
@@ -80,6 +81,10 @@ def listening(port: int | None) -> Launched:
         if port is None:
             return Launched(socket.create_server(("127.0.0.1", 0)))
         raise PortTaken(
-            f"the rehearsal's page cannot listen on port {port}: {problem.strerror}; "
-            "choose another with --watch-port, 0 takes any"
+            t(
+                "the rehearsal's page cannot listen on port {port}: {problem}; "
+                "choose another with --watch-port, 0 takes any",
+                port=port,
+                problem=problem.strerror or str(problem),
+            )
         ) from problem
