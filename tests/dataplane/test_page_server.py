@@ -74,7 +74,9 @@ def test_nothing_but_looking_is_allowed(page, path, method):
     assert page.open(path, method=method).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/static/../server.py", "/static/%2e%2e/server.py", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/other.css", "/nowhere"]
+)
 def test_nothing_else_is_served(page, path):
     assert page.get(path).status_code == 404
 

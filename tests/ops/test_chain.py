@@ -9,6 +9,7 @@ from ops.checks.case import Case
 from ops.checks.known import KNOWN
 from ops.doctor import judge
 from ops.snapshot.entrance import Target
+from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.test_checks import SITUATIONS
 
@@ -76,9 +77,12 @@ def test_a_roll_out_under_way_waits_for_its_targets():
 
 
 def test_where_ecs_has_given_up_the_tasks_say_so():
-    failed = a.failing(a.ended("Essential container in task exited", code=1), rolled_back=True)
-    link = links(failed)["tasks-node"]
-    assert link.state == "blocked"
+    ill = SITUATIONS["health-path-missing"]
+    assert states(ill)["tasks-node"] == "waiting"
+    failed = a.deployment(rollout="FAILED", running=0, failed=3)
+    service = replace(ill.service.value, running=0, deployments=(failed,))
+    link = links(replace(ill, service=Part(service)))["tasks-node"]
+    assert (link.state, str(link.reason)) == ("blocked", "0 of 1 run; ECS has given up")
 
 
 def test_what_could_not_be_looked_at_is_not_called_open():
