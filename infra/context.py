@@ -9,6 +9,8 @@ from pathlib import Path
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
+from ops.texts import t
+
 LENGTH = 16
 """Hexadecimal digits: 64 bits, so that two versions of the app never share a name."""
 
@@ -22,7 +24,12 @@ def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
     Times and owners do not count. FileNotFoundError when there is no Dockerfile.
     """
     if not (folder / "Dockerfile").is_file():
-        raise FileNotFoundError(f"{folder}/Dockerfile is missing; the app's image is built from it")
+        raise FileNotFoundError(
+            t(
+                "{folder}/Dockerfile is missing; the app's image is built from it",
+                folder=str(folder),
+            )
+        )
     digest = hashlib.sha256()
     for name, value in sorted(parts.items()):
         _add(digest, b"part", name.encode(), value.encode())

@@ -13,6 +13,7 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 from infra import database_watch
 from infra.network import Network
 from infra.settings import DatabaseSettings
+from ops.texts import t
 
 VERSION = "17"
 PORT = 5432
@@ -127,7 +128,9 @@ class Database(pulumi.ComponentResource):
 
 def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:
     if not secrets or not secrets[0].secret_arn:
-        raise ValueError("RDS reports no secret for the master password; see the instance's events")
+        raise ValueError(
+            t("RDS reports no secret for the master password; see the instance's events")
+        )
     return secrets[0].secret_arn
 
 

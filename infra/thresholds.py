@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from ops.texts import t
+
 GIB, MIB = 1024**3, 1024**2
 LARGE_GIB = MappingProxyType({"c": 4, "t": 8, "m": 8, "r": 16, "x": 32})
 """GiB of memory of each family's `large` (EC2 instance types; a test compares them with EC2's)."""
@@ -28,8 +30,11 @@ def database_memory(instance_class: str) -> int:
         if found[3] in BELOW_LARGE:
             return large // BELOW_LARGE[found[3]]
     raise ValueError(
-        f"the memory of {instance_class} is not known here, so no alarm can watch it; choose a "
-        "class of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false"
+        t(
+            "the memory of {instance_class} is not known here, so no alarm can watch it; choose a "
+            "class of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+            instance_class=instance_class,
+        )
     )
 
 

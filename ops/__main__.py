@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from ops.db_cli import db
+from ops.delivery_cli import delivery
 from ops.options import options
 from ops.pause_cli import pause, resume
-from ops.texts import language
+from ops.speaking import run
+from ops.texts import language, said, shown, t
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,6 +22,7 @@ def main() -> None:
 
 
 main.add_command(db)
+main.add_command(delivery)
 main.add_command(pause)
 main.add_command(resume)
 
@@ -64,7 +67,7 @@ class Since(click.ParamType[timedelta]):
         try:
             return parse_since(str(value))
         except ValueError as problem:
-            self.fail(str(problem), param, ctx)
+            self.fail(shown(said(problem)), param, ctx)
 
 
 @main.command()
@@ -85,12 +88,15 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     """
     from ops import commands
 
+    if watch and as_json:
+        raise click.UsageError(shown(t("--json answers once: leave --watch out.")))
     again = every if watch else None
     sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
 
 
 @main.command()
 @options
+@click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option(
     "--since", type=Since(), help="Not the last lines but all since then: 90s, 10m, 2h, 1d."
@@ -115,6 +121,7 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
 def logs(
     stack: str,
     lang: str | None,
+    as_json: bool,
     follow: bool,
     since: timedelta | None,
     previous: bool,
@@ -128,14 +135,18 @@ def logs(
       ./careapp logs -f                     as it comes
       ./careapp logs --previous             why the last task ended
       ./careapp logs --since 1h --filter '{ $.level = "error" }'
+
+    Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
     """
     from ops import commands
     from ops.logs import Wanted
+    from ops.render.logs import LogScreen
 
     if previous and (follow or since or pattern):
-        raise click.UsageError("--previous goes with --task and --lines only")
+        raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
     wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
-    sys.exit(commands.logs(stack, Path(), language(lang), wanted, follow, previous))
+    show = LogScreen(language(lang), as_json)
+    sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
 
 
 @main.command()
@@ -144,11 +155,14 @@ def logs(
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
 @click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines.")
 def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
-    """Show one timeline of deployments, tasks, service events, targets and log lines."""
+    """Show one timeline of deployments, tasks, service events, targets and log lines.
+
+    Exit code 0: shown. 2: it could not look at all of it.
+    """
     from ops import commands
 
     sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))
 
 
 if __name__ == "__main__":
-    main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")
+    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,12 @@ from ops.stack import StackError
 
 if TYPE_CHECKING:
     from ops.logs import Wanted
+    from ops.render.logs import LogScreen
     from ops.snapshot import Snapshot
 
 REFUSED, CANNOT_LOOK = 1, 2
+BLINDING = ("credentials", "expired")
+"""Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
 
 
 def guarded(work: Callable[[], int], lang: str) -> int:
@@ -45,6 +48,13 @@ def guarded(work: Callable[[], int], lang: str) -> int:
     return CANNOT_LOOK
 
 
+def seeing(problems: Iterable[AwsProblem]) -> None:
+    """Raise the problem that kept everything from being seen, if one did."""
+    for problem in problems:
+        if problem.kind in BLINDING:
+            raise problem
+
+
 def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
     """Diagnose; 0 healthy, 1 a cause, 2 could not look."""
     from ops.doctor import diagnose
@@ -52,6 +62,7 @@ def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
     def work() -> int:
         session = Session.of_stack(stack, folder)
         found = diagnose(StackNames.of(stack), session, folder=folder)
+        seeing(each.problem for each in found.unseen)
         return shown(found, lang, as_json)
 
     return guarded(work, lang)
@@ -73,6 +84,7 @@ def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
 
     def work() -> int:
         found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
+        seeing(each.problem for each in found.diagnosis.unseen)
         if as_json:
             print(json.dumps(screen.as_dict(found, lang), ensure_ascii=False, indent=2))
         else:
@@ -93,6 +105,7 @@ def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | No
 
     def work() -> int:
         now = look()
+        seeing(now.problems().values())
         if as_json:
             print(json.dumps(screen.as_dict(now, lang), ensure_ascii=False, indent=2))
         else:
@@ -113,16 +126,17 @@ def _refused(problem: StackError, lang: str) -> int:
     return CANNOT_LOOK
 
 
-def logs(stack: str, folder: Path, lang: str, wanted: Wanted, follow: bool, last: bool) -> int:
+def logs(
+    stack: str, folder: Path, screen: LogScreen, wanted: Wanted, follow: bool, last: bool
+) -> int:
     """The app's log, line by line."""
     from ops import logs as asked
-    from ops.render import logs as screen
 
     def work() -> int:
         session, names = Session.of_stack(stack, folder), StackNames.of(stack)
         if last:
             task, lines_ = asked.previous(session, names, wanted)
-            display([screen.ended(task, lang)])
+            display([screen.ended(task)])
             display(screen.line(each) for each in lines_)
         elif follow:
             display(screen.line(each) for each in asked.follow(session, names, wanted))
@@ -130,7 +144,7 @@ def logs(stack: str, folder: Path, lang: str, wanted: Wanted, follow: bool, last
             display(screen.line(each) for each in asked.read(session, names, wanted))
         return 0
 
-    return guarded(work, lang)
+    return guarded(work, screen.lang)
 
 
 def events(
@@ -143,6 +157,7 @@ def events(
     def work() -> int:
         names = StackNames.of(stack)
         found = timeline(Session.of_stack(stack, folder), names, since, log)
+        seeing(found.problems)
         if as_json:
             print(json.dumps(screen.as_dicts(found, lang), ensure_ascii=False, indent=2))
         else:

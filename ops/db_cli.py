@@ -73,12 +73,13 @@ def psql(
 @db.command()
 @options
 @through
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any."
 )
-def tunnel(stack: str, lang: str | None, via: str | None, port: int) -> None:
+def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: int) -> None:
     """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
     from ops import db_commands
 
     wanted = db_commands.Wanted(stack, Path(), language(lang), via or "")
-    sys.exit(db_commands.tunnel(wanted, port))
+    sys.exit(db_commands.tunnel(wanted, port, as_json))

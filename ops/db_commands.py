@@ -132,14 +132,17 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
         signal.signal(signal.SIGINT, before)
 
 
-def tunnel(wanted: Wanted, port: int) -> int:
+def tunnel(wanted: Wanted, port: int, as_json: bool) -> int:
     """Hold it open until Ctrl-C; 1 when Session Manager ends it."""
 
     def work() -> int:
         with _open(wanted, port) as (who, held):
             # Said only of a tunnel that leads somewhere.
             asking.connected(who, held).close()
-            display(screen.facts(who, held, wanted.lang))
+            if as_json:
+                print(json.dumps(screen.keywords(who, held.port)), flush=True)
+            else:
+                display(screen.facts(who, held, wanted.lang))
             _until_interrupt(lambda: held.alive)
         return 0
 

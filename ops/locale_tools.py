@@ -5,31 +5,26 @@ from __future__ import annotations
 import ast
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from ops.locale_libraries import LIBRARIES, library_messages
+from ops.locale_sources import messages
 from ops.texts import DOMAIN, LOCALE
 
-PACKAGE = Path(__file__).parent
+DOMAINS: Mapping[str, Callable[[], set[str]]] = {
+    DOMAIN: messages,
+    LIBRARIES: library_messages,
+}
+"""Each catalogue, and what says which messages it must have."""
 MAGIC = 0x950412DE
 
 
-def messages(folder: Path = PACKAGE) -> set[str]:
-    """Every template that ops/ gives to ``t``. Raises ValueError for one that is no literal."""
-    found = set()
-    for file in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
-                template = node.args[0] if node.args else None
-                if not isinstance(template, ast.Constant):
-                    where = f"{file.name}:{node.lineno}"
-                    raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
-                found.add(str(template.value))
-    return found
-
-
 def parse(text: str) -> dict[str, str]:
-    """The entries of a .po file: msgid to msgstr. The header is the entry of ""."""
+    """The entries of a .po file: msgid to msgstr. The header is the entry of "".
+
+    A plural stands behind its singular with a NUL between them, as .mo files have it.
+    """
     entries: dict[str, str] = {}
     key, value, into = "", "", ""
     for line in [*text.splitlines(), "msgid"]:
@@ -38,7 +33,9 @@ def parse(text: str) -> dict[str, str]:
             if into == "msgstr":
                 entries[key] = value
             key, value, into = "", "", "msgid"
-        elif word == "msgstr":
+        elif word == "msgid_plural":
+            key += "\0"
+        elif word in ("msgstr", "msgstr[0]"):
             into = "msgstr"
         elif not line.startswith('"'):
             continue
@@ -71,23 +68,31 @@ def packed(entries: Mapping[str, str]) -> bytes:
     return head + originals + translations + blob
 
 
-def catalogues() -> Iterator[Path]:
+def catalogues(domain: str = DOMAIN) -> Iterator[Path]:
     """The .po files."""
-    yield from sorted(LOCALE.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
+    yield from sorted(LOCALE.glob(f"*/LC_MESSAGES/{domain}.po"))
+
+
+def problems(file: Path, wanted: set[str]) -> Iterator[str]:
+    """What a catalogue lacks, and what it has too much."""
+    entries = parse(file.read_text())
+    name = f"{file.parts[-3]}/{file.name}"
+    for missing in sorted(wanted - {key for key, value in entries.items() if value}):
+        yield f"{name}: not translated: {missing!r}"
+    for left in sorted(set(entries) - wanted - {""}):
+        yield f"{name}: no longer said: {left!r}"
 
 
 def main() -> int:
     """Write each .mo; 1 when a message has no translation, or a translation no message."""
-    wanted, status = messages(), 0
-    for file in catalogues():
-        entries = parse(file.read_text())
-        file.with_suffix(".mo").write_bytes(packed(entries))
-        for missing in sorted(wanted - {key for key, value in entries.items() if value}):
-            print(f"{file.parts[-3]}: not translated: {missing!r}")
-            status = 1
-        for left in sorted(set(entries) - wanted - {""}):
-            print(f"{file.parts[-3]}: no longer said: {left!r}")
-            status = 1
+    status = 0
+    for domain, said in DOMAINS.items():
+        wanted = said()
+        for file in catalogues(domain):
+            file.with_suffix(".mo").write_bytes(packed(parse(file.read_text())))
+            for problem in problems(file, wanted):
+                print(problem)
+                status = 1
     return status
 
 

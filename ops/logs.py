@@ -48,7 +48,7 @@ def parse_since(text: str) -> timedelta:
     """``90s``, ``10m``, ``2h``, ``1d``. Raises ValueError."""
     match = re.fullmatch(r"(\d+)([smhd])", text)
     if match is None:
-        raise ValueError(f"{text!r} is not a time like 90s, 10m, 2h or 1d")
+        raise ValueError(t("{text!r} is not a time like 90s, 10m, 2h or 1d.", text=text))
     return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 

@@ -21,7 +21,7 @@ def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
     Can be run again from wherever it was interrupted. `pulumi up` leaves a paused stack paused;
     `pulumi up --refresh` does not: it puts the tasks back, and then wants ./careapp resume.
 
-    Exit code 0: paused. 1: refused, or not done in time. 2: it could not look.
+    Exit code 0: paused. 1: refused, or not done in time. 2: it could not look. 130: interrupted.
     """
     from ops import pause_commands
 
@@ -34,7 +34,7 @@ def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
 def resume(stack: str, lang: str | None, as_json: bool) -> None:
     """Start the database, then as many tasks as ran before, and wait until they are healthy.
 
-    Exit code 0: it runs. 1: not in time. 2: it could not look.
+    Exit code 0: it runs. 1: not in time. 2: it could not look. 130: interrupted.
     """
     from ops import pause_commands
 

@@ -9,5 +9,5 @@ class Refused(Exception):
     """``text`` names the value, the rule and the way out."""
 
     def __init__(self, text: Text) -> None:
-        super().__init__(str(text))
+        super().__init__(text)
         self.text = text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from ops.problems import AwsProblem
+from ops.refused import Refused
 from ops.texts import Text, language, t
 
 if TYPE_CHECKING:
@@ -90,7 +91,11 @@ async def _follow(arns: dict[str, str], minutes: int, counts: Collection[int], l
     from ops.rollout_follow import Pace, follow, succeeded
     from ops.rollout_view import Wanted
 
-    wanted, pace, config = Wanted(**arns), Pace.of(), pulumi.Config("aws")
+    try:
+        pace = Pace.of()
+    except Refused as refusal:
+        raise RolloutFailed(refusal.text.to(log.lang)) from None
+    wanted, config = Wanted(**arns), pulumi.Config("aws")
     session = Session(config.require("region"), config.get("profile"))
     try:
         end = await follow(session, wanted, pace.patience(minutes), pace, log)

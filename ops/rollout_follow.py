@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ops import rollout_text as words
 from ops.aws import AwsProblem
+from ops.refused import Refused
 from ops.rollout_verdict import End, Memory, Outcome, Patience, Verdict, judge
 from ops.rollout_view import Asks, Event, View, Wanted, look
 from ops.texts import Text, t
@@ -64,7 +65,13 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name}: {text!r} is not a number above 0; unset it or correct it")
+        raise Refused(
+            t(
+                "{name}: {text!r} is not a number above 0; unset it or correct it.",
+                name=name,
+                text=text,
+            )
+        )
     return value
 
 

@@ -15,7 +15,7 @@ class StackError(Exception):
     """The stack's file cannot be used; ``text`` says why and what to do."""
 
     def __init__(self, text: Text) -> None:
-        super().__init__(str(text))
+        super().__init__(text)
         self.text = text
 
 

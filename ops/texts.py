@@ -1,10 +1,10 @@
-"""What ops says to people: English in the code, Japanese from the catalogue."""
+"""What careapp says to people: English in the code, Japanese from the catalogue."""
 
 from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import TypeAlias
 LANGUAGES = ("en", "ja")
 DOMAIN = "careapp"
 LOCALE = Path(__file__).with_name("locale")
+VARIABLE = "CAREAPP_LANG"
+"""What ``--lang`` was, for the processes that a command starts: the program of `pulumi up`, the doctor."""
 
 Value: TypeAlias = "str | int | float | Text"
 
@@ -27,7 +29,7 @@ class Text:
     def to(self, lang: str) -> str:
         """The sentence in a language of LANGUAGES."""
         template = _catalogue(lang).gettext(self.template) if self.template else ""
-        return template.format(**{name: _shown(value, lang) for name, value in self.values})
+        return template.format(**{name: _put(value, lang) for name, value in self.values})
 
     def __str__(self) -> str:
         return self.to("en")
@@ -38,9 +40,31 @@ def t(template: str, **values: Value) -> Text:
     return Text(template, tuple(values.items()))
 
 
+def joined(gap: str, texts: Iterable[Text]) -> Text:
+    """The texts one after the other."""
+    values = {f"part{number}": text for number, text in enumerate(texts)}
+    return Text(gap.join(f"{{{name}}}" for name in values), tuple(values.items()))
+
+
 def verbatim(words: str) -> Text:
     """Somebody else's words, AWS's or the app's, which no language changes."""
     return Text("{words}", (("words", words),))
+
+
+def said(problem: BaseException) -> Text:
+    """The text with which an error was raised; its words as they are where it was raised with none."""
+    given = next((each for each in problem.args if isinstance(each, Text)), None)
+    return given or verbatim(str(problem))
+
+
+def translated(words: str, lang: str) -> str:
+    """Words, or a template with its gaps, in a language."""
+    return _catalogue(lang).gettext(words) if words else ""
+
+
+def shown(text: Text | str) -> str:
+    """The text in the language to speak."""
+    return text.to(language()) if isinstance(text, Text) else text
 
 
 def language(chosen: str | None = None, environ: Mapping[str, str] | None = None) -> str:
@@ -48,13 +72,15 @@ def language(chosen: str | None = None, environ: Mapping[str, str] | None = None
     if chosen:
         return chosen
     environ = os.environ if environ is None else environ
+    if environ.get(VARIABLE) in LANGUAGES:
+        return environ[VARIABLE]
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := environ.get(name):
             return "ja" if value.lower().startswith("ja") else "en"
     return "en"
 
 
-def _shown(value: Value, lang: str) -> object:
+def _put(value: Value, lang: str) -> object:
     return value.to(lang) if isinstance(value, Text) else value
 
 

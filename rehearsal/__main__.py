@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ops.speaking import run
+from ops.texts import said, shown, t
 from rehearsal import commands, console, course
 from rehearsal.building.docker_engine import NoDocker
 from rehearsal.client import CloudError
@@ -18,7 +20,7 @@ from rehearsal.faults import FAULTS
 from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
-CLOUD_OPTIONS = ("tasks", "speed", "port", "region")
+CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -43,7 +45,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             "--port",
             type=click.IntRange(0, 65535),
             default=None,
-            help="Loopback port of the page; 0 takes any. Default: 8080, or any if that is taken.",
+            help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--watch-port",
+            type=click.IntRange(0, 65535),
+            default=None,
+            help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
+            "--port 0. Default: 8081, or any if that is taken.",
         ),
         click.option(
             "--region", default=REGION, show_default=True, help="The region to stand for."
@@ -57,7 +66,9 @@ def pair(text: str) -> tuple[str, str]:
     """The key and value of `KEY=VALUE`; click tells the user what is wrong with another text."""
     key, equals, value = text.partition("=")
     if not (key and equals):
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE, like natStrategy=none")
+        raise click.BadParameter(
+            shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+        )
     return key, value
 
 
@@ -114,10 +125,13 @@ def rehearse(fault: str | None, **how: Any) -> None:
       ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
       ./careapp rehearse --break health-path --mend --exit
                                               and that what the doctor says puts it right
+
+    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file.
+    130: interrupted on its way up.
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
-        raise click.UsageError("--mend mends what --break NAME broke: give both")
+        raise click.UsageError(shown(t("--mend mends what --break NAME broke: give both.")))
     plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
     sys.exit(course.rehearse(plan, chosen))
 
@@ -137,6 +151,8 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       ./careapp shell -- pulumi preview -s poc
 
     The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
+
+    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
     """
     sys.exit(commands.shell(list(command), commands.Chosen(**how)))
 
@@ -156,6 +172,8 @@ def dev(port: int, log_level: str) -> None:
     """Run the web app alone, with a database of its own, anew at every change of webapp/.
 
     No AWS account, no Docker: the image's own command from its lock file, with TLS to a real PostgreSQL.
+
+    Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
     """
     from rehearsal import dev as serving
     from rehearsal.building.venvs import InstallError
@@ -164,7 +182,7 @@ def dev(port: int, log_level: str) -> None:
     try:
         sys.exit(serving.dev(port, log_level))
     except (serving.DevFailed, InstallError, PostgresFailed) as problem:
-        console.fail(str(problem))
+        console.fail(said(problem))
         sys.exit(1)
 
 
@@ -175,27 +193,33 @@ def cloud() -> None:
 
 @cloud.command()
 @options
-def start(**how: Any) -> None:
-    """Start it in the background."""
-    sys.exit(commands.cloud_start(commands.Chosen(**how)))
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def start(as_json: bool, **how: Any) -> None:
+    """Start it in the background.
+
+    Exit code 0: it runs. 1: it does not.
+    """
+    sys.exit(commands.cloud_start(commands.Chosen(**how), as_json))
 
 
 @cloud.command()
 def stop() -> None:
-    """Stop it: its tasks, databases and listeners end, and what it held is gone."""
+    """Stop it: its tasks, databases and listeners end, and what it held is gone.
+
+    Exit code 0: none runs any more. 1: it does not end.
+    """
     sys.exit(commands.cloud_stop())
 
 
 @cloud.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(as_json: bool) -> None:
-    """Say whether it runs, and what runs in it. Exit code 0 when it runs, 1 when not."""
+    """Say whether it runs, and what runs in it.
+
+    Exit code 0: it runs. 1: it does not.
+    """
     sys.exit(commands.cloud_status(as_json))
 
 
 if __name__ == "__main__":
-    try:
-        main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE")
-    except (CloudError, EngineError, NoDocker, PulumiFailed) as problem:
-        console.fail(str(problem))
-        sys.exit(1)
+    run(main, (CloudError, EngineError, NoDocker, PulumiFailed))

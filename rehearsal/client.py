@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.texts import Text, t, verbatim
 from rehearsal.cloud import Options
 from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT, Home
@@ -21,6 +22,9 @@ from rehearsal.paths import ROOT, Home
 START_LIMIT = 60.0
 STOP_LIMIT = 60.0
 """Seconds: tasks may take their stop timeout."""
+
+
+NONE_RUNS = t("no local cloud runs here: ./careapp cloud start starts one")
 
 
 class CloudError(Exception):
@@ -41,6 +45,11 @@ class Facts:
     def endpoint(self) -> str:
         """The AWS API's address."""
         return str(self.data["endpoint"])
+
+    @property
+    def page(self) -> str:
+        """Where the rehearsal's page is."""
+        return str(self.data["page"])
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,7 +79,7 @@ def require(home: Home) -> Facts:
     """The running local cloud. Raises ``CloudError`` when there is none."""
     found = find(home)
     if found is None:
-        raise CloudError("no local cloud runs here: ./careapp cloud start starts one")
+        raise CloudError(NONE_RUNS)
     return found
 
 
@@ -78,13 +87,16 @@ def start(home: Home, options: Options) -> Facts:
     """Start a local cloud and wait until it answers. Raises ``CloudError``; then none is left."""
     if find(home):
         raise CloudError(
-            f"a local cloud already runs in {home.folder}: ./careapp cloud stop ends it"
+            t(
+                "a local cloud already runs in {folder}: ./careapp cloud stop ends it",
+                folder=str(home.folder),
+            )
         )
     home.folder.mkdir(parents=True, exist_ok=True)
     home.facts.unlink(missing_ok=True)
     child = _spawn(home, options)
     try:
-        with Progress().phase("starting the local cloud"):
+        with Progress().phase(t("starting the local cloud")):
             return _answering(home, child)
     except BaseException:
         child.terminate()
@@ -100,9 +112,15 @@ def _answering(home: Home, child: subprocess.Popen[str]) -> Facts:
         if found:
             return found
         if child.poll() is not None:
-            raise CloudError(f"the local cloud did not start: {_reason(home)}")
+            raise CloudError(t("the local cloud did not start: {why}", why=_reason(home)))
         time.sleep(0.05)
-    raise CloudError(f"the local cloud does not answer after {START_LIMIT:.0f} s; see {home.log}")
+    raise CloudError(
+        t(
+            "the local cloud does not answer after {seconds:.0f} s; see {log}",
+            seconds=START_LIMIT,
+            log=str(home.log),
+        )
+    )
 
 
 def stop(home: Home) -> bool:
@@ -112,14 +130,19 @@ def stop(home: Home) -> bool:
         return False
     os.kill(found.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
-    with Progress().phase("stopping the local cloud"):
+    with Progress().phase(t("stopping the local cloud")):
         while time.monotonic() < deadline:
             if not _running(home) and _gone(found.pid):
                 return True
             time.sleep(0.05)
     raise CloudError(
-        f"the local cloud (process {found.pid}) does not end after {STOP_LIMIT:.0f} s; see {home.log}, "
-        f"then end it with: kill -9 {found.pid}"
+        t(
+            "the local cloud (process {pid}) does not end after {seconds:.0f} s; see {log}, "
+            "then end it with: kill -9 {pid}",
+            pid=found.pid,
+            seconds=STOP_LIMIT,
+            log=str(home.log),
+        )
     )
 
 
@@ -150,11 +173,11 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
     return child
 
 
-def _reason(home: Home) -> str:
+def _reason(home: Home) -> Text:
     try:
-        return str(json.loads(home.facts.read_text())["failed"])
+        return verbatim(str(json.loads(home.facts.read_text())["failed"]))
     except (OSError, ValueError, KeyError):
-        return f"see {home.log}"
+        return t("see {log}", log=str(home.log))
 
 
 def _running(home: Home) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
+from ops.texts import Text, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
@@ -24,12 +25,24 @@ class Chosen:
     speed: float
     port: int | None
     region: str
+    watch_port: int | None = None
 
     def options(self) -> Options:
         """The local cloud's options, once it is decided how tasks run; that is said aloud."""
         docker, why = docker_engine.decide(self.tasks)
         console.note(why)
-        return Options(region=self.region, speed=self.speed, port=self.port, docker=docker)
+        return Options(
+            region=self.region,
+            speed=self.speed,
+            port=self.port,
+            docker=docker,
+            watch_port=self.watch_port,
+        )
+
+
+def watch_it(facts: client.Facts) -> Text:
+    """Where the page is that shows what goes on."""
+    return t("watch it at {page}", page=facts.page)
 
 
 def shell(command: list[str], chosen: Chosen) -> int:
@@ -41,12 +54,16 @@ def shell(command: list[str], chosen: Chosen) -> int:
     facts = client.find(place)
     if facts is None:
         facts = client.start(place, chosen.options())
+        console.note(watch_it(facts))
     environment = project.environment(facts, engine)
     if not command:
         command = [os.environ.get("SHELL", "/bin/sh")]
         console.tell(
-            f"In {place.project}: pulumi, aws, boto3 and ./careapp doctor talk to the local cloud. "
-            "exit leaves; ./careapp cloud stop ends the local cloud."
+            t(
+                "In {folder}: pulumi, aws, boto3 and ./careapp doctor talk to the local cloud. "
+                "exit leaves; ./careapp cloud stop ends the local cloud.",
+                folder=str(place.project),
+            )
         )
     # The shell itself decides what a Ctrl-C ends; this process only waits.
     ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -59,20 +76,28 @@ def shell(command: list[str], chosen: Chosen) -> int:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ).returncode
     except FileNotFoundError:
-        console.fail(f"{command[0]}: no such program")
+        console.fail(t("{program}: no such program; name one that is on PATH.", program=command[0]))
         return 127
     finally:
         signal.signal(signal.SIGINT, ignored)
 
 
-def cloud_start(chosen: Chosen) -> int:
+def cloud_start(chosen: Chosen, as_json: bool) -> int:
     """Start the local cloud and say where it answers."""
     place = home()
     facts = client.start(place, chosen.options())
+    if as_json:
+        console.out.print_json(json.dumps(facts.data))
+        return 0
     console.tell(
-        f"the local cloud runs (process {facts.pid}); the AWS API answers at {facts.endpoint}"
+        t(
+            "the local cloud runs (process {pid}); the AWS API answers at {endpoint}",
+            pid=facts.pid,
+            endpoint=facts.endpoint,
+        )
     )
-    console.tell("./careapp shell leads pulumi, aws and boto3 to it")
+    console.tell(t("./careapp shell leads pulumi, aws and boto3 to it"))
+    console.tell(watch_it(facts))
     return 0
 
 
@@ -81,7 +106,7 @@ def cloud_stop() -> int:
     place = home()
     stopped = client.stop(place)
     Project(place).forget()
-    console.tell("the local cloud has stopped" if stopped else "no local cloud was running")
+    console.tell(t("the local cloud has stopped") if stopped else t("no local cloud was running"))
     return 0
 
 
@@ -91,11 +116,17 @@ def cloud_status(as_json: bool) -> int:
     if as_json:
         console.out.print_json(json.dumps(facts.data if facts else {"running": False}))
     elif facts is None:
-        console.tell("no local cloud runs here: ./careapp cloud start starts one")
+        console.tell(client.NONE_RUNS)
     else:
         console.tell(
-            f"process {facts.pid}, AWS API at {facts.endpoint}, region {facts.options.region}"
+            t(
+                "process {pid}, AWS API at {endpoint}, region {region}",
+                pid=facts.pid,
+                endpoint=facts.endpoint,
+                region=facts.options.region,
+            )
         )
+        console.tell(watch_it(facts))
         for name, items in facts.state.items():
-            console.tell(f"{name}: {json.dumps(items, default=str)}")
+            console.tell(verbatim(f"{name}: {json.dumps(items, default=str)}"))
     return 0 if facts else 1

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.markup import escape
 
-out = Console(highlight=False)
+from ops.render.lines import console
+from ops.speaking import tell as fail
+from ops.texts import Text, shown
+
+__all__ = ["fail", "note", "say", "tell"]
+
+out = console()
 """Results; colours only on a terminal, and none with NO_COLOR."""
-err = Console(stderr=True, highlight=False)
+err = console(stderr=True)
 """What is not a result."""
 
 
-def say(text: str) -> None:
+def say(text: Text | str) -> None:
     """A heading between the steps."""
-    out.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+    out.print(f"\n[bold]{escape(shown(text))}[/bold]", soft_wrap=True)
 
 
-def tell(text: str) -> None:
+def tell(text: Text | str) -> None:
     """A plain line."""
-    out.print(escape(text), soft_wrap=True)
+    out.print(escape(shown(text)), soft_wrap=True)
 
 
-def note(text: str) -> None:
+def note(text: Text | str) -> None:
     """A plain line beside the results, on standard error."""
-    err.print(escape(text), soft_wrap=True)
-
-
-def fail(text: str) -> None:
-    """An error, on standard error."""
-    err.print(f"[bold red]error:[/bold red] {escape(text)}", soft_wrap=True)
+    err.print(escape(shown(text)), soft_wrap=True)

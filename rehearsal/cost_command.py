@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ops.commands import guarded
+from ops.commands import CANNOT_LOOK, guarded
 from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
@@ -20,10 +20,14 @@ from ops.names import PROJECT
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
-from ops.texts import LANGUAGES, language
+from ops.speaking import Told
+from ops.texts import LANGUAGES, Text, language, said, shown, t
+from rehearsal import console
+from rehearsal.engine import EngineError
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import ROOT
+from rehearsal.pulumi import PulumiFailed
 
 
 class Setting(click.ParamType[tuple[str, str]]):
@@ -35,17 +39,22 @@ class Setting(click.ParamType[tuple[str, str]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         """The full key and the value."""
-        key, equals, said = str(value).partition("=")
+        key, equals, wanted = str(value).partition("=")
         if not equals or not key:
-            self.fail(f"{value!r} is not KEY=VALUE, e.g. natStrategy=none", param, ctx)
+            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
+            self.fail(shown(words), param, ctx)
         if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
-            self.fail("ecsEnabled is what tells the stages apart, and both are shown", param, ctx)
-        return (key if ":" in key else f"{PROJECT}:{key}"), said
+            self.fail(
+                shown(t("ecsEnabled is what tells the stages apart, and both are shown.")),
+                param,
+                ctx,
+            )
+        return (key if ":" in key else f"{PROJECT}:{key}"), wanted
 
 
-def _help(text: str, default: float) -> str:
-    shown = f" [{default:g}]" if default >= 0 else ""
-    return f"Assumed for a month: {text}{shown}."
+def _help(text: Text, default: float) -> Text:
+    usual = f" [{default:g}]" if default >= 0 else ""
+    return t("Assumed for a month: {text}{usual}.", text=text, usual=usual)
 
 
 def assumptions(command: click.decorators.FC) -> click.decorators.FC:
@@ -54,7 +63,8 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
         command = click.option(
             f"--{each.name.replace('_', '-')}",
             type=click.FloatRange(min=0),
-            help=_help(str(each.metadata["text"]), float(each.default)),
+            cls=Told,
+            text=_help(each.metadata["text"], float(each.default)),
         )(command)
     return command
 
@@ -89,7 +99,7 @@ def cost(
     files: tuple[Path, ...],
     live: bool,
     lang: str | None,
-    **shown: Any,
+    **more: Any,
 ) -> None:
     """Say what the stacks cost a month and an hour, resource by resource.
 
@@ -103,11 +113,11 @@ def cost(
 
     Exit code 0: everything has a price. 1: something has none. 2: it could not look.
     """
-    style = {name: shown.pop(name) for name in ("prices", "as_json", "as_markdown")}
-    told = {name: value for name, value in shown.items() if value is not None}
+    style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
+    told = {name: value for name, value in more.items() if value is not None}
     assumed, chosen = replace(Assumptions(), **told), language(lang)
     if bool(files) + deployed + bool(settings) > 1:
-        raise click.UsageError("--graph, --deployed and --set exclude each other")
+        raise click.UsageError(shown(t("--graph, --deployed and --set exclude each other.")))
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
@@ -119,7 +129,11 @@ def cost(
             found = _live(found, which, folder, graphs)
         return _show(found, chosen, **style)
 
-    sys.exit(guarded(work, chosen))
+    try:
+        sys.exit(guarded(work, chosen))
+    except (EngineError, PulumiFailed) as problem:
+        console.fail(said(problem))
+        sys.exit(CANNOT_LOOK)
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops import stack as stacks
+from ops.texts import said, shown, t
 from rehearsal import client, console, mending
-from rehearsal.commands import Chosen
+from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
 from rehearsal.engine_run import terminations_raise
 from rehearsal.faults import Fault, FaultError
-from rehearsal.paths import Home, home
+from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Pulumi, PulumiFailed
@@ -52,7 +54,8 @@ class Course:
         except FAILURES as problem:
             status = self._failed(problem)
         except KeyboardInterrupt:
-            console.tell("\ninterrupted: destroying")
+            console.tell("")
+            console.tell(t("interrupted: destroying"))
             status = 130
         try:
             self.run.destroy()
@@ -80,46 +83,66 @@ class Course:
             mending.mend(self.run, fault, self.source)
             return 0
         console.say(
-            "The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why."
+            t("The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why.")
         )
-        self.run.report.error = red
+        self.run.report.error = shown(red)
         return 1
 
     def _failed(self, problem: Exception) -> int:
-        console.fail(str(problem))
-        self.run.report.error = self.run.report.error or str(problem)
+        console.fail(said(problem))
+        self.run.report.error = self.run.report.error or shown(said(problem))
         return 1
 
     def _show(self) -> None:
         for stage in self.run.report.stages:
             console.tell(
-                f"{stage['name']}: {stage['created']} created, {stage['updated']} updated, "
-                f"{stage['replaced']} replaced, {stage['deleted']} deleted, "
-                f"{stage['unchanged']} unchanged in {stage['seconds']} s"
+                t(
+                    "{name}: {created} created, {updated} updated, {replaced} replaced, "
+                    "{deleted} deleted, {unchanged} unchanged in {seconds} s",
+                    **stage,
+                )
             )
         if page := self.run.report.page:
             console.say(
-                f"{page['url']} answers {page['status']} after {page['seconds_to_healthy']} s"
+                t(
+                    "{url} answers {status} after {seconds} s",
+                    url=page["url"],
+                    status=page["status"],
+                    seconds=page["seconds_to_healthy"],
+                )
             )
             if "authority" in page:
                 console.tell(
-                    f"Its certificate is the rehearsal's: curl --cacert {page['authority']} "
-                    f"{page['url']}. A browser warns; go on past it."
+                    t(
+                        "Its certificate is the rehearsal's: curl --cacert {file} {url}. "
+                        "A browser warns; go on past it.",
+                        file=page["authority"],
+                        url=page["url"],
+                    )
                 )
 
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:
-    """Both stages, the page, and destroy; 0 when every step did what it must."""
+    """Both stages, the page, and destroy; 0 when every step did what it must.
+
+    Raises StackError without the stack's file.
+    """
+    stacks.read(plan.stack, ROOT)
     place, engine = home(), find_or_get()
     if client.find(place):
         raise client.CloudError(
-            f"a local cloud already runs in {place.folder}, and a rehearsal wants one of its own: "
-            "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another folder"
+            t(
+                "a local cloud already runs in {folder}, and a rehearsal wants one of its own: "
+                "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another "
+                "folder",
+                folder=str(place.folder),
+            )
         )
     project = _fresh(place, plan)
     with terminations_raise():
         try:
             facts = client.start(place, chosen.options())
+            console.say(watch_it(facts))
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)
@@ -144,7 +167,7 @@ def _fresh(place: Home, plan: Plan) -> Project:
 
 
 def _until_interrupt() -> None:
-    console.tell("Ctrl-C destroys everything again.")
+    console.tell(t("Ctrl-C destroys everything again."))
     try:
         while True:
             time.sleep(3600)

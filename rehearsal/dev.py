@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops.texts import t, verbatim
 from rehearsal import console
 from rehearsal.building import venvs
 from rehearsal.data import postgres_roles
@@ -35,13 +36,15 @@ class DevFailed(Exception):
 def dev(port: int, log_level: str, source: Path = ROOT) -> int:
     """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
     _check_free(port)
-    with Progress().phase("the app's packages"):
+    with Progress().phase(t("the app's packages")):
         programs = venvs.venv(source / "webapp" / "requirements.txt")
     with terminations_raise(), _database() as variables:
-        console.say(f"http://localhost:{port}")
+        console.say(verbatim(f"http://localhost:{port}"))
         console.tell(
-            "A change of webapp/ is there at the next request. The database is PostgreSQL with TLS, as "
-            "on RDS; it is new each time. Ctrl-C ends both."
+            t(
+                "A change of webapp/ is there at the next request. The database is PostgreSQL with "
+                "TLS, as on RDS; it is new each time. Ctrl-C ends both."
+            )
         )
         chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
         return _serve(programs, source, variables | chosen)
@@ -54,7 +57,11 @@ def _check_free(port: int) -> None:
             probe.bind((ADDRESS, port))
         except OSError as problem:
             raise DevFailed(
-                f"port {port} cannot be had ({problem.strerror}): choose another one with --port"
+                t(
+                    "port {port} cannot be had ({why}): choose another one with --port",
+                    port=port,
+                    why=str(problem.strerror),
+                )
             ) from problem
 
 
@@ -67,7 +74,7 @@ def _database() -> Iterator[dict[str, str]]:
     server = Postgres(folder / "database", *authority.issue(["localhost"]))
     password = secrets.token_urlsafe(24)
     try:
-        with Progress().phase("the database"):
+        with Progress().phase(t("the database")):
             server.create()
             server.start()
             postgres_roles.add_master(server, USER, password, DATABASE)

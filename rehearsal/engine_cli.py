@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ops.texts import said, t, verbatim
+
 ANSWER_SECONDS = 30  # a cold disk and a virus scanner included
 
 
@@ -29,7 +31,7 @@ class Version:
         """Reads `v3.274.1` or `3.275.0-alpha.1`; raises ValueError for anything else."""
         found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text.strip())
         if not found:
-            raise ValueError(f"{text.strip()!r} is not a version such as v3.274.1")
+            raise ValueError(t("{text!r} is not a version such as v3.274.1", text=text.strip()))
         return cls(*(int(found[part]) for part in (1, 2, 3)))
 
     def __str__(self) -> str:
@@ -41,7 +43,7 @@ class Version:
 MINIMUM = Version(3, 272, 0)
 # The plugin protocol may change with the major version; rehearsal/ answers that of 3.
 BELOW = Version(4, 0, 0)
-WANTED = f"{MINIMUM} or newer, below {BELOW}"
+WANTED = t("{minimum} or newer, below {below}", minimum=str(MINIMUM), below=str(BELOW))
 
 
 def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
@@ -61,19 +63,37 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
                 timeout=ANSWER_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired) as problem:
-            raise RoadClosed(f"{cli} does not run: {problem}") from problem
+            raise RoadClosed(
+                t("{program} does not run: {why}", program=str(cli), why=str(problem))
+            ) from problem
     if answer.returncode:
-        words = (answer.stderr.strip() or "it printed nothing").splitlines()[-1]
-        raise RoadClosed(f"`{cli} version` exited {answer.returncode}: {words}")
+        lines = answer.stderr.strip().splitlines()
+        raise RoadClosed(
+            t(
+                "`{program} version` exited {code}: {words}",
+                program=str(cli),
+                code=answer.returncode,
+                words=verbatim(lines[-1]) if lines else t("it printed nothing"),
+            )
+        )
     try:
         return Version.parse(answer.stdout)
     except ValueError as problem:
-        raise RoadClosed(f"`{cli} version` answered no version: {problem}") from problem
+        raise RoadClosed(
+            t("`{program} version` answered no version: {why}", program=str(cli), why=said(problem))
+        ) from problem
 
 
 def usable(cli: Path, environ: Mapping[str, str] | None = None) -> Path:
     """The executable itself if the program can be run with it; raises RoadClosed otherwise."""
     version = version_of(cli, environ)
     if not MINIMUM <= version < BELOW:
-        raise RoadClosed(f"{cli} is version {version}, wanted is {WANTED}")
+        raise RoadClosed(
+            t(
+                "{program} is version {version}, wanted is {wanted}",
+                program=str(cli),
+                version=str(version),
+                wanted=WANTED,
+            )
+        )
     return cli

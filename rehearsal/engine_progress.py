@@ -1,5 +1,6 @@
 """Tells a person what a long step is doing and for how long it has been doing it."""
 
+import os
 import sys
 import threading
 import time
@@ -8,28 +9,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from ops.texts import Text, shown, t
+
 
 def spoken(seconds: float) -> str:
     """The length of a wait as one says it: `8 s`, `5 min 40 s`."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    if minutes:
+        return shown(t("{minutes} min {rest} s", minutes=minutes, rest=rest))
+    return shown(t("{rest} s", rest=rest))
 
 
 @dataclass
 class Phase:
     """One step under way: what it is, how far it has come, how long it usually takes."""
 
-    title: str
-    expect: str = ""
-    detail: str = ""
+    title: Text | str
+    expect: Text | str = ""
+    detail: Text | str = ""
     started: float = field(default_factory=time.monotonic)
 
     def line(self) -> str:
         """The step as it stands now, for one line of a screen."""
         elapsed = spoken(time.monotonic() - self.started)
-        return ", ".join(part for part in (self.title, self.detail, elapsed) if part) + (
-            f" ({self.expect})" if self.expect else ""
-        )
+        parts = [shown(part) for part in (self.title, self.detail, elapsed) if part]
+        return ", ".join(parts) + (f" ({shown(self.expect)})" if self.expect else "")
 
 
 class Progress:
@@ -43,36 +47,37 @@ class Progress:
     ) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.patience = patience
-        self.live = self.stream.isatty()
+        self.live = self.stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self.every = min(every, 0.5) if self.live else every
 
-    def say(self, text: str) -> None:
+    def say(self, text: Text | str) -> None:
         """Writes a line that stays."""
-        self._write(f"{text}\n")
+        self._write(f"{shown(text)}\n")
 
     @contextmanager
-    def phase(self, title: str, expect: str = "") -> Iterator[Phase]:
+    def phase(self, title: Text | str, expect: Text | str = "") -> Iterator[Phase]:
         """Shows the step while the block runs; set the phase's `detail` to tell how far it is."""
-        phase, done, shown = Phase(title, expect), threading.Event(), threading.Event()
-        ticker = threading.Thread(target=self._tick, args=(phase, done, shown), daemon=True)
+        phase, done, seen = Phase(title, expect), threading.Event(), threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(phase, done, seen), daemon=True)
         ticker.start()
         try:
             yield phase
             done.set()
             ticker.join()
-            if shown.is_set():
-                self.say(f"{title}: done in {spoken(time.monotonic() - phase.started)}")
+            if seen.is_set():
+                took = spoken(time.monotonic() - phase.started)
+                self.say(t("{title}: done in {took}", title=title, took=took))
         finally:
             done.set()
             ticker.join()
 
-    def _tick(self, phase: Phase, done: threading.Event, shown: threading.Event) -> None:
+    def _tick(self, phase: Phase, done: threading.Event, seen: threading.Event) -> None:
         pause = self.patience
         while not done.wait(pause):
-            shown.set()
+            seen.set()
             self._write(phase.line() if self.live else f"{phase.line()}\n")
             pause = self.every
-        if shown.is_set():
+        if seen.is_set():
             self._write("")
 
     def _write(self, text: str) -> None:

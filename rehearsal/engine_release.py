@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from ops.texts import Text, joined, said, t, verbatim
 from rehearsal.engine_cli import RoadClosed, Version
 from rehearsal.engine_progress import Phase, Progress
 
@@ -46,14 +47,14 @@ def download(
     Pulumi's releases: `pulumi-<version>-checksums.txt`, SHA-256.
     """
     name = f"pulumi-v{version}-{kind or machine()}.tar.gz"
-    reasons = []
+    reasons: list[Text] = []
     for release in releases:
         place = release.format(version=version)
         try:
             return _download_from(place, name, version, folder, progress)
         except RoadClosed as closed:
-            reasons.append(f"{place}: {closed}")
-    raise RoadClosed("; ".join(reasons) or "no place to download from is known")
+            reasons.append(t("{place}: {why}", place=place, why=said(closed)))
+    raise RoadClosed(joined("; ", reasons) if reasons else t("no place to download from is known"))
 
 
 def _download_from(
@@ -65,20 +66,25 @@ def _download_from(
             wanted = _checksum_in(answer.read().decode("utf-8", "replace"), name)
         with (
             _open(f"{place}/{name}") as answer,
-            progress.phase(f"downloading Pulumi {version}") as phase,
+            progress.phase(t("downloading Pulumi {version}", version=str(version))) as phase,
         ):
             got = _save(answer, archive, phase)
         if got != wanted:
             raise RoadClosed(
-                f"{name} has SHA-256 {got}, published is {wanted}: it was not used. A changed "
-                "archive comes from a broken transfer, or from someone between here and Pulumi"
+                t(
+                    "{name} has SHA-256 {got}, published is {wanted}: it was not used. A changed "
+                    "archive comes from a broken transfer, or from someone between here and Pulumi",
+                    name=name,
+                    got=got,
+                    wanted=wanted,
+                )
             )
         return _unpacked(archive, folder / "pulumi")
     except urllib.error.URLError as problem:
         reason = problem if isinstance(problem, urllib.error.HTTPError) else problem.reason
-        raise RoadClosed(str(reason)) from problem
+        raise RoadClosed(verbatim(str(reason))) from problem
     except (OSError, http.client.HTTPException) as problem:
-        raise RoadClosed(str(problem) or type(problem).__name__) from problem
+        raise RoadClosed(verbatim(str(problem) or type(problem).__name__)) from problem
 
 
 def _open(url: str) -> http.client.HTTPResponse:
@@ -90,7 +96,7 @@ def _open(url: str) -> http.client.HTTPResponse:
 def _checksum_in(listing: str, name: str) -> str:
     found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(name)}$", listing, re.MULTILINE)
     if not found:
-        raise RoadClosed(f"the published checksums do not name {name}")
+        raise RoadClosed(t("the published checksums do not name {name}", name=name))
     return found[1]
 
 
@@ -101,9 +107,13 @@ def _save(answer: http.client.HTTPResponse, archive: Path, phase: Phase) -> str:
             out.write(piece)
             digest.update(piece)
             got += len(piece)
-            phase.detail = f"{got >> 20} of {size >> 20} MB" if size else f"{got >> 20} MB"
+            phase.detail = (
+                t("{got} of {size} MB", got=got >> 20, size=size >> 20)
+                if size
+                else verbatim(f"{got >> 20} MB")
+            )
     if got < size:
-        raise RoadClosed(f"the connection ended after {got} of {size} bytes")
+        raise RoadClosed(t("the connection ended after {got} of {size} bytes", got=got, size=size))
     return digest.hexdigest()
 
 
@@ -112,10 +122,14 @@ def _unpacked(archive: Path, cli: Path) -> Path:
         with tarfile.open(archive, "r:gz") as tar:
             found = tar.extractfile("pulumi/pulumi")
             if found is None:
-                raise RoadClosed(f"pulumi/pulumi in {archive.name} is not a file")
+                raise RoadClosed(
+                    t("pulumi/pulumi in {archive} is not a file", archive=archive.name)
+                )
             _copy(found, cli)
     except (KeyError, tarfile.TarError, zlib.error, EOFError) as problem:
-        raise RoadClosed(f"{archive.name} cannot be unpacked: {problem}") from problem
+        raise RoadClosed(
+            t("{archive} cannot be unpacked: {why}", archive=archive.name, why=str(problem))
+        ) from problem
     cli.chmod(0o755)
     return cli
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from ops.texts import t, verbatim
+
 LAST_LINES = 12  # of a failed command's output: enough to see the reason
 
 
@@ -35,9 +37,16 @@ def run(
         out.seek(0)
         lines = out.read().splitlines()
     if code:
-        words = "\n    ".join(last or lines[-LAST_LINES:] or ["it printed nothing"])
+        words = "\n    ".join(last or lines[-LAST_LINES:])
         called = " ".join([Path(command[0]).name, *command[1:3]])
-        raise Failed(f"`{called} …` exited {code}:\n    {words}")
+        raise Failed(
+            t(
+                "`{called} …` exited {code}:\n    {words}",
+                called=called,
+                code=code,
+                words=verbatim(words) if words else t("it printed nothing"),
+            )
+        )
     return lines
 
 
@@ -63,7 +72,9 @@ def _watched(
                 start_new_session=True,
             )
         except OSError as problem:
-            raise Failed(f"{command[0]} does not start: {problem}") from problem
+            raise Failed(
+                t("{program} does not start: {why}", program=command[0], why=str(problem))
+            ) from problem
         with _ended(child):
             let_go()
             assert child.stderr is not None  # noqa: S101 - a pipe was asked for

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops.texts import Text, t
 from rehearsal.providers.calls import Calls
 
 PREFIX = "careapp"
@@ -34,7 +35,14 @@ class Edit:
         path = source / self.file
         text = path.read_text()
         if text.count(self.old) != 1:
-            raise FaultError(f"{self.file} has {self.old!r} {text.count(self.old)} times, not once")
+            raise FaultError(
+                t(
+                    "{file} has {old!r} {count} times, not once",
+                    file=self.file,
+                    old=self.old,
+                    count=text.count(self.old),
+                )
+            )
         path.write_text(text.replace(self.old, self.new))
 
     def back(self, source: Path) -> None:
@@ -54,7 +62,7 @@ class Fault:
     """
 
     name: str
-    mistake: str
+    mistake: Text
     config: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
     hand: Hand | None = None
@@ -101,18 +109,18 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault(
             name="health-path",
-            mistake="the load balancer asks a path that the app does not have",
+            mistake=t("the load balancer asks a path that the app does not have"),
             config={"healthPath": "/healthz"},
         ),
         Fault(
             name="health-needs-db",
-            mistake="/health asks the database, which is stopped",
+            mistake=t("/health asks the database, which is stopped"),
             edits=in_health(HEALTH_ASKS_DATABASE),
             hand=stop_database,
         ),
         Fault(
             name="port-mismatch",
-            mistake="the app listens on another port than the task definition says",
+            mistake=t("the app listens on another port than the task definition says"),
             mended_in_code=True,
             edits=(
                 Edit(
@@ -124,7 +132,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="alb-cannot-reach-task",
-            mistake="the security-group rules between load balancer and task name another port",
+            mistake=t("the security-group rules between load balancer and task name another port"),
             edits=(
                 Edit(
                     file="infra/access.py",
@@ -135,7 +143,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="task-cannot-reach-db",
-            mistake="the security-group rules between task and database name another port",
+            mistake=t("the security-group rules between task and database name another port"),
             edits=(
                 Edit(
                     file="infra/access.py",
@@ -146,12 +154,12 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="no-nat",
-            mistake="the private subnets have no way out",
+            mistake=t("the private subnets have no way out"),
             hand=no_route,
         ),
         Fault(
             name="secret-key",
-            mistake="the task definition names a key that the secret does not have",
+            mistake=t("the task definition names a key that the secret does not have"),
             mended_in_code=True,
             edits=(
                 Edit(
@@ -163,7 +171,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="secret-denied",
-            mistake="the execution role may not read the secret",
+            mistake=t("the execution role may not read the secret"),
             edits=(
                 Edit(
                     file="infra/policies.py",
@@ -174,7 +182,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="crash-on-start",
-            mistake="the app needs a module that is not in its lock file",
+            mistake=t("the app needs a module that is not in its lock file"),
             mended_in_code=True,
             edits=(
                 Edit(
@@ -187,7 +195,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             # Sixteen seconds of this machine's are more than five minutes of AWS's, at the default speed.
             name="slow-start",
-            mistake="the app works for minutes before it listens, longer than the grace period",
+            mistake=t("the app works for minutes before it listens, longer than the grace period"),
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
@@ -198,19 +206,19 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="slow-health",
-            mistake="/health takes longer than the health check waits",
+            mistake=t("/health takes longer than the health check waits"),
             mended_in_code=True,
             edits=in_health("time.sleep(8)"),
         ),
         Fault(
             name="redirecting-health",
-            mistake="/health redirects",
+            mistake=t("/health redirects"),
             mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
         ),
         Fault(
             name="out-of-memory",
-            mistake="the app loads more than the task's memory holds",
+            mistake=t("the app loads more than the task's memory holds"),
             edits=(
                 Edit(
                     file="webapp/application.py",
@@ -222,12 +230,12 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="image-missing",
-            mistake="somebody has emptied the image repository",
+            mistake=t("somebody has emptied the image repository"),
             hand=no_image,
         ),
         Fault(
             name="wrong-architecture",
-            mistake="the image is built for ARM64, the task runs on X86_64",
+            mistake=t("the image is built for ARM64, the task runs on X86_64"),
             mended_in_code=True,
             edits=(
                 Edit(
@@ -239,7 +247,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="no-tls",
-            mistake="the app connects to the database without TLS",
+            mistake=t("the app connects to the database without TLS"),
             mended_in_code=True,
             edits=(
                 Edit(
@@ -251,12 +259,12 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="db-stopped",
-            mistake="the database is stopped",
+            mistake=t("the database is stopped"),
             hand=stop_database,
         ),
         Fault(
             name="log-group-missing",
-            mistake="the task definition names a log group that does not exist",
+            mistake=t("the task definition names a log group that does not exist"),
             mended_in_code=True,
             edits=(
                 Edit(

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ops.texts import said, t
 from rehearsal.faults import Fault
 from rehearsal.paths import ROOT
 from rehearsal.pulumi import PulumiFailed
@@ -36,23 +37,23 @@ def mend(run: Rehearsal, fault: Fault, source: Path) -> None:
     run.report.mend = {"told": told, "commands": commands, "edited": []}
     if fault.mended_in_code:
         for edit in fault.edits:
-            run.say(f"Mend: {edit.file} is put right")
+            run.say(t("Mend: {file} is put right", file=edit.file))
             edit.back(source)
             run.report.mend["edited"].append(edit.file)
     for command in commands:
-        run.say(f"Mend: {command}")
+        run.say(t("Mend: {command}", command=command))
         _type(run, command)
     _green(run)
 
 
 def _still_red(run: Rehearsal) -> None:
-    run.say("Once more: pulumi up, with nothing mended")
+    run.say(t("Once more: pulumi up, with nothing mended"))
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
         run.report.second_up = {"red": True, "exit_code": problem.status}
         return
-    raise RehearsalFailed("the second `pulumi up` is green although nothing was mended")
+    raise RehearsalFailed(t("the second `pulumi up` is green although nothing was mended"))
 
 
 def _chosen(run: Rehearsal) -> list[dict[str, Any]]:
@@ -69,7 +70,7 @@ def _type(run: Rehearsal, command: str) -> None:
         try:
             run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
         except PulumiFailed as problem:
-            run.say(f"red as yet: {str(problem).splitlines()[0]}")
+            run.say(t("red as yet: {why}", why=str(problem).splitlines()[0]))
         return
     if words[0] == "pulumi":
         run.pulumi.run(*words[1:])
@@ -78,7 +79,11 @@ def _type(run: Rehearsal, command: str) -> None:
         _run(run, words)
     except FileNotFoundError as problem:
         raise RehearsalFailed(
-            f"the fix needs {words[0]}, which is not on PATH: `{command}`"
+            t(
+                "the fix needs {program}, which is not on PATH: `{command}`",
+                program=words[0],
+                command=command,
+            )
         ) from problem
 
 
@@ -93,21 +98,29 @@ def _run(run: Rehearsal, words: list[str]) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise RehearsalFailed(f"`{shlex.join(words)}` ended with {done.returncode}: {said}")
+        raise RehearsalFailed(
+            t(
+                "`{command}` ended with {code}: {words}",
+                command=shlex.join(words),
+                code=done.returncode,
+                words=(done.stderr or done.stdout).strip(),
+            )
+        )
 
 
 def _green(run: Rehearsal) -> None:
-    run.say("Once more: pulumi up, which must be green now")
+    run.say(t("Once more: pulumi up, which must be green now"))
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
-        raise RehearsalFailed(f"mended as the doctor says, and still red: {problem}") from problem
+        raise RehearsalFailed(
+            t("mended as the doctor says, and still red: {why}", why=said(problem))
+        ) from problem
     status = run.wait_for_page()
     _doctor(run, HEALTHY)
     if run.report.mend is not None:
         run.report.mend |= {"green": True, "page": status}
-    run.say("Green again, the page answers, and the doctor calls the stack healthy.")
+    run.say(t("Green again, the page answers, and the doctor calls the stack healthy."))
 
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
@@ -121,7 +134,12 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
     )
     if asked.returncode != expected:
         raise RehearsalFailed(
-            f"doctor ended with {asked.returncode}, not {expected}: {asked.stdout}{asked.stderr}"
+            t(
+                "doctor ended with {code}, not {expected}: {words}",
+                code=asked.returncode,
+                expected=expected,
+                words=f"{asked.stdout}{asked.stderr}",
+            )
         )
     found: dict[str, Any] = json.loads(asked.stdout)
     return found

@@ -13,13 +13,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ops.texts import t
+
 
 class PulumiFailed(Exception):
     """A ``pulumi`` command ended with another exit code than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:
         told = f"\n{output.strip()}" if output.strip() else ""
-        super().__init__(f"pulumi {' '.join(command)} ended with exit code {status}{told}")
+        super().__init__(
+            t(
+                "{command} ended with exit code {status}{told}",
+                command=f"pulumi {' '.join(command)}",
+                status=status,
+                told=told,
+            )
+        )
         self.status, self.output = status, output
 
 
@@ -133,7 +142,7 @@ def count(log: str, seconds: float) -> Changes:
     events = [json.loads(line) for line in log.splitlines()]
     summaries = [event["summaryEvent"] for event in events if event.get("summaryEvent")]
     if not summaries:
-        raise ValueError("the engine's event log has no summary")
+        raise ValueError(t("the engine's event log has no summary"))
     counted = summaries[-1].get("resourceChanges") or {}
     done = [
         event["resourcePreEvent"]["metadata"] for event in events if event.get("resourcePreEvent")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ops.texts import Text, said, shown, t
 from rehearsal.client import Facts
 from rehearsal.engine_progress import spoken
 from rehearsal.faults import Fault
@@ -16,9 +17,10 @@ from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.visit import Page
 
+STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 PAGE_LIMIT = 120.0
 """Seconds until the page must answer after stage 2 has been put up."""
-Say = Callable[[str], None]
+Say = Callable[[Text], None]
 
 
 class RehearsalFailed(Exception):
@@ -54,7 +56,7 @@ class Rehearsal:
 
     def stage1(self, config: Sequence[tuple[str, str]] = ()) -> None:
         """Network, database, balancer and image; the balancer answers that ECS is off."""
-        self.say("Stage 1: network, database, load balancer, image (ecsEnabled=false)")
+        self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
         for key, value in config:
             self.pulumi.run("config", "set", key, value, "--stack", self.stack)
@@ -64,20 +66,26 @@ class Rehearsal:
         status, body, _ = page.get()
         if status != 503 or "ecsEnabled" not in body:
             raise RehearsalFailed(
-                f"stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body[:200]}"
+                t(
+                    "stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body}",
+                    status=status,
+                    body=body[:200],
+                )
             )
-        self.say(f"{page.url} answers 503: ECS is off, and how to turn it on")
+        self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
 
     def stage2(self) -> None:
         """The ECS part on top; nothing of stage 1 may change, and the page must answer."""
-        self.say("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+        self.say(STAGE2)
         begun = time.monotonic()
         self._set_ecs("true")
         changes = self._stage("stage2")
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
-            raise RehearsalFailed(f"stage 2 must only add; it did: {'; '.join(touched)}")
+            raise RehearsalFailed(
+                t("stage 2 must only add; it did: {steps}", steps="; ".join(touched))
+            )
         page = self._page()
         status = self.wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
@@ -86,26 +94,28 @@ class Rehearsal:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
 
-    def red_stage2(self, fault: Fault) -> str:
+    def red_stage2(self, fault: Fault) -> Text:
         """The ECS part with ``fault`` in it: why it is red. Raises ``RehearsalFailed`` when it is green."""
-        self.say("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+        self.say(STAGE2)
         self._set_ecs("true")
         try:
             self._stage("stage2")
         except RehearsalFailed as problem:
-            return str(problem)
-        raise RehearsalFailed(f"the roll-out is green in spite of the mistake: {fault.mistake}")
+            return said(problem)
+        raise RehearsalFailed(
+            t("the roll-out is green in spite of the mistake: {mistake}", mistake=fault.mistake)
+        )
 
     def mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
         """Do what ``fault`` says, after stage 1 and before stage 2. Raises ``FaultError``."""
-        self.say(f"Mistake ({fault.name}): {fault.mistake}")
+        self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
         for edit in fault.edits:
             edit.apply(source)
         for key, value in fault.config.items():
             self.pulumi.run("config", "set", key, value, "--stack", self.stack)
         if fault.hand:
             fault.hand(calls, self.stack)
-        self.report.fault = {"name": fault.name, "mistake": fault.mistake}
+        self.report.fault = {"name": fault.name, "mistake": shown(fault.mistake)}
 
     def on_aws(self, calls: Calls) -> None:
         """Note how long the roll-out took on AWS's clock, by the service's first and last event."""
@@ -117,19 +127,21 @@ class Rehearsal:
             return
         took = events[0]["createdAt"] - events[-1]["createdAt"]
         self.report.aws_seconds = round(took.total_seconds())
-        self.say(f"On AWS this roll-out would have taken {spoken(took.total_seconds())}.")
+        self.say(
+            t("On AWS this roll-out would have taken {time}.", time=spoken(took.total_seconds()))
+        )
 
     def destroy(self) -> None:
         """Everything away; nothing may be left. Protection is lifted first, as a person would."""
         if any(item.get("protect") for item in self.pulumi.resources(self.stack)):
             self._lift_protection()
-        self.say("Destroy: everything away, so that nothing is billed")
+        self.say(t("Destroy: everything away, so that nothing is billed"))
         changes = self.pulumi.update("destroy", self.stack)
         left = len(self.pulumi.resources(self.stack))
         done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
         self.report.destroy = done
         if left:
-            raise RehearsalFailed(f"{left} resources are left after destroy")
+            raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
         self.pulumi.run("stack", "rm", "--stack", self.stack, "--yes")
 
     def wait_for_page(self) -> int:
@@ -141,18 +153,23 @@ class Rehearsal:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(
-                    f"the page does not answer 200 after {PAGE_LIMIT:.0f} s; last {status}: {body[:200]}"
+                    t(
+                        "the page does not answer 200 after {seconds:.0f} s; last {status}: {body}",
+                        seconds=PAGE_LIMIT,
+                        status=status,
+                        body=body[:200],
+                    )
                 )
             time.sleep(0.1)
 
     def _lift_protection(self) -> None:
-        self.say("The stack is protected: pulumi config set protect false, then pulumi up")
+        self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
         self.pulumi.run("config", "set", "protect", "false", "--stack", self.stack)
         changes = self._stage("unprotected")
         touched = [step for step in changes.steps if not step.startswith("update ")]
         if touched:
             raise RehearsalFailed(
-                f"lifting protection must only update; it did: {'; '.join(touched)}"
+                t("lifting protection must only update; it did: {steps}", steps="; ".join(touched))
             )
 
     def _set_ecs(self, value: str) -> None:
@@ -162,14 +179,16 @@ class Rehearsal:
         try:
             changes = self.pulumi.update("up", self.stack)
         except PulumiFailed as problem:
-            raise RehearsalFailed(f"{name} failed: {problem}") from problem
+            raise RehearsalFailed(
+                t("{name} failed: {why}", name=name, why=said(problem))
+            ) from problem
         self.report.stages.append({"name": name, **changes.to_dict()})
         return changes
 
     def _page(self) -> Page:
         page = Page.of(self.facts().state.get("listeners") or [])
         if page is None:
-            raise RehearsalFailed("no listener was created, so there is no page to look at")
+            raise RehearsalFailed(t("no listener was created, so there is no page to look at"))
         return page
 
     def _check_redirect(self, page: Page) -> None:
@@ -178,5 +197,12 @@ class Rehearsal:
             return
         *_, place = page.get(f"{page.plain}/health?from=http")
         if place != f"{page.url}/health?from=http":
-            raise RehearsalFailed(f"{page.plain} must lead to {page.url}; it led to {place}")
-        self.say(f"{page.plain} leads to {page.url}")
+            raise RehearsalFailed(
+                t(
+                    "{plain} must lead to {url}; it led to {place}",
+                    plain=page.plain,
+                    url=page.url,
+                    place=place,
+                )
+            )
+        self.say(t("{plain} leads to {url}", plain=page.plain, url=page.url))

@@ -8,13 +8,31 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
+from ops.speaking import USAGE, asked_for, speak, tell
+from ops.texts import LANGUAGES, language, said, shown, t
 from rehearsal.engine import EngineError, find_or_get
 from rehearsal.engine_run import terminations_raise
 from tests.results import Outcome, closing_line, exit_code, of_pytest, table
 from tests.tiers import ROOT, Tier, commands, existing
 
 TIDY_SECONDS = 60  # a rehearsal that is interrupted destroys what it made
+
+WHAT = t(
+    "Without a tier: all that this machine can run. With CI=true in the environment, and for a tier "
+    "that is named, what cannot run is a failure."
+)
+EXIT_CODES = t("Exit code 0: all passed. 1: one failed, or none ran. 2: no such tier.")
+LANGUAGE = t("English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.")
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        tell(t("{words} {path} --help explains it.", words=message, path=self.prog))
+        sys.exit(USAGE)
 
 
 def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
@@ -26,7 +44,7 @@ def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
     asked, extra = _read(arguments, tiers)
     if asked.list:
         for tier in tiers.values():
-            print(f"{tier.name:<10} {tier.what}{_skipped_because(tier)}")
+            print(f"{tier.name:<10} {shown(tier.what)}{_skipped_because(tier)}")
         return 0
     outcomes: list[Outcome] = []
     code = 0
@@ -38,7 +56,7 @@ def main(arguments: list[str], tests: Path = ROOT / "tests") -> int:
         code = 128 + signal.SIGINT
     print(f"\n{table(outcomes)}\n")
     if code:
-        print("stopped by Ctrl-C: the tiers above are all that ran")
+        print(shown(t("stopped by Ctrl-C: the tiers above are all that ran")))
     print(closing_line(outcomes), flush=True)
     return code or exit_code(outcomes)
 
@@ -48,19 +66,20 @@ def _completed(shell: str, tiers: dict[str, Tier]) -> list[str]:
     begun = os.environ.get("COMP_WORDS", "").split()[-1]
     fitting = [tier for tier in tiers.values() if begun == "test" or tier.name.startswith(begun)]
     if shell == "zsh_complete":
-        return [f"plain\n{tier.name}\n{tier.what}" for tier in fitting]
+        return [f"plain\n{tier.name}\n{shown(tier.what)}" for tier in fitting]
     return [f"plain,{tier.name}" for tier in fitting]
 
 
 def _read(arguments: list[str], tiers: dict[str, Tier]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="./careapp test",
-        usage="%(prog)s [TIER…] [--list] [-- PYTEST ARGUMENTS]",
-        description="Without a tier: all that this machine can run. With CI=true in the "
-        "environment, and for a tier that is named, what cannot run is a failure.",
+        usage=f"%(prog)s [TIER…] [--list] [-- {shown(t('PYTEST ARGUMENTS'))}]",
+        description=f"{shown(WHAT)} {shown(EXIT_CODES)}",
     )
     parser.add_argument("tiers", nargs="*", metavar="TIER", help=", ".join(tiers))
-    parser.add_argument("--list", action="store_true", help="the tiers, and which cannot run here")
+    listing = shown(t("the tiers, and which cannot run here"))
+    parser.add_argument("--list", action="store_true", help=listing)
+    parser.add_argument("--lang", choices=LANGUAGES, help=shown(LANGUAGE))
     own, extra = arguments, []
     if "--" in arguments:
         cut = arguments.index("--")
@@ -69,29 +88,34 @@ def _read(arguments: list[str], tiers: dict[str, Tier]) -> tuple[argparse.Namesp
     asked.tiers = list(dict.fromkeys(asked.tiers))
     for name in asked.tiers:
         if name not in tiers:
-            parser.error(f'there is no tier "{name}"; the tiers are {", ".join(tiers)}')
+            known = ", ".join(tiers)
+            parser.error(
+                shown(
+                    t('there is no tier "{name}"; the tiers are {known}.', name=name, known=known)
+                )
+            )
     return asked, extra
 
 
 def _skipped_because(tier: Tier) -> str:
     reason = tier.missing()
-    return f" (cannot run here: {reason})" if reason else ""
+    return f" ({shown(t('cannot run here: {why}', why=reason))})" if reason else ""
 
 
 def _run(tier: Tier, tests: Path, extra: list[str], named: bool) -> Outcome:
     if reason := tier.missing():
         must = named or os.environ.get("CI", "").lower() in ("true", "1")
-        print(f"\n== {tier.name}: {'cannot run' if must else 'skipped'}: {reason}", flush=True)
-        note = f"{'cannot run' if must else 'skipped'}: {reason}"
+        note = t("cannot run: {why}", why=reason) if must else t("skipped: {why}", why=reason)
+        print(f"\n== {tier.name}: {shown(note)}", flush=True)
         return Outcome(tier=tier.name, failed=int(must), skipped=int(not must), note=note)
-    print(f"\n== {tier.name}: {tier.what}", flush=True)
+    print(f"\n== {tier.name}: {shown(tier.what)}", flush=True)
     began = time.monotonic()
     if tier.engine:
         try:
             find_or_get()
         except EngineError as problem:
-            print(problem, flush=True)
-            return Outcome(tier=tier.name, failed=1, note="no pulumi engine")
+            print(shown(said(problem)), flush=True)
+            return Outcome(tier=tier.name, failed=1, note=t("no pulumi engine"))
     if tier.checks:
         bad = [command[2:] for command in commands(tier, tests, Path(), []) if _child(command)]
         note = "; ".join(" ".join(command) for command in bad)
@@ -122,4 +146,5 @@ def _child(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    speak(language(asked_for(sys.argv[1:])))
     sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,8 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.texts import Text, shown, t
+
 NO_TEST_RAN = 5  # pytest's exit code for it
 
 
@@ -16,7 +18,7 @@ class Outcome:
     failed: int = 0
     skipped: int = 0
     seconds: float = 0.0
-    note: str = ""
+    note: Text | str = ""
 
 
 def of_pytest(tier: str, code: int, report: Path, seconds: float, selected: bool) -> Outcome:
@@ -25,7 +27,7 @@ def of_pytest(tier: str, code: int, report: Path, seconds: float, selected: bool
     `selected` says that the caller chose tests himself, so that a tier may well be left without.
     """
     if code == NO_TEST_RAN and selected:
-        return Outcome(tier=tier, seconds=seconds, note="no test chosen")
+        return Outcome(tier=tier, seconds=seconds, note=t("no test chosen"))
     try:
         suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - our own file
         counts = {key: int(suite.attrib[key]) for key in _COUNTS} if suite is not None else {}
@@ -34,9 +36,9 @@ def of_pytest(tier: str, code: int, report: Path, seconds: float, selected: bool
     bad = counts.get("failures", 0) + counts.get("errors", 0)
     skipped = counts.get("skipped", 0)
     passed = max(0, counts.get("tests", 0) - bad - skipped)
-    note = "no test ran" if code == NO_TEST_RAN else ""
+    note: Text | str = t("no test ran") if code == NO_TEST_RAN else ""
     if code and not bad:
-        bad, note = 1, note or f"pytest exited {code}"
+        bad, note = 1, note or t("pytest exited {code}", code=code)
     return Outcome(
         tier=tier, passed=passed, failed=bad, skipped=skipped, seconds=seconds, note=note
     )
@@ -51,7 +53,7 @@ def table(outcomes: list[Outcome]) -> str:
     lines = [f"{'tier':<{wide}}  passed  failed  skipped      time"]
     for one in outcomes:
         numbers = f"{one.passed:>6}  {one.failed:>6}  {one.skipped:>7}  {one.seconds:>6.1f} s"
-        lines.append(f"{one.tier:<{wide}}  {numbers}  {one.note}".rstrip())
+        lines.append(f"{one.tier:<{wide}}  {numbers}  {shown(one.note)}".rstrip())
     return "\n".join(lines)
 
 

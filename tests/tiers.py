@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.texts import Text, t
+
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_BROWSER = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -19,7 +21,7 @@ def nothing_missing() -> None:
     """For a tier that every machine can run which has run ./careapp once."""
 
 
-def docker_missing() -> str | None:
+def docker_missing() -> Text | None:
     """Why no Docker engine is to be had: none answers, and none can be started for the tier."""
     client = shutil.which("docker")
     if client and _answers([client, "info"]):
@@ -28,9 +30,9 @@ def docker_missing() -> str | None:
     if client and daemon and os.geteuid() == 0:
         return None
     return (
-        "no Docker engine: `docker info` fails"
+        t("no Docker engine: `docker info` fails")
         if client
-        else "no Docker engine: there is no docker on PATH"
+        else t("no Docker engine: there is no docker on PATH")
     )
 
 
@@ -44,11 +46,17 @@ def _answers(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def browser_missing() -> str | None:
+def browser() -> str | None:
+    """The machine's own Chromium or Chrome."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or (str(MAC_BROWSER) if MAC_BROWSER.exists() else None)
+
+
+def browser_missing() -> Text | None:
     """Why no browser is to be had."""
-    if any(shutil.which(name) for name in BROWSERS) or MAC_BROWSER.exists():
+    if browser():
         return None
-    return f"no Chromium: none of {', '.join(BROWSERS)} is on PATH"
+    return t("no Chromium: none of {names} is on PATH", names=", ".join(BROWSERS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,8 @@ class Tier:
     """A part of the tests that is run by itself: a folder below tests/, or a list of checks."""
 
     name: str
-    what: str
-    missing: Callable[[], str | None] = nothing_missing
+    what: Text
+    missing: Callable[[], Text | None] = nothing_missing
     engine: bool = False  # the runner gets the pulumi CLI first, where its progress can be seen
     checks: tuple[tuple[str, ...], ...] = ()
 
@@ -66,25 +74,26 @@ class Tier:
 TIERS = (
     Tier(
         name="lint",
-        what="ruff and mypy",
+        what=t("ruff, mypy, actionlint and zizmor"),
         checks=(
             ("ruff", "check", "."),
             ("ruff", "format", "--check", "."),
             ("mypy",),
+            ("tests.workflows",),
         ),
     ),
-    Tier(name="unit", what="the Pulumi program against mocks"),
-    Tier(name="tooling", what="careapp, the engine's roads, this runner"),
-    Tier(name="ops", what="the operator's commands against moto"),
-    Tier(name="webapp", what="the app with a real PostgreSQL"),
-    Tier(name="dataplane", what="the local cloud's database, balancer, scheduler, firewall"),
-    Tier(name="providers", what="the stand-ins for the AWS, awsx and Docker providers"),
-    Tier(name="engine", what="the program by the real engine against stand-ins", engine=True),
-    Tier(name="rehearsal", what="the whole roll-out, with its faults", engine=True),
-    Tier(name="image", what="the image and its container", missing=docker_missing),
+    Tier(name="unit", what=t("the Pulumi program against mocks")),
+    Tier(name="tooling", what=t("careapp, the engine's roads, this runner")),
+    Tier(name="ops", what=t("the operator's commands against moto")),
+    Tier(name="webapp", what=t("the app with a real PostgreSQL")),
+    Tier(name="dataplane", what=t("the local cloud's database, balancer, scheduler, firewall")),
+    Tier(name="providers", what=t("the stand-ins for the AWS, awsx and Docker providers")),
+    Tier(name="engine", what=t("the program by the real engine against stand-ins"), engine=True),
+    Tier(name="rehearsal", what=t("the whole roll-out, with its faults"), engine=True),
+    Tier(name="image", what=t("the image and its container"), missing=docker_missing),
     Tier(
         name="browser",
-        what="the page in a real browser",
+        what=t("the page in a real browser"),
         missing=browser_missing,
         engine=True,
     ),

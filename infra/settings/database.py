@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from infra.settings import rules, service
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
     "db.t4g.micro",
-    rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", "an RDS instance class like db.t4g.micro"),
+    rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", t("an RDS instance class like db.t4g.micro")),
     "RDS instance class",
 )
 DATABASE_STORAGE_GB = Key(
     "databaseStorageGb",
     "20",
-    rules.integer(20, 65536, " (GiB of gp3 for PostgreSQL)"),
+    rules.integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
     "gp3 storage in GiB; it can grow, never shrink",
 )
 DATABASE_MULTI_AZ = Key(
@@ -26,7 +27,7 @@ DATABASE_MULTI_AZ = Key(
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
     "7",
-    rules.integer(0, 35, " (0 turns backups off)"),
+    rules.integer(0, 35, t(" (0 turns backups off)")),
     "days that automated backups are kept",
 )
 DATABASE_FINAL_SNAPSHOT = Key(
@@ -34,7 +35,7 @@ DATABASE_FINAL_SNAPSHOT = Key(
     "final",
     rules.optional(
         rules.pattern(
-            r"[a-z0-9]+(-[a-z0-9]+)*", "small letters and digits, parted by single hyphens"
+            r"[a-z0-9]+(-[a-z0-9]+)*", t("small letters and digits, parted by single hyphens")
         )
     ),
     "ending of the name of the snapshot taken when the database is deleted; empty takes none",

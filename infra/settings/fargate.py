@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from ops.texts import Text, t
+
 MEMORY_BY_CPU = MappingProxyType(
     {
         256: (512, 1024, 2048),
@@ -26,19 +28,33 @@ def checked_cpu(cpu: int) -> int:
     """The CPU size. ValueError when Fargate does not sell it."""
     if cpu not in MEMORY_BY_CPU:
         sizes = ", ".join(map(str, MEMORY_BY_CPU))
-        raise ValueError(f"{cpu} is not a Fargate CPU size; choose one of {sizes}")
+        raise ValueError(
+            t("{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes)
+        )
     return cpu
 
 
 def checked_memory(cpu: int, memory: int) -> int:
     """The memory size. ValueError when Fargate does not sell it with this CPU size."""
     if memory not in MEMORY_BY_CPU[cpu]:
-        raise ValueError(f"{memory} does not go with taskCpu {cpu}; choose {_spell(cpu)}")
+        raise ValueError(
+            t(
+                "{memory} does not go with taskCpu {cpu}; choose {sizes}",
+                memory=memory,
+                cpu=cpu,
+                sizes=_spell(cpu),
+            )
+        )
     return memory
 
 
-def _spell(cpu: int) -> str:
+def _spell(cpu: int) -> Text:
     sizes = MEMORY_BY_CPU[cpu]
     if len(sizes) <= 4:
-        return "one of " + ", ".join(map(str, sizes))
-    return f"{sizes[0]} to {sizes[-1]} in steps of {sizes[1] - sizes[0]}"
+        return t("one of {sizes}", sizes=", ".join(map(str, sizes)))
+    return t(
+        "{low} to {high} in steps of {step}",
+        low=sizes[0],
+        high=sizes[-1],
+        step=sizes[1] - sizes[0],
+    )

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 HEALTH_PATH = Key(
     "healthPath",
     "/health",
-    rules.pattern(r"/[!-~]{0,1023}", "a path that begins with /, at most 1024 characters"),
+    rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
     "path that the load balancer asks",
 )
 HEALTH_MATCHER = Key("healthMatcher", "200", rules.status_codes, "status codes that mean healthy")
 HEALTH_INTERVAL = Key(
-    "healthInterval", "10", rules.integer(5, 300, " seconds"), "seconds between health checks"
+    "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
 )
 HEALTH_TIMEOUT = Key(
     "healthTimeout",
     "5",
-    rules.integer(2, 120, " seconds"),
+    rules.integer(2, 120, t(" seconds")),
     "seconds to wait for an answer; less than `healthInterval`",
 )
 HEALTHY_THRESHOLD = Key(
@@ -33,13 +34,13 @@ UNHEALTHY_THRESHOLD = Key(
 HEALTH_GRACE_PERIOD = Key(
     "healthGracePeriod",
     "60",
-    rules.integer(0, 7200, " seconds"),
+    rules.integer(0, 7200, t(" seconds")),
     "seconds after a task's start in which ECS ignores failed health checks",
 )
 DEREGISTRATION_DELAY = Key(
     "deregistrationDelay",
     "15",
-    rules.integer(0, 3600, " seconds"),
+    rules.integer(0, 3600, t(" seconds")),
     "seconds that a leaving task may finish its requests",
 )
 
@@ -63,8 +64,12 @@ class HealthSettings:
         def shorter() -> int:
             if timeout >= interval:
                 raise ValueError(
-                    f"{timeout} is not less than healthInterval {interval}, which ELB refuses; "
-                    "lower one or raise the other"
+                    t(
+                        "{timeout} is not less than healthInterval {interval}, which ELB refuses; "
+                        "lower one or raise the other",
+                        timeout=timeout,
+                        interval=interval,
+                    )
                 )
             return timeout
 

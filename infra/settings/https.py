@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 CERTIFICATE_ARN = Key(
     "certificateArn",
     "",
     rules.pattern(
         r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-z-]+",
-        "an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+        t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
     ),
     "HTTPS with this ACM certificate of the stack's region; empty: without it",
 )
@@ -22,14 +23,14 @@ DOMAIN_NAME = Key(
     "",
     rules.pattern(
         r"|(?=.{1,64}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
-        "a domain name like app.example.com in small letters, at most 64 characters long",
+        t("a domain name like app.example.com in small letters, at most 64 characters long"),
     ),
     "HTTPS under this name, with a certificate and DNS records that are made in `hostedZoneId`",
 )
 HOSTED_ZONE_ID = Key(
     "hostedZoneId",
     "",
-    rules.pattern(r"|Z[A-Z0-9]{1,31}", "a Route 53 hosted zone's id like Z0123456789ABC"),
+    rules.pattern(r"|Z[A-Z0-9]{1,31}", t("a Route 53 hosted zone's id like Z0123456789ABC")),
     "Route 53 zone that holds `domainName`",
 )
 
@@ -53,27 +54,42 @@ class HttpsSettings:
         def usable() -> str:
             if arn and region and arn.split(":")[3] != region:
                 raise ValueError(
-                    f"{arn} is in {arn.split(':')[3]}, but the load balancer is in {region} "
-                    "and takes certificates of its own region only; request one there"
+                    t(
+                        "{arn} is in {other}, but the load balancer is in {region} and takes "
+                        "certificates of its own region only; request one there",
+                        arn=arn,
+                        other=arn.split(":")[3],
+                        region=region,
+                    )
                 )
             if arn and (domain or zone):
                 raise ValueError(
-                    f"{arn} is given beside {domain or zone}; keep certificateArn, "
-                    "or domainName with hostedZoneId"
+                    t(
+                        "{arn} is given beside {other}; keep certificateArn, or domainName with "
+                        "hostedZoneId",
+                        arn=arn,
+                        other=domain or zone,
+                    )
                 )
             return arn
 
         def complete() -> str:
             if domain and not zone:
                 raise ValueError(
-                    f"{domain} needs the Route 53 zone that its records go into; set hostedZoneId, "
-                    "or make the certificate elsewhere and set certificateArn instead"
+                    t(
+                        "{domain} needs the Route 53 zone that its records go into; set "
+                        "hostedZoneId, or make the certificate elsewhere and set certificateArn "
+                        "instead",
+                        domain=domain,
+                    )
                 )
             return domain
 
         def of_use() -> str:
             if zone and not domain:
-                raise ValueError(f"{zone} is given without a name in it; set domainName, too")
+                raise ValueError(
+                    t("{zone} is given without a name in it; set domainName, too", zone=zone)
+                )
             return zone
 
         keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
@@ -20,7 +21,9 @@ IMAGES_KEPT = Key(
 IMAGE_REVISION = Key(
     "imageRevision",
     "1",
-    rules.pattern(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, dots, hyphens or underscores"),
+    rules.pattern(
+        r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
+    ),
     "part of the image's tag; change it to build and push unchanged sources again",
 )
 

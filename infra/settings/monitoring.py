@@ -8,6 +8,7 @@ from infra import thresholds
 from infra.settings import database, rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 ALARMS_ENABLED = Key(
     "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms, and the SNS topic they tell"
@@ -16,7 +17,7 @@ ALARM_EMAIL = Key(
     "alarmEmail",
     "",
     rules.optional(
-        rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address like team@example.com")
+        rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
     "address that alarms are mailed to, once it has confirmed; empty mails nobody",
 )

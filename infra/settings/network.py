@@ -8,12 +8,13 @@ from ipaddress import IPv4Network
 from infra.settings import rules, zones
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 VPC_CIDR = Key("vpcCidr", "10.0.0.0/16", rules.private_range, "the VPC's private range, /16 to /19")
 ZONE_COUNT = Key(
     "zoneCount",
     "2",
-    rules.integer(2, 3, " (RDS and the load balancer need two)"),
+    rules.integer(2, 3, t(" (RDS and the load balancer need two)")),
     "availability zones, 2 or 3",
 )
 ZONES = Key(

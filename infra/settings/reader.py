@@ -11,6 +11,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from infra.settings.key import Key
+from ops.texts import Text, joined, said, shown, t
 
 T = TypeVar("T")
 
@@ -30,20 +31,20 @@ class Reader:
 
     def __init__(self) -> None:
         self.config = pulumi.Config()
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, Text] = {}
 
     def __call__(self, key: Key[T]) -> T:
         """The key's value. After a refusal its default, so that the reading can go on."""
         try:
             return key.rule(self.config.get(key.name, key.default).strip())
         except ValueError as wrong:
-            self.problems[key.name] = str(wrong)
+            self.problems[key.name] = said(wrong)
             return key.rule(key.default)
 
     def region(self) -> str:
         region = pulumi.Config("aws").get("region", "")
         if not region:
-            self.problems["aws:region"] = (
+            self.problems["aws:region"] = t(
                 "is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
             )
         return region
@@ -58,7 +59,7 @@ class Reader:
         try:
             return check()
         except ValueError as wrong:
-            self.problems[parts[0].name] = str(wrong)
+            self.problems[parts[0].name] = said(wrong)
             return otherwise
 
     def finish(self, prefix: str, keys: Sequence[Key[Any]]) -> None:
@@ -68,24 +69,38 @@ class Reader:
         if not self.problems:
             return
         count = len(self.problems)
+        head = (
+            t("the settings of stack {stack} cannot be used (1 problem):", stack=pulumi.get_stack())
+            if count == 1
+            else t(
+                "the settings of stack {stack} cannot be used ({count} problems):",
+                stack=pulumi.get_stack(),
+                count=count,
+            )
+        )
         lines = [
-            f"the settings of stack {pulumi.get_stack()} cannot be used "
-            f"({count} problem{'s' if count > 1 else ''}):",
-            *(f"  {name}: {sentence}" for name, sentence in self.problems.items()),
-            "Nothing was changed. `pulumi config set KEY VALUE` sets a key.",
+            head,
+            *(
+                t("  {name}: {problem}", name=name, problem=problem)
+                for name, problem in self.problems.items()
+            ),
+            t("Nothing was changed. `pulumi config set KEY VALUE` sets a key."),
         ]
-        raise SettingsError("\n".join(lines))
+        raise SettingsError(shown(joined("\n", lines)))
 
     def _check_prefix(self, prefix: str) -> None:
         if not re.fullmatch(r"[a-z](-?[a-z0-9])*", prefix):
-            self.problems["stack"] = (
-                f"{prefix} names resources, so it must be small letters, digits and single "
-                "hyphens; `pulumi stack rename` gives it another name"
+            self.problems["stack"] = t(
+                "{prefix} names resources, so it must be small letters, digits and single "
+                "hyphens; `pulumi stack rename` gives it another name",
+                prefix=prefix,
             )
         elif len(prefix) > LONGEST_PREFIX:
-            self.problems["stack"] = (
-                f"{prefix} names resources and is longer than {LONGEST_PREFIX} characters; "
-                "`pulumi stack rename` gives it a shorter name"
+            self.problems["stack"] = t(
+                "{prefix} names resources and is longer than {longest} characters; "
+                "`pulumi stack rename` gives it a shorter name",
+                prefix=prefix,
+                longest=LONGEST_PREFIX,
             )
 
     def _check_unknown_keys(self, known: Sequence[str]) -> None:
@@ -95,5 +110,8 @@ class Reader:
             name = full.removeprefix(namespace)
             if name != full and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "Pulumi.yaml lists them all"
-                self.problems[name] = f"there is no such key; {hint}"
+                self.problems[name] = (
+                    t("there is no such key; did you mean {near}?", near=near[0])
+                    if near
+                    else t("there is no such key; Pulumi.yaml lists them all")
+                )

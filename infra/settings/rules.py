@@ -6,27 +6,46 @@ import re
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Network
 
+from ops.texts import Text, t
+
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
 WIDEST, NARROWEST = 16, 19
 """Prefix lengths: AWS allows no VPC wider than /16; below /19 a load balancer's subnet, which is
 1/256 of the VPC, would be smaller than the /27 that ELB asks for."""
+SIZES = {"widest": WIDEST, "narrowest": NARROWEST}
 
 
 def boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise ValueError(f"{text!r} is neither true nor false")
+        raise ValueError(t("{text!r} is neither true nor false", text=text))
     return text.lower() == "true"
 
 
-def integer(low: int, high: int, why: str = "") -> Callable[[str], int]:
-    """A whole number from `low` to `high`; `why` ends the sentence that refuses another."""
+def integer(low: int, high: int, unit: Text | str = "") -> Callable[[str], int]:
+    """A whole number from `low` to `high`; `unit` ends the sentence that refuses another."""
 
     def rule(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text):
-            raise ValueError(f"{text!r} is not a whole number; it must be {low} to {high}{why}")
+            raise ValueError(
+                t(
+                    "{text!r} is not a whole number; it must be {low} to {high}{unit}",
+                    text=text,
+                    low=low,
+                    high=high,
+                    unit=unit,
+                )
+            )
         if not low <= int(text) <= high:
-            raise ValueError(f"{text} is outside {low} to {high}{why}")
+            raise ValueError(
+                t(
+                    "{text} is outside {low} to {high}{unit}",
+                    text=text,
+                    low=low,
+                    high=high,
+                    unit=unit,
+                )
+            )
         return int(text)
 
     return rule
@@ -35,7 +54,10 @@ def integer(low: int, high: int, why: str = "") -> Callable[[str], int]:
 def choice(options: Collection[str]) -> Callable[[str], str]:
     def rule(text: str) -> str:
         if text not in options:
-            raise ValueError(f"{text!r} is unknown; choose one of {', '.join(options)}")
+            known = ", ".join(options)
+            raise ValueError(
+                t("{text!r} is unknown; choose one of {known}", text=text, known=known)
+            )
         return text
 
     return rule
@@ -44,18 +66,19 @@ def choice(options: Collection[str]) -> Callable[[str], str]:
 def one_of(numbers: Collection[int]) -> Callable[[str], int]:
     def rule(text: str) -> int:
         if not text.isdecimal() or int(text) not in numbers:
-            raise ValueError(f"{text!r} is not one of {', '.join(map(str, numbers))}")
+            known = ", ".join(map(str, numbers))
+            raise ValueError(t("{text!r} is not one of {known}", text=text, known=known))
         return int(text)
 
     return rule
 
 
-def pattern(expression: str, meaning: str) -> Callable[[str], str]:
+def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
     """Text that matches wholly; `meaning` completes the sentence "… is not"."""
 
     def rule(text: str) -> str:
         if not re.fullmatch(expression, text):
-            raise ValueError(f"{text!r} is not {meaning}")
+            raise ValueError(t("{text!r} is not {meaning}", text=text, meaning=meaning))
         return text
 
     return rule
@@ -79,18 +102,40 @@ def private_range(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError as wrong:
-        raise ValueError(f"{text!r} is not an address range like 10.0.0.0/16") from wrong
+        raise ValueError(
+            t("{text!r} is not an address range like 10.0.0.0/16", text=text)
+        ) from wrong
     if "/" not in text:
-        raise ValueError(f"{text} has no length; write e.g. {text}/16")
+        raise ValueError(t("{text} has no length; write e.g. {text}/16", text=text))
     if str(network) != text:
-        raise ValueError(f"{text} is not where its range begins; write {network}")
+        raise ValueError(
+            t(
+                "{text} is not where its range begins; write {network}",
+                text=text,
+                network=str(network),
+            )
+        )
     if network.prefixlen < WIDEST:
-        raise ValueError(f"{text} is larger than a VPC can be; take /{WIDEST} to /{NARROWEST}")
+        raise ValueError(
+            t(
+                "{text} is larger than a VPC can be; take /{widest} to /{narrowest}",
+                text=text,
+                **SIZES,
+            )
+        )
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
-        raise ValueError(f"{text} is not private; take a part of {ranges}")
+        raise ValueError(
+            t("{text} is not private; take a part of {ranges}", text=text, ranges=ranges)
+        )
     if network.prefixlen > NARROWEST:
-        raise ValueError(f"{text} is too small for the subnets; take /{WIDEST} to /{NARROWEST}")
+        raise ValueError(
+            t(
+                "{text} is too small for the subnets; take /{widest} to /{narrowest}",
+                text=text,
+                **SIZES,
+            )
+        )
     return network
 
 
@@ -100,6 +145,9 @@ def status_codes(text: str) -> str:
     bounds = [(int(span[1]), int(span[2] or span[1])) for span in spans if span]
     if len(bounds) < len(spans) or not all(200 <= low <= high <= 499 for low, high in bounds):
         raise ValueError(
-            f"{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)"
+            t(
+                "{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)",
+                text=text,
+            )
         )
     return text

@@ -10,6 +10,7 @@ from datetime import time
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
+from ops.texts import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000
@@ -49,11 +50,16 @@ def hours(text: str) -> Hours | None:
         start, stop = time.fromisoformat(found[2]), time.fromisoformat(found[3])
         days = _days(found[1])
     except ValueError:
-        raise ValueError(f"{text!r} is not days and hours like mon-fri 08:00-20:00") from None
+        raise ValueError(
+            t("{text!r} is not days and hours like mon-fri 08:00-20:00", text=text)
+        ) from None
     if start >= stop:
         raise ValueError(
-            f"{text!r} stops no later than it starts, and both are on the same day; "
-            "swap them, or end at 23:59"
+            t(
+                "{text!r} stops no later than it starts, and both are on the same day; swap them, "
+                "or end at 23:59",
+                text=text,
+            )
         )
     return Hours(text=text, days=days, start=start, stop=stop)
 
@@ -72,7 +78,9 @@ def _days(text: str) -> str:
 def time_zone(text: str) -> str:
     known = zoneinfo.available_timezones()
     if text not in known:
-        raise ValueError(f"{text!r} is no time zone of the IANA's list, like Asia/Tokyo")
+        raise ValueError(
+            t("{text!r} is no time zone of the IANA's list, like Asia/Tokyo", text=text)
+        )
     return text
 
 
@@ -80,19 +88,19 @@ MIN_COUNT = Key("minCount", "1", rules.integer(1, MOST), "fewest tasks that scal
 MAX_COUNT = Key(
     "maxCount",
     "0",
-    rules.integer(0, MOST, " (0 turns scaling off)"),
+    rules.integer(0, MOST, t(" (0 turns scaling off)")),
     "most tasks that scaling starts; 0 turns it off, then `desiredCount` run",
 )
 SCALE_CPU_TARGET = Key(
     "scaleCpuTarget",
     "60",
-    rules.integer(0, 90, " percent (0 turns it off)"),
+    rules.integer(0, 90, t(" percent (0 turns it off)")),
     "mean CPU of the tasks in percent that scaling aims at; 0: not by CPU",
 )
 SCALE_REQUESTS_PER_TARGET = Key(
     "scaleRequestsPerTarget",
     "0",
-    rules.integer(0, 1_000_000, " a minute (0 turns it off)"),
+    rules.integer(0, 1_000_000, t(" a minute (0 turns it off)")),
     "requests a minute and task that scaling aims at; 0: not by requests",
 )
 SCHEDULE = Key(
@@ -138,20 +146,31 @@ class ScalingSettings:
 
         def in_order() -> int:
             if high and low > high:
-                raise ValueError(f"{low} is above maxCount {high}; lower one or raise the other")
+                raise ValueError(
+                    t(
+                        "{low} is above maxCount {high}; lower one or raise the other",
+                        low=low,
+                        high=high,
+                    )
+                )
             return low
 
         def has_a_reason() -> int:
             if high and not (cpu or requests):
                 raise ValueError(
-                    f"{high} has nothing to scale by; set scaleCpuTarget or "
-                    "scaleRequestsPerTarget, or maxCount 0"
+                    t(
+                        "{high} has nothing to scale by; set scaleCpuTarget or "
+                        "scaleRequestsPerTarget, or maxCount 0",
+                        high=high,
+                    )
                 )
             return high
 
         def starts_something() -> Hours | None:
             if when and not (high or desired):
-                raise ValueError(f"{when.text!r} starts 0 tasks; set desiredCount or maxCount")
+                raise ValueError(
+                    t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
+                )
             return when
 
         keys = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)

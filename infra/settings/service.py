@@ -9,6 +9,7 @@ from infra.settings.fargate import MEMORY_BY_CPU
 from infra.settings.key import Key
 from infra.settings.reader import Reader
 from infra.settings.scaling import ScalingSettings
+from ops.texts import t
 
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -19,7 +20,7 @@ LOG_DAYS = (
 CONTAINER_PORT = Key(
     "containerPort",
     "3000",
-    rules.integer(1024, 65535, " (below 1024 needs root, and the container runs as user 10001)"),
+    rules.integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
     "port that the app listens on",
 )
 TASK_CPU = Key(
@@ -43,7 +44,7 @@ DESIRED_COUNT = Key(
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
     "15",
-    rules.integer(1, 180, " minutes"),
+    rules.integer(1, 180, t(" minutes")),
     "minutes until a roll-out that has not ended fails `pulumi up`",
 )
 FARGATE_SPOT = Key(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from ops.texts import t
+
 ZONE_LETTERS = MappingProxyType(
     {
         "ap-northeast-1": "acd",
@@ -35,26 +37,54 @@ def choose(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, .
         return _named(region, count, names)
     if region not in ZONE_LETTERS:
         raise ValueError(
-            f"the zones of {region} are not known here; name them: "
-            f"`pulumi config set zones {region}a,{region}b`"
+            t(
+                "the zones of {region} are not known here; name them: "
+                "`pulumi config set zones {region}a,{region}b`",
+                region=region,
+            )
         )
     letters = ZONE_LETTERS[region]
     if count > len(letters):
-        raise ValueError(f"{count} zones are wanted, but {region} has {len(letters)}; want fewer")
+        raise ValueError(
+            t(
+                "{count} zones are wanted, but {region} has {number}; want fewer",
+                count=count,
+                region=region,
+                number=len(letters),
+            )
+        )
     return tuple(region + letter for letter in letters[:count])
 
 
 def _named(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
-            raise ValueError(f"{name} is no zone of {region}; its zones are like {region}a")
+            raise ValueError(
+                t(
+                    "{name} is no zone of {region}; its zones are like {region}a",
+                    name=name,
+                    region=region,
+                )
+            )
         if name[-1] not in ZONE_LETTERS.get(region, name[-1]):
             offered = ", ".join(region + letter for letter in ZONE_LETTERS[region])
-            raise ValueError(f"{name} is not open to every account; {region} has {offered}")
+            raise ValueError(
+                t(
+                    "{name} is not open to every account; {region} has {offered}",
+                    name=name,
+                    region=region,
+                    offered=offered,
+                )
+            )
     if len(set(names)) < len(names):
-        raise ValueError(f"{', '.join(names)} names a zone twice; name each once")
+        raise ValueError(t("{names} names a zone twice; name each once", names=", ".join(names)))
     if len(names) != count:
         raise ValueError(
-            f"{', '.join(names)} is {len(names)} but zoneCount is {count}; make them agree"
+            t(
+                "{names} is {number} but zoneCount is {count}; make them agree",
+                names=", ".join(names),
+                number=len(names),
+                count=count,
+            )
         )
     return names

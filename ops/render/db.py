@@ -47,19 +47,24 @@ def facts(who: Login, tunnel: Tunnel, lang: str) -> Iterator[Line]:
     head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
              way=tunnel.way.text)  # fmt: skip
     yield Line(head.to(lang), "bold green")
-    for name, words in (
-        ("host", who.host),
-        ("hostaddr", LOOPBACK),
-        ("port", str(tunnel.port)),
-        ("dbname", who.name),
-        ("user", who.user),
-        ("sslmode", "verify-full"),
-        ("sslrootcert", str(who.authorities)),
-    ):
+    for name, words in keywords(who, tunnel.port).items():
         yield Line(f"  {name}={words}")
     password = t("The password is in Secrets Manager; ./careapp db psql takes it from there.")
     yield Line(password.to(lang))
     yield Line(t("Ctrl-C closes it.").to(lang))
+
+
+def keywords(who: Login, port: int) -> dict[str, str]:
+    """libpq's parameter keywords, with which a client connects through the tunnel."""
+    return {
+        "host": who.host,
+        "hostaddr": LOOPBACK,
+        "port": str(port),
+        "dbname": who.name,
+        "user": who.user,
+        "sslmode": "verify-full",
+        "sslrootcert": str(who.authorities),
+    }
 
 
 def answered(found: Answer) -> Iterator[Line]:

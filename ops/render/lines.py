@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,17 @@ def display(screen: Iterable[Line]) -> None:
         for line in screen:
             print(line.text, flush=True)
         return
+    out = console()
+    for line in screen:
+        out.print(line.text, style=line.style or None, markup=False, soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """rich's console; with NO_COLOR without any style, for bold is one, too."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    for line in screen:
-        console.print(line.text, style=line.style or None)
+    plain = os.environ.get("NO_COLOR")
+    return Console(stderr=stderr, highlight=False, color_system=None if plain else "auto")
 
 
 def coloured() -> bool:

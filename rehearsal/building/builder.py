@@ -15,6 +15,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from infra.context import content_tag
+from ops.texts import t
 from rehearsal.building import dockerfile, layout, venvs
 from rehearsal.images import ImageNotFound, LocalImage
 from rehearsal.providers.calls import Calls
@@ -90,7 +91,7 @@ class Builder:
     def build(self, wanted: Wanted) -> str:
         """Build, push, and return the digest (``sha256:…``). Raises ``BuildError``."""
         if not wanted.file.is_file():
-            raise BuildError(f"{wanted.file}: no such Dockerfile")
+            raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
         stage = dockerfile.read(wanted.file, dict(wanted.arguments))
         image = self._with_docker(wanted, stage) if self._docker else self._unpacked(wanted, stage)
         digest = self._push(wanted, image)
@@ -136,7 +137,9 @@ class Builder:
         )
         if built.returncode:
             last = "\n".join((built.stdout + built.stderr).splitlines()[-20:])
-            raise BuildError(f"docker build ended with {built.returncode}:\n{last}")
+            raise BuildError(
+                t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
+            )
         return LocalImage(
             reference=wanted.name,
             digest=built.stdout.strip().splitlines()[-1],

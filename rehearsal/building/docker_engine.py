@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from ops.texts import Text, shown, t, verbatim
 from rehearsal.engine_progress import Progress
 
 ANSWER = 10.0
@@ -18,31 +19,34 @@ class NoDocker(Exception):
     """Containers were asked for and no Docker engine can run them."""
 
 
-def decide(tasks: str) -> tuple[bool, str]:
+def decide(tasks: str) -> tuple[bool, Text]:
     """Whether to use Docker for ``auto``, ``docker`` or ``process``, and the sentence that says why.
 
     Raises ``NoDocker`` when ``docker`` is asked for and cannot be had.
     """
     if tasks == "process":
-        return False, "Tasks run as processes of the image's own command (--tasks process)."
+        return False, t("Tasks run as processes of the image's own command (--tasks process).")
     problem = trouble() or _without_base()
     if problem is None:
-        return True, "Tasks run as containers: a Docker engine answers."
+        return True, t("Tasks run as containers: a Docker engine answers.")
     if tasks == "docker":
-        raise NoDocker(f"--tasks docker: {problem}; start an engine, or use --tasks process")
-    return False, f"Tasks run as processes of the image's own command: {problem}."
+        raise NoDocker(
+            t("--tasks docker: {why}; start an engine, or use --tasks process", why=problem)
+        )
+    return False, t("Tasks run as processes of the image's own command: {why}.", why=problem)
 
 
-def _without_base() -> str | None:
+def _without_base() -> Text | None:
     """Why the base image of the app's Dockerfile cannot be had; None when it can."""
     if _docker("image", "inspect", BASE).returncode == 0:
         return None
-    with Progress().phase(f"pulling {BASE}"):
+    with Progress().phase(t("pulling {image}", image=BASE)):
         pulled = _docker("pull", "--quiet", BASE)
     if pulled.returncode == 0:
         return None
-    words = pulled.stderr.strip().splitlines() or ["it did not say why"]
-    return f"the Docker engine cannot pull {BASE}: {words[-1]}"
+    lines = pulled.stderr.strip().splitlines()
+    why = verbatim(lines[-1]) if lines else t("it did not say why")
+    return t("the Docker engine cannot pull {image}: {why}", image=BASE, why=why)
 
 
 def _docker(*command: str) -> subprocess.CompletedProcess[str]:
@@ -51,11 +55,11 @@ def _docker(*command: str) -> subprocess.CompletedProcess[str]:
             ["docker", *command], capture_output=True, text=True, timeout=PULL, check=False
         )
     except subprocess.TimeoutExpired:
-        words = f"docker {command[0]} took more than {PULL:.0f} s"
-        return subprocess.CompletedProcess(command, 1, "", words)
+        words = t("docker {verb} took more than {seconds:.0f} s", verb=command[0], seconds=PULL)
+        return subprocess.CompletedProcess(command, 1, "", shown(words))
 
 
-def trouble() -> str | None:
+def trouble() -> Text | None:
     """Why the Docker engine cannot be used; None when it can."""
     try:
         asked = subprocess.run(
@@ -66,10 +70,12 @@ def trouble() -> str | None:
             check=False,
         )
     except FileNotFoundError:
-        return "docker is not on PATH"
+        return t("docker is not on PATH")
     except subprocess.TimeoutExpired:
-        return f"the Docker engine does not answer within {ANSWER:.0f} s"
+        return t("the Docker engine does not answer within {seconds:.0f} s", seconds=ANSWER)
     if asked.returncode:
-        return "no Docker engine answers"
+        return t("no Docker engine answers")
     system = asked.stdout.strip()
-    return None if system == "linux" else f"the Docker engine runs {system} containers"
+    if system == "linux":
+        return None
+    return t("the Docker engine runs {system} containers", system=system)

@@ -8,6 +8,8 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ops.texts import t
+
 INSTRUCTIONS = {
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK",
     "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
@@ -44,7 +46,9 @@ def read(file: Path, arguments: dict[str, str]) -> Stage:
     for line in _logical_lines(file.read_text()):
         word, _, rest = line.partition(" ")
         if word.upper() not in INSTRUCTIONS:
-            raise DockerfileError(f"{file.name}: {word!r} is no instruction")
+            raise DockerfileError(
+                t("{file}: {word!r} is no instruction", file=file.name, word=word)
+            )
         reader.take(word.upper(), rest.strip())
     return reader.stage(file.name)
 
@@ -132,15 +136,21 @@ class _Reader:
             parts = json.loads(rest)
         except ValueError as problem:
             raise DockerfileError(
-                f'{word} {rest}: use the exec form, {word} ["program", "argument"]: '
-                "a shell in front swallows SIGTERM"
+                t(
+                    '{word} {rest}: use the exec form, {word} ["program", "argument"]: '
+                    "a shell in front swallows SIGTERM",
+                    word=word,
+                    rest=rest,
+                )
             ) from problem
         return tuple(map(str, parts))
 
     def stage(self, name: str) -> Stage:
         command = self.entry + self.command
         if not command:
-            raise DockerfileError(f"{name}: the last stage has neither CMD nor ENTRYPOINT")
+            raise DockerfileError(
+                t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=name)
+            )
         return Stage(
             workdir=self.workdir,
             command=command,

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from infra.context import sent_files
+from ops.texts import t
 from rehearsal.building.dockerfile import Copy, DockerfileError
 
 
@@ -22,8 +23,13 @@ def _copy(context: Path, names: list[str], source: str, target: Path, copy: Copy
     whole = chosen in ("", ".")
     below = [name for name in names if whole or name == chosen or name.startswith(f"{chosen}/")]
     if not below:
-        where = f"{context.name}/ (or .dockerignore hides it)"
-        raise DockerfileError(f"COPY {source}: no such file in {where}")
+        raise DockerfileError(
+            t(
+                "COPY {source}: no such file in {folder}/ (or .dockerignore hides it)",
+                source=source,
+                folder=context.name,
+            )
+        )
     several = copy.into_folder or len(copy.sources) > 1
     for name in below:
         if name == chosen:

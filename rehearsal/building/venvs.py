@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ops.texts import t
 from rehearsal.paths import cache
 
 READY = "careapp-ready"
@@ -45,4 +46,12 @@ def _run(*command: str) -> None:
         if status:
             output.seek(0)
             last = "\n".join(output.read().splitlines()[-15:])
-            raise InstallError(f"{' '.join(command[1:4])} … ended with {status}:\n{last}")
+            called = " ".join(command[1:4])
+            raise InstallError(
+                t(
+                    "{called} … ended with {status}:\n{last}",
+                    called=called,
+                    status=status,
+                    last=last,
+                )
+            )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from importlib import metadata
 
+from ops.texts import t
+
 VERSION = "5.2.5"
 """The version of moto whose inside was read."""
 
@@ -39,10 +41,14 @@ def check() -> None:
     installed = metadata.version("moto")
     missing = [f"{module}.{name}" for module, name in RELIED_ON if not _there(module, name)]
     if installed != VERSION or missing:
-        what = f"; it lacks {', '.join(missing)}" if missing else ""
         raise WrongMoto(
-            f"moto {installed} is installed, the rehearsal needs {VERSION}{what}: "
-            "run ./careapp again, which installs the locked versions"
+            t(
+                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Any "
+                "command of careapp installs the locked versions",
+                installed=installed,
+                version=VERSION,
+                missing=", ".join(missing) or "-",
+            )
         )
 
 

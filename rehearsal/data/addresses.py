@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
+from ops.texts import t
+
 FIRST = IPv4Address("127.0.1.1")
 LAST = IPv4Address("127.0.250.254")
 
@@ -29,8 +31,12 @@ class Addresses:
                 probe.bind((str(FIRST), 0))
         except OSError as error:
             raise NoLoopback(
-                f"{FIRST} cannot be bound ({error.strerror}); each task needs an address of its own:"
-                f" add it with `sudo ifconfig lo0 alias {FIRST}`, and so on for every task"
+                t(
+                    "{address} cannot be bound ({why}); each task needs an address of its own: add "
+                    "it with `sudo ifconfig lo0 alias {address}`, and so on for every task",
+                    address=str(FIRST),
+                    why=str(error.strerror),
+                )
             ) from None
 
     def take(self, ports: Sequence[int]) -> str:
@@ -43,7 +49,13 @@ class Addresses:
                 if all(_free(str(address), port) for port in ports):
                     self._taken.add(address)
                     return str(address)
-        raise NoLoopback(f"no loopback address from {FIRST} on has ports {list(ports)} free")
+        raise NoLoopback(
+            t(
+                "no loopback address from {first} on has ports {ports} free; end what listens there",
+                first=str(FIRST),
+                ports=", ".join(map(str, ports)),
+            )
+        )
 
     def give_back(self, address: str) -> None:
         """The task is over."""

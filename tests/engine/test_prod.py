@@ -31,7 +31,9 @@ def left_on_aws(stack):
 
 
 def urns(stack):
-    return {resource["urn"] for resource in stack.pulumi.resources(stack.name)}
+    """All that is in the state but the engine's own providers, which come and go as it needs them."""
+    known = {resource["urn"] for resource in stack.pulumi.resources(stack.name)}
+    return {urn for urn in known if "pulumi:providers:" not in urn}
 
 
 class Life:

@@ -2,16 +2,20 @@
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend
 
+from ops.__main__ import main
 from ops.aws import Session
+from ops.logs import LogLine
+from ops.render.logs import LogScreen
 
 LOG = "/ecs/careapp-poc"
 
@@ -133,6 +137,30 @@ def test_logs_of_all_tasks_are_in_one_order(run, put):
         "bbbbbbbb two",
         "aaaaaaaa three",
     ]
+
+
+def test_logs_are_an_object_a_line_for_scripts(run, put):
+    put("a" * 32, (1, "one"), (3, "three"))
+    code, shown, _ = run("logs", "--json")
+    found = [json.loads(line) for line in shown.splitlines()]
+    assert code == 0
+    assert [list(each) for each in found] == [["time", "task", "message"]] * len(found)
+    assert [each["message"] for each in found] == ["one", "three"]
+
+
+def test_a_log_line_that_is_json_is_an_object_itself():
+    each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
+    assert json.loads(LogScreen("en", as_json=True).line(each).text) == {
+        "time": "2026-01-02T00:00:00+00:00",
+        "task": "b" * 32,
+        "message": {"level": "info"},
+    }
+
+
+def test_watching_and_data_exclude_each_other():
+    done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
+    assert done.exit_code == 2
+    assert "--json answers once: leave --watch out." in done.output
 
 
 def test_logs_are_limited_filtered_and_chosen(run, put):

@@ -146,7 +146,7 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, e.g. natStrategy=none"),
+        (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
         (["--set", "=none"], "'=none' is not KEY=VALUE"),
         (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
         (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ops.problems import AwsProblem
+from ops.refused import Refused
 from ops.rollout_follow import Pace, follow
 from ops.rollout_verdict import Patience
 from ops.rollout_view import is_deregistered, look
@@ -189,7 +190,7 @@ def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])
 def test_a_pace_that_is_none_is_refused(text):
-    with pytest.raises(ValueError, match=f"CAREAPP_POLL_SECONDS: '{text}' is not a number above 0"):
+    with pytest.raises(Refused, match=f"CAREAPP_POLL_SECONDS: '{text}' is not a number above 0"):
         Pace.of({"CAREAPP_POLL_SECONDS": text})
 
 

@@ -1,37 +1,50 @@
-"""What ops says: in English and Japanese, with nothing left untranslated."""
+"""What careapp says: in English and Japanese, with nothing left untranslated."""
 
+import argparse
+import ast
+import inspect
 import re
 import string
 
 import pytest
 
-from ops.locale_tools import catalogues, main, messages, packed, parse
-from ops.texts import LANGUAGES, Text, language, t, verbatim
+from ops.locale_libraries import ARGPARSE, LIBRARIES, library_messages
+from ops.locale_sources import helps, in_shell, messages
+from ops.locale_tools import catalogues, main, packed, parse, problems
+from ops.texts import LANGUAGES, Text, joined, language, said, shown, t, verbatim
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
-    *("database", "{stack} {state}"),
-    "TLS",
+    *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
+    *("{place}: {why}", "{road}: {why}", "docs/errors.md"),
+    *("argument %(argument_name)s: %(message)s", "ruff, mypy, actionlint and zizmor"),
 }
 """Messages that are the same in every language."""
 
 
-def entries():
-    return {name: text for name, text in parse(next(catalogues()).read_text()).items() if name}
+WANTED = {"careapp": messages, LIBRARIES: library_messages}
+
+
+def entries(domain="careapp"):
+    return {
+        name: text for name, text in parse(next(catalogues(domain)).read_text()).items() if name
+    }
 
 
 def fields(template):
     return sorted(field for _, field, _, _ in string.Formatter().parse(template) if field)
 
 
-def test_every_message_has_its_japanese_and_no_translation_is_left_over():
-    assert set(entries()) == messages()
-    assert [key for key, value in entries().items() if not value] == []
+@pytest.mark.parametrize("domain", WANTED)
+def test_every_message_has_its_japanese_and_no_translation_is_left_over(domain):
+    assert set(entries(domain)) == WANTED[domain]()
+    assert [key for key, value in entries(domain).items() if not value] == []
 
 
-def test_the_compiled_catalogue_is_that_of_the_text():
-    for file in catalogues():
+@pytest.mark.parametrize("domain", WANTED)
+def test_the_compiled_catalogue_is_that_of_the_text(domain):
+    for file in catalogues(domain):
         assert file.with_suffix(".mo").read_bytes() == packed(parse(file.read_text()))
 
 
@@ -40,8 +53,51 @@ def test_a_translation_names_the_same_values():
     assert wrong == {}
 
 
-def test_the_japanese_is_japanese():
-    assert {key for key, value in entries().items() if not JAPANESE.search(value)} <= SAME
+@pytest.mark.parametrize("domain", WANTED)
+def test_the_japanese_is_japanese(domain):
+    assert {key for key, value in entries(domain).items() if not JAPANESE.search(value)} <= SAME
+
+
+def test_argparse_still_says_what_is_translated_of_it():
+    source = inspect.getsource(argparse)
+    assert [words for words in ARGPARSE if repr(words)[1:-1] not in source] == []
+
+
+def test_what_is_not_translated_or_no_longer_said_is_named(tmp_path):
+    file = tmp_path / "ja" / "LC_MESSAGES" / "careapp.po"
+    file.parent.mkdir(parents=True)
+    file.write_text('msgid "old"\nmsgstr "x"\n\nmsgid "empty"\nmsgstr ""\n')
+    assert list(problems(file, {"empty", "new"})) == [
+        "ja/careapp.po: not translated: 'empty'",
+        "ja/careapp.po: not translated: 'new'",
+        "ja/careapp.po: no longer said: 'old'",
+    ]
+
+
+def test_the_help_of_a_command_and_of_its_options_is_a_message():
+    source = '''
+@main.command()
+@click.option("--all", help="All of "
+    "them.")
+def show():
+    """Show it.
+
+    And more.
+    """
+
+
+def other():
+    """Never shown."""
+'''
+    assert list(helps(ast.parse(source))) == ["Show it.\n\nAnd more.", "All of them."]
+
+
+def test_the_entry_script_s_messages_are_found():
+    script = """say "$(t 'one {name}' name "$x")"; cat <<'LIST'
+logs ops the app's log
+LIST
+"""
+    assert list(in_shell(script)) == ["one {name}", "the app's log"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +108,9 @@ def test_the_japanese_is_japanese():
         ({"LANG": "ja_JP.UTF-8", "LC_ALL": "C"}, "en"),
         ({"LANG": "de_DE.UTF-8", "LC_MESSAGES": "ja"}, "ja"),
         ({"LANG": "ja_JP.UTF-8", "LC_ALL": ""}, "ja"),
+        ({"CAREAPP_LANG": "ja", "LC_ALL": "C"}, "ja"),
+        ({"CAREAPP_LANG": "en", "LANG": "ja_JP.UTF-8"}, "en"),
+        ({"CAREAPP_LANG": "fr", "LANG": "ja_JP.UTF-8"}, "ja"),
     ],
 )
 def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):
@@ -79,7 +138,7 @@ def test_a_po_file_is_read_with_its_continued_lines_and_quotes():
 def test_a_template_that_is_no_literal_is_refused(tmp_path):
     (tmp_path / "bad.py").write_text("x = t(name)\n")
     with pytest.raises(ValueError, match=r"bad.py:1: t\(\) takes a literal"):
-        messages(tmp_path)
+        messages([tmp_path])
 
 
 def test_the_upkeep_finds_nothing_to_do():
@@ -88,3 +147,15 @@ def test_the_upkeep_finds_nothing_to_do():
 
 def test_texts_are_values():
     assert t("cause") == Text("cause")
+
+
+def test_an_error_keeps_the_text_it_was_raised_with():
+    assert said(ValueError(t("cause"))).to("ja") == "原因"
+    assert said(ValueError("plain {x}")).to("ja") == "plain {x}"
+    assert str(ValueError(t("cause"))) == "cause"
+
+
+def test_texts_are_joined_and_shown_in_the_language_to_speak(monkeypatch):
+    monkeypatch.setenv("CAREAPP_LANG", "ja")
+    assert shown(joined("; ", [t("cause"), verbatim("{x}")])) == "原因; {x}"
+    assert shown("as it is") == "as it is"

@@ -270,7 +270,7 @@ def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
 
 
 def test_a_python_without_ensurepip_is_explained_as_debian_splits_it(tree):
-    pythons(tree, f'case "$2" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac')
+    pythons(tree, f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac')
     code, _, err = tree.call("cloud", CAREAPP_INSTALLER="pip")
     assert code == 1
     assert err.splitlines()[3] == (

@@ -14,6 +14,11 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.fixture(autouse=True)
+def _able(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def steady(stream: io.StringIO) -> str:
     """What was written, with N for each number of seconds."""
     return re.sub(r"\d+ s\b", "N s", stream.getvalue())

@@ -97,7 +97,7 @@ def test_careapp_pulumi_that_is_no_pulumi_is_an_error_and_nothing_else_is_tried(
     environ["CAREAPP_PULUMI"] = str(mine)
     with pytest.raises(EngineError) as caught:
         find_or_get(told, environ, releases=())
-    assert str(caught.value) == f"CAREAPP_PULUMI: {reason.format(mine)}"
+    assert str(caught.value) == (f"CAREAPP_PULUMI: {reason.format(mine)}; correct it or unset it")
 
 
 def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.texts import t
 from tests.__main__ import main
 from tests.results import Outcome, closing_line, exit_code, of_pytest, table
 from tests.tiers import TIERS, commands, existing
@@ -97,11 +98,11 @@ def test_a_docker_whose_engine_is_silent_is_no_engine_unless_one_can_be_started(
     docker.write_text("#!/bin/sh\nexit 1\n")
     docker.chmod(0o755)
     monkeypatch.setattr("tests.tiers.SYSTEM_FOLDERS", str(tests))
-    assert image.missing() == "no Docker engine: `docker info` fails"
+    assert str(image.missing()) == "no Docker engine: `docker info` fails"
     (tests / "dockerd").write_text("#!/bin/sh\n")
     (tests / "dockerd").chmod(0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert image.missing() == "no Docker engine: `docker info` fails"
+    assert str(image.missing()) == "no Docker engine: `docker info` fails"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert image.missing() is None
     (tests / "dockerd").unlink()
@@ -111,7 +112,7 @@ def test_a_docker_whose_engine_is_silent_is_no_engine_unless_one_can_be_started(
 
 def test_a_browser_is_found_by_any_of_its_names(tests, tmp_path):
     browser = next(tier for tier in TIERS if tier.name == "browser")
-    assert browser.missing() == (
+    assert str(browser.missing()) == (
         "no Chromium: none of chromium, chromium-browser, google-chrome, google-chrome-stable "
         "is on PATH"
     )
@@ -127,8 +128,9 @@ def test_a_tier_that_is_not_there_is_bad_usage_that_names_those_that_are(tests, 
     with pytest.raises(SystemExit) as caught:
         main(["unit", "webapp"], tests)
     assert caught.value.code == 2
-    assert capfd.readouterr().err.splitlines()[-1] == (
-        './careapp test: error: there is no tier "webapp"; the tiers are lint, unit, ops'
+    assert capfd.readouterr().err == (
+        'careapp: there is no tier "webapp"; the tiers are lint, unit, ops. '
+        "./careapp test --help explains it.\n"
     )
 
 
@@ -136,7 +138,7 @@ def test_the_list_tells_what_each_tier_is_and_what_cannot_run(tests, capfd):
     write(tests, "image", GOOD)
     assert main(["--list"], tests) == 0
     assert capfd.readouterr().out.splitlines() == [
-        "lint       ruff and mypy",
+        "lint       ruff, mypy, actionlint and zizmor",
         "unit       the Pulumi program against mocks",
         "image      the image and its container (cannot run here: no Docker engine: "
         "there is no docker on PATH)",
@@ -193,6 +195,7 @@ def test_the_checks_of_lint_are_counted_one_by_one(capfd, monkeypatch):
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["tests.workflows"],
     ]
     fine, wrong = ("this", "--version"), ("json.tool", "/nowhere")
     fake = type(lint)(name="lint", what="two", checks=(fine, wrong))
@@ -254,7 +257,7 @@ def test_every_folder_of_tests_is_a_tier():
 
 def test_a_report_that_lacks_counts_as_a_failure(tmp_path):
     assert of_pytest("unit", 4, tmp_path / "none.xml", 1.0, selected=True) == Outcome(
-        tier="unit", failed=1, seconds=1.0, note="pytest exited 4"
+        tier="unit", failed=1, seconds=1.0, note=t("pytest exited {code}", code=4)
     )
 
 

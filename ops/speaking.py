@@ -1,0 +1,118 @@
+"""How a command line speaks: in which language, its help, and one line for what cannot be done."""
+
+from __future__ import annotations
+
+import gettext
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ops.locale_libraries import LIBRARIES
+from ops.render.lines import console
+from ops.stack import StackError
+from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, language, said, shown, t, translated
+
+FAILED, USAGE, CANNOT_LOOK, INTERRUPTED, BROKEN_PIPE = 1, 2, 2, 130, 141
+
+
+class Told(click.Option):
+    """An option whose help is not one literal but a text with values."""
+
+    def __init__(self, *words: str, text: Text, **how: object) -> None:
+        super().__init__(*words, **how)  # type: ignore[arg-type]
+        self.text = text
+        self.help = str(text)
+
+
+def language_option() -> click.Option:
+    """``--lang``, which every command understands; ``run`` has looked at it before."""
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        help="English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.",
+    )
+
+
+def asked_for(arguments: Sequence[str]) -> str:
+    """The language that ``--lang`` names before any ``--``; empty where it names none."""
+    own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    found = ""
+    for word, following in zip(own, [*own[1:], ""], strict=False):
+        option, _, value = word.partition("=")
+        if option == "--lang":
+            found = value or following
+    return found if found in LANGUAGES else ""
+
+
+def speak(lang: str) -> None:
+    """Let this process, its libraries and the processes that it starts speak a language."""
+    os.environ[VARIABLE] = lang
+    # gettext itself asks this variable first; click and argparse give it no language.
+    os.environ["LANGUAGE"] = lang
+    gettext.bindtextdomain(LIBRARIES, str(LOCALE))
+    gettext.textdomain(LIBRARIES)
+
+
+def run(command: click.Command, failures: tuple[type[Exception], ...] = ()) -> None:
+    """The process's life: run the command line and exit, with 1 and a sentence after ``failures``."""
+    speak(language(asked_for(sys.argv[1:])))
+    put_into_language(command)
+    sys.exit(_answered(command, failures))
+
+
+def put_into_language(command: click.Command) -> None:
+    """Give a command and all below it ``--lang`` and their help in the language to speak."""
+    if not any(option.name == "lang" for option in command.params):
+        command.params.append(language_option())
+    if command.help:
+        command.help = translated(inspect.cleandoc(command.help), language())
+        command.short_help = command.help.partition("\n")[0]
+    for option in command.params:
+        if isinstance(option, Told):
+            option.help = shown(option.text)
+        elif isinstance(option, click.Option) and option.help:
+            option.help = translated(option.help, language())
+    for below in getattr(command, "commands", {}).values():
+        put_into_language(below)
+
+
+def _answered(command: click.Command, failures: tuple[type[Exception], ...]) -> int:
+    try:
+        command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
+        return 0
+    except click.UsageError as wrong:
+        tell(_usage(wrong))
+        return USAGE
+    except StackError as problem:
+        tell(problem.text)
+        return CANNOT_LOOK
+    except failures as problem:
+        tell(said(problem))
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return BROKEN_PIPE
+
+
+def tell(problem: Text) -> None:
+    """Say on standard error what cannot be done."""
+    from rich.text import Text as Rich
+
+    line = Rich.assemble(("careapp:", "bold red"), " ", shown(problem))
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def _usage(wrong: click.UsageError) -> Text:
+    path = wrong.ctx.command_path if wrong.ctx else "./careapp"
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        known = ", ".join(getattr(wrong.ctx.command, "commands", {}))
+        return t(
+            "{path} wants one of: {known}. {path} --help explains them.", path=path, known=known
+        )
+    return t("{words} {path} --help explains it.", path=path, words=wrong.format_message())

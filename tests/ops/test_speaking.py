@@ -1,0 +1,85 @@
+"""How a command line runs: its language, its help, and the exit code of whatever ends it."""
+
+import os
+
+import click
+import pytest
+
+from ops import speaking
+from ops.stack import StackError
+from ops.texts import t
+
+
+class Broken(Exception):
+    """What the command below can fail with."""
+
+
+ENDS = {
+    "well": (None, 0, ""),
+    "broken": (Broken(t("cause")), 1, "careapp: cause\n"),
+    "stack": (StackError(t("cause")), 2, "careapp: cause\n"),
+    "ctrl-c": (KeyboardInterrupt(), 130, "\n"),
+    "own": (SystemExit(7), 7, ""),
+}
+
+
+@click.group()
+def main():
+    """Show it."""
+
+
+@main.command()
+@click.argument("how", type=click.Choice(sorted(ENDS)))
+@click.option("--json", help="For scripts.")
+def end(how, json):
+    """End somehow."""
+    if ENDS[how][0] is not None:
+        raise ENDS[how][0]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    for name in ("CAREAPP_LANG", "LANGUAGE", "LC_ALL"):
+        monkeypatch.setenv(name, "C")
+
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["./careapp", *words])
+        with pytest.raises(SystemExit) as ended:
+            speaking.run(main, (Broken,))
+        return ended.value.code, *capsys.readouterr()
+
+    yield run
+    speaking.speak("en")
+    speaking.put_into_language(main)
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_every_end_has_its_exit_code(run, how):
+    _, code, complaint = ENDS[how]
+    assert run("end", how) == (code, "", complaint)
+
+
+@pytest.mark.parametrize(
+    "words", [["--lang", "ja", "end", "--help"], ["end", "--lang=ja", "--help"]]
+)
+def test_the_language_is_taken_from_wherever_it_stands(run, words):
+    code, shown, _ = run(*words)
+    assert code == 0
+    assert "使い方: ./careapp end" in shown
+    assert "--json TEXT     スクリプト向け。" in shown
+    assert os.environ["CAREAPP_LANG"] == "ja", "processes that it starts speak it, too"
+
+
+@pytest.mark.parametrize(
+    ("words", "lang"),
+    [
+        ([], ""),
+        (["status", "--lang", "ja"], "ja"),
+        (["--lang=en", "status"], "en"),
+        (["shell", "--", "x", "--lang", "ja"], ""),
+        (["status", "--lang"], ""),
+        (["status", "--lang", "fr"], ""),
+    ],
+)
+def test_only_its_own_words_choose_the_language(words, lang):
+    assert speaking.asked_for(words) == lang

@@ -1,0 +1,75 @@
+"""Colours and moving lines are for terminals whose user did not say no; scripts get plain data."""
+
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+from rehearsal.engine_progress import Progress
+from rehearsal.paths import ROOT
+
+CALLS = ["status --nonsense", "status --stack nope", "cloud status", "doctor --help"]
+
+
+def on_a_terminal(words, home, **more):
+    """What a command writes to a terminal, errors included."""
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "CAREAPP_HOME": str(home / "rehearsal")}
+    subprocess.run(
+        ["./careapp", *words.split()],
+        cwd=ROOT,
+        env={**env, "TERM": "xterm", **more},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        check=False,
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while piece := os.read(ours, 4096):
+            text += piece
+    except OSError:  # Linux says EIO where a terminal has no other end any more
+        pass
+    os.close(ours)
+    return text.decode()
+
+
+def test_an_error_is_red_on_a_terminal(tmp_path):
+    assert "\x1b[1;31mcareapp:\x1b[0m" in on_a_terminal("status --nonsense", tmp_path)
+
+
+@pytest.mark.parametrize("words", CALLS)
+@pytest.mark.parametrize("no", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_who_says_no_gets_none(words, no, tmp_path):
+    shown = on_a_terminal(words, tmp_path, **no)
+    assert shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("words", CALLS)
+def test_what_is_piped_has_none(words, tmp_path):
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm"}
+    env["CAREAPP_HOME"] = str(tmp_path / "rehearsal")
+    done = subprocess.run(
+        ["./careapp", *words.split()], cwd=ROOT, env=env, capture_output=True, check=False
+    )
+    assert done.stdout + done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+def test_a_line_does_not_move_on_a_terminal_that_cannot(monkeypatch):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        monkeypatch.setenv("TERM", "xterm")
+        assert Progress(stream).live
+        monkeypatch.setenv("TERM", "dumb")
+        assert not Progress(stream).live
+    os.close(ours)
+
+
+def test_the_json_of_a_terminal_is_json(tmp_path):
+    shown = on_a_terminal("cloud status --json", tmp_path, NO_COLOR="1")
+    assert json.loads(shown) == {"running": False}

@@ -1,0 +1,142 @@
+"""Whatever is wrong: the exit code of the table, and a first line that names value, rule and way out."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+
+from ops.errors.exit_codes import table
+from rehearsal.paths import ROOT
+
+CALLS = sorted(table("en"))
+OF_A_STACK = [
+    *("doctor", "preflight", "status", "logs", "events", "pause", "resume", "cost", "rehearse"),
+    *("db check", "db psql", "db tunnel"),
+]
+ASKING_AWS = [call for call in OF_A_STACK if call not in ("cost", "rehearse")]
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Runs a command as somebody would who has set nothing up; its exit code and both outputs."""
+    nobody = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "CAREAPP_HOME": str(tmp_path / "rehearsal"),
+        "CAREAPP_PULUMI": "/nowhere/pulumi",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+    def run(words, **more):
+        done = subprocess.run(
+            ["./careapp", *words.split()],
+            cwd=ROOT,
+            env={**nobody, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def first(complaint):
+    """The first line that is no progress."""
+    return next(line for line in complaint.splitlines() if line.startswith("careapp: "))
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_an_option_that_is_not_there(call, command):
+    code, shown, complaint = call(f"{command} --nonsense")
+    assert (code, shown) == (2, "")
+    assert len(complaint.splitlines()) == 1
+    assert "--nonsense" in first(complaint)
+    assert first(complaint).endswith(f"./careapp {command} --help explains it.")
+
+
+@pytest.mark.parametrize("command", ["cloud", "db"])
+def test_a_group_without_its_command(call, command):
+    code, shown, complaint = call(command)
+    assert (code, shown) == (2, "")
+    assert first(complaint).startswith(f"careapp: ./careapp {command} wants one of: ")
+
+
+@pytest.mark.parametrize("command", OF_A_STACK)
+def test_a_stack_that_is_not_there(call, command):
+    assert call(f"{command} --stack nope") == (
+        2,
+        "",
+        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. Known here: poc, prod. '
+        "Choose one with --stack.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ASKING_AWS)
+def test_credentials_that_are_not_there(call, command):
+    more = " --yes" if command == "pause" else " -c x" if command == "db psql" else ""
+    assert call(command + more) == (
+        2,
+        "",
+        "careapp: There are no usable AWS credentials. Log in again (`aws sso login`), or name a "
+        "profile: aws:profile in the stack file, or AWS_PROFILE.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["dev", "cloud start --tasks process"])
+def test_a_port_that_is_taken(call, command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, shown, complaint = call(f"{command} --port {port}")
+    assert (code, shown) == (1, "")
+    assert f"port {port} " in first(complaint)
+    assert "--port" in first(complaint).partition(f"port {port} ")[2]
+
+
+@pytest.mark.parametrize(("command", "wanted"), [("rehearse", 1), ("shell", 1), ("cost", 2)])
+def test_an_engine_that_is_not_there(call, command, wanted):
+    code, _, complaint = call(command)
+    assert code == wanted
+    assert first(complaint).startswith("careapp: CAREAPP_PULUMI: /nowhere/pulumi does not run: ")
+    assert complaint.endswith("; correct it or unset it\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("logs --since yesterday", "'yesterday' is not a time like 90s, 10m, 2h or 1d."),
+        ("rehearse --config natStrategy", "'natStrategy' is not KEY=VALUE"),
+        ("rehearse --mend", "--mend mends what --break NAME broke"),
+        ("dev --port 70000", "70000 is not in the range 1<=x<=65535."),
+        ("doctor --lang fr", '--lang is "fr"; it can be en or ja.'),
+        ("doctor --lang", "--lang wants a language: en or ja."),
+        ("test nothing", 'there is no tier "nothing"; the tiers are lint, unit, '),
+        ("cost --graph /nowhere", "'/nowhere' does not exist."),
+    ],
+)
+def test_a_value_that_is_wrong(call, words, told):
+    code, shown, complaint = call(words)
+    assert (code, shown) == (2, "")
+    assert told in first(complaint)
+
+
+def test_no_local_cloud_is_an_answer_and_no_error(call):
+    assert call("cloud status") == (
+        1,
+        "no local cloud runs here: ./careapp cloud start starts one\n",
+        "",
+    )
+    assert call("cloud status --json")[:2] == (1, '{\n  "running": false\n}\n')
+
+
+def test_the_same_in_japanese(call):
+    code, shown, complaint = call("status --stack nope", LANG="ja_JP.UTF-8")
+    assert (code, shown) == (2, "")
+    assert "スタック「nope」はありません" in complaint
+    assert call("--lang ja status --nonsense")[2] == (
+        "careapp: '--nonsense' というオプションはありません。 "
+        "説明は ./careapp status --help で表示します。\n"
+    )
