@@ -74,10 +74,12 @@ def next_steps(delivery: Delivery, lang: str) -> Iterator[Line]:
     yield Line(t("The repository's variables (none is a secret):").to(lang), "bold")
     where = ["--repo", delivery.repository.name]
     for name, value in variables(delivery).items():
-        yield Line("  " + shlex.join(["gh", "variable", "set", name, "--body", value, *where]))
+        command = shlex.join(["gh", "variable", "set", name, "--body", value, *where])
+        yield Line(f"  {command}")
     yield Line(t("The bound of the stacks' own roles, to be committed:").to(lang), "bold")
     for stack in delivery.stacks:
-        yield Line(f"  Pulumi.{stack}.yaml, config: {PROJECT}:permissionsBoundary: {BOUNDARY}")
+        place = f"Pulumi.{stack}.yaml, config: {PROJECT}:permissionsBoundary: {BOUNDARY}"
+        yield Line(f"  {place}")
     for stack in delivery.stacks:
         if stack != BY_BRANCH:
             text = t(
