@@ -61,9 +61,10 @@ class Project:
         program.chmod(0o755)
 
     def forget(self) -> None:
-        """Remove the folder, the state and the passphrase."""
+        """Remove the folder, the programs beside it, the state and the passphrase."""
         pulumi_home = self.home.folder / "pulumi-home"
-        for folder in (self.home.project, self.home.source, self.home.state, pulumi_home):
+        ours = (self.home.project, self.home.programs, self.home.source, self.home.state)
+        for folder in (*ours, pulumi_home):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             self.home.passphrase.unlink()
