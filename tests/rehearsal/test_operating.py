@@ -113,6 +113,7 @@ def hold_a_tunnel(running):
     assert password not in processes + "".join(lines)
     os.killpg(held.pid, signal.SIGINT)
     assert held.wait(20) == 0
+    held.stdout.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 

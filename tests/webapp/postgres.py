@@ -1,5 +1,6 @@
 """A real PostgreSQL with TLS that tests and benchmarks start, break and stop."""
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -90,8 +91,11 @@ class Postgres:
         """Send a signal to the server and all its processes: SIGSTOP makes it silent."""
         first = (self.data / "postmaster.pid").read_text().split()[0]
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for pid in (first, *children):
-            os.kill(int(pid), number)
+        os.kill(int(first), number)
+        for pid in children:
+            # A connection's process may have ended since it was listed.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
 
     def connect(self, database: str = "careapp") -> psycopg.Connection[Any]:
         """A connection as keeper, in autocommit mode."""
