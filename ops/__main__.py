@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ops.db_cli import db
+from ops.delivery_cli import delivery
 from ops.options import options
 from ops.pause_cli import pause, resume
 from ops.speaking import run
@@ -21,6 +22,7 @@ def main() -> None:
 
 
 main.add_command(db)
+main.add_command(delivery)
 main.add_command(pause)
 main.add_command(resume)
 

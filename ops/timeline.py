@@ -74,10 +74,14 @@ def of_service(service: Service | None) -> Iterator[Happening]:
         kind = "target" if ABOUT_TARGETS.search(words) else "service"
         task = TASK.search(words)
         bad = "unhealthy" in words or "failed" in words or "unable" in words
-        text = verbatim(TASK.sub(r"\1", ARN.sub(r"\1", words)))
-        yield Happening(event.at, kind, task[1] if task else "", text, bad)
+        yield Happening(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
     for each in service.deployments if service else ():
         yield from _of_deployment(each)
+
+
+def short(words: str) -> str:
+    """AWS's words with names instead of ARNs, and tasks by the beginning of their ids."""
+    return TASK.sub(r"\1", ARN.sub(r"\1", words))
 
 
 def _of_deployment(each: Deployment) -> Iterator[Happening]:
@@ -101,7 +105,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
         known = (
             (task.created, t("created from {revision}", revision=revision), False),
             (task.started, t("started, address {address}", address=task.address or "-"), False),
-            (task.stopping, t("stops: {reason}", reason=task.reason), _failed(task)),
+            (task.stopping, t("stops: {reason}", reason=short(task.reason)), _failed(task)),
             (task.stopped, _ended(task), _failed(task)),
         )
         for moment, text, bad in known:
@@ -119,7 +123,7 @@ def _ended(task: Task) -> Text:
         f"{each.name}: {each.exit_code}" for each in task.containers if each.exit_code is not None
     ]
     if task.stopping is None:
-        return t("stopped: {reason}", reason=task.reason)
+        return t("stopped: {reason}", reason=short(task.reason))
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
 
 

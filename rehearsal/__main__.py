@@ -20,7 +20,7 @@ from rehearsal.faults import FAULTS
 from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
-CLOUD_OPTIONS = ("tasks", "speed", "port", "region")
+CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -45,7 +45,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             "--port",
             type=click.IntRange(0, 65535),
             default=None,
-            help="Loopback port of the page; 0 takes any. Default: 8080, or any if that is taken.",
+            help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--watch-port",
+            type=click.IntRange(0, 65535),
+            default=None,
+            help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
+            "--port 0. Default: 8081, or any if that is taken.",
         ),
         click.option(
             "--region", default=REGION, show_default=True, help="The region to stand for."

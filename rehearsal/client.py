@@ -47,6 +47,11 @@ class Facts:
         return str(self.data["endpoint"])
 
     @property
+    def page(self) -> str:
+        """Where the rehearsal's page is."""
+        return str(self.data["page"])
+
+    @property
     def environment(self) -> dict[str, str]:
         """What leads ``pulumi`` to the stand-ins."""
         return dict(self.data["environment"])

@@ -15,14 +15,16 @@ DEFAULT_SPEED = 20.0
 class Clock:
     """A clock that starts at the wall's time and then runs ``speed`` times as fast."""
 
-    def __init__(self, speed: float = DEFAULT_SPEED) -> None:
+    def __init__(self, speed: float = DEFAULT_SPEED, start: datetime | None = None) -> None:
+        """``start`` is when it began, for a second clock that tells another process's time."""
         if not speed > 0:
             raise ValueError(
                 t("speed: {speed} is not above 0; 1 is AWS's own pace, 20 the default", speed=speed)
             )
         self.speed = speed
-        self._start = datetime.now(UTC)
-        self._zero = time.monotonic()
+        now = datetime.now(UTC)
+        self.start = start or now
+        self._zero = time.monotonic() - (now - self.start).total_seconds()
 
     def monotonic(self) -> float:
         """AWS seconds since the clock was made."""
@@ -30,7 +32,7 @@ class Clock:
 
     def now(self) -> datetime:
         """The moment on AWS's side, with its time zone."""
-        return self._start + timedelta(seconds=self.monotonic())
+        return self.start + timedelta(seconds=self.monotonic())
 
     def wall(self, seconds: float) -> float:
         """How many seconds of the wall ``seconds`` on AWS's side take."""

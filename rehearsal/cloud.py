@@ -33,6 +33,12 @@ class Options:
     speed: float
     port: int | None
     docker: bool
+    watch_port: int | None = None
+
+    @property
+    def page_port(self) -> int | None:
+        """The port of the rehearsal's page; where the app's may be any, that one may, too."""
+        return 0 if self.watch_port is None and self.port == 0 else self.watch_port
 
 
 class AlreadyRunning(Exception):
@@ -53,6 +59,7 @@ class Cloud:
         from rehearsal.data.plane import DataPlane
         from rehearsal.hosts import Hosts
         from rehearsal.language import Language
+        from rehearsal.page.launch import listening
         from rehearsal.project import led_to_local_cloud
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
@@ -64,24 +71,29 @@ class Cloud:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             stops.callback(shutil.rmtree, folder, ignore_errors=True)
+            page = listening(self.options.page_port)
+            stops.callback(page.stop)
             api = Api(self.options.region)
             api.start()
             stops.callback(api.stop)
             calls = Calls(api.endpoint, self.options.region)
             builder = Builder(calls, folder / "images", docker=self.options.docker)
             stops.callback(builder.close)
+            clock = Clock(self.options.speed)
             plane = DataPlane(
                 folder=folder / "data",
-                clock=Clock(self.options.speed),
+                clock=clock,
                 images=builder.find,
                 port=self.options.port,
                 aws_endpoint=api.endpoint,
             )
             plane.start()
             stops.callback(plane.stop)
+            led = led_to_local_cloud(api.endpoint, self.options.region)
+            page.start(self.home, self.options.region, clock, led)
             language = Language(
                 {
-                    **led_to_local_cloud(api.endpoint, self.options.region),
+                    **led,
                     "CAREAPP_CLOCK_SPEED": str(self.options.speed),
                     "CAREAPP_POLL_SECONDS": GATE_POLL,
                 }
@@ -101,6 +113,7 @@ class Cloud:
         return {
             "pid": os.getpid(),
             "endpoint": api.endpoint,
+            "page": page.url,
             "environment": {**hosts.environment, "PGSSLROOTCERT": str(plane.authorities)},
             "options": asdict(self.options),
         }

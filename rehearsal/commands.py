@@ -8,7 +8,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from ops.texts import t, verbatim
+from ops.texts import Text, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
@@ -25,12 +25,24 @@ class Chosen:
     speed: float
     port: int | None
     region: str
+    watch_port: int | None = None
 
     def options(self) -> Options:
         """The local cloud's options, once it is decided how tasks run; that is said aloud."""
         docker, why = docker_engine.decide(self.tasks)
         console.note(why)
-        return Options(region=self.region, speed=self.speed, port=self.port, docker=docker)
+        return Options(
+            region=self.region,
+            speed=self.speed,
+            port=self.port,
+            docker=docker,
+            watch_port=self.watch_port,
+        )
+
+
+def watch_it(facts: client.Facts) -> Text:
+    """Where the page is that shows what goes on."""
+    return t("watch it at {page}", page=facts.page)
 
 
 def shell(command: list[str], chosen: Chosen) -> int:
@@ -42,6 +54,7 @@ def shell(command: list[str], chosen: Chosen) -> int:
     facts = client.find(place)
     if facts is None:
         facts = client.start(place, chosen.options())
+        console.note(watch_it(facts))
     environment = project.environment(facts, engine)
     if not command:
         command = [os.environ.get("SHELL", "/bin/sh")]
@@ -84,6 +97,7 @@ def cloud_start(chosen: Chosen, as_json: bool) -> int:
         )
     )
     console.tell(t("./careapp shell leads pulumi, aws and boto3 to it"))
+    console.tell(watch_it(facts))
     return 0
 
 
@@ -112,6 +126,7 @@ def cloud_status(as_json: bool) -> int:
                 region=facts.options.region,
             )
         )
+        console.tell(watch_it(facts))
         for name, items in facts.state.items():
             console.tell(verbatim(f"{name}: {json.dumps(items, default=str)}"))
     return 0 if facts else 1

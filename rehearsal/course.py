@@ -9,7 +9,7 @@ from pathlib import Path
 from ops import stack as stacks
 from ops.texts import said, shown, t
 from rehearsal import client, console, mending
-from rehearsal.commands import Chosen
+from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
 from rehearsal.engine_run import terminations_raise
 from rehearsal.faults import Fault, FaultError
@@ -142,6 +142,7 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
     with terminations_raise():
         try:
             facts = client.start(place, chosen.options())
+            console.say(watch_it(facts))
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)

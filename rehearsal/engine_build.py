@@ -43,7 +43,7 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
                 free=free >> 20,
             )
         )
-    go, env = _go(folder, progress, environ)
+    go, env = go_at_hand(folder, progress, environ)
     source, cli = folder / "source", folder / "pulumi"
     shutil.copytree(RECIPE, source)
     version = f"v{recipe_version()}"
@@ -88,10 +88,13 @@ def _counter(tell: Callable[[int], None], prefix: str = "") -> Callable[[str], N
     return count
 
 
-def _go(
+def go_at_hand(
     folder: Path, progress: Progress, environ: Mapping[str, str]
 ) -> tuple[Path, dict[str, str]]:
-    """A Go that is new enough, and the environment in which it touches only the folder."""
+    """A Go that is new enough, and the environment in which it touches only the folder.
+
+    The one on PATH, or that of the locked wheel. Raises RoadClosed.
+    """
     env = {key: value for key, value in environ.items() if key not in ("GOOS", "GOARCH")}
     # `local`: a Go that would first download another Go is what the wheel is for.
     env |= {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}

@@ -46,9 +46,15 @@ def _answers(command: list[str]) -> bool:
     return done.returncode == 0
 
 
+def browser() -> str | None:
+    """The machine's own Chromium or Chrome."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or (str(MAC_BROWSER) if MAC_BROWSER.exists() else None)
+
+
 def browser_missing() -> Text | None:
     """Why no browser is to be had."""
-    if any(shutil.which(name) for name in BROWSERS) or MAC_BROWSER.exists():
+    if browser():
         return None
     return t("no Chromium: none of {names} is on PATH", names=", ".join(BROWSERS))
 
@@ -68,11 +74,12 @@ class Tier:
 TIERS = (
     Tier(
         name="lint",
-        what=t("ruff and mypy"),
+        what=t("ruff, mypy, actionlint and zizmor"),
         checks=(
             ("ruff", "check", "."),
             ("ruff", "format", "--check", "."),
             ("mypy",),
+            ("tests.workflows",),
         ),
     ),
     Tier(name="unit", what=t("the Pulumi program against mocks")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.settings import rules
 from infra.settings.key import Key
+from ops.texts import t
 
 ECS_ENABLED = Key(
     "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false removes ECS again"
@@ -13,4 +14,10 @@ PROTECT = Key(
     "true",
     rules.boolean,
     "refuse to delete anything of value, and keep images",
+)
+PERMISSIONS_BOUNDARY = Key(
+    "permissionsBoundary",
+    "",
+    rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
+    "IAM policy of the account that bounds every role of the stack; empty: none",
 )

@@ -28,6 +28,8 @@ class Settings:
     region: str
     ecs_enabled: bool
     protect: bool
+    boundary: str
+    """Name of the IAM policy that bounds the stack's roles; empty: none."""
     rollout_minutes: int
     bastion_enabled: bool
     network: NetworkSettings
@@ -65,6 +67,7 @@ class Settings:
             region=region,
             ecs_enabled=read(general.ECS_ENABLED),
             protect=read(general.PROTECT),
+            boundary=read(general.PERMISSIONS_BOUNDARY),
             rollout_minutes=read(service.ROLLOUT_TIMEOUT),
             bastion_enabled=read(bastion.BASTION_ENABLED),
             network=NetworkSettings.load(read, region),

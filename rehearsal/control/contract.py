@@ -43,8 +43,8 @@ def check() -> None:
     if installed != VERSION or missing:
         raise WrongMoto(
             t(
-                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Run "
-                "./careapp again, which installs the locked versions",
+                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Any "
+                "command of careapp installs the locked versions",
                 installed=installed,
                 version=VERSION,
                 missing=", ".join(missing) or "-",

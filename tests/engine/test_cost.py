@@ -81,10 +81,11 @@ def test_the_graph_is_that_of_the_program(found):
     assert {"rds:Instance", "lb:LoadBalancer", "ecr:Repository", "index:Image"} <= set(kinds)
 
 
-def test_the_readme_says_what_the_command_says(found):
-    text = (ROOT / "README.md").read_text()
-    table = "\n".join(markdown(compare(found, BOOK, Assumptions()), "en"))
-    assert table in text, f"./careapp cost --markdown makes the README's table:\n{table}"
+@pytest.mark.parametrize(("name", "lang"), [("README.md", "en"), ("README.ja.md", "ja")])
+def test_the_readme_says_what_the_command_says(found, name, lang):
+    text = (ROOT / name).read_text()
+    table = "\n".join(markdown(compare(found, BOOK, Assumptions()), lang))
+    assert table in text, f"./careapp cost --markdown --lang {lang} makes the table:\n{table}"
 
 
 def test_a_setting_s_difference_is_that_of_the_changed_program():

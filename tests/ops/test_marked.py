@@ -23,7 +23,7 @@ SAYING = {
 }
 """What shows its arguments to a person."""
 MARKING = {"t", "verbatim", "said", "joined"}
-MISTAKES = {"AssertionError", "RuntimeError", "SystemExit", "KeyError", "TypeError"}
+MISTAKES = {"AssertionError", "RuntimeError", "SystemExit", "LookupError", "KeyError", "TypeError"}
 """Raised for a mistake of the program's, never of a person's."""
 WORDS = re.compile(r"[A-Za-z]{2,}")
 SHOWN_ALL_THE_SAME = {"PortTaken", "NoLoopback", "PostgresFailed", "WrongMoto"}

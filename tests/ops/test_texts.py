@@ -18,7 +18,7 @@ SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
     *("{place}: {why}", "{road}: {why}", "docs/errors.md"),
-    *("argument %(argument_name)s: %(message)s",),
+    *("argument %(argument_name)s: %(message)s", "ruff, mypy, actionlint and zizmor"),
 }
 """Messages that are the same in every language."""
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from moto.backends import get_backend
+
 from rehearsal.building.builder import Builder
 from rehearsal.client import Facts
 from rehearsal.control.api import Api
@@ -24,6 +26,11 @@ from rehearsal.pulumi import Changes, Pulumi
 from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"
+TOUCHED = (
+    *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),
+    *("kms", "logs", "rds", "route53", "acm", "s3", "secretsmanager", "sns"),
+)
+"""The services that the program makes something in, by moto's names."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,12 @@ class LocalStack:
         return (self.home.state / f".pulumi/stacks/careapp/{self.name}.json").read_text()
 
 
+def forget_other_stacks() -> None:
+    """Empty moto, which lives as long as the process: revisions are counted, names are taken."""
+    for service in TOUCHED:
+        get_backend(service).reset()
+
+
 @contextlib.contextmanager
 def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
     """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
@@ -70,6 +83,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         api = Api(REGION)
         api.start()
         stops.callback(api.stop)
+        forget_other_stacks()
         calls = Calls(api.endpoint, REGION)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(

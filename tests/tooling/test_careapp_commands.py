@@ -24,7 +24,7 @@ sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 
 COMMANDS = (
     "rehearse, shell, cloud, dev, test, doctor, status, preflight, logs, events, cost, db, pause, "
-    "resume"
+    "resume, delivery"
 )
 
 

@@ -31,7 +31,7 @@ def completed(*words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["re"], ["rehearse", "resume"]),
+        (["reh"], ["rehearse"]),
         (["rehearse", "--br"], ["--break"]),
         (["rehearse", "--break", "no-"], ["no-nat", "no-tls"]),
         (["cloud", "sta"], ["start", "status"]),

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "rehearsal/gomod/requirements.txt")
+LOCKS = (
+    *("requirements.txt", "requirements-dev.txt"),
+    *("webapp/requirements.txt", "rehearsal/gomod/requirements.txt"),
+)
 
 
 def locked(lock: str) -> dict[str, str]:
@@ -41,6 +44,11 @@ def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
     both = base.keys() & dev.keys()
     assert both
     assert {name: base[name] for name in both} == {name: dev[name] for name in both}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_make_lock_writes_each_of_them(lock):
+    assert f" -o {lock}\n" in (ROOT / "Makefile").read_text()
 
 
 def test_every_line_of_the_makefile_calls_careapp_or_uv_and_help_lists_every_target():

@@ -138,7 +138,7 @@ def test_the_list_tells_what_each_tier_is_and_what_cannot_run(tests, capfd):
     write(tests, "image", GOOD)
     assert main(["--list"], tests) == 0
     assert capfd.readouterr().out.splitlines() == [
-        "lint       ruff and mypy",
+        "lint       ruff, mypy, actionlint and zizmor",
         "unit       the Pulumi program against mocks",
         "image      the image and its container (cannot run here: no Docker engine: "
         "there is no docker on PATH)",
@@ -195,6 +195,7 @@ def test_the_checks_of_lint_are_counted_one_by_one(capfd, monkeypatch):
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["tests.workflows"],
     ]
     fine, wrong = ("this", "--version"), ("json.tool", "/nowhere")
     fake = type(lint)(name="lint", what="two", checks=(fine, wrong))

@@ -292,3 +292,16 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
 
 def test_the_program_reads_like_the_diagram():
     assert len((ROOT / "__main__.py").read_text().splitlines()) <= 100
+
+
+def test_a_boundary_holds_every_role_of_both_stages(program, engine):
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    program(
+        **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
+        databaseMonitoringInterval="60",
+        permissionsBoundary="careapp-delivery-boundary",
+    )
+    roles = engine.inputs("aws:iam/role:Role")
+    assert len(roles) == 5
+    arn = "arn:aws:iam::123456789012:policy/careapp-delivery-boundary"
+    assert {role.get("permissionsBoundary") for role in roles.values()} == {arn}

@@ -27,6 +27,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
         region="ap-northeast-1",
         ecs_enabled=False,
         protect=True,
+        boundary="",
         rollout_minutes=15,
         bastion_enabled=False,
         network=NetworkSettings(
@@ -81,6 +82,7 @@ def test_every_key_reaches_the_record(configured):
     loaded = configured(
         ecsEnabled="true",
         protect="false",
+        permissionsBoundary="a-policy",
         vpcCidr="172.16.0.0/18",
         zoneCount="3",
         zones="ap-northeast-1d, ap-northeast-1c,ap-northeast-1a",
@@ -135,6 +137,7 @@ def test_every_key_reaches_the_record(configured):
         region="ap-northeast-1",
         ecs_enabled=True,
         protect=False,
+        boundary="a-policy",
         rollout_minutes=40,
         bastion_enabled=True,
         network=NetworkSettings(

@@ -22,6 +22,14 @@ def _trust(subject: Subject) -> None:
     subject.call("update_assume_role_policy", PolicyDocument=document)
 
 
+def _bound(subject: Subject) -> None:
+    arn = subject.inputs.get("permissionsBoundary")
+    if arn:
+        subject.call("put_role_permissions_boundary", PermissionsBoundary=arn)
+    else:
+        subject.call("delete_role_permissions_boundary")
+
+
 def _remove_role(subject: Subject) -> None:
     """As the provider does: what others put on the role goes only where the program says so."""
     if subject.inputs.get("forceDetachPolicies"):
@@ -45,7 +53,10 @@ ROLE = Kind(
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=_role,
     ignored={"forceDetachPolicies": "used by _remove_role"},
-    settings=(Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),),
+    settings=(
+        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
+        Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
+    ),
     autoname="name",
     fixed_name="name",
     outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},

@@ -1,0 +1,204 @@
+"""The chain from a browser to the database: which of its hops work, and what breaks one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ops.checks.case import Case
+from ops.findings import Diagnosis, Finding
+from ops.snapshot.records import Task
+from ops.texts import Text, t, verbatim
+
+INTERNET, FORWARD, DATABASE = "internet", "forward", "database"
+IMAGE, SECRETS, LOGS = "image", "secrets", "logs"
+HOPS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
+BALANCER_NODE, TASKS_NODE, DATABASE_NODE = "balancer-node", "tasks-node", "database-node"
+NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
+WHOLE = "whole"
+"""Of findings about the stack as a whole, which no single place shows."""
+
+TO_AWS = (IMAGE, SECRETS, LOGS)
+PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"internet-cannot-reach-balancer", (INTERNET,)),
+    (r"balancer-not-active|balancer-cut-off", (BALANCER_NODE,)),
+    (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
+    (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
+    (r"task-cannot-reach-database|database-(address|wants-tls)", (DATABASE,)),
+    (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
+    (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),
+    (r"database-(full|away|missing)", (DATABASE_NODE,)),
+    (r"image-.*|execution-role-cannot-pull", (IMAGE,)),
+    (r"secret-.*|(execution-role-cannot|task-role-cannot-read)-secret", (SECRETS,)),
+    (r"log-group-.*|execution-role-cannot-log", (LOGS,)),
+    (r"task-cannot-reach-aws|task-https-closed|execution-role-(missing|not-trusted)", TO_AWS),
+    (r"(app|crash)(-.*)?|out-of-memory|tasks-die|too-few-tasks|task-cannot-start", (TASKS_NODE,)),
+    (r"cannot-place-tasks|fargate-quota.*|subnets-full|scaled-to-zero.*", (TASKS_NODE,)),
+    (r"service-(going|missing)|rolled-back|roll-out-.*|ecs-off|stack-.*", (WHOLE,)),
+)
+"""Where each finding shows; the first line that fits counts."""
+
+OPEN, BLOCKED, WARNED, WAITING, OFF, UNSEEN = (
+    "open", "blocked", "warned", "waiting", "off", "unseen",
+)  # fmt: skip
+NEEDED = {
+    INTERNET: ("balancer", "network"),
+    FORWARD: ("targets", "balancer", "network"),
+    DATABASE: ("database", "network"),
+    IMAGE: ("image", "network"),
+    SECRETS: ("secrets", "network"),
+    LOGS: ("logs", "network"),
+    BALANCER_NODE: ("balancer",),
+    TASKS_NODE: ("tasks", "service"),
+    DATABASE_NODE: ("database",),
+}
+"""The parts of the snapshot without which nobody may say that a place is well."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place of the chain, a hop or one of its ends: its state and why."""
+
+    id: str
+    state: str
+    reason: Text
+
+
+def places(finding: str) -> tuple[str, ...]:
+    """Where a finding of that id shows. Raises LookupError for one that nobody has placed."""
+    for pattern, found in PLACES:
+        if re.fullmatch(pattern, finding):
+            return found
+    raise LookupError(f"{finding}: no line of ops.chain.PLACES fits")
+
+
+def chain(case: Case, diagnosis: Diagnosis) -> dict[str, Link]:
+    """Every place of the chain, by id."""
+    return {each: _link(each, case, diagnosis) for each in (*HOPS, *NODES)}
+
+
+def _link(place: str, case: Case, diagnosis: Diagnosis) -> Link:
+    here = [each for each in diagnosis.findings if place in places(each.id)]
+    wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
+    if wrong:
+        return Link(place, BLOCKED, wrong.title)
+    for part in NEEDED[place]:
+        if problem := getattr(case.now, part).problem:
+            return Link(place, UNSEEN, problem.text)
+    if missing := _missing(place, case):
+        return Link(place, OFF, missing)
+    warning: Finding | None = next((each for each in here if each.kind == "warning"), None)
+    if warning:
+        return Link(place, WARNED, warning.title)
+    return _well(place, case)
+
+
+def _missing(place: str, case: Case) -> Text | None:
+    """Why there is nothing to say of a place: what would be at one of its ends is not there."""
+    now = case.now
+    if place in (INTERNET, BALANCER_NODE):
+        return None if now.balancer.value else t("There is no load balancer yet.")
+    if place == DATABASE_NODE:
+        return None if now.database.value else t("There is no database yet.")
+    if case.service is None:
+        return t("ECS is off.")
+    return None if case.service.desired else t("The service is to run no task.")
+
+
+def _well(place: str, case: Case) -> Link:
+    if place == FORWARD:
+        return _forward(case)
+    if place == TASKS_NODE:
+        return _tasks(case)
+    tried = case.alive or case.failed
+    if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
+        return Link(place, WAITING, t("No task is there yet."))
+    return Link(place, OPEN, WELL[place](case))
+
+
+def _forward(case: Case) -> Link:
+    healthy = [each for each in case.targets if each.state == "healthy"]
+    wanted = case.service.desired if case.service else 0
+    if len(healthy) < wanted or not case.steady:
+        text = t(
+            "{healthy} of {desired} targets are healthy so far.",
+            healthy=len(healthy),
+            desired=wanted,
+        )
+        return Link(FORWARD, WAITING, text)
+    return Link(FORWARD, OPEN, _checked(case))
+
+
+def _checked(case: Case) -> Text:
+    check = case.check
+    return t(
+        "GET {path} answers {matcher}.",
+        path=check.path if check else "-",
+        matcher=check.matcher if check else "-",
+    )
+
+
+def _tasks(case: Case) -> Link:
+    service = case.service
+    counts = {
+        "running": service.running if service else 0,
+        "desired": service.desired if service else 0,
+    }
+    if case.given_up:
+        return Link(
+            TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
+        )
+    state = OPEN if case.steady else WAITING
+    return Link(TASKS_NODE, state, t("{running} of {desired} run", **counts))
+
+
+def _database(case: Case) -> Text:
+    found = case.now.database.value
+    port = found.port if found else 5432
+    if found and found.force_ssl:
+        return t("Security groups let TCP {port} through; TLS is a must.", port=port)
+    return t("Security groups let TCP {port} through.", port=port)
+
+
+def _image(case: Case) -> Text:
+    found = case.now.image.value
+    platforms = ", ".join(found.platforms) if found else ""
+    return t("The image is there ({platform}).", platform=platforms or "-")
+
+
+def _balancer(case: Case) -> Text:
+    found = case.now.balancer.value
+    return verbatim(found.state if found else "-")
+
+
+def _ports(case: Case) -> Text:
+    found = case.now.balancer.value
+    ports = ", ".join(f"{each.protocol} {each.port}" for each in found.listeners) if found else ""
+    return t("Open to everybody: {ports}.", ports=ports or "-")
+
+
+def _status(case: Case) -> Text:
+    found = case.now.database.value
+    return verbatim(found.status if found else "-")
+
+
+WELL = {
+    INTERNET: _ports,
+    DATABASE: _database,
+    IMAGE: _image,
+    SECRETS: lambda _: t("The execution role may read them."),
+    LOGS: lambda _: t("The log group is there."),
+    BALANCER_NODE: _balancer,
+    DATABASE_NODE: _status,
+}
+
+
+def target_of(case: Case, task: Task) -> Link:
+    """What the load balancer says of one task."""
+    target = next(
+        (each for each in case.now.targets.value or () if each.address == task.address), None
+    )
+    if target is None:
+        return Link(task.short, OFF, t("not a target"))
+    state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)
+    return Link(task.short, state, verbatim(target.description or target.state))

@@ -1,0 +1,76 @@
+"""The page's own process: ``python -m rehearsal.page``, started by the local cloud.
+
+A process of its own, so that looking takes nothing from the load balancer and the health checks of the local
+cloud but the AWS calls it makes, and so that ``ops`` meets an environment that leads to the local cloud alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rehearsal.paths import Home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the page is told. ``listener`` is the descriptor of the socket on which it is to answer."""
+
+    listener: int
+    folder: str
+    region: str
+    speed: float
+    start: str
+
+
+def main() -> int:
+    """Serve until standard input, which the local cloud holds open, ends: however that cloud ends."""
+    options = Options(**json.loads(sys.stdin.readline()))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=serve, args=(options,), daemon=True).start()
+    sys.stdin.read()
+    return 0
+
+
+def serve(options: Options) -> None:
+    """Answer on the socket that was handed over."""
+    from werkzeug.serving import make_server
+
+    from ops.aws import Session
+    from rehearsal.clock import Clock
+    from rehearsal.page.server import create_app
+    from rehearsal.page.watching import Watcher
+
+    home = Home(Path(options.folder))
+    clock = Clock(options.speed, datetime.fromisoformat(options.start))
+    watcher = Watcher(home, Session(options.region), clock)
+    app = create_app(watcher, lambda: app_address(home))
+    make_server("127.0.0.1", 0, app, threaded=True, fd=options.listener).serve_forever()
+
+
+def app_address(home: Home) -> str:
+    """Where the app's own page answers; "" while no listener is there."""
+    from rehearsal.visit import Page
+
+    try:
+        facts = json.loads(home.facts.read_text())
+    except (OSError, ValueError):
+        return ""
+    page = Page.of((facts.get("state") or {}).get("listeners") or [])
+    return page.url if page else ""
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    # Streams that wait for news would hold the interpreter's end.
+    os._exit(status)

@@ -1,0 +1,144 @@
+"""Serves the page on loopback: read only, one language a request, live by Server-Sent Events.
+
+Server-Sent Events rather than polling: the browser reconnects by itself, a lost connection shows at
+once, and an open stream is how the server knows that somebody watches. Each stream is sent the state as HTML,
+made by the very template of the first answer, and only when it has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
+
+from ops.texts import LANGUAGES
+from rehearsal.page import labels
+from rehearsal.page.state import state
+from rehearsal.page.watching import TICK, Watcher
+
+HOSTS = ["localhost", "127.0.0.1"]
+"""Another name in the Host header is another site's that leads here (DNS rebinding)."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+STATIC = Path(__file__).with_name("static")
+FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+STREAMS = 16
+"""Open streams at once; each is a thread."""
+QUIET_TICKS = 5
+"""After so many ticks without news a stream says that it lives: only so a closed browser is noticed."""
+FIRST_STACK = "poc"
+"""Which stack an empty rehearsal speaks of."""
+
+
+def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
+    """The page of one local cloud; ``address`` says where the app's own page is, "" while it is nowhere."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(TRUSTED_HOSTS=HOSTS, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    free = threading.BoundedSemaphore(STREAMS)
+
+    def looked() -> dict[str, Any]:
+        lang = _language(request)
+        seen = watcher.look(_stack(request, watcher))
+        return {**state(seen, lang), "language": lang, "app": address()}
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("page.html", **_words(looked()))
+
+    @app.get("/static/<name>")
+    def static(name: str) -> Response:
+        if name not in FILES:
+            abort(404)
+        return Response((STATIC / name).read_bytes(), mimetype=FILES[name])
+
+    @app.get("/state")
+    def facts() -> Response:
+        answer = Response(json.dumps(looked(), ensure_ascii=False), mimetype="application/json")
+        answer.add_etag()
+        answer.make_conditional(request.environ)
+        return answer
+
+    @app.get("/live")
+    def live() -> Response:
+        if not free.acquire(blocking=False):
+            abort(503, "too many pages are open")
+        stream = _changes(lambda: _event(looked()))
+        answer = Response(stream_with_context(stream), mimetype="text/event-stream")
+        answer.call_on_close(free.release)
+        return answer
+
+    @app.after_request
+    def guarded(answer: Response) -> Response:
+        answer.headers.update(HEADERS)
+        answer.headers["Vary"] = "Accept-Language"
+        return answer
+
+    return app
+
+
+def _changes(look: Callable[[], str]) -> Iterator[str]:
+    """What is to be sent: each state that differs from the last one."""
+    last, quiet = "", 0
+    while True:
+        event = look()
+        mark = hashlib.sha256(event.encode()).hexdigest()
+        if mark != last:
+            last, quiet = mark, 0
+            yield f"data: {event}\n\n"
+        elif (quiet := quiet + 1) % QUIET_TICKS == 0:
+            yield ": still here\n\n"
+        time.sleep(TICK)
+
+
+def _event(found: dict[str, Any]) -> str:
+    words = _words(found)
+    return json.dumps({"html": render_template("state.html", **words), "title": words["title"]})
+
+
+def _words(found: dict[str, Any]) -> dict[str, Any]:
+    """What the templates need: the state, and the page's own words in its language."""
+    lang = found["language"]
+    return {
+        "now": found,
+        "say": labels.spoken(lang),
+        "states": labels.states(lang),
+        "kinds": labels.kinds(lang),
+        "glyphs": labels.GLYPHS,
+        "tones": labels.TONES,
+        "title": f"{found['verdict']['headline']} · {found['stack']}",
+    }
+
+
+def _language(asked: Request) -> str:
+    """The one that the address names, or that the browser prefers."""
+    chosen = asked.args.get("lang", "")
+    if chosen in LANGUAGES:
+        return chosen
+    # best_match would take a less wanted "ja" before "en-US".
+    wanted = (each.partition("-")[0].lower() for each in asked.accept_languages.values())
+    return next((each for each in wanted if each in LANGUAGES), "en")
+
+
+def _stack(asked: Request, watcher: Watcher) -> str:
+    """The one that the address names, if the rehearsal knows it, or the one that changed last."""
+    known = watcher.stacks()
+    chosen = asked.args.get("stack", "")
+    if chosen in known:
+        return chosen
+    return known[0] if known else FIRST_STACK

@@ -1,0 +1,130 @@
+"""Looks at the stack for as long as somebody watches, and no oftener than it pays."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ops import logs, timeline
+from ops.aws import AwsProblem, Session
+from ops.checks.case import Case
+from ops.doctor import judge
+from ops.findings import Diagnosis
+from ops.names import StackNames
+from ops.snapshot import Snapshot, gather
+from ops.stack import Declared, StackError, read
+from ops.status import overview
+from ops.texts import verbatim
+from ops.timeline import Happening
+from rehearsal.clock import Clock
+from rehearsal.page.engine_work import EngineWork, Work
+from rehearsal.paths import Home
+
+TICK = 1.0
+"""Seconds between two looks: at a speed of 20 a health check of 10 s comes every half second."""
+FULL_EVERY = 5.0
+"""Seconds after which all is asked for again, though a glance shows no change: a closed security group,
+a deleted image and the like show only there. A full look costs four times a glance (benchmarks/README.md)."""
+LOG_LINES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One look: the stack, what the engine does to it, and what has happened. ``at`` is AWS's time."""
+
+    at: datetime
+    work: Work
+    stacks: tuple[str, ...] = ()
+    now: Snapshot | None = None
+    diagnosis: Diagnosis | None = None
+    happenings: tuple[Happening, ...] = ()
+
+    @property
+    def case(self) -> Case | None:
+        return Case(self.now) if self.now else None
+
+
+@dataclass
+class _Memory:
+    """The last look at one stack, in seconds of the wall."""
+
+    seen: Seen | None = None
+    looked: float = 0.0
+    mark: str = ""
+    full: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Watcher:
+    """Shared by all who watch: within a TICK they get the same look, and nobody watching costs nothing."""
+
+    def __init__(self, home: Home, session: Session, clock: Clock) -> None:
+        self._home, self._session, self._clock = home, session, clock
+        self._engine = EngineWork(home)
+        self._memories: dict[str, _Memory] = {}
+        self._lock = threading.Lock()
+
+    def stacks(self) -> tuple[str, ...]:
+        """The stacks of this rehearsal, the one that changed last first."""
+        return self._engine.stacks()
+
+    def look(self, stack: str) -> Seen:
+        """How a stack stands, not older than a TICK."""
+        with self._lock:
+            memory = self._memories.setdefault(stack, _Memory())
+        with memory.lock:
+            if memory.seen is None or time.monotonic() - memory.looked >= TICK:
+                memory.seen = self._look(stack, memory)
+                memory.looked = time.monotonic()
+            return memory.seen
+
+    def _look(self, stack: str, memory: _Memory) -> Seen:
+        work, stacks = self._engine.of(stack), self._engine.stacks()
+        at = self._clock.now()
+        try:
+            declared = read(stack, self._home.project)
+        except StackError:
+            return Seen(at=at, work=work, stacks=stacks)
+        now, diagnosis = self._gathered(stack, declared, memory)
+        return Seen(
+            at=at,
+            work=work,
+            stacks=stacks,
+            now=now,
+            diagnosis=diagnosis,
+            happenings=self._happenings(now),
+        )
+
+    def _gathered(
+        self, stack: str, declared: Declared, memory: _Memory
+    ) -> tuple[Snapshot, Diagnosis]:
+        """All that the doctor looks at: anew when a glance shows a change, or when it has become old."""
+        names = StackNames.of(stack)
+        mark = repr(overview(names, self._session, declared))
+        old = time.monotonic() - memory.full >= FULL_EVERY
+        last = memory.seen
+        if last and last.now and last.diagnosis and mark == memory.mark and not old:
+            return last.now, last.diagnosis
+        now = gather(names, self._session, declared)
+        memory.mark, memory.full = mark, time.monotonic()
+        return now, judge(now)
+
+    def _happenings(self, now: Snapshot) -> tuple[Happening, ...]:
+        found = [
+            *timeline.of_service(now.service.value),
+            *timeline.of_tasks(now.tasks.value or ()),
+            *timeline.of_database(now.database.value),
+            *(self._lines(now.names) if now.service.value else ()),
+        ]
+        return tuple(sorted(found, key=lambda each: each.at))
+
+    def _lines(self, names: StackNames) -> Iterator[Happening]:
+        try:
+            lines = logs.read(self._session, names, logs.Wanted(last=LOG_LINES))
+        except AwsProblem:
+            return  # There is no log yet, or it is why the doctor finds something.
+        for each in lines:
+            yield Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))

@@ -1,0 +1,201 @@
+"""The page's own process over a running data plane: what it sees, who reaches it, when it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rehearsal.clock import Clock
+from rehearsal.page.launch import PORT, PortTaken, listening
+from rehearsal.paths import ROOT, Home
+from rehearsal.project import led_to_local_cloud
+from tests.dataplane.conftest import REGION, until
+from tests.support.pages import backend
+
+SECRET = "marked-password"
+
+
+def start(folder, endpoint, clock):
+    """The page of a rehearsal in ``folder``, whose stack files are the project's own."""
+    home = Home(folder)
+    home.project.mkdir(parents=True)
+    for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
+        shutil.copy(ROOT / name, home.project / name)
+    launched = listening(0)
+    launched.start(home, REGION, clock, led_to_local_cloud(endpoint, REGION))
+    return launched
+
+
+def ask(launched, path="/state", **headers):
+    """Status and text of a look at the page."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(launched.url.rpartition(":")[2]))
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def state(launched):
+    return json.loads(ask(launched)[1])
+
+
+@pytest.fixture(scope="module")
+def page(running_poc, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    launched = start(folder, running_poc.endpoint, running_poc.clock)
+    backend(folder, resources=88)
+    yield launched
+    launched.stop()
+
+
+@pytest.fixture(scope="module")
+def running_poc(empty):
+    """A service behind a load balancer, under the names that careapp gives them."""
+    stack, ids = empty, empty.ids
+    stack.network()
+    ids["alb"] = stack.elb.create_load_balancer(
+        Name="careapp-poc-alb", Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    ids["tg"] = stack.target_group("careapp-poc-tg")
+    ids["listener"] = stack.elb.create_listener(
+        LoadBalancerArn=ids["alb"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}],
+    )["Listeners"][0]["ListenerArn"]
+    stack.forward()
+    stack.roles()
+    stack.ecs.create_cluster(clusterName="careapp-poc-cluster")
+    stack.logs.create_log_group(logGroupName="/ecs/careapp-poc")
+    log = {"awslogs-group": "/ecs/careapp-poc", "awslogs-region": REGION,
+           "awslogs-stream-prefix": "app"}  # fmt: skip
+    definition = stack.task_definition(
+        whole={"family": "careapp-poc"},
+        environment={"TOKEN": SECRET},
+        logConfiguration={"logDriver": "awslogs", "options": log},
+    )
+    stack.service(definition, cluster="careapp-poc-cluster", serviceName="careapp-poc-service")
+    return stack
+
+
+def test_it_sees_the_tasks_come_up_and_what_they_say(page):
+    def healthy():
+        now = state(page)
+        tasks = (now.get("tasks") or {}).get("running") or []
+        return now if [each["target"]["state"] for each in tasks] == ["open"] else None
+
+    now = until(healthy, 40, "a healthy target")
+    assert (now["stage"], now["balancer"]["name"]) == ("stage2", "careapp-poc-alb")
+    lines = until(lambda: [each["text"] for each in state(page)["timeline"]], 10)
+    assert "listening" in lines
+    assert any(each.startswith("deployment of careapp-poc:1") for each in lines)
+    assert now["links"]["forward"]["state"] in ("open", "waiting")
+    assert now["links"]["database"]["state"] == "off" or now["database"] is None
+
+
+def test_what_the_task_is_given_in_its_environment_never_shows(page):
+    for path in ("/", "/state", "/state?lang=ja"):
+        status, text = ask(page, path)
+        assert (status, SECRET in text) == (200, False)
+
+
+def test_it_names_a_closed_security_group_by_itself(page, running_poc):
+    until(lambda: state(page)["tasks"]["running"], 40, "a task")
+    running_poc.forbid("task-sg", 3000, group="alb-sg")
+    try:
+        begun = time.monotonic()
+        until(lambda: state(page)["links"]["forward"]["state"] == "blocked", 15, "the broken hop")
+        assert time.monotonic() - begun < 10
+        assert "balancer-cannot-reach-task" in {
+            each["id"] for each in state(page)["doctor"]["findings"]
+        }
+    finally:
+        running_poc.allow("task-sg", 3000, group="alb-sg")
+
+
+def test_a_stream_tells_it_live(page):
+    address = ("127.0.0.1", int(page.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as wire:
+        wire.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with wire.makefile("rb") as told:
+            assert b"200" in told.readline()
+            event = next(line for line in told if line.startswith(b"data: "))
+    assert "careapp-poc" in json.loads(event.removeprefix(b"data: "))["html"]
+
+
+def test_only_this_machine_s_names_reach_it(page):
+    assert ask(page, Host="rebound.example")[0] == 400
+    port = int(page.url.rpartition(":")[2])
+    # Another loopback address stands for another interface: only 127.0.0.1 itself is bound.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_an_empty_cloud_is_told_and_the_process_ends_with_the_cloud(tmp_path):
+    folder = tmp_path / "home"
+    launched = start(folder, "http://127.0.0.1:9", Clock(20))
+    child = launched._child
+    try:
+        shutil.rmtree(folder / "project")
+        assert state(launched)["verdict"]["headline"] == "Nothing is up"
+        assert child.poll() is None
+    finally:
+        launched.stop()
+    assert child.returncode == 0
+    with pytest.raises(ConnectionRefusedError):
+        ask(launched)
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tests.dataplane.test_page_process import Clock, start
+launched = start(Path(sys.argv[1]), "http://127.0.0.1:9", Clock(20))
+print(launched._child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "home")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as cloud:
+        pid = int(cloud.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        cloud.send_signal(signal.SIGKILL)
+    until(lambda: not _lives(pid), 10, "the page's end")
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port}.*--watch-port"):
+            listening(port)
+    held = None
+    try:
+        held = socket.create_server(("127.0.0.1", PORT))
+    except OSError:
+        held = None  # Somebody else has it, which serves as well.
+    other = listening(None)
+    assert other.url != f"http://localhost:{PORT}"
+    other.stop()
+    if held:
+        held.close()

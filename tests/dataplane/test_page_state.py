@@ -1,0 +1,191 @@
+"""What the rehearsal's page knows: the verdict, the facts, and nothing that is secret."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from ops.paused import Pause
+from ops.snapshot.records import Part
+from ops.texts import LANGUAGES, verbatim
+from ops.timeline import Happening
+from rehearsal.page import labels
+from rehearsal.page.engine_work import EngineWork, Work
+from rehearsal.page.state import SHOWN, state
+from rehearsal.paths import Home
+from tests.ops import stacks as a
+from tests.ops.test_checks import SITUATIONS
+from tests.support.pages import backend, seen
+
+BUILDING = Work(stack="poc", busy=True, resources=12)
+REMOVING = Work(stack="poc", busy=True, removing=True, resources=7)
+STARTING = a.stack(
+    service=a.service(running=0, deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
+    tasks=(a.task(status="PENDING"),),
+    targets=(),
+)
+NOTHING = SITUATIONS["stack-missing"]
+VERDICTS = {
+    "nobody": (None, Work(stack="poc"), "calm", "Nothing is up"),
+    "empty": (NOTHING, Work(stack="poc"), "calm", "Nothing is up"),
+    "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
+    "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
+    "stage1": (a.stage1(), Work(stack="poc"), "calm", "Stage 1 stands, ECS is off"),
+    "second": (a.stage1(a.declared()), BUILDING, "busy", "Stage 2 is being built"),
+    "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
+    "healthy": (a.stack(), Work(stack="poc"), "good", "Everything works"),
+    "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check asks for"),
+    "going": (a.stack(), REMOVING, "busy", "Pulumi takes the stack down"),
+    "unsure": (a.stack(service=a.DENIED), Work(stack="poc"), "busy", "Not all could be looked at"),
+    "paused": (
+        a.stack(
+            service=a.service(desired=0, running=0),
+            database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+        ),
+        Work(stack="poc"),
+        "calm",
+        "The stack is paused",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_verdict_says_how_it_stands(name):
+    snapshot, work, tone, headline = VERDICTS[name]
+    said = state(seen(snapshot, work), "en")["verdict"]
+    assert (said["tone"], said["headline"][: len(headline)]) == (tone, headline)
+
+
+def test_while_a_stage_is_half_built_nothing_is_called_broken():
+    half = a.stage1(database=None)
+    found = state(seen(half, BUILDING), "en")
+    assert "blocked" not in {each["state"] for each in found["links"].values()}
+    assert found["doctor"]["findings"] == []
+    assert state(seen(half), "en")["links"]["database-node"]["state"] == "blocked"
+
+
+def test_a_broken_stack_names_cause_and_commands():
+    found = state(seen(SITUATIONS["health-path-missing"]), "en")
+    first = found["doctor"]["findings"][0]
+    assert (first["kind"], found["links"]["forward"]["state"]) == ("cause", "blocked")
+    assert first["fixes"][0]["commands"] == ["pulumi up --refresh -s poc"]
+
+
+def test_a_roll_out_is_told_with_numbers_and_the_time_it_took():
+    [now] = state(seen(STARTING), "en")["rollouts"]
+    assert (now["state"], now["desired"], now["running"], now["seconds"]) == (
+        "IN_PROGRESS", 1, 0, 600,
+    )  # fmt: skip
+    [done] = state(seen(a.stack()), "en")["rollouts"]
+    assert (done["state"], done["seconds"]) == ("COMPLETED", 100)
+
+
+def test_no_value_of_environment_or_secret_is_in_it():
+    values = {**a.definition().environment, "TOKEN": "marked-token", "DB_USER": "marked-user"}
+    marked = a.definition(environment=values)
+    database = a.database(user="marked-user")
+    for lang in LANGUAGES:
+        found = json.dumps(state(seen(a.stack(main=marked, database=database)), lang))
+        assert "marked" not in found
+        assert "rds!db-1-AbCdEf" in found, "the secret's name is there"
+
+
+def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
+    line = {"time": "x", "level": "error", "message": "database away", "host": "db"}
+    log = [
+        Happening(a.at(-10), "log", "aaaaaaaa", verbatim(json.dumps(line))),
+        Happening(a.at(-9), "log", "aaaaaaaa", verbatim("plain words")),
+    ]
+    plain, told, *_ = state(seen(a.stack(), happenings=log), "en")["timeline"]
+    assert (plain["text"], plain["bad"], plain["more"]) == ("plain words", False, "")
+    assert (told["text"], told["level"], told["more"], told["bad"]) == (
+        "database away", "error", "host=db", True,
+    )  # fmt: skip
+
+
+def test_a_request_is_told_as_one_reads_it():
+    line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
+            "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
+    log = [Happening(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
+    told = state(seen(a.stack(), happenings=log), "en")["timeline"][0]
+    assert (told["text"], told["more"]) == ("GET /x → 404", "0.7 ms")
+
+
+def test_the_timeline_has_an_end_and_keys_of_its_own():
+    log = [Happening(a.at(-10), "log", "a", verbatim(str(each))) for each in range(SHOWN + 50)]
+    found = state(seen(a.stack(), happenings=log), "en")["timeline"]
+    assert len(found) == len({each["key"] for each in found}) == SHOWN
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_all_of_it_is_in_japanese_too(name):
+    snapshot, work, _, english = VERDICTS[name]
+    said = state(seen(snapshot, work), "ja")["verdict"]
+    assert re.search("[ぁ-ヿ一-鿿]", said["headline"])
+    assert not said["headline"].startswith(english)
+
+
+def test_every_label_has_its_japanese():
+    english, japanese = labels.spoken("en"), labels.spoken("ja")
+    assert english["tls"] == japanese["tls"] == "TLS"
+    assert {name for name in english if english[name] == japanese[name]} == {"tls"}
+
+
+def test_the_engine_s_lock_and_checkpoint_tell_what_it_does(tmp_path):
+    engine = EngineWork(Home(tmp_path))
+    assert (engine.stacks(), engine.of("poc")) == ((), Work(stack="poc"))
+    backend(tmp_path, resources=3, pending=["creating"], pid=os.getpid())
+    assert engine.of("poc") == Work(stack="poc", busy=True, resources=3)
+    backend(tmp_path, resources=2, pending=["deleting"], pid=os.getpid())
+    assert engine.of("poc").removing is False, "an update that also deletes takes nothing down"
+    backend(tmp_path, resources=2)
+    assert engine.of("poc") == Work(stack="poc", resources=2)
+    assert engine.stacks() == ("poc",)
+
+
+def test_a_destroy_is_one_that_only_deletes(tmp_path):
+    engine = EngineWork(Home(tmp_path))
+    backend(tmp_path, resources=9, pid=os.getpid())
+    assert engine.of("poc").removing is False
+    backend(tmp_path, resources=8, pending=["deleting"], pid=os.getpid())
+    assert engine.of("poc").removing is True
+    backend(tmp_path, resources=7, pid=os.getpid())
+    assert engine.of("poc").removing is True, "between two operations it goes on"
+
+
+def test_a_lock_whose_engine_is_dead_counts_for_nothing(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    backend(tmp_path, resources=3, pid=dead.pid)
+    assert EngineWork(Home(tmp_path)).of("poc").busy is False
+
+
+def test_a_file_that_is_just_being_written_is_no_trouble(tmp_path):
+    backend(tmp_path)
+    (tmp_path / "state/.pulumi/stacks/careapp/poc.json").write_text('{"checkpoint": {')
+    assert EngineWork(Home(tmp_path)).of("poc") == Work(stack="poc")
+
+
+def test_the_stack_that_changed_last_comes_first(tmp_path):
+    for age, name in ((100, "old"), (1, "new")):
+        backend(tmp_path, name)
+        file = tmp_path / f"state/.pulumi/stacks/careapp/{name}.json"
+        os.utime(file, (file.stat().st_mtime - age,) * 2)
+    assert EngineWork(Home(tmp_path)).stacks() == ("new", "old")
+
+
+def test_tasks_targets_and_parts_are_those_of_the_snapshot():
+    gone = a.ended("Essential container in task exited", code=3)
+    found = state(seen(a.stack(tasks=(a.task(), gone))), "en")
+    [running], [ended] = found["tasks"]["running"], found["tasks"]["ended"]
+    assert (running["id"], running["target"]) == ("a" * 8, {"state": "open", "reason": "healthy"})
+    assert (ended["id"], ended["codes"]) == ("b" * 8, "3")
+    assert found["balancer"]["listeners"][0]["rules"][0]["then"] == "forward → careapp-poc-tg"
+    assert found["group"]["check"].startswith("HTTP /health, wants 200; every 10 s")
+    assert found["database"]["status"] == "available"
+    bare = replace(a.stage1(), alarms=Part(None), image=Part(None))
+    assert state(seen(bare), "en")["stores"]["image"] is None

@@ -1,0 +1,59 @@
+"""The README's comparison of poc and prod: every setting that differs, and what each would cost poc."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+
+from infra.settings.keys import KEYS
+from ops.cost.assumptions import Assumptions
+from ops.cost.bill import bill
+from ops.cost.config import config_of
+from ops.cost.prices import PriceBook
+from rehearsal.cost import AT_ONCE, ECS, previews
+from rehearsal.paths import ROOT
+from tests.documents.markdown import Page
+
+SETTING = re.compile(r"`(\w+) ([^`]*)`")
+STAGE_2 = {ECS: "true"}
+
+
+def settings_of(stack):
+    """Every key with its value in a stack: the file's, else the default."""
+    written = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.name: str(written.get(f"careapp:{key.name}", key.default)) for key in KEYS}
+
+
+def rows():
+    """What the README says: the settings of each row, and the price at its end."""
+    [table] = [each for each in Page(ROOT / "README.md").tables if "on `poc`" in each[0][-1]]
+    return [(dict(SETTING.findall(row[1])), row[-1]) for row in table[1:]]
+
+
+@pytest.fixture(scope="module")
+def dearer():
+    """What each row's settings would add to poc's bill."""
+    book = PriceBook.load()
+
+    def month(changes):
+        ours = {f"careapp:{key}": value for key, value in changes.items()}
+        graph = engine.graph("poc", {**config_of("poc", ROOT, {}), **STAGE_2, **ours})
+        return bill(graph, book, Assumptions()).month
+
+    changes = [{}, *(settings for settings, _ in rows())]
+    with previews() as engine, ThreadPoolExecutor(AT_ONCE) as pool:
+        base, *others = pool.map(month, changes)
+    return [f"+{other - base:.2f}" for other in others]
+
+
+def test_the_rows_are_the_settings_by_which_the_stacks_differ():
+    poc, prod = settings_of("poc"), settings_of("prod")
+    said = {key: value for settings, _ in rows() for key, value in settings.items()}
+    assert said == {key: value for key, value in prod.items() if poc[key] != value}
+
+
+def test_each_row_costs_what_the_command_reckons(dearer):
+    assert [price for _, price in rows()] == dearer

@@ -1,0 +1,101 @@
+"""The chain from browser to database: what each finding breaks, and what is well."""
+
+from dataclasses import replace
+
+import pytest
+
+from ops.chain import HOPS, NODES, PLACES, WHOLE, chain, places, target_of
+from ops.checks.case import Case
+from ops.checks.known import KNOWN
+from ops.doctor import judge
+from ops.snapshot.entrance import Target
+from ops.snapshot.records import Part
+from tests.ops import stacks as a
+from tests.ops.test_checks import SITUATIONS
+
+
+def links(snapshot):
+    return chain(Case(snapshot), judge(snapshot))
+
+
+def states(snapshot):
+    return {name: each.state for name, each in links(snapshot).items()}
+
+
+def test_of_a_healthy_stack_every_place_is_open():
+    assert set(states(a.stack()).values()) == {"open"}
+    said = {name: str(each.reason) for name, each in links(a.stack()).items()}
+    assert said["forward"] == "GET /health answers 200."
+    assert said["internet"] == "Open to everybody: HTTP 80."
+    assert said["database"] == "Security groups let TCP 5432 through; TLS is a must."
+
+
+@pytest.mark.parametrize("finding", SITUATIONS)
+def test_every_finding_shows_at_its_place(finding):
+    found = places(finding)
+    assert set(found) <= {*HOPS, *NODES, WHOLE}
+    snapshot = SITUATIONS[finding]
+    known = {each.id: each.kind for each in judge(snapshot).findings}
+    if WHOLE not in found and known[finding] in ("cause", "consequence"):
+        assert {states(snapshot)[each] for each in found} == {"blocked"}
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda each: each.id)
+@pytest.mark.parametrize("way", ["app", "crash"])
+def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(way, known):
+    wanted = "database" if known.about == "database" else "tasks-node"
+    assert places(f"{way}-{known.id}") == (wanted,)
+
+
+def test_a_finding_that_nobody_has_placed_is_an_error():
+    with pytest.raises(LookupError, match="surprise: no line"):
+        places("surprise")
+    assert len({pattern for pattern, _ in PLACES}) == len(PLACES)
+
+
+def test_the_first_cause_is_a_broken_hop_s_reason():
+    link = links(SITUATIONS["task-cannot-reach-database"])["database"]
+    assert str(link.reason) == "The tasks cannot reach the database on port 5432"
+
+
+def test_before_ecs_only_the_hops_of_stage_1_are_there():
+    found = states(a.stage1())
+    assert {name for name, state in found.items() if state == "off"} == {
+        *("forward", "database", "image", "secrets", "logs", "tasks-node")
+    }
+    assert found["internet"] == found["database-node"] == "open"
+
+
+def test_a_roll_out_under_way_waits_for_its_targets():
+    starting = a.stack(
+        service=a.service(running=0, deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
+        targets=(),
+    )
+    found = states(starting)
+    assert (found["forward"], found["tasks-node"], found["image"]) == ("waiting", "waiting", "open")
+    assert states(replace(starting, tasks=type(starting.tasks)(())))["image"] == "waiting"
+
+
+def test_where_ecs_has_given_up_the_tasks_say_so():
+    ill = SITUATIONS["health-path-missing"]
+    assert states(ill)["tasks-node"] == "waiting"
+    failed = a.deployment(rollout="FAILED", running=0, failed=3)
+    service = replace(ill.service.value, running=0, deployments=(failed,))
+    link = links(replace(ill, service=Part(service)))["tasks-node"]
+    assert (link.state, str(link.reason)) == ("blocked", "0 of 1 run; ECS has given up")
+
+
+def test_what_could_not_be_looked_at_is_not_called_open():
+    found = links(a.stack(network=a.DENIED))
+    assert found["forward"].state == found["database"].state == "unseen"
+    assert "may not iam:GetRole" in str(found["forward"].reason)
+
+
+def test_a_task_is_told_with_the_load_balancer_s_words():
+    sick = Target(address="10.0.16.4", port=3000, state="unhealthy", description="codes: [404]")
+    case = Case(a.stack(targets=(sick,)))
+    assert (target_of(case, a.task()).state, str(target_of(case, a.task()).reason)) == (
+        "blocked",
+        "codes: [404]",
+    )
+    assert target_of(case, a.task(address="10.0.16.8")).state == "off"

@@ -1,0 +1,171 @@
+"""README.md, docs/runbook.md and their Japanese twins: every command does and prints what they say, in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from rehearsal.paths import ROOT
+from tests.documents.console import Command, Console, consoles, printed_as
+from tests.documents.markdown import Page
+from tests.rehearsal.conftest import Careapp
+
+PAGES = ("README", "docs/runbook")
+PAIRS = [
+    (page, *both)
+    for page in PAGES
+    for both in zip(
+        consoles(Page(ROOT / f"{page}.md")), consoles(Page(ROOT / f"{page}.ja.md")), strict=True
+    )
+]
+"""A page's name, and each of its blocks in both languages."""
+OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
+"""Commands that have a local cloud of their own, or none."""
+READ_ONLY = tuple(
+    f"./careapp {name}"
+    for name in ("status", "doctor", "preflight", "events", "logs", "db", "rehearse")
+)
+"""What may be typed once more in Japanese, for it leaves all as it was."""
+NOT_REHEARSED = {
+    "docker build": "a Docker engine",
+    "git revert": "the reader's repository",
+    "aws rds restore-db-instance-from-db-snapshot": "data in a snapshot",
+    "aws rds describe-db-instances": "data in a snapshot",
+}
+"""The first commands of the blocks that may be left out, each with what the rehearsal lacks."""
+
+PATIENCE = 240
+"""Seconds until a command that Ctrl-C ends must have printed its lines."""
+
+
+class Terminal:
+    """Types the page's commands: in the local cloud's shell, or where the reader sits before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.careapp = Careapp(folder / "shell")
+        self.alone = Careapp(folder / "alone")
+        self.curl = folder / "curl"
+        self.curl.mkdir()
+
+    def type(self, command: Command, locale: str) -> tuple[int, str]:
+        """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
+        words = self._words(command.words, locale)
+        with subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=self._environment(command.words, locale),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # A test run in the background of a shell ignores SIGINT, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
+            if command.interrupted:
+                return 0, self._held(process, command)
+            output, _ = process.communicate(timeout=300)
+            return process.returncode, output
+
+    def _words(self, words: str, locale: str) -> list[str]:
+        if words.startswith(OF_THIS_MACHINE):
+            return ["sh", "-c", words]
+        settings = [f"LC_ALL={locale}", "PULUMI_SKIP_CONFIRMATIONS=true"]
+        if "curl" in words:
+            settings.append(f"CURL_HOME={self._led_to_the_balancer()}")
+        shell = self.careapp.command("shell", "--tasks", "process", "--port", "0", "--")
+        return [*shell, "env", *settings, "sh", "-c", words]
+
+    def _environment(self, words: str, locale: str) -> dict[str, str]:
+        where = self.alone if words.startswith(OF_THIS_MACHINE) else self.careapp
+        return {**where.environment, "LC_ALL": locale}
+
+    def _led_to_the_balancer(self) -> Path:
+        """What DNS does on AWS: the page's name leads to the load balancer, here to its loopback ports."""
+        lines = []
+        for listener in self.careapp.facts()["state"]["listeners"]:
+            _, port = listener["declared"].split(":")
+            lines.append(f'connect-to = ":{port}:127.0.0.1:{urlsplit(listener["url"]).port}"')
+            if "authority" in listener:
+                lines.append(f'cacert = "{listener["authority"]}"')
+        (self.curl / ".curlrc").write_text("\n".join(lines))
+        return self.curl
+
+    def _held(self, process: subprocess.Popen[str], command: Command) -> str:
+        """What is printed until it is what the page says, or for as long as a reader would wait."""
+        lines: list[str] = []
+        assert process.stdout
+        reader = threading.Thread(target=lines.extend, args=(process.stdout,))
+        reader.start()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
+            if lines and printed_as(command.output, "".join(lines)):
+                break
+            time.sleep(0.2)
+        seen = "".join(lines)
+        os.killpg(process.pid, signal.SIGINT)
+        reader.join(60)
+        return seen
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory):
+    terminal = Terminal(tmp_path_factory.mktemp("runbook"))
+    yield terminal
+    for each in (terminal.careapp, terminal.alone):
+        each.run("cloud", "stop")
+
+
+def runs_here(command: Command) -> bool:
+    """AWS's own CLI is no part of the project; where CI lacks it, its commands fail."""
+    return "aws " not in command.words or bool(shutil.which("aws")) or "CI" in os.environ
+
+
+def name_of(pair: tuple[str, Console, Console]) -> str:
+    return f"{pair[0]}, line {pair[1].line}: {pair[1].commands[0].words.splitlines()[0][:40]}"
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair[1].reason], ids=name_of)
+def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
+    _, english, japanese = pair
+    for command, other in zip(english.commands, japanese.commands, strict=True):
+        if not runs_here(command):
+            continue
+        code, output = terminal.type(command, "C.UTF-8")
+        assert code == 0, f"$ {command.words}\n{output}"
+        assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+        if other.output != command.output:
+            _, output = terminal.type(other, "ja_JP.UTF-8")
+            assert printed_as(other.output, output), f"$ {other.words}\n{output}"
+
+
+def test_what_is_not_run_is_what_only_aws_or_the_reader_has():
+    left_out = [(one, other) for _, one, other in PAIRS if one.reason or other.reason]
+    assert all(english.reason and japanese.reason for english, japanese in left_out)
+    first = [english.commands[0].words for english, _ in left_out]
+    allowed = tuple(NOT_REHEARSED)
+    assert [words for words in first if not words.startswith(allowed)] == []
+    assert len(first) == len(NOT_REHEARSED)
+
+
+def test_only_what_changes_nothing_has_another_output_in_japanese():
+    wrong = [
+        command.words
+        for _, english, japanese in PAIRS
+        for command, other in zip(english.commands, japanese.commands, strict=True)
+        if command.output != other.output and not changes_nothing(command.words)
+    ]
+    assert wrong == []
+
+
+def changes_nothing(words: str) -> bool:
+    parts = (part.strip() for part in re.split(r";|\|\||\b(?:while|until|do|done)\b", words))
+    return all(part.startswith((*READ_ONLY, "sleep ", "echo ")) for part in parts if part)

@@ -1,0 +1,74 @@
+"""Looks at a stack, made up, and the rehearsal's page over them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ops import timeline
+from ops.doctor import judge
+from ops.snapshot import Snapshot
+from rehearsal.page.engine_work import Work
+from rehearsal.page.server import create_app
+from rehearsal.page.watching import Seen
+from tests.ops import stacks as a
+
+POC = Work(stack="poc", resources=88)
+
+
+def seen(snapshot: Snapshot | None = None, work: Work = POC, happenings=()) -> Seen:
+    """One look at a snapshot, with the happenings that it tells of and those given."""
+    if snapshot is None:
+        return Seen(at=a.NOW, work=work)
+    told = [
+        *timeline.of_service(snapshot.service.value),
+        *timeline.of_tasks(snapshot.tasks.value or ()),
+        *happenings,
+    ]
+    return Seen(
+        at=a.NOW,
+        work=work,
+        stacks=("poc",),
+        now=snapshot,
+        diagnosis=judge(snapshot),
+        happenings=tuple(sorted(told, key=lambda each: each.at)),
+    )
+
+
+class Shown:
+    """A watcher whose look the test sets."""
+
+    def __init__(self, look: Seen, *stacks: str) -> None:
+        self.seen, self.known, self.asked = look, stacks or ("poc",), []
+
+    def stacks(self) -> tuple[str, ...]:
+        return self.known
+
+    def look(self, stack: str) -> Seen:
+        self.asked.append(stack)
+        return self.seen
+
+
+def client(watcher, address="http://localhost:8080"):
+    """Flask's client of the page, at its own address."""
+    app = create_app(watcher, lambda: address)
+    app.testing = True
+    made = app.test_client()
+    made.environ_base["HTTP_HOST"] = "localhost:8081"
+    return made
+
+
+def backend(folder: Path, stack="poc", resources=0, pending=(), pid=None) -> None:
+    """The engine's file backend as Pulumi 3.274 leaves it; ``pid`` holds the lock."""
+    file = folder / "state/.pulumi/stacks/careapp" / f"{stack}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    latest = {
+        "resources": [{}] * resources,
+        "pending_operations": [{"type": each} for each in pending],
+    }
+    file.write_text(json.dumps({"checkpoint": {"latest": latest}}))
+    locks = folder / f"state/.pulumi/locks/organization/careapp/{stack}"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "one.json").unlink(missing_ok=True)
+    if pid is not None:
+        (locks / "one.json").write_text(json.dumps({"pid": pid}))

@@ -1,0 +1,74 @@
+"""The project's workflows, and their steps run as GitHub runs them, in the local cloud's shell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.paths import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that runs a script; `job` is the job it is in."""
+
+    workflow: str
+    job: str
+    name: str
+    script: str
+    environment: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.workflow, self.job, self.name
+
+    def resolved(self, context: Mapping[str, str]) -> dict[str, str]:
+        """The variables as the script sees them. An expression that the context lacks is an error."""
+        return {
+            name: EXPRESSION.sub(lambda found: context[found[1]], str(value))
+            for name, value in self.environment.items()
+        }
+
+
+def workflows() -> dict[str, dict[str, Any]]:
+    """By file name without its ending. YAML takes the key `on` for the word true."""
+    return {
+        path.stem: {("on" if key is True else key): value for key, value in read(path).items()}
+        for path in sorted(FOLDER.glob("*.yml"))
+    }
+
+
+def read(path: Path) -> dict[Any, Any]:
+    found: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Workflow, name and content of every job."""
+    for workflow, content in workflows().items():
+        for name, job in content["jobs"].items():
+            yield workflow, name, job
+
+
+def steps() -> list[Step]:
+    """Every step that runs a script."""
+    return [
+        Step(
+            workflow,
+            name,
+            step["name"],
+            step["run"],
+            {**job.get("env", {}), **step.get("env", {})},
+        )
+        for workflow, name, job in jobs()
+        for step in job["steps"]
+        if "run" in step
+    ]
