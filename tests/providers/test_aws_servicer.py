@@ -67,8 +67,8 @@ def diff(servicer, context, token, olds, news, **more):
 
 
 def test_a_type_without_a_stand_in_is_refused_by_its_name(servicer, context):
-    with pytest.raises(Aborted, match="no stand-in for aws:s3/bucket:Bucket"):
-        create(servicer, context, "aws:s3/bucket:Bucket", {})
+    with pytest.raises(Aborted, match="no stand-in for aws:sqs/queue:Queue"):
+        create(servicer, context, "aws:sqs/queue:Queue", {})
 
 
 def test_an_input_that_nothing_sends_is_refused_by_its_name(servicer, context):
