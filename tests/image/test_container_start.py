@@ -57,7 +57,18 @@ def test_it_runs_as_user_10001_and_can_write_to_tmp_alone(
 
 def test_a_volume_at_tmp_can_be_written_by_the_user_of_the_image(image: Image) -> None:
     done = image.engine.attempt(
-        *("run", "--rm", "--read-only", image.tag, "python", "-c", WRITE, "/tmp"),  # noqa: S108
+        *(
+            "run",
+            "--rm",
+            "--read-only",
+            "--network",
+            "none",
+            image.tag,
+            "python",
+            "-c",
+            WRITE,
+            "/tmp",  # noqa: S108
+        ),
     )
     assert (done.returncode, done.stderr) == (0, "")
 
