@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.policies import Policy
+from infra.statements import Policy, policy, without_tls
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery, in every region; the accounts by region are the older way (Application Load
@@ -105,11 +105,4 @@ def delivery(bucket_arn: str, account: str) -> Policy:
         "Action": "s3:PutObject",
         "Resource": f"{bucket_arn}/AWSLogs/{account}/*",
     }
-    plain: Policy = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, f"{bucket_arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return {"Version": "2012-10-17", "Statement": [write, plain]}
+    return policy(write, without_tls([bucket_arn, f"{bucket_arn}/*"], "s3:*"))

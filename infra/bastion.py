@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
-from infra.policies import Policy
+from infra.statements import trusted
 
 INSTANCE_TYPE = "t4g.nano"
 ROOT_GIB = 8
@@ -20,16 +20,7 @@ ROOT_GIB = 8
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 """SSM's public parameter that names the newest Amazon Linux 2023 for ARM; the agent is in it."""
 MANAGED = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-EC2: Policy = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ec2.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
+EC2 = trusted("ec2.amazonaws.com")
 
 
 @dataclass(frozen=True, kw_only=True)

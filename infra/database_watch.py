@@ -9,8 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.policies import Policy
 from infra.settings import DatabaseSettings
+from infra.statements import Policy, trusted
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can send to CloudWatch (RDS.36)."""
@@ -76,10 +76,5 @@ def _role(name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> p
 
 def trust(account: str) -> Policy:
     """RDS's monitoring may take the role, for this account's databases only."""
-    statement: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "monitoring.rds.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    ours = {"StringEquals": {"aws:SourceAccount": account}}
+    return trusted("monitoring.rds.amazonaws.com", ours)

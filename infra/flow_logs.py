@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.policies import Policy
+from infra.statements import Policy, allow, of, policy, trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,21 +79,10 @@ def trust(account: str, region: str) -> Policy:
         "StringEquals": {"aws:SourceAccount": account},
         "ArnLike": {"aws:SourceArn": f"arn:aws:ec2:{region}:{account}:vpc-flow-log/*"},
     }
-    statement: Policy = {
-        "Effect": "Allow",
-        "Principal": {"Service": "vpc-flow-logs.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": condition,
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return trusted("vpc-flow-logs.amazonaws.com", condition)
 
 
 def writing(group_arn: str) -> Policy:
     """Write this log group, and nothing else."""
     actions = ("CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents")
-    statement: Policy = {
-        "Effect": "Allow",
-        "Action": [f"logs:{action}" for action in actions],
-        "Resource": [group_arn, f"{group_arn}:*"],
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return policy(allow([group_arn, f"{group_arn}:*"], *of("logs", *actions)))

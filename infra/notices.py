@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.policies import Policy
+from infra.statements import Policy, policy, without_tls
 
 DAYS_TO_REGRET = 7
 """The least that KMS waits before it deletes a key, which costs nothing meanwhile."""
@@ -104,7 +104,7 @@ def key_policy(account: str) -> Policy:
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
         "Resource": "*",
     }
-    return {"Version": "2012-10-17", "Statement": [administration, use]}
+    return policy(administration, use)
 
 
 def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
@@ -128,11 +128,4 @@ def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
         "Action": "sns:Publish",
         "Resource": topic,
     }
-    plain: Policy = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sns:Publish",
-        "Resource": topic,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return {"Version": "2012-10-17", "Statement": [alarms, events, plain]}
+    return policy(alarms, events, without_tls(topic, "sns:Publish"))

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from infra.statements import Policy, allow, policy, trusted
 
-Policy: TypeAlias = dict[str, object]
-
-ECS_TASKS: Policy = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
+ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """Who may take either role."""
 
 
@@ -25,16 +14,16 @@ def execution(repository_arn: str, log_group_arn: str, secret_arn: str) -> Polic
     Narrower than AWS's AmazonECSTaskExecutionRolePolicy, which allows every repository and log.
     GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
     """
-    return _policy(
-        _allow("*", "ecr:GetAuthorizationToken"),
-        _allow(
+    return policy(
+        allow("*", "ecr:GetAuthorizationToken"),
+        allow(
             repository_arn,
             "ecr:BatchCheckLayerAvailability",
             "ecr:GetDownloadUrlForLayer",
             "ecr:BatchGetImage",
         ),
-        _allow(f"{log_group_arn}:*", "logs:CreateLogStream", "logs:PutLogEvents"),
-        _allow(secret_arn, "secretsmanager:GetSecretValue"),
+        allow(f"{log_group_arn}:*", "logs:CreateLogStream", "logs:PutLogEvents"),
+        allow(secret_arn, "secretsmanager:GetSecretValue"),
     )
 
 
@@ -43,20 +32,12 @@ def task(secret_arn: str, *, exec_enabled: bool) -> Policy:
 
     `execute-command` needs four actions that know no resource (ECS Developer Guide, ECS Exec).
     """
-    shell = _allow(
+    shell = allow(
         "*",
         "ssmmessages:CreateControlChannel",
         "ssmmessages:CreateDataChannel",
         "ssmmessages:OpenControlChannel",
         "ssmmessages:OpenDataChannel",
     )
-    secret = _allow(secret_arn, "secretsmanager:GetSecretValue")
-    return _policy(secret, shell) if exec_enabled else _policy(secret)
-
-
-def _policy(*statements: Policy) -> Policy:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-def _allow(resource: str, *actions: str) -> Policy:
-    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    secret = allow(secret_arn, "secretsmanager:GetSecretValue")
+    return policy(secret, shell) if exec_enabled else policy(secret)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from infra.statements import Policy, policy
 from ops.delivery import looking, making, minding
 from ops.delivery.names import Account
 from ops.delivery.state import writing
-from ops.delivery.statements import Policy, policy
 from ops.names import StackNames
 
 LIMIT = 6_144

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from infra.statements import Policy, allow, of, policy
 from ops.delivery.names import Account
 from ops.delivery.state import reading
-from ops.delivery.statements import Policy, allow, of, policy
 from ops.names import PROJECT
 
 EVERYWHERE = (

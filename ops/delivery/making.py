@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from infra.statements import Policy, allow, of
 from ops.delivery.names import Account
-from ops.delivery.statements import Policy, allow, of
 from ops.names import StackNames
 
 NETWORK = (

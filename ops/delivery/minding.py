@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from infra.statements import Policy, allow, deny, of
 from ops.delivery.names import Account
-from ops.delivery.statements import Policy, allow, deny, of
 from ops.names import PROJECT, StackNames
 
 PASSED_TO = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from infra.statements import policy
 from ops.delivery.names import BY_BRANCH, Account, Repository
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -59,4 +60,4 @@ def _trust(account: Account, allowed: list[str]) -> Document:
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": allowed}},
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return policy(statement)

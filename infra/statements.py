@@ -1,4 +1,4 @@
-"""IAM statements as plain data."""
+"""IAM statements as plain data, for the program's own policies and for those of its delivery."""
 
 from __future__ import annotations
 
@@ -27,6 +27,27 @@ def deny(
 ) -> Policy:
     """Refuse them, whatever else allows them."""
     return {**allow(resource, *actions, when=when), "Effect": "Deny"}
+
+
+def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Policy:
+    """A trust policy: this service of AWS may take the role, `when` the conditions hold."""
+    statement: Policy = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    return policy({**statement, "Condition": when} if when else statement)
+
+
+def without_tls(resource: str | Sequence[str], action: str) -> Policy:
+    """Refuse it to everybody who comes without TLS."""
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": resource if isinstance(resource, str) else list(resource),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def of(service: str, *names: str) -> list[str]:
