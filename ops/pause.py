@@ -10,11 +10,10 @@ from ops.refused import Refused
 from ops.stack import Declared
 from ops.standing import Standing, Station, unusable
 from ops.texts import Text, t
+from ops.turning import STOPPED, turned
 from ops.waiting import Waiting
 
 TASKS_MINUTES = 10
-DATABASE_MINUTES = 45
-"""A Multi-AZ instance takes longest to stop."""
 
 
 def allowed(now: Standing) -> None:
@@ -62,7 +61,7 @@ def pause(station: Station, waiting: Waiting, now: Standing) -> Standing:
         if now.service.desired:
             station.scale(0)
         waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
-    _stop_database(station, waiting)
+    turned(station, waiting, STOPPED)
     return station.look()
 
 
@@ -79,26 +78,6 @@ def _tasks_left(station: Station) -> Text | None:
     if not now.left and not running:
         return None
     return t("tasks still to stop: {count}", count=max(len(now.left), 1))
-
-
-def _stop_database(station: Station, waiting: Waiting) -> None:
-    asked = False
-
-    def left() -> Text | None:
-        nonlocal asked
-        database = station.look().database
-        if database.status == "stopped":
-            return None
-        if refused := unusable(database):
-            raise refused
-        # RDS stops an instance only from "available"; what it does just now has to end first.
-        if database.status == "available" and not asked:
-            station.database("stop_db_instance")
-            asked = True
-            return t("the database is asked to stop")
-        return t("the database is {status}, not yet stopped", status=database.status)
-
-    waiting.until_done(left, DATABASE_MINUTES)
 
 
 def starts_again(now: Standing) -> datetime:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ops.checks.databases import USABLE
-from ops.standing import Standing, Station, unusable
+from ops.standing import Standing, Station
 from ops.texts import Text, t
+from ops.turning import STARTED, turned
 from ops.waiting import Waiting
 
-DATABASE_MINUTES = 45
 HEALTH_MINUTES = 15
 
 
@@ -17,7 +16,7 @@ def resume(station: Station, waiting: Waiting) -> Standing:
     The tasks come after the database, or they would fail; the pause is forgotten last of what
     changes anything, so that an interrupt before it loses neither count nor autoscaling.
     """
-    _start_database(station, waiting)
+    turned(station, waiting, STARTED)
     now = station.look()
     if now.service is not None and now.service.desired == 0:
         station.scale(_count(station, waiting, now))
@@ -40,25 +39,6 @@ def _count(station: Station, waiting: Waiting, now: Standing) -> int:
         )
     )
     return count
-
-
-def _start_database(station: Station, waiting: Waiting) -> None:
-    asked = False
-
-    def left() -> Text | None:
-        nonlocal asked
-        database = station.look().database
-        if database.status in USABLE:
-            return None
-        if refused := unusable(database):
-            raise refused
-        if database.status == "stopped" and not asked:
-            station.database("start_db_instance")
-            asked = True
-            return t("the database is asked to start")
-        return t("the database is {status}, not yet available", status=database.status)
-
-    waiting.until_done(left, DATABASE_MINUTES)
 
 
 def _ill(station: Station) -> Text | None:
