@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ from ops.names import StackNames
 from ops.refused import Refused
 from ops.render import db as screen
 from ops.render.lines import display
+from ops.signals import run_in_front, terminations_raise
 from ops.texts import t
 
 LOOK_SECONDS = 0.5
@@ -47,26 +46,12 @@ def _open(wanted: Wanted, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     database = login.database(session, names)
     way = ways.find(session, names, wanted.via)
     who = login.login(session, database)
-    with _terminations_raise(), opened(session, way, database, port) as tunnel:
+    # A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own.
+    with terminations_raise(), opened(session, way, database, port) as tunnel:
         try:
             yield who, tunnel
         except asking.NoConnection as silence:
             raise why.silent(session, way, database, str(silence)) from None
-
-
-@contextmanager
-def _terminations_raise() -> Iterator[None]:
-    """A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own."""
-
-    def end(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def check(wanted: Wanted, as_json: bool, rounds: int) -> int:
@@ -119,17 +104,8 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     """A client of libpq's, which reads login and password from its own environment alone."""
     # One connection first: psql itself could not say which rule keeps it out.
     asking.connected(who, tunnel).close()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return subprocess.run(
-            command,
-            env={**os.environ, **who.libpq(tunnel.port)},
-            check=False,
-            # In psql a Ctrl-C ends a question, not the session.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
+    # In psql a Ctrl-C ends a question, not the session.
+    return run_in_front(command, {**os.environ, **who.libpq(tunnel.port)})
 
 
 def tunnel(wanted: Wanted, port: int, as_json: bool) -> int:

@@ -19,11 +19,11 @@ from ops.refused import Refused
 from ops.render import pause as screen
 from ops.render.lines import display
 from ops.rollout_follow import Pace
+from ops.speaking import INTERRUPTED
 from ops.standing import Standing, Station
 from ops.texts import Text, t
 from ops.waiting import Waiting
 
-INTERRUPTED = 130
 NOT_AGREED = 1
 
 

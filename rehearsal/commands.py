@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 from dataclasses import dataclass
 
+from ops.signals import run_in_front
 from ops.texts import Text, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
@@ -65,21 +64,11 @@ def shell(command: list[str], chosen: Chosen) -> int:
                 folder=str(place.project),
             )
         )
-    # The shell itself decides what a Ctrl-C ends; this process only waits.
-    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(
-            command,
-            cwd=place.project,
-            env=environment,
-            check=False,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ).returncode
+        return run_in_front(command, environment, place.project)
     except FileNotFoundError:
         console.fail(t("{program}: no such program; name one that is on PATH.", program=command[0]))
         return 127
-    finally:
-        signal.signal(signal.SIGINT, ignored)
 
 
 def cloud_start(chosen: Chosen, as_json: bool) -> int:

@@ -20,12 +20,12 @@ from ops.names import PROJECT
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
+from ops.signals import terminations_raise
 from ops.speaking import Told
 from ops.texts import LANGUAGES, Text, language, said, shown, t
 from rehearsal import console
 from rehearsal.engine import EngineError
 from rehearsal.engine_progress import Progress
-from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import ROOT
 from rehearsal.pulumi import PulumiFailed
 

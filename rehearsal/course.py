@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import stack as stacks
+from ops.signals import terminations_raise
 from ops.texts import said, shown, t
 from rehearsal import client, console, mending
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
-from rehearsal.engine_run import terminations_raise
 from rehearsal.faults import Fault, FaultError
 from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program

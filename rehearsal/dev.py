@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops.signals import terminations_raise
 from ops.texts import t, verbatim
 from rehearsal import console
 from rehearsal.building import venvs
@@ -20,7 +21,6 @@ from rehearsal.data import postgres_roles
 from rehearsal.data.authority import Authority
 from rehearsal.data.postgres import Postgres
 from rehearsal.engine_progress import Progress
-from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops.signals import terminations_raise
 from ops.texts import Text, joined, said, t
 from rehearsal.engine_build import EXPECT, build, recipe_version
 from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_release import RELEASES, download, machine
-from rehearsal.engine_run import terminations_raise
 from rehearsal.paths import cache
 
 WAY_OUT = t(

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from ops.texts import t, verbatim
@@ -123,26 +122,3 @@ def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     continue
             raise
-
-
-@contextmanager
-def terminations_raise() -> Iterator[None]:
-    """Inside the block SIGTERM and SIGHUP unwind the stack, so that everything is put away.
-
-    Python may set handlers in its main thread only; in another one the block changes nothing.
-    """
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {}
-    try:
-        for kind in (signal.SIGTERM, signal.SIGHUP):
-            before[kind] = signal.signal(kind, leave)
-    except ValueError:
-        before = {}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from ops.signals import terminations_raise
 from ops.speaking import USAGE, asked_for, speak, tell
 from ops.texts import LANGUAGES, language, said, shown, t
 from rehearsal.engine import EngineError, find_or_get
-from rehearsal.engine_run import terminations_raise
 from tests.results import Outcome, closing_line, exit_code, of_pytest, table
 from tests.tiers import ROOT, Tier, commands, existing
 

@@ -13,8 +13,6 @@ DELIVERY = f"{PROJECT}-delivery"
 ALIAS = f"alias/{DELIVERY}"
 BOUNDARY = f"{DELIVERY}-boundary"
 PREVIEW = f"{DELIVERY}-preview"
-POLICY = "delivery"
-"""The name of each role's one inline policy."""
 TAGS = {"project": PROJECT, "managed-by": "careapp-delivery"}
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 from ops.aws import AwsProblem, Session
-from ops.delivery.iam import asked
+from ops.delivery.iam import OURS, asked
 from ops.delivery.items import Item, Spec
 from ops.delivery.names import TAGS
 
-OURS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 CLOSED = dict.fromkeys(
     ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
 )

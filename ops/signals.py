@@ -1,0 +1,53 @@
+"""What signals do to a command that holds something open, or that only waits for another program."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+
+@contextmanager
+def terminations_raise() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP unwind the stack, so that everything is put away.
+
+    Python may set handlers in its main thread only; in another one the block changes nothing.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {}
+    try:
+        for kind in (signal.SIGTERM, signal.SIGHUP):
+            before[kind] = signal.signal(kind, leave)
+    except ValueError:
+        before = {}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def run_in_front(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> int:
+    """Run a program that decides itself what a Ctrl-C ends, and only wait for it; its exit code.
+
+    Raises FileNotFoundError when there is no such program.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            check=False,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
