@@ -85,7 +85,7 @@ def short(words: str) -> str:
 
 
 def _of_deployment(each: Deployment) -> Iterator[Happening]:
-    revision, who = each.definition.rpartition("/")[2], each.id.rpartition("/")[2][-8:]
+    revision, who = each.revision, each.id.rpartition("/")[2][-8:]
     begun = t("deployment of {revision} begins", revision=revision)
     yield Happening(each.created, "deployment", who, begun)
     if each.rollout in ("COMPLETED", "FAILED"):
@@ -101,9 +101,8 @@ def _of_deployment(each: Deployment) -> Iterator[Happening]:
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
     """The life of each task."""
     for task in tasks:
-        revision = task.definition.rpartition("/")[2]
         known = (
-            (task.created, t("created from {revision}", revision=revision), False),
+            (task.created, t("created from {revision}", revision=task.revision), False),
             (task.started, t("started, address {address}", address=task.address or "-"), False),
             (task.stopping, t("stops: {reason}", reason=short(task.reason)), _failed(task)),
             (task.stopped, _ended(task), _failed(task)),

@@ -121,7 +121,7 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
             t("The roll-out of {wanted} failed", wanted=wanted),
             t("There is no earlier version to go back to; ECS starts no more tasks."),
         )
-    running = case.primary.definition.rpartition("/")[2]
+    running = case.primary.revision
     return (
         t("ECS runs {running}, and not {wanted}", running=running, wanted=wanted),
         t(

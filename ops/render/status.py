@@ -70,7 +70,7 @@ def _deployment(each: Deployment) -> Text:
     return t(
         "{status} {revision}: {rollout}, {running} of {desired} run, {failed} failed, since {time}",
         status=each.status,
-        revision=each.definition.rpartition("/")[2],
+        revision=each.revision,
         rollout=each.rollout or "-",
         running=each.running,
         desired=each.desired,
@@ -91,7 +91,7 @@ def _tasks(case: Case, lang: str) -> Iterator[Line]:
             status=task.status,
             health=task.health,
             state=state + (f" ({target.description})" if target and target.description else ""),
-            revision=task.definition.rpartition("/")[2],
+            revision=task.revision,
             address=task.address or "-",
         )
         yield _row(t("Task"), text.to(lang), lang, STATES.get(state, ""))

@@ -12,6 +12,11 @@ from ops.problems import AwsProblem
 T = TypeVar("T")
 
 
+def _last(arn: str) -> str:
+    """What stands behind an ARN's last slash."""
+    return arn.rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class Part(Generic[T]):
     """One thing that was looked at: its value, None where there is no such thing, or a problem."""
@@ -48,6 +53,11 @@ class Deployment:
     reason: str
     created: datetime
     updated: datetime
+
+    @property
+    def revision(self) -> str:
+        """What it rolls out: family and number."""
+        return _last(self.definition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +130,12 @@ class Task:
 
     @property
     def id(self) -> str:
-        return self.arn.rpartition("/")[2]
+        return _last(self.arn)
+
+    @property
+    def revision(self) -> str:
+        """What it was started from: family and number."""
+        return _last(self.definition)
 
     @property
     def short(self) -> str:
@@ -167,7 +182,7 @@ class Definition:
     @property
     def revision(self) -> str:
         """Family and number, e.g. careapp-poc:3."""
-        return self.arn.rpartition("/")[2]
+        return _last(self.arn)
 
     def stream(self, task_id: str) -> str:
         """The log stream of a task (ECS developer guide, awslogs)."""

@@ -59,13 +59,11 @@ def serve(options: Options) -> None:
 
 def app_address(home: Home) -> str:
     """Where the app's own page answers; "" while no listener is there."""
+    from rehearsal.page.engine_work import content
     from rehearsal.visit import Page
 
-    try:
-        facts = json.loads(home.facts.read_text())
-    except (OSError, ValueError):
-        return ""
-    page = Page.of((facts.get("state") or {}).get("listeners") or [])
+    state = content(home.facts).get("state") or {}
+    page = Page.of(state.get("listeners") or [])
     return page.url if page else ""
 
 

@@ -52,7 +52,7 @@ class EngineWork:
     def _locks(self, stack: str) -> Iterator[str]:
         """The locks whose engine still lives: one that was killed leaves its lock behind."""
         for file in (self._backend / "locks").glob(f"*/{PROJECT}/{stack}/*.json"):
-            if _alive(_json(file).get("pid")):
+            if _alive(content(file).get("pid")):
                 yield file.stem
 
     def _checkpoint(self, stack: str) -> tuple[int, set[str]]:
@@ -60,7 +60,7 @@ class EngineWork:
         changed = _changed(file)
         known = self._read.get(file)
         if known is None or known[0] != changed:
-            latest = (_json(file).get("checkpoint") or {}).get("latest") or {}
+            latest = (content(file).get("checkpoint") or {}).get("latest") or {}
             count = len(latest.get("resources") or ())
             pending = {str(each["type"]) for each in latest.get("pending_operations") or ()}
             known = self._read[file] = (changed, count, pending)
@@ -74,8 +74,8 @@ def _changed(file: Path) -> float:
         return 0.0
 
 
-def _json(file: Path) -> dict[str, Any]:
-    """The file's content; {} while the engine is just replacing it."""
+def content(file: Path) -> dict[str, Any]:
+    """A JSON file's content; {} where there is none, or while it is just being replaced."""
     try:
         found: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):

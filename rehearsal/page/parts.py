@@ -40,7 +40,7 @@ def _running(case: Case, task: Task, lang: str) -> dict[str, Any]:
         "id": task.short,
         "status": task.status,
         "health": task.health,
-        "revision": task.definition.rpartition("/")[2],
+        "revision": task.revision,
         "address": task.address,
         "target": {"state": target.state, "reason": target.reason.to(lang)},
     }
@@ -53,7 +53,7 @@ def _ended(task: Task) -> dict[str, Any]:
         "at": f"{task.stopped:%H:%M:%S}" if task.stopped else "",
         "reason": short(task.reason) or task.status,
         "codes": ", ".join(codes),
-        "revision": task.definition.rpartition("/")[2],
+        "revision": task.revision,
     }
 
 

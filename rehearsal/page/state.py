@@ -79,7 +79,7 @@ def rollouts(deployments: Iterable[Deployment], at: datetime) -> list[dict[str, 
         {
             "id": each.id.rpartition("/")[2],
             "status": each.status,
-            "revision": each.definition.rpartition("/")[2],
+            "revision": each.revision,
             "state": each.rollout,
             "reason": each.reason,
             "desired": each.desired,
