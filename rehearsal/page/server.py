@@ -7,7 +7,6 @@ made by the very template of the first answer, and only when it has changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
@@ -78,7 +77,7 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     def live() -> Response:
         if not free.acquire(blocking=False):
             abort(503, "too many pages are open")
-        stream = _changes(lambda: _event(looked()))
+        stream = _changes(looked)
         answer = Response(stream_with_context(stream), mimetype="text/event-stream")
         answer.call_on_close(free.release)
         return answer
@@ -92,15 +91,14 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     return app
 
 
-def _changes(look: Callable[[], str]) -> Iterator[str]:
-    """What is to be sent: each state that differs from the last one."""
-    last, quiet = "", 0
+def _changes(look: Callable[[], dict[str, Any]]) -> Iterator[str]:
+    """What is to be sent: each state that differs from the last one, and only that is rendered."""
+    last, quiet = dict[str, Any](), 0
     while True:
-        event = look()
-        mark = hashlib.sha256(event.encode()).hexdigest()
-        if mark != last:
-            last, quiet = mark, 0
-            yield f"data: {event}\n\n"
+        found = look()
+        if found != last:
+            last, quiet = found, 0
+            yield f"data: {_event(found)}\n\n"
         elif (quiet := quiet + 1) % QUIET_TICKS == 0:
             yield ": still here\n\n"
         time.sleep(TICK)
