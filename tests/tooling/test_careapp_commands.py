@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.terminal import shown_on_a_terminal
 
 ROOT = Path(__file__).parents[2]
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
@@ -202,20 +203,6 @@ def test_help_teaches_both_commands_and_both_stages_and_needs_no_venv(tmp_path):
     assert [words for words in commands if words not in text] == []
     assert "\x1b" not in text
     assert not (tree / ".venv").exists()
-
-
-def shown_on_a_terminal(command: list[str], env: dict[str, str]) -> str:
-    ours, theirs = pty.openpty()
-    subprocess.run(command, env=env, stdout=theirs, stderr=theirs, check=True)
-    os.close(theirs)
-    text = b""
-    try:
-        while piece := os.read(ours, 4096):
-            text += piece
-    except OSError:  # Linux says EIO where a terminal has no other end any more
-        pass
-    os.close(ours)
-    return text.decode()
 
 
 def test_colours_are_for_a_terminal_whose_user_did_not_say_no():

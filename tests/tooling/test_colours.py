@@ -9,32 +9,20 @@ import pytest
 
 from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT
+from tests.support.terminal import shown_on_a_terminal
 
 CALLS = ["status --nonsense", "status --stack nope", "cloud status", "doctor --help"]
 
 
 def on_a_terminal(words, home, **more):
     """What a command writes to a terminal, errors included."""
-    ours, theirs = pty.openpty()
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "CAREAPP_HOME": str(home / "rehearsal")}
-    subprocess.run(
+    return shown_on_a_terminal(
         ["./careapp", *words.split()],
-        cwd=ROOT,
-        env={**env, "TERM": "xterm", **more},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
+        {**env, "TERM": "xterm", **more},
+        folder=ROOT,
         check=False,
     )
-    os.close(theirs)
-    text = b""
-    try:
-        while piece := os.read(ours, 4096):
-            text += piece
-    except OSError:  # Linux says EIO where a terminal has no other end any more
-        pass
-    os.close(ours)
-    return text.decode()
 
 
 def test_an_error_is_red_on_a_terminal(tmp_path):

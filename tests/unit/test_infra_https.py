@@ -4,8 +4,7 @@ import pulumi
 import pytest
 
 from infra.answers import NO_SERVICE
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.network import Network, NetworkArgs
+from tests.unit.balancers import declare
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a1b"
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
@@ -27,19 +26,7 @@ OFF = {
 def build(engine, configured):
     def balancer(**changes):
         settings = configured(**changes)
-
-        def declare():
-            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-            args = LoadBalancerArgs(
-                settings=settings.health,
-                https=settings.https,
-                network=network,
-                protect=settings.protect,
-                tags=TAGS,
-            )
-            return LoadBalancer("careapp-poc", args)
-
-        return engine.run(declare)
+        return engine.run(lambda: declare(settings, tags=TAGS))
 
     return balancer
 
@@ -138,15 +125,8 @@ def test_the_domain_leads_to_the_load_balancer(engine, build):
 def test_https_can_be_turned_off_on_a_protected_stack(engine, configured):
     """Its parts are made anew in a minute, and none holds anything."""
     settings = configured(protect="true", **DOMAIN)
-
-    def declare():
-        network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-        args = LoadBalancerArgs(
-            settings=settings.health, https=settings.https, network=network, protect=True
-        )
-        return LoadBalancer("careapp-poc", args, pulumi.ResourceOptions(protect=True))
-
-    engine.run(declare)
+    kept = pulumi.ResourceOptions(protect=True)
+    engine.run(lambda: declare(settings, kept, protect=True))
     kept = {name for (kind, name), made in engine.monitor.requests.items() if made.protect}
     free = {
         (kind, name)

@@ -3,8 +3,7 @@
 import pytest
 
 from infra.answers import NO_SERVICE
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.network import Network, NetworkArgs
+from tests.unit.balancers import declare
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
@@ -15,19 +14,7 @@ TAGS = {"project": "careapp"}
 def build(engine, configured):
     def balancer(**changes):
         settings = configured(**changes)
-
-        def declare():
-            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-            args = LoadBalancerArgs(
-                settings=settings.health,
-                https=settings.https,
-                network=network,
-                protect=settings.protect,
-                tags=TAGS,
-            )
-            return LoadBalancer("careapp-poc", args)
-
-        return engine.run(declare)
+        return engine.run(lambda: declare(settings, tags=TAGS))
 
     return balancer
 

@@ -6,8 +6,7 @@ import pytest
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.network import Network, NetworkArgs
+from tests.unit.balancers import declare
 
 TAGS = {"project": "careapp"}
 ACCOUNT = "123456789012"
@@ -137,19 +136,11 @@ def test_a_bucket_with_logs_in_it_goes_only_where_nothing_is_protected(engine, a
 def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, configured):
     settings = configured()
 
-    def declare():
+    def both():
         logs = AccessLogs("careapp-poc", AccessLogsArgs(days=90, protect=False))
-        network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-        args = LoadBalancerArgs(
-            settings=settings.health,
-            https=settings.https,
-            network=network,
-            protect=False,
-            access_logs=logs,
-        )
-        return LoadBalancer("careapp-poc", args)
+        return declare(settings, protect=False, access_logs=logs)
 
-    engine.run(declare)
+    engine.run(both)
     made = engine.only("aws:lb/loadBalancer:LoadBalancer")
     assert made["accessLogs"] == {"bucket": "the-bucket", "enabled": True}
     waits = engine.request("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb").dependencies
