@@ -48,18 +48,23 @@ def asked_for(arguments: Sequence[str]) -> str:
     return found if found in LANGUAGES else ""
 
 
-def speak(lang: str) -> None:
-    """Let this process, its libraries and the processes that it starts speak a language."""
-    os.environ[VARIABLE] = lang
+def speak(chosen: str) -> None:
+    """Let this process and its libraries speak the chosen language; "": that of the locale.
+
+    The processes that it starts speak the chosen one, too. Where the locale decides it still does in
+    them, which may have another: a shell's user, a test.
+    """
+    if chosen:
+        os.environ[VARIABLE] = chosen
     # gettext itself asks this variable first; click and argparse give it no language.
-    os.environ["LANGUAGE"] = lang
+    os.environ["LANGUAGE"] = language()
     gettext.bindtextdomain(LIBRARIES, str(LOCALE))
     gettext.textdomain(LIBRARIES)
 
 
 def run(command: click.Command, failures: tuple[type[Exception], ...] = ()) -> None:
     """The process's life: run the command line and exit, with 1 and a sentence after ``failures``."""
-    speak(language(asked_for(sys.argv[1:])))
+    speak(asked_for(sys.argv[1:]))
     put_into_language(command)
     sys.exit(_answered(command, failures))
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from ops.signals import terminations_raise
 from ops.speaking import USAGE, asked_for, speak, tell
-from ops.texts import LANGUAGES, language, said, shown, t
+from ops.texts import LANGUAGES, said, shown, t
 from rehearsal.engine import EngineError, find_or_get
 from tests.results import Outcome, closing_line, exit_code, of_pytest, table
 from tests.tiers import ROOT, Tier, commands, existing
@@ -146,5 +146,5 @@ def _child(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    speak(language(asked_for(sys.argv[1:])))
+    speak(asked_for(sys.argv[1:]))
     sys.exit(main(sys.argv[1:]))

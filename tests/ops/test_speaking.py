@@ -70,6 +70,13 @@ def test_the_language_is_taken_from_wherever_it_stands(run, words):
     assert os.environ["CAREAPP_LANG"] == "ja", "processes that it starts speak it, too"
 
 
+def test_where_the_locale_decides_it_does_so_in_the_processes_below_as_well(run, monkeypatch):
+    monkeypatch.delenv("CAREAPP_LANG")
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert "使い方: ./careapp end" in run("end", "--help")[1]
+    assert "CAREAPP_LANG" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("words", "lang"),
     [
