@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/crash": os._exit(3)
         elif path == "/hang": time.sleep(60)
         elif path == "/drop": self.connection.shutdown(2); self.close_connection = True
-        elif path == "/eat": globals().__setitem__("x", bytearray(400 << 20)); self.answer(200, "ate")
+        elif path == "/eat": eaten.append(bytearray(400 << 20)); self.answer(200, "ate")
         elif path == "/stream":
             self.send_response(200); self.send_header("Transfer-Encoding", "chunked"); self.end_headers()
             for i in range(3):
@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
     def do_POST(self):
         self.answer(200, self.rfile.read(int(self.headers["Content-Length"])))
-active = []
+active, eaten = [], []
 answer = Handler.handle_one_request
 def counted(self):
     self.raw_requestline = self.rfile.peek(1)
