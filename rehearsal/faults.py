@@ -175,7 +175,7 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/policies.py",
-                    old='        _allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
+                    old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
                     new="",
                 ),
             ),

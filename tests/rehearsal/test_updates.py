@@ -123,7 +123,7 @@ def test_a_bad_version_over_a_good_one_is_rolled_back_and_the_page_never_fails(r
         done = up(running)
         again = up(running)
     assert done.returncode != 0
-    assert "pandas" in done.stdout
+    assert "pandas" in done.stdout, done.stdout
     assert again.returncode != 0, "the second up is green, and the bad version does not run"
     assert service(running)["taskDefinition"] == before
     assert failed(visitors) == {}
