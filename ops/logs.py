@@ -191,7 +191,7 @@ def follow(
 
 
 def previous(session: Session, names: StackNames, wanted: Wanted) -> tuple[Task, list[LogLine]]:
-    """The task that ended last, and its last lines. Raises AwsProblem."""
+    """The task that ended last of those whose app was started, and its last lines. Raises AwsProblem."""
     ended = [
         each
         for each in compute.tasks(session, names)
@@ -203,7 +203,7 @@ def previous(session: Session, names: StackNames, wanted: Wanted) -> tuple[Task,
             t("No task of {service} stopped within the last hour.", service=names.service),
             t("ECS forgets stopped tasks after an hour; --since 2h shows the log of older ones."),
         )
-    task = max(ended, key=lambda each: str(each.stopped))
+    task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
     known = compute.definition(session, task.definition)
     try:
         lines = stream_end(session, names, known.stream(task.id), wanted.last)

@@ -16,7 +16,6 @@ from ops.snapshot.records import Definition, Deployment, Service, Task
 from ops.snapshot.surroundings import Line, Network
 from ops.texts import Text, t
 
-ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task stopped by user)")
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
 )
@@ -71,12 +70,7 @@ class Case:
     @cached_property
     def failed(self) -> tuple[Task, ...]:
         """Of `mine`, those that ended otherwise than by a person or a scaling activity."""
-        return tuple(
-            each
-            for each in self.mine
-            if each.over and each.reason and not ROUTINE.match(each.reason)
-            and each.stop_code != "UserInitiated"
-        )  # fmt: skip
+        return tuple(each for each in self.mine if each.fallen)
 
     @cached_property
     def alive(self) -> tuple[Task, ...]:

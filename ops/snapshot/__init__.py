@@ -177,8 +177,7 @@ class _Gathering:
         self, main: Definition | None, known: Mapping[str, Definition], tasks: tuple[Task, ...]
     ) -> dict[str, Future[Part[Any]]]:
         names = self.names
-        ended = [each for each in tasks if each.over and each.definition == (main and main.arn)]
-        chosen = [*ended[:2], *[each for each in tasks if not each.over][:2]]
+        chosen = stores.worth_reading(tasks, main.arn if main else "")
         log_group = (main.log_group if main else "") or names.log_group
         asked: dict[str, Future[Part[Any]]] = {
             "image": self.ask(stores.image, names.repository, main.image if main else None),

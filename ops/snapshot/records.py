@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,8 @@ from typing import Generic, TypeVar
 from ops.problems import AwsProblem
 
 T = TypeVar("T")
+ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task stopped by user)")
+"""Stop reasons of tasks that nothing was wrong with."""
 
 
 def _last(arn: str) -> str:
@@ -146,6 +149,23 @@ class Task:
     def over(self) -> bool:
         """Whether it has ended or is about to."""
         return self.desired == "STOPPED" or self.status == "STOPPED"
+
+    @property
+    def fallen(self) -> bool:
+        """Whether it ended otherwise than by a person, a scaling activity or a deployment."""
+        return bool(
+            self.over
+            and self.reason
+            and not ROUTINE.match(self.reason)
+            and self.stop_code != "UserInitiated"
+        )
+
+    @property
+    def ran(self) -> bool:
+        """Whether its app was started: only then can it have written a log."""
+        return self.started is not None or any(
+            each.exit_code is not None for each in self.containers
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ RDS_KEYS = frozenset({"username", "password"})
 """What a secret that RDS manages holds, and nothing else (RDS user guide, Secrets Manager)."""
 HEAD, TAIL = 60, 60
 """Log lines of a task that are read from its beginning and from its end."""
-TASKS_READ = 4
+TASKS_READ = 2
+"""Tasks whose log is read: so many that ended, and so many that run."""
 CONFIG_SECONDS = 5
 
 
@@ -139,6 +140,17 @@ def _secret(session: Session, arn: str) -> Secret | None:
     )
 
 
+def worth_reading(tasks: Iterable[Task], revision: str) -> list[Task]:
+    """Of tasks, newest first: those of the revision that ended, the telling ones first, and some that run.
+
+    A rollback ends with tasks that ECS stopped before their app was started. They are the newest,
+    and their log is empty.
+    """
+    ended = [each for each in tasks if each.over and each.definition == revision]
+    ended.sort(key=lambda each: (each.ran, each.fallen), reverse=True)
+    return [*ended[:TASKS_READ], *[each for each in tasks if not each.over][:TASKS_READ]]
+
+
 def logs(
     session: Session, group: str, tasks: Sequence[Task], definitions: Mapping[str, Definition]
 ) -> Logs:
@@ -147,7 +159,7 @@ def logs(
     if all(each["logGroupName"] != group for each in groups):
         return Logs(group=group, exists=False)
     lines = {}
-    for task in tasks[:TASKS_READ]:
+    for task in tasks:
         if (known := definitions.get(task.definition)) and known.log_group == group:
             lines[task.id] = _lines(session, group, known.stream(task.id))
     return Logs(group=group, exists=True, lines=lines)

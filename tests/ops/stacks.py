@@ -100,19 +100,12 @@ def ended(
     reason, name="b" * 32, code=None, container="", stop="ServiceSchedulerInitiated", **changes
 ):
     """A task that stopped 100 s ago, 130 s after its start."""
-    return task(
-        name,
-        status="STOPPED",
-        desired="STOPPED",
-        reason=reason,
-        stop_code=stop,
-        started=at(-230),
-        stopping=at(-110),
-        stopped=at(-100),
-        address="10.0.16.9",
-        containers=(Container(name="app", status="STOPPED", exit_code=code, reason=container),),
-        **changes,
-    )
+    values = {
+        "status": "STOPPED", "desired": "STOPPED", "reason": reason, "stop_code": stop,
+        "started": at(-230), "stopping": at(-110), "stopped": at(-100), "address": "10.0.16.9",
+        "containers": (Container(name="app", status="STOPPED", exit_code=code, reason=container),),
+    }  # fmt: skip
+    return task(name, **{**values, **changes})
 
 
 def definition(**changes):

@@ -1,11 +1,13 @@
 """How AWS's answers become records."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from ops.logs import Wanted, previous
 from ops.names import StackNames
-from ops.snapshot import compute
+from ops.snapshot import compute, stores
 from ops.snapshot.records import Container
 from tests.ops import stacks as a
 
@@ -70,6 +72,30 @@ def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
     assert (found.short, found.over, found.address) == ("abcdef01", True, "10.0.16.4")
     assert found.containers == (Container(name="app", exit_code=137, reason="OutOfMemoryError: x"),)
     assert found.reason == "Essential container in task exited"
+
+
+CRASHED = a.ended(
+    "Essential container in task exited", "1" * 32, 1, stop="EssentialContainerExited"
+)
+PENDING = a.ended("Scaling activity initiated by (deployment ecs-svc/2)", "2" * 32, started=None)
+
+
+def test_a_rollback_s_pending_tasks_do_not_hide_the_log_of_those_that_crashed():
+    pending = [PENDING, a.ended(PENDING.reason, "3" * 32, started=None)]
+    scaled = a.ended(PENDING.reason, "4" * 32)
+    running = [a.task(name * 32) for name in "567"]
+    found = stores.worth_reading([*pending, scaled, CRASHED, *running], a.NEW)
+    assert found == [CRASHED, scaled, *running[:2]]
+    assert stores.worth_reading([CRASHED], a.OLD) == []
+
+
+def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):
+    later = replace(PENDING, stopped=a.at(-10))
+    monkeypatch.setattr(compute, "tasks", lambda *_: (later, CRASHED))
+    monkeypatch.setattr(compute, "definition", lambda *_: a.definition())
+    session = Answering(get_log_events={"events": [{"timestamp": 0, "message": "boom"}]})
+    task, [line] = previous(session, NAMES, Wanted())
+    assert (task, line.task) == (CRASHED, CRASHED.id)
 
 
 @pytest.mark.parametrize(
