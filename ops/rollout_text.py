@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ops.rollout_verdict import End, Outcome, Verdict
+from ops.rollout_seen import Outcome, Verdict
+from ops.rollout_verdict import End
 from ops.rollout_view import View, Wanted, short
 from ops.texts import Text, t
 
@@ -102,7 +103,9 @@ def running_but_ill(wanted: Wanted, found: str, lang: str) -> str:
     return _block(head.to(lang), found, after.to(lang))
 
 
-WORTH_A_DIAGNOSIS = frozenset({Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.TOO_LATE})
+WORTH_A_DIAGNOSIS = frozenset(
+    {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.FELL_ILL, Outcome.TOO_LATE}
+)
 """The others, a deleted service say, are a cause themselves."""
 
 
@@ -154,6 +157,12 @@ def _way_on(verdict: Verdict, wanted: Wanted, place: Place) -> Text:
         return t(
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out."
+        )
+    if verdict.outcome is Outcome.FELL_ILL:
+        return t(
+            "What to do: remove the cause above, then `pulumi up`. Each one is red until "
+            "{revision} runs.",
+            revision=wanted.revision,
         )
     if verdict.outcome is Outcome.TOO_LATE:
         return t(

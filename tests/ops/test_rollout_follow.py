@@ -8,6 +8,7 @@ import pytest
 
 from ops.problems import AwsProblem
 from ops.refused import Refused
+from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
 from ops.rollout_verdict import Patience
 from ops.rollout_view import is_deregistered, look
@@ -63,15 +64,17 @@ class Told:
         self.lastings.append(str(text))
 
 
-def followed(*looks, seconds=3.0, limit=900.0, speed=1.0):
+def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=None):
     """The end of a roll-out and what was told, with `seconds` between looks and no real waiting."""
-    told, ticks = Told(), iter(range(10_000))
+    told, ticks, changes = Told(), iter(range(10_000)), Changes()
+    changes.last = changed
     ending = follow(
-        Asked(*looks),
+        asked or Asked(*looks),
         WANTED,
-        Patience(limit=limit, settle=15),
+        Patience(limit=limit, settle=15, notice=40),
         Pace(poll=1e-6, speed=speed),
         told,
+        changes,
         now=lambda: seconds * max(0, next(ticks) - 1),
     )
     return asyncio.run(ending), told
@@ -133,7 +136,9 @@ def test_credentials_that_fail_half_way_end_it_at_once(problem):
     told = Told()
     asked = Asked(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
-        asyncio.run(follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told))
+        asyncio.run(
+            follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told, Changes())
+        )
     assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2
 
 
@@ -184,8 +189,19 @@ def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
 
 
 def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
-    assert Pace().patience(15) == Patience(limit=900, settle=15)
-    assert Pace(poll=0.5, speed=20).patience(15) == Patience(limit=900, settle=50)
+    assert Pace().patience(15, 40) == Patience(limit=900, settle=15, notice=40)
+    assert Pace(poll=0.5, speed=20).patience(15, 40) == Patience(limit=900, settle=50, notice=40)
+
+
+@pytest.mark.parametrize(
+    ("changed", "speed", "looks"),
+    [(None, 1.0, 2), (-40.0, 1.0, 2), (-30.0, 1.0, 6), (0.0, 1.0, 16), (-1.0, 20.0, 3)],
+)
+def test_a_change_holds_it_for_what_is_left_of_the_load_balancer_s_time(changed, speed, looks):
+    asked = Asked(GOOD)
+    end, _ = followed(asked=asked, changed=changed, speed=speed)
+    assert end.verdict.outcome.value == "runs"
+    assert [operation for operation, _ in asked.calls].count("describe_services") == looks
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])

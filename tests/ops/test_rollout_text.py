@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ops import rollout_text as words
-from ops.rollout_verdict import End, Memory, Outcome, Patience, Verdict, judge
+from ops.rollout_seen import Outcome, Verdict
+from ops.rollout_verdict import End, Memory, Patience, judge
 from ops.texts import verbatim
 from tests.ops.rollout_answers import NEW, OLD, ROLLING_BACK, WANTED, deployment, target, view
 
@@ -118,6 +119,11 @@ def test_the_command_names_the_profile_that_the_stack_uses():
             Outcome.REPLACED,
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out.",
+        ),
+        (
+            Outcome.FELL_ILL,
+            "What to do: remove the cause above, then `pulumi up`. "
+            "Each one is red until careapp-poc:7 runs.",
         ),
         (
             Outcome.TOO_LATE,

@@ -12,6 +12,10 @@ from rehearsal.control import hooks
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
 SUBNET = "10.0.64."
+ILL = {
+    "Reason": "Target.ResponseCodeMismatch",
+    "Description": "Health checks failed with these codes: [404]",
+}
 
 
 class ScriptedEcs:
@@ -21,6 +25,8 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
+        self.falls_ill = False
+        """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.unreadable = False
         """Whether DescribeTasks lacks what every answer of ECS has, as a doctor's bug would have it."""
         self.asked: list[str] = []
@@ -68,8 +74,11 @@ class ScriptedEcs:
         return {"tasks": tasks}
 
     def target_health(self, _params: Params) -> Params:
+        self.asked.append("DescribeTargetHealth")
+        ill = self.falls_ill and self.asked.count("DescribeTargetHealth") > 1
+        health = {"State": "unhealthy", **ILL} if ill else {"State": "healthy"}
         targets = [
-            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
+            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": health}
             for _, address in self._running().values()
         ]
         return {"TargetHealthDescriptions": targets}
