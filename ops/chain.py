@@ -20,9 +20,10 @@ WHOLE = "whole"
 
 TO_AWS = (IMAGE, SECRETS, LOGS)
 PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"internet-cannot-reach-balancer", (INTERNET,)),
-    (r"balancer-not-active|balancer-cut-off", (BALANCER_NODE,)),
+    (r"internet-cannot-reach-balancer|balancer-lets-nobody-in|certificate-.*", (INTERNET,)),
+    (r"balancer-(not-active|cut-off|missing)", (BALANCER_NODE,)),
     (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
+    (r"rule-in-the-way", (FORWARD,)),
     (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
     (r"task-cannot-reach-database|database-(address|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),

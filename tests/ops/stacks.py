@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
-from ops.snapshot.entrance import Balancer, Check, Listener, Rule, Target, TargetGroup
+from ops.snapshot.entrance import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
 from ops.snapshot.records import (
     Container,
     ContainerHealth,
@@ -196,7 +196,7 @@ def balancer(**changes):
             Listener(
                 arn="listener", port=80, protocol="HTTP",
                 rules=(
-                    Rule(priority="100", action="forward", groups=(GROUP_ARN,), paths=("/*",)),
+                    Rule(priority="100", action="forward", groups=(GROUP_ARN,), conditions=(Condition("path-pattern", ("/*",)),)),
                     Rule(priority="default", action="fixed-response"),
                 ),
             ),

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ops import checks
 from ops.doctor import judge
 from ops.paused import Pause
+from ops.snapshot.entrance import Certificate, Rule
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Endpoint, Image, Logs, Nat, Quota, Secret
 from tests.ops import stacks as a
@@ -109,7 +111,33 @@ SITUATIONS = {
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
-    "internet-cannot-reach-balancer": a.stack(network=rules(alb_in=())),
+    "rule-in-the-way": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0],
+                    rules=(
+                        Rule(priority="1", action="fixed-response", arn="arn:rule"),
+                        *a.balancer().listeners[0].rules,
+                    ),
+                ),
+            )
+        )
+    ),
+    "certificate-not-valid": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0], certificate=Certificate("arn:c", "EXPIRED")
+                ),
+            )
+        )
+    ),
+    "balancer-missing": a.stack(balancer=None),
+    "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
+    "internet-cannot-reach-balancer": a.stack(
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    ),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
