@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 
 from infra.settings import rules
 from infra.settings.key import Key
@@ -33,6 +34,11 @@ class Hours:
     @property
     def stops(self) -> str:
         return _cron(self.stop, self.days)
+
+    def include(self, moment: datetime) -> bool:
+        """Whether a moment lies in them, told in the time zone in which they are meant."""
+        at = moment.time().replace(tzinfo=None)
+        return moment.weekday() in _numbers(self.days.lower()) and self.start <= at < self.stop
 
 
 def _cron(at: time, days: str) -> str:
@@ -67,12 +73,18 @@ def hours(text: str) -> Hours | None:
 def _days(text: str) -> str:
     """ValueError when they are none, come twice or go backwards."""
     first, dash, last = text.partition("-")
-    named = (
-        [DAYS.index(first), DAYS.index(last)] if dash else list(map(DAYS.index, text.split(",")))
-    )
+    named = list(map(DAYS.index, [first, last] if dash else text.split(",")))
     if named != sorted(set(named)):
         raise ValueError(text)
     return text.upper()
+
+
+def _numbers(days: str) -> Collection[int]:
+    """The days by number, 0 for Monday."""
+    first, dash, last = days.partition("-")
+    if dash:
+        return range(DAYS.index(first), DAYS.index(last) + 1)
+    return list(map(DAYS.index, days.split(",")))
 
 
 def time_zone(text: str) -> str:

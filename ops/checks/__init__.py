@@ -67,6 +67,7 @@ CHECKS: tuple[CheckOf, ...] = (
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
+    numbers.interrupted,
     numbers.ill,
     numbers.short,
 )

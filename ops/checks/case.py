@@ -100,6 +100,14 @@ class Case:
         return sum(each.state == "healthy" for each in self.targets) >= wanted
 
     @cached_property
+    def unfinished(self) -> bool:
+        """Whether a roll-out goes on while fewer targets are healthy than there are to be."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or primary.rollout != "IN_PROGRESS":
+            return False
+        return sum(each.state == "healthy" for each in self.targets) < service.desired
+
+    @cached_property
     def sick(self) -> tuple[Sick, ...]:
         """What the load balancer says of the wanted revision's tasks: of live targets, then of past ones."""
         if self.steady:

@@ -77,7 +77,7 @@ def drifted(case: Case) -> Iterator[Finding]:
             title=t("The health check is not the declared one"),
             why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
             seen=tuple(seen),
-            fixes=(case.declared_again(),),
+            fixes=(case.put_back(),),
         )
 
 

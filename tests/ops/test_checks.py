@@ -68,6 +68,12 @@ SITUATIONS = {
         targets=(),
         settings=a.declared(schedule="mon-fri 08:00-20:00"),
     ),
+    "scaled-to-zero-in-hours": a.stack(
+        service=a.service(desired=0, running=0),
+        tasks=(),
+        targets=(),
+        settings=a.declared(schedule="mon-fri 08:00-22:00"),
+    ),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
     ),
@@ -199,6 +205,9 @@ SITUATIONS = {
     ),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
+    "spot-interrupted": a.stack(
+        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
+    ),
     "targets-unhealthy": a.sick("Health checks failed with these codes: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
 }  # fmt: skip
@@ -208,7 +217,7 @@ KINDS = {
     **dict.fromkeys(
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
-            *("health-check-off", "health-check-drifted"),
+            *("health-check-off", "health-check-drifted", "spot-interrupted"),
         ),
         "warning",
     ),

@@ -9,12 +9,12 @@ import pytest
 from ops import stack as stacks
 from ops.names import StackNames
 from ops.snapshot import gather, others
-from ops.snapshot.entrance import Condition, Listener, Rule
+from ops.snapshot.entrance import Listener, Rule
 from ops.snapshot.stores import secret_arn, secret_key
 from ops.stack import StackError
+from tests.ops.stacks import EVERY
 
 NAMES = StackNames.of("poc")
-ALL = Condition("path-pattern", ("/*",))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
             port=80,
             protocol="HTTP",
             rules=(
-                Rule(priority="100", action="forward", groups=(stack.group,), conditions=(ALL,)),
+                Rule(priority="100", action="forward", groups=(stack.group,), conditions=(EVERY,)),
                 Rule(priority="default", action="fixed-response"),
             ),
         ),

@@ -125,9 +125,7 @@ def https(*rules, **changes):
     http = Listener(arn="http", port=80, protocol="HTTP", rules=(redirect,))
     secure = Listener(arn="https", port=443, protocol="HTTPS", rules=rules, **changes)
     open_ = a.groups(alb_in=tuple(a.permission(port, networks=a.ANYWHERE) for port in (80, 443)))
-    return a.stack(
-        balancer=a.balancer(listeners=(http, secure)), network=a.network(groups=open_)
-    )
+    return a.stack(balancer=a.balancer(listeners=(http, secure)), network=a.network(groups=open_))
 
 
 def test_with_https_the_listener_that_serves_is_that_one():
