@@ -117,6 +117,7 @@ class _Gathering:
             names=names,
             region=self.session.region,
             declared=self.declared,
+            at=datetime.now(UTC),
             wanted=main.arn if main else None,
             service=running,
             undone=undone.result() if undone else Part(),

@@ -20,6 +20,23 @@ def ops(running, *words, code=0):
     return done.stdout
 
 
+TIMED = """
+import json, subprocess, sys, time
+def seconds(*words):
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-m", "ops", *words], check=True, capture_output=True)
+    return time.monotonic() - begun
+print(json.dumps({each: min(seconds(each) for _ in range(3)) for each in ("doctor", "status")}))
+"""
+LONGEST = {"doctor": 3.0, "status": 1.5}
+"""Seconds from Enter to the screen, of the best of three: a busy machine makes any one of them slow."""
+
+
+def test_doctor_and_status_answer_before_a_person_wonders(running):
+    took = json.loads(python(running, TIMED).splitlines()[-1])
+    assert {name: each for name, each in took.items() if each > LONGEST[name]} == {}, took
+
+
 def page(running):
     [listener] = running.facts()["state"]["listeners"]
     try:
