@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
+from infra.role import role
 from infra.settings import Settings
 from infra.statements import trusted
 
@@ -63,15 +64,10 @@ class Bastion(pulumi.ComponentResource):
         self.register_outputs({"instance_id": self.instance_id})
 
     def _profile(self) -> pulumi.Output[str]:
-        role = aws.iam.Role(
-            self.role,
-            assume_role_policy=json.dumps(EC2),
-            tags=self.tags,
-            opts=self.child,
-        )
-        aws.iam.RolePolicyAttachment(self.role, role=role.name, policy_arn=MANAGED, opts=self.child)
+        made = role(self.role, json.dumps(EC2), self.tags, self.child)
+        aws.iam.RolePolicyAttachment(self.role, role=made.name, policy_arn=MANAGED, opts=self.child)
         return aws.iam.InstanceProfile(
-            self.role, role=role.name, tags=self.tags, opts=self.child
+            self.role, role=made.name, tags=self.tags, opts=self.child
         ).name
 
     def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:

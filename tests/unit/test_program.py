@@ -297,14 +297,28 @@ def test_the_program_reads_like_the_diagram():
     assert len((ROOT / "__main__.py").read_text().splitlines()) <= 60
 
 
-def test_a_boundary_holds_every_role_of_both_stages(program, engine):
+@pytest.fixture
+def roles(program, engine):
+    """The inputs of every role that the program can make, with what the test sets besides."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    program(
-        **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
-        databaseMonitoringInterval="60",
-        permissionsBoundary="careapp-delivery-boundary",
-    )
-    roles = engine.inputs("aws:iam/role:Role")
-    assert len(roles) == 5
+
+    def roles(**changes):
+        program(
+            **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
+            **{"databaseMonitoringInterval": "60", **changes},
+        )
+        made = engine.inputs("aws:iam/role:Role")
+        assert len(made) == 5
+        return made.values()
+
+    return roles
+
+
+def test_no_role_is_held_up_by_a_policy_that_somebody_has_added_by_hand(roles):
+    assert [role.get("forceDetachPolicies") for role in roles()] == [True] * 5
+
+
+def test_a_boundary_holds_every_role_of_both_stages(roles):
     arn = "arn:aws:iam::123456789012:policy/careapp-delivery-boundary"
-    assert {role.get("permissionsBoundary") for role in roles.values()} == {arn}
+    bounded = roles(permissionsBoundary="careapp-delivery-boundary")
+    assert {role.get("permissionsBoundary") for role in bounded} == {arn}
