@@ -12,11 +12,12 @@ from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
 from infra.settings import Settings
-from ops import rollout
+from ops import rollout, rollout_changes
 
 settings = Settings.load()
 keep_within(settings.boundary)
 name, kept = settings.prefix, pulumi.ResourceOptions(protect=settings.protect)
+changes = rollout_changes.watch()
 
 network = Network(name, NetworkArgs(settings=settings), kept)
 database = Database(name, DatabaseArgs(settings=settings, network=network), kept)
@@ -46,7 +47,11 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    counts = settings.service.scaling.counts
-    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes, counts)
+    terms = rollout.Terms(
+        minutes=settings.rollout_minutes,
+        notice=settings.health.notice,
+        counts=settings.service.scaling.counts,
+    )
+    rollout.gate(service.service, balancer.target_group_arn, terms, changes)
 
 Protection(name, parts, protect=settings.protect)
