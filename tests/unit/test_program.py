@@ -253,11 +253,11 @@ def test_stage_one_has_no_roll_out_to_follow(program, gates):
 
 def test_stage_two_follows_its_service_into_its_target_group(engine, program, gates):
     program(ecsEnabled="true", rolloutTimeoutMinutes="40")
-    [(service, target_group, minutes, counts)] = gates
+    [(service, target_group, terms, changes)] = gates
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
     assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
-    assert minutes == 40
-    assert counts == {1}
+    assert terms == rollout.Terms(minutes=40, notice=40, counts=frozenset({1}))
+    assert changes.last is None
 
 
 STAGE_ONE_OUTPUTS = {
