@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -31,13 +31,13 @@ CLIENT = re.compile(rb"postgres: (?:\S+: )?(\S+) \S+ [^\s(]+\(\d+\) ")
 class Instances:
     """One value a minute of every instance whose server runs."""
 
-    def __init__(self, databases: Databases) -> None:
-        self._databases, self._meter = databases, usage.Meter()
+    def __init__(self, databases: Databases, census: usage.Census) -> None:
+        self._databases, self._census, self._meter = databases, census, usage.Meter()
         self._sizes: dict[Path, tuple[float, int]] = {}
 
     def take(self, minute: int) -> Iterator[Datum]:
         """Of every instance."""
-        every = usage.processes()
+        every = self._census.now()
         for name, instance in list(hooks.backend("rds").databases.items()):
             server = self._databases.server(name)
             if server is None or server.pid is None:
@@ -62,7 +62,7 @@ class Instances:
         return size
 
 
-def connections(every: dict[int, usage.Process], server: Postgres) -> int:
+def connections(every: Mapping[int, usage.Process], server: Postgres) -> int:
     """Clients that are connected, RDS's own superuser not counted."""
     count = 0
     for each in every.values():

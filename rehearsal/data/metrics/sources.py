@@ -11,9 +11,16 @@ from rehearsal.data.metrics.publisher import Publisher
 from rehearsal.data.metrics.rules import Rules
 from rehearsal.data.metrics.tasks import Tasks
 from rehearsal.data.metrics.traffic import Traffic
+from rehearsal.data.metrics.usage import Census
 from rehearsal.data.runner import Runner
 from rehearsal.data.scheduler import Scheduler
 from rehearsal.data.targets import Targets
+
+NOT_MEASURED = {
+    ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
+    "fraction of what RDS gives them",
+}
+"""Metrics that the dashboard reads and that nothing here could tell truthfully, with the reason."""
 
 
 def publisher(
@@ -30,12 +37,12 @@ def publisher(
     hosts = Hosts(clock, targets)
     targets.on_health = lambda target: hosts.look(target.group)
     traffic.registered = hosts.registered
-    services = scheduler.services
+    services, census = scheduler.services, Census()
     sources = (
         traffic.take,
         hosts.take,
-        Tasks(services, runner.roots).take,
-        Instances(databases).take,
+        Tasks(services, runner.roots, census).take,
+        Instances(databases, census).take,
         Rules(services).take,
     )
     return Publisher(clock, sources)

@@ -23,14 +23,17 @@ class Tasks:
     """
 
     def __init__(
-        self, services: Mapping[str, Managed], roots: Callable[[str], Sequence[int]]
+        self,
+        services: Mapping[str, Managed],
+        roots: Callable[[str], Sequence[int]],
+        census: usage.Census,
     ) -> None:
-        self._services, self._roots = services, roots
+        self._services, self._roots, self._census = services, roots, census
         self._meter = usage.Meter()
 
     def take(self, minute: int) -> Iterator[Datum]:
         """Of every service."""
-        every = usage.processes()
+        every = self._census.now()
         for managed in list(self._services.values()):
             yield from self._used(managed, minute, every)
             if _insights(managed.record):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
+FRESH_SECONDS = 0.2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,6 +68,19 @@ def _held(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(each.split()[1]) for each in text.splitlines() if each[:4] == "Pss:") * 1024
+
+
+class Census:
+    """The processes, read once for all who ask at the same time: on a full machine that takes a while."""
+
+    def __init__(self) -> None:
+        self._read_at, self._known = -FRESH_SECONDS, dict[int, Process]()
+
+    def now(self) -> Mapping[int, Process]:
+        """All processes, as they were at most FRESH_SECONDS ago."""
+        if time.monotonic() - self._read_at >= FRESH_SECONDS:
+            self._known, self._read_at = processes(), time.monotonic()
+        return self._known
 
 
 class Meter:
