@@ -20,7 +20,7 @@ main { position: relative; margin: 10px; }
 section { position: absolute; box-sizing: border-box; background: #fff; border: 1px solid #d5dbdb;
           border-radius: 4px; padding: 5px 10px; overflow: hidden; }
 h2 { margin: 0; font-size: 13px; font-weight: 600; white-space: nowrap; }
-code { font: 12px monospace; background: #eef0f3; padding: 1px 4px; border-radius: 3px; }
+code { white-space: nowrap; font: 12px monospace; background: #eef0f3; padding: 1px 4px; border-radius: 3px; }
 .text { font-size: 13px; padding: 10px 14px; }
 .axis { position: absolute; left: 3px; top: 30px; bottom: 44px; writing-mode: vertical-rl;
         transform: rotate(180deg); text-align: center; font-size: 11px; color: #545b64; }

@@ -17,6 +17,8 @@ APART = 16
 """Pixels between two alarms at which both labels find their place above their lines."""
 STEPS = (1, 2, 2.5, 5, 10)
 SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+FEW = 3
+"""So many minutes in a row make hardly a line: they are dots, too."""
 EVERY = (5, 10, 15, 30, 60)
 """Minutes between two times at the axis."""
 
@@ -100,15 +102,13 @@ class Graph:
             below = y
 
     def _line(self, line: Line, colour: str) -> Iterator[str]:
-        """Neighbouring minutes are joined; a minute that stands alone is a dot."""
+        """Neighbouring minutes are joined; a few that stand alone are dots."""
         for run in runs(sorted(line.points.items())):
             places = [(self.x(at), self.y(value)) for at, value in run]
-            if len(places) == 1:
-                x, y = places[0]
-                yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>'
-            else:
-                points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-                yield f'<polyline points="{points}" stroke="{colour}"/>'
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            yield f'<polyline points="{points}" stroke="{colour}"/>'
+            for x, y in places if len(places) <= FEW else ():
+                yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
 
 
 def runs(points: Sequence[tuple[datetime, float]]) -> Iterator[list[tuple[datetime, float]]]:

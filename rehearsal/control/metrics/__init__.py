@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from rehearsal.control.hooks import Params, Refused, instead
 from rehearsal.control.metrics.maths import Maths, NotUnderstood, Series
-from rehearsal.control.metrics.store import STORE, Metric, Values, moment, named, span
+from rehearsal.control.metrics.store import STORE, Metric, Values, moment, named
 
 
 def install() -> None:
@@ -45,7 +46,7 @@ def get_data(params: Params) -> Params:
     if start >= end:
         raise Refused("ValidationError", "The parameter EndTime must be greater than StartTime.")
     queries = params.get("MetricDataQueries", ())
-    found = answers(queries, start, end)
+    found = answers(queries, range(int(start.timestamp()), math.ceil(end.timestamp())))
     newest_first = params.get("ScanBy") != "TimestampAscending"
     return {
         "MetricDataResults": [
@@ -56,8 +57,11 @@ def get_data(params: Params) -> Params:
     }
 
 
-def answers(queries: Iterable[Any], start: datetime, end: datetime) -> dict[str, Series]:
-    """The series of each query by its id. Raises Refused for what is not known here."""
+def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
+    """The series of each query by its id. Raises Refused for what is not known here.
+
+    ``times`` are where periods begin; where it goes by seconds, periods begin at multiples of themselves.
+    """
     found: dict[str, Series] = {}
     stats = [each for each in queries if each.get("MetricStat")]
     for each in stats:
@@ -66,18 +70,23 @@ def answers(queries: Iterable[Any], start: datetime, end: datetime) -> dict[str,
         name = Metric(
             metric["Namespace"], metric["MetricName"], named(metric.get("Dimensions") or ())
         )
-        times = span(start, end, int(stat["Period"]))
-        found[each["Id"]] = _series(name, times, stat["Stat"])
+        found[each["Id"]] = _series(name, _periods(times, int(stat["Period"])), stat["Stat"])
     period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
     for each in queries:
         if each.get("Expression"):
             try:
-                maths = Maths(found, span(start, end, int(each.get("Period") or period)))
+                maths = Maths(found, _periods(times, int(each.get("Period") or period)))
                 found[each["Id"]] = maths.evaluate(each["Expression"])
             except NotUnderstood as part:
                 words = f"the rehearsal does not understand {part} in {each['Expression']}"
                 raise Refused("ValidationError", words) from None
     return found
+
+
+def _periods(times: range, period: int) -> range:
+    if times.step == period:
+        return times
+    return range(times.start // period * period, times.stop, period)
 
 
 def _series(metric: Metric, times: range, statistic: str) -> Series:
@@ -107,7 +116,8 @@ def get_statistics(params: Params) -> Params:
     metric = Metric(
         params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ())
     )
-    times = span(params["StartTime"], params["EndTime"], int(params["Period"]))
+    seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
+    times = _periods(seconds, int(params["Period"]))
     usual, more = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
     if not usual and not more:
         words = "Must specify either Statistics or ExtendedStatistics"

@@ -164,12 +164,6 @@ def named(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]
     return frozenset((each["Name"], each["Value"]) for each in dimensions)
 
 
-def span(start: datetime, end: datetime, period: int) -> range:
-    """Where the periods between two moments begin: at whole multiples of the period."""
-    first = int(start.timestamp()) // period * period
-    return range(first, math.ceil(end.timestamp()), period)
-
-
 def moment(seconds: int) -> datetime:
     """Seconds since 1970 as the API has them."""
     return datetime.fromtimestamp(seconds, UTC)

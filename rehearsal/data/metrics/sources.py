@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.clock import Clock
+from rehearsal.control.metrics.alarms import evaluate
 from rehearsal.control.metrics.store import STORE
 from rehearsal.data.database import Databases
 from rehearsal.data.metrics.hosts import Hosts
@@ -45,4 +46,4 @@ def publisher(
         Instances(databases, census).take,
         Rules(services).take,
     )
-    return Publisher(clock, sources)
+    return Publisher(clock, sources, evaluate)
