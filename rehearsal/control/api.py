@@ -49,6 +49,7 @@ class Api:
             rules,
             scaling,
         )
+        from rehearsal.control.metrics import alarms
 
         contract.check()
         _forget_other_regions(self._region)
@@ -61,6 +62,7 @@ class Api:
             bucket_policies,
             logs,
             metrics,
+            alarms,
             quotas,
             live_tail,
             log_rules,

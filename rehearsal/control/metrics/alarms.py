@@ -12,6 +12,10 @@ from rehearsal.control.metrics.store import MINUTE, STORE, moment
 NEW = "Unchecked: Initial alarm creation"
 
 
+def install() -> None:
+    """The hooks are in place by the import; the call makes that visible."""
+
+
 @hooks.before("cloudwatch", "PutMetricAlarm")
 def remember_state(params: hooks.Params) -> None:
     """A new alarm knows nothing yet; a changed one keeps its state (API reference, PutMetricAlarm)."""
