@@ -67,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/": self.answer(200, VERSION + " " + os.environ["BIND_HOST"])
         elif path == "/headers": self.answer(200, json.dumps(list(self.headers.items())))
         elif path == "/env": self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))
+        elif path == "/error": self.answer(500, "no")
         elif path == "/slow": time.sleep(1.5); self.answer(200, "slow")
         elif path == "/moved": self.answer(301, "", Location="/elsewhere")
         elif path == "/crash": os._exit(3)
