@@ -23,6 +23,16 @@ NOT_MEASURED = {
 }
 """Metrics that the dashboard reads and that nothing here could tell truthfully, with the reason."""
 
+WHEN_IT_HAPPENS = frozenset(
+    {
+        ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
+        ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
+        ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
+        ("AWS/Events", "TriggeredRules"),
+    }
+)
+"""Metrics that nobody tells while all is well, as on AWS."""
+
 
 def publisher(
     clock: Clock,
