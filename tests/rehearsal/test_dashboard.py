@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from rehearsal.data.metrics.sources import NOT_MEASURED, WHEN_IT_HAPPENS
+from rehearsal.paths import ROOT
 from tests.support.dashboards import Widget, lines, read
 
 STACK = "careapp-poc"
@@ -61,6 +62,12 @@ def test_every_line_has_data_or_says_why_not(shown):
     until(lambda: any(line.points for line in lines(shown()) if line.label == "95 %"))
     silent = {line.metric for line in lines(shown()) if not line.points}
     assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
+
+
+@pytest.mark.parametrize("runbook", ["runbook.md", "runbook.ja.md"])
+def test_the_runbook_names_what_is_not_measured(runbook):
+    words = (ROOT / "docs" / runbook).read_text()
+    assert [name for _, name in NOT_MEASURED if f"`{name}`" not in words] == []
 
 
 def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
