@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +32,7 @@ from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.proxy import Client
 from rehearsal.data.target_state import Health
 from rehearsal.data.targets import Target, Targets
-from rehearsal.data.upstream import Pool, Upstream
+from rehearsal.data.upstream import Pool, Upstream, Wire
 from tests.dataplane.conftest import Stack, serving, until
 from tests.dataplane.test_listener import ask
 
@@ -132,7 +132,7 @@ def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
     async def one() -> bytes:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             async def decide(*_: Any) -> Any:
-                return decided
+                return await decided() if callable(decided) else decided
 
             client = Client(reader, writer, decide, traffic)
             await client.serve(view)
@@ -146,8 +146,17 @@ def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
         server.close()
         return answer
 
-    assert asyncio.run(one()).startswith(b"HTTP/1.1 50")
+    assert asyncio.run(one()).startswith(b"HTTP/1.1 ")
     return told(traffic.take(LATER))
+
+
+UNREACHED = {
+    ("RequestCount", ALB): 1,
+    ("RequestCount", TARGETS): 1,
+    ("TargetConnectionErrorCount", ALB): 1,
+    ("TargetConnectionErrorCount", TARGETS): 1,
+    ("HTTPCode_ELB_5XX_Count", ALB): 1,
+}
 
 
 def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
@@ -155,20 +164,33 @@ def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
         closed.bind(("127.0.0.1", 0))
         place = closed.getsockname()
         target = Upstream(Pool(1), Target(GROUP, "10.0.0.1", 3000, 0), place)
-        found = answered(target)
-    assert found == {
-        ("RequestCount", ALB): 1,
-        ("RequestCount", TARGETS): 1,
-        ("TargetConnectionErrorCount", ALB): 1,
-        ("TargetConnectionErrorCount", TARGETS): 1,
-        ("HTTPCode_ELB_5XX_Count", ALB): 1,
-    }
+        assert answered(target) == UNREACHED
+
+
+def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = closed.getsockname()
+
+        async def stale() -> Upstream:
+            async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.read(1)
+                writer.close()
+
+            server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+            pool = Pool(1)
+            kept = await asyncio.open_connection(*server.sockets[0].getsockname())
+            pool._free[place] = [Wire(*kept)]
+            return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
+
+        assert answered(stale) == UNREACHED
 
 
 def test_an_answer_of_the_balancer_s_own_is_no_request() -> None:
     from rehearsal.data import answers
 
     assert answered(answers.error(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
+    assert answered(answers.error(400)) == {}
 
 
 def test_a_minute_is_told_when_it_is_over_and_once() -> None:
@@ -223,16 +245,20 @@ def busy() -> Iterator[int]:
     process.wait()
 
 
-def measured(meter: usage.Meter, root: int) -> Callable[[], float]:
-    return lambda: meter.cores(usage.processes(), root) or 0.0
+def measured(meter: usage.Meter, root: int) -> float:
+    return meter.cores(usage.processes(), root) or 0.0
 
 
 def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) -> None:
     until(lambda: len(usage.family(usage.processes(), busy)) == 2, what="the child")
     meter = usage.Meter()
-    meter.cores(usage.processes(), busy)
+    measured(meter, busy)
     time.sleep(0.6)
-    assert 0.3 < measured(meter, busy)() < 1.3
+    assert 0.3 < measured(meter, busy) < 1.3
+    os.killpg(busy, signal.SIGSTOP)
+    measured(meter, busy)
+    time.sleep(0.3)
+    assert measured(meter, busy) < 0.1, "only what it has used since"
     family = [each.pid for each in usage.family(usage.processes(), busy)]
     assert usage.held(family) > usage.held([busy]) > 2**20
     assert meter.cores(usage.processes(), 1 << 30) is None
