@@ -14,12 +14,13 @@ from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
 from infra.settings import Settings
-from ops import rollout
+from ops import rollout, rollout_changes
 
 settings = Settings.load()
 name, tags, protect = settings.prefix, settings.tags, settings.protect
 kept = pulumi.ResourceOptions(protect=protect)
 keep_within(settings.boundary)
+changes = rollout_changes.watch()
 
 network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
 database = Database(
@@ -86,7 +87,11 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    counts = settings.service.scaling.counts
-    rollout.gate(service.service, balancer.target_group_arn, settings.rollout_minutes, counts)
+    terms = rollout.Terms(
+        minutes=settings.rollout_minutes,
+        notice=settings.health.notice,
+        counts=settings.service.scaling.counts,
+    )
+    rollout.gate(service.service, balancer.target_group_arn, terms, changes)
 
 Protection(name, parts, protect=protect)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ops.aws import Session
     from ops.findings import Diagnosis
+    from ops.rollout_changes import Changes
     from ops.rollout_verdict import End
     from ops.rollout_view import Wanted
 
@@ -38,11 +39,20 @@ class RolloutFailed(pulumi.RunError):
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On which terms a roll-out is called good."""
+
+    minutes: int
+    """How long it may take."""
+    notice: int
+    """Seconds after which the load balancer calls a target unhealthy that it does not reach any more."""
+    counts: Collection[int]
+    """How many tasks the stack file wants: more than one number where the count is scaled."""
+
+
 def gate(
-    service: aws.ecs.Service,
-    target_group: pulumi.Output[str],
-    minutes: int,
-    counts: Collection[int],
+    service: aws.ecs.Service, target_group: pulumi.Output[str], terms: Terms, changes: Changes
 ) -> None:
     """Hold this `pulumi up` until the service's roll-out has ended; RolloutFailed ends it red.
 
@@ -50,10 +60,10 @@ def gate(
     and records resources and outputs all the same. It only reads, so an interrupt leaves nothing
     half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
     The count is whatever the service wants, for scaling may change it; when it is not one of
-    `counts`, those of the stack file, that is said.
+    those of the stack file, that is said.
     """
     if not pulumi.runtime.is_dry_run():
-        held = _wait(service, target_group, minutes, counts)
+        held = _wait(service, target_group, terms, changes)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(held)  # type: ignore[arg-type]  # mypy cannot infer its U
 
@@ -61,8 +71,8 @@ def gate(
 async def _wait(
     service: aws.ecs.Service,
     target_group: pulumi.Output[str],
-    minutes: int,
-    counts: Collection[int],
+    terms: Terms,
+    changes: Changes,
 ) -> bool:
     """Whether there was a roll-out to follow."""
     arns = await pulumi.Output.all(
@@ -76,7 +86,7 @@ async def _wait(
         pulumi.log.warn(NOT_PART.to(language()), service)
         return False
     try:
-        await _follow(arns, minutes, counts, Log(service, language()))
+        await _follow(arns, terms, changes, Log(service, language()))
         return True
     except RolloutFailed:
         raise
@@ -85,7 +95,7 @@ async def _wait(
         raise RolloutFailed(f"{BROKEN.to(language())} {why}") from mistake
 
 
-async def _follow(arns: dict[str, str], minutes: int, counts: Collection[int], log: Log) -> None:
+async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log) -> None:
     from ops import rollout_text as words
     from ops.aws import Session
     from ops.rollout_follow import Pace, follow, succeeded
@@ -98,15 +108,16 @@ async def _follow(arns: dict[str, str], minutes: int, counts: Collection[int], l
     wanted, config = Wanted(**arns), pulumi.Config("aws")
     session = Session(config.require("region"), config.get("profile"))
     try:
-        end = await follow(session, wanted, pace.patience(minutes), pace, log)
+        patience = pace.patience(terms.minutes, terms.notice)
+        end = await follow(session, wanted, patience, pace, log, changes)
     except AwsProblem as problem:
         said = words.unconfirmed(wanted, problem.as_text(log.lang), log.lang)
         raise RolloutFailed(said) from problem
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
-    if end.view and end.view.desired not in counts:
-        log.lasting(words.another_count(end.view.desired, counts, wanted))
+    if end.view and end.view.desired not in terms.counts:
+        log.lasting(words.another_count(end.view.desired, terms.counts, wanted))
     if ill := await causes(pulumi.get_stack(), session, log):
         raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 
@@ -114,7 +125,7 @@ async def _follow(arns: dict[str, str], minutes: int, counts: Collection[int], l
 async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     """The block that a failed roll-out ends with."""
     from ops import rollout_text as words
-    from ops.rollout_view import is_deregistered
+    from ops.rollout_look import is_deregistered
 
     found, deregistered = "", False
     if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:

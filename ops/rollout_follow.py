@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ops import rollout_text as words
 from ops.aws import AwsProblem
 from ops.refused import Refused
-from ops.rollout_verdict import End, Memory, Outcome, Patience, Verdict, judge
-from ops.rollout_view import Asks, Event, View, Wanted, look
+from ops.rollout_look import Asks, look
+from ops.rollout_seen import Outcome, Verdict
+from ops.rollout_verdict import End, Memory, Patience, judge
+from ops.rollout_view import Event, View, Wanted
 from ops.texts import Text, t
+
+if TYPE_CHECKING:
+    from ops.rollout_changes import Changes
 
 POLL_SECONDS = 3.0
 SETTLE_LOOKS = 5
@@ -53,9 +58,10 @@ class Pace:
             speed=_positive(environment, "CAREAPP_CLOCK_SPEED", 1.0),
         )
 
-    def patience(self, minutes: float) -> Patience:
-        """A limit of some minutes of AWS's time."""
-        return Patience(limit=60 * minutes, settle=SETTLE_LOOKS * self.poll * self.speed)
+    def patience(self, minutes: float, notice: float) -> Patience:
+        """A limit of some minutes of AWS's time; `notice` is in its seconds."""
+        settle = SETTLE_LOOKS * self.poll * self.speed
+        return Patience(limit=60 * minutes, settle=settle, notice=notice)
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
@@ -131,6 +137,7 @@ async def follow(
     patience: Patience,
     pace: Pace,
     tells: Tells,
+    changes: Changes,
     now: Callable[[], float] = time.monotonic,
 ) -> End:
     """Look until the verdict is final. AwsProblem when AWS cannot be asked, or not any more."""
@@ -145,7 +152,8 @@ async def follow(
             tells.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
         else:
             blind, elapsed = 0, (now() - begun) * pace.speed
-            verdict, memory = judge(view, wanted, memory, elapsed, patience)
+            told = patience.told(changes.last, begun, pace.speed)
+            verdict, memory = judge(view, wanted, memory, elapsed, patience, told)
             reporter.report(view, verdict, elapsed, patience.limit)
             if verdict.final:
                 return End(verdict, view)

@@ -136,7 +136,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     sys.exit(course.rehearse(plan, chosen))
 
 
-@main.command()
+@main.command(context_settings={"allow_interspersed_args": False})
 @options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(command: tuple[str, ...], **how: Any) -> None:
@@ -148,7 +148,7 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       $ pulumi config set ecsEnabled true && pulumi up -s poc
       $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
       $ pulumi destroy -s poc
-      ./careapp shell -- pulumi preview -s poc
+      ./careapp shell pulumi preview -s poc
 
     The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
 

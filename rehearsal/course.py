@@ -83,7 +83,7 @@ class Course:
             mending.mend(self.run, fault, self.source)
             return 0
         console.say(
-            t("The roll-out is red, as it must be. ./careapp shell -- ./careapp doctor says why.")
+            t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
         self.run.report.error = shown(red)
         return 1

@@ -57,6 +57,14 @@ class HealthSettings:
     unhealthy: int
     deregistration_delay: int
 
+    @property
+    def notice(self) -> int:
+        """Seconds within which ELB calls a target unhealthy that fails from now on.
+
+        The failing checks, and before them up to one interval in which nothing is asked.
+        """
+        return self.interval * (self.unhealthy + 1)
+
     @classmethod
     def load(cls, read: Reader) -> HealthSettings:
         interval, timeout = read(HEALTH_INTERVAL), read(HEALTH_TIMEOUT)

@@ -68,8 +68,8 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
 def begin(stack: str) -> list[str]:
     """The commands that put a stack up in a local cloud that stays."""
     return [
-        f"./careapp shell -- pulumi stack init {stack}",
-        f"./careapp shell -- pulumi up -s {stack}",
+        f"./careapp shell pulumi stack init {stack}",
+        f"./careapp shell pulumi up -s {stack}",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 
 import click
 
@@ -70,5 +71,7 @@ def _wrong_options(command: click.Command, words: list[str]) -> Iterator[str]:
 
 
 def _own(words: list[str]) -> list[str]:
-    """The words before `--`, behind which another program's begin."""
+    """The words before another program's: those begin behind `--`, or are what `shell` runs."""
+    if words[0] == "shell":
+        return [words[0], *takewhile(lambda word: word.startswith("-"), words[1:])]
     return words[: words.index("--")] if "--" in words else words

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from rehearsal.pulumi import PulumiFailed
-from tests.support.local_stack import LocalStack, local_stack
+from tests.support.local_stack import SPEED, LocalStack, local_stack
 
 SERVICE = "careapp-poc-service"
 DATABASE = {"DBInstanceIdentifier": "careapp-poc"}
@@ -111,6 +111,16 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         story.up("another setting changes", healthInterval="15")
         ecs.settle(SERVICE, again=True)
         story.up("new version runs")
+        ecs.falls_ill = True
+        story.up("the health check changes", healthPath="/healthz")
+        ecs.falls_ill = False
+        story.up("the health check is mended", healthPath="/health")
+        story.up("nothing changes")
+        ecs.undoes = True
+        story.up("the service's own change is rolled back", healthGracePeriod="90")
+        story.up("and still is")
+        ecs.undoes = False
+        story.up("it was tried again")
         stack.calls("rds", "stop_db_instance", DATABASE)
         story.up("its database stopped")
         stack.calls("rds", "start_db_instance", DATABASE)
@@ -122,7 +132,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         story.do("preview", "preview")
         program["CAREAPP_CLOCK_SPEED"] = "1000"
         story.up("limit")
-        del program["CAREAPP_CLOCK_SPEED"]
+        program["CAREAPP_CLOCK_SPEED"] = SPEED
         keys = {key: program.pop(key) for key in KEYS}
         story.up("without credentials")
         program |= keys | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
@@ -138,6 +148,9 @@ RED = [
     "new version fails",
     "still not running",
     "another setting changes",
+    "the health check changes",
+    "the service's own change is rolled back",
+    "and still is",
     "its database stopped",
     "limit",
     "without credentials",
@@ -146,6 +159,9 @@ RED = [
 GREEN = [
     "after a retry",
     "new version runs",
+    "the health check is mended",
+    "nothing changes",
+    "it was tried again",
     "the diagnosis breaks",
     "preview",
     "stage 1",
@@ -266,6 +282,31 @@ def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story)
         "The diagnosis itself failed (KeyError: 'desiredStatus'); try `./careapp doctor`." in said
     )
     assert "careapp-poc:2 runs: 1 of 1 tasks" in said
+
+
+def test_a_health_check_that_makes_running_tasks_ill_is_red_though_nothing_rolls_out(story):
+    error = story["the health check changes"].error
+    assert error.startswith(
+        "the roll-out failed: careapp-poc:2 ran until this update changed the way to its tasks: "
+        "0 of 1 tasks are healthy in the target group\n"
+    )
+    assert "[cause] The health check asks for /healthz" in error
+    assert "Each one is red until careapp-poc:2 runs." in error
+
+
+def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_needs(story):
+    waits = "all healthy in the target group; the load balancer checks what was changed"
+    assert waits in story["the health check is mended"].said
+    assert waits not in story["nothing changes"].said
+    assert story["the health check is mended"].looks > story["nothing changes"].looks
+
+
+@pytest.mark.parametrize("name", ["the service's own change is rolled back", "and still is"])
+def test_a_rollback_to_the_same_revision_is_no_success(story, name):
+    assert story[name].error.startswith(
+        "the roll-out failed: careapp-poc:2 runs in the service as it was before; "
+        "what this stack declares was rolled back: Service deployment rolled back because "
+    )
 
 
 def test_a_good_roll_out_is_told_in_a_line(story):

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from ops.problems import AwsProblem
 from ops.refused import Refused
+from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
+from ops.rollout_look import is_deregistered, look
 from ops.rollout_verdict import Patience
-from ops.rollout_view import is_deregistered, look
 from ops.texts import verbatim
 from tests.ops import rollout_answers as answers
-from tests.ops.rollout_answers import NEW, OLD, WANTED, deployment, event, service, target, task
+from tests.ops.rollout_answers import (
+    NEW,
+    NEWER,
+    OLD,
+    WANTED,
+    deployment,
+    event,
+    service,
+    target,
+    task,
+)
 
 GOOD = service(deployment(NEW, "COMPLETED"))
 ROLLING = service(
@@ -28,10 +40,13 @@ NO_CLUSTER = AwsProblem("missing", verbatim("No cluster."), verbatim("Check the 
 
 
 class Asked:
-    """Answers each look in turn, the last one again and again; a problem is raised."""
+    """Answers each look in turn, the last one again and again; a problem is raised.
 
-    def __init__(self, *looks):
-        self.looks, self.calls = list(looks), []
+    `history` are the pages of the service's deployments: each row is a status and a revision.
+    """
+
+    def __init__(self, *looks, history=((("SUCCESSFUL", NEW),),)):
+        self.looks, self.history, self.calls = list(looks), history, []
 
     def call(self, _service, operation, **params):
         self.calls.append((operation, params))
@@ -43,13 +58,30 @@ class Asked:
         if operation == "describe_tasks":
             numbers = [int(arn.rpartition("/")[2]) for arn in params["tasks"]]
             return {"tasks": [task(number) for number in numbers], "failures": []}
+        if operation == "list_service_deployments":
+            return self.deployments(int(params.get("nextToken", 0)))
+        if operation == "describe_service_revisions":
+            return {"serviceRevisions": [{"taskDefinition": params["serviceRevisionArns"][0]}]}
         assert operation == "describe_target_health"
         return {"TargetHealthDescriptions": [target(1), target(2)]}
+
+    def deployments(self, number):
+        rows = [
+            {"status": status, "targetServiceRevisionArn": revision, "statusReason": f"{status}!",
+             "createdAt": a_day(day)}
+            for day, (status, revision) in enumerate(self.history[number], start=10 * number)
+        ]  # fmt: skip
+        more = {"nextToken": str(number + 1)} if number + 1 < len(self.history) else {}
+        return {"serviceDeployments": rows, **more}
 
     def pages(self, _service, operation, **params):
         self.calls.append((operation, params))
         yield {"taskArns": ["arn:task/1"]}
         yield {"taskArns": ["arn:task/2"]}
+
+
+def a_day(number):
+    return answers.NOON + timedelta(days=number)
 
 
 class Told:
@@ -63,15 +95,17 @@ class Told:
         self.lastings.append(str(text))
 
 
-def followed(*looks, seconds=3.0, limit=900.0, speed=1.0):
+def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=None):
     """The end of a roll-out and what was told, with `seconds` between looks and no real waiting."""
-    told, ticks = Told(), iter(range(10_000))
+    told, ticks, changes = Told(), iter(range(10_000)), Changes()
+    changes.last = changed
     ending = follow(
-        Asked(*looks),
+        asked or Asked(*looks),
         WANTED,
-        Patience(limit=limit, settle=15),
+        Patience(limit=limit, settle=15, notice=40),
         Pace(poll=1e-6, speed=speed),
         told,
+        changes,
         now=lambda: seconds * max(0, next(ticks) - 1),
     )
     return asyncio.run(ending), told
@@ -85,7 +119,44 @@ def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
         ("list_tasks", {"cluster": WANTED.cluster, "serviceName": "careapp-poc-service"}),
         ("describe_tasks", {"cluster": WANTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
         ("describe_target_health", {"TargetGroupArn": WANTED.target_group}),
+        ("list_service_deployments", {"cluster": WANTED.cluster, "service": WANTED.service}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("history", "undone"),
+    [
+        ([[]], ""),
+        ([[("SUCCESSFUL", NEW)]], ""),
+        ([[("SUCCESSFUL", NEW), ("ROLLBACK_SUCCESSFUL", NEW)]], "ROLLBACK_SUCCESSFUL!"),
+        ([[("STOPPED", NEW)]], "STOPPED!"),
+        ([[("ROLLBACK_SUCCESSFUL", NEW), ("SUCCESSFUL", NEW)]], ""),
+        ([[("ROLLBACK_SUCCESSFUL", NEW)], [("SUCCESSFUL", NEW)]], ""),
+        ([[("SUCCESSFUL", NEW)], [("ROLLBACK_FAILED", NEW)]], "ROLLBACK_FAILED!"),
+        ([[("ROLLBACK_SUCCESSFUL", NEWER)]], ""),
+    ],
+    ids=["none kept", "good", "rolled back", "stopped", "tried again", "again, on another page",
+         "rolled back, on another page", "somebody's other revision"],
+)  # fmt: skip
+def test_the_newest_deployment_of_the_revision_tells_of_a_rollback_to_that_same_one(
+    history, undone
+):
+    assert look(Asked(GOOD, history=history), WANTED).undone == undone
+
+
+def test_a_rollback_to_the_same_revision_is_red():
+    end, _ = followed(asked=Asked(GOOD, history=[[("ROLLBACK_SUCCESSFUL", NEW)]]))
+    assert end.verdict.outcome.value == "rolled back"
+    assert str(end.verdict.text) == (
+        "careapp-poc:7 runs in the service as it was before; what this stack declares was rolled "
+        "back: ROLLBACK_SUCCESSFUL!"
+    )
+
+
+def test_a_roll_out_that_goes_on_needs_no_history():
+    asked = Asked(ROLLING)
+    assert look(asked, WANTED).undone == ""
+    assert "list_service_deployments" not in [operation for operation, _ in asked.calls]
 
 
 def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():
@@ -133,7 +204,9 @@ def test_credentials_that_fail_half_way_end_it_at_once(problem):
     told = Told()
     asked = Asked(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
-        asyncio.run(follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told))
+        asyncio.run(
+            follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told, Changes())
+        )
     assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2
 
 
@@ -184,8 +257,19 @@ def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
 
 
 def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
-    assert Pace().patience(15) == Patience(limit=900, settle=15)
-    assert Pace(poll=0.5, speed=20).patience(15) == Patience(limit=900, settle=50)
+    assert Pace().patience(15, 40) == Patience(limit=900, settle=15, notice=40)
+    assert Pace(poll=0.5, speed=20).patience(15, 40) == Patience(limit=900, settle=50, notice=40)
+
+
+@pytest.mark.parametrize(
+    ("changed", "speed", "looks"),
+    [(None, 1.0, 2), (-40.0, 1.0, 2), (-30.0, 1.0, 6), (0.0, 1.0, 16), (-1.0, 20.0, 3)],
+)
+def test_a_change_holds_it_for_what_is_left_of_the_load_balancer_s_time(changed, speed, looks):
+    asked = Asked(GOOD)
+    end, _ = followed(asked=asked, changed=changed, speed=speed)
+    assert end.verdict.outcome.value == "runs"
+    assert [operation for operation, _ in asked.calls].count("describe_services") == looks
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])

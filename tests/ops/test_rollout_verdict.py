@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ops.rollout_verdict import Memory, Outcome, Patience, judge
+from ops.rollout_seen import Outcome
+from ops.rollout_verdict import Memory, Patience, judge
 from tests.ops.rollout_answers import (
     NEW,
     NEWER,
@@ -36,17 +37,17 @@ TAKEN_OVER = view(
 )
 
 
-def verdicts(*views, every=3.0):
+def verdicts(*views, every=3.0, told=None):
     """One verdict for each look, the looks `every` seconds apart."""
     memory, given = Memory(), []
     for number, seen in enumerate(views):
-        verdict, memory = judge(seen, WANTED, memory, number * every, PATIENCE)
+        verdict, memory = judge(seen, WANTED, memory, number * every, PATIENCE, told)
         given.append(verdict)
     return given
 
 
-def outcomes(*views, every=3.0):
-    return [verdict.outcome.value for verdict in verdicts(*views, every=every)]
+def outcomes(*views, every=3.0, told=None):
+    return [verdict.outcome.value for verdict in verdicts(*views, every=every, told=told)]
 
 
 def test_all_well_is_believed_at_the_second_look():
@@ -147,6 +148,62 @@ def test_a_limit_in_parts_of_a_minute_is_said_so():
 
 def test_success_in_the_last_moment_is_success():
     assert outcomes(STARTED, all_well(), all_well(), every=900) == ["going", "going", "runs"]
+
+
+ILL = view(
+    deployment(NEW, "COMPLETED"),
+    tasks=[task(1), task(2)],
+    targets=[target(1), target(2, "unhealthy", "Target.ResponseCodeMismatch")],
+)
+RETRIED = view(
+    deployment(NEW, "COMPLETED", runningCount=1),
+    tasks=[task(1), task(3, lastStatus="PENDING")],
+    targets=[target(1)],
+)
+
+
+def test_a_changed_way_is_believed_once_the_load_balancer_has_had_time_to_fail_it():
+    looks = [all_well()] * 6  # at 0, 3, 6, 9, 12 and 15 seconds
+    assert outcomes(*looks, told=10.0) == [*["going"] * 5, "runs"]
+    assert str(verdicts(*looks, told=10.0)[2].text) == (
+        "careapp-poc:7 runs: 2 of 2 tasks, all healthy in the target group; "
+        "the load balancer checks what was changed"
+    )
+
+
+def test_a_change_long_ago_delays_nothing():
+    assert outcomes(all_well(), all_well(), told=-5.0) == ["going", "runs"]
+
+
+def test_tasks_that_a_changed_way_makes_ill_are_a_failure_at_the_second_look():
+    given = verdicts(all_well(), ILL, ILL, told=40.0)
+    assert [each.outcome.value for each in given] == ["going", "going", "fell ill"]
+    assert str(given[-1].text) == (
+        "careapp-poc:7 ran until this update changed the way to its tasks: "
+        "1 of 2 tasks are healthy in the target group"
+    )
+
+
+def test_tasks_that_fall_ill_without_a_change_or_were_so_before_get_time_to_recover():
+    assert set(outcomes(all_well(), ILL, ILL, ILL)) == {"going"}
+    assert set(outcomes(ILL, ILL, ILL, told=40.0)) == {"going"}
+
+
+def test_a_task_that_only_is_replaced_meanwhile_is_no_failure_of_a_changed_way():
+    assert set(outcomes(all_well(), RETRIED, RETRIED, RETRIED, told=40.0)) == {"going"}
+
+
+def test_where_no_roll_out_is_on_tasks_get_a_third_of_the_limit_to_recover():
+    given = verdicts(*[ILL, RETRIED] * 3, every=75)  # at 0, 75, 150, 225 and 300 seconds
+    assert [each.outcome.value for each in given[:5]] == [*["going"] * 4, "fell ill"]
+    assert str(given[4].text) == (
+        "careapp-poc:7 was rolled out, but does not recover within 5 minutes: "
+        "1 of 2 tasks are healthy in the target group"
+    )
+
+
+def test_the_time_to_recover_begins_when_the_roll_out_has_ended():
+    assert set(outcomes(*[STARTED] * 5, ILL, RETRIED, ILL, every=75)) == {"going"}
 
 
 def test_no_wanted_task_is_in_place_when_none_runs():

@@ -116,3 +116,8 @@ def test_the_users_own_stack_file_is_not_written():
 def test_an_exit_code_comes_through(running):
     assert running.shell("sh", "-c", "exit 7").returncode == 7
     assert running.shell("no-such-program").returncode == 127
+
+
+def test_a_command_s_own_options_need_no_dashes_before_it(running):
+    done = running.run("shell", "--tasks", "process", "--port", "0", "echo", "-s", "poc", "--help")
+    assert done.stdout == "-s poc --help\n"

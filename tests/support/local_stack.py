@@ -26,6 +26,8 @@ from rehearsal.pulumi import Changes, Pulumi
 from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"
+SPEED = "100"
+"""How much faster than the wall the clock is by which a roll-out gate waits."""
 TOUCHED = (
     *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),
     *("kms", "logs", "rds", "route53", "acm", "s3", "secretsmanager", "sns"),
@@ -87,7 +89,8 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         calls = Calls(api.endpoint, REGION)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
-            led_to_local_cloud(api.endpoint, REGION) | {"CAREAPP_POLL_SECONDS": "0.1"}
+            led_to_local_cloud(api.endpoint, REGION)
+            | {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
         )
         hosts = Hosts(
             language,

@@ -12,6 +12,10 @@ from rehearsal.control import hooks
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
 SUBNET = "10.0.64."
+ILL = {
+    "Reason": "Target.ResponseCodeMismatch",
+    "Description": "Health checks failed with these codes: [404]",
+}
 
 
 class ScriptedEcs:
@@ -21,6 +25,10 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
+        self.undoes = False
+        """Whether the last deployment was rolled back to a service of that same revision."""
+        self.falls_ill = False
+        """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.unreadable = False
         """Whether DescribeTasks lacks what every answer of ECS has, as a doctor's bug would have it."""
         self.asked: list[str] = []
@@ -68,11 +76,32 @@ class ScriptedEcs:
         return {"tasks": tasks}
 
     def target_health(self, _params: Params) -> Params:
+        self.asked.append("DescribeTargetHealth")
+        ill = self.falls_ill and self.asked.count("DescribeTargetHealth") > 1
+        health = {"State": "unhealthy", **ILL} if ill else {"State": "healthy"}
         targets = [
-            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": {"State": "healthy"}}
+            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": health}
             for _, address in self._running().values()
         ]
         return {"TargetHealthDescriptions": targets}
+
+    def service_deployments(self, params: Params) -> Params:
+        name = str(params["service"]).rpartition("/")[2]
+        row = {
+            "targetServiceRevisionArn": self._service(name).task_definition,
+            "createdAt": datetime.now(UTC),
+            "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",
+            "statusReason": TRIPPED if self.undoes else None,
+        }
+        return {"serviceDeployments": [{key: row[key] for key in row if row[key]}]}
+
+    def service_revisions(self, params: Params) -> Params:
+        return {
+            "serviceRevisions": [
+                {"serviceRevisionArn": arn, "taskDefinition": arn}
+                for arn in params["serviceRevisionArns"]
+            ]
+        }
 
     def _running(self) -> dict[str, tuple[Any, str]]:
         """Each running task's name, its service and its address."""
@@ -106,6 +135,7 @@ def _task(name: str, service: Any, place: str) -> Params:
     }
 
 
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 EVENT = {
     "id": "00000000-0000-4000-8000-000000000001",
@@ -143,6 +173,8 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     answers: dict[tuple[str, str], Callable[[Params], Params]] = {
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
+        ("ecs", "ListServiceDeployments"): ecs.service_deployments,
+        ("ecs", "DescribeServiceRevisions"): ecs.service_revisions,
         ("elbv2", "DescribeTargetHealth"): ecs.target_health,
     }
     instead, after = hooks.registry.instead, hooks.registry.after
