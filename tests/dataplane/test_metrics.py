@@ -253,11 +253,11 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) ->
     meter = usage.Meter()
     measured(meter, busy)
     time.sleep(0.6)
-    assert 0.3 < measured(meter, busy) < 1.3
+    assert 0.1 < measured(meter, busy) < 1.3, "a whole CPU, where no others want it"
     os.killpg(busy, signal.SIGSTOP)
     measured(meter, busy)
     time.sleep(0.3)
-    assert measured(meter, busy) < 0.1, "only what it has used since"
+    assert measured(meter, busy) < 0.05, "only what it has used since"
     family = [each.pid for each in usage.family(usage.processes(), busy)]
     assert usage.held(family) > usage.held([busy]) > 2**20
     assert meter.cores(usage.processes(), 1 << 30) is None
@@ -291,13 +291,12 @@ def test_usage_is_of_what_the_task_is_given(busy: int, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("value", ["enabled", "enhanced", "disabled"])
-def test_container_insights_count_tasks_where_they_are_on(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cluster = SimpleNamespace(settings=[{"name": "containerInsights", "value": value}])
-    ecs = SimpleNamespace(clusters={"main": cluster})
-    monkeypatch.setattr(hooks, "backend", lambda _: ecs)
-    tasks = Tasks({"web": service()}, lambda _: [], usage.Census())
+def test_container_insights_count_tasks_where_they_are_on(value: str, running: Any) -> None:
+    setting = {"name": "containerInsights", "value": value}
+    running.ecs.create_cluster(clusterName=value, settings=[setting])
+    watched = service()
+    watched.record.cluster_name = value
+    tasks = Tasks({"web": watched}, lambda _: [], usage.Census())
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)

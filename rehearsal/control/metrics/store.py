@@ -30,7 +30,7 @@ class Metric(NamedTuple):
         return cls(namespace, name, frozenset(dimensions.items()))
 
 
-@dataclass
+@dataclass(slots=True)
 class Values:
     """The values of one metric in one period. ``spread`` counts them; None where only sums were put."""
 
