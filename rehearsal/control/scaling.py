@@ -35,7 +35,11 @@ class Cron:
         named: set[int] = set()
         for part in found[3].split(","):
             first, _, last = part.partition("-")
-            named |= set(range(DAYS.index(first), DAYS.index(last or first) + 1))
+            between = range(DAYS.index(first), DAYS.index(last or first) + 1)
+            # AWS counts from Sunday; what it makes of a range that goes backwards is not said.
+            if not between or last == "SUN":
+                raise ValueError(text)
+            named |= set(between)
         return cls(time(int(found[2]), int(found[1])), frozenset(named))
 
     def last_due(self, since: datetime, until: datetime, zone: str) -> datetime | None:

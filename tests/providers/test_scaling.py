@@ -169,6 +169,12 @@ def test_cron_is_read_as_aws_writes_it(text, days):
     assert Cron.read(f"cron(5 20 ? * {text} *)") == Cron(time(20, 5), frozenset(days))
 
 
+@pytest.mark.parametrize("days", ["SAT-SUN", "MON,SAT-SUN", "FRI-MON"])
+def test_a_range_that_goes_backwards_for_aws_is_not_guessed_at(days):
+    with pytest.raises(ValueError, match="cron"):
+        Cron.read(f"cron(5 20 ? * {days} *)")
+
+
 def test_what_is_due_is_found_once():
     cron = Cron.read("cron(0 12 ? * SAT *)")
     noon = SATURDAY.replace(hour=12)
