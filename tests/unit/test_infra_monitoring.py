@@ -263,7 +263,8 @@ def test_a_failed_roll_out_of_this_service_is_told(engine, build):
     assert target == {"rule": "careapp-poc-rollout-failed", "targetId": "topic", "arn": "topic"}
     assert transformer["inputPaths"] == {"at": "$.time", "reason": "$.detail.reason"}
     assert json.loads(transformer["inputTemplate"]) == (
-        "A roll-out of careapp-poc failed at <at>: <reason> ECS went back to the revision before. "
+        "A roll-out of careapp-poc failed at <at>: <reason> ECS goes back to the last revision "
+        "that completed; after a first roll-out there is none. "
         "./careapp doctor --stack poc names the cause."
     )
 
