@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra import policies
 from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
@@ -19,7 +20,6 @@ ROOT_GIB = 8
 """The size of Amazon Linux 2023's own snapshot, and so the least."""
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 """SSM's public parameter that names the newest Amazon Linux 2023 for ARM; the agent is in it."""
-MANAGED = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 EC2 = trusted("ec2.amazonaws.com")
 
 
@@ -69,7 +69,9 @@ class Bastion(pulumi.ComponentResource):
             tags=dict(self.args.tags),
             opts=self.child,
         )
-        aws.iam.RolePolicyAttachment(self.role, role=role.name, policy_arn=MANAGED, opts=self.child)
+        aws.iam.RolePolicy(
+            self.role, role=role.name, policy=json.dumps(policies.bastion()), opts=self.child
+        )
         return aws.iam.InstanceProfile(
             self.role, role=role.name, tags=dict(self.args.tags), opts=self.child
         ).name
