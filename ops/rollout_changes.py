@@ -6,8 +6,11 @@ import time
 
 import pulumi
 
-ON_THE_WAY = ("aws:alb/", "aws:ec2/", "aws:lb/", "aws:vpc/")
-"""Types that decide whether the load balancer reaches a task and what it asks it."""
+ON_THE_WAY = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")
+"""Types that decide whether the load balancer reaches a task and what it asks it.
+
+The service among them: where it changes, ECS may still show its last deployment for a moment.
+"""
 
 
 class Changes:

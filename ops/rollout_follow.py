@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from ops import rollout_text as words
 from ops.aws import AwsProblem
 from ops.refused import Refused
+from ops.rollout_look import Asks, look
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
-from ops.rollout_view import Asks, Event, View, Wanted, look
+from ops.rollout_view import Event, View, Wanted
 from ops.texts import Text, t
 
 if TYPE_CHECKING:

@@ -43,6 +43,8 @@ def seen(view: View | None, wanted: Wanted, *, sure: bool) -> Verdict:
         return _failed(view, wanted, mine)
     if mine is not None and mine.primary:
         missing = lacking(view, wanted, mine)
+        if missing is None and view.undone:
+            return _undone(view, wanted)
         if missing is None:
             return Verdict(outcome=Outcome.RUNS, text=_runs(view, wanted))
         return going(missing)
@@ -100,6 +102,16 @@ def _failed(view: View, wanted: Wanted, mine: Deployment) -> Verdict:
         return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
     text = t("ECS gave {revision} up: {reason}", revision=wanted.revision, reason=mine.reason)
     return Verdict(outcome=Outcome.GAVE_UP, text=text)
+
+
+def _undone(view: View, wanted: Wanted) -> Verdict:
+    text = t(
+        "{revision} runs in the service as it was before; what this stack declares was rolled back: "
+        "{reason}",
+        revision=wanted.revision,
+        reason=view.undone,
+    )
+    return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
 
 
 def _ousted(wanted: Wanted, primary: Deployment) -> Verdict:

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-from ops.aws import AwsProblem
-
-AT_ONCE = 100
-"""Tasks that one DescribeTasks takes (botocore, DescribeTasks)."""
-
-
-class Asks(Protocol):
-    """The part of `ops.aws.Session` that a look needs."""
-
-    def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]: ...
-
-    def pages(self, service: str, operation: str, **params: Any) -> Iterator[Any]: ...
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +73,8 @@ class View:
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
     events: tuple[Event, ...] = ()
+    undone: str = ""
+    """Why ECS went back to the service as it was, where the wanted revision was in it already."""
 
     @property
     def primary(self) -> Deployment | None:
@@ -100,53 +89,6 @@ class View:
 def short(arn: str) -> str:
     """What stands behind an ARN's last slash."""
     return arn.rpartition("/")[2]
-
-
-def look(session: Asks, wanted: Wanted) -> View | None:
-    """Ask AWS once; None when there is no such service, or no more. Raises AwsProblem."""
-    try:
-        answer = session.call(
-            "ecs", "describe_services", cluster=wanted.cluster, services=[wanted.service]
-        )
-    except AwsProblem as problem:
-        if problem.kind == "missing":  # the cluster, too
-            return None
-        raise
-    if not answer["services"]:
-        return None
-    [service] = answer["services"]
-    if service["status"] != "ACTIVE":
-        return None
-    return read(service, _tasks(session, wanted), _targets(session, wanted))
-
-
-def is_deregistered(session: Asks, definition: str) -> bool:
-    """Whether a revision is INACTIVE: ECS remembers it, but deploys it no more (ECS API, UpdateService)."""
-    try:
-        answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return True
-        raise
-    return bool(answer["taskDefinition"]["status"] != "ACTIVE")
-
-
-def _tasks(session: Asks, wanted: Wanted) -> list[Mapping[str, Any]]:
-    pages = session.pages(
-        "ecs", "list_tasks", cluster=wanted.cluster, serviceName=short(wanted.service)
-    )
-    arns = [arn for page in pages for arn in page["taskArns"]]
-    found: list[Mapping[str, Any]] = []
-    for start in range(0, len(arns), AT_ONCE):
-        some = arns[start : start + AT_ONCE]
-        answer = session.call("ecs", "describe_tasks", cluster=wanted.cluster, tasks=some)
-        found += answer["tasks"]
-    return found
-
-
-def _targets(session: Asks, wanted: Wanted) -> list[Mapping[str, Any]]:
-    answer = session.call("elbv2", "describe_target_health", TargetGroupArn=wanted.target_group)
-    return list(answer["TargetHealthDescriptions"])
 
 
 def read(

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.defaults.profiles import Profile, Wait
 from benchmarks.defaults.stage import GOOD, Case, Scenario, declare
 from ops.aws import Session
+from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow, succeeded
 from ops.texts import Text
 from tests.dataplane.conftest import REGION, Stack
@@ -123,8 +124,8 @@ def _tool(stack: Stack, case: Case, profile: Profile, end: float) -> Said | None
 def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
     """This project's own gate, as `pulumi up` runs it."""
     pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
-    patience = pace.patience(profile.limit.value / 60)
-    ended = asyncio.run(follow(Session(REGION), case.wanted, patience, pace, Silent()))
+    patience = pace.patience(profile.limit.value / 60, notice=0)
+    ended = asyncio.run(follow(Session(REGION), case.wanted, patience, pace, Silent(), Changes()))
     return Said(succeeded(ended), stack.clock.monotonic() - case.begun)
 
 

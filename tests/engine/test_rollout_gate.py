@@ -116,6 +116,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         ecs.falls_ill = False
         story.up("the health check is mended", healthPath="/health")
         story.up("nothing changes")
+        ecs.undoes = True
+        story.up("the service's own change is rolled back", healthGracePeriod="90")
+        story.up("and still is")
+        ecs.undoes = False
+        story.up("it was tried again")
         stack.calls("rds", "stop_db_instance", DATABASE)
         story.up("its database stopped")
         stack.calls("rds", "start_db_instance", DATABASE)
@@ -144,6 +149,8 @@ RED = [
     "still not running",
     "another setting changes",
     "the health check changes",
+    "the service's own change is rolled back",
+    "and still is",
     "its database stopped",
     "limit",
     "without credentials",
@@ -154,6 +161,7 @@ GREEN = [
     "new version runs",
     "the health check is mended",
     "nothing changes",
+    "it was tried again",
     "the diagnosis breaks",
     "preview",
     "stage 1",
@@ -291,6 +299,14 @@ def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_nee
     assert waits in story["the health check is mended"].said
     assert waits not in story["nothing changes"].said
     assert story["the health check is mended"].looks > story["nothing changes"].looks
+
+
+@pytest.mark.parametrize("name", ["the service's own change is rolled back", "and still is"])
+def test_a_rollback_to_the_same_revision_is_no_success(story, name):
+    assert story[name].error.startswith(
+        "the roll-out failed: careapp-poc:2 runs in the service as it was before; "
+        "what this stack declares was rolled back: Service deployment rolled back because "
+    )
 
 
 def test_a_good_roll_out_is_told_in_a_line(story):

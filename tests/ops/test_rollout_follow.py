@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -10,11 +11,21 @@ from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
+from ops.rollout_look import is_deregistered, look
 from ops.rollout_verdict import Patience
-from ops.rollout_view import is_deregistered, look
 from ops.texts import verbatim
 from tests.ops import rollout_answers as answers
-from tests.ops.rollout_answers import NEW, OLD, WANTED, deployment, event, service, target, task
+from tests.ops.rollout_answers import (
+    NEW,
+    NEWER,
+    OLD,
+    WANTED,
+    deployment,
+    event,
+    service,
+    target,
+    task,
+)
 
 GOOD = service(deployment(NEW, "COMPLETED"))
 ROLLING = service(
@@ -29,10 +40,13 @@ NO_CLUSTER = AwsProblem("missing", verbatim("No cluster."), verbatim("Check the 
 
 
 class Asked:
-    """Answers each look in turn, the last one again and again; a problem is raised."""
+    """Answers each look in turn, the last one again and again; a problem is raised.
 
-    def __init__(self, *looks):
-        self.looks, self.calls = list(looks), []
+    `history` are the pages of the service's deployments: each row is a status and a revision.
+    """
+
+    def __init__(self, *looks, history=((("SUCCESSFUL", NEW),),)):
+        self.looks, self.history, self.calls = list(looks), history, []
 
     def call(self, _service, operation, **params):
         self.calls.append((operation, params))
@@ -44,13 +58,30 @@ class Asked:
         if operation == "describe_tasks":
             numbers = [int(arn.rpartition("/")[2]) for arn in params["tasks"]]
             return {"tasks": [task(number) for number in numbers], "failures": []}
+        if operation == "list_service_deployments":
+            return self.deployments(int(params.get("nextToken", 0)))
+        if operation == "describe_service_revisions":
+            return {"serviceRevisions": [{"taskDefinition": params["serviceRevisionArns"][0]}]}
         assert operation == "describe_target_health"
         return {"TargetHealthDescriptions": [target(1), target(2)]}
+
+    def deployments(self, number):
+        rows = [
+            {"status": status, "targetServiceRevisionArn": revision, "statusReason": f"{status}!",
+             "createdAt": a_day(day)}
+            for day, (status, revision) in enumerate(self.history[number], start=10 * number)
+        ]  # fmt: skip
+        more = {"nextToken": str(number + 1)} if number + 1 < len(self.history) else {}
+        return {"serviceDeployments": rows, **more}
 
     def pages(self, _service, operation, **params):
         self.calls.append((operation, params))
         yield {"taskArns": ["arn:task/1"]}
         yield {"taskArns": ["arn:task/2"]}
+
+
+def a_day(number):
+    return answers.NOON + timedelta(days=number)
 
 
 class Told:
@@ -88,7 +119,44 @@ def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
         ("list_tasks", {"cluster": WANTED.cluster, "serviceName": "careapp-poc-service"}),
         ("describe_tasks", {"cluster": WANTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
         ("describe_target_health", {"TargetGroupArn": WANTED.target_group}),
+        ("list_service_deployments", {"cluster": WANTED.cluster, "service": WANTED.service}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("history", "undone"),
+    [
+        ([[]], ""),
+        ([[("SUCCESSFUL", NEW)]], ""),
+        ([[("SUCCESSFUL", NEW), ("ROLLBACK_SUCCESSFUL", NEW)]], "ROLLBACK_SUCCESSFUL!"),
+        ([[("STOPPED", NEW)]], "STOPPED!"),
+        ([[("ROLLBACK_SUCCESSFUL", NEW), ("SUCCESSFUL", NEW)]], ""),
+        ([[("ROLLBACK_SUCCESSFUL", NEW)], [("SUCCESSFUL", NEW)]], ""),
+        ([[("SUCCESSFUL", NEW)], [("ROLLBACK_FAILED", NEW)]], "ROLLBACK_FAILED!"),
+        ([[("ROLLBACK_SUCCESSFUL", NEWER)]], ""),
+    ],
+    ids=["none kept", "good", "rolled back", "stopped", "tried again", "again, on another page",
+         "rolled back, on another page", "somebody's other revision"],
+)  # fmt: skip
+def test_the_newest_deployment_of_the_revision_tells_of_a_rollback_to_that_same_one(
+    history, undone
+):
+    assert look(Asked(GOOD, history=history), WANTED).undone == undone
+
+
+def test_a_rollback_to_the_same_revision_is_red():
+    end, _ = followed(asked=Asked(GOOD, history=[[("ROLLBACK_SUCCESSFUL", NEW)]]))
+    assert end.verdict.outcome.value == "rolled back"
+    assert str(end.verdict.text) == (
+        "careapp-poc:7 runs in the service as it was before; what this stack declares was rolled "
+        "back: ROLLBACK_SUCCESSFUL!"
+    )
+
+
+def test_a_roll_out_that_goes_on_needs_no_history():
+    asked = Asked(ROLLING)
+    assert look(asked, WANTED).undone == ""
+    assert "list_service_deployments" not in [operation for operation, _ in asked.calls]
 
 
 def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():

@@ -25,6 +25,8 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
+        self.undoes = False
+        """Whether the last deployment was rolled back to a service of that same revision."""
         self.falls_ill = False
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.unreadable = False
@@ -83,6 +85,24 @@ class ScriptedEcs:
         ]
         return {"TargetHealthDescriptions": targets}
 
+    def service_deployments(self, params: Params) -> Params:
+        name = str(params["service"]).rpartition("/")[2]
+        row = {
+            "targetServiceRevisionArn": self._service(name).task_definition,
+            "createdAt": datetime.now(UTC),
+            "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",
+            "statusReason": TRIPPED if self.undoes else None,
+        }
+        return {"serviceDeployments": [{key: row[key] for key in row if row[key]}]}
+
+    def service_revisions(self, params: Params) -> Params:
+        return {
+            "serviceRevisions": [
+                {"serviceRevisionArn": arn, "taskDefinition": arn}
+                for arn in params["serviceRevisionArns"]
+            ]
+        }
+
     def _running(self) -> dict[str, tuple[Any, str]]:
         """Each running task's name, its service and its address."""
         return {
@@ -115,6 +135,7 @@ def _task(name: str, service: Any, place: str) -> Params:
     }
 
 
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 EVENT = {
     "id": "00000000-0000-4000-8000-000000000001",
@@ -152,6 +173,8 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     answers: dict[tuple[str, str], Callable[[Params], Params]] = {
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
+        ("ecs", "ListServiceDeployments"): ecs.service_deployments,
+        ("ecs", "DescribeServiceRevisions"): ecs.service_revisions,
         ("elbv2", "DescribeTargetHealth"): ecs.target_health,
     }
     instead, after = hooks.registry.instead, hooks.registry.after
