@@ -22,6 +22,7 @@ PARTS: dict[str, Text] = {
     "group": t("the target group"),
     "targets": t("the health of the targets"),
     "balancer": t("the load balancer"),
+    "undone": t("the service's last deployments"),
     "network": t("security groups and routes"),
     "execution": t("the execution role"),
     "task_role": t("the task role"),

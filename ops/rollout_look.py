@@ -42,16 +42,17 @@ def look(session: Asks, wanted: Wanted) -> View | None:
     mine = view.of(wanted.definition)
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
-    return replace(view, undone=_undone(session, wanted))
+    service = {"cluster": wanted.cluster, "service": wanted.service}
+    return replace(view, undone=undone(session, service, wanted.definition))
 
 
-def _undone(session: Asks, wanted: Wanted) -> str:
-    """Why the newest deployment was given up, if it was, and was one of the wanted revision.
+def undone(session: Asks, service: Mapping[str, str], definition: str) -> str:
+    """Why the service's newest deployment was given up, if it was, and was one of that revision.
 
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
-    alone it shows a completed deployment of that same revision.
+    alone it shows a completed deployment of that same revision. Raises AwsProblem.
     """
-    rows = list(_service_deployments(session, wanted))
+    rows = list(_service_deployments(session, service))
     if not rows:
         return ""  # ECS keeps none from before October 2024
     newest = max(rows, key=lambda each: each["createdAt"])
@@ -59,13 +60,13 @@ def _undone(session: Asks, wanted: Wanted) -> str:
         return ""
     revision = [newest["targetServiceRevisionArn"]]
     answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
-    if any(each["taskDefinition"] != wanted.definition for each in answer["serviceRevisions"]):
+    if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
         return ""
     return str(newest.get("statusReason") or newest["status"])
 
 
-def _service_deployments(session: Asks, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    asked = {"cluster": wanted.cluster, "service": wanted.service}
+def _service_deployments(session: Asks, service: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    asked = dict(service)
     while True:
         page = session.call("ecs", "list_service_deployments", **asked)
         yield from page["serviceDeployments"]

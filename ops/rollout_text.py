@@ -115,7 +115,7 @@ def failed(
     """The block of a failed roll-out: what happened, the diagnosis, the way on."""
     verdict = end.verdict
     head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
-    way_on = _anew(wanted) if deregistered else _way_on(verdict, wanted, place)
+    way_on = _anew(wanted) if deregistered else _way_on(end, wanted, place)
     serving = _serving(end.view, wanted)
     if serving is not None:
         head = f"{head}\n{serving.to(lang)}"
@@ -150,13 +150,21 @@ def _anew(wanted: Wanted) -> Text:
     )
 
 
-def _way_on(verdict: Verdict, wanted: Wanted, place: Place) -> Text:
+def _way_on(end: End, wanted: Wanted, place: Place) -> Text:
+    verdict = end.verdict
     if verdict.outcome is Outcome.GONE:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
     if verdict.outcome is Outcome.REPLACED:
         return t(
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out."
+        )
+    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.undone:
+        return t(
+            "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
+            "service with what this stack declares:\n  {command}\n  pulumi up --refresh\n"
+            "Each `pulumi up` is red until that has worked.",
+            command=try_again(wanted, place),
         )
     if verdict.outcome is Outcome.FELL_ILL:
         return t(

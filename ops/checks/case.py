@@ -62,8 +62,10 @@ class Case:
         """Tasks of the newest deployment that tried the wanted revision, newest first."""
         wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
         primary = self.primary
-        if primary and primary.definition == self.now.wanted:
+        if primary and not self.replaced:
             return tuple(each for each in wanted if each.started_by == primary.id)
+        if self.replaced:
+            wanted = [each for each in wanted if not primary or each.started_by != primary.id]
         newest = wanted[0].started_by if wanted else ""
         return tuple(each for each in wanted if each.started_by == newest)
 
@@ -85,8 +87,10 @@ class Case:
 
     @property
     def replaced(self) -> bool:
-        """Whether another revision than the wanted one is ECS's choice now: it rolled back."""
-        return bool(self.primary and self.now.wanted and self.primary.definition != self.now.wanted)
+        """Whether ECS's choice now is another revision, or another service, than the wanted one: it rolled back."""
+        if self.primary is None or not self.now.wanted:
+            return False
+        return bool(self.now.undone.value) or self.primary.definition != self.now.wanted
 
     @cached_property
     def steady(self) -> bool:

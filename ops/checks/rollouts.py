@@ -110,9 +110,18 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             "(three for up to six wanted ones)."
         ),
         seen=(seen,),
-        fixes=(Fix(t("Mend what made the tasks fail, then let ECS try again:"), (case.again,)),),
-        evidence=(*dict.fromkeys(each for each in failed if each), *ends[:2]),
+        fixes=(_once_more(case),),
+        evidence=(
+            *dict.fromkeys(each for each in (*failed, case.now.undone.value) if each),
+            *ends[:2],
+        ),
     )
+
+
+def _once_more(case: Case) -> Fix:
+    text = t("Mend what made the tasks fail, then let ECS try again:")
+    compared = f"pulumi up --refresh -s {case.now.names.stack}"
+    return Fix(text, (case.again, compared) if case.now.undone.value else (case.again,))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
@@ -122,6 +131,11 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
             t("There is no earlier version to go back to; ECS starts no more tasks."),
         )
     running = case.primary.revision
+    if running == wanted:
+        return (
+            t("ECS went back to the service as it was before, of the same {wanted}", wanted=wanted),
+            t("A change of the service itself (its subnets, its capacity, …) was rolled back."),
+        )
     return (
         t("ECS runs {running}, and not {wanted}", running=running, wanted=wanted),
         t(

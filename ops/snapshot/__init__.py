@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from ops import rollout_look
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.snapshot import balancing, compute, others, roles, stores, vpc
@@ -37,6 +38,8 @@ class Snapshot:
     declared: Declared
     wanted: str | None = None
     service: Part[Service] = field(default_factory=Part)
+    undone: Part[str] = field(default_factory=Part)
+    """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
     newest: Part[Definition] = field(default_factory=Part)
     definitions: Part[Mapping[str, Definition]] = field(default_factory=Part)
@@ -98,6 +101,7 @@ class _Gathering:
         targets = self._after(group, lambda found: self.ask(balancing.targets, found.arn))
         network = self._network(group, balancer)
         running, latest = service.result(), newest.result()
+        undone = self._undone(running.value)
         quota = self.ask(others.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         main = self._main(running.value, known.value or {}, latest.value)
@@ -110,6 +114,7 @@ class _Gathering:
             declared=self.declared,
             wanted=main.arn if main else None,
             service=running,
+            undone=undone.result() if undone else Part(),
             tasks=tasks.result(),
             newest=latest,
             definitions=known,
@@ -134,6 +139,14 @@ class _Gathering:
         made: Future[Part[Any]] = Future()
         made.set_result(Part(problem=problem))
         return made
+
+    def _undone(self, service: Service | None) -> Future[Part[str]] | None:
+        """Asked of a completed deployment only: any other tells by itself how it stands."""
+        primary = service.primary if service else None
+        if service is None or primary is None or primary.rollout != "COMPLETED":
+            return None
+        where = {"cluster": self.names.cluster, "service": self.names.service}
+        return self.ask(rollout_look.undone, where, primary.definition)
 
     def _network(
         self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]

@@ -300,6 +300,22 @@ def test_a_crash_after_a_roll_back_is_still_explained():
     ]
 
 
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+
+
+def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave_up():
+    blind = a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9")
+    undone = a.stack(tasks=(blind, a.task()), undone=TRIPPED)
+    found = findings(undone)
+    assert [(each.id, each.kind) for each in found] == [
+        ("task-cannot-start", "cause"),
+        ("rolled-back", "consequence"),
+    ]
+    assert TRIPPED in found[-1].evidence
+    assert found[-1].fixes[0].commands[-1] == "pulumi up --refresh -s poc"
+    assert findings(replace(undone, undone=Part(""))) == ()
+
+
 def test_a_rule_that_is_missing_explains_the_time_out():
     found = findings(a.sick("Request timed out", "Target.Timeout", network=rules(alb_out=())))
     assert [(each.id, each.kind) for each in found] == [

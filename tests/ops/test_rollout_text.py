@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ops import rollout_text as words
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
 from ops.texts import verbatim
-from tests.ops.rollout_answers import NEW, OLD, ROLLING_BACK, WANTED, deployment, target, view
+from tests.ops.rollout_answers import (
+    NEW,
+    OLD,
+    ROLLING_BACK,
+    WANTED,
+    all_well,
+    deployment,
+    target,
+    view,
+)
 
 PLACE = words.Place(region="ap-northeast-1")
 RETRY = (
@@ -136,6 +147,15 @@ def test_the_command_names_the_profile_that_the_stack_uses():
 )
 def test_each_failure_has_its_own_way_on(outcome, way_on):
     assert block(ended(outcome)) == f"the roll-out failed: It failed.\n\n{way_on}"
+
+
+def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declares():
+    end = replace(ended(Outcome.ROLLED_BACK), view=replace(all_well(), undone="Tripped."))
+    assert block(end).endswith(
+        "What to do: remove the cause above, let ECS try again, and have Pulumi compare the service "
+        f"with what this stack declares:\n  {RETRY}\n  pulumi up --refresh\n"
+        "Each `pulumi up` is red until that has worked."
+    )
 
 
 def test_a_deregistered_revision_is_registered_anew():
