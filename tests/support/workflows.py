@@ -25,6 +25,8 @@ class Step:
     name: str
     script: str
     environment: Mapping[str, str]
+    place: str = ""
+    """The environment of GitHub's that the job is in; its variables come before the repository's."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -52,7 +54,16 @@ def read(path: Path) -> dict[Any, Any]:
 
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Workflow, name and content of every job."""
+    """Workflow, name and content of every job that has steps of its own."""
+    return (each for each in _jobs() if "steps" in each[2])
+
+
+def calls() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Of every job that is another workflow."""
+    return (each for each in _jobs() if "uses" in each[2])
+
+
+def _jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for workflow, content in workflows().items():
         for name, job in content["jobs"].items():
             yield workflow, name, job
@@ -67,6 +78,7 @@ def steps() -> list[Step]:
             step["name"],
             step["run"],
             {**job.get("env", {}), **step.get("env", {})},
+            job.get("environment", ""),
         )
         for workflow, name, job in jobs()
         for step in job["steps"]
