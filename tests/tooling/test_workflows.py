@@ -169,6 +169,8 @@ def test_nothing_is_deployed_that_ci_did_not_pass():
     for name in ("ci", "poc"):  # a condition like always() would deploy what is red
         assert "(" not in deploy[name].get("if", "")
     assert set(workflows()["ci"]["on"]) == {"pull_request", "workflow_call"}
+    checks = [f"`{job['name']}`" for workflow, _, job in jobs() if workflow == "ci"]
+    assert [check for check in checks if check not in PAGE.read_text()] == []
 
 
 def test_ci_of_main_cancels_no_other_deploys_ci():
