@@ -13,6 +13,15 @@ import yaml
 from rehearsal.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
+PAGE = ROOT / "docs" / "delivery.md"
+ROLES = {
+    ("preview", "preview"): "CAREAPP_PREVIEW_ROLE",
+    ("drift", "drift"): "CAREAPP_PREVIEW_ROLE",
+    ("deploy", "poc"): "CAREAPP_POC_ROLE",
+    ("deploy", "prod"): "CAREAPP_PROD_ROLE",
+    ("destroy", "poc"): "CAREAPP_POC_ROLE",
+}
+"""The variable of the role in AWS that a job takes; every other job takes none."""
 EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
 
 
@@ -84,3 +93,13 @@ def steps() -> list[Step]:
         for step in job["steps"]
         if "run" in step
     ]
+
+
+def text() -> str:
+    """All of them, as they are written."""
+    return "".join(path.read_text() for path in sorted(FOLDER.glob("*.yml")))
+
+
+def used(job: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
+    """The job's steps that use an action."""
+    return [step for step in job["steps"] if str(step.get("uses", "")).startswith(action)]
