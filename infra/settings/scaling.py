@@ -14,11 +14,17 @@ from ops.texts import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000
+AREAS = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
+    *("Indian", "Pacific", "Etc"),
+)
+"""The first parts of canonical IANA names (tz database, theory.html). All else that a machine knows
+is an old name (Japan, US/Pacific) or its own (localtime)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hours:
-    """The hours of a day, from one minute until another, and the days: MON-FRI or MON,WED."""
+    """The hours of a day, from one minute until another, and the days: MON-FRI or SAT,SUN."""
 
     text: str
     days: str
@@ -65,21 +71,34 @@ def hours(text: str) -> Hours | None:
 
 
 def _days(text: str) -> str:
-    """ValueError when they are none, come twice or go backwards."""
+    """ValueError when they are none, come twice or go backwards.
+
+    A range until Sunday is written out: AWS counts days from SUN as 1, so that SAT-SUN
+    would go backwards (EventBridge User Guide, cron expressions, to which Application Auto
+    Scaling's guide refers).
+    """
     first, dash, last = text.partition("-")
     named = (
         [DAYS.index(first), DAYS.index(last)] if dash else list(map(DAYS.index, text.split(",")))
     )
     if named != sorted(set(named)):
         raise ValueError(text)
+    if dash and last == DAYS[-1]:
+        text = ",".join(DAYS[DAYS.index(first) :])
     return text.upper()
 
 
 def time_zone(text: str) -> str:
+    """A canonical IANA name, for AWS takes no other (API reference, PutScheduledAction)."""
+    area, _, _ = text.partition("/")
     known = zoneinfo.available_timezones()
-    if text not in known:
+    if text not in known or (area not in AREAS and text != "UTC"):
         raise ValueError(
-            t("{text!r} is no time zone of the IANA's list, like Asia/Tokyo", text=text)
+            t(
+                "{text!r} is not a canonical name of the IANA's time zones, which AWS asks for; "
+                "write region and city, like Asia/Tokyo, or UTC",
+                text=text,
+            )
         )
     return text
 

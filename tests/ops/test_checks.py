@@ -593,6 +593,19 @@ def test_alarms_and_quota_are_listed_but_do_not_decide():
     assert (diagnosis.healthy, diagnosis.exit_code, len(diagnosis.unseen)) == (True, 0, 2)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (139, "SIGSEGV: a crash inside native code"),
+        (143, "SIGTERM: it was told to end"),
+        (138, "signal 10"),
+    ],
+)
+def test_a_signal_that_ended_the_container_is_named(code, words):
+    [finding] = [each for each in judge(crashed("x", code=code)).findings if each.id == "crash"]
+    assert str(finding.seen[0]).endswith(f"container app ended with exit code {code} ({words}).")
+
+
 def test_a_cause_decides_the_exit_code_even_where_something_was_not_seen():
     assert judge(a.stack(execution=a.DENIED, network=rules(app_in=()))).exit_code == 1
 

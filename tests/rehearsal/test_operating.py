@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from infra import policies
+
 
 def ops(running, *words, code=0):
     done = running.shell(sys.executable, "-m", "ops", *words)
@@ -48,7 +50,11 @@ def test_a_paused_stack_stays_paused_through_an_up_and_comes_back_whole(running)
     assert page(running) == 200
 
 
-BASTION = """
+BASTION = (
+    f"""
+document = {json.dumps(policies.bastion())!r}
+"""
+    + """
 import boto3, json
 ec2, iam, rds = map(boto3.client, ("ec2", "iam", "rds"))
 [database] = rds.describe_db_instances()["DBInstances"]
@@ -57,8 +63,7 @@ vpc = database["DBSubnetGroup"]["VpcId"]
 subnets = ec2.describe_subnets(Filters=[{"Name": "tag:Name", "Values": ["careapp-poc-private-1"]}])
 trust = {"Version": "2012-10-17", "Statement": []}
 iam.create_role(RoleName="bastion", AssumeRolePolicyDocument=json.dumps(trust))
-iam.attach_role_policy(
-    RoleName="bastion", PolicyArn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+iam.put_role_policy(RoleName="bastion", PolicyName="agent", PolicyDocument=document)
 iam.create_instance_profile(InstanceProfileName="bastion")
 iam.add_role_to_instance_profile(InstanceProfileName="bastion", RoleName="bastion")
 own = ec2.create_security_group(GroupName="bastion", Description="x", VpcId=vpc)["GroupId"]
@@ -73,6 +78,7 @@ ec2.authorize_security_group_ingress(GroupId=group["VpcSecurityGroupId"], IpPerm
 )["Instances"]
 print(json.dumps([made["InstanceId"], group["VpcSecurityGroupId"], rule]))
 """
+)
 CLOSE = """
 import boto3, json, sys
 group, rule = json.loads(sys.argv[1])
