@@ -69,8 +69,23 @@ def setup(
 
 @delivery.command()
 @options
+def check(stack: str, lang: str | None) -> None:
+    """Step: whether the repository and its environment have the variables of the stack's deploys.
+
+    Exit code 0: they have. 1: one is missing.
+    """
+    from ops.delivery import jobs
+
+    sys.exit(jobs.check(stack, language(lang)))
+
+
+@delivery.command()
+@options
 def begin(stack: str, lang: str | None) -> None:
-    """Step: choose the stack, and make it when it is new."""
+    """Step: choose the stack, and make it when it is new.
+
+    Exit code 0: chosen. 1: refused, or pulumi's own, as any other.
+    """
     from ops.delivery import jobs
 
     sys.exit(jobs.begin(stack, language(lang)))
@@ -79,7 +94,10 @@ def begin(stack: str, lang: str | None) -> None:
 @delivery.command()
 @options
 def preview(stack: str, lang: str | None) -> None:
-    """Step: preview the change, for the summary and the comment. Exit code: pulumi's."""
+    """Step: preview the change, for the summary and the comment.
+
+    Exit code 0: previewed. 1: refused, or pulumi's own, as any other.
+    """
     from ops.delivery import jobs
 
     sys.exit(jobs.preview(stack, language(lang)))
@@ -88,7 +106,10 @@ def preview(stack: str, lang: str | None) -> None:
 @delivery.command()
 @options
 def comment(stack: str, lang: str | None) -> None:
-    """Step: put the preview on the pull request, as the one comment that is rewritten."""
+    """Step: put the preview on the pull request, as the one comment that is rewritten.
+
+    Exit code 0: it is there. 1: refused: no pull request's job, or GitHub took no comment.
+    """
     from ops.delivery import jobs
 
     sys.exit(jobs.comment(stack, language(lang)))
@@ -97,7 +118,10 @@ def comment(stack: str, lang: str | None) -> None:
 @delivery.command()
 @options
 def drift(stack: str, lang: str | None) -> None:
-    """Step: compare AWS with the program. Exit code 0 when nothing has drifted."""
+    """Step: compare AWS with the program.
+
+    Exit code 0: nothing has drifted. 1: refused, or pulumi's own, as any other: drift, or no answer.
+    """
     from ops.delivery import jobs
 
     sys.exit(jobs.drift(stack, language(lang)))
@@ -106,7 +130,10 @@ def drift(stack: str, lang: str | None) -> None:
 @delivery.command()
 @options
 def summary(stack: str, lang: str | None) -> None:
-    """Step: put the doctor's first finding into the job's summary."""
+    """Step: put the doctor's first finding into the job's summary.
+
+    Exit code 0: it is there, whatever it says. 2: it could not look.
+    """
     from ops.delivery import jobs
 
     sys.exit(jobs.summary(stack, Path(), language(lang)))

@@ -13,7 +13,7 @@ from ops.aws import Session
 from ops.commands import guarded
 from ops.delivery import setup
 from ops.delivery.items import Delivery
-from ops.delivery.names import Account, Repository
+from ops.delivery.names import Account, Repository, checked_stack
 from ops.refused import Refused
 from ops.render import delivery as screen
 from ops.render.lines import display
@@ -61,7 +61,13 @@ def set_up(wanted: Wanted) -> int:
 
 
 def _of_account(wanted: Wanted) -> tuple[Session, Delivery]:
-    """The account and region of the stacks, which must have the same one."""
+    """The account and region of the stacks, which must have the same one.
+
+    What was asked for is checked before AWS is asked: to mend it nobody needs credentials.
+    """
+    repository = wanted.repository.checked()
+    for stack in wanted.stacks:
+        checked_stack(stack)
     declared = {stack: stacks.read(stack, wanted.folder) for stack in wanted.stacks}
     places = {(each.region, each.profile) for each in declared.values()}
     if len(places) > 1:
@@ -73,7 +79,7 @@ def _of_account(wanted: Wanted) -> tuple[Session, Delivery]:
     number = session.call("sts", "get_caller_identity")["Account"]
     delivery = Delivery(
         account=Account(number=number, region=session.region),
-        repository=wanted.repository.checked(),
+        repository=repository,
         stacks=wanted.stacks,
         zones={stack: each.get("hostedZoneId") for stack, each in declared.items()},
     )

@@ -109,12 +109,14 @@ class Role:
         return {
             "trust": found["Role"]["AssumeRolePolicyDocument"],
             "policies": self._attached(session, item),
+            "seconds": found["Role"]["MaxSessionDuration"],
         }
 
     def create(self, session: Session, item: Item) -> None:
         session.call(
             "iam", "create_role", RoleName=item.name, Tags=OURS,
             AssumeRolePolicyDocument=json.dumps(item.spec["trust"]),
+            MaxSessionDuration=item.spec["seconds"],
         )  # fmt: skip
         self._attach(session, item)
 
@@ -123,6 +125,9 @@ class Role:
             "iam", "update_assume_role_policy", RoleName=item.name,
             PolicyDocument=json.dumps(item.spec["trust"]),
         )  # fmt: skip
+        session.call(
+            "iam", "update_role", RoleName=item.name, MaxSessionDuration=item.spec["seconds"]
+        )
         self._attach(session, item)
 
     def remove(self, session: Session, item: Item) -> None:

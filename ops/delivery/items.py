@@ -10,6 +10,8 @@ from ops.delivery import boundary, deploying, looking, state, trust
 from ops.delivery.names import (
     ALIAS,
     BOUNDARY,
+    DEPLOY_SECONDS,
+    LOOK_SECONDS,
     PREVIEW,
     Account,
     Repository,
@@ -51,7 +53,9 @@ class Delivery:
             Item("bucket", self.account.bucket, self._bucket(key)),
             self._policy(BOUNDARY, boundary.document(self.account)),
             self._policy(PREVIEW, looking.document(self.account, key)),
-            self._role(PREVIEW, trust.of_preview(self.account, self.repository), [PREVIEW]),
+            self._role(
+                PREVIEW, trust.of_preview(self.account, self.repository), [PREVIEW], LOOK_SECONDS
+            ),
         ]
         for stack in self.stacks:
             found += self._deploy(checked_stack(stack).stack, key)
@@ -63,7 +67,7 @@ class Delivery:
         named = {f"{role}-{part}": document for part, document in parts.items()}
         allowed = trust.of_deploy(self.account, self.repository, stack)
         policies = [self._policy(name, document) for name, document in named.items()]
-        return [*policies, self._role(role, allowed, list(named))]
+        return [*policies, self._role(role, allowed, list(named), DEPLOY_SECONDS)]
 
     def _bucket(self, key: str) -> Spec:
         return {
@@ -77,6 +81,6 @@ class Delivery:
     def _policy(self, name: str, document: Spec) -> Item:
         return Item("policy", self.account.iam(f"policy/{name}"), {"document": document})
 
-    def _role(self, name: str, trusted: Spec, policies: list[str]) -> Item:
+    def _role(self, name: str, trusted: Spec, policies: list[str], seconds: int) -> Item:
         arns = [self.account.iam(f"policy/{policy}") for policy in policies]
-        return Item("role", name, {"trust": trusted, "policies": arns})
+        return Item("role", name, {"trust": trusted, "policies": arns, "seconds": seconds})

@@ -8,11 +8,23 @@ from pathlib import Path
 from ops.aws import Session
 from ops.commands import guarded
 from ops.delivery import engine, github, words
+from ops.delivery.names import role_variable
 from ops.names import StackNames
 from ops.refused import Refused
 from ops.texts import t
 
 KEY, STATE, PREVIEW = "CAREAPP_KEY", "PULUMI_BACKEND_URL", "CAREAPP_PREVIEW"
+
+
+def check(stack: str, lang: str) -> int:
+    """Whether the job has all that it is given by variables, the stack's role among it; 1 when not."""
+
+    def work() -> int:
+        for name in ("AWS_REGION", role_variable(stack), KEY, STATE):
+            _variable(name)
+        return 0
+
+    return guarded(work, lang)
 
 
 def begin(stack: str, lang: str) -> int:
@@ -90,13 +102,13 @@ def summary(stack: str, folder: Path, lang: str) -> int:
 
 
 def _variable(name: str) -> str:
-    """Raises Refused where the repository lacks it."""
+    """Raises Refused where neither the repository nor the job's environment has it."""
     value = os.environ.get(name, "")
     if not value:
         raise Refused(
             t(
-                "{name} is empty: the repository lacks the variable that it is set from; "
-                "`./careapp delivery setup` prints them all.",
+                "{name} is empty: neither the repository nor the job's environment has the variable "
+                "that it is set from; `./careapp delivery setup` prints them all.",
                 name=name,
             )
         )

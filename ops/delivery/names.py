@@ -19,6 +19,9 @@ BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 STACK = re.compile(r"[a-z][a-z0-9-]{0,19}")
 BY_BRANCH = "poc"
 """The stack that a push deploys with nobody's approval; each other stands behind an environment."""
+LOOK_SECONDS = 3_600
+DEPLOY_SECONDS = 9_000
+"""How long a job may hold its role: longer than its `timeout-minutes`, or AWS lets go of it half-way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,16 @@ class Account:
 def deploy_role(stack: str) -> str:
     """The role that deploys a stack. It is none of the stack's own, whose names begin otherwise."""
     return f"{DELIVERY}-{stack}"
+
+
+def switch_variable(stack: str) -> str:
+    """The repository's variable that turns a stack's deploys on."""
+    return f"{PROJECT.upper()}_{stack.upper().replace('-', '_')}"
+
+
+def role_variable(stack: str) -> str:
+    """The variable that holds the ARN of a stack's deploy role."""
+    return f"{switch_variable(stack)}_ROLE"
 
 
 def checked_stack(stack: str) -> StackNames:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 
 from ops.locale_sources import ROOT, marked
-from ops.texts import translated
+from ops.texts import t, translated
 
 FILES = ("ops/__main__.py", "ops/db_cli.py", "ops/pause_cli.py", "ops/delivery_cli.py")
 REHEARSAL = ("rehearsal/__main__.py", "rehearsal/cost_command.py")
 TESTS = "tests/__main__.py"
+COMPLETION = t("Exit code 0: printed. 2: no such shell.")
+"""Of `completion`, which the entry script answers by itself, without Python."""
 PARAGRAPH = {
     "en": re.compile(r"Exit code (0: .*)", re.DOTALL),
     "ja": re.compile(r"終了コード (0: .*)", re.DOTALL),
@@ -46,6 +48,7 @@ def _commands() -> Iterator[tuple[str, str]]:
     for text in marked(ast.parse((ROOT / TESTS).read_text()), TESTS):
         if PARAGRAPH["en"].match(text):
             yield "test", text
+    yield "completion", str(COMPLETION)
 
 
 def _group(decorator: ast.expr) -> str | None:

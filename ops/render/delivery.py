@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ops.delivery.items import Delivery
-from ops.delivery.names import ALIAS, BOUNDARY, BY_BRANCH, PREVIEW, deploy_role
+from ops.delivery.names import (
+    ALIAS,
+    BOUNDARY,
+    BY_BRANCH,
+    PREVIEW,
+    deploy_role,
+    role_variable,
+    switch_variable,
+)
 from ops.delivery.plan import CHANGE, CREATE, KEEP, REMOVE, STAY, Step
 from ops.names import PROJECT
 from ops.render.lines import Line
@@ -55,27 +64,47 @@ def _line(verb: str, step: Step, lang: str) -> str:
     return f"  {verb}: {KINDS[step.item.kind].to(lang)} {step.item.name}{why}"
 
 
-def variables(delivery: Delivery) -> dict[str, str]:
-    """The repository's variables, none of which is a secret."""
+@dataclass(frozen=True)
+class Variable:
+    """One of GitHub's, and no secret: of the repository, or of the environment that is named."""
+
+    name: str
+    value: str
+    environment: str = ""
+
+
+def variables(delivery: Delivery) -> list[Variable]:
+    """All that the workflows read.
+
+    A stack behind an environment has its role there, and, where its account is another than that of
+    BY_BRANCH, all else, too: in the environment's jobs its variables come before the repository's.
+    The switch is the repository's, since GitHub decides on a job before it has its environment.
+    """
     account = delivery.account
-    roles = {stack: account.iam(f"role/{deploy_role(stack)}") for stack in delivery.stacks}
-    return {
+    shared = {
         "AWS_REGION": account.region,
         "CAREAPP_STATE": f"s3://{account.bucket}?region={account.region}",
         "CAREAPP_KEY": f"awskms://{ALIAS}?region={account.region}",
-        "CAREAPP_PREVIEW_ROLE": account.iam(f"role/{PREVIEW}"),
-        **{f"CAREAPP_{stack.upper().replace('-', '_')}_ROLE": arn for stack, arn in roles.items()},
     }
+    found = []
+    if BY_BRANCH in delivery.stacks:
+        found = [Variable(name, value) for name, value in shared.items()]
+        found.append(Variable("CAREAPP_PREVIEW_ROLE", account.iam(f"role/{PREVIEW}")))
+    for stack in delivery.stacks:
+        role = account.iam(f"role/{deploy_role(stack)}")
+        if stack == BY_BRANCH:
+            found.append(Variable(role_variable(stack), role))
+            continue
+        if BY_BRANCH not in delivery.stacks:
+            found += [Variable(name, value, stack) for name, value in shared.items()]
+        found.append(Variable(role_variable(stack), role, stack))
+        found.append(Variable(switch_variable(stack), "true"))
+    return found
 
 
 def next_steps(delivery: Delivery, lang: str) -> Iterator[Line]:
-    """What is left for a person, as commands to copy."""
+    """What is left for a person, in the order in which it is to be done, as commands to copy."""
     yield Line("")
-    yield Line(t("The repository's variables (none is a secret):").to(lang), "bold")
-    where = ["--repo", delivery.repository.name]
-    for name, value in variables(delivery).items():
-        command = shlex.join(["gh", "variable", "set", name, "--body", value, *where])
-        yield Line(f"  {command}")
     yield Line(t("The bound of the stacks' own roles, to be committed:").to(lang), "bold")
     for stack in delivery.stacks:
         place = f"Pulumi.{stack}.yaml, config: {PROJECT}:permissionsBoundary: {BOUNDARY}"
@@ -89,9 +118,20 @@ def next_steps(delivery: Delivery, lang: str) -> Iterator[Line]:
                 branch=delivery.repository.branch,
             )
             yield Line(text.to(lang), "yellow")
+    title = t("Then the variables of repository and environments (none is a secret):")
+    yield Line(title.to(lang), "bold")
+    for each in variables(delivery):
+        yield Line(f"  {_command(each, delivery.repository.name)}")
     if not delivery.repository.owner_id:
         text = t(
             "Trusted is the token format without GitHub's numbers. A repository made, renamed or "
             "moved after 2026-07-15 needs --owner-id and --repository-id, too."
         )
         yield Line(text.to(lang), "yellow")
+
+
+def _command(variable: Variable, repository: str) -> str:
+    words = ["gh", "variable", "set", variable.name, "--body", variable.value, "--repo", repository]
+    if variable.environment:
+        words += ["--env", variable.environment]
+    return shlex.join(words)

@@ -110,6 +110,22 @@ def test_a_repository_without_its_variables_is_told_what_prints_them(run, monkey
     assert "./careapp delivery setup" in err
 
 
+NEEDED = ("AWS_REGION", "CAREAPP_PROD_ROLE", "CAREAPP_KEY", "PULUMI_BACKEND_URL")
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_variable_that_an_environment_lacks_is_named_before_anything_is_tried(
+    run, monkeypatch, missing
+):
+    for name in NEEDED:
+        monkeypatch.setenv(name, "something")
+    assert run("delivery", "check", "--stack", "prod") == (0, "", "")
+    monkeypatch.setenv(missing, "")
+    code, _, err = run("delivery", "check", "--stack", "prod")
+    assert code == 1
+    assert err.startswith(f"careapp: {missing} is empty")
+
+
 @pytest.mark.parametrize("step", ["begin", "preview", "drift"])
 def test_without_pulumi_it_says_where_to_get_it(run, monkeypatch, step, tmp_path):
     monkeypatch.setenv("CAREAPP_KEY", "awskms://alias/x")

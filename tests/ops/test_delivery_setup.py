@@ -100,14 +100,26 @@ def test_it_prints_the_variables_and_what_is_left_for_a_person(setup):
         ("CAREAPP_KEY", "'awskms://alias/careapp-delivery?region=ap-northeast-1'"),
         ("CAREAPP_PREVIEW_ROLE", f"{role}-preview"),
         ("CAREAPP_POC_ROLE", f"{role}-poc"),
-        ("CAREAPP_PROD_ROLE", f"{role}-prod"),
+        ("CAREAPP_PROD", "true"),
     ):
         assert f"  gh variable set {name} --body {value} {where}\n" in out
+    environment = f"  gh variable set CAREAPP_PROD_ROLE --body {role}-prod {where} --env prod\n"
+    assert environment in out.partition("Make the environment prod")[2]
     assert (
         "  Pulumi.poc.yaml, config: careapp:permissionsBoundary: careapp-delivery-boundary\n" in out
     )
     assert "Make the environment prod" in out
     assert "Make the environment poc" not in out
+
+
+def test_a_stack_with_an_account_of_its_own_leaves_the_repositorys_variables_alone(setup):
+    _, out, _ = setup("--stack", "prod", "--yes")
+    lines = [line for line in out.splitlines() if line.startswith("  gh variable set ")]
+    assert [line.split()[3] for line in lines if line.endswith(" --env prod")] == [
+        *("AWS_REGION", "CAREAPP_STATE", "CAREAPP_KEY", "CAREAPP_PROD_ROLE")
+    ]
+    [switch] = [line for line in lines if "--env" not in line]
+    assert switch == f"  gh variable set CAREAPP_PROD --body true --repo {REPOSITORY}"
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_done(setup):
@@ -187,6 +199,12 @@ def test_a_boundary_in_use_stays():
                 PolicyArn="arn:aws:iam::123456789012:policy/careapp-delivery-poc-rest",
             ),
             "policies",
+        ),
+        (
+            lambda: client("iam").update_role(
+                RoleName="careapp-delivery-poc", MaxSessionDuration=3600
+            ),
+            "seconds",
         ),
         (lambda: client("kms").disable_key_rotation(KeyId=key()), "rotation"),
     ],

@@ -24,7 +24,7 @@ from rehearsal.paths import ROOT
 from tests.rehearsal.conftest import Careapp
 from tests.support.iam_policies import Call, allowed
 from tests.support.workflows import steps
-from tests.tiers import docker_missing
+from tests.tiers import browser_missing, docker_missing
 
 REPOSITORY = "octo-org/careapp"
 ACCOUNT = Account(number="123456789012", region="ap-northeast-1")
@@ -32,6 +32,7 @@ BOUND = "careapp:permissionsBoundary: careapp-delivery-boundary"
 QUICK = (
     *("test_imports", "test_locks", "test_texts", "test_what_a_task_must_be_told", "test_shapes"),
     *("test_target_state", "test_every_policy_fits", "test_the_table_in_the_docs", "test_hadolint"),
+    "test_the_skip_link",
 )
 """A quick test of each tier: the steps that run all tests are run, and not the tests again."""
 SPOIL = """
@@ -112,7 +113,7 @@ class Runner:
     careapp: Careapp
     folder: object
     api: str
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
     committed: dict[str, str] = field(default_factory=dict)
     needs: dict[str, str] = field(default_factory=dict)
     ran: set[tuple[str, str, str]] = field(default_factory=set)
@@ -133,7 +134,8 @@ class Runner:
         return done
 
     def step(self, step, matrix: str) -> Ran:
-        context = {f"vars.{key}": value for key, value in self.variables.items()}
+        seen = {**self.variables[""], **self.variables.get(step.place, {})}
+        context = {f"vars.{key}": value for key, value in seen.items()}
         context |= {"matrix.stack": matrix, "github.token": "the-jobs-token", **self.needs}
         environment = {**step.resolved(context), **self.github()}
         words = [f"{key}={value}" for key, value in environment.items()]
@@ -172,10 +174,11 @@ class Runner:
         assert done.returncode == 0, done.stdout + done.stderr
         for line in done.stdout.splitlines():
             if line.startswith("  gh variable set "):
-                _, _, _, name, _, value, *_ = shlex.split(line)
-                self.variables[name] = value
+                _, _, _, name, _, value, _, _, *place = shlex.split(line)
+                where = self.variables.setdefault(place[1] if place else "", {})
+                where[name] = value
         endpoint = self.careapp.facts()["endpoint"]
-        self.variables["CAREAPP_STATE"] += f"&endpoint={endpoint}&s3ForcePathStyle=true"
+        self.variables[""]["CAREAPP_STATE"] += f"&endpoint={endpoint}&s3ForcePathStyle=true"
         for stack in ("poc", "prod"):
             assert f"Pulumi.{stack}.yaml, config: {BOUND}" in done.stdout
             text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
@@ -310,8 +313,10 @@ CI = [step for step in steps() if step.workflow == "ci"]
 
 @pytest.mark.parametrize("step", CI, ids=lambda step: step.name)
 def test_a_step_of_ci_runs(step, tmp_path):
-    if "image" in step.script and (reason := docker_missing()):
-        pytest.skip(reason)
+    missing = {"image": docker_missing, "browser": browser_missing}
+    for tier in missing.keys() & step.script.split():
+        if reason := missing[tier]():
+            pytest.skip(str(reason))
     script = tmp_path / "script.sh"
     script.write_text(step.script)
     environment = {

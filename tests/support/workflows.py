@@ -13,6 +13,15 @@ import yaml
 from rehearsal.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
+PAGE = ROOT / "docs" / "delivery.md"
+ROLES = {
+    ("preview", "preview"): "CAREAPP_PREVIEW_ROLE",
+    ("drift", "drift"): "CAREAPP_PREVIEW_ROLE",
+    ("deploy", "poc"): "CAREAPP_POC_ROLE",
+    ("deploy", "prod"): "CAREAPP_PROD_ROLE",
+    ("destroy", "poc"): "CAREAPP_POC_ROLE",
+}
+"""The variable of the role in AWS that a job takes; every other job takes none."""
 EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
 
 
@@ -25,6 +34,8 @@ class Step:
     name: str
     script: str
     environment: Mapping[str, str]
+    place: str = ""
+    """The environment of GitHub's that the job is in; its variables come before the repository's."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -52,7 +63,16 @@ def read(path: Path) -> dict[Any, Any]:
 
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Workflow, name and content of every job."""
+    """Workflow, name and content of every job that has steps of its own."""
+    return (each for each in _jobs() if "steps" in each[2])
+
+
+def calls() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Of every job that is another workflow."""
+    return (each for each in _jobs() if "uses" in each[2])
+
+
+def _jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for workflow, content in workflows().items():
         for name, job in content["jobs"].items():
             yield workflow, name, job
@@ -67,8 +87,19 @@ def steps() -> list[Step]:
             step["name"],
             step["run"],
             {**job.get("env", {}), **step.get("env", {})},
+            job.get("environment", ""),
         )
         for workflow, name, job in jobs()
         for step in job["steps"]
         if "run" in step
     ]
+
+
+def text() -> str:
+    """All of them, as they are written."""
+    return "".join(path.read_text() for path in sorted(FOLDER.glob("*.yml")))
+
+
+def used(job: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
+    """The job's steps that use an action."""
+    return [step for step in job["steps"] if str(step.get("uses", "")).startswith(action)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.documents.markdown import ROOT, Page
@@ -65,6 +67,14 @@ def test_the_pages_of_both_languages_are_there():
 def test_a_page_and_its_twin_say_the_same(name):
     page = ROOT / name
     assert differences(Page(page), Page(twin(page))) == []
+
+
+def test_a_japanese_reader_is_told_which_pages_are_english_alone():
+    text = (ROOT / "README.ja.md").read_text().replace("[English](README.md)", "")
+    links = re.findall(r"\]\((?!https?:)([^)#]+\.md)[^)]*\)(.英語)?", text)
+    assert len(links) > 10
+    wrong = [link for link, mark in links if link.endswith(".ja.md") == bool(mark)]
+    assert wrong == []
 
 
 def written(folder, japanese):

@@ -102,6 +102,8 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     entries = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
     assert len(entries) > 20
     assert any("**Replaces**" in entry for entry in entries)
+    begin = [entry[:24] for entry in entries]
+    assert [each for each in begin if begin.count(each) > 1] == []
 
 
 def test_decisions_are_numbered_without_a_gap_and_listed():
