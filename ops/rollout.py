@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,32 +12,19 @@ import pulumi
 
 from ops.problems import AwsProblem
 from ops.refused import Refused
-from ops.texts import Text, joined, language, t
+from ops.texts import Text, language, t
 
 if TYPE_CHECKING:
     import pulumi_aws as aws
 
     from ops.aws import Session
-    from ops.findings import Diagnosis, Finding, Unseen
     from ops.rollout_changes import Changes
     from ops.rollout_verdict import End
     from ops.rollout_view import Wanted
 
 # The functions import what they look with: a preview needs none of it.
 
-NO_REASON = re.compile(
-    # Meant: a pause, hours, desiredCount 0. How many tasks are wanted has been told by then.
-    r"scaled-to-zero.*"
-    # What looks that agreed have just seen the roll-out get over.
-    r"|tasks-die|too-few-tasks|rolled-back|roll-out-failed"
-    # What only another roll-out would meet.
-    r"|fargate-quota-small|subnets-full"
-)
-"""Causes that keep no `pulumi up` from being green. Healthy targets rule out none of the others:
-/health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
-"""
 NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
-PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
 
 
@@ -108,6 +94,7 @@ async def _wait(
 async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log) -> None:
     from ops import rollout_text as words
     from ops.aws import Session
+    from ops.rollout_causes import causes
     from ops.rollout_follow import Pace, follow, succeeded
     from ops.rollout_view import Wanted
 
@@ -128,13 +115,15 @@ async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in terms.counts:
         log.lasting(words.another_count(end.view.desired, terms.counts, wanted))
-    if ill := await causes(pulumi.get_stack(), session, log, wanted.definition):
-        raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
+    ill = await causes(pulumi.get_stack(), session, log, wanted.definition, terms.counts)
+    if ill:
+        raise RolloutFailed(words.running_but_ill(end, wanted, ill, log.lang))
 
 
 async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     """The block that a failed roll-out ends with."""
     from ops import rollout_text as words
+    from ops.rollout_causes import diagnosis
     from ops.rollout_look import is_deregistered
 
     found, deregistered = "", False
@@ -146,71 +135,6 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
             deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
     place = words.Place(region=session.region, profile=session.profile)
     return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
-
-
-async def causes(stack: str, session: Session, log: Log, wanted: str | None = None) -> str:
-    """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
-
-    It looks again before it says so, for AWS is eventually consistent. That the revision runs has
-    been seen: a doctor that breaks, or may not look everywhere, is told, but does not unsay it.
-    """
-    from ops.rollout_follow import Pace
-
-    try:
-        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
-        if _reasons(found):
-            await asyncio.sleep(Pace.of().poll)
-            found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
-    except Exception as mistake:
-        log.lasting(_undiagnosed(mistake))
-        return ""
-    for each in found.findings:
-        if each.id == "stack-paused":
-            log.lasting(PAUSED)
-    for text in _unseen(found):
-        log.lasting(text)
-    return found.as_text(log.lang) if _reasons(found) else ""
-
-
-def _reasons(found: Diagnosis) -> list[Finding]:
-    return [each for each in found.causes if not NO_REASON.fullmatch(each.id)]
-
-
-def _unseen(found: Diagnosis) -> Iterator[Text]:
-    """What matters and could not be looked at, each reason once."""
-    told: dict[str, list[Unseen]] = {}
-    for each in found.unseen:
-        if each.essential:
-            told.setdefault(str(each.problem), []).append(each)
-    for together in told.values():
-        problem = together[0].problem
-        yield t(
-            "it runs, but nobody knows whether all is in order, for this could not be looked at: "
-            "{parts}. {problem} {way_out}",
-            parts=joined(", ", (each.part for each in together)),
-            problem=problem.text,
-            way_out=problem.way_out,
-        )
-
-
-def diagnosis(stack: str, session: Session, lang: str) -> str:
-    """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
-    try:
-        return _diagnosed(stack, session).as_text(lang)
-    except Exception as mistake:
-        return _undiagnosed(mistake).to(lang)
-
-
-def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
-    from ops.doctor import diagnose
-    from ops.names import StackNames
-
-    return diagnose(StackNames.of(stack), session, wanted=wanted)
-
-
-def _undiagnosed(mistake: Exception) -> Text:
-    why = f"{type(mistake).__name__}: {mistake}"
-    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,17 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
     return _block(head.to(lang), problem, after.to(lang))
 
 
-def running_but_ill(wanted: Wanted, found: str, lang: str) -> str:
+def running_but_ill(end: End, wanted: Wanted, found: str, lang: str) -> str:
     """The block of a roll-out that ended well while something that the app needs is out of order."""
     head = t(
         "{revision} runs and its targets are healthy, but something that it needs is out of order",
         revision=wanted.revision,
     )
+    if end.view and end.view.desired == 0:
+        head = t(
+            "{revision} is in place, but no task of it is wanted, though the stack file asks for some",
+            revision=wanted.revision,
+        )
     after = t("What was changed is recorded. Each `pulumi up` is red until the cause is removed.")
     return _block(head.to(lang), found, after.to(lang))
 

@@ -130,7 +130,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         ecs.falls_ill = True
         story.up("the health check changes", healthPath="/healthz")
         ecs.falls_ill = False
+        program["CAREAPP_CLOCK_SPEED"] = "10"  # so slow that even a busy machine sees it wait
         story.up("the health check is mended", healthPath="/health")
+        program["CAREAPP_CLOCK_SPEED"] = SPEED
         story.up("nothing changes")
         ecs.undoes = True
         story.up("the service's own change is rolled back", healthGracePeriod="90")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ops import rollout
+from ops import rollout_causes
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.problems import AwsProblem
@@ -13,7 +13,6 @@ from tests.ops import stacks as a
 from tests.ops.test_checks import SITUATIONS
 
 EXCUSED = {
-    *("scaled-to-zero", "scaled-to-zero-in-hours"),
     *("too-few-tasks", "rolled-back", "roll-out-failed"),
     *("fargate-quota-small", "subnets-full"),
 }
@@ -37,15 +36,15 @@ def gate(monkeypatch):
     """Asks the gate for causes while doctor sees one snapshot after the other; the screen, the log."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
 
-    def causes(*snapshots):
+    def causes(*snapshots, counts=(1,)):
         looks, log = list(snapshots), Told()
 
         def diagnosed(_stack, _session, wanted):
             assert wanted == a.NEW
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(rollout, "_diagnosed", diagnosed)
-        return asyncio.run(rollout.causes("poc", None, log, a.NEW)), log.lines
+        monkeypatch.setattr(rollout_causes, "_diagnosed", diagnosed)
+        return asyncio.run(rollout_causes.causes("poc", None, log, a.NEW, counts)), log.lines
 
     return causes
 
@@ -97,4 +96,10 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
 def test_a_pause_is_told_and_leaves_it_green(gate):
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
     paused = a.stack(service=a.service(desired=0, running=0), database=database)
-    assert gate(paused) == ("", [rollout.PAUSED.to("en")])
+    assert gate(paused) == ("", [rollout_causes.PAUSED.to("en")])
+
+
+def test_no_task_is_red_unless_the_stack_file_asks_for_none(gate):
+    screen, _ = gate(SITUATIONS["scaled-to-zero"], counts=(1, 2))
+    assert "The service is set to run no task" in screen
+    assert gate(SITUATIONS["scaled-to-zero"], counts=(0,)) == ("", [])

@@ -166,7 +166,7 @@ def test_a_deregistered_revision_is_registered_anew():
 
 
 def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
-    assert words.running_but_ill(WANTED, "THE DIAGNOSIS\n", "en") == (
+    assert words.running_but_ill(ended(Outcome.RUNS), WANTED, "THE DIAGNOSIS\n", "en") == (
         "careapp-poc:7 runs and its targets are healthy, but something that it needs is out of order\n"
         "\n"
         "THE DIAGNOSIS\n"
@@ -191,3 +191,10 @@ def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands(
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text
     assert "What to do" not in text
+
+
+def test_no_task_where_some_are_asked_for_is_said_so():
+    end = replace(ended(Outcome.RUNS), view=all_well(0))
+    assert words.running_but_ill(end, WANTED, "THE DIAGNOSIS", "en").startswith(
+        "careapp-poc:7 is in place, but no task of it is wanted, though the stack file asks for some\n"
+    )

@@ -1,0 +1,108 @@
+"""What else keeps `pulumi up` from being green: what the doctor finds once the wanted revision runs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from ops.texts import Text, joined, t
+
+if TYPE_CHECKING:
+    from ops.aws import Session
+    from ops.findings import Diagnosis, Finding, Unseen
+
+NO_REASON = re.compile(
+    # What looks that agreed have just seen the roll-out get over.
+    r"tasks-die|too-few-tasks|rolled-back|roll-out-failed"
+    # What only another roll-out would meet.
+    r"|fargate-quota-small|subnets-full"
+)
+"""Causes that keep no `pulumi up` from being green. Healthy targets rule out none of the others:
+/health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
+"""
+NO_TASK = "scaled-to-zero"
+PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
+
+
+class Tells(Protocol):
+    """Where it is told what does not make it red, and in which language."""
+
+    @property
+    def lang(self) -> str: ...
+
+    def lasting(self, text: Text) -> None: ...
+
+
+async def causes(
+    stack: str, session: Session, log: Tells, wanted: str, counts: Collection[int]
+) -> str:
+    """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
+
+    That no task is wanted is one, unless 0 is among the stack file's `counts`.
+
+    It looks again before it says so, for AWS is eventually consistent. That the revision runs has
+    been seen: a doctor that breaks, or may not look everywhere, is told, but does not unsay it.
+    """
+    from ops.rollout_follow import Pace
+
+    try:
+        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+        if _reasons(found, counts):
+            await asyncio.sleep(Pace.of().poll)
+            found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+    except Exception as mistake:
+        log.lasting(_undiagnosed(mistake))
+        return ""
+    for each in found.findings:
+        if each.id == "stack-paused":
+            log.lasting(PAUSED)
+    for text in _unseen(found):
+        log.lasting(text)
+    return found.as_text(log.lang) if _reasons(found, counts) else ""
+
+
+def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
+    return [
+        each
+        for each in found.causes
+        if not NO_REASON.fullmatch(each.id) and not (each.id == NO_TASK and 0 in counts)
+    ]
+
+
+def _unseen(found: Diagnosis) -> Iterator[Text]:
+    """What matters and could not be looked at, each reason once."""
+    told: dict[str, list[Unseen]] = {}
+    for each in found.unseen:
+        if each.essential:
+            told.setdefault(str(each.problem), []).append(each)
+    for together in told.values():
+        problem = together[0].problem
+        yield t(
+            "it runs, but nobody knows whether all is in order, for this could not be looked at: "
+            "{parts}. {problem} {way_out}",
+            parts=joined(", ", (each.part for each in together)),
+            problem=problem.text,
+            way_out=problem.way_out,
+        )
+
+
+def diagnosis(stack: str, session: Session, lang: str) -> str:
+    """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
+    try:
+        return _diagnosed(stack, session).as_text(lang)
+    except Exception as mistake:
+        return _undiagnosed(mistake).to(lang)
+
+
+def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
+    from ops.doctor import diagnose
+    from ops.names import StackNames
+
+    return diagnose(StackNames.of(stack), session, wanted=wanted)
+
+
+def _undiagnosed(mistake: Exception) -> Text:
+    why = f"{type(mistake).__name__}: {mistake}"
+    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
