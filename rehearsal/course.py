@@ -35,7 +35,7 @@ class Plan:
     config: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Course:
     """One rehearsal on its way: what is planned, where the program is, and what asks the local cloud."""
 
@@ -43,6 +43,8 @@ class Course:
     plan: Plan
     source: Path
     calls: Calls
+    gone: bool = False
+    """Whether the destroy left nothing."""
 
     def follow(self) -> int:
         """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
@@ -59,6 +61,7 @@ class Course:
             status = 130
         try:
             self.run.destroy()
+            self.gone = True
         except FAILURES as problem:
             return self._failed(problem)
         return status
@@ -85,8 +88,39 @@ class Course:
         console.say(
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
+        self._lead_to_edits(fault)
         self.run.report.error = shown(red)
         return 1
+
+    def _lead_to_edits(self, fault: Fault) -> None:
+        """Where the program or the app was changed, so that a reader can mend it by hand."""
+        for change in mending.changes(fault, self.source):
+            place = f"{change.file}:{change.line}"
+            console.say(t("The mistake lies in {place}:", place=place))
+            for line in change.diff:
+                console.tell(f"  {line}")
+        if fault.edits and not self.plan.leave:
+            console.tell(
+                t(
+                    "Mend it there, then: ./careapp shell pulumi up -s {stack}",
+                    stack=self.plan.stack,
+                )
+            )
+
+    def tell_what_is_left(self) -> None:
+        """The last words: that nothing is left, where that is so."""
+        if not self.gone:
+            return
+        done = self.run.report.destroy
+        if done is None:
+            console.say(t("Nothing had been made yet; the local cloud has ended."))
+            return
+        console.say(
+            t(
+                "Everything is gone: the stack with its {deleted} resources, and the local cloud.",
+                deleted=done["deleted"],
+            )
+        )
 
     def _failed(self, problem: Exception) -> int:
         console.fail(said(problem))
@@ -146,14 +180,17 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)
+            course = Course(run, plan, project.source, calls)
             try:
-                return Course(run, plan, project.source, calls).follow()
+                status = course.follow()
             finally:
                 if plan.report:
                     run.report.write(plan.report)
         finally:
             client.stop(place)
             project.forget()
+        course.tell_what_is_left()
+    return status
 
 
 def _fresh(place: Home, plan: Plan) -> Project:

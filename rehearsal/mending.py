@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,25 @@ from rehearsal.rehearse import Rehearsal, RehearsalFailed
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a fault changed in a file: where, and as a diff without its head."""
+
+    file: Path
+    line: int
+    diff: tuple[str, ...]
+
+
+def changes(fault: Fault, source: Path) -> Iterator[Change]:
+    """What ``fault`` has changed below ``source``, against the project itself."""
+    for file in dict.fromkeys(edit.file for edit in fault.edits):
+        before, after = (ROOT / file).read_text(), (source / file).read_text()
+        line = os.path.commonprefix([before, after]).count("\n") + 1
+        told = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+        marks = ("---", "+++", "@@")
+        yield Change(source / file, line, tuple(x for x in told if not x.startswith(marks)))
 
 
 def diagnose(run: Rehearsal) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.engine import find_or_get
+
 
 def processes(word):
     """The processes whose command line or environment names ``word``, but for this one."""
@@ -87,6 +89,31 @@ def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
     assert "answers 503: ECS is off, and how to turn it on" in done.stdout
 
 
+STALLING = """#!/bin/sh
+case "$*" in
+  "stack init"*) touch "{begun}"; sleep 1; exit 3 ;;
+esac
+exec "{engine}" "$@"
+"""
+
+
+def test_an_interrupt_before_there_is_a_stack_finds_nothing_to_destroy(careapp, tmp_path):
+    engine, begun = tmp_path / "engine" / "pulumi", tmp_path / "begun"
+    engine.parent.mkdir()
+    engine.write_text(STALLING.format(begun=begun, engine=find_or_get()))
+    engine.chmod(0o755)
+    careapp.environment["CAREAPP_PULUMI"] = str(engine)
+    child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
+    while not begun.exists() and child.poll() is None:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    said = child.communicate(timeout=120)[0]
+    assert child.returncode == 130, said
+    assert "no stack named" not in said
+    assert said.endswith("Nothing had been made yet; the local cloud has ended.\n")
+    assert_nothing_left(careapp)
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
     child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
@@ -96,6 +123,8 @@ def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
     os.killpg(child.pid, kind)
     said = child.communicate(timeout=120)[0]
     assert child.returncode in (130, 143), said
+    assert ("Everything is gone: the stack" in said) == (kind == signal.SIGINT)
+    assert "pulumi stack rm" not in said
     assert_nothing_left(careapp)
 
 
