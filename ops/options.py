@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ops.texts import LANGUAGES
+from ops.texts import LANGUAGES, Text, shown, t
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -21,3 +21,39 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
     ):
         command = option(command)
     return command
+
+
+class Whole(click.IntRange):
+    """A whole number within limits; what is none is refused with the limits."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """The number. Refuses with a sentence."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            text = t("{value} is no whole number {limits}.", value=repr(value), limits=limits(self))
+        self.fail(shown(text), param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number within limits; what is none is refused with the limits."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """The number. Refuses with a sentence."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            text = t("{value} is no number {limits}.", value=repr(value), limits=limits(self))
+        self.fail(shown(text), param, ctx)
+
+
+def limits(kind: click.IntRange | click.FloatRange) -> Text:
+    """Where a number must lie."""
+    low, high = kind.min or 0, kind.max
+    if high is None:
+        return t("from {low} up", low=low)
+    return t("from {low} to {high}", low=low, high=high)

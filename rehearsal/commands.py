@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ops.signals import run_in_front
-from ops.texts import Text, t, verbatim
+from ops.texts import Text, t
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
@@ -139,6 +141,26 @@ def cloud_status(as_json: bool) -> int:
             )
         )
         console.tell(watch_it(facts))
-        for name, items in facts.state.items():
-            console.tell(verbatim(f"{name}: {json.dumps(items, default=str)}"))
+        for line in _inside(facts.state):
+            console.tell(line)
     return 0 if facts else 1
+
+
+def _inside(state: Mapping[str, list[dict[str, Any]]]) -> Iterator[Text]:
+    """What runs in a local cloud, a line each."""
+    for each in state.get("listeners", ()):
+        yield t("listener {declared}: {url}", declared=each["declared"], url=each["url"])
+    for each in state.get("databases", ()):
+        status = t("database {id}: {status}", id=each["id"], status=each["status"])
+        where = each["problem"] or each["listens"]
+        yield t("{status}, {where}", status=status, where=where) if where else status
+    for each in state.get("tasks", ()):
+        yield t(
+            "task {id} of {service}: {state} at {address}",
+            id=each["id"][:8],
+            service=each["service"],
+            state=each["state"],
+            address=each["address"],
+        )
+    if not any(state.values()):
+        yield t("nothing is up in it yet")

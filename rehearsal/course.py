@@ -13,6 +13,7 @@ from rehearsal import client, console, mending
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
 from rehearsal.faults import Fault, FaultError
+from rehearsal.owning import owned
 from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
@@ -159,16 +160,22 @@ class Course:
 def rehearse(plan: Plan, chosen: Chosen) -> int:
     """Both stages, the page, and destroy; 0 when every step did what it must.
 
-    Raises StackError without the stack's file.
+    Raises StackError without the stack's file, CloudError where the folder is somebody else's.
     """
     stacks.read(plan.stack, ROOT)
-    place, engine = home(), find_or_get()
+    place = home()
+    with owned(place):
+        return _rehearse(plan, chosen, place)
+
+
+def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
+    engine = find_or_get()
     if client.find(place):
         raise client.CloudError(
             t(
                 "a local cloud already runs in {folder}, and a rehearsal wants one of its own: "
-                "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another "
-                "folder",
+                "./careapp cloud stop ends it (and what is in it), or give the rehearsal another "
+                "folder: CAREAPP_HOME=FOLDER ./careapp rehearse",
                 folder=str(place.folder),
             )
         )

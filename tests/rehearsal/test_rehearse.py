@@ -6,12 +6,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from rehearsal.engine import find_or_get
+from rehearsal.paths import ROOT
 
 
 def processes(word):
@@ -30,7 +33,7 @@ def processes(word):
 def assert_nothing_left(careapp):
     assert processes(str(careapp.home.folder)) == []
     left = {item.name for item in careapp.home.folder.iterdir()}
-    assert left <= {"cloud.log", "cloud.lock"}
+    assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
 
 
 def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_path):
@@ -144,6 +147,34 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
     assert done.returncode == 1
     assert "a local cloud already runs in" in done.stderr
     assert "./careapp cloud stop" in done.stderr
+
+
+OWNER = """
+import sys
+from rehearsal.owning import owned
+from rehearsal.paths import home
+with owned(home()):
+    print("owns", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud(careapp):
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=careapp.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "owns\n"
+        done = careapp.run("rehearse", "--exit", "--tasks", "process")
+        other.stdin.close()
+    assert done.returncode == 1
+    assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in done.stderr
+    assert "CAREAPP_HOME=FOLDER ./careapp rehearse" in done.stderr
+    assert "cloud stop" not in done.stderr
 
 
 def test_the_local_cloud_survives_a_clients_ctrl_c_and_ends_when_told(careapp):
