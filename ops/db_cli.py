@@ -74,9 +74,7 @@ def psql(
 @options
 @through
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option(
-    "--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any."
-)
+@click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
 def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: int) -> None:
     """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
     from ops import db_commands

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ops.texts import LANGUAGES, Text, shown, t
@@ -26,14 +28,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
 class Whole(click.IntRange):
     """A whole number within limits; what is none is refused with the limits."""
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> object:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number. Refuses with a sentence."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            text = t("{value} is no whole number {limits}.", value=repr(value), limits=limits(self))
+            text = t(
+                "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
+            )
         self.fail(shown(text), param, ctx)
 
 
@@ -41,13 +43,13 @@ class Number(click.FloatRange):
     """A number within limits; what is none is refused with the limits."""
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> object:
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """The number. Refuses with a sentence."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            text = t("{value} is no number {limits}.", value=repr(value), limits=limits(self))
+            text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
         self.fail(shown(text), param, ctx)
 
 

@@ -151,7 +151,7 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
         (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
         (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
         (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
-        (["--requests", "-1"], "-1.0 is not in the range x>=0"),
+        (["--requests", "-1"], "'-1' is not a number from 0 up"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(call, arguments, why):

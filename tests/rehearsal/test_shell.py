@@ -129,7 +129,9 @@ def test_a_program_that_is_not_there_starts_no_local_cloud(careapp):
 
 def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(careapp):
     careapp.environment["PATH"] = "/usr/bin:/bin"
-    done = careapp.shell("python", "-c", "import boto3; print(boto3.client('sts').meta.endpoint_url)")
+    done = careapp.shell(
+        "python", "-c", "import boto3; print(boto3.client('sts').meta.endpoint_url)"
+    )
     assert done.stdout == f"{careapp.facts()['endpoint']}\n"
     told = "the local cloud stays up; ./careapp cloud stop ends it"
     assert told in done.stderr

@@ -107,9 +107,7 @@ def test_a_place_that_is_out_of_reach_is_told_in_a_persons_words(environ, told):
     nowhere = "http://nowhere.invalid"
     with pytest.raises(EngineError):
         find_or_get(told, environ, releases=(nowhere, address))
-    assert told.lines[0] == (
-        f"release archive: {nowhere}: not reachable; {address}: not reachable"
-    )
+    assert told.lines[0] == (f"release archive: {nowhere}: not reachable; {address}: not reachable")
 
 
 def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(
