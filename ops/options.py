@@ -32,11 +32,11 @@ class Whole(click.IntRange):
         """The number. Refuses with a sentence."""
         try:
             return super().convert(value, param, ctx)
-        except click.BadParameter:
+        except click.BadParameter as wrong:
             text = t(
                 "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
             )
-        self.fail(shown(text), param, ctx)
+            raise click.BadParameter(shown(text), ctx, param) from wrong
 
 
 class Number(click.FloatRange):
@@ -48,9 +48,9 @@ class Number(click.FloatRange):
         """The number. Refuses with a sentence."""
         try:
             return super().convert(value, param, ctx)
-        except click.BadParameter:
+        except click.BadParameter as wrong:
             text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
-        self.fail(shown(text), param, ctx)
+            raise click.BadParameter(shown(text), ctx, param) from wrong
 
 
 def limits(kind: click.IntRange | click.FloatRange) -> Text:

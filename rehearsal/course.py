@@ -9,7 +9,7 @@ from pathlib import Path
 from ops import stack as stacks
 from ops.signals import terminations_raise
 from ops.texts import said, shown, t
-from rehearsal import client, console, mending
+from rehearsal import client, console, mending, telling
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
 from rehearsal.faults import Fault, FaultError
@@ -51,7 +51,7 @@ class Course:
         """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
         try:
             status = self._up()
-            self._show()
+            telling.stages(self.run.report)
             if not self.plan.leave:
                 _until_interrupt()
         except FAILURES as problem:
@@ -89,72 +89,14 @@ class Course:
         console.say(
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
-        self._lead_to_edits(fault)
+        telling.edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = shown(red)
         return 1
-
-    def _lead_to_edits(self, fault: Fault) -> None:
-        """Where the program or the app was changed, so that a reader can mend it by hand."""
-        for change in mending.changes(fault, self.source):
-            place = f"{change.file}:{change.line}"
-            console.say(t("The mistake lies in {place}:", place=place))
-            for line in change.diff:
-                console.tell(f"  {line}")
-        if fault.edits and not self.plan.leave:
-            console.tell(
-                t(
-                    "Mend it there, then: ./careapp shell pulumi up -s {stack}",
-                    stack=self.plan.stack,
-                )
-            )
-
-    def tell_what_is_left(self) -> None:
-        """The last words: that nothing is left, where that is so."""
-        if not self.gone:
-            return
-        done = self.run.report.destroy
-        if done is None:
-            console.say(t("Nothing had been made yet; the local cloud has ended."))
-            return
-        console.say(
-            t(
-                "Everything is gone: the stack with its {deleted} resources, and the local cloud.",
-                deleted=done["deleted"],
-            )
-        )
 
     def _failed(self, problem: Exception) -> int:
         console.fail(said(problem))
         self.run.report.error = self.run.report.error or shown(said(problem))
         return 1
-
-    def _show(self) -> None:
-        for stage in self.run.report.stages:
-            console.tell(
-                t(
-                    "{name}: {created} created, {updated} updated, {replaced} replaced, "
-                    "{deleted} deleted, {unchanged} unchanged in {seconds} s",
-                    **stage,
-                )
-            )
-        if page := self.run.report.page:
-            console.say(
-                t(
-                    "{url} answers {status} after {seconds} s",
-                    url=page["url"],
-                    status=page["status"],
-                    seconds=page["seconds_to_healthy"],
-                )
-            )
-            if "authority" in page:
-                console.tell(
-                    t(
-                        "Its certificate is the rehearsal's: curl --cacert {file} {url}. "
-                        "A browser warns; go on past it.",
-                        file=page["authority"],
-                        url=page["url"],
-                    )
-                )
 
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:
@@ -196,7 +138,8 @@ def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
         finally:
             client.stop(place)
             project.forget()
-        course.tell_what_is_left()
+        if course.gone:
+            telling.gone(run.report)
     return status
 
 
