@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -35,9 +34,10 @@ class Change:
 def changes(fault: Fault, source: Path) -> Iterator[Change]:
     """What ``fault`` has changed below ``source``, against the project itself."""
     for file in dict.fromkeys(edit.file for edit in fault.edits):
-        before, after = (ROOT / file).read_text(), (source / file).read_text()
-        line = os.path.commonprefix([before, after]).count("\n") + 1
-        told = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+        before, after = ((folder / file).read_text().splitlines() for folder in (ROOT, source))
+        codes = difflib.SequenceMatcher(None, before, after).get_opcodes()
+        line = next((at + 1 for tag, _, _, at, _ in codes if tag != "equal"), 1)
+        told = difflib.unified_diff(before, after, n=1, lineterm="")
         marks = ("---", "+++", "@@")
         yield Change(source / file, line, tuple(x for x in told if not x.startswith(marks)))
 
