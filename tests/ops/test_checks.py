@@ -555,6 +555,8 @@ TRACE = (
     '  File "/app/webapp/application.py", line 7, in <module>',
     "    import pandas",
     '  File "<frozen importlib._bootstrap>", line 1',
+    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
+    "    raise",
     "ModuleNotFoundError: No module named 'pandas'",
 )
 OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas")
