@@ -2,11 +2,9 @@
 
 import pulumi
 
-from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.bastion import Bastion, BastionArgs
 from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
-from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
@@ -17,45 +15,14 @@ from infra.settings import Settings
 from ops import rollout, rollout_changes
 
 settings = Settings.load()
-name, tags, protect = settings.prefix, settings.tags, settings.protect
-kept = pulumi.ResourceOptions(protect=protect)
 keep_within(settings.boundary)
+name, kept = settings.prefix, pulumi.ResourceOptions(protect=settings.protect)
 changes = rollout_changes.watch()
 
-network = Network(name, NetworkArgs(settings=settings.network, tags=tags), kept)
-database = Database(
-    name,
-    DatabaseArgs(settings=settings.database, network=network, protect=protect, tags=tags),
-    kept,
-)
-image = AppImage(
-    name,
-    AppImageArgs(
-        settings=settings.image, repository=settings.repository, protect=protect, tags=tags
-    ),
-    kept,
-)
-logs, access_logs = settings.logs, None
-if logs.flow:
-    FlowLogs(
-        name,
-        FlowLogsArgs(vpc_id=network.vpc_id, region=settings.region, days=logs.days, tags=tags),
-        kept,
-    )
-if logs.access:
-    access_logs = AccessLogs(name, AccessLogsArgs(days=logs.days, protect=protect, tags=tags), kept)
-balancer = LoadBalancer(
-    name,
-    LoadBalancerArgs(
-        settings=settings.health,
-        https=settings.https,
-        network=network,
-        access_logs=access_logs,
-        protect=protect,
-        tags=tags,
-    ),
-    kept,
-)
+network = Network(name, NetworkArgs(settings=settings), kept)
+database = Database(name, DatabaseArgs(settings=settings, network=network), kept)
+image = AppImage(name, AppImageArgs(settings=settings), kept)
+balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network), kept)
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
@@ -67,20 +34,13 @@ pulumi.export("databaseSecretArn", database.secret_arn)
 pulumi.export("targetGroupArn", balancer.target_group_arn)
 
 if settings.bastion_enabled:
-    bastion = Bastion(name, BastionArgs(network=network, database=database, tags=tags))
+    bastion = Bastion(name, BastionArgs(settings=settings, network=network, database=database))
     parts.append(bastion)
     pulumi.export("bastionInstanceId", bastion.instance_id)
 
 if settings.ecs_enabled:
     args = ServiceArgs(
-        settings=settings.service,
-        region=settings.region,
-        network=network,
-        database=database,
-        image=image,
-        balancer=balancer,
-        protect=protect,
-        tags=tags,
+        settings=settings, network=network, image=image, database=database, balancer=balancer
     )
     service = Service(name, args)
     parts += [service, *monitoring.watch(name, service)]
@@ -94,4 +54,4 @@ if settings.ecs_enabled:
     )
     rollout.gate(service.service, balancer.target_group_arn, terms, changes)
 
-Protection(name, parts, protect=protect)
+Protection(name, parts, protect=settings.protect)

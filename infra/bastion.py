@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +11,8 @@ import pulumi_aws as aws
 from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
+from infra.role import role
+from infra.settings import Settings
 from infra.statements import trusted
 
 INSTANCE_TYPE = "t4g.nano"
@@ -25,11 +26,11 @@ EC2 = trusted("ec2.amazonaws.com")
 
 @dataclass(frozen=True, kw_only=True)
 class BastionArgs:
-    """What the bastion stands between."""
+    """The stack's settings, and what the bastion stands between."""
 
+    settings: Settings
     network: Network
     database: Database
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Bastion(pulumi.ComponentResource):
@@ -46,15 +47,15 @@ class Bastion(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Bastion", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.role = f"{name}-bastion"
+        self.role, self.tags = f"{name}-bastion", args.settings.tags
         group = aws.ec2.SecurityGroup(
             self.role,
             description="The bastion; nobody connects to it",
             vpc_id=args.network.vpc_id,
-            tags={**args.tags, "Name": self.role},
+            tags={**self.tags, "Name": self.role},
             opts=self.child,
         )
-        rules = Connections(prefix=name, opts=self.child, tags=args.tags)
+        rules = Connections(prefix=name, opts=self.child, tags=self.tags)
         rules.to_aws("bastion", group.id)
         rules.between(
             "bastion", group.id, "database", args.database.security_group_id, args.database.port
@@ -63,15 +64,10 @@ class Bastion(pulumi.ComponentResource):
         self.register_outputs({"instance_id": self.instance_id})
 
     def _profile(self) -> pulumi.Output[str]:
-        role = aws.iam.Role(
-            self.role,
-            assume_role_policy=json.dumps(EC2),
-            tags=dict(self.args.tags),
-            opts=self.child,
-        )
-        aws.iam.RolePolicyAttachment(self.role, role=role.name, policy_arn=MANAGED, opts=self.child)
+        made = role(self.role, json.dumps(EC2), self.tags, self.child)
+        aws.iam.RolePolicyAttachment(self.role, role=made.name, policy_arn=MANAGED, opts=self.child)
         return aws.iam.InstanceProfile(
-            self.role, role=role.name, tags=dict(self.args.tags), opts=self.child
+            self.role, role=made.name, tags=self.tags, opts=self.child
         ).name
 
     def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:
@@ -93,7 +89,7 @@ class Bastion(pulumi.ComponentResource):
                 volume_size=ROOT_GIB,
                 delete_on_termination=True,
             ),
-            tags={**self.args.tags, "Name": self.role},
+            tags={**self.tags, "Name": self.role},
             # AWS names a new image every few weeks; that must not replace a bastion in use.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
         )

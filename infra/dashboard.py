@@ -42,7 +42,7 @@ class Graph:
 
 def body(watched: Watched, alarms: Sequence[Alarm]) -> dict[str, Any]:
     """The dashboard as CloudWatch takes it; where an alarm rings, its graph has a line."""
-    rows = (_page(watched), _targets(watched), _database(watched), _rollouts(watched))
+    rows = (_page(watched), _tasks(watched), _database(watched))
     widgets = [_note(watched.stack)]
     top = HEIGHT // 3
     for row in rows:
@@ -56,8 +56,8 @@ def body(watched: Watched, alarms: Sequence[Alarm]) -> dict[str, Any]:
 
 def _note(stack: str) -> Widget:
     text = (
-        "From top to bottom: does the page answer, are its targets healthy, do the tasks have "
-        "what they need, does the database, what was rolled out. "
+        "From top to bottom: does the page answer; are its targets healthy, do the tasks have "
+        "what they need, was a roll-out given up; does the database have what it needs. "
         f"`./careapp doctor --stack {stack}` names the cause, "
         f"`./careapp events --stack {stack}` tells what happened when. "
         "Until ECS is on, only the database and the 503 page have something to show."
@@ -94,11 +94,12 @@ def _page(watched: Watched) -> tuple[Graph, ...]:
     )
 
 
-def _targets(watched: Watched) -> tuple[Graph, ...]:
+def _tasks(watched: Watched) -> tuple[Graph, ...]:
     group = _source(
         "AWS/ApplicationELB", LoadBalancer=watched.balancer, TargetGroup=watched.target_group
     )
     ecs = _source("AWS/ECS", ClusterName=watched.cluster, ServiceName=watched.service)
+    rule = _source("AWS/Events", RuleName=watched.rule)
     return (
         Graph(
             title="Targets",
@@ -121,31 +122,25 @@ def _targets(watched: Watched) -> tuple[Graph, ...]:
             left="tasks",
             lines={"running": ecs.metric("CPUUtilization", "SampleCount")},
         ),
+        Graph(
+            title="Roll-outs that failed",
+            left="roll-outs",
+            lines={"failed": rule.metric("TriggeredRules", "Sum")},
+        ),
     )
 
 
 def _database(watched: Watched) -> tuple[Graph, ...]:
     rds = _source("AWS/RDS", DBInstanceIdentifier=watched.database)
     shown = (
-        ("Database: CPU", "%", "CPUUtilization", "Average"),
-        ("Database: connections", "open", "DatabaseConnections", "Maximum"),
-        ("Database: free memory", "bytes", "FreeableMemory", "Average"),
-        ("Database: free storage", "bytes", "FreeStorageSpace", "Minimum"),
+        ("Database: CPU", "% of its CPUs", "used", "CPUUtilization", "Average"),
+        ("Database: connections", "connections", "open", "DatabaseConnections", "Maximum"),
+        ("Database: free memory", "bytes", "free", "FreeableMemory", "Average"),
+        ("Database: free storage", "bytes", "free", "FreeStorageSpace", "Minimum"),
     )
     return tuple(
-        Graph(title=title, left=left, lines={left: rds.metric(name, statistic)})
-        for title, left, name, statistic in shown
-    )
-
-
-def _rollouts(watched: Watched) -> tuple[Graph, ...]:
-    rule = _source("AWS/Events", RuleName=watched.rule)
-    return (
-        Graph(
-            title="Roll-outs that failed",
-            left="roll-outs",
-            lines={"failed": rule.metric("TriggeredRules", "Sum")},
-        ),
+        Graph(title=title, left=left, lines={label: rds.metric(name, statistic)})
+        for title, left, label, name, statistic in shown
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -12,7 +12,7 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra import database_watch
 from infra.network import Network
-from infra.settings import DatabaseSettings
+from infra.settings import DatabaseSettings, Settings
 from ops.texts import t
 
 VERSION = "17"
@@ -25,10 +25,8 @@ USER = "postgres"
 class DatabaseArgs:
     """What a database needs to be told."""
 
-    settings: DatabaseSettings
+    settings: Settings
     network: Network
-    protect: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Database(pulumi.ComponentResource):
@@ -51,13 +49,14 @@ class Database(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Database", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        self.tags = args.settings.tags
         group = aws.ec2.SecurityGroup(
             f"{name}-database",
             description="The database; tasks are let in one by one",
             vpc_id=args.network.vpc_id,
             # A rule that somebody has added by hand must not hold up a destroy.
             revoke_rules_on_delete=True,
-            tags={**args.tags, "Name": f"{name}-database"},
+            tags={**self.tags, "Name": f"{name}-database"},
             opts=self.child,
         )
         self.instance = self._instance(name, group)
@@ -67,9 +66,9 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
-        settings, protect, tags = self.args.settings, self.args.protect, self.args.tags
+        settings, protect = self.args.settings.database, self.args.settings.protect
         subnets = self._subnet_group(name).name
-        logs = database_watch.log_groups(name, settings, tags, self.child)
+        logs = database_watch.log_groups(name, settings, self.tags, self.child)
         return aws.rds.Instance(
             f"{name}-database",
             identifier=name,
@@ -91,9 +90,9 @@ class Database(pulumi.ComponentResource):
             backup_retention_period=settings.backup_days,
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
-            **database_watch.watching(name, settings, tags, self.child),
+            **database_watch.watching(name, settings, self.tags, self.child),
             **_keeping(subnets, settings, protect),
-            tags=dict(tags),
+            tags=self.tags,
             opts=pulumi.ResourceOptions(
                 parent=self, protect=protect, delete_before_replace=True, depends_on=list(logs)
             ),
@@ -104,7 +103,7 @@ class Database(pulumi.ComponentResource):
             f"{name}-database",
             description="Subnets without a way out",
             subnet_ids=self.args.network.database_subnet_ids,
-            tags=dict(self.args.tags),
+            tags=self.tags,
             opts=self.child,
         )
 
@@ -121,7 +120,7 @@ class Database(pulumi.ComponentResource):
                     name="rds.force_ssl", value="1", apply_method="pending-reboot"
                 )
             ],
-            tags=dict(self.args.tags),
+            tags=self.tags,
             opts=self.child,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.role import role
 from infra.settings import DatabaseSettings
 from infra.statements import Policy, trusted
 
@@ -62,16 +63,12 @@ def _role(name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> p
     """RDS's role for reading the operating system; of no value, so never protected."""
     loose = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=False))
     account = aws.get_caller_identity_output().account_id
-    role = aws.iam.Role(
-        f"{name}-database-monitoring",
-        assume_role_policy=account.apply(lambda known: json.dumps(trust(known))),
-        tags=dict(tags),
-        opts=loose,
-    )
+    takes = account.apply(lambda known: json.dumps(trust(known)))
+    made = role(f"{name}-database-monitoring", takes, tags, loose)
     attached = aws.iam.RolePolicyAttachment(
-        f"{name}-database-monitoring", role=role.name, policy_arn=ENHANCED, opts=loose
+        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=loose
     )
-    return pulumi.Output.all(role.arn, attached.id).apply(lambda known: str(known[0]))
+    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
 
 
 def trust(account: str) -> Policy:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra.role import role
 from infra.statements import Policy, allow, of, policy, trusted
 
 
@@ -55,22 +56,16 @@ class FlowLogs(pulumi.ComponentResource):
 
     def _role(self, name: str, group_arn: pulumi.Output[str]) -> pulumi.Output[str]:
         account = aws.get_caller_identity_output().account_id
-        role = aws.iam.Role(
-            f"{name}-flow",
-            assume_role_policy=account.apply(
-                lambda known: json.dumps(trust(known, self.args.region))
-            ),
-            tags=dict(self.args.tags),
-            opts=self.child,
-        )
+        takes = account.apply(lambda known: json.dumps(trust(known, self.args.region)))
+        made = role(f"{name}-flow", takes, self.args.tags, self.child)
         written = aws.iam.RolePolicy(
             f"{name}-flow",
-            role=role.name,
+            role=made.name,
             policy=group_arn.apply(lambda arn: json.dumps(writing(arn))),
             opts=self.child,
         )
         # The role's ARN, known once the role may write: EC2 takes the log without trying it.
-        return pulumi.Output.all(role.arn, written.id).apply(lambda known: str(known[0]))
+        return pulumi.Output.all(made.arn, written.id).apply(lambda known: str(known[0]))
 
 
 def trust(account: str, region: str) -> Policy:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from infra.settings import NetworkSettings
+from infra.flow_logs import FlowLogs, FlowLogsArgs
+from infra.settings import Settings
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,
@@ -24,8 +25,7 @@ SMALL, LARGE = 8, 4
 class NetworkArgs:
     """What a network needs to be told."""
 
-    settings: NetworkSettings
-    tags: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings
 
 
 class Network(pulumi.ComponentResource):
@@ -33,7 +33,7 @@ class Network(pulumi.ComponentResource):
 
     awsx has changed its defaults before, and another default would replace subnets.
     Without a NAT gateway the private subnets lead nowhere, so tasks must run in the public ones:
-    they have to reach ECR, CloudWatch Logs and Secrets Manager.
+    they have to reach ECR, CloudWatch Logs and Secrets Manager. Flow logs are a setting.
     """
 
     vpc: awsx.ec2.Vpc
@@ -47,23 +47,43 @@ class Network(pulumi.ComponentResource):
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("careapp:infra:Network", name, None, opts)
-        self.vpc = _vpc(name, args, pulumi.ResourceOptions(parent=self, transforms=[no_public_ips]))
+        self.args = args
+        self.vpc = _vpc(
+            name, args.settings, pulumi.ResourceOptions(parent=self, transforms=[no_public_ips])
+        )
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
         self.database_subnet_ids = self.vpc.isolated_subnet_ids
-        self.tasks_are_public = args.settings.nat == "none"
+        self.tasks_are_public = args.settings.network.nat == "none"
         self.task_subnet_ids = (
             self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
         )
+        self._close_default_group(name)
+        if args.settings.logs.flow:
+            self._log(name)
+        self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+
+    def _close_default_group(self, name: str) -> None:
         aws.ec2.DefaultSecurityGroup(
             f"{name}-default",
             vpc_id=self.vpc_id,
             ingress=[],
             egress=[],
-            tags={**args.tags, "Name": f"{name}-default-closed"},
+            tags={**self.args.settings.tags, "Name": f"{name}-default-closed"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+
+    def _log(self, name: str) -> None:
+        settings = self.args.settings
+        args = FlowLogsArgs(
+            vpc_id=self.vpc_id,
+            region=settings.region,
+            days=settings.logs.days,
+            tags=settings.tags,
+        )
+        # They hung from the stack itself once; without the alias they would be made anew.
+        moved = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
+        FlowLogs(name, args, pulumi.ResourceOptions(parent=self, aliases=[moved]))
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -79,14 +99,15 @@ def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransfor
     )
 
 
-def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
-    prefix = args.settings.cidr.prefixlen
+def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
+    network = settings.network
+    prefix = network.cidr.prefixlen
     kinds = awsx.ec2.SubnetType
     return awsx.ec2.Vpc(
         name,
-        cidr_block=str(args.settings.cidr),
+        cidr_block=str(network.cidr),
         enable_dns_hostnames=True,
-        availability_zone_names=list(args.settings.zones),
+        availability_zone_names=list(network.zones),
         subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
         subnet_specs=[
             awsx.ec2.SubnetSpecArgs(type=kind, name=role, cidr_mask=prefix + bits)
@@ -96,7 +117,7 @@ def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2
                 (kinds.ISOLATED, "database", SMALL),
             )
         ],
-        nat_gateways=awsx.ec2.NatGatewayConfigurationArgs(strategy=NAT[args.settings.nat]),
-        tags=dict(args.tags),
+        nat_gateways=awsx.ec2.NatGatewayConfigurationArgs(strategy=NAT[network.nat]),
+        tags=settings.tags,
         opts=opts,
     )

@@ -63,16 +63,19 @@ class Notices(pulumi.ComponentResource):
             ),
             opts=self.child,
         )
-        if args.email:
-            aws.sns.TopicSubscription(
-                f"{name}-alarms",
-                topic=topic.arn,
-                protocol="email",
-                endpoint=args.email,
-                opts=self.child,
-            )
         self.topic_arn = topic.arn
+        if args.email:
+            self._subscribe(name)
         self.register_outputs({"topic_arn": self.topic_arn})
+
+    def _subscribe(self, name: str) -> None:
+        aws.sns.TopicSubscription(
+            f"{name}-alarms",
+            topic=self.topic_arn,
+            protocol="email",
+            endpoint=self.args.email,
+            opts=self.child,
+        )
 
     def _key(self, name: str, account: pulumi.Output[str]) -> aws.kms.Key:
         return aws.kms.Key(

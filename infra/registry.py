@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -12,7 +11,7 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 
 from infra.context import content_tag
-from infra.settings import ImageSettings
+from infra.settings import Settings
 
 CONTEXT = Path("webapp")
 """Relative to the project: an absolute path would make every checkout a change of the image."""
@@ -24,10 +23,7 @@ UNTAGGED_DAYS = 7
 class AppImageArgs:
     """What an image needs to be told."""
 
-    settings: ImageSettings
-    repository: str
-    protect: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings
 
 
 class AppImage(pulumi.ComponentResource):
@@ -49,8 +45,9 @@ class AppImage(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:AppImage", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        platform = PLATFORMS[args.settings.architecture]
-        self.tag = content_tag(CONTEXT, {"platform": platform, "revision": args.settings.revision})
+        platform = PLATFORMS[args.settings.image.architecture]
+        parts = {"platform": platform, "revision": args.settings.image.revision}
+        self.tag = content_tag(CONTEXT, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
@@ -58,21 +55,22 @@ class AppImage(pulumi.ComponentResource):
         self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
 
     def _repository(self, name: str) -> aws.ecr.Repository:
+        settings = self.args.settings
         repository = aws.ecr.Repository(
             f"{name}-app",
-            name=self.args.repository,
+            name=settings.repository,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(
                 scan_on_push=True
             ),
-            force_delete=not self.args.protect,
-            tags=dict(self.args.tags),
+            force_delete=not settings.protect,
+            tags=settings.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         aws.ecr.LifecyclePolicy(
             f"{name}-app",
             repository=repository.name,
-            policy=json.dumps(lifecycle(self.args.settings.kept)),
+            policy=json.dumps(lifecycle(settings.image.kept)),
             opts=self.child,
         )
         return repository

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.role import role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,6 @@ class TaskRoles(pulumi.ComponentResource):
         self.register_outputs({"execution_arn": self.execution_arn, "task_arn": self.task_arn})
 
     def _role(self, name: str, policy: pulumi.Output[str]) -> pulumi.Output[str]:
-        role = aws.iam.Role(
-            name,
-            assume_role_policy=json.dumps(policies.ECS_TASKS),
-            # A policy that somebody has added by hand must not hold up a destroy.
-            force_detach_policies=True,
-            tags=dict(self.args.tags),
-            opts=self.child,
-        )
-        aws.iam.RolePolicy(name, role=role.name, policy=policy, opts=self.child)
-        return role.arn
+        made = role(name, json.dumps(policies.ECS_TASKS), self.args.tags, self.child)
+        aws.iam.RolePolicy(name, role=made.name, policy=policy, opts=self.child)
+        return made.arn

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -15,7 +15,7 @@ from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
-from infra.settings import ServiceSettings
+from infra.settings import Settings
 from infra.task import Task, TaskArgs
 
 RULE_PRIORITY = 100
@@ -23,16 +23,13 @@ RULE_PRIORITY = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """What a service needs to be told: its settings and its neighbours."""
+    """What a service needs to be told: the stack's settings and its neighbours."""
 
-    settings: ServiceSettings
-    region: str
+    settings: Settings
     network: Network
     image: AppImage
     database: Database
     balancer: LoadBalancer
-    protect: bool
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Service(pulumi.ComponentResource):
@@ -53,6 +50,7 @@ class Service(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Service", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        self.settings, self.tags = args.settings.service, args.settings.tags
         cluster, access = self._cluster(name), self._access(name)
         task = self._task(name)
         capacity = placement.providers(name, cluster, self.child)
@@ -73,22 +71,22 @@ class Service(pulumi.ComponentResource):
         )
 
     def _cluster(self, name: str) -> aws.ecs.Cluster:
-        insights = "enabled" if self.args.settings.insights else "disabled"
+        insights = "enabled" if self.settings.insights else "disabled"
         return aws.ecs.Cluster(
             f"{name}-cluster",
             name=f"{name}-cluster",
             settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value=insights)],
-            tags=dict(self.args.tags),
+            tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
     def _task(self, name: str) -> Task:
         args = TaskArgs(
-            settings=self.args.settings,
-            region=self.args.region,
+            settings=self.settings,
+            region=self.args.settings.region,
             image=self.args.image,
             database=self.args.database,
-            tags=self.args.tags,
+            tags=self.tags,
         )
         return Task(name, args, self.child)
 
@@ -97,9 +95,9 @@ class Service(pulumi.ComponentResource):
             vpc_id=self.args.network.vpc_id,
             balancer_group_id=self.args.balancer.security_group_id,
             database_group_id=self.args.database.security_group_id,
-            container_port=self.args.settings.port,
+            container_port=self.settings.port,
             database_port=self.args.database.port,
-            tags=self.args.tags,
+            tags=self.tags,
         )
         return TaskAccess(name, args, self.child)
 
@@ -119,7 +117,7 @@ class Service(pulumi.ComponentResource):
                     type="forward", target_group_arn=self.args.balancer.target_group_arn
                 )
             ],
-            tags=dict(self.args.tags),
+            tags=self.tags,
             opts=self.child,
         )
 
@@ -131,7 +129,7 @@ class Service(pulumi.ComponentResource):
         access: TaskAccess,
         ready: Sequence[pulumi.Resource],
     ) -> aws.ecs.Service:
-        args, settings = self.args, self.args.settings
+        args, settings = self.args, self.settings
         return aws.ecs.Service(
             f"{name}-service",
             name=f"{name}-service",
@@ -148,10 +146,10 @@ class Service(pulumi.ComponentResource):
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
-            tags=dict(args.tags),
+            tags=self.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=args.protect,
+                protect=args.settings.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),
                 # Whoever scales decides; another update must not take the count back.
@@ -160,16 +158,16 @@ class Service(pulumi.ComponentResource):
         )
 
     def _scale(self, name: str) -> None:
-        if not self.args.settings.scaling.enabled:
+        if not self.settings.scaling.enabled:
             return
         args = ScalingArgs(
-            settings=self.args.settings.scaling,
+            settings=self.settings.scaling,
             cluster_name=self.cluster_name,
             service_name=self.service_name,
             balancing=pulumi.Output.concat(
                 self.args.balancer.arn_suffix, "/", self.args.balancer.target_group_suffix
             ),
-            tags=self.args.tags,
+            tags=self.tags,
         )
         Scaling(name, args, self.child)
 
@@ -178,5 +176,5 @@ class Service(pulumi.ComponentResource):
         return aws.ecs.ServiceLoadBalancerArgs(
             target_group_arn=self.args.balancer.target_group_arn,
             container_name=container.NAME,
-            container_port=self.args.settings.port,
+            container_port=self.settings.port,
         )

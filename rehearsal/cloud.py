@@ -11,14 +11,18 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ops.texts import said, shown, t
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
+
+if TYPE_CHECKING:
+    from rehearsal.building.builder import Builder
+    from rehearsal.hosts import Hosts
 
 log = logging.getLogger("rehearsal.cloud")
 GATE_POLL = "0.1"
@@ -57,14 +61,9 @@ class Cloud:
         from rehearsal.building.builder import Builder
         from rehearsal.control.api import Api
         from rehearsal.data.plane import DataPlane
-        from rehearsal.hosts import Hosts
-        from rehearsal.language import Language
         from rehearsal.page.launch import listening
         from rehearsal.project import led_to_local_cloud
-        from rehearsal.providers.aws_provider import AwsServicer
-        from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.calls import Calls
-        from rehearsal.providers.docker_provider import DockerServicer
 
         with contextlib.ExitStack() as stops:
             folder = self.home.cloud
@@ -91,21 +90,7 @@ class Cloud:
             stops.callback(plane.stop)
             led = led_to_local_cloud(api.endpoint, self.options.region)
             page.start(self.home, self.options.region, clock, led)
-            language = Language(
-                {
-                    **led,
-                    "CAREAPP_CLOCK_SPEED": str(self.options.speed),
-                    "CAREAPP_POLL_SECONDS": GATE_POLL,
-                }
-            )
-            hosts = Hosts(
-                language,
-                {
-                    "aws": AwsServicer(api.endpoint, self.options.region),
-                    "awsx": AwsxServicer(),
-                    "docker": DockerServicer(builder, lambda: language.folder),
-                },
-            )
+            hosts = self._hosts(api.endpoint, builder, led)
             hosts.start()
             stops.callback(hosts.stop)
             self.describe: Callable[[], dict[str, object]] = plane.describe
@@ -117,6 +102,23 @@ class Cloud:
             "environment": {**hosts.environment, "PGSSLROOTCERT": str(plane.authorities)},
             "options": asdict(self.options),
         }
+
+    def _hosts(self, endpoint: str, builder: Builder, led: Mapping[str, str]) -> Hosts:
+        """What the engine attaches to: the program's language, and a provider for each plugin."""
+        from rehearsal.hosts import Hosts
+        from rehearsal.language import Language
+        from rehearsal.providers.aws_provider import AwsServicer
+        from rehearsal.providers.awsx import AwsxServicer
+        from rehearsal.providers.docker_provider import DockerServicer
+
+        speed = {"CAREAPP_CLOCK_SPEED": str(self.options.speed), "CAREAPP_POLL_SECONDS": GATE_POLL}
+        language = Language({**led, **speed})
+        providers = {
+            "aws": AwsServicer(endpoint, self.options.region),
+            "awsx": AwsxServicer(),
+            "docker": DockerServicer(builder, lambda: language.folder),
+        }
+        return Hosts(language, providers)
 
     def stop(self) -> None:
         """Stop every part; what cannot be stopped is logged and does not keep the others running."""

@@ -240,7 +240,7 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/registry.py",
-                    old="platform = PLATFORMS[args.settings.architecture]",
+                    old="platform = PLATFORMS[args.settings.image.architecture]",
                     new='platform = "linux/arm64"',
                 ),
             ),

@@ -68,6 +68,7 @@ class Tier:
     missing: Callable[[], Text | None] = nothing_missing
     engine: bool = False  # the runner gets the pulumi CLI first, where its progress can be seen
     checks: tuple[tuple[str, ...], ...] = ()
+    waits: bool = False  # mostly, so that in CI two processes share its files
 
 
 # The quick ones first: what is wrong shows early.
@@ -85,11 +86,20 @@ TIERS = (
     Tier(name="unit", what=t("the Pulumi program against mocks")),
     Tier(name="tooling", what=t("careapp, the engine's roads, this runner")),
     Tier(name="ops", what=t("the operator's commands against moto")),
-    Tier(name="webapp", what=t("the app with a real PostgreSQL")),
-    Tier(name="dataplane", what=t("the local cloud's database, balancer, scheduler, firewall")),
+    Tier(name="webapp", what=t("the app with a real PostgreSQL"), waits=True),
+    Tier(
+        name="dataplane",
+        what=t("the local cloud's database, balancer, scheduler, firewall"),
+        waits=True,
+    ),
     Tier(name="providers", what=t("the stand-ins for the AWS, awsx and Docker providers")),
-    Tier(name="engine", what=t("the program by the real engine against stand-ins"), engine=True),
-    Tier(name="rehearsal", what=t("the whole roll-out, with its faults"), engine=True),
+    Tier(
+        name="engine",
+        what=t("the program by the real engine against stand-ins"),
+        engine=True,
+        waits=True,
+    ),
+    Tier(name="rehearsal", what=t("the whole roll-out, with its faults"), engine=True, waits=True),
     Tier(name="image", what=t("the image and its container"), missing=docker_missing),
     Tier(
         name="browser",
@@ -111,6 +121,12 @@ def commands(tier: Tier, tests: Path, report: Path, extra: list[str]) -> list[li
     """The processes that make up the tier; pytest leaves its JUnit report at `report`."""
     if tier.checks:
         return [[sys.executable, "-m", *check] for check in tier.checks]
+    # Not where somebody may press Ctrl-C, or chooses tests: a worker that is stopped puts nothing away.
+    in_two = tier.waits and not extra and os.environ.get("CI") == "true"
+    shared = ["-n", "2", "--dist", "loadfile"] if in_two else []
     return [
-        [sys.executable, "-m", "pytest", str(tests / tier.name), f"--junitxml={report}", *extra]
+        [
+            *(sys.executable, "-m", "pytest", str(tests / tier.name)),
+            *(f"--junitxml={report}", *shared, *extra),
+        ]
     ]

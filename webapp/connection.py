@@ -18,6 +18,10 @@ class DatabaseAway(Exception):
     """The database does not answer now, or not in time."""
 
 
+class SchemaMissing(DatabaseAway):
+    """The database answers, and its migrations have not been applied yet."""
+
+
 class TooSlow(psycopg.OperationalError):
     """The server did not answer in time; the connection is closed."""
 

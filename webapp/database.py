@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from webapp.connection import PATIENCE, Connection, DatabaseAway, TooSlow
+from webapp.connection import PATIENCE, Connection, DatabaseAway, SchemaMissing, TooSlow
 from webapp.credentials import Credentials
 from webapp.keeper import Keeper
 from webapp.settings import Settings
@@ -114,7 +114,7 @@ class Database:
         try:
             rows = self._run(query, parameters, PAGE)
         except DatabaseAway as error:
-            self.keeper.lost(str(error))
+            self.keeper.lost(error)
             raise
         self.keeper.page_served()
         return rows
@@ -139,7 +139,7 @@ class Database:
         try:
             self._run(CHECK, None, PROBE)
         except DatabaseAway as error:
-            self.keeper.lost(str(error))
+            self.keeper.lost(error)
             return False
         self.keeper.answered()
         return True
@@ -154,7 +154,7 @@ class Database:
                 cursor = connection.execute(query, parameters, prepare=True)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.errors.UndefinedTable as error:
-                raise DatabaseAway("the schema is not there yet") from error
+                raise SchemaMissing("the schema is not there yet") from error
             except psycopg.errors.QueryCanceled as error:
                 raise DatabaseAway(str(error)) from error
             except TooSlow as error:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HEALTH = "/health"
 HEALTHY = b'{"status":"healthy"}'
-HEALTH_HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(HEALTHY)))]
-PAGE_HEADERS = [("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+NOT_KEPT = ("Cache-Control", "no-store")
+PAGE_HEADERS = [("Content-Type", "text/html; charset=utf-8"), NOT_KEPT]
 SECURITY_HEADERS = [
     (
         "Content-Security-Policy",
@@ -26,7 +26,14 @@ SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
 ]
-HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+HSTS = ("Strict-Transport-Security", "max-age=31536000")
+"""For this name alone: what else is served below it, such as other hosts of an apex domain, is not ours."""
+HEALTH_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Content-Length", str(len(HEALTHY))),
+    NOT_KEPT,
+    *SECURITY_HEADERS,
+]
 HEALTH_PATHS = (HEALTH, "/health/db")
 NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
 LONGEST_TRACE_ID = 256
@@ -71,6 +78,8 @@ class Front:
         def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
             nonlocal status
             status = line
+            if all(name.lower() != "cache-control" for name, _ in headers):
+                headers.append(NOT_KEPT)
             headers += SECURITY_HEADERS
             headers.append(("X-Request-ID", identity))
             if environ["wsgi.url_scheme"] == "https":

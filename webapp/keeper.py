@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from webapp.connection import DatabaseAway
+from webapp.connection import DatabaseAway, SchemaMissing
 from webapp.logs import fields
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,16 @@ class Keeper:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def lost(self, reason: str) -> None:
-        """Close the gate. Logged once, not for each request that finds out."""
+    def lost(self, error: DatabaseAway) -> None:
+        """Close the gate. Logged once, not for each request that finds out.
+
+        That a first start is quicker than its migrations is nobody's error.
+        """
         if not self._away.is_set() and not self._stopping.is_set():
             self._away.set()
             self._wake.set()
-            log.error("database away", extra=fields(host=self._host, reason=reason))
+            level = logging.INFO if isinstance(error, SchemaMissing) else logging.ERROR
+            log.log(level, "database away", extra=fields(host=self._host, reason=str(error)))
 
     def answered(self) -> None:
         """Somebody had an answer: see whether the gate can be opened."""
@@ -86,7 +90,7 @@ class Keeper:
             self._attempt()
         except DatabaseAway as error:
             if self._page_served < began:
-                self.lost(str(error))
+                self.lost(error)
             self._stopping.wait(max(0.0, RETRY_EVERY - (time.monotonic() - began)))
         except psycopg.Error as error:
             # It answers, and what it answers is for the page to report.
@@ -101,6 +105,6 @@ class Keeper:
             try:
                 chore()
             except DatabaseAway as error:
-                self.lost(str(error))
+                self.lost(error)
             except Exception:
                 log.exception("a background task failed")

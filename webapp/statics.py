@@ -1,12 +1,14 @@
 """Static files under names that carry their content's hash, so that they may be kept for ever."""
 
 import hashlib
+import re
 from pathlib import Path
 
 from flask import Blueprint, Response, abort
 
 FOLDER = Path(__file__).with_name("static")
-FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER, NOT_KEPT = "public, max-age=31536000, immutable", "no-store"
+HASHED = re.compile(r"(?P<stem>[^.]+)\.[0-9a-f]{16}(?P<suffix>\.[a-z]+)")
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -34,8 +36,16 @@ class StaticFiles:
         return blueprint
 
     def serve(self, name: str) -> Response:
-        """A file by its full name; its plain name or an old hash is not found."""
+        """A file by its full name; its plain name is not found.
+
+        During a roll-out another version's page may ask this one for a file by another hash. It gets
+        what there is, which is not to be kept.
+        """
+        kept = FOR_EVER if name in self._files else NOT_KEPT
+        other = HASHED.fullmatch(name)
+        if name not in self._files and other:
+            name = self._names.get(other["stem"] + other["suffix"], "")
         if name not in self._files:
             abort(404)
         content, content_type = self._files[name]
-        return Response(content, content_type=content_type, headers={"Cache-Control": FOR_EVER})
+        return Response(content, content_type=content_type, headers={"Cache-Control": kept})

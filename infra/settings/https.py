@@ -49,52 +49,56 @@ class HttpsSettings:
 
     @classmethod
     def load(cls, read: Reader, region: str) -> HttpsSettings:
-        arn, domain, zone = read(CERTIFICATE_ARN), read(DOMAIN_NAME), read(HOSTED_ZONE_ID)
-
-        def usable() -> str:
-            if arn and region and arn.split(":")[3] != region:
-                raise ValueError(
-                    t(
-                        "{arn} is in {other}, but the load balancer is in {region} and takes "
-                        "certificates of its own region only; request one there",
-                        arn=arn,
-                        other=arn.split(":")[3],
-                        region=region,
-                    )
-                )
-            if arn and (domain or zone):
-                raise ValueError(
-                    t(
-                        "{arn} is given beside {other}; keep certificateArn, or domainName with "
-                        "hostedZoneId",
-                        arn=arn,
-                        other=domain or zone,
-                    )
-                )
-            return arn
-
-        def complete() -> str:
-            if domain and not zone:
-                raise ValueError(
-                    t(
-                        "{domain} needs the Route 53 zone that its records go into; set "
-                        "hostedZoneId, or make the certificate elsewhere and set certificateArn "
-                        "instead",
-                        domain=domain,
-                    )
-                )
-            return domain
-
-        def of_use() -> str:
-            if zone and not domain:
-                raise ValueError(
-                    t("{zone} is given without a name in it; set domainName, too", zone=zone)
-                )
-            return zone
-
         keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)
+        arn, domain, zone = (read(key) for key in keys)
+        given = cls(certificate_arn=arn, domain=domain, zone_id=zone)
         return cls(
-            certificate_arn=read.together(usable, *keys, otherwise=arn),
-            domain=read.together(complete, DOMAIN_NAME, *keys, otherwise=domain),
-            zone_id=read.together(of_use, HOSTED_ZONE_ID, *keys, otherwise=zone),
+            certificate_arn=read.together(lambda: given.usable(region), *keys, otherwise=arn),
+            domain=read.together(given.complete, DOMAIN_NAME, *keys, otherwise=domain),
+            zone_id=read.together(given.of_use, HOSTED_ZONE_ID, *keys, otherwise=zone),
         )
+
+    def usable(self, region: str) -> str:
+        """The certificate, where it is of the load balancer's region and given alone. Raises ValueError."""
+        arn, other = self.certificate_arn, self.domain or self.zone_id
+        if arn and region and arn.split(":")[3] != region:
+            raise ValueError(
+                t(
+                    "{arn} is in {other}, but the load balancer is in {region} and takes "
+                    "certificates of its own region only; request one there",
+                    arn=arn,
+                    other=arn.split(":")[3],
+                    region=region,
+                )
+            )
+        if arn and other:
+            raise ValueError(
+                t(
+                    "{arn} is given beside {other}; keep certificateArn, or domainName with "
+                    "hostedZoneId",
+                    arn=arn,
+                    other=other,
+                )
+            )
+        return arn
+
+    def complete(self) -> str:
+        """The domain, where its zone is given, too. Raises ValueError."""
+        if self.domain and not self.zone_id:
+            raise ValueError(
+                t(
+                    "{domain} needs the Route 53 zone that its records go into; set "
+                    "hostedZoneId, or make the certificate elsewhere and set certificateArn "
+                    "instead",
+                    domain=self.domain,
+                )
+            )
+        return self.domain
+
+    def of_use(self) -> str:
+        """The zone, where there is a domain in it. Raises ValueError."""
+        if self.zone_id and not self.domain:
+            raise ValueError(
+                t("{zone} is given without a name in it; set domainName, too", zone=self.zone_id)
+            )
+        return self.zone_id

@@ -137,50 +137,53 @@ class ScalingSettings:
 
     @classmethod
     def load(cls, read: Reader, desired: int) -> ScalingSettings:
-        low, high = read(MIN_COUNT), read(MAX_COUNT)
-        cpu, requests, when = (
-            read(SCALE_CPU_TARGET),
-            read(SCALE_REQUESTS_PER_TARGET),
-            read(SCHEDULE),
+        low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
+        cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
+        least = read.together(lambda: in_order(low, high), MIN_COUNT, MAX_COUNT, otherwise=low)
+        most = read.together(
+            lambda: with_a_reason(high, cpu, requests),
+            *(MAX_COUNT, SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET),
+            otherwise=high,
         )
-
-        def in_order() -> int:
-            if high and low > high:
-                raise ValueError(
-                    t(
-                        "{low} is above maxCount {high}; lower one or raise the other",
-                        low=low,
-                        high=high,
-                    )
-                )
-            return low
-
-        def has_a_reason() -> int:
-            if high and not (cpu or requests):
-                raise ValueError(
-                    t(
-                        "{high} has nothing to scale by; set scaleCpuTarget or "
-                        "scaleRequestsPerTarget, or maxCount 0",
-                        high=high,
-                    )
-                )
-            return high
-
-        def starts_something() -> Hours | None:
-            if when and not (high or desired):
-                raise ValueError(
-                    t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
-                )
-            return when
-
-        keys = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)
-        low = read.together(in_order, MIN_COUNT, MAX_COUNT, otherwise=low)
-        high = read.together(has_a_reason, MAX_COUNT, *keys, otherwise=high)
+        hours = read.together(
+            lambda: starting_something(when, most or desired), SCHEDULE, MAX_COUNT, otherwise=when
+        )
         return cls(
-            minimum=low if high else desired,
-            maximum=high or desired,
-            cpu=cpu if high else 0,
-            requests=requests if high else 0,
-            hours=read.together(starts_something, SCHEDULE, MAX_COUNT, otherwise=when),
+            minimum=least if most else desired,
+            maximum=most or desired,
+            cpu=cpu if most else 0,
+            requests=requests if most else 0,
+            hours=hours,
             time_zone=read(SCHEDULE_TIME_ZONE),
         )
+
+
+def in_order(low: int, high: int) -> int:
+    """The least number of tasks, where it is not above the greatest. Raises ValueError."""
+    if high and low > high:
+        raise ValueError(
+            t("{low} is above maxCount {high}; lower one or raise the other", low=low, high=high)
+        )
+    return low
+
+
+def with_a_reason(high: int, cpu: int, requests: int) -> int:
+    """The greatest number of tasks, where there is something to scale by. Raises ValueError."""
+    if high and not (cpu or requests):
+        raise ValueError(
+            t(
+                "{high} has nothing to scale by; set scaleCpuTarget or "
+                "scaleRequestsPerTarget, or maxCount 0",
+                high=high,
+            )
+        )
+    return high
+
+
+def starting_something(when: Hours | None, tasks: int) -> Hours | None:
+    """The hours, where tasks run in them. Raises ValueError."""
+    if when and not tasks:
+        raise ValueError(
+            t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
+        )
+    return when

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -71,8 +72,12 @@ class Bill:
 
     @property
     def month(self) -> float:
-        """USD a month of 730 hours; at least so much where something is unpriced."""
-        return sum(item.usd for item in self.items)
+        """USD a month of 730 hours; at least so much where something is unpriced.
+
+        Added exactly: half a cent must not be rounded by the order in which the engine happened
+        to plan the resources.
+        """
+        return math.fsum(item.usd for item in self.items)
 
     @property
     def hour(self) -> float:
@@ -81,7 +86,7 @@ class Bill:
 
     def of_group(self, group: str) -> float:
         """USD a month of a group of GROUPS."""
-        return sum(item.usd for item in self.items if item.group == group)
+        return math.fsum(item.usd for item in self.items if item.group == group)
 
 
 @dataclass(frozen=True)

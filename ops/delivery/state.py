@@ -37,7 +37,8 @@ def reading(account: Account, key_arn: str) -> list[Policy]:
 def writing(account: Account, key_arn: str, stack: str) -> list[Policy]:
     """Write one stack's state: its checkpoint, history, backups and lock, as Pulumi lays them out.
 
-    Layout: pulumi/pkg/backend/diy, "project-scoped stacks", version 1 of `.pulumi/meta.yaml`.
+    Layout: pulumi/pkg/backend/diy, "project-scoped stacks", version 1 of `.pulumi/meta.yaml`. That
+    file is written by the set-up and by nobody else: all stacks' states hang on it.
     """
     root = f"arn:aws:s3:::{account.bucket}/.pulumi"
     own = [
@@ -47,7 +48,6 @@ def writing(account: Account, key_arn: str, stack: str) -> list[Policy]:
     ]
     return [
         *reading(account, key_arn),
-        allow([*own, f"{root}/meta.yaml"], "s3:PutObject"),
-        allow(own, "s3:DeleteObject"),
+        allow(own, "s3:PutObject", "s3:DeleteObject"),
         allow(key_arn, "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"),
     ]

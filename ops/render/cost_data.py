@@ -10,6 +10,7 @@ from ops.cost.comparison import NOTE_USD, Column, Comparison
 from ops.cost.free import FREE
 from ops.cost.prices import HOURS, REGION
 from ops.render.cost import headline
+from ops.texts import t
 
 
 def as_dict(found: Comparison, lang: str) -> dict[str, Any]:
@@ -88,11 +89,11 @@ def markdown(found: Comparison, lang: str) -> Iterator[str]:
         sums = [each.bill.of_group(group) for each in columns]
         if any(sums):
             yield _row(text.to(lang), [f"{each:.2f}" for each in sums])
-    yield _row("**USD a month**", [f"**{each.bill.month:.2f}**" for each in columns])
-    yield _row("USD an hour", [f"{each.bill.hour:.3f}" for each in columns])
-    yield _row(
-        "against the note's $150", [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns]
-    )
+    month, hour = t("USD a month").to(lang), t("USD an hour").to(lang)
+    against = t("against the note's ${note}", note=NOTE_USD).to(lang)
+    yield _row(f"**{month}**", [f"**{each.bill.month:.2f}**" for each in columns])
+    yield _row(hour, [f"{each.bill.hour:.3f}" for each in columns])
+    yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])
 
 
 def _row(first: str, cells: list[str]) -> str:

@@ -44,10 +44,12 @@ class Api:
             live_tail,
             log_rules,
             logs,
+            metrics,
             quotas,
             rules,
             scaling,
         )
+        from rehearsal.control.metrics import alarms
 
         contract.check()
         _forget_other_regions(self._region)
@@ -59,6 +61,8 @@ class Api:
             insights,
             bucket_policies,
             logs,
+            metrics,
+            alarms,
             quotas,
             live_tail,
             log_rules,

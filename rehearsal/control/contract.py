@@ -28,6 +28,7 @@ RELIED_ON = (
     ("moto.s3.models", "FakeBucket.get_permission"),
     ("moto.rds.models", "DBInstance.save_automated_backup"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
+    ("moto.events.models", "EventPattern.matches_event"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
 

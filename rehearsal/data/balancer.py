@@ -19,6 +19,7 @@ from rehearsal.data.hooking import Hooking
 from rehearsal.data.listener_tls import Declared
 from rehearsal.data.listener_view import View
 from rehearsal.data.loop import Loop
+from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.network import read_map
 from rehearsal.data.proxy import Client
 from rehearsal.data.targets import Targets
@@ -64,8 +65,9 @@ class Balancer:
         network: TaskNetwork,
         authority: Authority,
         port: int | None,
+        traffic: Traffic,
     ) -> None:
-        self._loop = loop
+        self._loop, self._traffic = loop, traffic
         self._authority, self._wanted = authority, port
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
@@ -172,7 +174,7 @@ class Balancer:
     async def _serve(
         self, each: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        client = Client(reader, writer, self.forwarding.decide)
+        client = Client(reader, writer, self.forwarding.decide, self._traffic)
         task = asyncio.current_task()
         if task is not None:
             each.clients.add(task)

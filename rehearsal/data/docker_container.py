@@ -17,6 +17,7 @@ class DockerContainer:
     def __init__(self, plan: Plan, guardian: Guardian, name: str, limits: Sequence[str]) -> None:
         self._guardian, self.name = guardian, name
         self.reason: str | None = None
+        self._root = 0
         client = {key: os.environ[key] for key in ("PATH", "DOCKER_HOST") if key in os.environ}
         argv = ["docker", "run", "--rm", "--name", name, "--network", "host", *limits]
         argv += [part for key in plan.environment for part in ("--env", key)]
@@ -33,6 +34,18 @@ class DockerContainer:
         guardian.watch(GROUP, self.pid)
         assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
         self.output: IO[bytes] = self._process.stdout
+
+    def root(self) -> int | None:
+        """See Running. The engine may run in a virtual machine: then its number means nothing here."""
+        if not self._root:
+            asked = subprocess.run(
+                ["docker", "inspect", "--format", "{{.State.Pid}}", self.name],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self._root = int(asked.stdout.strip() or 0)
+        return self._root or None
 
     def wait(self) -> int:
         """See Running."""

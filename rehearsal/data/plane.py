@@ -19,6 +19,9 @@ from rehearsal.data.guardian import FOLDER, Guardian
 from rehearsal.data.health import HealthChecker
 from rehearsal.data.hooking import Hooking
 from rehearsal.data.loop import Loop
+from rehearsal.data.metrics.publisher import Publisher
+from rehearsal.data.metrics.sources import publisher
+from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.runner import Runner
 from rehearsal.data.scheduled_scaling import ScheduledScaling
 from rehearsal.data.scheduler import Scheduler
@@ -55,6 +58,7 @@ class DataPlane:
         self._balancer: Balancer | None = None
         self._databases: Databases | None = None
         self._scheduler: Scheduler | None = None
+        self._metrics: Publisher | None = None
 
     def start(self) -> None:
         """Take over from moto. Raises PortTaken, NoLoopback or OSError, and then leaves nothing behind."""
@@ -75,10 +79,10 @@ class DataPlane:
         authority = Authority(folder)
         self.authorities = authority.path
         databases = self._databases = Databases(folder, authority, self._guardian)
-        targets = Targets(self._clock)
+        targets, traffic = Targets(self._clock), Traffic(self._clock)
         network = TaskNetwork(self._loop, addresses, databases, self._aws_endpoint)
         balancer = self._balancer = Balancer(
-            self._loop, self._clock, targets, network, authority, self._port
+            self._loop, self._clock, targets, network, authority, self._port, traffic
         )
         balancer.start(self._hooking)
         self._undo.append(lambda: self._loop.run(balancer.stop()))
@@ -96,6 +100,11 @@ class DataPlane:
         hours = ScheduledScaling(self._clock)
         self._undo.append(hours.stop)
         hours.start()
+        metrics = self._metrics = publisher(
+            self._clock, traffic, targets, databases, scheduler, runner
+        )
+        self._undo.append(metrics.stop)
+        metrics.start()
 
     def _watch(self, targets: Targets, balancer: Balancer) -> None:
         checker = HealthChecker(self._clock, targets, balancer.forwarding.place)
@@ -137,6 +146,7 @@ class DataPlane:
             "listeners": self._balancer.describe(),
             "databases": self._databases.describe(),
             "tasks": tasks,
+            "metrics": self._metrics.describe() if self._metrics else {},
         }
 
     def _make_folder(self) -> Path:

@@ -16,6 +16,7 @@ from typing import IO, Protocol
 from rehearsal.data.accounts import Account, open_to_all, unprivileged
 from rehearsal.data.container_plan import Plan
 from rehearsal.data.guardian import GROUP, Guardian
+from rehearsal.data.metrics.usage import held
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOOK_SECONDS = 0.25
@@ -31,6 +32,9 @@ class Running(Protocol):
     pid: int
     output: IO[bytes]
     reason: str | None
+
+    def root(self) -> int | None:
+        """The first process inside, by its id on this machine; None when that cannot be told."""
 
     def wait(self) -> int:
         """Wait for the end; the exit code, 128 and the signal's number when a signal ended it."""
@@ -83,6 +87,10 @@ class Process:
             )
         except OSError as error:
             raise CannotRun(f"CannotStartContainerError: {argv[0]}: {error.strerror}") from None
+
+    def root(self) -> int | None:
+        """See Running."""
+        return self.pid
 
     def wait(self) -> int:
         """See Running."""
@@ -139,19 +147,13 @@ def _account(plan: Plan, program: Path) -> Account | None:
 
 
 def _resident(group: int) -> int:
-    """The memory of a process group in bytes, shared pages counted once (Linux; 0 elsewhere)."""
-    total = 0
+    """The memory of a process group in bytes (Linux; 0 elsewhere)."""
+    pids = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getpgid(int(entry.name)) != group:
-                continue
-            text = (entry / "smaps_rollup").read_text()
-        except (OSError, ValueError):
-            continue
-        for line in text.splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
-    return total
+        with suppress(OSError):
+            if os.getpgid(int(entry.name)) == group:
+                pids.append(int(entry.name))
+    return held(pids)
 
 
 def _not_found(program: str) -> str:

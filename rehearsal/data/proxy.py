@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -12,6 +13,7 @@ import h11
 from rehearsal.data import answers, forwarded
 from rehearsal.data.answers import Answer
 from rehearsal.data.listener_view import View
+from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.routing import Request
 from rehearsal.data.upstream import NoAnswer, TooSlow, Upstream
 
@@ -26,9 +28,14 @@ class Client:
     """Serves one connection until either side has had enough."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decide: Decide
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        decide: Decide,
+        traffic: Traffic,
     ) -> None:
         self._reader, self._writer, self._decide = reader, writer, decide
+        self._traffic = traffic
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=CHUNK)
         self._address = str(writer.get_extra_info("peername")[0])
 
@@ -57,6 +64,7 @@ class Client:
             raise h11.LocalProtocolError("the client has given up")
         decided = await self._decide(view, request)
         if isinstance(decided, Answer):
+            self._traffic.own(view.balancer, decided.status)
             await self._send(decided, event.method == b"HEAD")
             await self._discard(view)
             return
@@ -68,6 +76,7 @@ class Client:
             view.drop_invalid_headers,
         )
         headers += forwarded.framing(event.headers.raw_items())
+        self._traffic.chosen(view.balancer, decided.group)
         await self._relay(view, event, decided, headers)
 
     async def _relay(
@@ -80,16 +89,21 @@ class Client:
                 target.exchange(sent, self._body(view), view.idle_seconds)
             ) as parts:
                 async for part in parts:
+                    if isinstance(part, h11.Response):
+                        seconds = time.monotonic() - (target.asked_at or 0.0)
+                        self._traffic.answered(
+                            view.balancer, target.group, part.status_code, seconds
+                        )
                     started = True
                     await self._pass_on(part, event.http_version)
         except NoAnswer:
-            await self._fail(502, started)
+            await self._fail(view, target, 502, started)
         except TooSlow:
-            await self._fail(504, started)
+            await self._fail(view, target, 504, started)
         except h11.RemoteProtocolError:
             if started or self._wire.their_state is h11.ERROR:
                 raise
-            await self._fail(502, started)
+            await self._fail(view, target, 502, started)
 
     async def _pass_on(self, part: h11.Event, version: bytes) -> None:
         if isinstance(part, h11.Response):
@@ -103,9 +117,12 @@ class Client:
             )
         await self._write(part)
 
-    async def _fail(self, status: int, started: bool) -> None:
+    async def _fail(self, view: View, target: Upstream, status: int, started: bool) -> None:
         if started:
             raise h11.LocalProtocolError("the target broke off in the middle of its answer")
+        if target.asked_at is None:
+            self._traffic.unreached(view.balancer, target.group)
+        self._traffic.own(view.balancer, status)
         await self._send(answers.error(status))
 
     async def _body(self, view: View) -> AsyncGenerator[bytes, None]:

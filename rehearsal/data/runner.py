@@ -69,6 +69,12 @@ class Runner:
                 self.end(place.task)
                 raise CannotStart(str(problem)) from None
 
+    def roots(self, task: str) -> list[int]:
+        """The first process of each container of a task that runs, where it can be told."""
+        run = self._runs.get(task)
+        found = [running.root() for _, _, running, _ in run.parts] if run else []
+        return [each for each in found if each is not None]
+
     def end(self, task: str) -> None:
         """SIGTERM to all, SIGKILL after the stop timeout; returns when nothing is left of the task."""
         run = self._runs.pop(task, None)

@@ -51,6 +51,7 @@ class Targets:
         self.on_registered: Watcher = lambda _: None
         self.on_changed: Watcher = lambda _: None
         self.on_gone: Watcher = lambda _: None
+        self.on_health: Watcher = lambda _: None
 
     def start(self, hooking: Hooking) -> None:
         """Answer the calls that moto would answer wrongly."""
@@ -106,7 +107,10 @@ class Targets:
     def check(self, target: Target, health: Health) -> None:
         """Note what a health check found."""
         with self._lock:
-            changed, target.health = target.health != health, health
+            changed, moved = target.health != health, target.health.state != health.state
+            target.health = health
+        if moved and not target.gone:
+            self.on_health(target)
         if changed and not target.gone:
             self.on_changed(target)
 

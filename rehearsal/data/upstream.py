@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
@@ -92,6 +93,9 @@ class Upstream:
 
     def __init__(self, pool: Pool, target: Target, place: tuple[str, int] | None) -> None:
         self._pool, self._target, self._place = pool, target, place
+        self.group = target.group
+        self.asked_at: float | None = None
+        """When the request was sent on a connection, by the monotonic clock; None: none could be made."""
 
     async def exchange(
         self, request: h11.Request, body: AsyncIterator[bytes], idle: float
@@ -124,6 +128,7 @@ class Upstream:
             except NoAnswer:
                 if begun:
                     raise
+        self.asked_at = None
         wire = await self._pool.connect(place)
         async with aclosing(self._once(place, wire, request, body, idle)) as events:
             async for event in events:
@@ -137,6 +142,7 @@ class Upstream:
         body: AsyncIterator[bytes],
         idle: float,
     ) -> AsyncGenerator[h11.Event, None]:
+        self.asked_at = time.monotonic()
         sending = asyncio.ensure_future(_send(wire, request, body))
         try:
             while True:

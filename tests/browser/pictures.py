@@ -1,4 +1,4 @@
-"""Takes the pictures of the rehearsal's page that the documents show: ``python -m tests.browser.pictures``.
+"""Takes the pictures that the documents show: ``python -m tests.browser.pictures [page] [dashboard]``.
 
 They are of real rehearsals, on the default ports, so nothing else may listen there. The page's first choice of font,
 Inter (Debian: fonts-inter), makes them look the same everywhere.
@@ -6,17 +6,23 @@ Inter (Debian: fonts-inter), makes them look the same everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
 from rehearsal.paths import ROOT
 from tests.browser.conftest import Rehearsal
+from tests.browser.drawing import page as drawn
+from tests.browser.incident import Incident
 from tests.rehearsal.conftest import Careapp
 from tests.support.chromium import chromium, reader
+from tests.support.dashboards import lines, read
 
 FOLDER = ROOT / "docs" / "pictures"
 LARGEST = 200_000
@@ -32,6 +38,10 @@ FAULT = (
     ("page-fault.png", WIDE, "light", 1.0),
     ("page-phone.png", PHONE, "light", 2.0),
 )
+DASHBOARD, STACK = "dashboard.png", "careapp-poc"
+WIDTH = (1268, 400)
+HOURS = timedelta(hours=12)
+"""The rehearsal's clock is hours ahead of the wall's at most."""
 
 
 def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, shown: str) -> None:
@@ -47,32 +57,61 @@ def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, 
         page.wait_for_timeout(3000)
         page.screenshot(path=FOLDER / name)
         context.close()
-        size_now = (FOLDER / name).stat().st_size
-        print(f"{name}: {size_now / 1000:.0f} kB")
-        if size_now > LARGEST:
-            sys.exit(f"{name} is larger than {LARGEST / 1000:.0f} kB: make its window smaller")
+        weigh(name)
 
 
-def rehearsed(browser: Browser, words: tuple[str, ...], *how: object) -> None:
+def weigh(name: str) -> None:
+    """Say how large a picture is; end when it is too large for a repository."""
+    size_now = (FOLDER / name).stat().st_size
+    print(f"{name}: {size_now / 1000:.0f} kB")
+    if size_now > LARGEST:
+        sys.exit(f"{name} is larger than {LARGEST / 1000:.0f} kB: make its window smaller")
+
+
+@contextlib.contextmanager
+def rehearsal(*words: str) -> Iterator[Rehearsal]:
     """A rehearsal of its own, for as long as its pictures take."""
     with tempfile.TemporaryDirectory(prefix="careapp-pictures-") as folder:
         Path(folder).chmod(0o755)
         run = Rehearsal(Careapp(Path(folder)), *words)
         try:
-            take(browser, run.url, *how)  # type: ignore[arg-type]
+            yield run
         finally:
             run.end()
 
 
+def of_the_page(browser: Browser) -> None:
+    """The rehearsal's page, healthy and with a fault."""
+    with rehearsal("-c", "desiredCount=2") as run:
+        take(browser, run.url, HEALTHY, "Everything works", ".COMPLETED", "all")
+    with rehearsal("--break", "health-path") as run:
+        take(browser, run.url, FAULT, "asks for /healthz", ".FAILED", "events")
+
+
+def of_the_dashboard(browser: Browser) -> None:
+    """The CloudWatch dashboard after a bad hour, from the metrics that CloudWatch has of it."""
+    with rehearsal("--port", "0") as run:
+        incident = Incident(run.careapp)
+        incident.happen()
+        now = datetime.now(UTC)
+        widgets = read(incident.client("cloudwatch"), STACK, now - HOURS, now + HOURS)
+    moments = [at for line in lines(widgets) for at in line.points]
+    page = reader(browser, WIDTH).new_page()
+    page.set_content(drawn(widgets, min(moments), max(moments)))
+    page.screenshot(path=FOLDER / DASHBOARD, full_page=True)
+    page.context.close()
+    weigh(DASHBOARD)
+
+
+SUBJECTS = {"page": of_the_page, "dashboard": of_the_dashboard}
+
+
 def main() -> None:
-    """All of them, in about three minutes."""
+    """Those that are asked for, else all, in about six minutes."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        two = ("-c", "desiredCount=2")
-        rehearsed(browser, two, HEALTHY, "Everything works", ".COMPLETED", "all")
-        rehearsed(
-            browser, ("--break", "health-path"), FAULT, "asks for /healthz", ".FAILED", "events"
-        )
+        for name in sys.argv[1:] or SUBJECTS:
+            SUBJECTS[name](browser)
 
 
 if __name__ == "__main__":

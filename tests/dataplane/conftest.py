@@ -67,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/": self.answer(200, VERSION + " " + os.environ["BIND_HOST"])
         elif path == "/headers": self.answer(200, json.dumps(list(self.headers.items())))
         elif path == "/env": self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))
+        elif path == "/error": self.answer(500, "no")
         elif path == "/slow": time.sleep(1.5); self.answer(200, "slow")
         elif path == "/moved": self.answer(301, "", Location="/elsewhere")
         elif path == "/crash": os._exit(3)
@@ -453,7 +454,12 @@ def empty() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     """A stack whose service runs with one healthy task, shared by a file's tests."""
-    for stack in at_speed(20.0):
+    yield from serving(20.0)
+
+
+def serving(speed: float) -> Iterator[Stack]:
+    """A stack whose service runs with one healthy task."""
+    for stack in at_speed(speed):
         stack.everything()
         stack.service(stack.task_definition())
         stack.rolled_out()
@@ -496,7 +502,7 @@ def _cloud_in(folder: Path, speed: float) -> Iterator[Stack]:
     finally:
         plane.stop()
         server.stop()
-        for name in ("acm", "ec2", "ecs", "elbv2", "rds", "logs", "secretsmanager"):
+        for name in ("acm", "ec2", "ecs", "elbv2", "events", "rds", "logs", "secretsmanager"):
             get_backend(name).reset()
         # Its managed policies take seconds to load again.
         hooks.backend("iam").roles.clear()

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -82,6 +83,30 @@ def test_a_client_without_tls_is_refused_in_rds_words(stack: Any) -> None:
 def test_another_name_than_the_endpoints_fails_the_verification(stack: Any) -> None:
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         connect(stack, password(stack), host="other.rds.amazonaws.com")
+
+
+def test_cloudwatch_is_told_of_sessions_storage_and_cpu(stack: Any, session: Any) -> None:
+    (row,) = stack.plane.describe()["databases"]
+    dimensions = [{"Name": "DBInstanceIdentifier", "Value": row["id"]}]
+
+    def latest(name: str, stat: str = "Maximum") -> Any:
+        now = stack.clock.now()
+        found = stack.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/RDS",
+            MetricName=name,
+            Dimensions=dimensions,
+            StartTime=now - timedelta(minutes=3),
+            EndTime=now,
+            Period=60,
+            Statistics=[stat],
+        )["Datapoints"]
+        return found[-1][stat] if found else None
+
+    with connect(stack, password(stack)):
+        session.execute("DO $$ BEGIN FOR i IN 1..150000000 LOOP NULL; END LOOP; END $$")
+        stack.until(lambda: latest("CPUUtilization") > 5, what="a CPU of two for a second")
+        assert latest("DatabaseConnections") == 2, "rdsadmin's are not counted"
+    assert 19 * 1024**3 < latest("FreeStorageSpace") < 20 * 1024**3
 
 
 def test_a_parameter_of_the_group_reaches_the_running_server(stack: Any) -> None:

@@ -209,6 +209,7 @@ def test_a_role_without_the_bound_cannot_be_made(made):
         Call("s3:DeleteBucket", f"arn:aws:s3:::{ACCOUNT.bucket}"),
         Call("s3:PutBucketPolicy", f"arn:aws:s3:::{ACCOUNT.bucket}"),
         Call("s3:PutObject", f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/stacks/careapp/prod.json"),
+        Call("s3:PutObject", f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/meta.yaml"),
         Call(
             "s3:DeleteObject",
             f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/locks/organization/careapp/prod/1.json",

@@ -122,6 +122,21 @@ def test_it_speaks_japanese_in_columns_that_stand_below_each_other(call, given):
     assert total == f"{padded('合計', 44)}     14.90         -"
 
 
+def labels(table):
+    """The words of a Markdown table: its headline, its columns and its rows."""
+    headline, _, heads, _, *rows = table.splitlines()
+    return [headline, *heads.strip("| ").split(" | "), *(row.split("|")[1] for row in rows)]
+
+
+def test_the_japanese_table_leaves_no_label_in_english(call, given):
+    file = given("today", made("Eip", "1"), *TASKS)
+    english, japanese = (
+        labels(call(file, "--markdown", "--lang", lang)[1]) for lang in ("en", "ja")
+    )
+    assert len(english) == len(japanese) == 8
+    assert [said for said in english if said in japanese] == []
+
+
 def test_two_graphs_stand_beside_each_other(call, given):
     found = call(given("one", made("Eip", "1")), given("two", made("Eip", "1"), made("Eip", "2")))[
         1

@@ -189,6 +189,26 @@ def test_a_tier_that_needs_the_engine_fails_with_the_engines_own_words(
     assert out.endswith("0 passed, 1 failed, 0 skipped\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "ci", "extra", "in_two"),
+    [
+        ("rehearsal", "true", [], True),
+        ("rehearsal", "true", ["-k", "faults"], False),
+        ("rehearsal", "", [], False),
+        ("unit", "true", [], False),
+    ],
+    ids=["in CI", "chosen tests", "at home", "a tier that does not wait"],
+)
+def test_in_ci_two_processes_share_the_files_of_a_tier_that_mostly_waits(
+    monkeypatch, name, ci, extra, in_two
+):
+    monkeypatch.setenv("CI", ci)
+    tier = next(each for each in TIERS if each.name == name)
+    [command] = commands(tier, Path("tests"), Path("report.xml"), extra)
+    assert (command[5:9] == ["-n", "2", "--dist", "loadfile"]) is in_two
+    assert command[len(command) - len(extra) :] == extra
+
+
 def test_the_checks_of_lint_are_counted_one_by_one(capfd, monkeypatch):
     lint = next(tier for tier in TIERS if tier.checks)
     assert [command[2:] for command in commands(lint, Path(), Path(), [])] == [

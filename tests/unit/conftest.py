@@ -164,7 +164,7 @@ def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[asyncio.AbstractEven
 
 
 @pytest.fixture
-def engine(loops: list[asyncio.AbstractEventLoop]) -> Engine:
+def engine(loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch) -> Engine:
     loop = asyncio.new_event_loop()  # set_mocks wants one; recent Pythons no longer make it
     asyncio.set_event_loop(loop)
     engine = Engine()
@@ -174,6 +174,8 @@ def engine(loops: list[asyncio.AbstractEventLoop]) -> Engine:
     # The first test registers the stack itself, on this loop; later tests find it there.
     loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))
     assert loop in loops
+    # It stays for all tests, so what one test's program has every resource go through ends with it.
+    monkeypatch.setattr(pulumi.runtime.get_root_resource(), "_transformations", [])
     return engine
 
 

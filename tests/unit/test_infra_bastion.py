@@ -7,11 +7,11 @@ import pytest
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.network import Network, NetworkArgs
+from tests.unit.parts import NAME, TAGS
 
 INSTANCE = "aws:ec2/instance:Instance"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-TAGS = {"project": "careapp"}
 TCP = {"ipProtocol": "tcp", "tags": TAGS}
 
 
@@ -23,12 +23,10 @@ def build(engine, configured):
         settings = configured(**changes)
 
         def declare():
-            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-            args = DatabaseArgs(settings=settings.database, network=network, protect=False)
-            database = Database("careapp-poc", args)
-            return Bastion(
-                "careapp-poc", BastionArgs(network=network, database=database, tags=TAGS)
-            )
+            network = Network(NAME, NetworkArgs(settings=settings))
+            database = Database(NAME, DatabaseArgs(settings=settings, network=network))
+            args = BastionArgs(settings=settings, network=network, database=database)
+            return Bastion(NAME, args)
 
         return engine.run(declare)
 
@@ -55,7 +53,7 @@ def test_it_is_small_private_encrypted_and_without_a_key(engine, build):
             "volumeSize": 8,
             "deleteOnTermination": True,
         },
-        "tags": {"project": "careapp", "Name": "careapp-poc-bastion"},
+        "tags": {**TAGS, "Name": "careapp-poc-bastion"},
     }
     assert engine.known(made.instance_id) == "Instance/careapp-poc-bastion"
 

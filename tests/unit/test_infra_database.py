@@ -7,9 +7,9 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra.database import Database, DatabaseArgs, secret_arn_of
 from infra.network import Network, NetworkArgs
+from tests.unit.parts import NAME, TAGS
 
 INSTANCE = "aws:rds/instance:Instance"
-TAGS = {"project": "careapp"}
 
 
 @pytest.fixture
@@ -18,11 +18,8 @@ def build(engine, configured):
         settings = configured(**changes)
 
         def declare():
-            network = Network("careapp-poc", NetworkArgs(settings=settings.network))
-            args = DatabaseArgs(
-                settings=settings.database, network=network, protect=settings.protect, tags=TAGS
-            )
-            return Database("careapp-poc", args)
+            network = Network(NAME, NetworkArgs(settings=settings))
+            return Database(NAME, DatabaseArgs(settings=settings, network=network))
 
         return engine.run(declare)
 
@@ -201,7 +198,7 @@ def test_its_security_group_is_closed_until_somebody_adds_a_rule(engine, build):
             "description": "The database; tasks are let in one by one",
             "vpcId": "vpc-1",
             "revokeRulesOnDelete": True,
-            "tags": {"project": "careapp", "Name": "careapp-poc-database"},
+            "tags": {**TAGS, "Name": "careapp-poc-database"},
         }
     }
     assert [made.typ for made in engine.made if "Rule" in made.typ] == []

@@ -4,14 +4,13 @@ import pulumi
 import pytest
 
 from infra.answers import NO_SERVICE
-from tests.unit.balancers import declare
+from tests.unit.parts import TAGS, balancer
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a1b"
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 LISTENER = "aws:lb/listener:Listener"
 RECORD = "aws:route53/record:Record"
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-TAGS = {"project": "careapp"}
 OFF = {
     "type": "fixed-response",
     "fixedResponse": {
@@ -24,11 +23,11 @@ OFF = {
 
 @pytest.fixture
 def build(engine, configured):
-    def balancer(**changes):
+    def declare(**changes):
         settings = configured(**changes)
-        return engine.run(lambda: declare(settings, tags=TAGS))
+        return engine.run(lambda: balancer(settings))
 
-    return balancer
+    return declare
 
 
 def test_the_secure_listener_answers_and_the_plain_one_leads_to_it(engine, build):
@@ -58,9 +57,9 @@ def test_the_secure_listener_answers_and_the_plain_one_leads_to_it(engine, build
 
 
 def test_rules_go_to_the_listener_that_serves(engine, build):
-    balancer = build(certificateArn=ARN)
-    assert engine.known(balancer.listener_arn) == "arn:Listener/careapp-poc-https"
-    assert engine.known(balancer.url) == "https://careapp-poc-alb.example"
+    made = build(certificateArn=ARN)
+    assert engine.known(made.listener_arn) == "arn:Listener/careapp-poc-https"
+    assert engine.known(made.url) == "https://careapp-poc-alb.example"
 
 
 def test_both_ports_are_open(engine, build):
@@ -106,7 +105,7 @@ def test_the_listener_waits_until_the_certificate_is_issued(engine, build):
 
 
 def test_the_domain_leads_to_the_load_balancer(engine, build):
-    balancer = build(**DOMAIN)
+    made = build(**DOMAIN)
     assert engine.inputs(RECORD)["careapp-poc-page"] == {
         "zoneId": "Z0123456789ABC",
         "name": "app.example.com",
@@ -119,14 +118,14 @@ def test_the_domain_leads_to_the_load_balancer(engine, build):
             }
         ],
     }
-    assert engine.known(balancer.url) == "https://app.example.com"
+    assert engine.known(made.url) == "https://app.example.com"
 
 
 def test_https_can_be_turned_off_on_a_protected_stack(engine, configured):
     """Its parts are made anew in a minute, and none holds anything."""
     settings = configured(protect="true", **DOMAIN)
     kept = pulumi.ResourceOptions(protect=True)
-    engine.run(lambda: declare(settings, kept, protect=True))
+    engine.run(lambda: balancer(settings, kept))
     kept = {name for (kind, name), made in engine.monitor.requests.items() if made.protect}
     free = {
         (kind, name)

@@ -3,20 +3,19 @@
 import pytest
 
 from infra.answers import NO_SERVICE
-from tests.unit.balancers import declare
+from tests.unit.parts import TAGS, balancer
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
-TAGS = {"project": "careapp"}
 
 
 @pytest.fixture
 def build(engine, configured):
-    def balancer(**changes):
+    def declare(**changes):
         settings = configured(**changes)
-        return engine.run(lambda: declare(settings, tags=TAGS))
+        return engine.run(lambda: balancer(settings))
 
-    return balancer
+    return declare
 
 
 def test_it_faces_the_internet_from_the_public_subnets(engine, build):
@@ -58,7 +57,7 @@ def test_its_security_group_lets_http_in_and_nothing_out(engine, build):
             "description": "The load balancer; open to the internet",
             "vpcId": "vpc-1",
             "revokeRulesOnDelete": True,
-            "tags": {"project": "careapp", "Name": "careapp-poc-alb"},
+            "tags": {**TAGS, "Name": "careapp-poc-alb"},
         }
     }
     assert engine.inputs("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule") == {
@@ -166,12 +165,12 @@ def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kin
 
 
 def test_it_tells_what_the_service_must_know(engine, build):
-    balancer = build()
-    assert engine.known(balancer.dns_name) == "careapp-poc-alb.example"
-    assert engine.known(balancer.url) == "http://careapp-poc-alb.example"
-    assert engine.known(balancer.security_group_id) == "SecurityGroup/careapp-poc-alb"
-    assert engine.known(balancer.listener_arn) == "arn:Listener/careapp-poc-http"
-    assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
+    made = build()
+    assert engine.known(made.dns_name) == "careapp-poc-alb.example"
+    assert engine.known(made.url) == "http://careapp-poc-alb.example"
+    assert engine.known(made.security_group_id) == "SecurityGroup/careapp-poc-alb"
+    assert engine.known(made.listener_arn) == "arn:Listener/careapp-poc-http"
+    assert engine.known(made.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
 
 
 def test_nothing_is_orphaned_and_the_component_finishes(engine, build):

@@ -6,7 +6,7 @@ import pytest
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
-from tests.unit.balancers import declare
+from tests.unit.parts import NAME, balancer
 
 TAGS = {"project": "careapp"}
 ACCOUNT = "123456789012"
@@ -41,7 +41,7 @@ def test_what_the_rules_refuse_is_written_to_a_log_group(flow):
         "logDestinationType": "cloud-watch-logs",
         "logDestination": "arn:LogGroup/careapp-poc-flow",
         "iamRoleArn": "arn:Role/careapp-poc-flow",
-        "tags": {"project": "careapp", "Name": "careapp-poc-flow"},
+        "tags": {**TAGS, "Name": "careapp-poc-flow"},
     }
 
 
@@ -134,17 +134,25 @@ def test_a_bucket_with_logs_in_it_goes_only_where_nothing_is_protected(engine, a
 
 
 def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, configured):
-    settings = configured()
-
-    def both():
-        logs = AccessLogs("careapp-poc", AccessLogsArgs(days=90, protect=False))
-        return declare(settings, protect=False, access_logs=logs)
-
-    engine.run(both)
+    settings = configured(accessLogs="true")
+    engine.run(lambda: balancer(settings))
     made = engine.only("aws:lb/loadBalancer:LoadBalancer")
     assert made["accessLogs"] == {"bucket": "the-bucket", "enabled": True}
     waits = engine.request("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb").dependencies
     assert [urn for urn in waits if "bucketPolicy:BucketPolicy" in urn] != []
+
+
+@pytest.mark.parametrize(
+    ("setting", "component"), [("flowLogs", "FlowLogs"), ("accessLogs", "AccessLogs")]
+)
+def test_a_stack_whose_logs_hung_from_the_stack_itself_keeps_them(
+    engine, configured, setting, component
+):
+    """By their former address; the engine would make others and delete the ones with the past in them."""
+    settings = configured(**{setting: "true"})
+    engine.run(lambda: balancer(settings))
+    [alias] = engine.request(f"careapp:infra:{component}", NAME).aliases
+    assert alias.spec.noParent is True
 
 
 def test_nothing_is_orphaned_and_the_components_finish(engine, access, flow):

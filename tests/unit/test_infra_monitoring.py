@@ -279,7 +279,7 @@ def test_the_dashboard_can_be_turned_off(engine, build):
     assert engine.inputs(DASHBOARD) == {}
 
 
-def test_an_incident_is_looked_at_from_the_page_down_to_the_roll_outs(engine, build):
+def test_an_incident_is_looked_at_from_the_page_down_to_the_database(engine, build):
     build()
     made = engine.only(DASHBOARD)
     assert made["dashboardName"] == "careapp-poc"
@@ -292,11 +292,11 @@ def test_an_incident_is_looked_at_from_the_page_down_to_the_roll_outs(engine, bu
         "Targets",
         "Tasks: CPU and memory",
         "Tasks that run",
+        "Roll-outs that failed",
         "Database: CPU",
         "Database: connections",
         "Database: free memory",
         "Database: free storage",
-        "Roll-outs that failed",
     ]
 
 
@@ -340,7 +340,12 @@ def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
 def test_a_line_names_its_metric_in_full(engine, build):
     build()
     widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
-    [failed] = widgets[-1]["properties"]["metrics"]
+    [shown] = [
+        each["properties"]
+        for each in widgets
+        if each["properties"].get("title") == "Roll-outs that failed"
+    ]
+    [failed] = shown["metrics"]
     assert failed == [
         "AWS/Events",
         "TriggeredRules",

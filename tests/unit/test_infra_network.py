@@ -4,16 +4,16 @@ import pulumi
 import pytest
 
 from infra.network import Network, NetworkArgs, no_public_ips
+from tests.unit.parts import NAME, TAGS
 
 VPC = "awsx:ec2:Vpc"
-TAGS = {"project": "careapp"}
 
 
 @pytest.fixture
 def build(engine, configured):
     def network(**changes):
-        args = NetworkArgs(settings=configured(**changes).network, tags=TAGS)
-        return engine.run(lambda: Network("careapp-poc", args))
+        args = NetworkArgs(settings=configured(**changes))
+        return engine.run(lambda: Network(NAME, args))
 
     return network
 
@@ -79,7 +79,7 @@ def test_the_default_security_group_lets_nobody_in_or_out(engine, build):
             "vpcId": "vpc-1",
             "ingress": [],
             "egress": [],
-            "tags": {"project": "careapp", "Name": "careapp-poc-default-closed"},
+            "tags": {**TAGS, "Name": "careapp-poc-default-closed"},
         }
     }
 

@@ -7,11 +7,11 @@ import pytest
 
 from infra.context import content_tag
 from infra.registry import AppImage, AppImageArgs, lifecycle
+from tests.unit.parts import NAME, TAGS
 
 IMAGE = "docker:index/image:Image"
 REPOSITORY = "aws:ecr/repository:Repository"
 URL = "123456789012.dkr.example/careapp/hello-ecs"
-TAGS = {"project": "careapp"}
 
 
 @pytest.fixture
@@ -19,14 +19,8 @@ def build(engine, configured, checkout):
     assert (checkout / "webapp").is_dir()
 
     def image(**changes):
-        settings = configured(**changes)
-        args = AppImageArgs(
-            settings=settings.image,
-            repository=settings.repository,
-            protect=settings.protect,
-            tags=TAGS,
-        )
-        return engine.run(lambda: AppImage("careapp-poc", args))
+        args = AppImageArgs(settings=configured(**changes))
+        return engine.run(lambda: AppImage(NAME, args))
 
     return image
 

@@ -4,6 +4,7 @@ import pytest
 
 from infra.settings import ScalingSettings
 from infra.settings.scaling import hours
+from tests.unit.parts import TAGS
 from tests.unit.test_infra_service import SERVICE, declare
 
 TARGET = "aws:appautoscaling/target:Target"
@@ -50,7 +51,7 @@ def test_a_range_and_what_it_goes_by(engine, build):
             "minCapacity": 2,
             "maxCapacity": 6,
             "suspendedState": suspended(schedule=True),
-            "tags": {"project": "careapp"},
+            "tags": TAGS,
         }
     }
     tracking = {"scaleOutCooldown": 60, "scaleInCooldown": 300}

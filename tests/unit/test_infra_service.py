@@ -6,36 +6,26 @@ import pytest
 
 from infra.container import Surroundings, definition
 from infra.database import Database, DatabaseArgs
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
-from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from tests.unit.parts import NAME, TAGS, balancer
 
 SERVICE = "aws:ecs/service:Service"
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 CLUSTER = "aws:ecs/cluster:Cluster"
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
-TAGS = {"project": "careapp"}
-NAME = "careapp-poc"
 
 
 def declare(settings):
     """A service with real neighbours, as __main__ puts them together."""
-    network = Network(NAME, NetworkArgs(settings=settings.network))
-    database = DatabaseArgs(settings=settings.database, network=network, protect=False)
-    image = AppImageArgs(settings=settings.image, repository=settings.repository, protect=False)
-    balancer = LoadBalancerArgs(
-        settings=settings.health, https=settings.https, network=network, protect=False
-    )
+    entrance = balancer(settings)
+    network = entrance.args.network
     args = ServiceArgs(
-        settings=settings.service,
-        region=settings.region,
+        settings=settings,
         network=network,
-        database=Database(NAME, database),
-        image=AppImage(NAME, image),
-        balancer=LoadBalancer(NAME, balancer),
-        protect=settings.protect,
-        tags=TAGS,
+        database=Database(NAME, DatabaseArgs(settings=settings, network=network)),
+        image=AppImage(NAME, AppImageArgs(settings=settings)),
+        balancer=entrance,
     )
     return Service(NAME, args)
 

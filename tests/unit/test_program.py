@@ -231,7 +231,10 @@ def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engi
 def test_everything_stands_behind_the_protection(engine, program):
     """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    program(ecsEnabled="true", protect="true", bastionEnabled="true")
+    program(
+        **{"ecsEnabled": "true", "protect": "true", "bastionEnabled": "true"},
+        **{"flowLogs": "true", "accessLogs": "true"},
+    )
     key = ("careapp:infra:Protection", "careapp-poc")
     urns = engine.monitor.requests[key].dependencies
     behind = {tuple(urn.split("$")[-1].split("::")[-2:]) for urn in urns}
@@ -250,11 +253,11 @@ def test_stage_one_has_no_roll_out_to_follow(program, gates):
 
 def test_stage_two_follows_its_service_into_its_target_group(engine, program, gates):
     program(ecsEnabled="true", rolloutTimeoutMinutes="40")
-    [(service, target_group, minutes, counts)] = gates
+    [(service, target_group, terms, changes)] = gates
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
     assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
-    assert minutes == 40
-    assert counts == {1}
+    assert terms == rollout.Terms(minutes=40, notice=40, counts=frozenset({1}))
+    assert changes.last is None
 
 
 STAGE_ONE_OUTPUTS = {
@@ -291,17 +294,31 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
 
 
 def test_the_program_reads_like_the_diagram():
-    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 100
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 60
 
 
-def test_a_boundary_holds_every_role_of_both_stages(program, engine):
+@pytest.fixture
+def roles(program, engine):
+    """The inputs of every role that the program can make, with what the test sets besides."""
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-    program(
-        **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
-        databaseMonitoringInterval="60",
-        permissionsBoundary="careapp-delivery-boundary",
-    )
-    roles = engine.inputs("aws:iam/role:Role")
-    assert len(roles) == 5
+
+    def roles(**changes):
+        program(
+            **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
+            **{"databaseMonitoringInterval": "60", **changes},
+        )
+        made = engine.inputs("aws:iam/role:Role")
+        assert len(made) == 5
+        return made.values()
+
+    return roles
+
+
+def test_no_role_is_held_up_by_a_policy_that_somebody_has_added_by_hand(roles):
+    assert [role.get("forceDetachPolicies") for role in roles()] == [True] * 5
+
+
+def test_a_boundary_holds_every_role_of_both_stages(roles):
     arn = "arn:aws:iam::123456789012:policy/careapp-delivery-boundary"
-    assert {role.get("permissionsBoundary") for role in roles.values()} == {arn}
+    bounded = roles(permissionsBoundary="careapp-delivery-boundary")
+    assert {role.get("permissionsBoundary") for role in bounded} == {arn}

@@ -19,6 +19,8 @@ SECURITY = {
 
 
 def test_every_answer_has_the_security_headers(client: FlaskClient) -> None:
+    health = client.get("/health").headers
+    assert {name: health.get(name) for name in SECURITY} == SECURITY
     for path in ("/", "/health/db", "/nothing", static(client, "style.css")):
         headers = client.get(path, headers=BROWSER).headers
         assert {name: headers.get(name) for name in SECURITY} == SECURITY, path
@@ -34,7 +36,7 @@ def test_hsts_is_sent_where_the_balancer_says_https_and_only_its_own_word_counts
     client: FlaskClient, proto: str, secure: bool
 ) -> None:
     headers = client.get("/", headers={"X-Forwarded-Proto": proto}).headers
-    expected = "max-age=31536000; includeSubDomains" if secure else None
+    expected = "max-age=31536000" if secure else None
     assert headers.get("Strict-Transport-Security") == expected
 
 
@@ -47,14 +49,33 @@ def test_a_head_request_has_the_page_s_headers_and_no_body(client: FlaskClient) 
 
 
 def test_pages_are_not_kept_and_files_are_kept_for_ever(client: FlaskClient) -> None:
-    assert client.get("/").headers["Cache-Control"] == "no-store"
+    for path in ("/", "/nothing", "/health", "/health/db"):
+        assert client.get(path).headers.getlist("Cache-Control") == ["no-store"]
     for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
         answer = client.get(static(client, name))
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-@pytest.mark.parametrize("path", ["/static/style.css", "/static/../settings.py", "/static/"])
+def test_another_version_s_page_gets_the_file_that_this_one_has_and_does_not_keep_it(
+    client: FlaskClient,
+) -> None:
+    ours = client.get(static(client, "style.css"))
+    other = client.get("/static/style.0123456789abcdef.css")
+    assert (other.status_code, other.data) == (200, ours.data)
+    assert other.headers["Content-Type"] == ours.headers["Content-Type"]
+    assert other.headers.getlist("Cache-Control") == ["no-store"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/none.0123456789abcdef.css",
+        "/static/style.css",
+        "/static/../settings.py",
+        "/static/",
+    ],
+)
 def test_a_file_is_found_under_its_full_name_only(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
 

@@ -1,9 +1,12 @@
 """When the gate before the database is closed, and when not."""
 
+import logging
 import threading
 
+import pytest
+
 from tests.webapp.waiting import eventually
-from webapp.connection import DatabaseAway
+from webapp.connection import DatabaseAway, SchemaMissing
 from webapp.keeper import Keeper
 
 
@@ -40,3 +43,19 @@ def test_it_does_not_when_a_page_was_served_in_the_meantime() -> None:
     assert ticked.wait(2)
     assert (attempt.tried, keeper.away) == (1, False)
     keeper.stop(2)
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (DatabaseAway("connection refused"), "ERROR"),
+        (SchemaMissing("the schema is not there yet"), "INFO"),
+    ],
+    ids=["away", "not migrated yet"],
+)
+def test_a_first_start_that_is_quicker_than_its_migrations_is_no_error(
+    error: DatabaseAway, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "webapp.keeper")
+    Keeper("db", lambda: None).lost(error)
+    assert [(each.levelname, each.message) for each in caplog.records] == [(level, "database away")]

@@ -1,0 +1,155 @@
+"""CloudWatch's metrics, where moto keeps every value for ever, knows no percentiles and no arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rehearsal.control.hooks import Params, Refused, instead
+from rehearsal.control.metrics.maths import Maths, NotUnderstood, Series
+from rehearsal.control.metrics.store import STORE, Metric, Values, moment, named
+
+
+def install() -> None:
+    """The hooks are in place by the import; the call makes that visible."""
+
+
+@instead("cloudwatch", "PutMetricData")
+def put(params: Params) -> Params:
+    """Take in single values, values with counts, or sums."""
+    for each in params.get("MetricData", ()):
+        name = each["MetricName"]
+        metric = Metric(params["Namespace"], name, named(each.get("Dimensions") or ()))
+        at: datetime = each.get("Timestamp") or STORE.now()
+        STORE.put(metric, at.timestamp(), _values(each), each.get("Unit") or "None")
+    return {}
+
+
+def _values(datum: Params) -> Values:
+    if sums := datum.get("StatisticValues"):
+        count, total = float(sums["SampleCount"]), float(sums["Sum"])
+        return Values(count, total, float(sums["Minimum"]), float(sums["Maximum"]), None)
+    if "Value" in datum:
+        return Values.of(float(datum["Value"]))
+    made, values = Values(), datum.get("Values") or ()
+    for value, times in zip(values, datum.get("Counts") or [1] * len(values), strict=True):
+        made.add(float(value), float(times))
+    return made
+
+
+@instead("cloudwatch", "GetMetricData")
+def get_data(params: Params) -> Params:
+    """Each query's series; expressions over those of the same call."""
+    start, end = params["StartTime"], params["EndTime"]
+    if start >= end:
+        raise Refused("ValidationError", "The parameter EndTime must be greater than StartTime.")
+    queries = params.get("MetricDataQueries", ())
+    found = answers(queries, range(int(start.timestamp()), math.ceil(end.timestamp())))
+    newest_first = params.get("ScanBy") != "TimestampAscending"
+    return {
+        "MetricDataResults": [
+            _result(each, found[each["Id"]], newest_first)
+            for each in queries
+            if each.get("ReturnData", True)
+        ]
+    }
+
+
+def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
+    """The series of each query by its id. Raises Refused for what is not known here.
+
+    ``times`` are where periods begin; where it goes by seconds, periods begin at multiples of themselves.
+    """
+    found: dict[str, Series] = {}
+    stats = [each for each in queries if each.get("MetricStat")]
+    for each in stats:
+        stat = each["MetricStat"]
+        metric = stat["Metric"]
+        name = Metric(
+            metric["Namespace"], metric["MetricName"], named(metric.get("Dimensions") or ())
+        )
+        found[each["Id"]] = _series(name, _periods(times, int(stat["Period"])), stat["Stat"])
+    period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
+    for each in queries:
+        if each.get("Expression"):
+            try:
+                maths = Maths(found, _periods(times, int(each.get("Period") or period)))
+                found[each["Id"]] = maths.evaluate(each["Expression"])
+            except NotUnderstood as part:
+                words = f"the rehearsal does not understand {part} in {each['Expression']}"
+                raise Refused("ValidationError", words) from None
+    return found
+
+
+def _periods(times: range, period: int) -> range:
+    if times.step == period:
+        return times
+    return range(times.start // period * period, times.stop, period)
+
+
+def _series(metric: Metric, times: range, statistic: str) -> Series:
+    try:
+        return STORE.series(metric, times, statistic)
+    except ValueError:
+        words = f"the rehearsal does not know the statistic {statistic}"
+        raise Refused("ValidationError", words) from None
+
+
+def _result(query: Any, series: Series, newest_first: bool) -> Params:
+    stat = query.get("MetricStat")
+    own = f"{stat['Metric']['MetricName']} {stat['Stat']}" if stat else query["Id"]
+    times = sorted(series, reverse=newest_first)
+    return {
+        "Id": query["Id"],
+        "Label": query.get("Label") or own,
+        "Timestamps": [moment(each) for each in times],
+        "Values": [series[each] for each in times],
+        "StatusCode": "Complete",
+    }
+
+
+@instead("cloudwatch", "GetMetricStatistics")
+def get_statistics(params: Params) -> Params:
+    """The statistics of one metric, percentiles among them."""
+    metric = Metric(
+        params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ())
+    )
+    seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
+    times = _periods(seconds, int(params["Period"]))
+    usual, more = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
+    if not usual and not more:
+        words = "Must specify either Statistics or ExtendedStatistics"
+        raise Refused("InvalidParameterCombination", words)
+    by_name = {name: _series(metric, times, name) for name in (*usual, *more)}
+    points: list[Params] = []
+    for time in sorted(STORE.periods(metric, times)):
+        point: Params = {"Timestamp": moment(time), "Unit": STORE.unit(metric)}
+        point |= {name: by_name[name][time] for name in usual}
+        if more:
+            point["ExtendedStatistics"] = {name: by_name[name].get(time) for name in more}
+        points.append(point)
+    return {"Label": params["MetricName"], "Datapoints": points}
+
+
+@instead("cloudwatch", "ListMetrics")
+def list_metrics(params: Params) -> Params:
+    """The metrics that have values, all on one page."""
+    wanted = {(each["Name"], each.get("Value")) for each in params.get("Dimensions") or ()}
+    return {
+        "Metrics": [
+            {
+                "Namespace": each.namespace,
+                "MetricName": each.name,
+                "Dimensions": [{"Name": n, "Value": v} for n, v in sorted(each.dimensions)],
+            }
+            for each in STORE.metrics()
+            if params.get("Namespace") in (None, each.namespace)
+            and params.get("MetricName") in (None, each.name)
+            and all(
+                any(name == n and value in (None, v) for n, v in each.dimensions)
+                for name, value in wanted
+            )
+        ]
+    }

@@ -1,0 +1,81 @@
+"""The dashboard and the alarms that the program declares, over what the local cloud tells CloudWatch."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from rehearsal.data.metrics.sources import NOT_MEASURED, WHEN_IT_HAPPENS
+from rehearsal.paths import ROOT
+from tests.support.dashboards import Widget, lines, read
+
+STACK = "careapp-poc"
+DAY = timedelta(days=1)
+"""The rehearsal's clock is ahead of the wall's."""
+
+
+@pytest.fixture
+def cloudwatch(running):
+    return boto3.client(
+        "cloudwatch",
+        endpoint_url=running.facts()["endpoint"],
+        region_name="ap-northeast-1",
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",
+    )
+
+
+@pytest.fixture
+def shown(cloudwatch) -> Callable[[], list[Widget]]:
+    now = datetime.now(UTC)
+    return lambda: read(cloudwatch, STACK, now - DAY, now + DAY)
+
+
+def until(ask: Callable[[], object], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.2)
+
+
+def test_as_many_requests_are_on_the_dashboard_as_were_made(running, shown):
+    def requests() -> float:
+        [line] = [each for each in lines(shown()) if each.label == "requests"]
+        return sum(line.points.values())
+
+    # What is still to be told of the tests before.
+    time.sleep(3.5)
+    before = requests()
+    [listener] = running.facts()["state"]["listeners"]
+    for _ in range(12):
+        urllib.request.urlopen(listener["url"]).read()
+    until(lambda: requests() >= before + 12)
+    assert requests() == before + 12
+
+
+def test_every_line_has_data_or_says_why_not(shown):
+    until(lambda: any(line.points for line in lines(shown()) if line.label == "95 %"))
+    silent = {line.metric for line in lines(shown()) if not line.points}
+    assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
+
+
+@pytest.mark.parametrize("runbook", ["runbook.md", "runbook.ja.md"])
+def test_the_runbook_names_what_is_not_measured(runbook):
+    words = (ROOT / "docs" / runbook).read_text()
+    assert [name for _, name in NOT_MEASURED if f"`{name}`" not in words] == []
+
+
+def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
+    def states() -> dict[str, str]:
+        found = cloudwatch.describe_alarms()["MetricAlarms"]
+        return {each["AlarmName"].removeprefix(f"{STACK}-"): each["StateValue"] for each in found}
+
+    quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
+    assert len(quiet) == 11
+    until(lambda: states() == quiet)
+    assert running.facts()["state"]["metrics"]["problems"] == []
