@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.signals import run_in_front
-from ops.texts import Text, t
+from ops.texts import Text, joined, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
@@ -153,7 +153,7 @@ def _inside(state: Mapping[str, list[dict[str, Any]]]) -> Iterator[Text]:
     for each in state.get("databases", ()):
         status = t("database {id}: {status}", id=each["id"], status=each["status"])
         where = each["problem"] or each["listens"]
-        yield t("{status}, {where}", status=status, where=where) if where else status
+        yield joined(", ", (status, verbatim(where))) if where else status
     for each in state.get("tasks", ()):
         yield t(
             "task {id} of {service}: {state} at {address}",
