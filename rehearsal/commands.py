@@ -146,7 +146,7 @@ def cloud_status(as_json: bool) -> int:
     return 0 if facts else 1
 
 
-def _inside(state: Mapping[str, list[dict[str, Any]]]) -> Iterator[Text]:
+def _inside(state: Mapping[str, Any]) -> Iterator[Text]:
     """What runs in a local cloud, a line each."""
     for each in state.get("listeners", ()):
         yield t("listener {declared}: {url}", declared=each["declared"], url=each["url"])
@@ -162,5 +162,9 @@ def _inside(state: Mapping[str, list[dict[str, Any]]]) -> Iterator[Text]:
             state=each["state"],
             address=each["address"],
         )
-    if not any(state.values()):
+    if not any(state.get(kind) for kind in ("listeners", "databases", "tasks")):
         yield t("nothing is up in it yet")
+    metrics = state.get("metrics") or {}
+    if minutes := metrics.get("minutes"):
+        yield t("metrics of {minutes} minutes (AWS's time)", minutes=minutes)
+    yield from map(verbatim, metrics.get("problems", ()))
