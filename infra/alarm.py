@@ -10,9 +10,10 @@ import pulumi
 import pulumi_aws as aws
 
 MINUTE = 60
-Silence = Literal["missing", "notBreaching"]
+Silence = Literal["missing", "notBreaching", "breaching"]
 """What no data means: "missing" shows INSUFFICIENT_DATA and tells nobody, which is right where data
-always flows while the thing exists; "notBreaching" is for what is only reported when it happens."""
+always flows while the thing exists; "notBreaching" is for what is only reported when it happens,
+"breaching" for what is no more reported when all is lost."""
 
 
 @dataclass(frozen=True, kw_only=True)

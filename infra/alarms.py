@@ -11,6 +11,9 @@ from infra import thresholds
 from infra.alarm import MINUTE, Alarm, Source
 from infra.settings import DatabaseSettings, ServiceSettings
 
+RUNNING = "service-running"
+"""`ops` turns its actions off while a stack is paused."""
+
 
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
     """The database's: what runs out first. A quarter of an hour, for backups and migrations."""
@@ -47,15 +50,19 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
     )
 
 
+def _targets(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> Source:
+    """The target group's metrics, by the ARN suffixes of load balancer and target group."""
+    named = {"LoadBalancer": balancer, "TargetGroup": group}
+    return Source(namespace="AWS/ApplicationELB", dimensions=named)
+
+
 def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, ...]:
     """The page's, by the ARN suffixes of load balancer and target group.
 
     They belong to stage 2: in stage 1 the load balancer answers 503 on purpose.
     """
     alb = Source(namespace="AWS/ApplicationELB", dimensions={"LoadBalancer": balancer})
-    targets = Source(
-        namespace="AWS/ApplicationELB", dimensions={"LoadBalancer": balancer, "TargetGroup": group}
-    )
+    targets = _targets(balancer, group)
     return (
         Alarm(
             name="page-errors",
@@ -95,7 +102,13 @@ def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, 
     )
 
 
-def service(cluster: str, name: str, settings: ServiceSettings) -> tuple[Alarm, ...]:
+def service(
+    cluster: str,
+    name: str,
+    balancer: pulumi.Input[str],
+    group: pulumi.Input[str],
+    settings: ServiceSettings,
+) -> tuple[Alarm, ...]:
     """The tasks' own: CPU, memory, and that as many run as are wanted."""
     named = {"ClusterName": cluster, "ServiceName": name}
     ecs = Source(namespace="AWS/ECS", dimensions=named)
@@ -113,27 +126,35 @@ def service(cluster: str, name: str, settings: ServiceSettings) -> tuple[Alarm, 
             metrics=ecs.one("MemoryUtilization", "Maximum"),
             limit=thresholds.task_memory(settings.memory),
         ),
-        _running(named, settings),
+        _running(named, _targets(balancer, group), settings),
     )
 
 
-def _running(named: Mapping[str, str], settings: ServiceSettings) -> Alarm:
+def _running(named: Mapping[str, str], targets: Source, settings: ServiceSettings) -> Alarm:
     """Fewer tasks than wanted, for ten minutes: longer than a roll-out goes without one.
 
-    Container Insights reports both numbers. Without it, the number of running tasks is how many
-    samples of CPU there are in a minute (ECS Developer Guide, "Service RUNNING task count"), and
-    the wanted one is the stack's. No task at all is silence then, as in a service that has been
-    stopped for the night; the page's errors tell of the other case.
+    Container Insights reports both numbers. Without it, the load balancer says how many tasks pass
+    its check, and the stack how many are wanted: with scaling, no more than its minimum. Where no
+    task is registered it says nothing, so silence rings, too; but not where hours take every task
+    away. So it may ring once at stage 2's start, until its first tasks are healthy. `./careapp pause`
+    turns the actions off. "targets-unhealthy" is no second one of these:
+    it rings for a task that is there and sick, be it one too many, and not for one that is missing.
     """
     about: dict[str, Any] = {
-        "name": "service-running",
+        "name": RUNNING,
         "meaning": "Fewer tasks run than are wanted; ./careapp doctor says why",
         "periods": 10,
     }
     if not settings.insights:
-        ecs = Source(namespace="AWS/ECS", dimensions=named)
-        samples = ecs.one("CPUUtilization", "SampleCount")
-        return Alarm(**about, metrics=samples, limit=settings.desired_count, over=False)
+        wanted = settings.least_count
+        some = wanted > 0 and settings.scaling.hours is None
+        return Alarm(
+            **about,
+            metrics=targets.one("HealthyHostCount", "Minimum"),
+            limit=wanted,
+            over=False,
+            silence="breaching" if some else "missing",
+        )
     insights = Source(namespace="ECS/ContainerInsights", dimensions=named)
     both = {
         "wanted": insights.metric("DesiredTaskCount", "Minimum"),

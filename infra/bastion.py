@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from infra import policies
 from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
@@ -20,7 +21,6 @@ ROOT_GIB = 8
 """The size of Amazon Linux 2023's own snapshot, and so the least."""
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 """SSM's public parameter that names the newest Amazon Linux 2023 for ARM; the agent is in it."""
-MANAGED = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 EC2 = trusted("ec2.amazonaws.com")
 
 
@@ -65,7 +65,9 @@ class Bastion(pulumi.ComponentResource):
 
     def _profile(self) -> pulumi.Output[str]:
         made = role(self.role, json.dumps(EC2), self.tags, self.child)
-        aws.iam.RolePolicyAttachment(self.role, role=made.name, policy_arn=MANAGED, opts=self.child)
+        aws.iam.RolePolicy(
+            self.role, role=made.name, policy=json.dumps(policies.bastion()), opts=self.child
+        )
         return aws.iam.InstanceProfile(
             self.role, role=made.name, tags=self.tags, opts=self.child
         ).name

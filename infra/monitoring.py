@@ -80,7 +80,9 @@ class Monitoring(pulumi.ComponentResource):
             )
             every = (
                 *alarms.page(balancer, group),
-                *alarms.service(watched.cluster, watched.service, settings.service),
+                *alarms.service(
+                    watched.cluster, watched.service, balancer, group, settings.service
+                ),
                 *alarms.database(name, settings.database),
             )
             return json.dumps(dashboard.body(watched, every))
@@ -115,9 +117,10 @@ class ServiceMonitoring(pulumi.ComponentResource):
         super().__init__("careapp:infra:ServiceMonitoring", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         balancer, settings = args.balancer, args.settings
+        targets = balancer.arn_suffix, balancer.target_group_suffix
         watched = (
-            *alarms.page(balancer.arn_suffix, balancer.target_group_suffix),
-            *alarms.service(f"{name}-cluster", f"{name}-service", settings.service),
+            *alarms.page(*targets),
+            *alarms.service(f"{name}-cluster", f"{name}-service", *targets, settings.service),
         )
         ring(name, watched, args.topic_arn, settings.tags, child)
         rollout_alarm.tell(

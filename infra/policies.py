@@ -1,11 +1,19 @@
-"""What ECS may do to start a task, and what a running task may do: policies, as plain data."""
+"""What ECS, a running task and the bastion may do: policies, as plain data."""
 
 from __future__ import annotations
 
-from infra.statements import Policy, allow, policy, trusted
+from infra.statements import Policy, allow, of, policy, trusted
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """Who may take either role."""
+CHANNELS = of(
+    "ssmmessages",
+    *("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel"),
+)
+"""Session Manager's, which know no resource (Service Authorization Reference)."""
+AGENT = (*of("ssm", "UpdateInstanceInformation"), *CHANNELS)
+"""What the agent of an instance needs for Session Manager, as AWS's own AWSCloud9SSMInstanceProfile
+has it: to be seen by Systems Manager, and the channels."""
 
 
 def execution(repository_arn: str, log_group_arn: str, secret_arn: str) -> Policy:
@@ -30,14 +38,16 @@ def execution(repository_arn: str, log_group_arn: str, secret_arn: str) -> Polic
 def task(secret_arn: str, *, exec_enabled: bool) -> Policy:
     """For the app: read the database's secret again after RDS has rotated it.
 
-    `execute-command` needs four actions that know no resource (ECS Developer Guide, ECS Exec).
+    `execute-command` needs the channels (ECS Developer Guide, ECS Exec).
     """
-    shell = allow(
-        "*",
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-    )
+    shell = allow("*", *CHANNELS)
     secret = allow(secret_arn, "secretsmanager:GetSecretValue")
     return policy(secret, shell) if exec_enabled else policy(secret)
+
+
+def bastion() -> Policy:
+    """For the bastion's agent: sessions, and no more.
+
+    Narrower than AWS's AmazonSSMManagedInstanceCore, which allows every parameter and document.
+    """
+    return policy(allow("*", *AGENT))

@@ -30,7 +30,8 @@ def pattern(service_arn: str) -> dict[str, object]:
 def sentence(prefix: str, stack: str) -> str:
     """What the topic is told: JSON text, as EventBridge wants it, with its own placeholders."""
     return json.dumps(
-        f"A roll-out of {prefix} failed at <at>: <reason> ECS went back to the revision before. "
+        f"A roll-out of {prefix} failed at <at>: <reason> ECS goes back to the last "
+        "revision that completed; after a first roll-out there is none. "
         f"./careapp doctor --stack {stack} names the cause."
     )
 

@@ -33,7 +33,8 @@ main.add_command(resume)
 def doctor(stack: str, lang: str | None, as_json: bool) -> None:
     """Say why the stack does not work, cause first, and what mends it.
 
-    Exit code 0: healthy. 1: a cause was found. 2: it could not look.
+    Exit code 0: healthy. 1: a cause was found. 2: it could not look, or the roll-out has not ended
+    yet.
     """
     from ops import commands
 

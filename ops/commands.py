@@ -59,7 +59,7 @@ def seeing(problems: Iterable[AwsProblem]) -> None:
 
 
 def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
-    """Diagnose; 0 healthy, 1 a cause, 2 could not look."""
+    """Diagnose; 0 healthy, 1 a cause, 2 could not look, or a roll-out has not ended yet."""
     from ops.doctor import diagnose
 
     def work() -> int:

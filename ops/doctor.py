@@ -60,6 +60,7 @@ def judge(now: Snapshot) -> Diagnosis:
         stage=stages.described(case),
         findings=checks.run(case),
         unseen=_unseen(now),
+        unfinished=case.unfinished,
         checked=tuple(PARTS[name] for name in PARTS if _looked(now, name)),
     )
 

@@ -59,6 +59,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     unseen: tuple[Unseen, ...]
     checked: tuple[Text, ...] = ()
+    unfinished: bool = False
+    """Whether a roll-out goes on of which nobody can say yet how it ends."""
 
     @property
     def causes(self) -> tuple[Finding, ...]:
@@ -70,13 +72,18 @@ class Diagnosis:
         return next((each for each in self.findings if each.kind != "note"), None)
 
     @property
+    def blind(self) -> bool:
+        """Whether something that matters could not be looked at."""
+        return any(each.essential for each in self.unseen)
+
+    @property
     def healthy(self) -> bool:
-        """No cause, and all that matters was looked at."""
-        return not self.causes and not any(each.essential for each in self.unseen)
+        """No cause, all that matters was looked at, and what was rolled out serves."""
+        return not (self.causes or self.blind or self.unfinished)
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 a cause was found, 2 could not look."""
+        """0 healthy, 1 a cause was found, 2 could not look, or too early to say."""
         if self.causes:
             return 1
         return 0 if self.healthy else 2

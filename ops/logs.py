@@ -13,7 +13,7 @@ from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.snapshot import compute
 from ops.snapshot.records import Task
-from ops.snapshot.stores import at
+from ops.snapshot.task_logs import at
 from ops.texts import t
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -50,6 +50,11 @@ class StackNames:
         return f"{self.prefix}-tg"
 
     @property
+    def running_alarm(self) -> str:
+        """The alarm that rings where fewer tasks run than are wanted."""
+        return f"{self.prefix}-service-running"
+
+    @property
     def database(self) -> str:
         """The DB instance's identifier."""
         return self.prefix

@@ -45,6 +45,8 @@ def planned(now: Standing) -> Iterator[Text]:
         yield t("{count} tasks stop; the load balancer answers 503", count=count)
     if now.suspended is not None:
         yield t("autoscaling is suspended")
+    if now.service is not None and now.service.desired:
+        yield t("the alarm for missing tasks tells nobody")
     yield t("the database {id} stops; its data stays", id=now.database.id)
 
 
@@ -59,6 +61,7 @@ def pause(station: Station, waiting: Waiting, now: Standing) -> Standing:
         station.suspend(True)
     if now.service is not None:
         if now.service.desired:
+            station.ring(False)
             station.scale(0)
         waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
     turned(station, waiting, STOPPED)

@@ -15,6 +15,7 @@ from ops.checks import (
     health,
     hops,
     inputs,
+    listeners,
     outbound,
     planning,
     rights,
@@ -59,7 +60,7 @@ ITEMS = (
     ),
     Item(
         t("The load balancer is active and reachable from the internet"),
-        (doors.balancer, hops.internet_to_balancer),
+        (doors.balancer, listeners.certificate, hops.internet_to_balancer),
         ("balancer", "network"),
     ),
     Item(t("The health check is the declared one"), (doors.drifted, health.codes), ("group",)),
@@ -78,7 +79,7 @@ ITEMS = (
     Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
     Item(
         t("A rule forwards to the target group, on the container's port"),
-        (doors.attached, doors.forwarding, doors.declared_port),
+        (doors.attached, listeners.forwarding, doors.declared_port),
         ("balancer", "group", "newest"),
         second=True,
     ),

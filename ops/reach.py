@@ -52,14 +52,28 @@ def covers(rule: Permission, peer: Side, port: int) -> bool:
     A prefix list is taken to hold the peer: what is in it was not looked up, and a false alarm costs
     more than a missed one here.
     """
-    if rule.protocol not in ("-1", "tcp", "6"):
-        return False
-    if rule.protocol != "-1" and not (rule.first or 0) <= port <= (rule.last or 0):
+    if not _carries(rule, port):
         return False
     if set(rule.groups) & set(peer.groups) or rule.prefix_lists:
         return True
     return bool(peer.networks) and all(
         any(each.subnet_of(allowed) for allowed in rule.networks) for each in peer.networks
+    )
+
+
+def _carries(rule: Permission, port: int) -> bool:
+    if rule.protocol not in ("-1", "tcp", "6"):
+        return False
+    return rule.protocol == "-1" or (rule.first or 0) <= port <= (rule.last or 0)
+
+
+def lets_in(network: Network, ids: Iterable[str], port: int) -> bool:
+    """Whether a rule of the security groups lets anybody at all in by TCP to ``port``, over IPv4."""
+    return any(
+        _carries(rule, port) and (rule.networks or rule.groups or rule.prefix_lists)
+        for group in ids
+        if group in network.groups
+        for rule in network.groups[group].ingress
     )
 
 

@@ -14,7 +14,7 @@ def resume(station: Station, waiting: Waiting) -> Standing:
     """Database, tasks, autoscaling, and then wait for health. Raises Refused and AwsProblem.
 
     The tasks come after the database, or they would fail; the pause is forgotten last of what
-    changes anything, so that an interrupt before it loses neither count nor autoscaling.
+    changes anything, so that an interrupt before it loses neither count, autoscaling nor alarm.
     """
     turned(station, waiting, STARTED)
     now = station.look()
@@ -23,6 +23,8 @@ def resume(station: Station, waiting: Waiting) -> Standing:
     if now.pause is not None:
         if now.suspended:
             station.suspend(False)
+        if now.service is not None:
+            station.ring(True)
         station.forget(now.database)
     waiting.until_done(lambda: _ill(station), HEALTH_MINUTES)
     return station.look()

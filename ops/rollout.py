@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,30 @@ import pulumi
 
 from ops.problems import AwsProblem
 from ops.refused import Refused
-from ops.texts import Text, language, t
+from ops.texts import Text, joined, language, t
 
 if TYPE_CHECKING:
     import pulumi_aws as aws
 
     from ops.aws import Session
-    from ops.findings import Diagnosis
+    from ops.findings import Diagnosis, Finding, Unseen
     from ops.rollout_changes import Changes
     from ops.rollout_verdict import End
     from ops.rollout_view import Wanted
 
 # The functions import what they look with: a preview needs none of it.
 
-BEHIND_HEALTH = ("database-", "task-cannot-reach-database")
-"""Findings that healthy targets do not rule out: /health must not ask the database."""
+NO_REASON = re.compile(
+    # Meant: a pause, hours, desiredCount 0. How many tasks are wanted has been told by then.
+    r"scaled-to-zero.*"
+    # What looks that agreed have just seen the roll-out get over.
+    r"|tasks-die|too-few-tasks|rolled-back|roll-out-failed"
+    # What only another roll-out would meet.
+    r"|fargate-quota-small|subnets-full"
+)
+"""Causes that keep no `pulumi up` from being green. Healthy targets rule out none of the others:
+/health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
+"""
 NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
@@ -118,7 +128,7 @@ async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in terms.counts:
         log.lasting(words.another_count(end.view.desired, terms.counts, wanted))
-    if ill := await causes(pulumi.get_stack(), session, log):
+    if ill := await causes(pulumi.get_stack(), session, log, wanted.definition):
         raise RolloutFailed(words.running_but_ill(wanted, ill, log.lang))
 
 
@@ -138,22 +148,49 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
 
 
-async def causes(stack: str, session: Session, log: Log) -> str:
+async def causes(stack: str, session: Session, log: Log, wanted: str | None = None) -> str:
     """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
 
-    The health check must not ask the database, so a database that the app cannot reach shows here.
-    That the revision runs has been seen: a doctor that breaks is told, but does not unsay it.
+    It looks again before it says so, for AWS is eventually consistent. That the revision runs has
+    been seen: a doctor that breaks, or may not look everywhere, is told, but does not unsay it.
     """
+    from ops.rollout_follow import Pace
+
     try:
-        found = await asyncio.to_thread(_diagnosed, stack, session)
+        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+        if _reasons(found):
+            await asyncio.sleep(Pace.of().poll)
+            found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
     except Exception as mistake:
         log.lasting(_undiagnosed(mistake))
         return ""
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
-    ill = [each for each in found.causes if each.id.startswith(BEHIND_HEALTH)]
-    return found.as_text(log.lang) if ill else ""
+    for text in _unseen(found):
+        log.lasting(text)
+    return found.as_text(log.lang) if _reasons(found) else ""
+
+
+def _reasons(found: Diagnosis) -> list[Finding]:
+    return [each for each in found.causes if not NO_REASON.fullmatch(each.id)]
+
+
+def _unseen(found: Diagnosis) -> Iterator[Text]:
+    """What matters and could not be looked at, each reason once."""
+    told: dict[str, list[Unseen]] = {}
+    for each in found.unseen:
+        if each.essential:
+            told.setdefault(str(each.problem), []).append(each)
+    for together in told.values():
+        problem = together[0].problem
+        yield t(
+            "it runs, but nobody knows whether all is in order, for this could not be looked at: "
+            "{parts}. {problem} {way_out}",
+            parts=joined(", ", (each.part for each in together)),
+            problem=problem.text,
+            way_out=problem.way_out,
+        )
 
 
 def diagnosis(stack: str, session: Session, lang: str) -> str:
@@ -164,11 +201,11 @@ def diagnosis(stack: str, session: Session, lang: str) -> str:
         return _undiagnosed(mistake).to(lang)
 
 
-def _diagnosed(stack: str, session: Session) -> Diagnosis:
+def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
     from ops.doctor import diagnose
     from ops.names import StackNames
 
-    return diagnose(StackNames.of(stack), session)
+    return diagnose(StackNames.of(stack), session, wanted=wanted)
 
 
 def _undiagnosed(mistake: Exception) -> Text:

@@ -96,7 +96,7 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
 def running_but_ill(wanted: Wanted, found: str, lang: str) -> str:
     """The block of a roll-out that ended well while something that the app needs is out of order."""
     head = t(
-        "{revision} runs and its targets are healthy, but the app cannot do its work",
+        "{revision} runs and its targets are healthy, but something that it needs is out of order",
         revision=wanted.revision,
     )
     after = t("What was changed is recorded. Each `pulumi up` is red until the cause is removed.")

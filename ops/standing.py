@@ -92,6 +92,11 @@ class Station:
             SuspendedState=dict.fromkeys(SCALING, suspended),
         )
 
+    def ring(self, rings: bool) -> None:
+        """Whether the alarm for missing tasks tells anybody; a stack without it is fine, too."""
+        operation = "enable_alarm_actions" if rings else "disable_alarm_actions"
+        self.session.call("cloudwatch", operation, AlarmNames=[self.names.running_alarm])
+
     def scale(self, count: int) -> None:
         """The service's desired count."""
         names = self.names

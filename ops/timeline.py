@@ -12,8 +12,8 @@ from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.snapshot import compute, looked, others
 from ops.snapshot.records import Deployment, Part, Service, Task
-from ops.snapshot.stores import at
 from ops.snapshot.surroundings import Database
+from ops.snapshot.task_logs import at
 from ops.texts import Text, t, verbatim
 
 KINDS = ("deployment", "task", "service", "target", "database", "log")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 
 from infra.settings import rules
 from infra.settings.key import Key
@@ -14,11 +15,17 @@ from ops.texts import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000
+AREAS = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
+    *("Indian", "Pacific", "Etc"),
+)
+"""The first parts of canonical IANA names (tz database, theory.html). All else that a machine knows
+is an old name (Japan, US/Pacific) or its own (localtime)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hours:
-    """The hours of a day, from one minute until another, and the days: MON-FRI or MON,WED."""
+    """The hours of a day, from one minute until another, and the days: MON-FRI or SAT,SUN."""
 
     text: str
     days: str
@@ -33,6 +40,11 @@ class Hours:
     @property
     def stops(self) -> str:
         return _cron(self.stop, self.days)
+
+    def include(self, moment: datetime) -> bool:
+        """Whether a moment lies in them, told in the time zone in which they are meant."""
+        at = moment.time().replace(tzinfo=None)
+        return moment.weekday() in _numbers(self.days.lower()) and self.start <= at < self.stop
 
 
 def _cron(at: time, days: str) -> str:
@@ -65,21 +77,40 @@ def hours(text: str) -> Hours | None:
 
 
 def _days(text: str) -> str:
-    """ValueError when they are none, come twice or go backwards."""
+    """ValueError when they are none, come twice or go backwards.
+
+    A range until Sunday is written out: AWS counts days from SUN as 1, so that SAT-SUN
+    would go backwards (EventBridge User Guide, cron expressions, to which Application Auto
+    Scaling's guide refers).
+    """
     first, dash, last = text.partition("-")
-    named = (
-        [DAYS.index(first), DAYS.index(last)] if dash else list(map(DAYS.index, text.split(",")))
-    )
+    named = list(map(DAYS.index, [first, last] if dash else text.split(",")))
     if named != sorted(set(named)):
         raise ValueError(text)
+    if dash and last == DAYS[-1]:
+        text = ",".join(DAYS[DAYS.index(first) :])
     return text.upper()
 
 
+def _numbers(days: str) -> Collection[int]:
+    """The days by number, 0 for Monday."""
+    first, dash, last = days.partition("-")
+    if dash:
+        return range(DAYS.index(first), DAYS.index(last) + 1)
+    return list(map(DAYS.index, days.split(",")))
+
+
 def time_zone(text: str) -> str:
+    """A canonical IANA name, for AWS takes no other (API reference, PutScheduledAction)."""
+    area, _, _ = text.partition("/")
     known = zoneinfo.available_timezones()
-    if text not in known:
+    if text not in known or (area not in AREAS and text != "UTC"):
         raise ValueError(
-            t("{text!r} is no time zone of the IANA's list, like Asia/Tokyo", text=text)
+            t(
+                "{text!r} is not a canonical name of the IANA's time zones, which AWS asks for; "
+                "write region and city, like Asia/Tokyo, or UTC",
+                text=text,
+            )
         )
     return text
 

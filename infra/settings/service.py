@@ -83,6 +83,11 @@ class ServiceSettings:
     log_days: int
     grace_period: int
 
+    @property
+    def least_count(self) -> int:
+        """The fewest tasks that are wanted while any is."""
+        return self.scaling.minimum if self.scaling.enabled else self.desired_count
+
     @classmethod
     def load(cls, read: Reader) -> ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)

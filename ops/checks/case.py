@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ops.checks.sickness import Sick, sick_of
@@ -102,6 +102,14 @@ class Case:
             return False
         wanted = service.desired if service.targets else 0
         return sum(each.state == "healthy" for each in self.targets) >= wanted
+
+    @cached_property
+    def unfinished(self) -> bool:
+        """Whether a roll-out goes on while fewer targets are healthy than there are to be."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or primary.rollout != "IN_PROGRESS":
+            return False
+        return sum(each.state == "healthy" for each in self.targets) < service.desired
 
     @cached_property
     def sick(self) -> tuple[Sick, ...]:
@@ -215,6 +223,10 @@ class Case:
         """The command that changes the target group's health check at once."""
         arn = self.now.group.value.arn if self.now.group.value else ""
         return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
+
+    def put_back(self) -> Fix:
+        """Let Pulumi mend what somebody has changed or deleted by hand, where nothing else does."""
+        return replace(self.declared_again(), text=t("Let Pulumi put it right:"))
 
     def declared_again(self) -> Fix:
         """Let Pulumi put back what somebody changed by hand."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.checks import sizes
 from ops.checks.case import Case
 from ops.checks.loglines import Told, own_frame, told
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Container, Task
+from ops.snapshot.surroundings import Line
+from ops.snapshot.task_logs import AWAY, BACK
 from ops.texts import Text, t, verbatim
 
 EXITED = "EssentialContainerExited"
@@ -41,7 +44,6 @@ def memory(case: Case) -> Iterator[Finding]:
     if case.steady or main is None or not killed:
         return
     task, container = killed[0]
-    larger = _larger(main.cpu, main.memory)
     yield Finding(
         id="out-of-memory",
         kind="cause",
@@ -52,15 +54,9 @@ def memory(case: Case) -> Iterator[Finding]:
             t("taskMemory is {memory} MiB.", memory=main.memory),
             _exit(task, container),
         ),
-        fixes=(case.set("taskMemory", str(larger), t("Give the task more memory:")),),
+        fixes=(sizes.more_memory(case, main.cpu, main.memory),),
         evidence=(container.reason, *_last(case, task)),
     )
-
-
-def _larger(cpu: int, now: int) -> int:
-    """The next size that Fargate sells for that CPU (ECS developer guide, task definition)."""
-    step = {256: (512, 1024, 2048)}.get(cpu) or tuple(range(cpu * 2, cpu * 8 + 1, 1024))
-    return next((each for each in step if each > now), now * 2)
 
 
 def crash(case: Case) -> Iterator[Finding]:
@@ -148,12 +144,8 @@ def _last(case: Case, task: Task) -> tuple[str, ...]:
 def database_in_log(case: Case) -> Iterator[Finding]:
     """What a running app's log says of its database: /health does not ask it, so ECS is content."""
     for task in case.alive:
-        cause = told(case.lines(task))
-        if (
-            cause is not None
-            and cause.known.about == "database"
-            and not _recovered(case, task, cause)
-        ):
+        cause = told(_standing(case, task))
+        if cause is not None and cause.known.about == "database":
             yield Finding(
                 id=f"app-{cause.known.id}",
                 kind="cause",
@@ -167,11 +159,17 @@ def database_in_log(case: Case) -> Iterator[Finding]:
             return
 
 
-def _recovered(case: Case, task: Task, cause: Told) -> bool:
-    """Whether the app said later that the database is there again."""
-    texts = [each.text for each in case.lines(task)]
-    after = texts[len(texts) - texts[::-1].index(cause.line) :]
-    return any("database connected" in each for each in after)
+def _standing(case: Case, task: Task) -> tuple[Line, ...]:
+    """The lines that the app has not taken back by a later one.
+
+    Of before a gap only what it says of losing the database: what takes that back was looked for in it.
+    """
+    logs, lines = case.now.logs.value, case.lines(task)
+    resumed = logs.resumed.get(task.id) if logs else None
+    if resumed:
+        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
+    back = [index for index, each in enumerate(lines) if BACK in each.text]
+    return lines[back[-1] + 1 :] if back else lines
 
 
 def unexplained(case: Case) -> Iterator[Finding]:

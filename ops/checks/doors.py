@@ -1,42 +1,14 @@
-"""The way from the load balancer to the target group: balancer, listener, rule, attachment."""
+"""The load balancer itself, and its target group: whether they are there, and as declared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.checks import stages
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import default_route
 from ops.texts import t
-
-
-def forwarding(case: Case) -> Iterator[Finding]:
-    """A rule must forward to the service's target group, or requests end at the 503 page."""
-    service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
-    if service is None or balancer is None or group is None:
-        return
-    rules = [rule for listener in balancer.listeners for rule in listener.rules]
-    if any(group.arn in rule.groups for rule in rules):
-        return
-    stack = case.now.names.stack
-    listeners = ", ".join(f"{each.protocol}:{each.port}" for each in balancer.listeners) or "-"
-    yield Finding(
-        id="no-rule-forwards",
-        kind="cause",
-        rank=32,
-        title=t("No rule of the load balancer forwards to the tasks"),
-        why=t("Requests get the default answer, the 503 page that says that ECS is off."),
-        seen=(
-            t(
-                "Listeners {listeners} of {balancer}: {count} rules, none leads to {group}.",
-                listeners=listeners,
-                balancer=balancer.name,
-                count=len(rules),
-                group=group.name,
-            ),
-        ),
-        fixes=(Fix(t("Let Pulumi put the rule back:"), (f"pulumi up --refresh -s {stack}",)),),
-    )
 
 
 def attached(case: Case) -> Iterator[Finding]:
@@ -44,8 +16,7 @@ def attached(case: Case) -> Iterator[Finding]:
     service, group = case.service, case.now.group.value
     if service is None or case.now.group.problem:
         return
-    stack = case.now.names.stack
-    fix = Fix(t("Let Pulumi put it right:"), (f"pulumi up --refresh -s {stack}",))
+    fix = case.put_back()
     if group is None:
         yield Finding(
             id="target-group-missing",
@@ -106,7 +77,7 @@ def drifted(case: Case) -> Iterator[Finding]:
             title=t("The health check is not the declared one"),
             why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
             seen=tuple(seen),
-            fixes=(case.declared_again(),),
+            fixes=(case.put_back(),),
         )
 
 
@@ -146,8 +117,9 @@ def declared_port(case: Case) -> Iterator[Finding]:
 def balancer(case: Case) -> Iterator[Finding]:
     """The load balancer must be there, active, and in subnets that lead to the internet."""
     found, network = case.now.balancer.value, case.network
-    fix = case.declared_again()
+    fix = case.put_back()
     if found is None:
+        yield from _missing(case)
         return
     if found.state not in ("active", "active_impaired", ""):
         yield Finding(
@@ -174,6 +146,21 @@ def balancer(case: Case) -> Iterator[Finding]:
             ),
             fixes=(fix,),
         )
+
+
+def _missing(case: Case) -> Iterator[Finding]:
+    """Where nothing at all is there, the stack is what is missing."""
+    if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
+        return
+    yield Finding(
+        id="balancer-missing",
+        kind="cause",
+        rank=31,
+        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        why=t("Nothing answers at the page's address."),
+        seen=(t("Elastic Load Balancing knows no load balancer of that name."),),
+        fixes=(case.put_back(),),
+    )
 
 
 def _public(case: Case, subnet: str) -> bool:

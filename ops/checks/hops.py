@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops import routing
 from ops.acls import CLIENTS, INTERNET, LINUX, WIDE, Barred, between, ends
 from ops.checks import barriers
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.reach import ANYWHERE, Closed, Side, addresses, closed
+from ops.reach import ANYWHERE, Closed, Side, addresses, closed, lets_in
 from ops.snapshot.surroundings import Network
 from ops.texts import Text, t, verbatim
 
@@ -78,30 +79,32 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
-    """An internet-facing load balancer must let everybody in."""
+    """An internet-facing load balancer must let everybody in; where it lets nobody in, the page is dead."""
     network, balancer = case.network, case.now.balancer.value
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
     target = Side(balancer.groups, addresses(network, balancer.subnets))
+    nodes, serving = ends(network, balancer.subnets), routing.serving(balancer)
     for listener in balancer.listeners:
-        missing = closed(network, EVERYBODY, target, listener.port)
-        nodes = ends(network, balancer.subnets)
-        barred = between(network, [INTERNET], nodes, listener.port, CLIENTS)
-        if missing or barred:
-            yield Finding(
-                id="internet-cannot-reach-balancer",
-                kind="warning",
-                rank=34,
-                title=t(
-                    "Not everybody reaches the load balancer on port {port}", port=listener.port
-                ),
-                why=t("Requests from addresses that no rule names time out."),
-                seen=_seen(network, missing, barred, EVERYBODY, target, listener.port),
-                fixes=(
-                    *_entrance(case, missing, listener.port),
-                    *barriers.opened(barred, network),
-                ),
-            )
+        port = listener.port
+        missing = closed(network, EVERYBODY, target, port)
+        barred = between(network, [INTERNET], nodes, port, CLIENTS)
+        if not missing and not barred:
+            continue
+        denied = {each.subnet for each in barred if each.way == "ingress"}
+        shut = denied >= {each.subnet for each in nodes} if denied else False
+        nobody = listener == serving and (shut or not lets_in(network, balancer.groups, port))
+        yield Finding(
+            id="balancer-lets-nobody-in" if nobody else "internet-cannot-reach-balancer",
+            kind="cause" if nobody else "warning",
+            rank=31 if nobody else 34,
+            title=t("Nobody reaches the load balancer on port {port}", port=port)
+            if nobody
+            else t("Not everybody reaches the load balancer on port {port}", port=port),
+            why=t("Requests from addresses that no rule names time out."),
+            seen=_seen(network, missing, barred, EVERYBODY, target, port),
+            fixes=(*_entrance(case, missing, port), *barriers.opened(barred, network)),
+        )
 
 
 def _entrance(case: Case, missing: tuple[Closed, ...], port: int) -> tuple[Fix, ...]:

@@ -24,7 +24,7 @@ def image(case: Case) -> Iterator[Finding]:
     part = case.now.image
     if part.problem:
         return
-    found, stack = part.value, case.now.names.stack
+    found = part.value
     wanted = case.main.image if case.main else case.now.names.repository
     if found is None or not found.present:
         yield Finding(
@@ -33,20 +33,26 @@ def image(case: Case) -> Iterator[Finding]:
             rank=28,
             title=t("The image is not in ECR"),
             why=t("Fargate has nothing to start: every task stops with CannotPullContainerError."),
-            seen=(t("ECR holds no image {wanted}.", wanted=wanted),),
-            fixes=(
-                Fix(
-                    t("Build and push it again, under a new tag:"),
-                    (
-                        f"pulumi config set imageRevision {_next(case)} -s {stack}",
-                        f"pulumi up -s {stack}",
-                    ),
-                ),
+            seen=(
+                t("ECR holds no image {wanted}.", wanted=wanted)
+                if found is not None
+                else t("There is no repository for {wanted}.", wanted=wanted),
             ),
+            fixes=(_pushed(case, repository=found is not None),),
             evidence=case.reasons(NOT_FOUND),
         )
         return
     yield from _architecture(case, found.platforms)
+
+
+def _pushed(case: Case, *, repository: bool) -> Fix:
+    stack = case.now.names.stack
+    revision = f"pulumi config set imageRevision {_next(case)} -s {stack}"
+    if repository:
+        text = t("Build and push it again, under a new tag:")
+        return Fix(text, (revision, f"pulumi up -s {stack}"))
+    text = t("Let Pulumi make the repository again, and build and push the image under a new tag:")
+    return Fix(text, (revision, f"pulumi up --refresh -s {stack}"))
 
 
 def _next(case: Case) -> str:
@@ -112,7 +118,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     gone = t("There is no secret {arn}.", arn=arn)
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
-    fixes: tuple[Fix, ...] = (*case.tried_again(), case.declared_again())
+    fixes: tuple[Fix, ...] = (case.put_back(), *case.tried_again())
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
         fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())

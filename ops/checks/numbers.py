@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
+from ops.snapshot.records import SPOT_INTERRUPTION
 from ops.texts import t
 
 
@@ -39,6 +40,27 @@ def deaths(case: Case) -> Iterator[Finding]:
                 (f"./careapp logs --previous -s {case.now.names.stack}",),
             ),
         ),
+    )
+
+
+def interrupted(case: Case) -> Iterator[Finding]:
+    """Tasks whose Spot capacity AWS has taken back: nothing is wrong with them."""
+    taken = [each for each in case.mine if each.over and each.stop_code == SPOT_INTERRUPTION]
+    if not taken:
+        return
+    yield Finding(
+        id="spot-interrupted",
+        kind="warning",
+        rank=76,
+        title=t("Fargate Spot has taken {count} tasks back within the last hour", count=len(taken)),
+        why=t(
+            "AWS takes Spot capacity back when it needs it, with two minutes' notice; ECS starts "
+            "another task as soon as there is room. That is why Spot is cheap."
+        ),
+        seen=tuple(
+            t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
+        ),
+        fixes=(case.set("fargateSpot", "false", t("If it comes too often, run them on demand:")),),
     )
 
 

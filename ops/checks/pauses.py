@@ -41,4 +41,4 @@ def meant(finding: Finding, case: Case) -> bool:
         return False
     if finding.id == "database-away":
         return database.status in GOING_OFF
-    return finding.id == "scaled-to-zero"
+    return finding.id.startswith("scaled-to-zero")

@@ -67,7 +67,7 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=(case.declared_again(),),
+            fixes=(case.put_back(),),
             evidence=(heard.line, *evidence),
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
+from ops.checks import grants
 from ops.checks.case import Case
-from ops.findings import Finding, Fix
+from ops.checks.grants import Lack, Need
+from ops.findings import Finding
 from ops.permits import ALLOWED, DENIED, NOT_IN_BOUNDARY, trusts_ecs, verdict
 from ops.snapshot.records import Definition
 from ops.snapshot.stores import secret_arn
@@ -21,15 +22,6 @@ REFUSED = (
 )
 
 
-@dataclass(frozen=True)
-class Need:
-    """An action that a role must have, and what it is for: pull, log or secret."""
-
-    action: str
-    resource: str
-    purpose: str
-
-
 def execution_role(case: Case) -> Iterator[Finding]:
     """The execution role must exist, trust ECS, and allow the pull, the log and each secret."""
     main = case.main
@@ -41,10 +33,13 @@ def execution_role(case: Case) -> Iterator[Finding]:
     elif not trusts_ecs(role):
         yield _no_trust(case, role)
     else:
-        for need in execution_needs(case, main):
-            found = verdict(role, need.action, need.resource)
-            if found != ALLOWED:
-                yield _lacking(case, role, need, found)
+        lacks = [
+            Lack(need, found)
+            for need in execution_needs(case, main)
+            if (found := verdict(role, need.action, need.resource)) != ALLOWED
+        ]
+        for purpose in dict.fromkeys(each.need.purpose for each in lacks):
+            yield _lacking(case, role, purpose, lacks)
 
 
 def execution_needs(case: Case, main: Definition) -> list[Need]:
@@ -78,65 +73,31 @@ TITLES = {
 }
 
 
-def _lacking(case: Case, role: Role, need: Need, found: str) -> Finding:
+def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
+    """What is lacking for one purpose; the fix gives all that is lacking, or the next try fails too."""
     name = role.arn.rpartition("/")[2]
-    resource = need.resource if need.purpose != "log" else f"{_group_arn(need.resource)}:*"
     return Finding(
-        id=f"execution-role-cannot-{need.purpose}",
+        id=f"execution-role-cannot-{purpose}",
         kind="cause",
-        rank=RANKS[need.purpose],
-        title=TITLES[need.purpose],
+        rank=RANKS[purpose],
+        title=TITLES[purpose],
         why=t(
             "With this role ECS fetches the image, reads the secrets and opens the log before the "
             "container starts. Where it is refused, no task ever starts."
         ),
-        seen=(_verdict(name, need.action, resource, found),),
-        fixes=(_allow(name, need, resource, found), *case.tried_again(), case.declared_again()),
+        seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
+        fixes=(*grants.given(name, lacks), *case.tried_again(), case.declared_again()),
         evidence=case.reasons(REFUSED),
     )
 
 
-def _verdict(role: str, action: str, resource: str, found: str) -> Text:
-    if found == DENIED:
-        return t(
-            "A policy of {role} denies {action} on {resource}.",
-            role=role,
-            action=action,
-            resource=resource,
-        )
-    if found == NOT_IN_BOUNDARY:
-        return t(
-            "The permissions boundary of {role} leaves out {action} on {resource}.",
-            role=role,
-            action=action,
-            resource=resource,
-        )
-    return t(
-        "No policy of {role} allows {action} on {resource}.",
-        role=role,
-        action=action,
-        resource=resource,
-    )
-
-
-def _allow(role: str, need: Need, resource: str, found: str) -> Fix:
-    if found != "not-allowed":
-        text = t("Take the refusal of {action} out of the role's policies.", action=need.action)
-        return Fix(text, (f"aws iam list-role-policies --role-name {role}",))
-    actions = {"pull": [*PULL], "log": [*WRITE], "secret": [READ_IT]}[need.purpose]
-    if need.resource == "*":
-        actions = [need.action]
-    listed = ",".join(f'"{each}"' for each in actions)
-    statement = f'{{"Effect":"Allow","Action":[{listed}],"Resource":"{resource}"}}'
-    command = (
-        f"aws iam put-role-policy --role-name {role} --policy-name {need.purpose} "
-        f'--policy-document \'{{"Version":"2012-10-17","Statement":[{statement}]}}\''
-    )
-    return Fix(t("Allow it:"), (command,))
-
-
-def _group_arn(stream: str) -> str:
-    return stream.partition(":log-stream:")[0]
+def _verdict(role: str, lack: Lack) -> Text:
+    named = {"role": role, "action": lack.need.action, "resource": lack.resource}
+    if lack.verdict == DENIED:
+        return t("A policy of {role} denies {action} on {resource}.", **named)
+    if lack.verdict == NOT_IN_BOUNDARY:
+        return t("The permissions boundary of {role} leaves out {action} on {resource}.", **named)
+    return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
 def _no_role(case: Case, main: Definition) -> Finding:
@@ -153,7 +114,7 @@ def _no_role(case: Case, main: Definition) -> Finding:
                 role=main.execution_role or "-",
             ),
         ),
-        fixes=(*case.tried_again(), case.declared_again()),
+        fixes=(case.put_back(), *case.tried_again()),
         evidence=case.reasons(REFUSED),
     )
 
@@ -171,7 +132,7 @@ def _no_trust(case: Case, role: Role) -> Finding:
                 role=role.arn.rpartition("/")[2],
             ),
         ),
-        fixes=(*case.tried_again(), case.declared_again()),
+        fixes=(case.put_back(), *case.tried_again()),
         evidence=case.reasons(REFUSED),
     )
 
@@ -202,5 +163,5 @@ def task_role(case: Case) -> Iterator[Finding]:
                 resource=arn,
             ),
         ),
-        fixes=(case.declared_again(),),
+        fixes=(case.put_back(),),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ops.checks import schedules
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.texts import Text, t
@@ -17,19 +18,15 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or service.desired > 0 or service.status != "ACTIVE":
         return
-    declared, names = case.now.declared.get("desiredCount"), case.now.names
+    declared = case.now.declared.get("desiredCount")
     if hours := case.now.declared.get("schedule"):
-        yield _stopped_by_schedule(case, hours)
+        yield schedules.at_zero(case, hours)
         return
-    count = declared if declared not in ("", "0") else "1"
-    command = (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--desired-count {count}"
-    )
+    count = schedules.wanted(case)
     fix = (
         case.set("desiredCount", "1", t("Ask for a task:"))
         if declared == "0"
-        else Fix(t("Ask for {count} again:", count=count), (command,))
+        else Fix(t("Ask for {count} again:", count=count), (schedules.asked_for(case, count),))
     )
     yield Finding(
         id="scaled-to-zero",
@@ -45,28 +42,6 @@ def scaled_down(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(fix,),
-    )
-
-
-def _stopped_by_schedule(case: Case, hours: str) -> Finding:
-    names = case.now.names
-    zone = case.now.declared.get("scheduleTimeZone") or "Asia/Tokyo"
-    command = (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        "--desired-count 1"
-    )
-    return Finding(
-        id="scaled-to-zero-by-schedule",
-        kind="warning",
-        rank=12,
-        title=t(
-            "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
-        ),
-        why=t(
-            "The schedule starts it again by itself. Within these hours somebody has set it to 0."
-        ),
-        seen=(t("Desired count 0, and a schedule in the stack file."),),
-        fixes=(Fix(t("Have a task until the next stop:"), (command,)),),
     )
 
 

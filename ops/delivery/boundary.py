@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
+from infra.policies import AGENT
 from infra.statements import Policy, allow, policy
 from ops.delivery.names import Account
-
-AGENT = (
-    *("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel"),
-    *("ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel"),
-    *("ssmmessages:OpenDataChannel", "ec2messages:*", "ssm:ListAssociations"),
-    *("ssm:ListInstanceAssociations", "ssm:UpdateInstanceAssociationStatus"),
-    *("ssm:DescribeAssociation", "ssm:DescribeDocument", "ssm:GetDocument"),
-    *("ssm:GetManifest", "ssm:PutInventory", "ssm:PutComplianceItems"),
-    *("ssm:PutConfigurePackageResult", "ssm:UpdateAssociationStatus"),
-    *("ssm:GetDeployablePatchSnapshotForInstance",),
-)
-"""Of AmazonSSMManagedInstanceCore, without its ssm:GetParameter of every parameter."""
 
 
 def document(account: Account) -> Policy:

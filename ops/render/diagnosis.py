@@ -48,6 +48,9 @@ def _headline(diagnosis: Diagnosis, lang: str) -> Iterator[Line]:
     elif diagnosis.healthy:
         parts = _joined([each.to(lang) for each in diagnosis.checked], lang)
         yield Line(t("Healthy. Checked: {parts}.", parts=parts).to(lang), "bold green")
+    elif not diagnosis.blind:
+        text = t("No cause found, but the roll-out has not ended yet: nobody knows how it ends.")
+        yield Line(text.to(lang), "bold yellow")
     else:
         text = t("No cause found, but not all could be looked at: this is not a clean bill.")
         yield Line(text.to(lang), "bold yellow")
@@ -107,6 +110,7 @@ def as_dict(diagnosis: Diagnosis, lang: str | None = None) -> dict[str, Any]:
         "stack": diagnosis.names,
         "stage": diagnosis.stage.to(spoken),
         "healthy": diagnosis.healthy,
+        "unfinished": diagnosis.unfinished,
         "exitCode": diagnosis.exit_code,
         "findings": [_finding(each, spoken) for each in diagnosis.findings],
         "unseen": [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ops import rollout_look
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
-from ops.snapshot import balancing, compute, others, roles, stores, vpc
+from ops.snapshot import balancing, compute, others, roles, stores, task_logs, vpc
 from ops.snapshot.entrance import Balancer, Target, TargetGroup
 from ops.snapshot.records import Definition, Part, Service, Task
 from ops.snapshot.surroundings import (
@@ -31,12 +32,16 @@ ASK_AT_ONCE = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known."""
+    """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known.
+
+    ``at`` is when it was asked, by this machine's clock.
+    """
 
     names: StackNames
     region: str
     declared: Declared
     wanted: str | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
     service: Part[Service] = field(default_factory=Part)
     undone: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
@@ -112,6 +117,7 @@ class _Gathering:
             names=names,
             region=self.session.region,
             declared=self.declared,
+            at=datetime.now(UTC),
             wanted=main.arn if main else None,
             service=running,
             undone=undone.result() if undone else Part(),
@@ -190,11 +196,11 @@ class _Gathering:
         self, main: Definition | None, known: Mapping[str, Definition], tasks: tuple[Task, ...]
     ) -> dict[str, Future[Part[Any]]]:
         names = self.names
-        chosen = stores.worth_reading(tasks, main.arn if main else "")
+        chosen = task_logs.worth_reading(tasks, main.arn if main else "")
         log_group = (main.log_group if main else "") or names.log_group
         asked: dict[str, Future[Part[Any]]] = {
             "image": self.ask(stores.image, names.repository, main.image if main else None),
-            "logs": self.ask(stores.logs, log_group, chosen, known),
+            "logs": self.ask(task_logs.logs, log_group, chosen, known),
         }
         if main:
             asked["execution"] = self.ask(roles.role, main.execution_role)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ops.aws import Session
-from ops.snapshot.entrance import Balancer, Check, Listener, Rule, Target, TargetGroup
+from ops.aws import AwsProblem, Session
+from ops.snapshot.entrance import (
+    Balancer,
+    Certificate,
+    Check,
+    Condition,
+    Listener,
+    Rule,
+    Target,
+    TargetGroup,
+)
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:
@@ -82,12 +91,25 @@ def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None
 def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
     arn = raw["ListenerArn"]
     found = session.all("elbv2", "describe_rules", "Rules", ListenerArn=arn) if rules else []
+    certificates = [each["CertificateArn"] for each in raw.get("Certificates", ()) if rules]
     return Listener(
         arn=arn,
         port=raw.get("Port", 0),
         protocol=raw.get("Protocol", ""),
         rules=tuple(_rule(each) for each in found),
+        certificate=_certificate(session, certificates[0]) if certificates else None,
     )
+
+
+def _certificate(session: Session, arn: str) -> Certificate:
+    """A listener takes certificates of IAM as well, of which ACM knows nothing."""
+    if ":acm:" not in arn:
+        return Certificate(arn)
+    try:
+        answer = session.call("acm", "describe_certificate", CertificateArn=arn)
+    except AwsProblem:
+        return Certificate(arn)
+    return Certificate(arn, answer["Certificate"].get("Status", ""))
 
 
 def _rule(raw: dict[str, Any]) -> Rule:
@@ -95,16 +117,32 @@ def _rule(raw: dict[str, Any]) -> Rule:
     groups = [each.get("TargetGroupArn") for each in actions]
     for action in actions:
         forward = action.get("ForwardConfig") or {}
-        groups += [each["TargetGroupArn"] for each in forward.get("TargetGroups", ())]
-    paths = [
-        value
-        for each in raw.get("Conditions", ())
-        if each["Field"] == "path-pattern"
-        for value in (each.get("PathPatternConfig") or {}).get("Values") or each.get("Values", ())
-    ]
+        shares = forward.get("TargetGroups", ())
+        groups += [each["TargetGroupArn"] for each in shares if each.get("Weight", 1)]
     return Rule(
         priority=raw["Priority"],
         action=actions[-1]["Type"] if actions else "",
         groups=tuple(dict.fromkeys(each for each in groups if each)),
-        paths=tuple(paths),
+        conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
+        arn=raw.get("RuleArn", ""),
     )
+
+
+CONFIGS = {
+    "path-pattern": "PathPatternConfig",
+    "host-header": "HostHeaderConfig",
+    "http-header": "HttpHeaderConfig",
+    "http-request-method": "HttpRequestMethodConfig",
+    "query-string": "QueryStringConfig",
+    "source-ip": "SourceIpConfig",
+}
+REGEX = "regex"
+"""The field of a condition that regular expressions make, whatever they look at."""
+
+
+def _condition(raw: dict[str, Any]) -> Condition:
+    config = raw.get(CONFIGS.get(raw["Field"], "")) or {}
+    if regular := config.get("RegexValues") or raw.get("RegexValues"):
+        return Condition(REGEX, tuple(regular))
+    values = config.get("Values") or raw.get("Values", ())
+    return Condition(raw["Field"], tuple(str(each) for each in values))

@@ -45,14 +45,45 @@ class Target:
     description: str = ""
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a rule wants of a request; ``field`` is ELB's word, one of ``values`` must fit."""
+
+    field: str
+    values: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A listener's rule: where it forwards to (target groups), or what else it does."""
+    """A listener's rule: where it forwards to (target groups), or what else it does.
+
+    A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
+    """
 
     priority: str
     action: str
     groups: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    arn: str = ""
+
+    @property
+    def default(self) -> bool:
+        """Whether it is the one that counts when no other fits."""
+        return self.priority == "default"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path patterns of which one must fit."""
+        found = (each.values for each in self.conditions if each.field == "path-pattern")
+        return tuple(value for values in found for value in values)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A listener's certificate; ``status`` is ACM's word, "" where ACM did not tell."""
+
+    arn: str
+    status: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +94,7 @@ class Listener:
     port: int
     protocol: str
     rules: tuple[Rule, ...] = ()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

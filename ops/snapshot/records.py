@@ -14,6 +14,9 @@ T = TypeVar("T")
 ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task stopped by user)")
 """Stop reasons of tasks that nothing was wrong with."""
 
+SPOT_INTERRUPTION = "SpotInterruption"
+"""The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
+
 
 def _last(arn: str) -> str:
     """What stands behind an ARN's last slash."""
@@ -152,12 +155,12 @@ class Task:
 
     @property
     def fallen(self) -> bool:
-        """Whether it ended otherwise than by a person, a scaling activity or a deployment."""
+        """Whether it ended otherwise than by a person, a scaling activity, a deployment or Spot."""
         return bool(
             self.over
             and self.reason
             and not ROUTINE.match(self.reason)
-            and self.stop_code != "UserInitiated"
+            and self.stop_code not in ("UserInitiated", SPOT_INTERRUPTION)
         )
 
     @property

@@ -1,16 +1,14 @@
-"""Asks for what a task is started from: its image, its secrets, its log group."""
+"""Asks for what a task is started from: its image and its secrets."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ops.aws import AwsProblem, Session
-from ops.snapshot.records import Definition, Task
-from ops.snapshot.surroundings import Image, Line, Logs, Secret
+from ops.snapshot.surroundings import Image, Secret
 
 MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
@@ -20,10 +18,6 @@ MANIFESTS = [
 ]
 RDS_KEYS = frozenset({"username", "password"})
 """What a secret that RDS manages holds, and nothing else (RDS user guide, Secrets Manager)."""
-HEAD, TAIL = 60, 60
-"""Log lines of a task that are read from its beginning and from its end."""
-TASKS_READ = 2
-"""Tasks whose log is read: so many that ended, and so many that run."""
 CONFIG_SECONDS = 5
 
 
@@ -138,49 +132,3 @@ def _secret(session: Session, arn: str) -> Secret | None:
         rotated=raw.get("LastRotatedDate"),
         keys=RDS_KEYS if managed == "rds" else None,
     )
-
-
-def worth_reading(tasks: Iterable[Task], revision: str) -> list[Task]:
-    """Of tasks, newest first: those of the revision that ended, the telling ones first, and some that run.
-
-    A rollback ends with tasks that ECS stopped before their app was started. They are the newest,
-    and their log is empty.
-    """
-    ended = [each for each in tasks if each.over and each.definition == revision]
-    ended.sort(key=lambda each: (each.ran, each.fallen), reverse=True)
-    return [*ended[:TASKS_READ], *[each for each in tasks if not each.over][:TASKS_READ]]
-
-
-def logs(
-    session: Session, group: str, tasks: Sequence[Task], definitions: Mapping[str, Definition]
-) -> Logs:
-    """The log group and the first and last lines of the given tasks. Raises AwsProblem."""
-    groups = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=group)
-    if all(each["logGroupName"] != group for each in groups):
-        return Logs(group=group, exists=False)
-    lines = {}
-    for task in tasks:
-        if (known := definitions.get(task.definition)) and known.log_group == group:
-            lines[task.id] = _lines(session, group, known.stream(task.id))
-    return Logs(group=group, exists=True, lines=lines)
-
-
-def _lines(session: Session, group: str, stream: str) -> tuple[Line, ...]:
-    where = {"logGroupName": group, "logStreamName": stream}
-    try:
-        head = session.call("logs", "get_log_events", **where, startFromHead=True, limit=HEAD)
-        events = head["events"]
-        if len(events) >= HEAD:
-            tail = session.call("logs", "get_log_events", **where, limit=TAIL)["events"]
-            last = events[-1]["timestamp"]
-            events = events + [each for each in tail if each["timestamp"] > last]
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return ()
-        raise
-    return tuple(Line(at(each["timestamp"]), each["message"].rstrip()) for each in events)
-
-
-def at(milliseconds: int) -> datetime:
-    """CloudWatch's time."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -152,11 +152,15 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Logs:
-    """The log group, and the lines of tasks by task id: the first few and the last ones."""
+    """The log group, and the lines of tasks by task id: the first few and the last ones.
+
+    ``resumed`` is with which time a task's last lines begin, where not all before them were read.
+    """
 
     group: str
     exists: bool
     lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    resumed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

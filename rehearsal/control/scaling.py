@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from rehearsal.control.hooks import Params, Refused, after, backend, before, registry
 
 SERVICE = "application-autoscaling"
-DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+"""AWS's order, in which they are 1 to 7 (EventBridge User Guide, cron expressions)."""
 
 
 def install() -> None:
@@ -21,7 +22,7 @@ def install() -> None:
 
 @dataclass(frozen=True)
 class Cron:
-    """Every week at one time on some days."""
+    """Every week at one time on some days, as ``date.weekday`` numbers them."""
 
     at: time
     days: frozenset[int]
@@ -35,7 +36,11 @@ class Cron:
         named: set[int] = set()
         for part in found[3].split(","):
             first, _, last = part.partition("-")
-            named |= set(range(DAYS.index(first), DAYS.index(last or first) + 1))
+            between = range(DAYS.index(first), DAYS.index(last or first) + 1)
+            # What AWS makes of a range that goes backwards is not said.
+            if not between:
+                raise ValueError(text)
+            named |= {(number - 1) % len(DAYS) for number in between}
         return cls(time(int(found[2]), int(found[1])), frozenset(named))
 
     def last_due(self, since: datetime, until: datetime, zone: str) -> datetime | None:

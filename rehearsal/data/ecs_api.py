@@ -57,7 +57,7 @@ class EcsApi:
         definition = ecs.describe_task_definition(params.get("taskDefinition") or now)
         rolls = ecs_declared.keep(record, params)
         rolls = rolls or bool(params.get("forceNewDeployment")) or definition.arn != now
-        revision = ecs_declared.revision_of(definition) if rolls else None
+        revision = ecs_declared.revision_of(record, definition) if rolls else None
         settings = ecs_declared.settings_of(record)
         self._scheduler.act(managed, happen.Updated(settings, revision))
         return {"service": record}

@@ -83,16 +83,12 @@ def keep(service: Any, params: hooks.Params) -> bool:
 def settings_of(service: Any) -> Settings:
     """What the scheduler needs to know of the service."""
     declared = service.deployment_configuration
-    groups = tuple(
-        str(each["targetGroupArn"]) for each in service.load_balancers if "targetGroupArn" in each
-    )
     return Settings(
         desired=int(service.desired_count),
         minimum_percent=int(declared["minimumHealthyPercent"]),
         maximum_percent=int(declared["maximumPercent"]),
         grace=float(service.health_check_grace_period_seconds or 0),
         breaker=_breaker(declared["deploymentCircuitBreaker"]),
-        target_groups=groups,
     )
 
 
@@ -107,21 +103,18 @@ def _breaker(declared: Mapping[str, Any]) -> Breaker:
     )
 
 
-def revision_of(definition: Any) -> Revision:
-    """What a deployment of this task definition runs."""
+def revision_of(service: Any, definition: Any) -> Revision:
+    """What a deployment of this task definition runs, with the service as it is declared now."""
     checks = any(
         each.get("healthCheck")
         and each.get("essential", True)
         and each["healthCheck"].get("command", ["NONE"])[0] != "NONE"
         for each in definition.container_definitions
     )
-    return Revision(task_definition=str(definition.arn), checks_health=checks)
-
-
-def target_port(service: Any, group: str) -> int:
-    """The container port that the service registers in a target group."""
-    return next(
-        int(each["containerPort"])
-        for each in service.load_balancers
-        if each.get("targetGroupArn") == group
+    return Revision(
+        task_definition=str(definition.arn),
+        checks_health=checks,
+        network=service.network_configuration or {},
+        load_balancers=tuple(service.load_balancers or ()),
+        providers=tuple(getattr(service, "capacity_provider_strategy", None) or ()),
     )

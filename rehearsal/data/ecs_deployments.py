@@ -101,15 +101,20 @@ def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
 
 def revision(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
     """A row of DescribeServiceRevisions."""
-    return {
+    revision = deployment.revision
+    found = {
         "serviceRevisionArn": revision_arn(record, deployment),
         "serviceArn": record.arn,
         "clusterArn": record.cluster_arn,
-        "taskDefinition": deployment.revision.task_definition,
+        "taskDefinition": revision.task_definition,
         "launchType": record.launch_type,
         "platformVersion": "1.4.0",
         "platformFamily": "Linux",
-        "loadBalancers": record.load_balancers,
-        "networkConfiguration": record.network_configuration,
+        "loadBalancers": list(revision.load_balancers),
+        "networkConfiguration": revision.network,
         "createdAt": at(deployment.created_at),
     }
+    if revision.providers:
+        found.pop("launchType")
+        found["capacityProviderStrategy"] = list(revision.providers)
+    return found

@@ -35,6 +35,8 @@ def publish_service(core: Service, record: Any, at: At) -> None:
         {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
         for each in reversed(core.events[-NEWEST_EVENTS:])
     ]
+    # What a rollback leaves of the service's own network and load balancers is not documented: they
+    # stay as they were asked for last. Its deployments and tasks have those of their revision.
     if core.deployments:
         record.task_definition = core.primary.revision.task_definition
 
@@ -54,13 +56,13 @@ def _deployment(core: Service, deployment: Deployment, record: Any, at: At) -> d
         "launchType": record.launch_type,
         "platformVersion": "1.4.0",
         "platformFamily": "Linux",
-        "networkConfiguration": record.network_configuration,
+        "networkConfiguration": deployment.revision.network,
         "rolloutState": deployment.rollout,
         "rolloutStateReason": deployment.reason,
     }
-    if getattr(record, "capacity_provider_strategy", None):
+    if deployment.revision.providers:
         found.pop("launchType")
-        found["capacityProviderStrategy"] = record.capacity_provider_strategy
+        found["capacityProviderStrategy"] = list(deployment.revision.providers)
     return found
 
 
@@ -95,7 +97,7 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         group=f"service:{core.name}",
         started_by=task.deployment,
         launch_type=record.launch_type,
-        capacity_provider_name=_provider(record),
+        capacity_provider_name=_provider(task),
         platform_version="1.4.0",
         platform_family="Linux",
         cpu=definition.cpu,
@@ -125,9 +127,9 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
     )
 
 
-def _provider(record: Any) -> str | None:
+def _provider(task: Task) -> str | None:
     """The provider of a task; a strategy of several would spread them, and none is declared here."""
-    strategy = getattr(record, "capacity_provider_strategy", None)
+    strategy = task.revision.providers
     return str(strategy[0]["capacityProvider"]) if strategy else None
 
 

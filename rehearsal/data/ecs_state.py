@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PROVISIONING_SECONDS = 10.0
 """AWS seconds until a task's network interface is attached."""
@@ -48,7 +49,6 @@ class Settings:
     maximum_percent: int = 200
     grace: float = 0.0
     breaker: Breaker = field(default_factory=Breaker)
-    target_groups: tuple[str, ...] = ()
 
     @property
     def lower(self) -> int:
@@ -63,10 +63,27 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """What a deployment runs: a task definition, and whether an essential container checks its own health."""
+    """What a deployment runs, as it was declared when it began: a rollback comes back to all of it.
+
+    Networks, load balancers and providers are in the API's form (ECS Developer Guide, "Properties
+    included in an Amazon ECS service revision"). ``checks_health`` tells whether an essential
+    container checks its own health.
+    """
 
     task_definition: str
     checks_health: bool = False
+    network: Mapping[str, Any] = field(default_factory=dict)
+    load_balancers: tuple[Mapping[str, Any], ...] = ()
+    providers: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The container port that its tasks register, by target group."""
+        return {
+            str(each["targetGroupArn"]): int(each["containerPort"])
+            for each in self.load_balancers
+            if "targetGroupArn" in each
+        }
 
 
 @dataclass(kw_only=True)
@@ -75,9 +92,8 @@ class Task:
 
     id: str
     deployment: str
-    task_definition: str
+    revision: Revision
     created_at: float
-    checks_health: bool
     status: str = "PROVISIONING"
     desired: str = "RUNNING"
     since: float = 0.0

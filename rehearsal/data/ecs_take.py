@@ -68,7 +68,7 @@ def _launched(turn: Turn, task: Task) -> None:
     enter(turn, task, "RUNNING")
     task.started_at = turn.now
     turn.service.start_failures = 0
-    groups = turn.service.settings.target_groups
+    groups = task.revision.ports
     if groups:
         turn.actions.append(Register(task.id))
     for group in groups:
@@ -92,9 +92,9 @@ def _exited(turn: Turn, task: Task) -> None:
     task.failed = not task.was_healthy
     task.desired, task.stop_code = "STOPPED", "EssentialContainerExited"
     task.stopped_reason, task.stopping_at = "Essential container in task exited", turn.now
-    if turn.service.settings.target_groups and task.started_at is not None:
+    if task.revision.ports and task.started_at is not None:
         turn.actions.append(Deregister(task.id))
-        for group in turn.service.settings.target_groups:
+        for group in task.revision.ports:
             turn.service.say(turn.now, f"deregistered 1 targets in (target-group {group})")
     end_containers(turn, task)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,15 +37,13 @@ def listed(tasks: Sequence[Task]) -> str:
 
 def start(turn: Turn, deployment: Deployment, count: int) -> list[Task]:
     """Begin ``count`` tasks."""
-    checks = deployment.revision.checks_health
     made = [
         Task(
             id=turn.service.new_id(),
             deployment=deployment.id,
-            task_definition=deployment.revision.task_definition,
+            revision=deployment.revision,
             created_at=turn.now,
             since=turn.now,
-            checks_health=checks,
         )
         for _ in range(count)
     ]
@@ -57,12 +56,12 @@ def healthy(turn: Turn, task: Task) -> bool:
     """Whether the task counts towards the minimum healthy percent (API reference, DeploymentConfiguration)."""
     if not (task.alive and task.status == "RUNNING" and task.started_at is not None):
         return False
-    groups = turn.service.settings.target_groups
-    if task.checks_health and task.container_health != "HEALTHY":
+    groups, checks = task.revision.ports, task.revision.checks_health
+    if checks and task.container_health != "HEALTHY":
         return False
     if groups:
         return all(task.targets.get(group, ("", ""))[0] == "healthy" for group in groups)
-    return task.checks_health or turn.now - task.started_at >= UNCHECKED_SECONDS
+    return checks or turn.now - task.started_at >= UNCHECKED_SECONDS
 
 
 def sickness(turn: Turn, task: Task) -> str | None:
@@ -73,7 +72,7 @@ def sickness(turn: Turn, task: Task) -> str | None:
         return None
     if task.container_health == "UNHEALTHY":
         return "Task failed container health checks"
-    for group in turn.service.settings.target_groups:
+    for group in task.revision.ports:
         if task.targets.get(group, ("", ""))[0] == "unhealthy":
             return f"Task failed ELB health checks in (target-group {group})"
     return None
@@ -88,7 +87,7 @@ def condemn(turn: Turn, tasks: Sequence[Task], code: str, reason: str | None = N
             reason or f"Scaling activity initiated by (deployment {task.deployment})"
         )
         task.stopping_at = turn.now
-        if task in running and turn.service.settings.target_groups:
+        if task in running and task.revision.ports:
             enter(turn, task, "DEACTIVATING")
             turn.actions.append(Deregister(task.id))
         else:
@@ -97,13 +96,15 @@ def condemn(turn: Turn, tasks: Sequence[Task], code: str, reason: str | None = N
 
 
 def _say_stopping(turn: Turn, running: Sequence[Task], pending: int) -> None:
-    say, groups = turn.service.say, turn.service.settings.target_groups
-    if running and groups:
-        say(turn.now, f"has begun draining connections on {len(running)} tasks.")
-        for group in groups:
-            say(turn.now, f"deregistered {len(running)} targets in (target-group {group})")
-    elif running:
-        say(turn.now, f"has stopped {len(running)} running tasks: {listed(running)}.")
+    say = turn.service.say
+    groups = Counter(group for task in running for group in task.revision.ports)
+    drained = [task for task in running if task.revision.ports]
+    if drained:
+        say(turn.now, f"has begun draining connections on {len(drained)} tasks.")
+    for group, count in groups.items():
+        say(turn.now, f"deregistered {count} targets in (target-group {group})")
+    if ended := [task for task in running if not task.revision.ports]:
+        say(turn.now, f"has stopped {len(ended)} running tasks: {listed(ended)}.")
     if pending:
         say(turn.now, f"stopped {pending} pending tasks.")
 

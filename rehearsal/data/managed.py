@@ -20,6 +20,11 @@ class Managed:
     places: dict[str, Place] = field(default_factory=dict)
     shown: dict[str, TaskRecord] = field(default_factory=dict)
 
+    def ports(self, task_id: str) -> dict[str, int]:
+        """The port that a task registers in each target group; none when it is forgotten."""
+        task = self.core.task(task_id)
+        return task.revision.ports if task else {}
+
     def publish(self, at: At) -> None:
         """Write everything into moto's records. Call it with the lock held."""
         publish_service(self.core, self.record, at)

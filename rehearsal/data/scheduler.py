@@ -81,7 +81,7 @@ class Scheduler:
         )
         record.created_at = self._clock.now()
         managed = self.services[record.arn] = Managed(core, record)
-        self.act(managed, happen.Updated(settings_of(record), revision_of(definition)))
+        self.act(managed, happen.Updated(settings_of(record), revision_of(record, definition)))
         return managed
 
     def act(self, managed: Managed, *happenings: happen.Happening) -> None:

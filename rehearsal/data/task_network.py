@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,9 +36,16 @@ class TaskNetwork:
         """The place with that address in the VPC."""
         return self._by_address.get(private_address)
 
-    def give(self, task: str, service: Any, definition: Any, status: Callable[[], str]) -> Place:
-        """A place for a new task. Raises NoAddressLeft or NoLoopback."""
-        network = service.network_configuration["awsvpcConfiguration"]
+    def give(
+        self,
+        task: str,
+        service: Any,
+        configuration: Mapping[str, Any],
+        definition: Any,
+        status: Callable[[], str],
+    ) -> Place:
+        """A place for a new task, where its revision wants it. Raises NoAddressLeft or NoLoopback."""
+        network = configuration["awsvpcConfiguration"]
         subnet = self._emptiest(network["subnets"])
         public = network.get("assignPublicIp") == "ENABLED"
         words = f"{service.cluster_arn}/{task}"

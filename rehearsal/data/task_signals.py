@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from rehearsal.data import ecs_happenings as happen
-from rehearsal.data.ecs_declared import target_port
 from rehearsal.data.managed import Managed
 from rehearsal.data.runner import Runner
 from rehearsal.data.targets import Target, Targets
@@ -57,6 +56,6 @@ def _of(target: Target, network: TaskNetwork, services: Services) -> tuple[Manag
 
 def _in_no_group(targets: Targets, managed: Managed, place: Place) -> bool:
     return all(
-        targets.is_gone(group, place.private_address, target_port(managed.record, group))
-        for group in managed.core.settings.target_groups
+        targets.is_gone(group, place.private_address, port)
+        for group, port in managed.ports(place.task).items()
     )

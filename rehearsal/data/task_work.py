@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from rehearsal.control import hooks
 from rehearsal.data import ecs_happenings as happen
 from rehearsal.data.addresses import NoLoopback
-from rehearsal.data.ecs_declared import target_port
 from rehearsal.data.ecs_publish import At, make_record
 from rehearsal.data.managed import Managed
 from rehearsal.data.network import NoAddressLeft
@@ -50,9 +49,12 @@ class TaskWork:
         task, ecs = managed.core.task(task_id), hooks.backend("ecs")
         if task is None:
             return
-        definition = ecs.describe_task_definition(task.task_definition)
+        revision = task.revision
+        definition = ecs.describe_task_definition(revision.task_definition)
         try:
-            place = self._network.give(task_id, managed.record, definition, lambda: task.status)
+            place = self._network.give(
+                task_id, managed.record, revision.network, definition, lambda: task.status
+            )
         except (NoAddressLeft, NoLoopback, OSError) as problem:
             self._tell(managed, happen.FailedToStart(task_id, str(problem)))
             return
@@ -74,8 +76,7 @@ class TaskWork:
             case happen.Kill(task=task):
                 self._pool.submit(self._guarded, self._kill, managed, task)
             case happen.Register() if place is not None:
-                for group in managed.core.settings.target_groups:
-                    port = target_port(managed.record, group)
+                for group, port in managed.ports(action.task).items():
                     self._targets.register(group, place.private_address, port)
             case happen.Deregister() if place is not None:
                 self._deregister(managed, place)
@@ -105,8 +106,7 @@ class TaskWork:
 
     def _deregister(self, managed: Managed, place: Place) -> None:
         any_left = False
-        for group in managed.core.settings.target_groups:
-            port = target_port(managed.record, group)
+        for group, port in managed.ports(place.task).items():
             any_left |= self._targets.deregister(group, place.private_address, port)
         if not any_left:
             self._tell(managed, happen.Drained(place.task))

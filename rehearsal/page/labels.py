@@ -31,6 +31,9 @@ LABELS: dict[str, Text] = {
     "doctor_healthy": t("Nothing is wrong."),
     "doctor_waits": t("The doctor looks as soon as something is up."),
     "doctor_building": t("The doctor looks as soon as Pulumi is done."),
+    "doctor_unfinished": t(
+        "No cause found, but the roll-out has not ended yet: nobody knows how it ends."
+    ),
     "doctor_unsure": t("No cause found, but not all could be looked at: this is not a clean bill."),
     "checked": t("What was checked"),
     "seen": t("Seen"),

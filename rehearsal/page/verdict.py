@@ -89,7 +89,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         desired=service.desired if service else 0,
         healthy=sum(each.state == "healthy" for each in case.targets),
     )
-    if not diagnosis.healthy:
+    if diagnosis.blind:
         headline = t("Not all could be looked at")
         return Verdict("busy", t("unknown"), headline, diagnosis.stage)
     if not case.steady:

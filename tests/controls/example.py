@@ -97,7 +97,7 @@ MANAGED = (
     one(ec2.INSTANCE, iamInstanceProfile="it"),
     one("aws:iam/instanceProfile:InstanceProfile", role="r"),
 )
-SSM_RIGHT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+SSM_RIGHT = "aws:iam/rolePolicy:RolePolicy"
 
 
 def blocked() -> Example:

@@ -204,7 +204,7 @@ EXAMPLES: dict[str, Example] = {
         policy("sns:Publish", Principal="*"),
         storage.TOPIC_POLICY,
     ),
-    "SSM.1": without(one(SSM_RIGHT, role="r", policyArn=others.SSM_CORE), *MANAGED),
+    "SSM.1": without(one(SSM_RIGHT, role="r", policy=policy(others.REPORTS)), *MANAGED),
     "CloudWatch.15": changed(one(others.ALARM, alarmActions=["arn:t"]), alarmActions=[]),
     "CloudWatch.16": changed(one(others.LOG_GROUP, retentionInDays=365), retentionInDays=364),
     "CloudWatch.17": changed(one(others.ALARM), actionsEnabled=False),

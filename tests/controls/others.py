@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from tests.controls.control import Control, Elsewhere, Service, said
 from tests.controls.graph import Graph, Resource
+from tests.controls.policies import statements
 
 INSTANCE = "aws:ec2/instance:Instance"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
-SSM_CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+REPORTS = "ssm:UpdateInstanceInformation"
+"""With it an instance makes itself known to Systems Manager."""
 ACCOUNT = "as it is a setting of the whole account"
 RUN_TIME = "as it is seen at run time only"
 
@@ -18,10 +20,13 @@ def not_managed(instance: Resource, graph: Graph) -> bool:
     profiles = graph.of("aws:iam/instanceProfile:InstanceProfile")
     mine = said(instance, "iamInstanceProfile")
     roles = {one.inputs["role"] for one in profiles if mine in one.known_as}
-    attached = graph.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-    return not any(
-        one.inputs["role"] in roles and one.inputs["policyArn"] == SSM_CORE for one in attached
+    said_of_them = (
+        statement
+        for one in graph.of("aws:iam/rolePolicy:RolePolicy")
+        if one.inputs["role"] in roles
+        for statement in statements(one)
     )
+    return not any(each.allows and REPORTS in each.actions for each in said_of_them)
 
 
 def _scaling(id_: str, title: str) -> Control:

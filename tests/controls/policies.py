@@ -15,8 +15,10 @@ UNSCOPED = {
     "ssmmessages:CreateDataChannel": "Session Manager's channels are no resources",
     "ssmmessages:OpenControlChannel": "Session Manager's channels are no resources",
     "ssmmessages:OpenDataChannel": "Session Manager's channels are no resources",
+    "ssm:UpdateInstanceInformation": "every policy that AWS gives for Session Manager says so",
 }
-"""Actions that know no resource, so that AWS takes only "*" (Service Authorization Reference)."""
+"""Actions that know no resource, so that AWS takes only "*" (Service Authorization Reference), or that
+AWS's documentation has with "*" alone."""
 PATTERNS = {
     "kms:GenerateDataKey*": "SNS asks for GenerateDataKey and for GenerateDataKeyWithoutPlaintext",
 }
@@ -26,9 +28,6 @@ OWN = {"aws:kms/key:Key": 'in a key\'s own policy "*" is that key (KMS Developer
 MANAGED = {
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": (
         "RDS takes this one; it writes to the log groups RDSOSMetrics only"
-    ),
-    "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore": (
-        "what the SSM agent needs changes with its versions; SSM.1 asks for it"
     ),
 }
 """AWS's own policies that a role may bear."""

@@ -99,7 +99,8 @@ def finish():
     while active: time.sleep(0.02)
     os._exit(0)
 if os.environ.get("CRASH"): print("Boom", flush=True); sys.exit(3)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
+if not os.environ.get("PLAIN"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
 time.sleep(float(os.environ.get("BOOT", "0")))
 ThreadingHTTPServer.request_queue_size = 128
 server = ThreadingHTTPServer((os.environ["BIND_HOST"], int(os.environ.get("LISTEN", os.environ["PORT"]))), Handler)

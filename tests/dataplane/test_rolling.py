@@ -170,6 +170,60 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
     assert crashed[0]["containers"][0]["exitCode"] == 3
 
 
+def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(cloud: Any) -> None:
+    """The task definition is the same all the time: the service's own configuration is what fails."""
+    cloud.everything()
+    cloud.service(cloud.task_definition(), healthCheckGracePeriodSeconds=0)
+    before = cloud.rolled_out()["id"]
+    good, bad = cloud.describe(), [cloud.ids["db-sg"]]
+    (balanced,) = good["loadBalancers"]
+    closed = good["networkConfiguration"]["awsvpcConfiguration"] | {"securityGroups": bad}
+    cloud.ecs.update_service(
+        cluster="main",
+        service="web",
+        networkConfiguration={"awsvpcConfiguration": closed},
+        loadBalancers=[balanced | {"containerPort": 3999}],
+    )
+    cloud.until(lambda: cloud.primary()["id"] == before, TASK_SECONDS, "the way back")
+    (task,) = (each for each in cloud.tasks() if each["startedBy"] == before)
+    cloud.ecs.stop_task(cluster="main", task=task["taskArn"])
+    cloud.until(lambda: whole_again(cloud, task), TASK_SECONDS, "a task in its place")
+
+    (new,) = cloud.tasks()
+    details = {each["name"]: each["value"] for each in new["attachments"][0]["details"]}
+    (interface,) = cloud.ec2.describe_network_interfaces(
+        NetworkInterfaceIds=[details["networkInterfaceId"]]
+    )["NetworkInterfaces"]
+    assert [each["GroupId"] for each in interface["Groups"]] == [cloud.ids["task-sg"]]
+    healthy = [each for each in cloud.targets() if each["TargetHealth"]["State"] == "healthy"]
+    assert [each["Target"]["Port"] for each in healthy] == [3000]
+    assert fetch(cloud.url())[0] == 200
+    assert cloud.primary()["networkConfiguration"] == good["networkConfiguration"]
+    old, failed = (each["networkConfiguration"] for each in revisions(cloud))
+    assert old == good["networkConfiguration"]
+    assert failed["awsvpcConfiguration"]["securityGroups"] == bad
+
+
+def whole_again(cloud: Any, gone: dict[str, Any]) -> bool:
+    primary, tasks = cloud.primary(), cloud.tasks()
+    arns = [each["taskArn"] for each in tasks]
+    return bool(
+        primary["rolloutState"] == "COMPLETED"
+        and len(cloud.describe()["deployments"]) == 1
+        and len(arns) == 1
+        and gone["taskArn"] not in arns
+        and any(each["TargetHealth"]["State"] == "healthy" for each in cloud.targets())
+    )
+
+
+def revisions(cloud: Any) -> list[dict[str, Any]]:
+    """The service's revisions, the oldest first."""
+    rows = cloud.ecs.list_service_deployments(cluster="main", service="web")["serviceDeployments"]
+    arns = [each["targetServiceRevisionArn"] for each in reversed(rows)]
+    found = cloud.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
+    return list(found)
+
+
 def test_an_app_that_takes_two_seconds_to_start_is_not_held_to_the_compressed_clock(
     cloud: Any,
 ) -> None:

@@ -23,7 +23,7 @@ def test_tasks_stop_and_start_at_their_hours(running: Any) -> None:
         client.put_scheduled_action(
             **place,
             ScheduledActionName=name,
-            Schedule=f"cron({at.minute} {at.hour} ? * MON-SUN *)",
+            Schedule=f"cron({at.minute} {at.hour} ? * SUN-SAT *)",
             Timezone="UTC",
             ScalableTargetAction={"MinCapacity": count, "MaxCapacity": count},
         )

@@ -46,7 +46,7 @@ class World:
                 self.attached.add(task)
                 known = self.service.task(task)
                 assert known is not None
-                self.fate_of[task] = self.fates(known.task_definition)
+                self.fate_of[task] = self.fates(known.revision.task_definition)
             case happen.Launch():
                 if self.fate_of[task] == "no start":
                     self.pending.append(happen.FailedToStart(task, "CannotPullContainerError"))
@@ -107,7 +107,6 @@ shapes = st.builds(
         maximum_percent=percents[1],
         grace=grace,
         breaker=Breaker(enable=True, rollback=rollback),
-        target_groups=(GROUP,),
     ),
     st.integers(1, 5),
     st.sampled_from([(100, 200), (50, 200), (0, 100), (50, 150), (0, 200), (100, 150)]),
@@ -122,8 +121,13 @@ events = st.lists(
 )
 
 
+def revision(definition: str) -> Revision:
+    balanced = {"targetGroupArn": GROUP, "containerName": "app", "containerPort": 3000}
+    return Revision(task_definition=definition, load_balancers=(balanced,))
+
+
 def begin(world: World, shape: Settings) -> None:
-    world.tick(happen.Updated(shape, Revision(task_definition="app:1")))
+    world.tick(happen.Updated(shape, revision("app:1")))
 
 
 @settings(max_examples=150, deadline=None)
@@ -143,7 +147,7 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
         elif kind == "stop" and running:
             happened = [happen.StopAsked(running[number % len(running)].id, "by hand")]
         elif kind in ("update", "force"):
-            happened = [happen.Updated(shape, Revision(task_definition=f"app:{number}"))]
+            happened = [happen.Updated(shape, revision(f"app:{number}"))]
         for moment in range(1 + number):
             seen = len(world.service.events)
             world.tick(*(happened if moment == 0 else ()))
@@ -172,7 +176,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: 
     begin(world, shape)
     world.settle(200)
     for number in range(rolls):
-        world.tick(happen.Updated(shape, Revision(task_definition=f"app:{number + 2}")))
+        world.tick(happen.Updated(shape, revision(f"app:{number + 2}")))
         for _ in range(80):
             world.tick()
             assert sum(healthy(task) for task in world.service.tasks) >= shape.lower
@@ -190,7 +194,7 @@ def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
     world.settle(300)
     first = world.service.primary.id
     world.fates = lambda definition: fate if definition == "app:2" else "good"
-    world.tick(happen.Updated(shape, Revision(task_definition="app:2")))
+    world.tick(happen.Updated(shape, revision("app:2")))
     for _ in range(20000):
         world.tick()
         bad = next(
@@ -203,26 +207,26 @@ def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
     if shape.breaker.rollback:
         assert world.service.primary.id == first
         assert (world.service.primary.rollout, bad.rollback) == ("COMPLETED", "SUCCESSFUL")
-        assert {task.task_definition for task in alive(world.service)} == {"app:1"}
+        assert {task.revision.task_definition for task in alive(world.service)} == {"app:1"}
     else:
         assert (world.service.primary.id, bad.rollback) == (bad.id, None)
 
 
 def test_a_configuration_that_leaves_no_room_is_said_once_and_changes_nothing() -> None:
-    shape = Settings(desired=1, minimum_percent=100, maximum_percent=100, target_groups=(GROUP,))
+    shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(300)
-    world.tick(happen.Updated(shape, Revision(task_definition="app:2")))
+    world.tick(happen.Updated(shape, revision("app:2")))
     world.settle(600)
     stuck = "was unable to stop or start tasks during a deployment because of the service"
     assert sum(stuck in message for message in world.messages) == 1
-    assert [task.task_definition for task in alive(world.service)] == ["app:1"]
+    assert [task.revision.task_definition for task in alive(world.service)] == ["app:1"]
     assert world.service.primary.rollout == "IN_PROGRESS"
 
 
 def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
-    shape = Settings(desired=1, target_groups=(GROUP,))
+    shape = Settings(desired=1)
     world = new_world(lambda _: "no start")
     begin(world, shape)
     world.settle(2500)
@@ -233,7 +237,7 @@ def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
 
 
 def test_a_sick_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
-    shape = Settings(desired=1, target_groups=(GROUP,))
+    shape = Settings(desired=1)
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(300)
@@ -252,7 +256,7 @@ def test_a_sick_task_of_a_finished_deployment_gets_its_replacement_first() -> No
 
 def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
     world = new_world(lambda _: "good")
-    begin(world, Settings(desired=1))
+    world.tick(happen.Updated(Settings(desired=1), Revision(task_definition="app:1")))
     started = None
     while world.service.primary.rollout == "IN_PROGRESS":
         world.tick()
@@ -267,7 +271,7 @@ def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200() -> No
 
 def test_a_deleted_service_drains_and_ends_inactive() -> None:
     world = new_world(lambda _: "good")
-    begin(world, Settings(desired=2, target_groups=(GROUP,)))
+    begin(world, Settings(desired=2))
     world.settle(300)
     world.tick(happen.Deleted())
     assert world.service.status == "DRAINING"

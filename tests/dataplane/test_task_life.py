@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import urllib.request
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 SECRET_FAILED = (
     "ResourceInitializationError: unable to pull secrets or registry auth: execution resource"
@@ -91,6 +95,25 @@ def test_a_task_that_ignores_sigterm_is_killed_with_137(cloud: Any) -> None:
     over = first_stopped(cloud)
     assert over["taskArn"] == task["taskArn"]
     assert over["containers"][0]["exitCode"] == 137
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, 139), (signal.SIGTERM, 143)])
+def test_a_signal_that_ends_the_process_ends_in_128_and_its_number(
+    cloud: Any, number: int, code: int
+) -> None:
+    """Nobody asked ECS for the end, so to ECS the container ended by itself, even by SIGTERM."""
+    cloud.everything()
+    cloud.service(cloud.task_definition(environment={"PLAIN": "1"}))
+    cloud.rolled_out()
+    (task,) = cloud.tasks()
+    os.kill(int(task["containers"][0]["runtimeId"].rpartition("-")[2]), number)
+    over = first_stopped(cloud)
+    assert (over["taskArn"], over["stopCode"], over["stoppedReason"]) == (
+        task["taskArn"],
+        "EssentialContainerExited",
+        "Essential container in task exited",
+    )
+    assert over["containers"][0]["exitCode"] == code
 
 
 def test_a_secret_without_the_key_stops_the_task_in_aws_words(cloud: Any) -> None:

@@ -201,6 +201,7 @@ def test_hours_come_in_place(story):
     assert steps(story, "hours") == [
         "create ScheduledAction careapp-poc-start",
         "create ScheduledAction careapp-poc-stop",
+        "update MetricAlarm careapp-poc-service-running",
         "update Target careapp-poc-service",
     ]
 
@@ -215,6 +216,7 @@ def test_hours_taken_away_at_night_bring_the_tasks_back(story):
     assert steps(story, "hours off at night") == [
         "delete ScheduledAction careapp-poc-start",
         "delete ScheduledAction careapp-poc-stop",
+        "update MetricAlarm careapp-poc-service-running",
         "update Target careapp-poc-service",
     ]
     assert story.counts["hours off at night"] == 2

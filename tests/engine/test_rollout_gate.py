@@ -97,6 +97,22 @@ class Story:
         )
 
 
+def in_the_way(stack: LocalStack) -> str:
+    """A rule by hand that answers every request in place of the tasks; its ARN."""
+    wanted = {"Names": ["careapp-poc-alb"]}
+    [balancer] = stack.calls("elbv2", "describe_load_balancers", wanted)["LoadBalancers"]
+    arn = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
+    [listener] = stack.calls("elbv2", "describe_listeners", arn)["Listeners"]
+    rule = {
+        "ListenerArn": listener["ListenerArn"],
+        "Priority": 1,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Actions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}],
+    }
+    [made] = stack.calls("elbv2", "create_rule", rule)["Rules"]
+    return str(made["RuleArn"])
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
     with local_stack(tmp_path_factory.mktemp("gate")) as stack:
@@ -124,6 +140,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         stack.calls("rds", "stop_db_instance", DATABASE)
         story.up("its database stopped")
         stack.calls("rds", "start_db_instance", DATABASE)
+        rule = in_the_way(stack)
+        story.up("another rule answers")
+        stack.calls("elbv2", "delete_rule", {"RuleArn": rule})
         ecs.unreadable = True
         story.up("the diagnosis breaks")
         ecs.unreadable = False
@@ -152,6 +171,7 @@ RED = [
     "the service's own change is rolled back",
     "and still is",
     "its database stopped",
+    "another rule answers",
     "limit",
     "without credentials",
     "without network",
@@ -271,9 +291,16 @@ def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
 def test_a_cause_behind_healthy_targets_is_red_too(story):
     error = story["its database stopped"].error
     assert error.startswith(
-        "careapp-poc:2 runs and its targets are healthy, but the app cannot do its work\n"
+        "careapp-poc:2 runs and its targets are healthy, but something that it needs is out of order\n"
     )
     assert "1. [cause] The database is stopped" in error
+
+
+def test_a_rule_that_answers_in_place_of_healthy_tasks_is_red_too(story):
+    error = story["another rule answers"].error
+    assert "careapp-poc:2 runs and its targets are healthy" in error
+    assert "1. [cause] Another rule of the load balancer answers in place of the tasks" in error
+    assert "aws elbv2 delete-rule --rule-arn arn:aws:elasticloadbalancing:" in error
 
 
 def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story):

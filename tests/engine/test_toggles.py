@@ -48,7 +48,7 @@ BASTION = [
     "aws:ec2/securityGroup:SecurityGroup careapp-poc-bastion",
     "aws:iam/instanceProfile:InstanceProfile careapp-poc-bastion",
     "aws:iam/role:Role careapp-poc-bastion",
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment careapp-poc-bastion",
+    "aws:iam/rolePolicy:RolePolicy careapp-poc-bastion",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule careapp-poc-bastion-to-database-5432",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule careapp-poc-bastion-to-internet-443",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule "

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
-from ops.snapshot.entrance import Balancer, Check, Listener, Rule, Target, TargetGroup
+from ops.snapshot.entrance import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
 from ops.snapshot.records import (
     Container,
     ContainerHealth,
@@ -46,6 +46,7 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!db-1-AbCdEf"
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/careapp/hello-ecs"
 IMAGE = f"{REPOSITORY}@sha256:{'1' * 64}"
+EVERY = Condition("path-pattern", ("/*",))
 GROUP_ARN = (
     f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/careapp-poc-tg/0123456789abcdef"
 )
@@ -196,7 +197,7 @@ def balancer(**changes):
             Listener(
                 arn="listener", port=80, protocol="HTTP",
                 rules=(
-                    Rule(priority="100", action="forward", groups=(GROUP_ARN,), paths=("/*",)),
+                    Rule(priority="100", action="forward", groups=(GROUP_ARN,), conditions=(EVERY,)),
                     Rule(priority="default", action="fixed-response"),
                 ),
             ),
@@ -292,7 +293,7 @@ def stack(settings=None, **changes):
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
         names=StackNames.of("poc"), region=REGION, declared=settings or declared(), wanted=wanted,
-        **parts,
+        at=NOW, **parts,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import ast
 import json
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ops import checks
 from ops.doctor import judge
 from ops.paused import Pause
+from ops.snapshot.entrance import Certificate, Rule
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Endpoint, Image, Logs, Nat, Quota, Secret
 from tests.ops import stacks as a
@@ -67,6 +69,12 @@ SITUATIONS = {
         targets=(),
         settings=a.declared(schedule="mon-fri 08:00-20:00"),
     ),
+    "scaled-to-zero-in-hours": a.stack(
+        service=a.service(desired=0, running=0),
+        tasks=(),
+        targets=(),
+        settings=a.declared(schedule="mon-fri 08:00-22:00"),
+    ),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
     ),
@@ -110,7 +118,33 @@ SITUATIONS = {
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
-    "internet-cannot-reach-balancer": a.stack(network=rules(alb_in=())),
+    "rule-in-the-way": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0],
+                    rules=(
+                        Rule(priority="1", action="fixed-response", arn="arn:rule"),
+                        *a.balancer().listeners[0].rules,
+                    ),
+                ),
+            )
+        )
+    ),
+    "certificate-not-valid": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0], certificate=Certificate("arn:c", "EXPIRED")
+                ),
+            )
+        )
+    ),
+    "balancer-missing": a.stack(balancer=None),
+    "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
+    "internet-cannot-reach-balancer": a.stack(
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    ),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
@@ -172,6 +206,9 @@ SITUATIONS = {
     ),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
+    "spot-interrupted": a.stack(
+        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
+    ),
     "targets-unhealthy": a.sick("Health checks failed with these codes: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
 }  # fmt: skip
@@ -181,7 +218,7 @@ KINDS = {
     **dict.fromkeys(
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
-            *("health-check-off", "health-check-drifted"),
+            *("health-check-off", "health-check-drifted", "spot-interrupted"),
         ),
         "warning",
     ),
@@ -621,6 +658,19 @@ def test_what_could_not_be_looked_at_forbids_to_say_healthy():
 def test_alarms_and_quota_are_listed_but_do_not_decide():
     diagnosis = judge(a.stack(quota=a.DENIED, alarms=a.DENIED))
     assert (diagnosis.healthy, diagnosis.exit_code, len(diagnosis.unseen)) == (True, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (139, "SIGSEGV: a crash inside native code"),
+        (143, "SIGTERM: it was told to end"),
+        (138, "signal 10"),
+    ],
+)
+def test_a_signal_that_ended_the_container_is_named(code, words):
+    [finding] = [each for each in judge(crashed("x", code=code)).findings if each.id == "crash"]
+    assert str(finding.seen[0]).endswith(f"container app ended with exit code {code} ({words}).")
 
 
 def test_a_cause_decides_the_exit_code_even_where_something_was_not_seen():

@@ -21,6 +21,9 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
     diagnose(StackNames.of("poc"), stack.session, folder=folder)
+    # This stack has neither a certificate nor a log that is longer than what is read of it.
+    group = ACCOUNT.arn("logs", f"log-group:{StackNames.of('poc').log_group}:*")
+    asked |= {Call("acm:DescribeCertificate", UNKNOWN), Call("logs:FilterLogEvents", group)}
     documents = list(deploying.documents(ACCOUNT, KEY, "poc").values())
     assert len(asked) > 20
     assert sorted(call.action for call in asked if not allowed(documents, call)) == []

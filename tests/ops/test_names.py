@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import container
+from infra import alarms, container
 from infra.settings import Settings
 from ops.names import StackNames
 
@@ -38,3 +38,7 @@ def test_a_name_is_the_one_that_infra_declares(file, declared, name):
     found = re.search(declared, (ROOT / "infra" / file).read_text(), re.DOTALL)
     template = found[1] if "{" in found[1] else f"{{{found[1]}}}"
     assert getattr(StackNames.of("poc"), name) == template.format(name="careapp-poc")
+
+
+def test_the_alarm_that_a_pause_silences_is_infra_s():
+    assert StackNames.of("poc").running_alarm == f"careapp-poc-{alarms.RUNNING}"

@@ -42,6 +42,7 @@ class Simulated(Station):
         self.names, self.declared = a.stack().names, a.declared(desiredCount="2")
         self.service, self.count, self.running = service, count, count
         self.suspended = False if service and scaled else None
+        self.rings = True
         self.status, self.pause, self.calls = status, None, []
         self.calls_left = None
 
@@ -74,6 +75,10 @@ class Simulated(Station):
         self.happen("suspend", suspended)
         self.suspended = suspended
 
+    def ring(self, rings):
+        self.happen("ring", rings)
+        self.rings = rings
+
     def scale(self, count):
         self.happen("scale", count)
         assert self.status == "available" or count == 0, "tasks without their database"
@@ -99,7 +104,7 @@ class Simulated(Station):
         self.pause = None
 
     def state(self):
-        return self.count, self.status, self.suspended, self.pause is not None
+        return self.count, self.status, self.suspended, self.rings, self.pause is not None
 
     def changes(self):
         return [each for each in self.calls if each != ("look",)]
@@ -140,7 +145,7 @@ def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
     station = Simulated()
     now = halt(station, wait)
     assert station.changes() == [
-        ("remember", 3), ("suspend", True), ("scale", 0), ("stop_db_instance",),
+        ("remember", 3), ("suspend", True), ("ring", False), ("scale", 0), ("stop_db_instance",),
     ]  # fmt: skip
     assert (now.database.status, now.left, now.suspended) == ("stopped", (), True)
     assert pausing.done(now)
@@ -160,7 +165,7 @@ def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the
     station.calls.clear()
     now = back(station, wait)
     assert station.changes() == [
-        ("start_db_instance",), ("scale", 3), ("suspend", False), ("forget",),
+        ("start_db_instance",), ("scale", 3), ("suspend", False), ("ring", True), ("forget",),
     ]  # fmt: skip
     assert (now.steady, now.pause) == (True, None)
 
@@ -192,10 +197,11 @@ def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wai
             if not interrupted(back, station, wait, after):
                 break
             again(station, wait)
-            wanted = (0, "stopped", True, True) if again is halt else (3, "available", False, False)
+            runs = (3, "available", False, True, False)
+            wanted = (0, "stopped", True, False, True) if again is halt else runs
             assert station.state() == wanted, f"interrupted at call {after}"
             back(station, wait)
-            assert station.state() == (3, "available", False, False)
+            assert station.state() == runs
             after += 1
         assert after > 8
 
@@ -237,7 +243,7 @@ def test_tasks_that_somebody_has_brought_back_already_are_left_alone(wait):
     halt(station, wait)
     station.status, station.count = "available", 1
     back(station, wait)
-    assert station.state() == (1, "available", False, False)
+    assert station.state() == (1, "available", False, True, False)
 
 
 def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):
@@ -340,6 +346,18 @@ def test_aws_is_told_and_asked_in_its_own_words(station):
     station.remember(station.look().database, Pause(SINCE, 3))
     station.scale(0)
     station.database("stop_db_instance")
+    alarms = boto3.client("cloudwatch", region_name=a.REGION)
+    alarms.put_metric_alarm(
+        AlarmName=NAMES.running_alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
+        MetricName="m", Namespace="n", Period=60, Statistic="Minimum", Threshold=1,
+    )  # fmt: skip
+    told = []
+    for rings in (False, True):
+        station.ring(rings)
+        [alarm] = alarms.describe_alarms()["MetricAlarms"]
+        told.append(alarm["ActionsEnabled"])
+    alarms.delete_alarms(AlarmNames=[NAMES.running_alarm])
+    assert told == [False, True]
     now = station.look()
     assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
     assert now.database.status == "stopped"

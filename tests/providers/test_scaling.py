@@ -163,10 +163,22 @@ def test_a_schedule_that_the_rehearsal_does_not_know_is_refused(calls, place):
 
 @pytest.mark.parametrize(
     ("text", "days"),
-    [("MON-FRI", {0, 1, 2, 3, 4}), ("SUN", {6}), ("MON,WED-THU", {0, 2, 3})],
+    [
+        ("MON-FRI", {0, 1, 2, 3, 4}),
+        ("SUN", {6}),
+        ("MON,WED-THU", {0, 2, 3}),
+        ("SUN-MON", {6, 0}),
+        ("SUN-SAT", set(range(7))),
+    ],
 )
 def test_cron_is_read_as_aws_writes_it(text, days):
     assert Cron.read(f"cron(5 20 ? * {text} *)") == Cron(time(20, 5), frozenset(days))
+
+
+@pytest.mark.parametrize("days", ["SAT-SUN", "MON,SAT-SUN", "FRI-MON"])
+def test_a_range_that_goes_backwards_for_aws_is_not_guessed_at(days):
+    with pytest.raises(ValueError, match="cron"):
+        Cron.read(f"cron(5 20 ? * {days} *)")
 
 
 def test_what_is_due_is_found_once():

@@ -110,13 +110,22 @@ def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, build):
             "Action": "sts:AssumeRole",
         }
     ]
-    assert engine.inputs("aws:iam/rolePolicyAttachment:RolePolicyAttachment") == {
-        "careapp-poc-bastion": {
-            "role": "careapp-poc-bastion-made-up",
-            "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+    policy = engine.only("aws:iam/rolePolicy:RolePolicy")
+    assert policy["role"] == "careapp-poc-bastion-made-up"
+    assert json.loads(policy["policy"])["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "ssm:UpdateInstanceInformation",
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ],
+            "Resource": "*",
         }
-    }
-    assert engine.inputs("aws:iam/rolePolicy:RolePolicy") == {}
+    ]
+    assert engine.inputs("aws:iam/rolePolicyAttachment:RolePolicyAttachment") == {}
 
 
 def test_nothing_is_orphaned_and_the_component_finishes(engine, build):

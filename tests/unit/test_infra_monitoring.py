@@ -121,7 +121,9 @@ def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
         "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, silent),
         "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10),
         "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5),
-        "service-running": single(ecs, "CPUUtilization", "SampleCount", BELOW, 1, 10),
+        "service-running": single(
+            targets, "HealthyHostCount", "Minimum", BELOW, 1, 10, "breaching"
+        ),
     }
 
 
@@ -152,9 +154,23 @@ def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
     }
 
 
-def test_without_them_the_samples_of_cpu_are_counted(engine, build):
-    build(ecsEnabled="true", desiredCount="4")
-    assert rings(engine)["service-running"]["threshold"] == 4
+@pytest.mark.parametrize(
+    ("settings", "wanted", "silence"),
+    [
+        ({"desiredCount": "4"}, 4, "breaching"),
+        ({"desiredCount": "0"}, 0, "missing"),
+        ({"desiredCount": "4", "minCount": "2", "maxCount": "6"}, 2, "breaching"),
+        ({"desiredCount": "4", "schedule": "mon-fri 08:00-20:00"}, 4, "missing"),
+        ({"minCount": "2", "maxCount": "6", "schedule": "sat 08:00-20:00"}, 2, "missing"),
+    ],
+)
+def test_without_them_the_load_balancer_counts_and_silence_rings_unless_none_is_wanted(
+    engine, build, settings, wanted, silence
+):
+    build(ecsEnabled="true", **settings)
+    made = rings(engine)["service-running"]
+    assert made["metricName"] == "HealthyHostCount"
+    assert (made["threshold"], made["treatMissingData"]) == (wanted, silence)
 
 
 def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(engine, build):
@@ -263,7 +279,8 @@ def test_a_failed_roll_out_of_this_service_is_told(engine, build):
     assert target == {"rule": "careapp-poc-rollout-failed", "targetId": "topic", "arn": "topic"}
     assert transformer["inputPaths"] == {"at": "$.time", "reason": "$.detail.reason"}
     assert json.loads(transformer["inputTemplate"]) == (
-        "A roll-out of careapp-poc failed at <at>: <reason> ECS went back to the revision before. "
+        "A roll-out of careapp-poc failed at <at>: <reason> ECS goes back to the last revision "
+        "that completed; after a first roll-out there is none. "
         "./careapp doctor --stack poc names the cause."
     )
 
@@ -329,12 +346,15 @@ def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
         "Page: seconds until the answer",
         "Targets",
         "Tasks: CPU and memory",
-        "Tasks that run",
         "Database: CPU",
         "Database: connections",
         "Database: free memory",
         "Database: free storage",
     }
+    assert limits["Targets"] == [
+        {"label": "targets-unhealthy", "value": 0},
+        {"label": "service-running", "value": 1},
+    ]
 
 
 def test_a_line_names_its_metric_in_full(engine, build):

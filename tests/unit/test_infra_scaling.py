@@ -3,7 +3,7 @@
 import pytest
 
 from infra.settings import ScalingSettings
-from infra.settings.scaling import hours
+from infra.settings.scaling import hours, time_zone
 from tests.unit.parts import TAGS
 from tests.unit.test_infra_service import SERVICE, declare
 
@@ -147,10 +147,24 @@ def test_an_update_at_night_leaves_the_range_to_the_hours(engine, build, on, ign
         ("mon-fri 08:00-20:00", "MON-FRI", "cron(0 8 ? * MON-FRI *)"),
         ("sat 00:05-23:59", "SAT", "cron(5 0 ? * SAT *)"),
         ("mon,wed,fri 09:30-18:00", "MON,WED,FRI", "cron(30 9 ? * MON,WED,FRI *)"),
+        # AWS counts from Sunday: a range that ends with it would go backwards.
+        ("sat-sun 10:00-18:00", "SAT,SUN", "cron(0 10 ? * SAT,SUN *)"),
+        (
+            "mon-sun 08:00-20:00",
+            "MON,TUE,WED,THU,FRI,SAT,SUN",
+            "cron(0 8 ? * MON,TUE,WED,THU,FRI,SAT,SUN *)",
+        ),
     ],
 )
 def test_hours_are_written_as_aws_reads_them(text, days, cron):
     assert (hours(text).days, hours(text).starts) == (days, cron)
+
+
+@pytest.mark.parametrize(
+    "zone", ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "Etc/GMT+9", "Pacific/Tahiti", "UTC"]
+)
+def test_a_canonical_time_zone_is_taken_as_it_is(zone):
+    assert time_zone(zone) == zone
 
 
 @pytest.mark.parametrize(

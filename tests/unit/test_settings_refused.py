@@ -243,9 +243,13 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             {"schedule": "mon-fri 08:00-20:00", "desiredCount": "0"},
             "schedule: 'mon-fri 08:00-20:00' starts 0 tasks; set desiredCount or maxCount",
         ),
-        (
-            {"scheduleTimeZone": "Tokyo"},
-            "scheduleTimeZone: 'Tokyo' is no time zone of the IANA's list, like Asia/Tokyo",
+        *(
+            (
+                {"scheduleTimeZone": zone},
+                f"scheduleTimeZone: '{zone}' is not a canonical name of the IANA's time zones, "
+                "which AWS asks for; write region and city, like Asia/Tokyo, or UTC",
+            )
+            for zone in ("Tokyo", "Asia/Kyoto", "Japan", "US/Pacific", "localtime", "EST5EDT")
         ),
         (
             {"healthPath": "health"},

@@ -1,0 +1,73 @@
+"""A service at zero that has hours: whether it is to run now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from ops.checks.case import Case
+from ops.findings import Finding, Fix
+from ops.texts import t
+
+STARTED_WITHIN = timedelta(minutes=5)
+"""Scheduled actions may come late, and ECS needs its time."""
+
+
+def at_zero(case: Case, hours: str) -> Finding:
+    """No task is wanted: outside the hours as it should be, within them somebody has done it."""
+    zone = case.now.declared.get("scheduleTimeZone") or "Asia/Tokyo"
+    fix = Fix(t("Have a task until the next stop:"), (asked_for(case, wanted(case)),))
+    seen = (t("Desired count 0, and a schedule in the stack file."),)
+    if within(case, hours, zone):
+        return Finding(
+            id="scaled-to-zero-in-hours",
+            kind="cause",
+            rank=12,
+            title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
+                    zone=zone),
+            why=t("Somebody has set it to 0; the schedule starts it when the next hours begin."),
+            seen=seen,
+            fixes=(fix,),
+        )  # fmt: skip
+    return Finding(
+        id="scaled-to-zero-by-schedule",
+        kind="warning",
+        rank=12,
+        title=t(
+            "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
+        ),
+        why=t("The schedule starts it again by itself."),
+        seen=seen,
+        fixes=(fix,),
+    )
+
+
+def within(case: Case, hours: str, zone: str) -> bool:
+    """Whether it is within the hours, and they have not only just begun."""
+    # It brings Pulumi along, which takes most of a second and is needed here alone.
+    from infra.settings import scaling
+
+    events = case.service.events if case.service else ()
+    # A local cloud's clock runs ahead of this machine's.
+    now = max([case.now.at, *(each.at for each in events)])
+    try:
+        known, there = scaling.hours(hours), ZoneInfo(scaling.time_zone(zone))
+    except ValueError:
+        return False
+    moments = (now.astimezone(there), (now - STARTED_WITHIN).astimezone(there))
+    return known is not None and all(known.include(each) for each in moments)
+
+
+def wanted(case: Case) -> str:
+    """How many tasks to ask for where none is wanted: at least one."""
+    declared = case.now.declared.get("desiredCount")
+    return declared if declared not in ("", "0") else "1"
+
+
+def asked_for(case: Case, count: str) -> str:
+    """The command that lets the service want so many tasks."""
+    names = case.now.names
+    return (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        f"--desired-count {count}"
+    )

@@ -1,0 +1,100 @@
+"""Asks for the log group, and for what tasks have written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ops.aws import AwsProblem, Session
+from ops.snapshot.records import Definition, Task
+from ops.snapshot.surroundings import Line, Logs
+
+HEAD, TAIL = 60, 60
+"""Log lines of a task that are read from its beginning and from its end."""
+TASKS_READ = 2
+"""Tasks whose log is read: so many that ended, and so many that run."""
+AWAY, BACK = "database away", "database connected"
+"""What the app says when it loses the database and when it has it again (webapp/keeper.py)."""
+Event = Mapping[str, Any]
+"""A log event as CloudWatch Logs gives it."""
+
+
+def worth_reading(tasks: Iterable[Task], revision: str) -> list[Task]:
+    """Of tasks, newest first: those of the revision that ended, the telling ones first, and some that run.
+
+    A rollback ends with tasks that ECS stopped before their app was started. They are the newest,
+    and their log is empty.
+    """
+    ended = [each for each in tasks if each.over and each.definition == revision]
+    ended.sort(key=lambda each: (each.ran, each.fallen), reverse=True)
+    return [*ended[:TASKS_READ], *[each for each in tasks if not each.over][:TASKS_READ]]
+
+
+def logs(
+    session: Session, group: str, tasks: Sequence[Task], definitions: Mapping[str, Definition]
+) -> Logs:
+    """The log group and the first and last lines of the given tasks. Raises AwsProblem."""
+    groups = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=group)
+    if all(each["logGroupName"] != group for each in groups):
+        return Logs(group=group, exists=False)
+    lines, resumed = {}, {}
+    for task in tasks:
+        if (known := definitions.get(task.definition)) and known.log_group == group:
+            lines[task.id], gap = _lines(session, group, known.stream(task.id))
+            if gap:
+                resumed[task.id] = gap
+    return Logs(group=group, exists=True, lines=lines, resumed=resumed)
+
+
+def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...], datetime | None]:
+    """The lines, and with which time they go on where some between the first and the last were not read."""
+    where = {"logGroupName": group, "logStreamName": stream}
+    try:
+        head = session.call("logs", "get_log_events", **where, startFromHead=True, limit=HEAD)
+        events, resumed = head["events"], None
+        if len(events) >= HEAD:
+            tail = session.call("logs", "get_log_events", **where, limit=TAIL)["events"]
+            new = [each for each in tail if each not in events]
+            if new and len(new) == len(tail):
+                resumed = at(new[0]["timestamp"])
+                events = [*events, *_unread(session, group, stream, events, new)]
+            events = [*events, *new]
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return (), None
+        raise
+    return tuple(_line(each) for each in events), resumed
+
+
+def _unread(
+    session: Session, group: str, stream: str, head: Sequence[Event], tail: Sequence[Event]
+) -> list[Event]:
+    """What the app says of the database between head and tail, if that is its newest word of it."""
+    words = [each["message"] for each in head if _of_database(each)]
+    if not words or AWAY not in words[-1] or any(map(_of_database, tail)):
+        return []
+    found = session.all(
+        "logs",
+        "filter_log_events",
+        "events",
+        logGroupName=group,
+        logStreamNames=[stream],
+        filterPattern=f'?"{AWAY}" ?"{BACK}"',
+        startTime=head[-1]["timestamp"] + 1,
+        endTime=tail[0]["timestamp"] - 1,
+    )
+    return list(found)
+
+
+def _of_database(event: Event) -> bool:
+    return AWAY in event["message"] or BACK in event["message"]
+
+
+def _line(event: Event) -> Line:
+    return Line(at(event["timestamp"]), event["message"].rstrip())
+
+
+def at(milliseconds: int) -> datetime:
+    """CloudWatch's time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,102 @@
+"""A running task's log: of what it says of its database the newest word counts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops.doctor import judge
+from ops.snapshot import task_logs
+from ops.snapshot.surroundings import Line, Logs
+from tests.ops import stacks as a
+from tests.ops.conftest import client
+
+GROUP, STREAM = "/ecs/of-a-test", "app/app/{}"
+LOST = '{"level": "error", "message": "database away", "reason": "connection timeout expired"}'
+FOUND = '{"level": "info", "message": "database connected"}'
+HALF = task_logs.HEAD
+BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+"""CloudWatch Logs takes no line of another year."""
+
+
+@pytest.fixture(scope="module")
+def written(account):
+    """Writes a task's log of so many lines, some of them given by number, and reads it."""
+    logs = client("logs")
+    logs.create_log_group(logGroupName=GROUP)
+    begin = int(BEGUN.timestamp() * 1000)
+
+    def write(session, name, count, **said):
+        stream = STREAM.format(name * 32)
+        logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
+        lines = {int(key[1:]): words for key, words in said.items()}
+        events = [
+            {"timestamp": begin + 1000 * each, "message": lines.get(each, f"line {each}")}
+            for each in range(count)
+        ]
+        logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=events)
+        main = a.definition(log_group=GROUP)
+        found = task_logs.logs(session, GROUP, [a.task(name * 32)], {a.NEW: main})
+        resumed = found.resumed.get(name * 32)
+        return Logs(
+            group=GROUP,
+            exists=True,
+            lines={"a" * 32: found.lines[name * 32]},
+            resumed={"a" * 32: resumed} if resumed else {},
+        )
+
+    return write
+
+
+def causes(logs):
+    return [each.id for each in judge(a.stack(logs=logs)).causes]
+
+
+def test_what_the_gap_between_head_and_tail_took_back_is_no_cause(written, session):
+    logs = written(session, "b", 400, n10=LOST, n200=FOUND)
+    assert [each.text for each in logs.lines["a" * 32]].count(FOUND) == 1
+    assert causes(logs) == []
+
+
+def test_what_was_never_taken_back_stays_a_cause(written, session):
+    assert causes(written(session, "c", 400, n10=LOST)) == ["app-database-timeout"]
+    assert causes(written(session, "d", 400, n10=LOST, n150=FOUND, n200=LOST)) == [
+        "app-database-timeout"
+    ]
+    assert causes(written(session, "e", 400, n10=FOUND, n390=LOST)) == ["app-database-timeout"]
+
+
+def test_the_gap_is_asked_for_only_where_it_matters(written, session, monkeypatch):
+    asked = []
+    all_ = type(session).all
+    monkeypatch.setattr(
+        type(session),
+        "all",
+        lambda self, service, operation, *rest, **more: (
+            asked.append(operation),
+            all_(self, service, operation, *rest, **more),
+        )[1],
+    )
+    written(session, "f", 400, n10=FOUND)
+    written(session, "0", 400, n10=LOST, n20=FOUND)
+    written(session, "1", 400, n10=LOST, n399=FOUND)
+    written(session, "2", 2 * HALF - 1, n10=LOST)
+    assert "filter_log_events" not in asked
+    written(session, "3", 400, n10=LOST)
+    assert "filter_log_events" in asked
+
+
+def test_where_head_and_tail_meet_no_line_is_missing_or_double(written, session):
+    for name, count in (("4", HALF - 1), ("5", HALF), ("6", HALF + 1), ("7", 2 * HALF - 1)):
+        logs = written(session, name, count)
+        assert [each.text for each in logs.lines["a" * 32]] == [f"line {n}" for n in range(count)]
+        assert logs.resumed == {}
+    assert written(session, "8", 400).resumed == {"a" * 32: BEGUN + timedelta(seconds=400 - HALF)}
+
+
+def test_an_error_before_a_gap_that_nothing_would_take_back_does_not_count():
+    error = 'FATAL: password authentication failed for user "postgres"'
+    lines = (Line(a.at(0), error), Line(a.at(100), "fine"))
+    held = Logs(group="x", exists=True, lines={"a" * 32: lines})
+    assert causes(held) == ["app-wrong-password"]
+    assert causes(Logs(group="x", exists=True, lines={"a" * 32: lines},
+                       resumed={"a" * 32: a.at(100)})) == []  # fmt: skip
