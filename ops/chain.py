@@ -115,20 +115,31 @@ def _well(place: str, case: Case) -> Link:
     tried = case.alive or case.failed
     if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
         return Link(place, WAITING, t("No task is there yet."))
+    if place == DATABASE and not _asked(case):
+        state = OFF if case.given_up else WAITING
+        return Link(place, state, t("No task runs that could ask the database."))
     return Link(place, OPEN, WELL[place](case))
 
 
+def _asked(case: Case) -> bool:
+    """Whether a task of any revision is there that may connect to the database."""
+    return any(not each.over for each in case.now.tasks.value or ())
+
+
 def _forward(case: Case) -> Link:
-    healthy = [each for each in case.targets if each.state == "healthy"]
-    wanted = case.service.desired if case.service else 0
-    if len(healthy) < wanted or not case.steady:
-        text = t(
-            "{healthy} of {desired} targets are healthy so far.",
-            healthy=len(healthy),
-            desired=wanted,
-        )
-        return Link(FORWARD, WAITING, text)
-    return Link(FORWARD, OPEN, _checked(case))
+    counts = {
+        "healthy": sum(each.state == "healthy" for each in case.targets),
+        "desired": case.service.desired if case.service else 0,
+    }
+    enough = counts["healthy"] >= counts["desired"]
+    if case.given_up and not enough:
+        text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
+        return Link(FORWARD, BLOCKED, text)
+    # After a rollback the former revision's tasks answer: requests do get through.
+    if enough and (case.steady or case.given_up):
+        return Link(FORWARD, OPEN, _checked(case))
+    text = t("{healthy} of {desired} targets are healthy so far.", **counts)
+    return Link(FORWARD, WAITING, text)
 
 
 def _checked(case: Case) -> Text:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops import local
 from ops.aws import Session
 from ops.findings import Diagnosis
 from ops.names import StackNames
@@ -37,6 +38,8 @@ def guarded(work: Callable[[], int], lang: str) -> int:
         print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)
     except AwsProblem as problem:
         print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
+        if problem.kind in BLINDING and local.runs() and not local.led_to():
+            print(f"  {local.way_there(sys.argv[1:]).to(lang)}", file=sys.stderr)
     except Refused as refusal:
         print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
         return REFUSED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ops.options import options
+from ops.options import Whole, options
 from ops.texts import language
 
 
@@ -38,7 +38,7 @@ def db() -> None:
 @through
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option(
-    "--rounds", type=click.IntRange(1, 1000), default=20, show_default=True,
+    "--rounds", type=Whole(1, 1000), default=20, show_default=True,
     help="Round trips to measure.",
 )  # fmt: skip
 def check(stack: str, lang: str | None, via: str | None, as_json: bool, rounds: int) -> None:
@@ -74,9 +74,7 @@ def psql(
 @options
 @through
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any."
-)
+@click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
 def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: int) -> None:
     """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
     from ops import db_commands

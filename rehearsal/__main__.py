@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ops.options import Number, Whole
 from ops.speaking import run
 from ops.texts import said, shown, t
 from rehearsal import commands, console, course
@@ -36,20 +37,20 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option(
             "--speed",
-            type=click.FloatRange(min=1, max=200),
+            type=Number(min=1, max=200),
             default=DEFAULT_SPEED,
             show_default=True,
             help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
         ),
         click.option(
             "--port",
-            type=click.IntRange(0, 65535),
+            type=Whole(0, 65535),
             default=None,
             help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
         ),
         click.option(
             "--watch-port",
-            type=click.IntRange(0, 65535),
+            type=Whole(0, 65535),
             default=None,
             help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
             "--port 0. Default: 8081, or any if that is taken.",
@@ -159,7 +160,7 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
 
 @main.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Loopback port."
+    "--port", type=Whole(1, 65535), default=3000, show_default=True, help="Loopback port."
 )
 @click.option(
     "--log-level",

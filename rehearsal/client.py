@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.local import held
 from ops.texts import Text, t, verbatim
 from rehearsal.cloud import Options
 from rehearsal.engine_progress import Progress
@@ -72,7 +72,7 @@ def find(home: Home) -> Facts | None:
         data = json.loads(home.facts.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return Facts(data) if "endpoint" in data and _running(home) else None
+    return Facts(data) if "endpoint" in data and held(home.lock) else None
 
 
 def require(home: Home) -> Facts:
@@ -132,7 +132,7 @@ def stop(home: Home) -> bool:
     deadline = time.monotonic() + STOP_LIMIT
     with Progress().phase(t("stopping the local cloud")):
         while time.monotonic() < deadline:
-            if not _running(home) and _gone(found.pid):
+            if not held(home.lock) and _gone(found.pid):
                 return True
             time.sleep(0.05)
     raise CloudError(
@@ -178,18 +178,6 @@ def _reason(home: Home) -> Text:
         return verbatim(str(json.loads(home.facts.read_text())["failed"]))
     except (OSError, ValueError, KeyError):
         return t("see {log}", log=str(home.log))
-
-
-def _running(home: Home) -> bool:
-    """Whether a local cloud holds the folder's lock, which the kernel gives back however it ends."""
-    try:
-        with home.lock.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _gone(pid: int) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ops.signals import run_in_front
-from ops.texts import Text, t, verbatim
+from ops.texts import Text, joined, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
 from rehearsal.engine import find_or_get
 from rehearsal.paths import home
-from rehearsal.project import Project
+from rehearsal.project import Project, standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,28 +50,50 @@ def watch_it(facts: client.Facts) -> Text:
 def shell(command: list[str], chosen: Chosen) -> int:
     """A command, or the user's shell, in the local cloud's environment; its exit code."""
     place = home()
-    engine = find_or_get()
-    project = Project(place)
-    project.prepare()
     facts = client.find(place)
+    project = standing(place, facts)
+    project.prepare()
+    words = command or [os.environ.get("SHELL", "/bin/sh")]
+    if not _found(words[0], project):
+        console.fail(t("{program}: no such program; name one that is on PATH.", program=words[0]))
+        return 127
+    engine = find_or_get()
     if facts is None:
         facts = client.start(place, chosen.options())
         console.note(watch_it(facts))
+        if command:
+            console.note(t("the local cloud stays up; ./careapp cloud stop ends it"))
     environment = project.environment(facts, engine)
     if not command:
-        command = [os.environ.get("SHELL", "/bin/sh")]
+        _welcome(project, environment["PATH"])
+    return run_in_front(words, environment, place.project)
+
+
+def _found(program: str, project: Project) -> bool:
+    """Whether there will be such a program in the shell; a path is one from the project's folder."""
+    if os.sep in program:
+        return shutil.which(str(project.home.project / program)) is not None
+    return program == "pulumi" or shutil.which(program, path=project.path()) is not None
+
+
+def _welcome(project: Project, path: str) -> None:
+    """What a reader can do in the shell."""
+    aws = shutil.which("aws", path=path)
+    console.tell(
+        t(
+            "In {folder}: {programs} and ./careapp doctor talk to the local cloud. "
+            "exit leaves; ./careapp cloud stop ends the local cloud.",
+            folder=str(project.home.project),
+            programs="pulumi, aws, python (boto3)" if aws else "pulumi, python (boto3)",
+        )
+    )
+    if not aws:
         console.tell(
             t(
-                "In {folder}: pulumi, aws, boto3 and ./careapp doctor talk to the local cloud. "
-                "exit leaves; ./careapp cloud stop ends the local cloud.",
-                folder=str(place.project),
+                "aws is not on PATH; some cures need it: "
+                "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
             )
         )
-    try:
-        return run_in_front(command, environment, place.project)
-    except FileNotFoundError:
-        console.fail(t("{program}: no such program; name one that is on PATH.", program=command[0]))
-        return 127
 
 
 def cloud_start(chosen: Chosen, as_json: bool) -> int:
@@ -116,6 +141,30 @@ def cloud_status(as_json: bool) -> int:
             )
         )
         console.tell(watch_it(facts))
-        for name, items in facts.state.items():
-            console.tell(verbatim(f"{name}: {json.dumps(items, default=str)}"))
+        for line in _inside(facts.state):
+            console.tell(line)
     return 0 if facts else 1
+
+
+def _inside(state: Mapping[str, Any]) -> Iterator[Text]:
+    """What runs in a local cloud, a line each."""
+    for each in state.get("listeners", ()):
+        yield t("listener {declared}: {url}", declared=each["declared"], url=each["url"])
+    for each in state.get("databases", ()):
+        status = t("database {id}: {status}", id=each["id"], status=each["status"])
+        where = each["problem"] or each["listens"]
+        yield joined(", ", (status, verbatim(where))) if where else status
+    for each in state.get("tasks", ()):
+        yield t(
+            "task {id} of {service}: {state} at {address}",
+            id=each["id"][:8],
+            service=each["service"],
+            state=each["state"],
+            address=each["address"],
+        )
+    if not any(state.get(kind) for kind in ("listeners", "databases", "tasks")):
+        yield t("nothing is up in it yet")
+    metrics = state.get("metrics") or {}
+    if minutes := metrics.get("minutes"):
+        yield t("metrics of {minutes} minutes (AWS's time)", minutes=minutes)
+    yield from map(verbatim, metrics.get("problems", ()))

@@ -17,6 +17,7 @@ from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
 from ops.cost.prices import PriceBook
 from ops.names import PROJECT
+from ops.options import Number
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
@@ -62,7 +63,7 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     for each in reversed(fields(Assumptions)):
         command = click.option(
             f"--{each.name.replace('_', '-')}",
-            type=click.FloatRange(min=0),
+            type=Number(min=0),
             cls=Told,
             text=_help(each.metadata["text"], float(each.default)),
         )(command)

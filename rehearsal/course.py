@@ -9,10 +9,11 @@ from pathlib import Path
 from ops import stack as stacks
 from ops.signals import terminations_raise
 from ops.texts import said, shown, t
-from rehearsal import client, console, mending
+from rehearsal import client, console, mending, telling
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
 from rehearsal.faults import Fault, FaultError
+from rehearsal.owning import owned
 from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
@@ -35,7 +36,7 @@ class Plan:
     config: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Course:
     """One rehearsal on its way: what is planned, where the program is, and what asks the local cloud."""
 
@@ -43,12 +44,14 @@ class Course:
     plan: Plan
     source: Path
     calls: Calls
+    gone: bool = False
+    """Whether the destroy left nothing."""
 
     def follow(self) -> int:
         """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
         try:
             status = self._up()
-            self._show()
+            telling.stages(self.run.report)
             if not self.plan.leave:
                 _until_interrupt()
         except FAILURES as problem:
@@ -59,6 +62,7 @@ class Course:
             status = 130
         try:
             self.run.destroy()
+            self.gone = True
         except FAILURES as problem:
             return self._failed(problem)
         return status
@@ -85,6 +89,7 @@ class Course:
         console.say(
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
+        telling.edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = shown(red)
         return 1
 
@@ -93,48 +98,26 @@ class Course:
         self.run.report.error = self.run.report.error or shown(said(problem))
         return 1
 
-    def _show(self) -> None:
-        for stage in self.run.report.stages:
-            console.tell(
-                t(
-                    "{name}: {created} created, {updated} updated, {replaced} replaced, "
-                    "{deleted} deleted, {unchanged} unchanged in {seconds} s",
-                    **stage,
-                )
-            )
-        if page := self.run.report.page:
-            console.say(
-                t(
-                    "{url} answers {status} after {seconds} s",
-                    url=page["url"],
-                    status=page["status"],
-                    seconds=page["seconds_to_healthy"],
-                )
-            )
-            if "authority" in page:
-                console.tell(
-                    t(
-                        "Its certificate is the rehearsal's: curl --cacert {file} {url}. "
-                        "A browser warns; go on past it.",
-                        file=page["authority"],
-                        url=page["url"],
-                    )
-                )
-
 
 def rehearse(plan: Plan, chosen: Chosen) -> int:
     """Both stages, the page, and destroy; 0 when every step did what it must.
 
-    Raises StackError without the stack's file.
+    Raises StackError without the stack's file, CloudError where the folder is somebody else's.
     """
     stacks.read(plan.stack, ROOT)
-    place, engine = home(), find_or_get()
+    place = home()
+    with owned(place):
+        return _rehearse(plan, chosen, place)
+
+
+def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
+    engine = find_or_get()
     if client.find(place):
         raise client.CloudError(
             t(
                 "a local cloud already runs in {folder}, and a rehearsal wants one of its own: "
-                "./careapp cloud stop ends it (and what is in it), or set CAREAPP_HOME to another "
-                "folder",
+                "./careapp cloud stop ends it (and what is in it), or give the rehearsal another "
+                "folder: CAREAPP_HOME=FOLDER ./careapp rehearse",
                 folder=str(place.folder),
             )
         )
@@ -146,14 +129,18 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)
+            course = Course(run, plan, project.source, calls)
             try:
-                return Course(run, plan, project.source, calls).follow()
+                status = course.follow()
             finally:
                 if plan.report:
                     run.report.write(plan.report)
         finally:
             client.stop(place)
             project.forget()
+        if course.gone:
+            telling.gone(run.report)
+    return status
 
 
 def _fresh(place: Home, plan: Plan) -> Project:

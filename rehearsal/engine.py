@@ -139,18 +139,18 @@ class _Search:
             )
 
     def _downloaded(self) -> Path:
-        with _scratch(cache(self.environ)) as folder:
+        with _scratch(cache(self.environ), self.progress) as folder:
             return self._keep(download(recipe_version(), folder, self.progress, self.releases))
 
     def _built(self) -> Path:
         self.progress.say(
             t(
-                "building Pulumi {version} from its source: {expect}",
+                "building Pulumi {version} from its source instead: {expect}",
                 version=str(recipe_version()),
                 expect=EXPECT,
             )
         )
-        with _scratch(cache(self.environ)) as folder:
+        with _scratch(cache(self.environ), self.progress) as folder:
             return self._keep(build(folder, self.progress, self.environ))
 
     def _keep(self, cli: Path) -> Path:
@@ -174,15 +174,19 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(within: Path) -> Iterator[Path]:
+def _scratch(within: Path, progress: Progress) -> Iterator[Path]:
     """A folder that is gone afterwards, and with it what a killed process left behind."""
     for left in within.glob("scratch-*"):
         _remove(left)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=within))
     try:
         yield folder
+    except KeyboardInterrupt:
+        progress.say(t("stopped: what was half done is removed; the next start begins anew"))
+        raise
     finally:
-        _remove(folder)
+        with progress.phase(t("removing what the engine is no longer made with")):
+            _remove(folder)
 
 
 def _remove(folder: Path, tries: int = 10) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import platform
 import re
+import socket
 import sys
 import tarfile
 import urllib.error
@@ -23,6 +24,7 @@ RELEASES = (
 )
 # For connecting, and for each pause of a transfer: a host that is out of reach is left quickly.
 PATIENCE_SECONDS = 5
+OUT_OF_REACH = (socket.gaierror, TimeoutError, ConnectionError)
 CHUNK = 1 << 20
 
 
@@ -80,9 +82,12 @@ def _download_from(
                 )
             )
         return _unpacked(archive, folder / "pulumi")
+    except urllib.error.HTTPError as problem:
+        raise RoadClosed(verbatim(str(problem))) from problem
     except urllib.error.URLError as problem:
-        reason = problem if isinstance(problem, urllib.error.HTTPError) else problem.reason
-        raise RoadClosed(verbatim(str(reason))) from problem
+        out_of_reach = isinstance(problem.reason, OUT_OF_REACH)
+        reason = t("not reachable") if out_of_reach else verbatim(str(problem.reason))
+        raise RoadClosed(reason) from problem
     except (OSError, http.client.HTTPException) as problem:
         raise RoadClosed(verbatim(str(problem) or type(problem).__name__)) from problem
 

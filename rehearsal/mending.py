@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,26 @@ from rehearsal.rehearse import Rehearsal, RehearsalFailed
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a fault changed in a file: where, and as a diff without its head."""
+
+    file: Path
+    line: int
+    diff: tuple[str, ...]
+
+
+def changes(fault: Fault, source: Path) -> Iterator[Change]:
+    """What ``fault`` has changed below ``source``, against the project itself."""
+    for file in dict.fromkeys(edit.file for edit in fault.edits):
+        before, after = ((folder / file).read_text().splitlines() for folder in (ROOT, source))
+        codes = difflib.SequenceMatcher(None, before, after).get_opcodes()
+        line = next((at + 1 for tag, _, _, at, _ in codes if tag != "equal"), 1)
+        told = difflib.unified_diff(before, after, n=1, lineterm="")
+        marks = ("---", "+++", "@@")
+        yield Change(source / file, line, tuple(x for x in told if not x.startswith(marks)))
 
 
 def diagnose(run: Rehearsal) -> None:

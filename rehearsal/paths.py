@@ -37,6 +37,11 @@ class Home:
         return self.folder / "cloud.lock"
 
     @property
+    def owner(self) -> Path:
+        """Held by the process of a rehearsal, whose id is in it, for as long as it lives."""
+        return self.folder / "rehearsal.lock"
+
+    @property
     def project(self) -> Path:
         """The project folder of links in which ``pulumi`` runs."""
         return self.folder / "project"

@@ -69,21 +69,30 @@ class Project:
         with contextlib.suppress(FileNotFoundError):
             self.home.passphrase.unlink()
 
+    def path(self, *more: Path) -> str:
+        """What PATH is in the local cloud's shell; ``more`` are further folders of ours."""
+        # The venv's Python has boto3.
+        ours = (self.home.programs, *more, Path(sys.prefix) / "bin")
+        return os.pathsep.join([*map(str, ours), os.environ.get("PATH", os.defpath)])
+
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
         return {
             **led_to_local_cloud(facts.endpoint, facts.options.region),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
-            "PATH": os.pathsep.join(
-                [str(self.home.programs), str(engine.parent), os.environ.get("PATH", os.defpath)]
-            ),
+            "PATH": self.path(engine.parent),
             "PULUMI_BACKEND_URL": self.home.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
+
+
+def standing(home: Home, facts: Facts | None) -> Project:
+    """The project of what runs in ``home``: while a fault stands it leads to the changed program."""
+    return Project(home, home.source) if facts and home.source.is_dir() else Project(home)
 
 
 def copy_program(target: Path) -> None:

@@ -73,19 +73,26 @@ class Pulumi:
     """Keep the output and show it only when the command fails."""
 
     def run(self, *command: str) -> str:
-        """Run a command and return what it printed. Raises ``PulumiFailed``."""
-        done = subprocess.run(
+        """Run a short command and return what it printed. Raises ``PulumiFailed``."""
+        child = subprocess.Popen(
             ["pulumi", *command, "--non-interactive"],
             cwd=self.folder,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            # A terminal's Ctrl-C would kill it while it holds the state's lock, which would stay.
+            start_new_session=True,
         )
-        if done.returncode:
-            raise PulumiFailed(command, done.returncode, done.stdout + done.stderr)
-        return done.stdout
+        try:
+            output, errors = child.communicate()
+        except BaseException:
+            child.communicate()
+            raise
+        if child.returncode:
+            raise PulumiFailed(command, child.returncode, output + errors)
+        return output
 
     def update(self, verb: str, stack: str, *more: str) -> Changes:
         """``pulumi up`` or ``destroy`` without questions; its progress is shown. Raises ``PulumiFailed``."""
@@ -101,6 +108,11 @@ class Pulumi:
             if status:
                 raise PulumiFailed(command[:3], status, output)
             return replace(count(events.read_text(), seconds), said=output)
+
+    def exists(self, stack: str) -> bool:
+        """Whether the state knows the stack."""
+        known = json.loads(self.run("stack", "ls", "--json"))
+        return stack in {item["name"] for item in known}
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """What the stack's state holds, the stack itself left out."""

@@ -132,17 +132,21 @@ class Rehearsal:
         )
 
     def destroy(self) -> None:
-        """Everything away; nothing may be left. Protection is lifted first, as a person would."""
+        """Everything away, the stack with it; nothing may be left. Without a stack nothing is to do.
+
+        Protection is lifted first, as a person would.
+        """
+        if not self.pulumi.exists(self.stack):
+            return
         if any(item.get("protect") for item in self.pulumi.resources(self.stack)):
             self._lift_protection()
         self.say(t("Destroy: everything away, so that nothing is billed"))
-        changes = self.pulumi.update("destroy", self.stack)
-        left = len(self.pulumi.resources(self.stack))
+        changes = self.pulumi.update("destroy", self.stack, "--remove")
+        left = len(self.pulumi.resources(self.stack)) if self.pulumi.exists(self.stack) else 0
         done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
         self.report.destroy = done
         if left:
             raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
-        self.pulumi.run("stack", "rm", "--stack", self.stack, "--yes")
 
     def wait_for_page(self) -> int:
         """The page's status once it answers 200. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``."""

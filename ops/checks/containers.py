@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks import sizes
 from ops.checks.case import Case
-from ops.checks.loglines import Told, told
+from ops.checks.loglines import Told, own_frame, told
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Container, Task
 from ops.snapshot.surroundings import Line
@@ -135,7 +135,10 @@ def _exit(task: Task, container: Container) -> Text:
 
 
 def _last(case: Case, task: Task) -> tuple[str, ...]:
-    return tuple(each.text for each in case.lines(task)[-SHOWN:])
+    texts = [each.text for each in case.lines(task)]
+    last = texts[-SHOWN:]
+    there = {each.strip() for each in last}
+    return (*(each for each in own_frame(texts) if each not in there), *last)
 
 
 def database_in_log(case: Case) -> Iterator[Finding]:

@@ -76,6 +76,23 @@ def parsed(text: str) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
+FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line \d+')
+LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
+
+
+def own_frame(texts: Iterable[str]) -> tuple[str, ...]:
+    """Where in the app's own code the last traceback was: its frame's two lines; () without one.
+
+    A screen's line is too short for a JSON line's traceback, and a server adds lines after it.
+    """
+    lines = [line for text in texts for line in parsed(text).get("traceback", text).splitlines()]
+    for number in reversed(range(len(lines))):
+        frame = FRAME.match(lines[number])
+        if frame and not LIBRARY.search(frame["file"]):
+            return tuple(line.strip() for line in lines[number : number + 2])
+    return ()
+
+
 def slowest(lines: Iterable[Line], path: str) -> float | None:
     """Seconds of the slowest answer to ``path`` that the app's own log tells."""
     times = [

@@ -14,7 +14,7 @@ from ops.texts import Text, t, verbatim
 FILLS = "█▓▒░▚▞▤·"
 """What a bar is filled with, a character for each of GROUPS."""
 BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
-"""Widths in characters."""
+"""Widths in characters; those of the table, LABEL and CELL, are the least."""
 WORKING = t("asking the engine what it would build")
 
 
@@ -43,15 +43,14 @@ def headline(found: Comparison) -> Text:
 
 
 def padded(text: str, width: int, right: bool = False) -> str:
-    """The text in so many columns of a terminal, in which Japanese characters take two."""
-    kept, taken = "", 0
-    for character in text:
-        wide = 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if taken + wide > width:
-            break
-        kept, taken = kept + character, taken + wide
-    gap = " " * (width - taken)
-    return gap + kept if right else kept + gap
+    """The text in so many columns of a terminal, or in as many as it takes."""
+    gap = " " * (width - wide(text))
+    return gap + text if right else text + gap
+
+
+def wide(text: str) -> int:
+    """How many columns of a terminal the text takes: Japanese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def _bars(found: Comparison, lang: str) -> Iterator[Line]:
@@ -111,26 +110,29 @@ def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
 
 
 def _table(found: Comparison, lang: str) -> Iterator[Line]:
-    yield _heads(t("resource").to(lang), [each.stack for each in found.columns])
-    yield _heads("", [WORDS[each.state].to(lang) for each in found.columns])
+    heads = [(t("resource").to(lang), [each.stack for each in found.columns])]
+    heads.append(("", [WORDS[each.state].to(lang) for each in found.columns]))
     if found.settings:
         word = t("changed").to(lang)
-        yield _heads("", [word if each.changed else "" for each in found.columns])
-    for (kind, role, what), sums in rows(found).items():
-        label = padded(f"{' '.join(filter(None, (kind, role)))}: {what.to(lang)}", LABEL)
-        yield Line(label + "".join(_sum(each) for each in sums))
-    totals = [column.bill.month for column in found.columns]
-    total = padded(t("in all").to(lang), LABEL)
-    yield Line(total + "".join(_sum(each) for each in totals), "bold")
+        heads.append(("", [word if each.changed else "" for each in found.columns]))
+    labelled = {
+        f"{' '.join(filter(None, (kind, role)))}: {what.to(lang)}": sums
+        for (kind, role, what), sums in rows(found).items()
+    }
+    label = max([LABEL, *map(wide, labelled)])
+    cell = max([CELL, *(wide(each) + 1 for _, cells in heads for each in cells)])
 
+    def row(first: str, cells: Sequence[str]) -> str:
+        return padded(first, label) + "".join(padded(each, cell, right=True) for each in cells)
 
-def _heads(first: str, cells: Sequence[str]) -> Line:
-    texts = "".join(padded(f" {each}", CELL, right=True) for each in cells)
-    return Line(padded(first, LABEL) + texts, "bold")
+    yield from (Line(row(*each), "bold") for each in heads)
+    yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
+    totals = [_sum(column.bill.month) for column in found.columns]
+    yield Line(row(t("in all").to(lang), totals), "bold")
 
 
 def _sum(usd: float) -> str:
-    return f"{usd:{CELL}.2f}" if usd else padded("-", CELL, right=True)
+    return f"{usd:.2f}" if usd else "-"
 
 
 def _unpriced(found: Comparison, lang: str) -> Iterator[Line]:

@@ -85,6 +85,32 @@ def test_where_ecs_has_given_up_the_tasks_say_so():
     assert (link.state, str(link.reason)) == ("blocked", "0 of 1 run; ECS has given up")
 
 
+def given_up(**changes):
+    failed = a.deployment(rollout="FAILED", running=0, failed=3)
+    service = a.service(running=0, deployments=(failed,))
+    return a.failing(
+        a.ended("Essential container in task exited", code=1), service=service, **changes
+    )
+
+
+def test_where_ecs_has_given_up_no_hop_to_the_tasks_waits_or_is_well():
+    found = links(given_up(targets=()))
+    assert (found["forward"].state, str(found["forward"].reason)) == (
+        "blocked",
+        "0 of 1 targets are healthy; ECS has given up.",
+    )
+    assert (found["database"].state, str(found["database"].reason)) == (
+        "off",
+        "No task runs that could ask the database.",
+    )
+
+
+def test_after_a_rollback_requests_get_through_to_the_former_tasks():
+    found = links(a.failing(a.ended("x", code=1), rolled_back=True))
+    assert (found["tasks-node"].state, found["forward"].state) == ("blocked", "open")
+    assert found["database"].state == "open"
+
+
 def test_what_could_not_be_looked_at_is_not_called_open():
     found = links(a.stack(network=a.DENIED))
     assert found["forward"].state == found["database"].state == "unseen"

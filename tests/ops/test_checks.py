@@ -1,6 +1,7 @@
 """Every finding: the situation that it names comes first, and a healthy stack has none."""
 
 import ast
+import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -582,6 +583,35 @@ def test_endpoints_in_the_vpc_stand_in_for_the_way_to_the_internet():
         findings(a.stack(network=replace(net, endpoints=doors[1:])))[0].id
         == "task-cannot-reach-aws"
     )
+
+
+TRACE = (
+    "Traceback (most recent call last):",
+    '  File "/usr/local/lib/python3.13/site-packages/gunicorn/util.py", line 473, in import_app',
+    "    app = app(*args, **kwargs)",
+    '  File "/app/webapp/application.py", line 7, in <module>',
+    "    import pandas",
+    '  File "<frozen importlib._bootstrap>", line 1',
+    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
+    "    raise",
+    "ModuleNotFoundError: No module named 'pandas'",
+)
+OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas")
+
+
+@pytest.mark.parametrize(
+    ("lines", "evidence"),
+    [
+        ((json.dumps({"message": "x", "traceback": "\n".join(TRACE)}), "bye"), OWN),
+        ((*TRACE, *"abcdefgh"), OWN),
+        ((TRACE[0], TRACE[1], TRACE[2], TRACE[-1]), ()),
+        (TRACE, ()),
+    ],
+    ids=["in one JSON line", "cut off by later lines", "of a library alone", "shown anyway"],
+)
+def test_a_crash_shows_the_app_s_own_line(lines, evidence):
+    first = judge(crashed(*lines)).findings[0]
+    assert first.evidence == (*evidence, *lines[-8:])
 
 
 def test_a_reason_that_a_deeper_cause_explains_is_its_evidence_and_no_finding():

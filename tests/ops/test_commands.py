@@ -1,5 +1,6 @@
 """The commands as a person gives them."""
 
+import fcntl
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -55,18 +56,41 @@ def test_without_permissions_nothing_is_called_healthy(run, monkeypatch, command
     assert "Your AWS identity may not ecs:DescribeServices on *." in shown
 
 
-def test_without_credentials_the_way_out_is_told(run, monkeypatch):
+@pytest.fixture
+def no_credentials(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_the_way_out_is_told(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))
     code, _, complaint = run("logs")
     assert (code, complaint) == (
         2,
         "careapp: There are no usable AWS credentials. Log in again (`aws sso login`), or name a "
         "profile: aws:profile in the stack file, or AWS_PROFILE.\n",
     )
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["careapp", "doctor", "-s", "poc"])
+    told = "  A local cloud runs here: ./careapp shell ./careapp doctor -s poc\n"
+    lock = tmp_path / "cloud.lock"
+    assert told not in run("doctor", "-s", "poc")[2]
+    lock.touch()
+    assert told not in run("doctor", "-s", "poc")[2], "one that has ended"
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, _, complaint = run("doctor", "-s", "poc")
+        assert (code, complaint.endswith(told)) == (2, True)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        assert told not in run("doctor", "-s", "poc")[2], "one that is talked to already"
 
 
 def test_an_unknown_profile_is_told(run, folder):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ops.render.cost import padded
+from ops.render.cost import padded, wide
 from rehearsal.cost import reason
 from rehearsal.cost_command import cost
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
         (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
         (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
         (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
-        (["--requests", "-1"], "-1.0 is not in the range x>=0"),
+        (["--requests", "-1"], "'-1' is not a number from 0 up"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(call, arguments, why):
@@ -187,7 +187,17 @@ def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(call):
 def test_the_width_of_a_text_is_that_on_a_terminal():
     assert padded("削除後", 8) == "削除後  "
     assert padded("削除後", 8, right=True) == "  削除後"
-    assert padded("指定ファイル", 5) == "指定 "
+    assert padded("指定ファイル", 5) == "指定ファイル"
+
+
+def test_the_table_cuts_nothing_and_its_columns_stand_below_each_other(call, given):
+    name = "a-role-with-a-very-long-name-that-no-column-is-made-for"
+    shown = call(given("a-long-stack-name", made("Eip", name)), "--lang", "ja")[1].splitlines()
+    (address,) = [each for each in shown if each.startswith("Eip ")]
+    at = shown.index(address)
+    assert address.startswith(f"Eip {name}: パブリック IPv4 ")
+    assert "a-long-stack-name" in shown[at - 2]
+    assert len({wide(each) for each in shown[at - 2 : at + 2]}) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import click
 import pytest
 
 from ops import speaking
+from ops.options import Number, Whole
 from ops.stack import StackError
 from ops.texts import t
 
@@ -75,6 +76,25 @@ def test_where_the_locale_decides_it_does_so_in_the_processes_below_as_well(run,
     monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
     assert "使い方: ./careapp end" in run("end", "--help")[1]
     assert "CAREAPP_LANG" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "english", "japanese"),
+    [
+        (Whole(0, 9), "abc", "'abc' is not a whole number from 0 to 9.", "0 から 9 まで"),
+        (Whole(1, 9), "10", "'10' is not a whole number from 1 to 9.", "1 から 9 まで"),
+        (Number(min=0.5), "0.1", "'0.1' is not a number from 0.5 up.", "0.5 以上"),
+    ],
+)
+def test_a_number_that_will_not_do_is_refused_with_its_limits(
+    monkeypatch, kind, value, english, japanese
+):
+    for lang, words in (("en", english), ("ja", japanese)):
+        monkeypatch.setenv("CAREAPP_LANG", lang)
+        with pytest.raises(click.BadParameter) as refused:
+            kind.convert(value, None, None)
+        assert words in refused.value.message
+        assert value in refused.value.message
 
 
 @pytest.mark.parametrize(

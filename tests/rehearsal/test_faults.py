@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -71,6 +73,33 @@ def test_a_fault_is_red_and_the_doctor_names_its_cause(careapp, tmp_path):
     assert "stage2 failed" in report["error"]
     assert report["aws_seconds"] > 60
     assert report["destroy"]["left"] == 0
+
+
+def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it_is_green(careapp):
+    child = careapp.start(
+        *("rehearse", "--break", "crash-on-start", "--tasks", "process", "--port", "0")
+    )
+    lines = []
+    for line in child.stdout:
+        lines.append(line)
+        if "Ctrl-C destroys everything again." in line:
+            break
+    said = "".join(lines)
+    changed = careapp.home.source / "webapp" / "application.py"
+    [number] = [
+        at for at, line in enumerate(changed.read_text().splitlines(), 1) if line == "import pandas"
+    ]
+    assert f"The mistake lies in {changed}:{number}:" in said
+    assert "\n  +import pandas\n   from flask import Flask\n" in said
+    # As the reader does: in the shell's folder, without naming the stack again.
+    assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/application.py").returncode == 0
+    assert "import pandas" not in changed.read_text()
+    assert careapp.shell("pulumi", "config", "set", "ecsEnabled", "true").returncode == 0
+    done = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    os.killpg(child.pid, signal.SIGINT)
+    rest = child.communicate(timeout=120)[0]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything is gone: the stack" in rest
 
 
 @pytest.mark.parametrize(("name", "finding"), MENDED)

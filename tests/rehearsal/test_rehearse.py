@@ -6,10 +6,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from rehearsal.engine import find_or_get
+from rehearsal.paths import ROOT
 
 
 def processes(word):
@@ -28,7 +33,7 @@ def processes(word):
 def assert_nothing_left(careapp):
     assert processes(str(careapp.home.folder)) == []
     left = {item.name for item in careapp.home.folder.iterdir()}
-    assert left <= {"cloud.log", "cloud.lock"}
+    assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
 
 
 def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_path):
@@ -87,6 +92,31 @@ def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
     assert "answers 503: ECS is off, and how to turn it on" in done.stdout
 
 
+STALLING = """#!/bin/sh
+case "$*" in
+  "stack init"*) touch "{begun}"; sleep 1; exit 3 ;;
+esac
+exec "{engine}" "$@"
+"""
+
+
+def test_an_interrupt_before_there_is_a_stack_finds_nothing_to_destroy(careapp, tmp_path):
+    engine, begun = tmp_path / "engine" / "pulumi", tmp_path / "begun"
+    engine.parent.mkdir()
+    engine.write_text(STALLING.format(begun=begun, engine=find_or_get()))
+    engine.chmod(0o755)
+    careapp.environment["CAREAPP_PULUMI"] = str(engine)
+    child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
+    while not begun.exists() and child.poll() is None:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    said = child.communicate(timeout=120)[0]
+    assert child.returncode == 130, said
+    assert "no stack named" not in said
+    assert said.endswith("Nothing had been made yet; the local cloud has ended.\n")
+    assert_nothing_left(careapp)
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
     child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
@@ -96,6 +126,8 @@ def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
     os.killpg(child.pid, kind)
     said = child.communicate(timeout=120)[0]
     assert child.returncode in (130, 143), said
+    assert ("Everything is gone: the stack" in said) == (kind == signal.SIGINT)
+    assert "pulumi stack rm" not in said
     assert_nothing_left(careapp)
 
 
@@ -115,6 +147,34 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
     assert done.returncode == 1
     assert "a local cloud already runs in" in done.stderr
     assert "./careapp cloud stop" in done.stderr
+
+
+OWNER = """
+import sys
+from rehearsal.owning import owned
+from rehearsal.paths import home
+with owned(home()):
+    print("owns", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud(careapp):
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=careapp.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "owns\n"
+        done = careapp.run("rehearse", "--exit", "--tasks", "process")
+        other.stdin.close()
+    assert done.returncode == 1
+    assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in done.stderr
+    assert "CAREAPP_HOME=FOLDER ./careapp rehearse" in done.stderr
+    assert "cloud stop" not in done.stderr
 
 
 def test_the_local_cloud_survives_a_clients_ctrl_c_and_ends_when_told(careapp):

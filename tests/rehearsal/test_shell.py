@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 import urllib.request
 
@@ -116,6 +118,43 @@ def test_the_users_own_stack_file_is_not_written():
 def test_an_exit_code_comes_through(running):
     assert running.shell("sh", "-c", "exit 7").returncode == 7
     assert running.shell("no-such-program").returncode == 127
+
+
+def test_a_program_that_is_not_there_starts_no_local_cloud(careapp):
+    for program in ("no-such-program", "./no-such-program"):
+        done = careapp.shell(program)
+        assert done.returncode == 127
+        assert f"{program}: no such program" in done.stderr
+    assert careapp.run("cloud", "status").returncode == 1
+
+
+def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(careapp):
+    careapp.environment["PATH"] = "/usr/bin:/bin"
+    done = careapp.shell(
+        "python", "-c", "import boto3; print(boto3.client('sts').meta.endpoint_url)"
+    )
+    assert done.stdout == f"{careapp.facts()['endpoint']}\n"
+    told = "the local cloud stays up; ./careapp cloud stop ends it"
+    assert told in done.stderr
+    assert "nothing is up in it yet" in careapp.run("cloud", "status").stdout.splitlines()
+    again = careapp.shell("./careapp", "--version")
+    assert (again.returncode, told in again.stderr) == (0, False)
+    careapp.environment["SHELL"] = "/bin/sh"
+    shell = careapp.run("shell", stdin=subprocess.DEVNULL)
+    assert f"In {careapp.home.project}: pulumi, python (boto3) and ./careapp doctor" in shell.stdout
+    assert "aws is not on PATH; some cures need it" in shell.stdout
+
+
+def test_the_status_is_a_line_for_each_thing_that_runs(running):
+    [listener] = running.facts()["state"]["listeners"]
+    lines = running.run("cloud", "status").stdout.splitlines()
+    assert f"listener HTTP:80: {listener['url']}" in lines
+    [database] = [each for each in lines if each.startswith("database ")]
+    assert database.startswith("database careapp-poc: available, 127.0.0.1:")
+    assert any("of careapp-poc-service: RUNNING at 127.0." in each for each in lines)
+    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
+    assert "nothing is up in it yet" not in lines
+    assert "{" not in "".join(lines)
 
 
 def test_a_command_s_own_options_need_no_dashes_before_it(running):

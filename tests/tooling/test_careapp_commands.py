@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -203,6 +204,15 @@ def test_help_teaches_both_commands_and_both_stages_and_needs_no_venv(tmp_path):
     assert [words for words in commands if words not in text] == []
     assert "\x1b" not in text
     assert not (tree / ".venv").exists()
+
+
+def test_help_with_a_command_is_that_command_s_own(call):
+    assert json.loads(call("help", "cloud", "start")[1])[0] == ["cloud", "start", "--help"]
+    assert 'there is no command "nope"' in call("help", "nope")[2]
+
+
+def test_help_names_the_variable_of_the_local_cloud_s_folder(call):
+    assert re.search(r"^  CAREAPP_HOME +where the local cloud", call("help")[1], re.MULTILINE)
 
 
 def test_colours_are_for_a_terminal_whose_user_did_not_say_no():

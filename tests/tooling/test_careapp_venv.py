@@ -1,6 +1,7 @@
 """How the entry script makes .venv: once, again only where something changed, never half."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,26 @@ def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
     tree.call("cloud")
     tree.call("test")
     assert steps(tree) == []
+
+
+def test_a_tier_that_does_not_exist_waits_for_no_installation(tree):
+    tree.call("cloud")
+    steps(tree)
+    refusing = tree.folder / "tests" / "__main__.py"
+    refusing.write_text("import sys; sys.exit(2 if 'nope' in sys.argv else 0)")
+    assert tree.call("test", "nope") == (2, "", "")
+    assert steps(tree) == []
+    assert tree.call("test", "unit")[0] == 0
+    assert steps(tree) == [DEV]
+
+
+def test_a_long_step_says_now_and_then_that_it_goes_on_where_no_line_is_drawn_again(tree):
+    script = tree.folder / "careapp"
+    text = script.read_text()
+    assert "\nevery=30 " in text
+    script.write_text(text.replace("\nevery=30 ", "\nevery=0 "))
+    _, _, err = tree.call("cloud", PAUSE="pip")
+    assert re.findall(r"^careapp: installing requirements\.txt … \d s$", err, re.MULTILINE)
 
 
 def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):

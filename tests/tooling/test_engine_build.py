@@ -234,7 +234,9 @@ def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
     process = in_another_process({**environ, "SLOW": "600"}, can_be_interrupted)
     wait_for(notes / "builds")
     process.send_signal(kind)
-    process.communicate(timeout=30)
+    _, told = process.communicate(timeout=30)
+    stopped = "stopped: what was half done is removed; the next start begins anew\n"
+    assert (stopped in told) == (kind == signal.SIGINT)
     assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
     assert scratch(environ) == []
     assert not is_running(int((notes / "pid").read_text()))
@@ -257,7 +259,7 @@ def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
     find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"}, releases=())
     assert told.lines[0] == "release archive: no place to download from is known"
     assert told.lines[1] == (
-        f"building Pulumi {WANTED[1:]} from its source: 4 to 6 minutes on 2 cores, once"
+        f"building Pulumi {WANTED[1:]} from its source instead: 4 to 6 minutes on 2 cores, once"
     )
     compiling = [line for line in told.lines if line.startswith("compiling")]
     assert [re.sub(r"\d+ s\b", "N s", line) for line in compiling] == [

@@ -1,6 +1,7 @@
 """Which `pulumi` is taken, in which order, and what is said where there is none."""
 
 import hashlib
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,15 @@ def test_careapp_pulumi_that_is_no_pulumi_is_an_error_and_nothing_else_is_tried(
     with pytest.raises(EngineError) as caught:
         find_or_get(told, environ, releases=())
     assert str(caught.value) == (f"CAREAPP_PULUMI: {reason.format(mine)}; correct it or unset it")
+
+
+def test_a_place_that_is_out_of_reach_is_told_in_a_persons_words(environ, told):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    nowhere = "http://nowhere.invalid"
+    with pytest.raises(EngineError):
+        find_or_get(told, environ, releases=(nowhere, address))
+    assert told.lines[0] == (f"release archive: {nowhere}: not reachable; {address}: not reachable")
 
 
 def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(

@@ -110,7 +110,7 @@ def test_an_engine_that_is_not_there(call, command, wanted):
         ("logs --since yesterday", "'yesterday' is not a time like 90s, 10m, 2h or 1d."),
         ("rehearse --config natStrategy", "'natStrategy' is not KEY=VALUE"),
         ("rehearse --mend", "--mend mends what --break NAME broke"),
-        ("dev --port 70000", "70000 is not in the range 1<=x<=65535."),
+        ("dev --port 70000", "'70000' is not a whole number from 1 to 65535."),
         ("doctor --lang fr", '--lang is "fr"; it can be en or ja.'),
         ("doctor --lang", "--lang wants a language: en or ja."),
         ("test nothing", 'there is no tier "nothing"; the tiers are lint, unit, '),

@@ -1,6 +1,8 @@
 """The lock files name every dependency once, with its hashes, and no place to get it from."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -58,5 +60,23 @@ def test_every_line_of_the_makefile_calls_careapp_or_uv_and_help_lists_every_tar
     phony = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()
     assert explained == targets == phony
     called = re.findall(r"^\t(.*)$", text, re.MULTILINE)
-    other = [line for line in called if not re.search(r"(\./careapp|uv pip compile) ", line)]
-    assert [line.split()[0] for line in other] == ["@awk", "rm"]
+    other = [line for line in called if not re.search(r"(\./careapp|\$\(UV\) pip compile) ", line)]
+    assert [line.split()[0] for line in other] == ["@awk", "@command", "rm"]
+
+
+def test_without_uv_make_lock_says_how_to_get_it_and_takes_that_of_the_venv(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("make", "sh"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    how = {"cwd": tmp_path, "env": {"PATH": str(tools)}, "capture_output": True, "text": True}
+    done = subprocess.run(["make", "lock"], check=False, **how)
+    assert done.returncode != 0
+    assert done.stdout == "make lock needs uv. Get it: .venv/bin/python -m pip install uv\n"
+    uv = tmp_path / ".venv" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text('#!/bin/sh\necho "asked for $1 $2"\n')
+    uv.chmod(0o755)
+    done = subprocess.run(["make", "--silent", "lock"], check=False, **how)
+    assert (done.returncode, done.stdout) == (0, "asked for pip compile\n" * len(LOCKS))

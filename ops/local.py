@@ -1,0 +1,43 @@
+"""The local cloud as the commands see it that may talk to it or to AWS."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from ops.texts import Text, t
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def led_to() -> bool:
+    """Whether this process's calls go to a local cloud, as they do in its shell."""
+    return bool(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+def runs() -> bool:
+    """Whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
+    return held(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
+
+
+def way_there(typed: Sequence[str]) -> Text:
+    """How the command that was typed is put to the local cloud."""
+    return t(
+        "A local cloud runs here: {command}",
+        command=f"./careapp shell ./careapp {shlex.join(typed)}",
+    )
+
+
+def held(lock: Path) -> bool:
+    """Whether a local cloud holds its lock, which the kernel gives back however it ends."""
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,36 @@
+"""One rehearsal at a time in a folder: it forgets at its start and end what lies there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ops.texts import t
+from rehearsal.client import CloudError
+from rehearsal.paths import Home
+
+
+@contextmanager
+def owned(home: Home) -> Iterator[None]:
+    """Keep the folder for this process's rehearsal. Raises ``CloudError`` while another has it."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.owner.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CloudError(
+                t(
+                    "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
+                    "started, or give this one a folder of its own: "
+                    "CAREAPP_HOME=FOLDER ./careapp rehearse",
+                    pid=lock.read().strip(),
+                    folder=str(home.folder),
+                )
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
