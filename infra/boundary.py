@@ -11,9 +11,10 @@ ROLE = "aws:iam/role:Role"
 def keep_within(policy: str) -> None:
     """Give every role of the stack the account's IAM policy of that name as permissions boundary.
 
-    By a transformation of the stack and not by each role's own argument, so that no role, an awsx
-    component's included, can be made without it. To be called before the first resource. An empty
-    name bounds nothing.
+    By a transformation of the stack and not by each role's own argument, so that the program can
+    make no role without it. The parts of an awsx component are out of its reach; the one that is
+    used, awsx.ec2.Vpc, makes no role. To be called before the first resource. An empty name bounds
+    nothing.
     """
     if not policy:
         return
