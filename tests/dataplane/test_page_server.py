@@ -185,7 +185,11 @@ class Outline(HTMLParser):
             self.wrong.append((tag, given))
 
 
-@pytest.mark.parametrize("snapshot", [None, a.stage1(), a.stack(), BROKEN], ids=str)
+@pytest.mark.parametrize(
+    "snapshot",
+    [None, a.stage1(), a.stack(), BROKEN],
+    ids=["nothing", "stage 1", "stage 2", "broken"],
+)
 def test_headings_landmarks_and_ids_are_in_order(snapshot):
     outline = Outline(client(Shown(seen(snapshot))).get("/").text)
     assert outline.headings[0] == 1
