@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from botocore.client import BaseClient
 
@@ -127,6 +129,11 @@ def made(tmp_path_factory):
         pytest.MonkeyPatch.context() as patch,
         local_stack(tmp_path_factory.mktemp("rights")) as stack,
     ):
+        bound = {
+            "PolicyName": EVERYTHING["permissionsBoundary"],
+            "PolicyDocument": json.dumps(boundary.document(ACCOUNT)),
+        }
+        stack.calls("iam", "create_policy", bound)
         patch.setattr(BaseClient, "_make_api_call", recorded)
         stack.up(**EVERYTHING)
         stack.up(ecsEnabled="true")
