@@ -76,7 +76,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit, healthy):
         stops.append(stop)
     texts = [each["text"] for each in stops]
     assert texts[:3] == ["Skip to the state", "English", "日本語"]
-    assert any(each.startswith("Open the app") for each in texts)
+    assert any(each.startswith("Open the app") for each in texts), texts
     assert {"SUMMARY", "INPUT", "DIV"} <= {each["tag"] for each in stops}
 
 
@@ -87,6 +87,24 @@ def test_the_skip_link_leads_to_the_state(visit, healthy):
     assert page.evaluate("document.activeElement.id") == "state"
     page.keyboard.press("Tab")
     assert page.evaluate(FOCUSED)["text"].startswith("Open the app")
+
+
+SHOWN_ANEW = """(more) => {
+  const anew = new DOMParser().parseFromString(main.innerHTML, "text/html").body;
+  const before = anew.querySelector(".verdict .open");
+  if (more) before.insertAdjacentHTML("beforebegin", "<p class='more'>Something new.</p>");
+  else anew.querySelector(".verdict .more").remove();
+  show({ data: JSON.stringify({ html: anew.innerHTML, title: document.title }) });
+  return document.activeElement.textContent;
+}"""
+"""What the stream does when a line comes before the link, or goes again; what has the focus then."""
+
+
+def test_the_focus_stays_where_it_is_when_something_comes_or_goes_before_it(visit, healthy):
+    page = visit(healthy).page
+    page.locator(".verdict .open a").focus()
+    for more in (True, False):
+        assert page.evaluate(SHOWN_ANEW, more).startswith("Open the app")
 
 
 def test_the_timeline_shows_events_or_log_lines_alone(visit, healthy):

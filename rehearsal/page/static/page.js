@@ -56,7 +56,10 @@ function update(old, fresh) {
 
 function show(event) {
   const { html, title } = JSON.parse(event.data);
+  const focused = document.activeElement;
   children(main, new DOMParser().parseFromString(html, "text/html").body);
+  // A node that was moved has lost the focus on its way.
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
   document.title = title;
 }
 
