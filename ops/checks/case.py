@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from ops.checks.sickness import Sick, sick_of
@@ -64,10 +64,8 @@ class Case:
         primary = self.primary
         if primary and not self.replaced:
             return tuple(each for each in wanted if each.started_by == primary.id)
-        if self.replaced:
-            wanted = [each for each in wanted if not primary or each.started_by != primary.id]
-        newest = wanted[0].started_by if wanted else ""
-        return tuple(each for each in wanted if each.started_by == newest)
+        others = [each for each in wanted if not primary or each.started_by != primary.id]
+        return tuple(each for each in others if each.started_by == others[0].started_by)
 
     @cached_property
     def failed(self) -> tuple[Task, ...]:
@@ -216,7 +214,7 @@ class Case:
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
         if at_once and (self.given_up or self.failed):
             commands += [at_once] if self.again in at_once else [at_once, self.again]
-        commands.append(f"pulumi up --refresh -s {stack}" if drifted else f"pulumi up -s {stack}")
+        commands.append(self.refresh if drifted else f"pulumi up -s {stack}")
         return Fix(text, tuple(commands))
 
     def check_changed(self, option: str) -> str:
@@ -226,11 +224,17 @@ class Case:
 
     def put_back(self) -> Fix:
         """Let Pulumi mend what somebody has changed or deleted by hand, where nothing else does."""
-        return replace(self.declared_again(), text=t("Let Pulumi put it right:"))
+        return self.refreshed(t("Let Pulumi put it right:"))
 
     def declared_again(self) -> Fix:
         """Let Pulumi put back what somebody changed by hand."""
-        return Fix(
-            t("Or let Pulumi put back what the program declares:"),
-            (f"pulumi up --refresh -s {self.now.names.stack}",),
-        )
+        return self.refreshed(t("Or let Pulumi put back what the program declares:"))
+
+    def refreshed(self, text: Text) -> Fix:
+        """Let Pulumi look at what there is, and make what is declared of it."""
+        return Fix(text, (self.refresh,))
+
+    @property
+    def refresh(self) -> str:
+        """The command for that."""
+        return f"pulumi up --refresh -s {self.now.names.stack}"

@@ -47,7 +47,6 @@ def status(case: Case) -> Iterator[Finding]:
 
 
 def _absent(case: Case) -> Finding:
-    stack = case.now.names.stack
     return Finding(
         id="database-missing",
         kind="cause",
@@ -55,7 +54,7 @@ def _absent(case: Case) -> Finding:
         title=t("The database does not exist"),
         why=t("The app has nowhere to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
-        fixes=(Fix(t("Let Pulumi make it:"), (f"pulumi up --refresh -s {stack}",)),),
+        fixes=(case.refreshed(t("Let Pulumi make it:")),),
     )
 
 
@@ -139,12 +138,7 @@ def address(case: Case) -> Iterator[Finding]:
                 "It connects to the wrong place, or as somebody whom the database does not know."
             ),
             seen=tuple(seen),
-            fixes=(
-                Fix(
-                    t("Let Pulumi write the task definition anew:"),
-                    (f"pulumi up --refresh -s {case.now.names.stack}",),
-                ),
-            ),
+            fixes=(case.refreshed(t("Let Pulumi write the task definition anew:")),),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks import stages
 from ops.checks.case import Case
-from ops.findings import Finding, Fix
+from ops.findings import Finding
 from ops.reach import default_route
 from ops.texts import t
 
@@ -105,9 +105,8 @@ def declared_port(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(
-            Fix(
-                t("Let containerPort alone decide it (infra/container.py), and deploy:"),
-                (f"pulumi up --refresh -s {case.now.names.stack}",),
+            case.refreshed(
+                t("Let containerPort alone decide it (infra/container.py), and deploy:")
             ),
         ),
         evidence=tuple(each.words for each in case.sick[:3]),

@@ -52,7 +52,7 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
         text = t("Build and push it again, under a new tag:")
         return Fix(text, (revision, f"pulumi up -s {stack}"))
     text = t("Let Pulumi make the repository again, and build and push the image under a new tag:")
-    return Fix(text, (revision, f"pulumi up --refresh -s {stack}"))
+    return Fix(text, (revision, case.refresh))
 
 
 def _next(case: Case) -> str:
@@ -89,7 +89,7 @@ def _rebuilt(case: Case, architecture: str) -> Fix:
     stack = case.now.names.stack
     if case.now.declared.get("cpuArchitecture") != architecture:
         text = t("Deploy what the stack file says; it sets both, the image and the task:")
-        return Fix(text, (f"pulumi up --refresh -s {stack}",))
+        return case.refreshed(text)
     return Fix(
         t("Build the image again; cpuArchitecture sets both, the image and the task:"),
         (f"pulumi config set imageRevision {_next(case)} -s {stack}", f"pulumi up -s {stack}"),

@@ -37,7 +37,6 @@ def _host(case: Case, balancer: Balancer) -> str | None:
 
 
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
-    stack = case.now.names.stack
     return Finding(
         id="rule-in-the-way",
         kind="cause",
@@ -57,9 +56,7 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
         fixes=(
             Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Then let Pulumi put back what the program declares:"),
-                (f"pulumi up --refresh -s {stack}",),
-                then=True,
+                t("Then let Pulumi put back what the program declares:"), (case.refresh,), then=True
             ),
         ),
     )
@@ -83,12 +80,7 @@ def _none_forwards(
                 group=group.name,
             ),
         ),
-        fixes=(
-            Fix(
-                t("Let Pulumi put the rule back:"),
-                (f"pulumi up --refresh -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(case.refreshed(t("Let Pulumi put the rule back:")),),
     )
 
 
@@ -115,10 +107,11 @@ def certificate(case: Case) -> Iterator[Finding]:
 
 
 def _certified(case: Case, arn: str) -> Fix:
-    stack = case.now.names.stack
     if case.now.declared.get("domainName"):
-        text = t("Let Pulumi put back the record by which ACM issues and renews it:")
-        return Fix(text, (f"pulumi up --refresh -s {stack}",))
+        return case.refreshed(
+            t("Let Pulumi put back the record by which ACM issues and renews it:")
+        )
+    stack = case.now.names.stack
     return Fix(
         t("Import a new one under its ARN, or name another one in certificateArn and deploy:"),
         (f"aws acm describe-certificate --certificate-arn {arn}", f"pulumi up -s {stack}"),

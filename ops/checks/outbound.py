@@ -125,7 +125,7 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
     if case.now.declared.get("natStrategy") in ("single", "onePerAz"):
         text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
         return (
-            Fix(text, (f"pulumi up --refresh -s {names.stack}",)),
+            case.refreshed(text),
             *route_commands(case, dead),
             *case.tried_again(),
         )

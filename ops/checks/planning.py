@@ -39,10 +39,9 @@ def way_out(case: Case) -> Iterator[Finding]:
 
 
 def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
     if public or case.now.declared.get("natStrategy") in ("single", "onePerAz"):
         text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
-        return (Fix(text, (f"pulumi up --refresh -s {stack}",)), *route_commands(case, dead))
+        return (case.refreshed(text), *route_commands(case, dead))
     return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
 
 

@@ -56,12 +56,7 @@ def draining(case: Case) -> Iterator[Finding]:
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(t("{running} tasks still run.", running=service.running),),
-            fixes=(
-                Fix(
-                    t("When it is gone, make it anew:"),
-                    (f"pulumi up --refresh -s {case.now.names.stack}",),
-                ),
-            ),
+            fixes=(case.refreshed(t("When it is gone, make it anew:")),),
         )
 
 
@@ -95,8 +90,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
 
 def _once_more(case: Case) -> Fix:
     text = t("Mend what made the tasks fail, then let ECS try again:")
-    compared = f"pulumi up --refresh -s {case.now.names.stack}"
-    return Fix(text, (case.again, compared) if case.now.undone.value else (case.again,))
+    return Fix(text, (case.again, case.refresh) if case.now.undone.value else (case.again,))
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:

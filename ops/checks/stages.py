@@ -74,7 +74,7 @@ def _no_service(case: Case) -> Finding:
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
-        fixes=(Fix(t("Make it:"), (f"pulumi up --refresh -s {names.stack}",)),),
+        fixes=(case.refreshed(t("Make it:")),),
     )
 
 

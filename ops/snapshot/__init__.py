@@ -120,7 +120,7 @@ class _Gathering:
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
             service=running,
-            undone=undone.result() if undone else Part(),
+            undone=undone.result(),
             tasks=tasks.result(),
             newest=latest,
             definitions=known,
@@ -146,11 +146,11 @@ class _Gathering:
         made.set_result(Part(problem=problem))
         return made
 
-    def _undone(self, service: Service | None) -> Future[Part[str]] | None:
+    def _undone(self, service: Service | None) -> Future[Part[str]]:
         """Asked of a completed deployment only: any other tells by itself how it stands."""
         primary = service.primary if service else None
         if service is None or primary is None or primary.rollout != "COMPLETED":
-            return None
+            return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
         return self.ask(rollout_look.undone, where, primary.definition)
 
