@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 HEALTH = "/health"
 HEALTHY = b'{"status":"healthy"}'
 NOT_KEPT = ("Cache-Control", "no-store")
-PAGE_HEADERS = [("Content-Type", "text/html; charset=utf-8"), NOT_KEPT]
+"""What every answer says that does not say otherwise itself."""
+PAGE_HEADERS = [("Content-Type", "text/html; charset=utf-8")]
 SECURITY_HEADERS = [
     (
         "Content-Security-Policy",

@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort
 
 FOLDER = Path(__file__).with_name("static")
-FOR_EVER, NOT_KEPT = "public, max-age=31536000, immutable", "no-store"
+FOR_EVER = "public, max-age=31536000, immutable"
 HASHED = re.compile(r"(?P<stem>[^.]+)\.[0-9a-f]{16}(?P<suffix>\.[a-z]+)")
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -39,13 +39,16 @@ class StaticFiles:
         """A file by its full name; its plain name is not found.
 
         During a roll-out another version's page may ask this one for a file by another hash. It gets
-        what there is, which is not to be kept.
+        what there is; only what has its own hash may be kept.
         """
-        kept = FOR_EVER if name in self._files else NOT_KEPT
+        if name in self._files:
+            return self._response(name, {"Cache-Control": FOR_EVER})
         other = HASHED.fullmatch(name)
-        if name not in self._files and other:
-            name = self._names.get(other["stem"] + other["suffix"], "")
-        if name not in self._files:
+        ours = self._names.get(other["stem"] + other["suffix"]) if other else None
+        if ours is None:
             abort(404)
+        return self._response(ours, {})
+
+    def _response(self, name: str, headers: dict[str, str]) -> Response:
         content, content_type = self._files[name]
-        return Response(content, content_type=content_type, headers={"Cache-Control": kept})
+        return Response(content, content_type=content_type, headers=headers)
