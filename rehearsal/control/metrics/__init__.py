@@ -20,11 +20,15 @@ def install() -> None:
 def put(params: Params) -> Params:
     """Take in single values, values with counts, or sums."""
     for each in params.get("MetricData", ()):
-        name = each["MetricName"]
-        metric = Metric(params["Namespace"], name, named(each.get("Dimensions") or ()))
+        metric = _metric({**each, "Namespace": params["Namespace"]})
         at: datetime = each.get("Timestamp") or STORE.now()
         STORE.put(metric, at.timestamp(), _values(each), each.get("Unit") or "None")
     return {}
+
+
+def _metric(told: Params) -> Metric:
+    """A metric by its names as the API has them."""
+    return Metric(told["Namespace"], told["MetricName"], named(told.get("Dimensions") or ()))
 
 
 def _values(datum: Params) -> Values:
@@ -66,11 +70,8 @@ def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
     stats = [each for each in queries if each.get("MetricStat")]
     for each in stats:
         stat = each["MetricStat"]
-        metric = stat["Metric"]
-        name = Metric(
-            metric["Namespace"], metric["MetricName"], named(metric.get("Dimensions") or ())
-        )
-        found[each["Id"]] = _series(name, _periods(times, int(stat["Period"])), stat["Stat"])
+        periods = _periods(times, int(stat["Period"]))
+        found[each["Id"]] = _series(_metric(stat["Metric"]), periods, stat["Stat"])
     period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
     for each in queries:
         if each.get("Expression"):
@@ -113,9 +114,7 @@ def _result(query: Any, series: Series, newest_first: bool) -> Params:
 @instead("cloudwatch", "GetMetricStatistics")
 def get_statistics(params: Params) -> Params:
     """The statistics of one metric, percentiles among them."""
-    metric = Metric(
-        params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ())
-    )
+    metric = _metric(params)
     seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
     times = _periods(seconds, int(params["Period"]))
     usual, more = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()

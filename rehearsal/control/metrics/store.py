@@ -101,6 +101,9 @@ class _Line:
     minutes: dict[int, Values] = field(default_factory=dict)
 
 
+NO_LINE = _Line()
+
+
 class Store:
     """All metrics. Hold the API's lock around every use."""
 
@@ -111,7 +114,7 @@ class Store:
     def put(self, metric: Metric, at: float, values: Values, unit: str = "None") -> None:
         """Add values to the minute in which ``at``, seconds since 1970, lies."""
         line = self._lines.setdefault(metric, _Line())
-        minute = int(at) // MINUTE * MINUTE
+        minute = minute_of(at)
         line.unit = unit
         line.minutes.setdefault(minute, Values()).merge(values)
         while len(line.minutes) > 1 and (oldest := next(iter(line.minutes))) < minute - KEPT:
@@ -119,16 +122,15 @@ class Store:
 
     def unit(self, metric: Metric) -> str:
         """The unit in which a metric was put last."""
-        line = self._lines.get(metric)
-        return line.unit if line else "None"
+        return self._lines.get(metric, NO_LINE).unit
 
     def periods(self, metric: Metric, times: range) -> dict[int, Values]:
         """The values of each period that has any; ``times`` are where they begin."""
-        line, found = self._lines.get(metric), {}
-        for begin in times if line else ():
+        minutes, found = self._lines.get(metric, NO_LINE).minutes, {}
+        for begin in times if minutes else ():
             values = Values()
             for minute in range(begin, begin + times.step, MINUTE):
-                if (known := line.minutes.get(minute)) is not None:  # type: ignore[union-attr]
+                if (known := minutes.get(minute)) is not None:
                     values.merge(known)
             if values.count:
                 found[begin] = values
@@ -162,6 +164,11 @@ STORE = Store()
 def named(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
     """Dimensions as the API has them."""
     return frozenset((each["Name"], each["Value"]) for each in dimensions)
+
+
+def minute_of(seconds: float) -> int:
+    """Where the minute begins in which a moment lies."""
+    return int(seconds) // MINUTE * MINUTE
 
 
 def moment(seconds: int) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from rehearsal.control.metrics.store import MINUTE, Metric, Values
+from rehearsal.control.metrics.store import Metric, Values
 
 
 class Datum(NamedTuple):
@@ -19,8 +19,3 @@ class Datum(NamedTuple):
 
 Source = Callable[[int], Iterable[Datum]]
 """What a service has to tell when the minute that began at this moment is over."""
-
-
-def minute_of(seconds: float) -> int:
-    """Where the minute begins in which a moment lies."""
-    return int(seconds) // MINUTE * MINUTE

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from rehearsal.clock import Clock
-from rehearsal.control.metrics.store import Values
-from rehearsal.data.metrics.datum import Datum, minute_of
+from rehearsal.data.metrics.counts import Counts
+from rehearsal.data.metrics.datum import Datum
 from rehearsal.data.metrics.traffic import about, balanced
 from rehearsal.data.targets import Targets
 
@@ -19,31 +18,23 @@ class Hosts:
     """Looks at every minute's end and whenever a target's health changes, so that no moment is missed."""
 
     def __init__(self, clock: Clock, targets: Targets) -> None:
-        self._clock, self._targets = clock, targets
-        self._lock = threading.Lock()
-        self._seen: dict[tuple[int, str, str], Values] = {}
+        self._targets = targets
+        self._seen = Counts[tuple[str, str]](clock)
 
     def look(self, group: str) -> None:
         """Count a group's targets as they are now."""
         states = [
             each.health.state for each in self._targets.of(group) if each.draining_until is None
         ]
-        minute = minute_of(self._clock.now().timestamp())
         for name, state in COUNTED.items() if states else ():
-            with self._lock:
-                values = self._seen.setdefault((minute, name, group), Values())
-                values.add(states.count(state))
+            self._seen.add((name, group), states.count(state))
 
     def take(self, minute: int) -> Iterator[Datum]:
         """What was seen up to the end of this minute."""
         used = self.registered()
         for _, group in used:
             self.look(group)
-        with self._lock:
-            over = {key: values for key, values in self._seen.items() if key[0] <= minute}
-            for key in over:
-                del self._seen[key]
-        for (at, name, group), values in over.items():
+        for (at, (name, group)), values in self._seen.take(minute).items():
             for balancer in [each for each, arn in used if arn == group]:
                 yield Datum(about(name, balancer, group), at, values, "Count")
 

@@ -58,7 +58,7 @@ class Instances:
         measured, size = self._sizes.get(folder, (-SIZE_SECONDS, 0))
         if now - measured >= SIZE_SECONDS:
             size = _size(folder)
-            self._sizes = {folder: (now, size)}
+            self._sizes[folder] = (now, size)
         return size
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
-from rehearsal.control.metrics.store import MINUTE, STORE
-from rehearsal.data.metrics.datum import Source, minute_of
+from rehearsal.control.metrics.store import MINUTE, STORE, minute_of
+from rehearsal.data.metrics.datum import Source
 
 log = logging.getLogger(__name__)
 

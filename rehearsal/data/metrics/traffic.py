@@ -5,14 +5,14 @@ A count is only told where there is something to count; RequestCount also while 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.control.metrics.store import Metric, Values
-from rehearsal.data.metrics.datum import Datum, minute_of
+from rehearsal.data.metrics.counts import Counts
+from rehearsal.data.metrics.datum import Datum
 
 NAMESPACE = "AWS/ApplicationELB"
 UNITS = {"TargetResponseTime": "Seconds"}
@@ -22,9 +22,7 @@ class Traffic:
     """Counts by minute, balancer and target group. Told of requests on the data plane's loop."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._counted: dict[tuple[int, Metric], Values] = {}
+        self._counted = Counts[Metric](clock)
         self.registered: Callable[[], Iterable[tuple[Any, str]]] = tuple
         """Every load balancer with each of its target groups that has targets."""
 
@@ -49,10 +47,7 @@ class Traffic:
 
     def take(self, minute: int) -> Iterator[Datum]:
         """All that was counted up to the end of this minute."""
-        with self._lock:
-            over = {key: values for key, values in self._counted.items() if key[0] <= minute}
-            for key in over:
-                del self._counted[key]
+        over = self._counted.take(minute)
         for metric in self._expected():
             over.setdefault((minute, metric), Values.of(0))
         for (at, metric), values in over.items():
@@ -68,9 +63,7 @@ class Traffic:
         self._add(name, value, balancer, group)
 
     def _add(self, name: str, value: float, balancer: Any, group: str = "") -> None:
-        key = minute_of(self._clock.now().timestamp()), about(name, balancer, group)
-        with self._lock:
-            self._counted.setdefault(key, Values()).add(value)
+        self._counted.add(about(name, balancer, group), value)
 
 
 def about(name: str, balancer: Any, group: str = "") -> Metric:
