@@ -10,10 +10,14 @@ import pulumi
 import pulumi_aws as aws
 
 MINUTE = 60
-Silence = Literal["missing", "notBreaching", "breaching"]
+Silence = Literal["missing", "told", "notBreaching"]
 """What no data means: "missing" shows INSUFFICIENT_DATA and tells nobody, which is right where data
-always flows while the thing exists; "notBreaching" is for what is only reported when it happens,
-"breaching" for what is no more reported when all is lost."""
+always flows while the thing exists; "told" tells, for what is no more reported when all is lost;
+"notBreaching" is for what is only reported when it happens.
+
+CloudWatch's own "breaching" would ring for every new alarm, whose data are still to come; but an
+alarm begins in INSUFFICIENT_DATA, and only a change to it is told (CloudWatch API reference,
+PutMetricAlarm)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Alarm:
             "threshold": self.limit,
             "evaluation_periods": self.periods,
             "datapoints_to_alarm": self.periods,
-            "treat_missing_data": self.silence,
+            "treat_missing_data": "missing" if self.silence == "told" else self.silence,
         }
         return common | (self._queries() if self.expression else self._single())
 

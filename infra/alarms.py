@@ -135,9 +135,8 @@ def _running(named: Mapping[str, str], targets: Source, settings: ServiceSetting
 
     Container Insights reports both numbers. Without it, the load balancer says how many tasks pass
     its check, and the stack how many are wanted: with scaling, no more than its minimum. Where no
-    task is registered it says nothing, so silence rings, too; but not where hours take every task
-    away. So it may ring once at stage 2's start, until its first tasks are healthy. `./careapp pause`
-    turns the actions off. "targets-unhealthy" is no second one of these:
+    task is registered it says nothing, so silence is told, too; but not where hours take every task
+    away. `./careapp pause` turns the actions off. "targets-unhealthy" is no second one of these:
     it rings for a task that is there and sick, be it one too many, and not for one that is missing.
     """
     about: dict[str, Any] = {
@@ -153,7 +152,7 @@ def _running(named: Mapping[str, str], targets: Source, settings: ServiceSetting
             metrics=targets.one("HealthyHostCount", "Minimum"),
             limit=wanted,
             over=False,
-            silence="breaching" if some else "missing",
+            silence="told" if some else "missing",
         )
     insights = Source(namespace="ECS/ContainerInsights", dimensions=named)
     both = {

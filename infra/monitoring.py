@@ -149,6 +149,7 @@ def ring(
             **alarm.inputs(),
             alarm_actions=[topic_arn],
             ok_actions=[topic_arn],
+            insufficient_data_actions=[topic_arn] if alarm.silence == "told" else [],
             tags=dict(tags),
             opts=opts,
         )

@@ -52,7 +52,8 @@ def build(engine, configured):
 
 def rings(engine):
     """Each alarm's inputs by its name's ending, without what all have alike."""
-    alike = {"name", "alarmActions", "okActions", "tags", "alarmDescription"}
+    actions = {"alarmActions", "okActions", "insufficientDataActions"}
+    alike = actions | {"name", "tags", "alarmDescription"}
     return {
         name.removeprefix("careapp-poc-"): {
             key: value for key, value in inputs.items() if key not in alike
@@ -121,9 +122,7 @@ def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
         "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, silent),
         "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10),
         "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5),
-        "service-running": single(
-            targets, "HealthyHostCount", "Minimum", BELOW, 1, 10, "breaching"
-        ),
+        "service-running": single(targets, "HealthyHostCount", "Minimum", BELOW, 1, 10),
     }
 
 
@@ -155,22 +154,26 @@ def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted", "silence"),
+    ("settings", "wanted", "told"),
     [
-        ({"desiredCount": "4"}, 4, "breaching"),
-        ({"desiredCount": "0"}, 0, "missing"),
-        ({"desiredCount": "4", "minCount": "2", "maxCount": "6"}, 2, "breaching"),
-        ({"desiredCount": "4", "schedule": "mon-fri 08:00-20:00"}, 4, "missing"),
-        ({"minCount": "2", "maxCount": "6", "schedule": "sat 08:00-20:00"}, 2, "missing"),
+        ({"desiredCount": "4"}, 4, ["topic"]),
+        ({"desiredCount": "0"}, 0, []),
+        ({"desiredCount": "4", "minCount": "2", "maxCount": "6"}, 2, ["topic"]),
+        ({"desiredCount": "4", "schedule": "mon-fri 08:00-20:00"}, 4, []),
+        ({"minCount": "2", "maxCount": "6", "schedule": "sat 08:00-20:00"}, 2, []),
     ],
 )
-def test_without_them_the_load_balancer_counts_and_silence_rings_unless_none_is_wanted(
-    engine, build, settings, wanted, silence
+def test_without_them_the_load_balancer_counts_and_silence_is_told_unless_none_is_wanted(
+    engine, build, settings, wanted, told
 ):
+    """As a change to INSUFFICIENT_DATA, in which an alarm begins: its first minutes tell nothing."""
     build(ecsEnabled="true", **settings)
     made = rings(engine)["service-running"]
     assert made["metricName"] == "HealthyHostCount"
-    assert (made["threshold"], made["treatMissingData"]) == (wanted, silence)
+    assert (made["threshold"], made["treatMissingData"]) == (wanted, "missing")
+    every = engine.inputs(ALARM)
+    assert every.pop("careapp-poc-service-running")["insufficientDataActions"] == told
+    assert all(inputs["insufficientDataActions"] == [] for inputs in every.values())
 
 
 def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(engine, build):
