@@ -16,7 +16,7 @@ import pytest
 from rehearsal.control import certificates
 from rehearsal.data import listener_tls
 from rehearsal.data.authority import Authority
-from tests.dataplane.conftest import until
+from tests.dataplane.stack import until
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"

@@ -33,7 +33,8 @@ from rehearsal.data.proxy import Client
 from rehearsal.data.target_state import Health
 from rehearsal.data.targets import Target, Targets
 from rehearsal.data.upstream import Pool, Upstream, Wire
-from tests.dataplane.conftest import Stack, serving, until
+from tests.dataplane.conftest import serving
+from tests.dataplane.stack import Stack, until
 from tests.dataplane.test_listener import ask
 
 BALANCER = SimpleNamespace(arn="arn:aws:elasticloadbalancing:r:1:loadbalancer/app/alb/1")

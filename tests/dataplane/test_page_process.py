@@ -19,7 +19,8 @@ from rehearsal.clock import Clock
 from rehearsal.page.launch import PORT, PortTaken, listening
 from rehearsal.paths import ROOT, Home
 from rehearsal.project import led_to_local_cloud
-from tests.dataplane.conftest import REGION, until
+from tests.dataplane.declarations import REGION
+from tests.dataplane.stack import until
 from tests.support.pages import backend
 
 SECRET = "marked-password"

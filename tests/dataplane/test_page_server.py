@@ -11,7 +11,7 @@ from ops.timeline import Happening
 from rehearsal.page import server
 from rehearsal.page.engine_work import Work
 from tests.ops import stacks as a
-from tests.ops.test_checks import SITUATIONS
+from tests.ops.situations import SITUATIONS
 from tests.support.pages import Shown, client, seen
 
 PATHS = ("/", "/state", "/live", "/static/page.css", "/static/page.js", "/static/icon.svg")

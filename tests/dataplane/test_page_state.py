@@ -18,7 +18,7 @@ from rehearsal.page.engine_work import EngineWork, Work
 from rehearsal.page.state import SHOWN, state
 from rehearsal.paths import Home
 from tests.ops import stacks as a
-from tests.ops.test_checks import SITUATIONS
+from tests.ops.situations import SITUATIONS
 from tests.support.pages import backend, seen
 
 BUILDING = Work(stack="poc", busy=True, resources=12)

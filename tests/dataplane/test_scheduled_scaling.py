@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from rehearsal.control import scaling
-from tests.dataplane.conftest import until
+from tests.dataplane.stack import until
 
 PLACE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 

@@ -11,7 +11,7 @@ from ops.doctor import judge
 from ops.snapshot.entrance import Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
-from tests.ops.test_checks import SITUATIONS
+from tests.ops.situations import SITUATIONS
 
 
 def links(snapshot):

@@ -102,7 +102,7 @@ def test_what_mends_comes_before_another_try(changes):
 
 
 def test_no_first_fix_is_an_alternative():
-    from tests.ops.test_checks import SITUATIONS
+    from tests.ops.situations import SITUATIONS
 
     for name, snapshot in SITUATIONS.items():
         for each in judge(snapshot).findings:

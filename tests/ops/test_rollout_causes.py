@@ -10,7 +10,7 @@ from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.texts import t
 from tests.ops import stacks as a
-from tests.ops.test_checks import SITUATIONS
+from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),

@@ -1,0 +1,122 @@
+"""The app of the tests: it answers, dawdles, breaks off, eats memory and crashes, as it is asked to."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+VERSION = os.environ.get("APP_VERSION", "none")
+HEALTHY_PATH = os.environ.get("HEALTHY_PATH", "/health")
+active, eaten = [], []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        print("request", self.path, flush=True)
+
+    def handle_one_request(self):
+        """Busy from a request's first byte on, so that an idle connection delays no stop."""
+        self.raw_requestline = self.rfile.peek(1)
+        active.append(self)
+        try:
+            super().handle_one_request()
+        finally:
+            active.remove(self)
+
+    def answer(self, status, body, **headers):
+        body = body if isinstance(body, bytes) else body.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path == HEALTHY_PATH:
+            self.answer(200, "ok")
+        elif path in PAGES:
+            PAGES[path](self)
+        else:
+            self.answer(404, "no")
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        self.answer(200, self.rfile.read(int(self.headers["Content-Length"])))
+
+    def environment(self):
+        self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))  # noqa: PTH109
+
+    def slow(self):
+        time.sleep(1.5)
+        self.answer(200, "slow")
+
+    def drop(self):
+        self.connection.shutdown(2)
+        self.close_connection = True
+
+    def eat(self):
+        eaten.append(bytearray(400 << 20))
+        self.answer(200, "ate")
+
+    def stream(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for number in range(3):
+            self.wfile.write(b"2\r\n%d\n\r\n" % number)
+            self.wfile.flush()
+            time.sleep(0.3)
+        self.wfile.write(b"0\r\n\r\n")
+
+
+PAGES = {
+    "/": lambda on: on.answer(200, f"{VERSION} {os.environ['BIND_HOST']}"),
+    "/headers": lambda on: on.answer(200, json.dumps(list(on.headers.items()))),
+    "/env": Handler.environment,
+    "/error": lambda on: on.answer(500, "no"),
+    "/slow": Handler.slow,
+    "/moved": lambda on: on.answer(301, "", Location="/elsewhere"),
+    "/crash": lambda _: os._exit(3),
+    "/hang": lambda _: time.sleep(60),
+    "/drop": Handler.drop,
+    "/eat": Handler.eat,
+    "/stream": Handler.stream,
+}
+
+
+def stop(*_):
+    print("stopping", flush=True)
+    threading.Thread(target=finish).start()
+
+
+def finish():
+    while active:
+        time.sleep(0.02)
+    os._exit(0)
+
+
+def main():
+    if os.environ.get("CRASH"):
+        print("Boom", flush=True)
+        sys.exit(3)
+    if not os.environ.get("PLAIN"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
+    time.sleep(float(os.environ.get("BOOT", "0")))
+    ThreadingHTTPServer.request_queue_size = 128
+    port = int(os.environ.get("LISTEN", os.environ["PORT"]))
+    server = ThreadingHTTPServer((os.environ["BIND_HOST"], port), Handler)
+    print("listening", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

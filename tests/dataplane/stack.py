@@ -1,0 +1,122 @@
+"""The small stack and its answers: what runs, what is healthy, what was said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.dataplane.declarations import Declarations
+
+
+def until(ask: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
+    """Ask until the answer is true; fail with the last one."""
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s in vain for {what or ask}; last: {found!r}")
+        time.sleep(0.05)
+    return found
+
+
+class Stack(Declarations):
+    """The stack that tests declare, and short ways to what it says."""
+
+    until = staticmethod(until)
+
+    def database(self, **change: Any) -> dict[str, Any]:
+        """An RDS instance; returns it when it is available."""
+        rds = self.rds
+        rds.create_db_subnet_group(
+            DBSubnetGroupName="db", DBSubnetGroupDescription="db", SubnetIds=self.ids["private"]
+        )
+        rds.create_db_parameter_group(
+            DBParameterGroupName="db", DBParameterGroupFamily="postgres17", Description="db"
+        )
+        rds.create_db_instance(
+            **{
+                "DBInstanceIdentifier": "careapp-poc",
+                "Engine": "postgres",
+                "EngineVersion": "17.4",
+                "DBInstanceClass": "db.t4g.micro",
+                "AllocatedStorage": 20,
+                "MasterUsername": "postgres",
+                "ManageMasterUserPassword": True,
+                "DBName": "careapp",
+                "DBSubnetGroupName": "db",
+                "DBParameterGroupName": "db",
+                "VpcSecurityGroupIds": [self.ids["db-sg"]],
+                **change,
+            }
+        )
+        return self.until_database("available")
+
+    def until_database(self, status: str) -> dict[str, Any]:
+        def ask() -> Any:
+            (found,) = self.rds.describe_db_instances()["DBInstances"]
+            return found if found["DBInstanceStatus"] == status else None
+
+        found: dict[str, Any] = until(ask, 30, f"the database to be {status}")
+        return found
+
+    def everything(self, **check: Any) -> None:
+        """Stage 1 without a database, and what stage 2 needs around the service."""
+        self.network()
+        self.load_balancer(**check)
+        self.forward()
+        self.roles()
+        self.ecs.create_cluster(clusterName="main")
+        self.logs.create_log_group(logGroupName="/ecs/app")
+
+    def describe(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.ecs.describe_services(cluster="main", services=["web"])[
+            "services"
+        ][0]
+        return found
+
+    def primary(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.describe()["deployments"][0]
+        return found
+
+    def rolled_out(self, state: str = "COMPLETED", seconds: float = 30) -> dict[str, Any]:
+        def ask() -> Any:
+            primary = self.primary()
+            return primary if primary["rolloutState"] == state else None
+
+        try:
+            found: dict[str, Any] = until(ask, seconds, state)
+        except BaseException:
+            reasons = [task.get("stoppedReason") for task in self.stopped()]
+            print(*self.messages(), *reasons, *self.targets(), sep="\n")
+            raise
+        return found
+
+    def messages(self) -> list[str]:
+        return [each["message"] for each in reversed(self.describe()["events"])]
+
+    def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
+        arns = self.ecs.list_tasks(cluster="main", serviceName="web", desiredStatus=status)[
+            "taskArns"
+        ]
+        if not arns:
+            return []
+        found: list[dict[str, Any]] = self.ecs.describe_tasks(cluster="main", tasks=arns)["tasks"]
+        return found
+
+    def stopped(self) -> list[dict[str, Any]]:
+        return self.tasks("STOPPED")
+
+    def targets(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.elb.describe_target_health(
+            TargetGroupArn=self.ids["tg"]
+        )["TargetHealthDescriptions"]
+        return found
+
+    def url(self) -> str:
+        def ask() -> Any:
+            listeners: Any = self.plane.describe()["listeners"]
+            return listeners and listeners[0]["url"]
+
+        return str(until(ask)).replace("localhost", "127.0.0.1")

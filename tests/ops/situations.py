@@ -1,0 +1,236 @@
+"""What goes wrong on a stack, one situation for each finding of the doctor."""
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from ops.doctor import judge
+from ops.paused import Pause
+from ops.snapshot.entrance import Certificate, Rule
+from ops.snapshot.surroundings import Image, Logs, Quota
+from tests.ops import stacks as a
+
+CRASHED = "Essential container in task exited"
+
+
+ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
+
+
+EXITED = "EssentialContainerExited"
+
+
+NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
+
+
+INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
+
+
+def crashed(*lines, code=1, rolled_back=False, **changes):
+    task = a.ended(CRASHED, code=code, stop=EXITED)
+    return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+
+
+def never_started(reason, **changes):
+    return a.failing(a.ended(reason, stop="TaskFailedToStart"), **changes)
+
+
+def rules(**changes):
+    return a.network(groups=a.groups(**changes))
+
+
+def env(**changes):
+    kept = {**a.definition().environment, **changes}
+    return a.definition(
+        environment={name: value for name, value in kept.items() if value is not None}
+    )
+
+
+def unable(message):
+    return a.failing(
+        a.ended(CRASHED, code=0),
+        service=a.service(
+            running=0,
+            events=(a.event(message),),
+            deployments=(a.deployment(rollout="IN_PROGRESS"),),
+        ),
+        tasks=(),
+    )
+
+
+SITUATIONS = {
+    "stack-missing": a.stage1(
+        balancer=None, group=None, database=None, network=None, image=None, secrets=None
+    ),
+    "service-missing": a.stage1(a.declared()),
+    "ecs-off": a.stage1(),
+    "service-going": a.stack(service=a.service(status="DRAINING")),
+    "scaled-to-zero": a.stack(service=a.service(desired=0, running=0), tasks=(), targets=()),
+    "scaled-to-zero-by-schedule": a.stack(
+        service=a.service(desired=0, running=0),
+        tasks=(),
+        targets=(),
+        settings=a.declared(schedule="mon-fri 08:00-20:00"),
+    ),
+    "scaled-to-zero-in-hours": a.stack(
+        service=a.service(desired=0, running=0),
+        tasks=(),
+        targets=(),
+        settings=a.declared(schedule="mon-fri 08:00-22:00"),
+    ),
+    "fargate-quota": unable(
+        "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
+    ),
+    "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
+    "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
+    "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
+    "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
+    "execution-role-missing": a.stack(execution=None),
+    "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),
+    "execution-role-cannot-pull": a.stack(execution=a.role(a.TOKEN, a.WRITE, a.READ)),
+    "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
+    "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),
+    "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
+    "image-missing": a.stack(image=Image(repository="careapp/hello-ecs", present=False)),
+    "image-architecture": a.stack(
+        image=Image(repository="careapp/hello-ecs", present=True, platforms=("linux/arm64",))
+    ),
+    "secret-missing": a.stack(secrets={a.SECRET: None}),
+    "secret-key-missing": a.stack(
+        main=a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:passwort::"})
+    ),
+    "log-group-missing": a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)),
+    "balancer-not-active": a.stack(balancer=a.balancer(state="failed")),
+    "balancer-cut-off": a.stack(
+        network=a.network(
+            subnets={
+                **a.network().subnets,
+                "public-1": a.subnet("public-1", "10.0.0.0/24"),
+            },
+            nats={},
+        ),
+        service=a.service(subnets=()),
+    ),
+    "target-group-missing": a.stack(group=None),
+    "service-not-attached": a.stack(service=a.service(targets=())),
+    "health-check-off": a.stack(group=a.target_group(enabled=False)),
+    "health-check-drifted": a.stack(a.declared(healthTimeout="4")),
+    "no-rule-forwards": a.stack(
+        balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
+    ),
+    "port-mismatch": a.stack(main=env(PORT="8080")),
+    "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
+    "task-cannot-reach-database": a.stack(network=rules(db_in=())),
+    "rule-in-the-way": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0],
+                    rules=(
+                        Rule(priority="1", action="fixed-response", arn="arn:rule"),
+                        *a.balancer().listeners[0].rules,
+                    ),
+                ),
+            )
+        )
+    ),
+    "certificate-not-valid": a.stack(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0], certificate=Certificate("arn:c", "EXPIRED")
+                ),
+            )
+        )
+    ),
+    "balancer-missing": a.stack(balancer=None),
+    "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
+    "internet-cannot-reach-balancer": a.stack(
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    ),
+    "database-missing": a.stack(database=None),
+    "database-away": a.stack(database=a.database(status="stopped")),
+    "stack-paused": a.stack(
+        service=a.service(desired=0, running=0),
+        database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+    ),
+    "database-full": a.stack(database=a.database(status="storage-full")),
+    "database-address": a.stack(main=env(DB_HOST="other.example")),
+    "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
+    "out-of-memory": a.failing(
+        a.ended(
+            CRASHED,
+            code=137,
+            stop=EXITED,
+            container="OutOfMemoryError: Container killed due to memory usage",
+        )
+    ),
+    "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
+    "app-wrong-password": a.stack(
+        logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
+    ),
+    "task-cannot-start": never_started("CannotStartContainerError: something new"),
+    "health-path-mended": a.failing(
+        a.ended(ILL, code=0),
+        service=a.service(
+            running=0,
+            deployments=(a.deployment(rollout="FAILED", running=0),),
+            events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
+                            "(reason Health checks failed with these codes: [404])."),),
+        ),
+        logs=a.logs(b=['{"path": "/helth", "status": 404}']),
+    ),
+    "health-redirects": a.sick("Health checks failed with these codes: [301]"),
+    "health-path-missing": a.sick(
+        "Health checks failed with these codes: [404]", group=a.target_group(path="/helth")
+    ),
+    "health-forbidden": a.sick("Health checks failed with these codes: [401]"),
+    "health-needs-database": a.sick(
+        "Health checks failed with these codes: [503]",
+        group=a.target_group(path="/health/db"),
+        database=a.database(status="stopped"),
+    ),
+    "health-errors": a.sick("Health checks failed with these codes: [500]"),
+    "health-matcher": a.sick(
+        "Health checks failed with these codes: [200]", group=a.target_group(matcher="204")
+    ),
+    "health-slow": a.sick("Request timed out", reason="Target.Timeout"),
+    "health-protocol": a.sick("Health checks failed", group=a.target_group(protocol="HTTPS")),
+    "slow-start": a.failing(a.ended(ILL, code=143), service=a.service(
+        running=0,
+        events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
+                        "(reason Health checks failed)."),),
+        deployments=(a.deployment(rollout="IN_PROGRESS"),),
+    )),
+    "rolled-back": a.failing(rolled_back=True),
+    "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
+    "roll-out-going-on": a.stack(
+        service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()
+    ),
+    "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
+    "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
+    "spot-interrupted": a.stack(
+        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
+    ),
+    "targets-unhealthy": a.sick("Health checks failed with these codes: [404]"),
+    "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
+}  # fmt: skip
+
+
+KINDS = {
+    "scaled-to-zero-by-schedule": "warning",
+    **dict.fromkeys(("ecs-off", "roll-out-going-on", "stack-paused"), "note"),
+    **dict.fromkeys(
+        (
+            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
+            *("health-check-off", "health-check-drifted", "spot-interrupted"),
+        ),
+        "warning",
+    ),
+}
+
+
+AMONG = {"targets-unhealthy"}
+"""Findings that are never the root cause."""
+
+
+def findings(snapshot):
+    return judge(snapshot).findings

@@ -1,0 +1,162 @@
+"""Why tasks crash, do not start or were given up, and what is no failure."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ops.doctor import judge
+from ops.snapshot.records import Part
+from ops.snapshot.surroundings import Secret
+from tests.ops import stacks as a
+from tests.ops.situations import CRASHED, EXITED, INIT, NO_ROUTE, crashed, findings, never_started
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("ModuleNotFoundError: No module named 'flask'", "crash-module-missing"),
+        ('{"message": "careapp cannot start: DB_HOST is missing"}', "crash-variable-missing"),
+        ("KeyError: 'DB_HOST'", "crash-variable-missing"),
+        ("careapp cannot start: PORT is 'x', which is not a port", "crash-setting-wrong"),
+        ("[Errno 98] Address already in use", "crash-address-in-use"),
+        ("OSError: [Errno 30] Read-only file system: '/app/x'", "crash-permission"),
+        ('FATAL:  password authentication failed for user "postgres"', "crash-wrong-password"),
+        ('FATAL: no pg_hba.conf entry for host "10.0.16.4", no encryption', "crash-no-tls"),
+        ('FATAL: no pg_hba.conf entry for host "10.0.16.4"', "crash-pg-hba"),
+        ("SSL error: certificate verify failed", "crash-certificate"),
+        ('FATAL: database "other" does not exist', "crash-database-unknown"),
+        ('could not translate host name "db.nowhere" to address', "crash-host-unknown"),
+        ("failed to resolve host 'db.nowhere': [Errno -2]", "crash-host-unknown"),
+        ("FATAL: remaining connection slots are reserved", "crash-too-many-connections"),
+        ("connection timeout expired", "crash-database-timeout"),
+        ('connection to server at "x", port 5432 failed: Connection refused', "crash-database-refused"),
+        ("Worker (pid:7) was sent SIGKILL! Perhaps out of memory?", "crash-worker-killed"),
+        ("[CRITICAL] WORKER TIMEOUT (pid:7)", "crash-worker-timeout"),
+    ],
+)  # fmt: skip
+def test_a_crash_is_explained_by_its_last_known_log_line(line, wanted):
+    found = findings(crashed("starting", line, "Shutting down: Master"))[0]
+    assert (found.id, found.kind) == (wanted, "cause")
+    assert line in found.evidence
+
+
+def test_an_exec_format_error_is_an_image_for_another_processor():
+    found = findings(crashed("exec /usr/bin/python: exec format error", code=255))
+    assert [each.id for each in found if each.kind == "cause"] == ["image-architecture"]
+
+
+def test_a_crash_after_a_roll_back_is_still_explained():
+    found = findings(crashed("KeyError: 'DB_HOST'", rolled_back=True))
+    assert [(each.id, each.kind) for each in found] == [
+        ("crash-variable-missing", "cause"),
+        ("rolled-back", "consequence"),
+    ]
+
+
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+
+
+def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave_up():
+    blind = a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9")
+    undone = a.stack(tasks=(blind, a.task()), undone=TRIPPED)
+    found = findings(undone)
+    assert [(each.id, each.kind) for each in found] == [
+        ("task-cannot-start", "cause"),
+        ("rolled-back", "consequence"),
+    ]
+    assert TRIPPED in found[-1].evidence
+    assert found[-1].fixes[0].commands[-1] == "pulumi up --refresh -s poc"
+    assert findings(replace(undone, undone=Part(""))) == ()
+
+
+def test_a_new_version_that_crashes_is_told_while_the_old_one_serves_on():
+    running = a.service(
+        deployments=(
+            a.deployment(rollout="IN_PROGRESS", running=0, failed=1),
+            a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD),
+        )
+    )
+    old = a.task(definition=a.OLD, started_by="ecs-svc/1")
+    new = a.ended(CRASHED, code=1, stop=EXITED)
+    snapshot = a.stack(service=running, tasks=(new, old), logs=a.logs(b=["KeyError: 'DB_HOST'"]))
+    assert findings(snapshot)[0].id == "crash-variable-missing"
+
+
+TRACE = (
+    "Traceback (most recent call last):",
+    '  File "/usr/local/lib/python3.13/site-packages/gunicorn/util.py", line 473, in import_app',
+    "    app = app(*args, **kwargs)",
+    '  File "/app/webapp/application.py", line 7, in <module>',
+    "    import pandas",
+    '  File "<frozen importlib._bootstrap>", line 1',
+    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
+    "    raise",
+    "ModuleNotFoundError: No module named 'pandas'",
+)
+
+
+OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas")
+
+
+@pytest.mark.parametrize(
+    ("lines", "evidence"),
+    [
+        ((json.dumps({"message": "x", "traceback": "\n".join(TRACE)}), "bye"), OWN),
+        ((*TRACE, *"abcdefgh"), OWN),
+        ((TRACE[0], TRACE[1], TRACE[2], TRACE[-1]), ()),
+        (TRACE, ()),
+    ],
+    ids=["in one JSON line", "cut off by later lines", "of a library alone", "shown anyway"],
+)
+def test_a_crash_shows_the_app_s_own_line(lines, evidence):
+    first = judge(crashed(*lines)).findings[0]
+    assert first.evidence == (*evidence, *lines[-8:])
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (139, "SIGSEGV: a crash inside native code"),
+        (143, "SIGTERM: it was told to end"),
+        (138, "signal 10"),
+    ],
+)
+def test_a_signal_that_ended_the_container_is_named(code, words):
+    [finding] = [each for each in judge(crashed("x", code=code)).findings if each.id == "crash"]
+    assert str(finding.seen[0]).endswith(f"container app ended with exit code {code} ({words}).")
+
+
+def test_a_reason_that_a_deeper_cause_explains_is_its_evidence_and_no_finding():
+    reason = f"{INIT}There is a connection issue between the task and AWS Secrets Manager."
+    found = findings(never_started(reason, network=a.network(NO_ROUTE)))
+    assert [(each.id, each.evidence) for each in found if each.kind == "cause"] == [
+        ("task-cannot-reach-aws", (reason,))
+    ]
+
+
+def test_a_secret_key_is_told_by_ecs_where_the_keys_cannot_be_seen():
+    secret = Secret(arn=a.SECRET)
+    reason = f"{INIT}retrieved secret from Secrets Manager did not contain json key password"
+    found = findings(never_started(reason, secrets={a.SECRET: secret}))[0]
+    assert (found.id, found.evidence) == ("secret-key-missing", (reason,))
+
+
+def test_a_secret_that_is_marked_for_deletion_can_be_taken_back():
+    gone = Secret(arn=a.SECRET, deleted=a.NOW)
+    found = findings(a.stack(secrets={a.SECRET: gone}))[0]
+    assert found.fixes[0].commands == (
+        f"aws secretsmanager restore-secret --secret-id '{a.SECRET}'",
+    )
+
+
+def test_old_failures_are_forgotten_once_the_service_is_steady():
+    failed = a.ended(CRASHED, code=1, stop=EXITED)
+    early = replace(failed, stopped=a.at(-550))
+    assert findings(a.stack(tasks=(a.task(), early))) == ()
+
+
+def test_tasks_that_a_person_or_the_scheduler_ended_are_no_failures():
+    scaled = a.ended("Scaling activity initiated by (deployment ecs-svc/2)")
+    stopped = a.ended("bye", name="d" * 32, stop="UserInitiated")
+    assert findings(a.stack(tasks=(a.task(), scaled, stopped))) == ()

@@ -1,0 +1,148 @@
+"""Why a health check fails, and how it is mended: at once, or with ECS's next try."""
+
+from dataclasses import replace
+
+import pytest
+
+from ops.snapshot.records import Part
+from tests.ops import stacks as a
+from tests.ops.situations import ILL, SITUATIONS, findings, rules
+
+
+def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
+    slow = SITUATIONS["health-slow"]
+    first, second = findings(slow)[0].fixes[:2]
+    assert "do nothing but answer" in first.text.to("en")
+    assert "healthTimeout" in " ".join(second.commands)
+    known = {arn: replace(each, health=None) for arn, each in slow.definitions.value.items()}
+    bare = replace(slow, definitions=Part(known))
+    assert "healthTimeout" in " ".join(findings(bare)[0].fixes[0].commands)
+
+
+def test_a_health_check_that_needs_the_database_comes_before_the_database():
+    found = findings(SITUATIONS["health-needs-database"])
+    assert [each.id for each in found][:2] == ["health-needs-database", "database-away"]
+    assert found[0].fixes[0].commands == ("pulumi up --refresh -s poc",)
+
+
+def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_away():
+    snapshot = a.sick("Health checks failed with these codes: [503]", network=rules(db_in=()),
+                      group=a.target_group(path="/health/db"))  # fmt: skip
+    found = [each.id for each in findings(snapshot) if each.kind == "cause"]
+    assert found == ["health-needs-database", "task-cannot-reach-database"]
+
+
+def test_a_setting_in_the_stack_file_is_mended_there():
+    settings = a.declared(healthPath="/helth")
+    snapshot = a.sick("Health checks failed with these codes: [404]",
+                      group=a.target_group(path="/helth"), settings=settings)  # fmt: skip
+    assert findings(snapshot)[0].fixes[0].commands == (
+        "pulumi config set healthPath /health -s poc",
+        "pulumi up -s poc",
+    )
+
+
+def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
+    settings = a.declared(healthPath="/helth")
+    failed = a.deployment(rollout="FAILED", running=0)
+    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
+    message = ill.format("Health checks failed with these codes: [404]")
+    snapshot = a.failing(
+        a.ended(ILL, code=0),
+        service=a.service(running=0, deployments=(failed,), events=(a.event(message),)),
+        group=a.target_group(path="/helth"),
+        settings=settings,
+    )
+    assert findings(snapshot)[0].fixes[0].commands == (
+        "pulumi config set healthPath /health -s poc",
+        f"aws elbv2 modify-target-group --target-group-arn {a.GROUP_ARN} --health-check-path /health",
+        "aws ecs update-service --cluster careapp-poc-cluster --service careapp-poc-service "
+        "--task-definition careapp-poc:7 --force-new-deployment",
+        "pulumi up -s poc",
+    )
+
+
+def given_up(*lines):
+    """A stack that ECS has given up after a 404, and in which /health is asked for by now."""
+    failed = a.deployment(rollout="FAILED", running=0)
+    message = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason "
+               "Health checks failed with these codes: [404]).")  # fmt: skip
+    running = a.service(running=0, deployments=(failed,), events=(a.event(message),))
+    return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"message": "request", "path": "/helth", "status": 404}',
+     '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'],
+)  # fmt: skip
+def test_a_health_check_that_was_mended_since_the_last_try_only_needs_another(line):
+    found = findings(given_up(line))[0]
+    assert (found.id, str(found.seen[0])) == (
+        "health-path-mended",
+        "The last try failed with 404 on /helth; the health check asks for /health now.",
+    )
+    assert found.fixes[0].commands[0].endswith("--force-new-deployment")
+
+
+def test_what_only_the_past_tells_may_be_mended_by_now():
+    found = findings(given_up("nothing"))[0]
+    assert (found.id, str(found.fixes[-1].text)) == (
+        "health-path-missing",
+        "If that was mended since the last try (11:58:20), let ECS try again:",
+    )
+
+
+def test_events_still_tell_when_ecs_has_forgotten_the_tasks():
+    forgotten = replace(given_up(), tasks=Part(()))
+    assert findings(forgotten)[0].id == "health-path-missing"
+    earlier = replace(forgotten.service.value.events[0], at=a.at(-700))
+    service = replace(forgotten.service.value, events=(earlier,))
+    assert findings(replace(forgotten, service=Part(service)))[0].id == "roll-out-failed"
+
+
+def test_a_longer_grace_period_is_given_with_the_next_try():
+    rolled = a.failing(a.ended(ILL, code=143), rolled_back=True)
+    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
+    events = (a.event(ill.format("Health checks failed")),)
+    service = replace(rolled.service.value, events=events)
+    found = findings(replace(rolled, service=Part(service)))[0]
+    assert found.id == "slow-start"
+    assert (
+        found.fixes[0]
+        .commands[1]
+        .endswith(
+            "--task-definition careapp-poc:7 --force-new-deployment --health-check-grace-period-seconds 390"
+        )
+    )
+    assert len(found.fixes[0].commands) == 3
+
+
+def test_the_app_s_own_log_tells_on_which_port_it_listens():
+    snapshot = a.sick("Health checks failed", lines=["Listening at: http://0.0.0.0:8080 (7)"])
+    found = findings(snapshot)[0]
+    assert (found.id, str(found.title)) == (
+        "port-mismatch",
+        "The app listens on port 8080, and is asked on port 3000",
+    )
+
+
+def test_a_start_slower_than_the_grace_period_is_measured():
+    late = a.logs(a=["x"])
+    line = replace(late.lines["a" * 32][0], at=a.at(-570 + 90), text=a.LISTENS)
+    snapshot = a.sick("Health checks failed", logs=replace(late, lines={"a" * 32: (line,)}))
+    found = findings(snapshot)[0]
+    assert (found.id, str(found.seen[0])) == (
+        "slow-start",
+        "The app listened 90 s after its task's start.",
+    )
+    assert found.fixes[0].commands[0] == "pulumi config set healthGracePeriod 150 -s poc"
+
+
+def test_a_slow_answer_is_measured_by_the_app_s_log():
+    lines = [a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}']
+    found = findings(a.sick("Request timed out", "Target.Timeout", lines))[0]
+    assert [str(each) for each in found.seen] == [
+        "No answer to GET /health within 5 s.",
+        "The app's log tells of an answer that took 7.3 s.",
+    ]

@@ -1,0 +1,49 @@
+"""Whether a roll-out fits into what AWS lets the account run at once."""
+
+import pytest
+
+from ops.doctor import judge
+from ops.snapshot.surroundings import Quota
+from tests.ops import stacks as a
+
+
+@pytest.mark.parametrize(
+    ("quota", "service", "kind"),
+    [
+        (Quota(limit=1.0), {"desired": 2, "running": 2}, None),
+        (Quota(limit=0.99), {"desired": 2, "running": 2}, "warning"),
+        (Quota(limit=0.99), {"desired": 2, "running": 2, "maximum": 150}, None),
+        (Quota(limit=0.49), {"desired": 2, "running": 2, "maximum": 150}, "cause"),
+        (Quota(limit=6, elsewhere=5.5), {}, None),
+        (Quota(limit=6, elsewhere=5.6), {}, "warning"),
+        (Quota(limit=6, elsewhere=5.8), {}, "cause"),
+    ],
+)
+def test_a_roll_out_must_fit_beside_what_else_the_account_runs(quota, service, kind):
+    situation = a.stack(quota=quota, service=a.service(**service))
+    found = {each.id: each for each in judge(situation).findings}
+    assert (found["fargate-quota-small"].kind if kind else None) == kind
+    assert ("fargate-quota-small" in found) is (kind is not None)
+
+
+def test_the_fix_of_a_small_quota_asks_for_enough_of_the_right_kind():
+    quota = Quota(limit=6, elsewhere=5.6, code="L-36FBB829")
+    (found,) = [each for each in judge(a.stack(quota=quota)).findings if "quota" in each.id]
+    assert [str(each) for each in found.seen] == [
+        "6.1 vCPU are needed for a while, 6 are allowed in ap-northeast-1.",
+        "Other tasks of the account have 5.6 of them.",
+    ]
+    assert found.fixes[0].commands == (
+        "aws service-quotas request-service-quota-increase --service-code fargate "
+        "--quota-code L-36FBB829 --desired-value 7",
+    )
+
+
+def test_before_ecs_is_on_the_declared_size_must_fit():
+    declared = a.declared(ecsEnabled="false", taskCpu="1024", desiredCount="3")
+    (found,) = [
+        each
+        for each in judge(a.stage1(declared, quota=Quota(limit=5))).findings
+        if "quota" in each.id
+    ]
+    assert (found.id, found.kind) == ("fargate-quota-small", "warning")
