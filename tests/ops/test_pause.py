@@ -1,113 +1,22 @@
 """Pause and resume: what they change, in which order, and that any interrupt can be gone on from."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import boto3
 import pytest
 
 from ops import pause as pausing
 from ops import paused, waiting
-from ops import resume as resuming
 from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render import pause as screen
 from ops.rollout_follow import Pace
 from ops.stack import Declared
-from ops.standing import SCALING, Standing, Station
 from ops.texts import Text, t
 from ops.waiting import Waiting
 from tests.ops import stacks as a
-from tests.ops.conftest import NAMES
-
-SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
-
-
-PASSING = {
-    "stopping": "stopped", "starting": "available",
-    "upgrading": "backing-up", "backing-up": "modifying", "modifying": "available",
-}  # fmt: skip
-
-
-class Interrupted(BaseException):
-    """A Ctrl-C at the next call."""
-
-
-class Simulated(Station):
-    """A stack whose tasks and database change with every look, and whose calls can be interrupted."""
-
-    def __init__(self, *, service=True, scaled=True, count=3, status="available"):
-        self.names, self.declared = a.stack().names, a.declared(desiredCount="2")
-        self.service, self.count, self.running = service, count, count
-        self.suspended = False if service and scaled else None
-        self.rings = True
-        self.status, self.pause, self.calls = status, None, []
-        self.calls_left = None
-
-    def happen(self, *call):
-        if self.calls_left == 0:
-            raise Interrupted
-        if self.calls_left is not None:
-            self.calls_left -= 1
-        self.calls.append(call)
-
-    def look(self):
-        self.happen("look")
-        shown = self._shown()
-        self.running += (self.count > self.running) - (self.count < self.running)
-        self.status = PASSING.get(self.status, self.status)
-        return shown
-
-    def _shown(self):
-        database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
-        service = a.service(desired=self.count, running=self.running) if self.service else None
-        return Standing(
-            database=database,
-            service=service,
-            left=tuple(f"task-{each}" for each in range(self.running)) if self.service else (),
-            suspended=self.suspended,
-            steady=0 < self.count == self.running,
-        )
-
-    def suspend(self, suspended):
-        self.happen("suspend", suspended)
-        self.suspended = suspended
-
-    def ring(self, rings):
-        self.happen("ring", rings)
-        self.rings = rings
-
-    def scale(self, count):
-        self.happen("scale", count)
-        assert self.status == "available" or count == 0, "tasks without their database"
-        self.count = count
-
-    def database(self, operation):
-        self.happen(operation)
-        was, becomes = {
-            "stop_db_instance": ("available", "stopping"),
-            "start_db_instance": ("stopped", "starting"),
-        }[operation]
-        assert self.status == was, f"RDS refuses {operation} while {self.status}"
-        self.status = becomes
-
-    def remember(self, database, pause):
-        assert database.arn == "arn:db"
-        self.happen("remember", pause.count)
-        self.pause = pause
-
-    def forget(self, database):
-        assert database.arn == "arn:db"
-        self.happen("forget")
-        self.pause = None
-
-    def state(self):
-        return self.count, self.status, self.suspended, self.rings, self.pause is not None
-
-    def changes(self):
-        return [each for each in self.calls if each != ("look",)]
+from tests.ops.simulated import SINCE, Simulated, back, halt, interrupted
 
 
 @pytest.fixture
@@ -119,26 +28,6 @@ def wait(monkeypatch):
     made = Waiting(said.append, Pace(), now=lambda: float(next(clock)))
     made.said = said
     return made
-
-
-def halt(station, wait):
-    return pausing.pause(station, wait, station.look())
-
-
-def back(station, wait):
-    return resuming.resume(station, wait)
-
-
-def interrupted(work, station, wait, after):
-    """Run ``work``, interrupted at the call number ``after``; whether it was."""
-    station.calls_left = after
-    try:
-        work(station, wait)
-    except Interrupted:
-        return True
-    finally:
-        station.calls_left = None
-    return False
 
 
 def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
@@ -325,122 +214,6 @@ def test_tags_tell_of_a_pause_what_they_were_told():
 def test_a_tag_that_somebody_wrote_by_hand_still_means_paused():
     found = paused.read([{"Key": paused.AT, "Value": "today"}, {"Key": paused.COUNT, "Value": "?"}])
     assert (found.since.year, found.count) == (1970, None)
-
-
-@pytest.fixture
-def station(stack, folder):
-    return Station(stack.session, NAMES, a.declared())
-
-
-def test_aws_is_told_and_asked_in_its_own_words(station):
-    scaling = boto3.client("application-autoscaling", region_name=a.REGION)
-    where = {
-        "ServiceNamespace": "ecs",
-        "ResourceId": f"service/{NAMES.cluster}/{NAMES.service}",
-        "ScalableDimension": "ecs:service:DesiredCount",
-    }
-    assert station.look().suspended is None
-    scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=4)
-    assert station.look().suspended is False
-    station.suspend(True)
-    station.remember(station.look().database, Pause(SINCE, 3))
-    station.scale(0)
-    station.database("stop_db_instance")
-    alarms = boto3.client("cloudwatch", region_name=a.REGION)
-    alarms.put_metric_alarm(
-        AlarmName=NAMES.running_alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
-        MetricName="m", Namespace="n", Period=60, Statistic="Minimum", Threshold=1,
-    )  # fmt: skip
-    told = []
-    for rings in (False, True):
-        station.ring(rings)
-        [alarm] = alarms.describe_alarms()["MetricAlarms"]
-        told.append(alarm["ActionsEnabled"])
-    alarms.delete_alarms(AlarmNames=[NAMES.running_alarm])
-    assert told == [False, True]
-    now = station.look()
-    assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
-    assert now.database.status == "stopped"
-    [target] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
-    assert target["SuspendedState"] == dict.fromkeys(SCALING, True)
-    station.database("start_db_instance")
-    station.forget(now.database)
-    now = station.look()
-    assert (now.pause, now.database.status) == (None, "available")
-    station.scale(1)
-    scaling.deregister_scalable_target(**where)
-
-
-@pytest.mark.usefixtures("stack")
-def test_without_a_terminal_it_is_not_asked_and_not_done(run, station):
-    code, shown, complaint = run("pause")
-    assert (code, shown) == (1, "")
-    assert (
-        "pause asks before it stops careapp-poc, and here is no terminal to ask on; say --yes"
-        in (complaint)
-    )
-    assert station.look().database.status == "available"
-
-
-class Terminal:
-    def __init__(self, answer):
-        self.answer = answer
-
-    def isatty(self):
-        return True
-
-    def readline(self, *_):
-        return f"{self.answer}\n"
-
-
-@pytest.mark.usefixtures("stack")
-def test_who_says_no_keeps_what_runs(run, station, monkeypatch):
-    monkeypatch.setattr("sys.stdin", Terminal("n"))
-    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
-    code, shown, _ = run("pause")
-    assert code == 1
-    assert "careapp-poc in ap-northeast-1:" in shown
-    assert "the database careapp-poc stops; its data stays" in shown
-    assert station.look().pause is None
-
-
-@pytest.mark.usefixtures("stack")
-def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, station, monkeypatch):
-    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
-    code, shown, progress = run("pause", "--yes", "--json")
-    found = json.loads(shown)
-    assert (code, found["paused"], found["count"], found["desired"]) == (0, True, 1, 0)
-    assert found["database"] == "stopped"
-    assert "the load balancer and its public addresses" in found["still_costs"]
-    assert "the database is asked to stop" in progress
-    code, shown, _ = run("status")
-    assert code == 0
-    assert "Paused: since " in shown
-    code, shown, _ = run("doctor")
-    assert "The stack is paused" in shown
-    assert "./careapp resume -s poc" in shown
-    assert "The database is stopped" not in shown
-    assert "set to run no task" not in shown
-    code, shown, _ = run("preflight")
-    assert "✗ The database is available" in shown
-
-
-def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Station, "look", stopped)
-    code, _, complaint = run("pause", "--yes")
-    assert code == 130
-    assert "`./careapp pause -s poc` goes on, `./careapp resume -s poc` brings it back" in complaint
-
-
-def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
-    monkeypatch.setattr("ops.standing.overview", lambda *_: a.stack(database=None))
-    code, _, complaint = run("pause", "--yes")
-    assert code == 1
-    assert "There is no database careapp-poc in ap-northeast-1" in complaint
 
 
 def test_waiting_bears_with_an_aws_that_is_silent_for_a_moment(wait):

@@ -1,0 +1,116 @@
+"""A stack that is paused and resumed without AWS, and may be interrupted at any call."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ops import pause as pausing
+from ops import resume as resuming
+from ops.standing import Standing, Station
+from tests.ops import stacks as a
+
+SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+PASSING = {
+    "stopping": "stopped", "starting": "available",
+    "upgrading": "backing-up", "backing-up": "modifying", "modifying": "available",
+}  # fmt: skip
+
+
+class Interrupted(BaseException):
+    """A Ctrl-C at the next call."""
+
+
+class Simulated(Station):
+    """A stack whose tasks and database change with every look, and whose calls can be interrupted."""
+
+    def __init__(self, *, service=True, scaled=True, count=3, status="available"):
+        self.names, self.declared = a.stack().names, a.declared(desiredCount="2")
+        self.service, self.count, self.running = service, count, count
+        self.suspended = False if service and scaled else None
+        self.rings = True
+        self.status, self.pause, self.calls = status, None, []
+        self.calls_left = None
+
+    def happen(self, *call):
+        if self.calls_left == 0:
+            raise Interrupted
+        if self.calls_left is not None:
+            self.calls_left -= 1
+        self.calls.append(call)
+
+    def look(self):
+        self.happen("look")
+        shown = self._shown()
+        self.running += (self.count > self.running) - (self.count < self.running)
+        self.status = PASSING.get(self.status, self.status)
+        return shown
+
+    def _shown(self):
+        database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
+        service = a.service(desired=self.count, running=self.running) if self.service else None
+        return Standing(
+            database=database,
+            service=service,
+            left=tuple(f"task-{each}" for each in range(self.running)) if self.service else (),
+            suspended=self.suspended,
+            steady=0 < self.count == self.running,
+        )
+
+    def suspend(self, suspended):
+        self.happen("suspend", suspended)
+        self.suspended = suspended
+
+    def ring(self, rings):
+        self.happen("ring", rings)
+        self.rings = rings
+
+    def scale(self, count):
+        self.happen("scale", count)
+        assert self.status == "available" or count == 0, "tasks without their database"
+        self.count = count
+
+    def database(self, operation):
+        self.happen(operation)
+        was, becomes = {
+            "stop_db_instance": ("available", "stopping"),
+            "start_db_instance": ("stopped", "starting"),
+        }[operation]
+        assert self.status == was, f"RDS refuses {operation} while {self.status}"
+        self.status = becomes
+
+    def remember(self, database, pause):
+        assert database.arn == "arn:db"
+        self.happen("remember", pause.count)
+        self.pause = pause
+
+    def forget(self, database):
+        assert database.arn == "arn:db"
+        self.happen("forget")
+        self.pause = None
+
+    def state(self):
+        return self.count, self.status, self.suspended, self.rings, self.pause is not None
+
+    def changes(self):
+        return [each for each in self.calls if each != ("look",)]
+
+
+def halt(station, wait):
+    return pausing.pause(station, wait, station.look())
+
+
+def back(station, wait):
+    return resuming.resume(station, wait)
+
+
+def interrupted(work, station, wait, after):
+    """Run ``work``, interrupted at the call number ``after``; whether it was."""
+    station.calls_left = after
+    try:
+        work(station, wait)
+    except Interrupted:
+        return True
+    finally:
+        station.calls_left = None
+    return False

@@ -1,0 +1,128 @@
+"""Pause and resume as commands, over an account of moto: words, refusals, data for scripts."""
+
+import json
+
+import boto3
+import pytest
+
+from ops.paused import Pause
+from ops.standing import SCALING, Station
+from tests.ops import stacks as a
+from tests.ops.conftest import NAMES
+from tests.ops.simulated import SINCE
+
+
+@pytest.fixture
+def station(stack, folder):
+    return Station(stack.session, NAMES, a.declared())
+
+
+def test_aws_is_told_and_asked_in_its_own_words(station):
+    scaling = boto3.client("application-autoscaling", region_name=a.REGION)
+    where = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{NAMES.cluster}/{NAMES.service}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    assert station.look().suspended is None
+    scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=4)
+    assert station.look().suspended is False
+    station.suspend(True)
+    station.remember(station.look().database, Pause(SINCE, 3))
+    station.scale(0)
+    station.database("stop_db_instance")
+    alarms = boto3.client("cloudwatch", region_name=a.REGION)
+    alarms.put_metric_alarm(
+        AlarmName=NAMES.running_alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
+        MetricName="m", Namespace="n", Period=60, Statistic="Minimum", Threshold=1,
+    )  # fmt: skip
+    told = []
+    for rings in (False, True):
+        station.ring(rings)
+        [alarm] = alarms.describe_alarms()["MetricAlarms"]
+        told.append(alarm["ActionsEnabled"])
+    alarms.delete_alarms(AlarmNames=[NAMES.running_alarm])
+    assert told == [False, True]
+    now = station.look()
+    assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
+    assert now.database.status == "stopped"
+    [target] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+    assert target["SuspendedState"] == dict.fromkeys(SCALING, True)
+    station.database("start_db_instance")
+    station.forget(now.database)
+    now = station.look()
+    assert (now.pause, now.database.status) == (None, "available")
+    station.scale(1)
+    scaling.deregister_scalable_target(**where)
+
+
+@pytest.mark.usefixtures("stack")
+def test_without_a_terminal_it_is_not_asked_and_not_done(run, station):
+    code, shown, complaint = run("pause")
+    assert (code, shown) == (1, "")
+    assert (
+        "pause asks before it stops careapp-poc, and here is no terminal to ask on; say --yes"
+        in (complaint)
+    )
+    assert station.look().database.status == "available"
+
+
+class Terminal:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def isatty(self):
+        return True
+
+    def readline(self, *_):
+        return f"{self.answer}\n"
+
+
+@pytest.mark.usefixtures("stack")
+def test_who_says_no_keeps_what_runs(run, station, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("n"))
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
+    code, shown, _ = run("pause")
+    assert code == 1
+    assert "careapp-poc in ap-northeast-1:" in shown
+    assert "the database careapp-poc stops; its data stays" in shown
+    assert station.look().pause is None
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, station, monkeypatch):
+    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
+    code, shown, progress = run("pause", "--yes", "--json")
+    found = json.loads(shown)
+    assert (code, found["paused"], found["count"], found["desired"]) == (0, True, 1, 0)
+    assert found["database"] == "stopped"
+    assert "the load balancer and its public addresses" in found["still_costs"]
+    assert "the database is asked to stop" in progress
+    code, shown, _ = run("status")
+    assert code == 0
+    assert "Paused: since " in shown
+    code, shown, _ = run("doctor")
+    assert "The stack is paused" in shown
+    assert "./careapp resume -s poc" in shown
+    assert "The database is stopped" not in shown
+    assert "set to run no task" not in shown
+    code, shown, _ = run("preflight")
+    assert "✗ The database is available" in shown
+
+
+def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Station, "look", stopped)
+    code, _, complaint = run("pause", "--yes")
+    assert code == 130
+    assert "`./careapp pause -s poc` goes on, `./careapp resume -s poc` brings it back" in complaint
+
+
+def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
+    monkeypatch.setattr("ops.standing.overview", lambda *_: a.stack(database=None))
+    code, _, complaint = run("pause", "--yes")
+    assert code == 1
+    assert "There is no database careapp-poc in ap-northeast-1" in complaint
