@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class Course:
     plan: Plan
     source: Path
     calls: Calls
+    place: Home
     gone: bool = False
     """Whether the destroy left nothing."""
 
@@ -53,13 +55,15 @@ class Course:
             status = self._up()
             telling.stages(self.run.report)
             if not self.plan.leave:
-                _until_interrupt()
+                self._until_interrupt()
         except FAILURES as problem:
             status = self._failed(problem)
         except KeyboardInterrupt:
             console.tell("")
             console.tell(t("interrupted: destroying"))
             status = 130
+        if not client.find(self.place):
+            return self._failed(_ended(self.place))
         try:
             self.run.destroy()
             self.gone = True
@@ -92,6 +96,14 @@ class Course:
         telling.edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = shown(red)
         return 1
+
+    def _until_interrupt(self) -> None:
+        """Wait for a Ctrl-C, or for the local cloud's own end."""
+        console.tell(t("Ctrl-C destroys everything again."))
+        with contextlib.suppress(KeyboardInterrupt):
+            while client.find(self.place):
+                time.sleep(1)
+        console.tell("")
 
     def _failed(self, problem: Exception) -> int:
         console.fail(said(problem))
@@ -129,7 +141,7 @@ def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
             pulumi = Pulumi(place.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
             calls = Calls(facts.endpoint, facts.options.region)
-            course = Course(run, plan, project.source, calls)
+            course = Course(run, plan, project.source, calls, place)
             try:
                 status = course.follow()
             finally:
@@ -153,10 +165,10 @@ def _fresh(place: Home, plan: Plan) -> Project:
     return project
 
 
-def _until_interrupt() -> None:
-    console.tell(t("Ctrl-C destroys everything again."))
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        console.tell("")
+def _ended(place: Home) -> client.CloudError:
+    return client.CloudError(
+        t(
+            "the local cloud has ended, and with it all that was in it; see {log}",
+            log=str(place.log),
+        )
+    )

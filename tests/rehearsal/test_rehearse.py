@@ -199,3 +199,16 @@ def test_a_killed_cloud_leaves_no_process_and_the_next_one_starts(careapp):
     assert processes(str(careapp.home.folder)) == []
     assert careapp.run("cloud", "status").returncode == 1
     assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+
+
+def test_a_rehearsal_whose_cloud_is_gone_says_so_and_ends(careapp):
+    child = careapp.start("rehearse", "--until", "stage1", "--tasks", "process", "--port", "0")
+    for line in child.stdout:
+        if "Ctrl-C destroys everything again." in line:
+            break
+    os.kill(careapp.facts()["pid"], signal.SIGKILL)
+    said = child.communicate(timeout=30)[0]
+    assert child.returncode == 1, said
+    assert "the local cloud has ended, and with it all that was in it" in said
+    assert "Destroy:" not in said
+    assert processes(str(careapp.home.folder)) == []
