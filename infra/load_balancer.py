@@ -150,9 +150,7 @@ class LoadBalancer(pulumi.ComponentResource):
         if not logs.access:
             return None
         args = AccessLogsArgs(days=logs.days, protect=self.settings.protect, tags=self.tags)
-        # They hung from the stack itself once; without the alias they would be made anew.
-        moved = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
-        made = AccessLogs(name, args, pulumi.ResourceOptions(parent=self, aliases=[moved]))
+        made = AccessLogs(name, args, self.child)
         return aws.lb.LoadBalancerAccessLogsArgs(bucket=made.bucket, enabled=True)
 
     def _listeners(self, name: str) -> Listeners:

@@ -81,9 +81,7 @@ class Network(pulumi.ComponentResource):
             days=settings.logs.days,
             tags=settings.tags,
         )
-        # They hung from the stack itself once; without the alias they would be made anew.
-        moved = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
-        FlowLogs(name, args, pulumi.ResourceOptions(parent=self, aliases=[moved]))
+        FlowLogs(name, args, pulumi.ResourceOptions(parent=self))
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:

@@ -16,7 +16,8 @@ from ops.aws import Session
 from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow, succeeded
 from ops.texts import Text
-from tests.dataplane.conftest import REGION, Stack
+from tests.dataplane.declarations import REGION
+from tests.dataplane.stack import Stack
 
 TOOL_POLL = 10.0
 """AWS seconds between two looks of a tool: the provider's longest pause (terraform-plugin-sdk, StateChangeConf)."""

@@ -6,7 +6,7 @@ import pytest
 
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.flow_logs import FlowLogs, FlowLogsArgs
-from tests.unit.parts import NAME, balancer
+from tests.unit.parts import balancer
 
 TAGS = {"project": "careapp"}
 ACCOUNT = "123456789012"
@@ -140,19 +140,6 @@ def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, c
     assert made["accessLogs"] == {"bucket": "the-bucket", "enabled": True}
     waits = engine.request("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb").dependencies
     assert [urn for urn in waits if "bucketPolicy:BucketPolicy" in urn] != []
-
-
-@pytest.mark.parametrize(
-    ("setting", "component"), [("flowLogs", "FlowLogs"), ("accessLogs", "AccessLogs")]
-)
-def test_a_stack_whose_logs_hung_from_the_stack_itself_keeps_them(
-    engine, configured, setting, component
-):
-    """By their former address; the engine would make others and delete the ones with the past in them."""
-    settings = configured(**{setting: "true"})
-    engine.run(lambda: balancer(settings))
-    [alias] = engine.request(f"careapp:infra:{component}", NAME).aliases
-    assert alias.spec.noParent is True
 
 
 def test_nothing_is_orphaned_and_the_components_finish(engine, access, flow):
