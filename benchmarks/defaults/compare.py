@@ -18,7 +18,7 @@ from benchmarks.defaults.page import Row, failure, page, verdict
 from benchmarks.defaults.profiles import Profile, profiles
 from benchmarks.defaults.stage import CRASH, GOOD, NO_PATH, Scenario, cloud
 from rehearsal.paths import ROOT
-from tests.dataplane.conftest import Stack
+from tests.dataplane.stack import Stack
 
 SPEED = 10.0
 """Half of the usual one: a process's start on this machine then counts for less."""

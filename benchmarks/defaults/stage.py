@@ -11,7 +11,8 @@ from unittest.mock import patch
 
 from benchmarks.defaults.profiles import Profile
 from ops.rollout_view import Wanted
-from tests.dataplane.conftest import Stack, at_speed
+from tests.dataplane.conftest import at_speed
+from tests.dataplane.stack import Stack
 
 CLUSTER, PORT = "main", 3000
 APP_PATH, MISSING_PATH = "/health", "/healthz"
