@@ -58,13 +58,11 @@ def pause(station: Station, waiting: Waiting, now: Standing) -> Standing:
     if now.pause is None:
         station.remember(now.database, Pause.now(_count(station, now)))
     if now.suspended is False:
-        station.suspend(True)
-    if now.service is not None:
-        if now.service.desired:
-            station.ring(False)
-            station.scale(0)
-        waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
+        station.suspend()
+    waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
     turned(station, waiting, STOPPED)
+    # AWS does not say how soon after the suspension it moves the count into the range.
+    waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
     return station.look()
 
 
@@ -76,9 +74,13 @@ def _count(station: Station, now: Standing) -> int | None:
 
 
 def _tasks_left(station: Station) -> Text | None:
+    """Ask for no task wherever some are wanted: AWS moves a count below the minimum up to it, too."""
     now = station.look()
-    running = bool(now.service and (now.service.running or now.service.pending))
-    if not now.left and not running:
+    service = now.service
+    if service is not None and service.desired:
+        station.ring(False)
+        station.scale(0)
+    elif not now.left and not (service and (service.running or service.pending)):
         return None
     return t("tasks still to stop: {count}", count=max(len(now.left), 1))
 

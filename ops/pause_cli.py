@@ -34,7 +34,7 @@ def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
 def resume(stack: str, lang: str | None, as_json: bool) -> None:
     """Start the database, then as many tasks as ran before, and wait until they are healthy.
 
-    Exit code 0: it runs. 1: not in time. 2: it could not look. 130: interrupted.
+    Exit code 0: it runs, or no task is wanted at this hour. 1: not in time. 2: it could not look. 130: interrupted.
     """
     from ops import pause_commands
 

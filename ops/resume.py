@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ops.standing import Standing, Station
+from ops.hours import Wish
+from ops.standing import Scaled, Standing, Station
 from ops.texts import Text, t
 from ops.turning import STARTED, turned
 from ops.waiting import Waiting
@@ -16,22 +17,52 @@ def resume(station: Station, waiting: Waiting) -> Standing:
     The tasks come after the database, or they would fail; the pause is forgotten last of what
     changes anything, so that an interrupt before it loses neither count, autoscaling nor alarm.
     """
+    wish = Wish.of(station.declared)
     turned(station, waiting, STARTED)
     now = station.look()
-    if now.service is not None and now.service.desired == 0:
-        station.scale(_count(station, waiting, now))
+    if now.service is not None and (now.pause is not None or now.service.desired == 0):
+        _bring_tasks(station, waiting, wish, now)
     if now.pause is not None:
-        if now.suspended:
-            station.suspend(False)
         if now.service is not None:
             station.ring(True)
         station.forget(now.database)
-    waiting.until_done(lambda: _ill(station), HEALTH_MINUTES)
+    waiting.until_done(lambda: _ill(station, wish), HEALTH_MINUTES)
     return station.look()
 
 
+def _bring_tasks(station: Station, waiting: Waiting, wish: Wish, now: Standing) -> None:
+    """The count, and then the range and what is not suspended, by one call.
+
+    AWS moves the count into the range at that call. So the range has to allow for the count, and
+    the count comes first: moved from 0 to the minimum it would look like one that somebody has set.
+    """
+    desired = now.service.desired if now.service else 0
+    scaled = _scaled(wish, now, desired)
+    if desired == 0 and wish.none(now.at) is None:
+        count = _count(station, waiting, now)
+        station.scale(max(scaled.low, min(count, scaled.high)) if scaled else count)
+    if scaled is not None and scaled != now.scaled:
+        station.let_scale(scaled)
+
+
+def _scaled(wish: Wish, now: Standing, desired: int) -> Scaled | None:
+    """Autoscaling as infra/scaling.py declares it for this moment.
+
+    Without hours the range is Pulumi's, but for one that hours have left at 0. With them it is what
+    the scheduled actions would have made of it; what somebody started outside of them runs on.
+    """
+    if now.scaled is None:
+        return None
+    suspended = (False, False, wish.hours is None)
+    if wish.hours is None and now.scaled.high:
+        return Scaled(now.scaled.low, now.scaled.high, suspended)
+    if wish.none(now.at) is not None:
+        return Scaled(0, desired, suspended)
+    return Scaled(wish.low, wish.high, suspended)
+
+
 def _count(station: Station, waiting: Waiting, now: Standing) -> int:
-    if now.pause is not None and now.pause.count is not None:
+    if now.pause is not None and now.pause.count:
         return now.pause.count
     count = station.declared_count()
     waiting.tell(
@@ -43,10 +74,12 @@ def _count(station: Station, waiting: Waiting, now: Standing) -> int:
     return count
 
 
-def _ill(station: Station) -> Text | None:
+def _ill(station: Station, wish: Wish) -> Text | None:
     now = station.look()
-    if now.service is None or now.service.desired == 0 or now.steady:
+    if now.service is None or now.steady:
         return None
+    if now.service.desired == 0:
+        return t("the service is set to run no task") if wish.none(now.at) is None else None
     return t(
         "{running} of {desired} tasks run, and not all are healthy",
         running=now.service.running,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ops import paused
 from ops.aws import Session
+from ops.checks import schedules
 from ops.checks.case import Case
 from ops.checks.databases import PASSING, USABLE
 from ops.names import StackNames
@@ -22,15 +25,33 @@ SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "Scheduled
 DIMENSION = "ecs:service:DesiredCount"
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """The range in which autoscaling keeps the service, and which of SCALING are suspended."""
+
+    low: int
+    high: int
+    suspended: tuple[bool, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How it stands. ``suspended`` is None where nothing scales the service; ``left`` are task ids."""
+    """How it stands. ``scaled`` is None where nothing scales the service; ``left`` are task ids.
 
+    ``at`` is AWS's time where that is ahead of this machine's.
+    """
+
+    at: datetime
     database: Database
     service: Service | None
     left: tuple[str, ...]
-    suspended: bool | None
+    scaled: Scaled | None
     steady: bool
+
+    @property
+    def suspended(self) -> bool | None:
+        """Whether autoscaling keeps its hands off; None where there is none."""
+        return None if self.scaled is None else all(self.scaled.suspended)
 
     @property
     def pause(self) -> Pause | None:
@@ -52,19 +73,21 @@ class Station:
         if now.database.value is None:
             raise Refused(_no_database(self.names, self.session.region))
         tasks = now.tasks.value or ()
+        case = Case(now)
         return Standing(
+            at=schedules.moment(case),
             database=now.database.value,
             service=now.service.value,
             left=tuple(each.short for each in tasks if each.status != "STOPPED"),
-            suspended=self._suspended() if now.service.value else None,
-            steady=Case(now).steady,
+            scaled=self._scaled() if now.service.value else None,
+            steady=case.steady,
         )
 
     @property
     def _resource(self) -> str:
         return f"service/{self.names.cluster}/{self.names.service}"
 
-    def _suspended(self) -> bool | None:
+    def _scaled(self) -> Scaled | None:
         found = self.session.all(
             "application-autoscaling",
             "describe_scalable_targets",
@@ -75,21 +98,31 @@ class Station:
         )
         if not found:
             return None
-        state = found[0].get("SuspendedState") or {}
-        return all(state.get(name) for name in SCALING)
+        target, state = found[0], found[0].get("SuspendedState") or {}
+        suspended = tuple(bool(state.get(name)) for name in SCALING)
+        return Scaled(target["MinCapacity"], target["MaxCapacity"], suspended)
 
-    def suspend(self, suspended: bool) -> None:
-        """Whether autoscaling keeps its hands off; minimum and maximum stay as they are.
+    def suspend(self) -> None:
+        """Let autoscaling keep its hands off; minimum and maximum stay as they are.
 
-        Parameters that are left out do not change (API reference, RegisterScalableTarget).
+        Parameters that are left out do not change, but AWS moves the service's count into the
+        range that is there (API reference, RegisterScalableTarget).
         """
+        self._register([True] * len(SCALING))
+
+    def let_scale(self, scaled: Scaled) -> None:
+        """Let autoscaling do what is not suspended, within a range, into which AWS moves the count."""
+        self._register(scaled.suspended, MinCapacity=scaled.low, MaxCapacity=scaled.high)
+
+    def _register(self, suspended: Sequence[bool], **bounds: int) -> None:
         self.session.call(
             "application-autoscaling",
             "register_scalable_target",
             ServiceNamespace="ecs",
             ResourceId=self._resource,
             ScalableDimension=DIMENSION,
-            SuspendedState=dict.fromkeys(SCALING, suspended),
+            SuspendedState=dict(zip(SCALING, suspended, strict=True)),
+            **bounds,
         )
 
     def ring(self, rings: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
+from ops.hours import ZONE, Hours
 from ops.texts import t
 
 STARTED_WITHIN = timedelta(minutes=5)
@@ -15,7 +15,7 @@ STARTED_WITHIN = timedelta(minutes=5)
 
 def at_zero(case: Case, hours: str) -> Finding:
     """No task is wanted: outside the hours as it should be, within them somebody has done it."""
-    zone = case.now.declared.get("scheduleTimeZone") or "Asia/Tokyo"
+    zone = case.now.declared.get("scheduleTimeZone") or ZONE
     fix = Fix(t("Have a task until the next stop:"), (asked_for(case, wanted(case)),))
     seen = (t("Desired count 0, and a schedule in the stack file."),)
     if within(case, hours, zone):
@@ -44,18 +44,18 @@ def at_zero(case: Case, hours: str) -> Finding:
 
 def within(case: Case, hours: str, zone: str) -> bool:
     """Whether it is within the hours, and they have not only just begun."""
-    # It brings Pulumi along, which takes most of a second and is needed here alone.
-    from infra.settings import scaling
-
-    events = case.service.events if case.service else ()
-    # A local cloud's clock runs ahead of this machine's.
-    now = max([case.now.at, *(each.at for each in events)])
+    now = moment(case)
     try:
-        known, there = scaling.hours(hours), ZoneInfo(scaling.time_zone(zone))
+        known = Hours.read(hours, zone)
     except ValueError:
         return False
-    moments = (now.astimezone(there), (now - STARTED_WITHIN).astimezone(there))
-    return known is not None and all(known.include(each) for each in moments)
+    return all(known.include(each) for each in (now, now - STARTED_WITHIN))
+
+
+def moment(case: Case) -> datetime:
+    """Now, or the time of the newest event where that is later: a local cloud's clock runs ahead."""
+    events = case.service.events if case.service else ()
+    return max([case.now.at, *(each.at for each in events)])
 
 
 def wanted(case: Case) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops import pause
+from ops.hours import Wish
 from ops.render.lines import Line
+from ops.stack import Declared
 from ops.standing import Standing, Station
-from ops.texts import t
+from ops.texts import Text, t
 
 
 def plan(now: Standing, station: Station, lang: str) -> Iterator[Line]:
@@ -23,7 +25,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
     """How it stands after the command."""
     prefix, stack = station.names.prefix, station.names.stack
     if now.pause is None:
-        yield Line(_running(now, prefix, lang), "bold green")
+        yield Line(_running(now, prefix, station.declared).to(lang), "bold green")
         return
     yield Line(t("{prefix} is paused.", prefix=prefix).to(lang), "bold green")
     moment = f"{pause.starts_again(now):%Y-%m-%d %H:%M} UTC"
@@ -44,17 +46,24 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
     yield Line(back.to(lang))
 
 
-def _running(now: Standing, prefix: str, lang: str) -> str:
+def _running(now: Standing, prefix: str, declared: Declared) -> Text:
+    status = now.database.status
     if now.service is None:
-        return t("{prefix}: the database is {status}; ECS is off.", prefix=prefix,
-                 status=now.database.status).to(lang)  # fmt: skip
+        return t("{prefix}: the database is {status}; ECS is off.", prefix=prefix, status=status)
+    if now.service.desired == 0:
+        return t(
+            "{prefix}: the database is {status}, and no task runs: {why}.",
+            prefix=prefix,
+            status=status,
+            why=Wish.of(declared).none(now.at) or t("the service is set to run no task"),
+        )
     return t(
         "{prefix} runs: {running} of {desired} tasks, all healthy; the database is {status}.",
         prefix=prefix,
         running=now.service.running,
         desired=now.service.desired,
-        status=now.database.status,
-    ).to(lang)
+        status=status,
+    )
 
 
 def as_dict(now: Standing, station: Station, lang: str) -> dict[str, Any]:

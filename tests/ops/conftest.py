@@ -8,8 +8,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from ops import waiting
 from ops.aws import Session
 from ops.names import StackNames
+from ops.rollout_follow import Pace
 
 REGION = "ap-northeast-1"
 NAMES = StackNames.of("poc")
@@ -54,6 +56,17 @@ def session(account):
 
 def client(service):
     return boto3.client(service, region_name=REGION)
+
+
+@pytest.fixture
+def wait(monkeypatch):
+    """Waiting that takes no time of the wall; what it says is in ``said``."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
+    said = []
+    made = waiting.Waiting(said.append, Pace(), now=lambda: float(next(clock)))
+    made.said = said
+    return made
 
 
 class Made:

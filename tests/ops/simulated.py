@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 from ops import pause as pausing
 from ops import resume as resuming
-from ops.standing import Standing, Station
+from ops.standing import SCALING, Scaled, Standing, Station
 from tests.ops import stacks as a
 
 SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
-
+HELD = (True,) * len(SCALING)
+FREE, BY_HOURS = (False, False, True), (False, False, False)
+"""What infra/scaling.py declares, without hours and with them."""
+RANGE = Scaled(1, 4, FREE)
 
 PASSING = {
     "stopping": "stopped", "starting": "available",
@@ -22,12 +25,19 @@ class Interrupted(BaseException):
 
 
 class Simulated(Station):
-    """A stack whose tasks and database change with every look, and whose calls can be interrupted."""
+    """A stack whose tasks and database change with every look, and whose calls can be interrupted.
 
-    def __init__(self, *, service=True, scaled=True, count=3, status="available"):
-        self.names, self.declared = a.stack().names, a.declared(desiredCount="2")
+    Whatever registers its scalable target moves the count into the range, as AWS does.
+    """
+
+    def __init__(
+        self, *, service=True, scaled=RANGE, count=3, status="available", at=SINCE,
+        **declared,
+    ):  # fmt: skip
+        self.names = a.stack().names
+        self.declared = a.declared(**{"desiredCount": "2", **declared})
         self.service, self.count, self.running = service, count, count
-        self.suspended = False if service and scaled else None
+        self.scaled, self.at = scaled if service else None, at
         self.rings = True
         self.status, self.pause, self.calls = status, None, []
         self.calls_left = None
@@ -50,16 +60,19 @@ class Simulated(Station):
         database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
         service = a.service(desired=self.count, running=self.running) if self.service else None
         return Standing(
+            at=self.at,
             database=database,
             service=service,
             left=tuple(f"task-{each}" for each in range(self.running)) if self.service else (),
-            suspended=self.suspended,
+            scaled=self.scaled,
             steady=0 < self.count == self.running,
         )
 
-    def suspend(self, suspended):
-        self.happen("suspend", suspended)
-        self.suspended = suspended
+    def _register(self, suspended, **bounds):
+        self.happen("register", tuple(suspended), *bounds.values())
+        low, high = bounds.values() if bounds else (self.scaled.low, self.scaled.high)
+        self.scaled = Scaled(low, high, tuple(suspended))
+        self.count = max(low, min(self.count, high))
 
     def ring(self, rings):
         self.happen("ring", rings)
@@ -90,7 +103,7 @@ class Simulated(Station):
         self.pause = None
 
     def state(self):
-        return self.count, self.status, self.suspended, self.rings, self.pause is not None
+        return self.count, self.status, self.scaled, self.rings, self.pause is not None
 
     def changes(self):
         return [each for each in self.calls if each != ("look",)]

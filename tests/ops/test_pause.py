@@ -6,35 +6,22 @@ from datetime import UTC, datetime
 import pytest
 
 from ops import pause as pausing
-from ops import paused, waiting
+from ops import paused
 from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render import pause as screen
-from ops.rollout_follow import Pace
 from ops.stack import Declared
 from ops.texts import Text, t
-from ops.waiting import Waiting
 from tests.ops import stacks as a
-from tests.ops.simulated import SINCE, Simulated, back, halt, interrupted
-
-
-@pytest.fixture
-def wait(monkeypatch):
-    """Waiting that takes no time of the wall; what it says is in ``said``."""
-    clock = iter(range(10**6))
-    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
-    said = []
-    made = Waiting(said.append, Pace(), now=lambda: float(next(clock)))
-    made.said = said
-    return made
+from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
 
 
 def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
     station = Simulated()
     now = halt(station, wait)
     assert station.changes() == [
-        ("remember", 3), ("suspend", True), ("ring", False), ("scale", 0), ("stop_db_instance",),
+        ("remember", 3), ("register", HELD), ("ring", False), ("scale", 0), ("stop_db_instance",),
     ]  # fmt: skip
     assert (now.database.status, now.left, now.suspended) == ("stopped", (), True)
     assert pausing.done(now)
@@ -54,12 +41,12 @@ def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the
     station.calls.clear()
     now = back(station, wait)
     assert station.changes() == [
-        ("start_db_instance",), ("scale", 3), ("suspend", False), ("ring", True), ("forget",),
+        ("start_db_instance",), ("scale", 3), ("register", FREE, 1, 4), ("ring", True), ("forget",),
     ]  # fmt: skip
     assert (now.steady, now.pause) == (True, None)
 
 
-@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("scaled", [RANGE, None])
 def test_a_pause_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait, scaled):
     for again in (halt, back):
         wanted = Simulated(scaled=scaled)
@@ -86,8 +73,12 @@ def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wai
             if not interrupted(back, station, wait, after):
                 break
             again(station, wait)
-            runs = (3, "available", False, True, False)
-            wanted = (0, "stopped", True, False, True) if again is halt else runs
+            runs = (3, "available", RANGE, True, False)
+            wanted = (
+                (0, "stopped", replace(RANGE, suspended=HELD), False, True)
+                if again is halt
+                else runs
+            )
             assert station.state() == wanted, f"interrupted at call {after}"
             back(station, wait)
             assert station.state() == runs
@@ -132,7 +123,7 @@ def test_tasks_that_somebody_has_brought_back_already_are_left_alone(wait):
     halt(station, wait)
     station.status, station.count = "available", 1
     back(station, wait)
-    assert station.state() == (1, "available", False, True, False)
+    assert station.state() == (1, "available", RANGE, True, False)
 
 
 def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):

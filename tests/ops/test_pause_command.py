@@ -6,10 +6,10 @@ import boto3
 import pytest
 
 from ops.paused import Pause
-from ops.standing import SCALING, Station
+from ops.standing import SCALING, Scaled, Station
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
-from tests.ops.simulated import SINCE
+from tests.ops.simulated import BY_HOURS, SINCE
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_aws_is_told_and_asked_in_its_own_words(station):
     assert station.look().suspended is None
     scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=4)
     assert station.look().suspended is False
-    station.suspend(True)
+    station.suspend()
     station.remember(station.look().database, Pause(SINCE, 3))
     station.scale(0)
     station.database("stop_db_instance")
@@ -49,6 +49,8 @@ def test_aws_is_told_and_asked_in_its_own_words(station):
     [target] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     assert target["SuspendedState"] == dict.fromkeys(SCALING, True)
+    station.let_scale(Scaled(2, 3, BY_HOURS))
+    assert station.look().scaled == Scaled(2, 3, BY_HOURS)
     station.database("start_db_instance")
     station.forget(now.database)
     now = station.look()

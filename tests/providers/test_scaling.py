@@ -18,6 +18,7 @@ from tests.providers.test_rules import definition
 TARGET = KINDS["aws:appautoscaling/target:Target"]
 POLICY = KINDS["aws:appautoscaling/policy:Policy"]
 ACTION = KINDS["aws:appautoscaling/scheduledAction:ScheduledAction"]
+SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 SATURDAY = datetime(2026, 11, 28, tzinfo=UTC)
 counter = itertools.count(1)
 
@@ -74,6 +75,28 @@ def test_a_range_moves_the_count_into_it_and_no_further(calls, service, place):
     assert count(calls, service) == 2
     lifecycle.update(calls, TARGET, identity, target(place, 1, 4), target(place, 0, 0))
     assert count(calls, service) == 0
+
+
+@pytest.mark.parametrize("suspended", [True, False])
+def test_a_registration_without_a_range_moves_the_count_into_the_one_there_is(
+    calls, service, place, suspended
+):
+    lifecycle.create(calls, TARGET, target(place, 2, 4), Event())
+    asked = {"ServiceNamespace": "ecs", "ScalableDimension": place["scalableDimension"]}
+    asked |= {
+        "ResourceId": place["resourceId"],
+        "SuspendedState": dict.fromkeys(SUSPENDED, suspended),
+    }
+    for by_hand, becomes in ((0, 2), (3, 3), (9, 4)):
+        calls(
+            "ecs", "update_service", {"cluster": service, "service": "web", "desiredCount": by_hand}
+        )
+        assert count(calls, service) == by_hand
+        calls("application-autoscaling", "register_scalable_target", asked)
+        assert count(calls, service) == becomes
+    [now] = shown(calls, place)
+    assert (now["MinCapacity"], now["MaxCapacity"]) == (2, 4)
+    assert now["SuspendedState"] == asked["SuspendedState"]
 
 
 def test_whatever_changes_the_range_is_said_again(calls, service, place):
