@@ -64,5 +64,10 @@ class StackNames:
         return f"/ecs/{self.prefix}"
 
     @property
+    def streams(self) -> str:
+        """What the names of the tasks' log streams begin with (ECS developer guide, awslogs)."""
+        return f"{self.container}/{self.container}"
+
+    @property
     def repository(self) -> str:
         return f"{self.project if self.stack == 'poc' else self.prefix}/hello-ecs"

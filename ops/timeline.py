@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ops.aws import AwsProblem, Session
+from ops.log_search import Search, Wanted
 from ops.names import StackNames
 from ops.snapshot import compute, looked, others
 from ops.snapshot.records import Deployment, Part, Service, Task
 from ops.snapshot.surroundings import Database
-from ops.snapshot.task_logs import at
 from ops.texts import Text, t, verbatim
 
 KINDS = ("deployment", "task", "service", "target", "database", "log")
@@ -45,19 +45,26 @@ class Timeline:
 
 def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
     """What happened within ``since`` of the newest happening, or all that AWS still tells."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         service = pool.submit(looked, compute.service, session, names)
         tasks = pool.submit(looked, compute.tasks, session, names)
         database = pool.submit(looked, others.database, session, names.database)
-        lines = pool.submit(looked, _lines, session, names) if log else None
     parts: list[Part[object]] = [service.result(), tasks.result(), database.result()]  # type: ignore[list-item]
-    parts += [lines.result()] if lines else []  # type: ignore[list-item]
     found = list(of_service(service.result().value))
     found += of_tasks(tasks.result().value or ())
     found += of_database(database.result().value)
-    found += (lines.result().value or ()) if lines else ()
+    if log:
+        lines = looked(_lines, session, names, _floor(found, since))
+        parts += [lines]  # type: ignore[list-item]
+        found += lines.value or ()
     problems = tuple(each.problem for each in parts if each.problem)
     return Timeline(tuple(_recent(found, since)), problems)
+
+
+def _floor(found: Iterable[Happening], since: timedelta | None) -> datetime | None:
+    """Before this nothing is shown, whatever the log holds; None where that is not known."""
+    newest = max((each.at for each in found), default=None)
+    return newest - since if newest and since else None
 
 
 def _recent(found: Iterable[Happening], since: timedelta | None) -> list[Happening]:
@@ -132,11 +139,8 @@ def of_database(database: Database | None) -> Iterator[Happening]:
         yield Happening(each.at, "database", "", verbatim(each.text))
 
 
-def _lines(session: Session, names: StackNames) -> tuple[Happening, ...]:
-    found = []
-    for page in session.pages("logs", "filter_log_events", logGroupName=names.log_group):
-        for each in page["events"]:
-            who = each["logStreamName"].rpartition("/")[2][:8]
-            words = each["message"].rstrip()
-            found.append(Happening(at(each["timestamp"]), "log", who, verbatim(words)))
-    return tuple(found[-LOG_LINES:])
+def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Happening, ...]:
+    lines = Search(session, names, Wanted(last=LOG_LINES)).latest(floor)
+    return tuple(
+        Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
+    )

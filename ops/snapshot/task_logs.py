@@ -12,6 +12,11 @@ from ops.snapshot.surroundings import Line, Logs
 
 HEAD, TAIL = 60, 60
 """Log lines of a task that are read from its beginning and from its end."""
+MOST = 10_000
+"""GetLogEvents answers no more lines at once (botocore)."""
+PAGES = 30
+"""Pages that are asked for: "partially full, or even empty" ones need not be the last (botocore,
+GetLogEvents), but nobody waits for all of them."""
 TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
 AWAY, BACK = "database away", "database connected"
@@ -49,14 +54,13 @@ def logs(
 
 def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...], datetime | None]:
     """The lines, and with which time they go on where some between the first and the last were not read."""
-    where = {"logGroupName": group, "logStreamName": stream}
     try:
-        head = session.call("logs", "get_log_events", **where, startFromHead=True, limit=HEAD)
-        events, resumed = head["events"], None
-        if len(events) >= HEAD:
-            tail = session.call("logs", "get_log_events", **where, limit=TAIL)["events"]
-            new = [each for each in tail if each not in events]
-            if new and len(new) == len(tail):
+        events, ended = _pages(session, group, stream, HEAD, head=True)
+        resumed = None
+        if not ended:
+            last = tail(session, group, stream, TAIL)
+            new = [each for each in last if each not in events]
+            if new and len(new) == len(last):
                 resumed = at(new[0]["timestamp"])
                 events = [*events, *_unread(session, group, stream, events, new)]
             events = [*events, *new]
@@ -65,6 +69,33 @@ def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...],
             return (), None
         raise
     return tuple(_line(each) for each in events), resumed
+
+
+def tail(session: Session, group: str, stream: str, most: int) -> list[Event]:
+    """The last lines of one stream, oldest first. Raises AwsProblem."""
+    return _pages(session, group, stream, most, head=False)[0]
+
+
+def _pages(
+    session: Session, group: str, stream: str, most: int, *, head: bool
+) -> tuple[list[Event], bool]:
+    """Lines from one end of a stream, oldest first, and whether there are no more. Raises AwsProblem.
+
+    A token that comes back as it was sent is the end (botocore, GetLogEvents).
+    """
+    found: list[Event] = []
+    asked: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
+    asked |= {"startFromHead": head, "limit": min(most, MOST)}
+    for _ in range(PAGES):
+        page = session.call("logs", "get_log_events", **asked)
+        found = [*found, *page["events"]] if head else [*page["events"], *found]
+        token = page["nextForwardToken" if head else "nextBackwardToken"]
+        if token == asked.get("nextToken"):
+            return found, True
+        if len(found) >= most:
+            break
+        asked["nextToken"] = token
+    return (found[:most] if head else found[-most:]), False
 
 
 def _unread(

@@ -7,6 +7,7 @@ import json
 import boto3
 import pytest
 from moto import mock_aws
+from moto.logs.models import LogGroup
 
 from ops import waiting
 from ops.aws import Session
@@ -45,8 +46,14 @@ def account():
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
+        patch.setattr(LogGroup, "filter_log_events", _in_order)
         with mock_aws():
             yield REGION
+
+
+def _in_order(group, *given, search=LogGroup.filter_log_events):
+    """All streams in one order of time, as AWS answers whatever ``interleaved`` says."""
+    return search(group, *given[:-1], True)
 
 
 @pytest.fixture(scope="module")

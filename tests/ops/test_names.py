@@ -42,3 +42,10 @@ def test_a_name_is_the_one_that_infra_declares(file, declared, name):
 
 def test_the_alarm_that_a_pause_silences_is_infra_s():
     assert StackNames.of("poc").running_alarm == f"careapp-poc-{alarms.RUNNING}"
+
+
+def test_the_streams_of_tasks_begin_as_infra_lets_them():
+    source = (ROOT / "infra/container.py").read_text()
+    prefix = re.search(r'"awslogs-stream-prefix": (\w+)', source)
+    names = StackNames.of("poc")
+    assert names.streams == f"{getattr(container, prefix[1])}/{names.container}"

@@ -14,6 +14,9 @@ from tests.ops import stacks as a
 NAMES = StackNames.of("poc")
 
 
+END = {"events": [{"timestamp": 0, "message": "boom"}], "nextBackwardToken": "b/0"}
+
+
 class Answering:
     """A session that gives prepared answers, by operation."""
 
@@ -93,8 +96,8 @@ def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):
     later = replace(PENDING, stopped=a.at(-10))
     monkeypatch.setattr(compute, "tasks", lambda *_: (later, CRASHED))
     monkeypatch.setattr(compute, "definition", lambda *_: a.definition())
-    session = Answering(get_log_events={"events": [{"timestamp": 0, "message": "boom"}]})
-    task, [line] = previous(session, NAMES, Wanted())
+    session = Answering(get_log_events=END)
+    task, [line] = previous(session, NAMES, Wanted(last=1))
     assert (task, line.task) == (CRASHED, CRASHED.id)
 
 

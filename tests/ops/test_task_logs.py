@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops.doctor import judge
+from ops.logs import stream_end
 from ops.snapshot import task_logs
 from ops.snapshot.surroundings import Line, Logs
 from tests.ops import stacks as a
-from tests.ops.conftest import client
+from tests.ops.conftest import NAMES, client
 
 GROUP, STREAM = "/ecs/of-a-test", "app/app/{}"
 LOST = '{"level": "error", "message": "database away", "reason": "connection timeout expired"}'
@@ -100,3 +101,64 @@ def test_an_error_before_a_gap_that_nothing_would_take_back_does_not_count():
     assert causes(held) == ["app-wrong-password"]
     assert causes(Logs(group="x", exists=True, lines={"a" * 32: lines},
                        resumed={"a" * 32: a.at(100)})) == []  # fmt: skip
+
+
+class Paged:
+    """A session over one stream, whose pages may be empty though more follow (API reference, GetLogEvents)."""
+
+    def __init__(self, *pages, ends=True):
+        self.book, self.asked, self.ends = pages, 0, ends
+
+    def all(self, *_, **__):
+        return [{"logGroupName": GROUP}]
+
+    def call(self, _service, operation, startFromHead=False, nextToken=None, limit=0, **_):
+        assert operation == "get_log_events"
+        self.asked += 1
+        pages = [*self.book] if startFromHead else [*reversed(self.book)]
+        at = int(nextToken or 0)
+        page = pages[at] if at < len(pages) else []
+        token = str(at if self.ends and at >= len(pages) else at + 1)
+        events = page[:limit] if startFromHead else page[-limit:]
+        return {"events": events, "nextForwardToken": token, "nextBackwardToken": token}
+
+
+def page(*numbers):
+    return [{"timestamp": 1000 * each, "message": f"line {each}"} for each in numbers]
+
+
+def read(session):
+    found = task_logs.logs(session, GROUP, [a.task()], {a.NEW: a.definition(log_group=GROUP)})
+    return [each.text for each in found.lines[a.task().id]]
+
+
+def test_an_empty_page_is_not_the_end_of_a_stream():
+    session = Paged([], page(1, 2), [], [], page(3), [])
+    assert read(session) == ["line 1", "line 2", "line 3"]
+
+
+def test_the_crash_at_the_end_is_read_behind_empty_pages():
+    session = Paged(page(*range(100)), [], page(*range(100, 300)), [], [])
+    lines = read(session)
+    assert lines[:HALF] == [f"line {each}" for each in range(HALF)]
+    assert lines[-HALF:] == [f"line {each}" for each in range(300 - HALF, 300)]
+    assert len(lines) == 2 * HALF
+
+
+def test_the_last_lines_of_a_task_are_read_behind_empty_pages():
+    session = Paged(page(1, 2), [], page(3), [])
+    assert [each.text for each in stream_end(session, NAMES, "app/app/x", 2)] == [
+        "line 2",
+        "line 3",
+    ]
+
+
+def test_a_stream_of_nothing_but_empty_pages_comes_to_an_end():
+    session = Paged(ends=False)
+    assert read(session) == []
+    assert session.asked <= 2 * task_logs.PAGES
+
+
+def test_a_head_that_is_not_found_does_not_hide_the_tail():
+    session = Paged(*[[]] * 2 * task_logs.PAGES, page(1))
+    assert read(session) == ["line 1"]

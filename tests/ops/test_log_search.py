@@ -1,0 +1,157 @@
+"""Which lines of the log are asked for: no more than are wanted, and none is missed."""
+
+import gc
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.logs.models import LogsBackend, LogStream
+
+from ops import logs, timeline
+from ops.logs import LogLine, Wanted
+from tests.ops.conftest import NAMES, client
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+class Written:
+    """A session over a log that is given as ages in seconds, which answers in pages of some lines."""
+
+    def __init__(self, *ages, page=7):
+        self.stamps = sorted(int((time.time() - age) * 1000) for age in ages)
+        self.page, self.asked, self.held = page, [], 0
+
+    def call(self, _service, operation, **_params):
+        assert operation == "describe_log_streams"
+        return {"logStreams": []}
+
+    def pages(self, _service, operation, **params):
+        assert operation == "filter_log_events"
+        self.asked.append(params)
+        begin, end = params["startTime"], params.get("endTime", 10**15)
+        chosen = [each for each in self.stamps if begin <= each <= end]
+        yield {"events": []}
+        while chosen:
+            page, chosen = chosen[: self.page], chosen[self.page :]
+            yield {"events": [event(each) for each in page]}
+            self.held = max(self.held, sum(type(each) is LogLine for each in gc.get_objects()))
+
+
+def event(stamp):
+    return {
+        "timestamp": stamp, "logStreamName": f"app/app/{'a' * 32}", "message": str(stamp),
+        "eventId": str(stamp),
+    }  # fmt: skip
+
+
+def last(session, most, **wanted):
+    return [each.text for each in logs.read(session, NAMES, Wanted(last=most, **wanted))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0, 9), max_size=60), st.integers(1, 70))
+def test_the_last_lines_are_found_however_old_they_are_each_once_and_in_order(powers, most):
+    session = Written(*(10**each for each in powers))
+    assert last(session, most, pattern="x") == [str(each) for each in session.stamps[-most:]]
+
+
+def test_a_log_of_a_year_is_not_read_for_its_last_lines():
+    session = Written(*range(1, 100), *(86400 * day for day in range(1, 365)))
+    assert len(last(session, 20, pattern="x")) == 20
+    [asked] = session.asked
+    assert asked["startTime"] > (time.time() - 61) * 1000
+
+
+def test_no_more_lines_are_held_than_are_wanted():
+    session = Written(*(each / 1000 for each in range(30_000)), page=1000)
+    assert len(last(session, 10, pattern="x")) == 10
+    assert session.held <= 11
+
+
+def test_all_lines_since_a_time_are_handed_on_as_they_come():
+    session = Written(*range(1, 500), page=100)
+    assert sum(1 for _ in logs.read(session, NAMES, Wanted(since=timedelta(hours=1)))) == 499
+    assert session.held <= 2
+
+
+def test_of_one_task_its_own_streams_are_asked_for():
+    session = Written(1)
+    assert len(last(session, 1, task="aa")) == 1
+    assert session.asked[0]["logStreamNamePrefix"] == "app/app/aa"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The time from which each search of the log is asked for."""
+    found, search = [], LogsBackend.filter_log_events
+    monkeypatch.setattr(
+        LogsBackend,
+        "filter_log_events",
+        lambda self, *given: (found.append(given[2]), search(self, *given))[1],
+    )
+    return found
+
+
+@pytest.fixture
+def put(stack):
+    """Write a line into a task's stream, so many minutes ago."""
+    made = client("logs")
+    made.delete_log_group(logGroupName=stack.log_group)
+    made.create_log_group(logGroupName=stack.log_group)
+
+    def put(task, minutes, text):
+        place = {"logGroupName": stack.log_group, "logStreamName": f"app/app/{task}"}
+        made.create_log_stream(**place)
+        stamp = int((time.time() - 60 * minutes) * 1000)
+        made.put_log_events(**place, logEvents=[{"timestamp": stamp, "message": text}])
+
+    return put
+
+
+def test_a_running_task_is_heard_though_the_time_of_its_stream_lags(run, put, monkeypatch):
+    """LastEventTime "typically updates in less than an hour" (API reference, LogStream)."""
+    for number in range(60):
+        put(f"{number:032}", 30 + number, "crashed")
+    put("f" * 32, 1, "serving")
+    told = LogStream.to_describe_dict
+    monkeypatch.setattr(
+        LogStream,
+        "to_describe_dict",
+        lambda self: (
+            told(self) | ({"lastEventTimestamp": 1} if self.log_stream_name.endswith("f") else {})
+        ),
+    )
+    assert run("logs", "-n", "3")[1].endswith("ffffffff serving\n")
+    assert run("logs", "--task", "fff")[1].endswith("ffffffff serving\n")
+
+
+def test_the_events_of_the_last_minutes_take_the_log_of_those_alone(stack, put, asked, run):
+    put("a" * 32, 5, "young")
+    put("b" * 32, 50, "old")
+    begun = time.time()
+    code, shown, _ = run("events", "--logs", "--since", "10m")
+    assert code == 0
+    assert "young" in shown
+    assert "old" not in shown
+    assert min(asked) >= (begun - 24 * 3600) * 1000
+
+
+def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, put, asked):
+    service = timeline.compute.service(stack.session, NAMES)
+    newest = max(each.at for each in timeline.of_service(service))
+    put("a" * 32, 50, "old")
+    found = timeline.timeline(stack.session, NAMES, timedelta(minutes=10), True)
+    assert [each for each in found.happenings if each.kind == "log"] == []
+    floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
+    assert min(asked) == floor
+
+
+def test_a_timeline_keeps_the_last_lines_of_a_long_log():
+    session = Written(*range(2000), page=500)
+    found = timeline._lines(session, NAMES, None)
+    assert [str(each.text) for each in found] == [
+        str(each) for each in session.stamps[-timeline.LOG_LINES :]
+    ]
+    assert session.held <= timeline.LOG_LINES + 1
