@@ -14,9 +14,8 @@ from ops.snapshot.task_logs import at
 from ops.texts import t
 
 SPANS = (
-    *(timedelta(minutes=1), timedelta(minutes=10)),
-    *(timedelta(hours=1), timedelta(hours=6)),
-    *(timedelta(days=1), timedelta(days=7), timedelta(days=30), timedelta(days=365)),
+    *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
+    *(timedelta(days=1), timedelta(days=7), timedelta(days=30)),
 )
 """How far back the last lines are looked for, one after the other, before the log's beginning."""
 STREAMS = 5
