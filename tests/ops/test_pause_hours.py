@@ -80,6 +80,7 @@ def test_a_stack_with_hours_and_a_range_gets_its_range_back_and_no_more_tasks_th
     station.at, station.pause = NOON, Pause(simulated.SINCE, 9)
     back(station, wait)
     assert station.state()[:3] == (4, "available", Scaled(2, 4, BY_HOURS))
+    assert ("scale", 4) in station.changes()
 
 
 def test_hours_that_the_stack_file_has_no_more_do_not_hold_the_tasks_at_nothing(wait):
@@ -153,6 +154,13 @@ def test_a_stack_file_that_wants_no_task_is_said_to(wait):
     halt(station, wait)
     now = back(station, wait)
     assert "no task runs: the stack file's desiredCount is 0" in told(station, now)
+
+
+def test_a_stack_that_was_to_run_nothing_comes_back_as_the_stack_file_wants_it_now(wait):
+    station = Simulated(count=0, scaled=None)
+    station.pause = Pause(simulated.SINCE, 0)
+    back(station, wait)
+    assert station.count == 2
 
 
 def test_hours_that_cannot_be_read_are_refused_before_anything_is_changed(wait):
