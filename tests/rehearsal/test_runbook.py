@@ -32,7 +32,17 @@ OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
 """Commands that have a local cloud of their own, or none."""
 REPEATABLE = tuple(
     f"./careapp {name}"
-    for name in ("status", "doctor", "preflight", "events", "logs", "db", "rehearse", "pause", "resume")
+    for name in (
+        "status",
+        "doctor",
+        "preflight",
+        "events",
+        "logs",
+        "db",
+        "rehearse",
+        "pause",
+        "resume",
+    )
 )
 """What may be typed once more in Japanese, for it leaves all as it was."""
 NOT_REHEARSED = {
