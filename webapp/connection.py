@@ -91,3 +91,15 @@ def is_refused(error: psycopg.OperationalError) -> bool:
     on RDS whatever lc_messages says: the setting is read after the login.
     """
     return "authentication failed" in str(error)
+
+
+def is_disconnection(error: Exception) -> bool:
+    """Whether it ended the connection, or none was had: the statement itself is not to blame.
+
+    Of psycopg's OperationalErrors most are answers to a statement: disk full, deadlock, lock or
+    statement timeout. What libpq finds itself has no SQLSTATE. Class 08 is of connections; all of
+    57P, shutdown, crash, start-up and the like, is sent before the server hangs up.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
