@@ -89,7 +89,7 @@ class Visits:
             if not batch:
                 return
             try:
-                self._database.fetch(WRITE, (*map(_array, zip(*batch, strict=True)), KEPT))
+                self._database.write(WRITE, (*map(_array, zip(*batch, strict=True)), KEPT))
             except BaseException:
                 self._waiting.extendleft(reversed(batch))
                 raise
