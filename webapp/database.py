@@ -112,10 +112,7 @@ class Database:
         return rows
 
     def write(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
-        """The rows of a statement that may be repeated, raising like `fetch`.
-
-        But that it takes too long closes no gate: it may wait for a row's lock, and pages do not.
-        """
+        """As `fetch`, off the pages' path: to wait too long for a row's lock closes no gate."""
         self._refuse_while_away()
         return self._run(query, parameters, PAGE)
 

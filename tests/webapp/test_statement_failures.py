@@ -17,6 +17,7 @@ from tests.webapp.asking import (
 )
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
+from webapp.connection import DatabaseAway
 
 FAILURE = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
@@ -116,3 +117,19 @@ def test_a_server_that_becomes_one_that_only_reads_is_left(app: Flask, postgres:
         postgres.execute("ALTER SYSTEM RESET default_transaction_read_only")
         postgres.execute("SELECT pg_reload_conf()")
     comes_back(app)
+
+
+def test_nobody_connects_again_and_again_for_a_statement_that_always_fails_so(
+    app: Flask, postgres: Postgres
+) -> None:
+    """It says itself what a server says that only reads, and no other connection helps."""
+    postgres.execute(
+        "CREATE FUNCTION only_read() RETURNS int LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '25006'; END $$"
+    )
+    database = database_of(app)
+    before = database.pool.get_stats()["connections_num"]
+    with pytest.raises(DatabaseAway):
+        database.write(b"SELECT only_read()")
+    made = database.pool.get_stats()["connections_num"] - before
+    assert made <= database.pool.max_size + 1
