@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -17,7 +18,7 @@ from tests.webapp.asking import (
 )
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
-from webapp.connection import DatabaseAway
+from webapp.connection import DatabaseAway, is_broken
 
 FAILURE = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
@@ -133,3 +134,25 @@ def test_nobody_connects_again_and_again_for_a_statement_that_always_fails_so(
         database.write(b"SELECT only_read()")
     made = database.pool.get_stats()["connections_num"] - before
     assert made <= database.pool.max_size + 1
+
+
+def test_another_connection_is_needed_only_where_this_one_has_failed(app: Flask) -> None:
+    failed: list[psycopg.Error] = [
+        psycopg.OperationalError("connection socket closed"),
+        psycopg.errors.ConnectionFailure(),
+        psycopg.errors.AdminShutdown(),
+        psycopg.errors.CrashShutdown(),
+        psycopg.errors.CannotConnectNow(),
+        psycopg.errors.ReadOnlySqlTransaction(),
+    ]
+    sound: list[psycopg.Error] = [
+        psycopg.errors.DiskFull(),
+        psycopg.errors.LockNotAvailable(),
+        psycopg.errors.DeadlockDetected(),
+        psycopg.errors.QueryCanceled(),
+        psycopg.errors.UndefinedColumn(),
+        psycopg.ProgrammingError("the query has 3 placeholders"),
+    ]
+    with database_of(app).pool.connection() as connection:
+        assert [is_broken(connection, error) for error in failed] == [True] * len(failed)
+        assert [is_broken(connection, error) for error in sound] == [False] * len(sound)
