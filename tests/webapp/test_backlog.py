@@ -1,0 +1,149 @@
+"""The number of visits is the truth at each moment of a write, also before it is confirmed."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webapp import backlog as module
+from webapp.backlog import Backlog, Mark, Noted
+
+VISIT = Noted(0.0, "en", "task")
+
+
+@dataclass
+class World:
+    """A backlog, and a database that other workers write to as well."""
+
+    backlog: Backlog = field(default_factory=Backlog)
+    counter: int = 0
+    added: int = 0
+    others: int = 0
+    shown: int = 0
+    written: int | None = None
+    reads: list[tuple[Mark, int | None]] = field(default_factory=list)
+
+    def add(self) -> None:
+        self.backlog.add(VISIT)
+        self.added += 1
+
+    def other(self) -> None:
+        self.counter += 3
+        self.others += 3
+
+    def begin_write(self) -> None:
+        if not self.writing:
+            self.backlog.take()
+
+    @property
+    def writing(self) -> int:
+        batch = self.backlog._batch
+        return len(batch.visits) if batch else 0
+
+    def commit(self) -> None:
+        if self.writing and self.written is None:
+            self.counter += self.writing
+            self.written = self.counter
+
+    def confirm(self) -> None:
+        if self.written is not None:
+            self.backlog.landed(self.written)
+            self.written = None
+
+    def fail(self) -> None:
+        if self.writing and self.written is None:
+            self.backlog.failed()
+
+    def begin_read(self) -> None:
+        self.reads.append((self.backlog.mark(), None))
+
+    def snapshot(self) -> None:
+        for index, (mark, seen) in enumerate(self.reads):
+            if seen is None:
+                self.reads[index] = mark, self.counter
+                return
+
+    def end_read(self) -> None:
+        # While a commit is not confirmed the page waits: other tests show that.
+        done = [read for read in self.reads if read[1] is not None]
+        if done and self.written is None:
+            mark, seen = read = done[-1]
+            self.reads.remove(read)
+            assert seen is not None
+            shown = self.backlog.total(seen, mark)
+            assert self.shown <= shown <= self.others + self.added
+            self.shown = shown
+
+
+STEPS = st.sampled_from(
+    [
+        *(World.add, World.other, World.begin_write, World.commit, World.confirm, World.fail),
+        *(World.begin_read, World.snapshot, World.end_read),
+    ]
+)
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_it_never_goes_down_nor_above_the_truth(steps: list[object]) -> None:
+    world = World()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CONFIRMATION", 0)
+        for step in steps:
+            step(world)  # type: ignore[operator]
+        # A read on its own, when all is calm, tells the truth.
+        world.commit()
+        world.confirm()
+        world.reads.clear()
+        world.begin_read()
+        world.snapshot()
+        world.end_read()
+    assert world.shown == world.others + world.added
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("landed", 15), ("failed", 18)])
+def test_a_commit_that_was_seen_is_waited_for(outcome: str, expected: int) -> None:
+    """If it failed after all, the others wrote that, and the batch is still to come."""
+    backlog = Backlog()
+    mark = backlog.mark()
+    assert backlog.total(10, mark) == 10
+    for _ in range(3):
+        backlog.add(VISIT)
+    backlog.take()
+    mark = backlog.mark()
+    end = (backlog.landed, 13) if outcome == "landed" else (backlog.failed,)
+    confirmation = threading.Timer(0.1, *end[:1], end[1:])
+    confirmation.start()
+    for _ in range(2):
+        backlog.add(VISIT)
+    assert backlog.total(13, mark) == expected
+    confirmation.join()
+
+
+def test_a_write_that_was_surely_not_seen_is_not_waited_for() -> None:
+    backlog = Backlog()
+    assert backlog.total(10, backlog.mark()) == 10
+    for _ in range(3):
+        backlog.add(VISIT)
+    backlog.take()
+    began = time.monotonic()
+    assert backlog.total(12, backlog.mark()) == 15
+    assert time.monotonic() - began < module.CONFIRMATION / 2
+
+
+def test_a_database_that_was_set_back_is_believed() -> None:
+    backlog = Backlog()
+    backlog.add(VISIT)
+    backlog.take()
+    backlog.landed(1000)
+    assert backlog.total(5, backlog.mark()) == 5
+
+
+def test_what_comes_while_too_much_waits_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    backlog = Backlog()
+    for _ in range(5):
+        backlog.add(VISIT)
+    assert backlog.total(0, backlog.mark()) == 3
