@@ -1,12 +1,11 @@
 """The number of visits is the truth at each moment of a write, also before it is confirmed."""
 
+import random
 import threading
 import time
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from webapp import backlog as module
 from webapp.backlog import Backlog, Mark, Noted
@@ -78,29 +77,30 @@ class World:
             self.shown = shown
 
 
-STEPS = st.sampled_from(
-    [
-        *(World.add, World.other, World.begin_write, World.commit, World.confirm, World.fail),
-        *(World.begin_read, World.snapshot, World.end_read),
-    ]
+    def read(self) -> None:
+        self.reads.append((self.backlog.mark(), self.counter))
+        self.end_read()
+
+
+STEPS = (
+    *(World.add, World.other, World.begin_write, World.commit, World.confirm, World.fail),
+    *(World.begin_read, World.snapshot, World.end_read, World.read),
 )
+FAILURES_ARE_RARE = [4, 1, 4, 4, 4, 1, 2, 2, 2, 2]
 
 
-@given(st.lists(STEPS, max_size=60))
-def test_it_never_goes_down_nor_above_the_truth(steps: list[object]) -> None:
-    world = World()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CONFIRMATION", 0)
-        for step in steps:
-            step(world)  # type: ignore[operator]
+def test_it_never_goes_down_nor_above_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONFIRMATION", 0)
+    for seed in range(200):
+        world = World()
+        for step in random.Random(seed).choices(STEPS, FAILURES_ARE_RARE, k=150):  # noqa: S311
+            step(world)
         # A read on its own, when all is calm, tells the truth.
         world.commit()
         world.confirm()
         world.reads.clear()
-        world.begin_read()
-        world.snapshot()
-        world.end_read()
-    assert world.shown == world.others + world.added
+        world.read()
+        assert world.shown == world.others + world.added
 
 
 @pytest.mark.parametrize(("outcome", "expected"), [("landed", 15), ("failed", 18)])
