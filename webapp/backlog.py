@@ -55,28 +55,24 @@ class Backlog:
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(visit)
 
-    def take(self) -> list[Noted]:
-        """All that wait, to be written; `landed` or `failed` must follow unless there are none."""
+    def take(self) -> Batch | None:
+        """All that wait, to be written; with them `landed` or `failed` must be called then."""
         with self._changed:
             visits = [self._waiting.popleft() for _ in range(len(self._waiting))]
             self._batch = Batch(visits, self._counter) if visits else None
-            return visits
+            return self._batch
 
-    def landed(self, counter: int) -> None:
+    def landed(self, batch: Batch, counter: int) -> None:
         """The batch is written, and has made the counter this."""
         with self._changed:
-            assert self._batch
-            self._written += len(self._batch.visits)
+            self._written += len(batch.visits)
             self._writes.append((counter, self._written))
-            if counter > self._counter:
-                self._learn(counter)
             self._end()
 
-    def failed(self) -> None:
+    def failed(self, batch: Batch) -> None:
         """The batch is not written, as far as is known: it waits again."""
         with self._changed:
-            assert self._batch
-            self._waiting.extendleft(reversed(self._batch.visits))
+            self._waiting.extendleft(reversed(batch.visits))
             self._end()
 
     def mark(self) -> Mark:
@@ -89,7 +85,7 @@ class Backlog:
         with self._changed:
             if counter < self._counter and since.at <= self._counter_known_at:
                 counter = self._counter  # a query that began later was quicker
-            self._learn(counter)
+            self._counter, self._counter_known_at = counter, time.monotonic()
             self._settle(counter)
             seen = max(
                 [since.written, *(written for made, written in self._writes if made <= counter)]
@@ -102,9 +98,6 @@ class Backlog:
         batch = self._batch
         if batch and counter >= batch.counter + len(batch.visits):
             self._changed.wait_for(lambda: self._batch is not batch, CONFIRMATION)
-
-    def _learn(self, counter: int) -> None:
-        self._counter, self._counter_known_at = counter, time.monotonic()
 
     def _end(self) -> None:
         self._batch = None

@@ -85,15 +85,15 @@ class Visits:
         """Write what waits. Raises DatabaseAway, and then keeps it."""
         with self._writing:
             batch = self._backlog.take()
-            if not batch:
+            if batch is None:
                 return
-            columns = map(_array, zip(*batch, strict=True))
+            columns = map(_array, zip(*batch.visits, strict=True))
             try:
                 [(counter,)] = self._database.write(WRITE, (*columns, KEPT))
             except BaseException:
-                self._backlog.failed()
+                self._backlog.failed(batch)
                 raise
-            self._backlog.landed(counter)
+            self._backlog.landed(batch, counter)
 
 
 @lru_cache(maxsize=4)

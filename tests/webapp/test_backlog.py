@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from webapp import backlog as module
-from webapp.backlog import Backlog, Mark, Noted
+from webapp.backlog import Backlog, Batch, Mark, Noted
 
 VISIT = Noted(0.0, "en", "task")
 
@@ -22,6 +22,7 @@ class World:
     added: int = 0
     others: int = 0
     shown: int = 0
+    batch: Batch | None = None
     written: int | None = None
     reads: list[tuple[Mark, int | None]] = field(default_factory=list)
 
@@ -34,27 +35,23 @@ class World:
         self.others += 3
 
     def begin_write(self) -> None:
-        if not self.writing:
-            self.backlog.take()
-
-    @property
-    def writing(self) -> int:
-        batch = self.backlog._batch
-        return len(batch.visits) if batch else 0
+        if self.batch is None:
+            self.batch = self.backlog.take()
 
     def commit(self) -> None:
-        if self.writing and self.written is None:
-            self.counter += self.writing
+        if self.batch and self.written is None:
+            self.counter += len(self.batch.visits)
             self.written = self.counter
 
     def confirm(self) -> None:
-        if self.written is not None:
-            self.backlog.landed(self.written)
-            self.written = None
+        if self.batch and self.written is not None:
+            self.backlog.landed(self.batch, self.written)
+            self.batch = self.written = None
 
     def fail(self) -> None:
-        if self.writing and self.written is None:
-            self.backlog.failed()
+        if self.batch and self.written is None:
+            self.backlog.failed(self.batch)
+            self.batch = None
 
     def begin_read(self) -> None:
         self.reads.append((self.backlog.mark(), None))
@@ -69,13 +66,12 @@ class World:
         # While a commit is not confirmed the page waits: other tests show that.
         done = [read for read in self.reads if read[1] is not None]
         if done and self.written is None:
-            mark, seen = read = done[-1]
-            self.reads.remove(read)
+            mark, seen = done[-1]
+            self.reads.remove(done[-1])
             assert seen is not None
             shown = self.backlog.total(seen, mark)
             assert self.shown <= shown <= self.others + self.added
             self.shown = shown
-
 
     def read(self) -> None:
         self.reads.append((self.backlog.mark(), self.counter))
@@ -103,18 +99,26 @@ def test_it_never_goes_down_nor_above_the_truth(monkeypatch: pytest.MonkeyPatch)
         assert world.shown == world.others + world.added
 
 
-@pytest.mark.parametrize(("outcome", "expected"), [("landed", 15), ("failed", 18)])
-def test_a_commit_that_was_seen_is_waited_for(outcome: str, expected: int) -> None:
-    """If it failed after all, the others wrote that, and the batch is still to come."""
-    backlog = Backlog()
-    mark = backlog.mark()
-    assert backlog.total(10, mark) == 10
-    for _ in range(3):
+def writing(backlog: Backlog, visits: int) -> Batch:
+    """That many come, and their write begins."""
+    for _ in range(visits):
         backlog.add(VISIT)
-    backlog.take()
+    batch = backlog.take()
+    assert batch
+    return batch
+
+
+@pytest.mark.parametrize(("committed", "expected"), [(True, 15), (False, 18)])
+def test_a_commit_that_was_seen_is_waited_for(committed: bool, expected: int) -> None:
+    """If it failed after all, others wrote what was seen, and the batch is still to come."""
+    backlog = Backlog()
+    assert backlog.total(10, backlog.mark()) == 10
+    batch = writing(backlog, 3)
     mark = backlog.mark()
-    end = (backlog.landed, 13) if outcome == "landed" else (backlog.failed,)
-    confirmation = threading.Timer(0.1, *end[:1], end[1:])
+    if committed:
+        confirmation = threading.Timer(0.1, backlog.landed, (batch, 13))
+    else:
+        confirmation = threading.Timer(0.1, backlog.failed, (batch,))
     confirmation.start()
     for _ in range(2):
         backlog.add(VISIT)
@@ -125,9 +129,7 @@ def test_a_commit_that_was_seen_is_waited_for(outcome: str, expected: int) -> No
 def test_a_write_that_was_surely_not_seen_is_not_waited_for() -> None:
     backlog = Backlog()
     assert backlog.total(10, backlog.mark()) == 10
-    for _ in range(3):
-        backlog.add(VISIT)
-    backlog.take()
+    writing(backlog, 3)
     began = time.monotonic()
     assert backlog.total(12, backlog.mark()) == 15
     assert time.monotonic() - began < module.CONFIRMATION / 2
@@ -135,9 +137,8 @@ def test_a_write_that_was_surely_not_seen_is_not_waited_for() -> None:
 
 def test_a_database_that_was_set_back_is_believed() -> None:
     backlog = Backlog()
-    backlog.add(VISIT)
-    backlog.take()
-    backlog.landed(1000)
+    backlog.landed(writing(backlog, 1), 1000)
+    assert backlog.total(1000, backlog.mark()) == 1000
     assert backlog.total(5, backlog.mark()) == 5
 
 
