@@ -128,7 +128,7 @@ class Database(pulumi.ComponentResource):
         )
 
 
-def _speed(storage_gb: int) -> dict[str, int]:
+def _speed(storage_gb: int) -> dict[str, Any]:
     """What gp3 gives from 400 GiB on at no price (RDS user guide, "gp3 storage").
 
     Below, RDS takes neither number; and where it grows past that, the provider would send the old
