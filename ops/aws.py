@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import stack
+from ops.botocore_errors import translate
 from ops.local import led_to
-from ops.problems import AwsProblem, translate
+from ops.problems import AwsProblem
 
 if TYPE_CHECKING:
     import botocore.session
@@ -109,4 +110,4 @@ class Session:
     def _problem(self, error: Exception, service: str, operation: str) -> Exception:
         known = self._clients[service].meta.method_to_api_mapping if operation else {}
         name = str(known.get(operation, operation))
-        return translate(error, service, name, self.region) or error
+        return translate(error, service, name, self.region, self.profile) or error
