@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ops import stack
 from ops.botocore_errors import translate
 from ops.local import led_to
+from ops.place import Place
 from ops.problems import AwsProblem
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Session:
     def local(self) -> bool:
         """Whether the calls go to a local cloud."""
         return led_to()
+
+    @property
+    def place(self) -> Place:
+        """Where the calls go, for a command that a person is told."""
+        return Place(region=self.region, profile=self._profile())
 
     def client(self, service: str) -> Any:
         """The client of a service, as boto3 would make it. Raises AwsProblem."""
