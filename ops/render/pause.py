@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops import pause
+from ops.moments import zoned
 from ops.render.lines import Line
 from ops.standing import Standing, Station
 from ops.texts import t
@@ -26,7 +27,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
         yield Line(_running(now, prefix, lang), "bold green")
         return
     yield Line(t("{prefix} is paused.", prefix=prefix).to(lang), "bold green")
-    moment = f"{pause.starts_again(now):%Y-%m-%d %H:%M} UTC"
+    moment = zoned(pause.starts_again(now))
     again = t(
         "AWS starts the database by itself on {moment}, after seven days; "
         "./careapp pause -s {stack} stops it again then.",
