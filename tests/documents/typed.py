@@ -13,7 +13,12 @@ from tests.documents.commands import commands
 from tests.documents.markdown import Page
 
 PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
-OF_THE_SCRIPT = {"test": {"--list"}, "completion": set(), "--help": set(), "--version": set()}
+OF_THE_SCRIPT = {
+    "test": {"--list"},
+    "completion": set(),
+    "--help": {"--help"},
+    "--version": {"--version"},
+}
 """What the script `careapp` understands itself, with options."""
 
 
