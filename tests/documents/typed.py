@@ -40,7 +40,7 @@ def _joined(text: str) -> str:
 def _split(text: str) -> list[str]:
     """The words of a command up to a comment; a substitution within is one word."""
     text = re.sub(r"\$\([^)]*\)", "SUBSTITUTED", text.partition(" #")[0]).replace(")", " ")
-    text = re.split(r"\s{3,}|[、。]", text)[0]
+    text = re.split(r"\s{3,}|[、。）]", text)[0]  # noqa: RUF001
     try:
         words = shlex.split(text)
     except ValueError:
