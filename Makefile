@@ -17,7 +17,7 @@ rehearse: ## the whole roll-out on this machine; Ctrl-C destroys it
 test: ## the tests, or some: make test TIER="unit webapp"
 	./careapp test $(TIER)
 
-check: ## ruff and mypy
+check: ## ruff, mypy, actionlint and zizmor
 	./careapp test lint
 
 lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions

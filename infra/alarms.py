@@ -36,7 +36,7 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
         ),
         Alarm(
             name="database-storage",
-            meaning="The database's storage fills up; raise databaseStorageGb",
+            meaning="The database's storage fills up; raise databaseStorageGb by a tenth or more",
             metrics=rds.one("FreeStorageSpace", "Minimum"),
             limit=thresholds.free_storage(settings.storage_gb),
             over=False,
@@ -109,7 +109,10 @@ def service(
     group: pulumi.Input[str],
     settings: ServiceSettings,
 ) -> tuple[Alarm, ...]:
-    """The tasks' own: CPU, memory, and that as many run as are wanted."""
+    """The tasks' own: CPU, memory, and that as many run as are wanted.
+
+    Without tasks the first two are quiet: else each morning of a schedule would tell that they are OK.
+    """
     named = {"ClusterName": cluster, "ServiceName": name}
     ecs = Source(namespace="AWS/ECS", dimensions=named)
     return (
@@ -119,12 +122,14 @@ def service(
             metrics=ecs.one("CPUUtilization", "Average"),
             limit=85,
             periods=10,
+            silence="notBreaching",
         ),
         Alarm(
             name="service-memory",
             meaning="The tasks are about to be killed for their memory; raise taskMemory",
             metrics=ecs.one("MemoryUtilization", "Maximum"),
             limit=thresholds.task_memory(settings.memory),
+            silence="notBreaching",
         ),
         _running(named, _targets(balancer, group), settings),
     )
@@ -135,25 +140,21 @@ def _running(named: Mapping[str, str], targets: Source, settings: ServiceSetting
 
     Container Insights reports both numbers. Without it, the load balancer says how many tasks pass
     its check, and the stack how many are wanted: with scaling, no more than its minimum. Where no
-    task is registered it says nothing, so silence is told, too; but not where hours take every task
-    away. `./careapp pause` turns the actions off. "targets-unhealthy" is no second one of these:
+    task runs neither says anything (ECS developer guide, "Container Insights", considerations), so
+    silence is told, too; but not where hours take every task away. `./careapp pause` turns the
+    actions off. "targets-unhealthy" is no second one of these:
     it rings for a task that is there and sick, be it one too many, and not for one that is missing.
     """
+    wanted = settings.least_count
     about: dict[str, Any] = {
         "name": RUNNING,
         "meaning": "Fewer tasks run than are wanted; ./careapp doctor says why",
         "periods": 10,
+        "silence": "told" if wanted > 0 and settings.scaling.hours is None else "missing",
     }
     if not settings.insights:
-        wanted = settings.least_count
-        some = wanted > 0 and settings.scaling.hours is None
-        return Alarm(
-            **about,
-            metrics=targets.one("HealthyHostCount", "Minimum"),
-            limit=wanted,
-            over=False,
-            silence="told" if some else "missing",
-        )
+        hosts = targets.one("HealthyHostCount", "Minimum")
+        return Alarm(**about, metrics=hosts, limit=wanted, over=False)
     insights = Source(namespace="ECS/ContainerInsights", dimensions=named)
     both = {
         "wanted": insights.metric("DesiredTaskCount", "Minimum"),

@@ -19,6 +19,8 @@ NAT = {
 }
 SMALL, LARGE = 8, 4
 """Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
+ZONE_BITS = 2
+"""The same for a zone's block of the VPC."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,9 @@ def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec
         cidr_block=str(network.cidr),
         enable_dns_hostnames=True,
         availability_zone_names=list(network.zones),
+        # As for four zones: with as many as there are, a third one would move the second one's
+        # subnets to where others still lie.
+        availability_zone_cidr_mask=prefix + ZONE_BITS,
         subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
         subnet_specs=[
             awsx.ec2.SubnetSpecArgs(type=kind, name=role, cidr_mask=prefix + bits)

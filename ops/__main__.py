@@ -154,9 +154,9 @@ def logs(
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
-@click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines.")
+@click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines, too.")
 def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
-    """Show one timeline of deployments, tasks, service events, targets and log lines.
+    """Show one timeline of deployments, tasks, service events, targets and, with --logs, log lines.
 
     Exit code 0: shown. 2: it could not look at all of it.
     """

@@ -25,7 +25,7 @@ def delivery() -> None:
 @click.option("-s", "--stack", "stacks", multiple=True, default=("poc", "prod"), show_default=True,
               help="A stack to deliver; may be given several times.")  # fmt: skip
 @click.option("--branch", default="main", show_default=True, help="The branch that deploys.")
-@click.option("--owner-id", default="", help="GitHub's number of the owner; see below.")
+@click.option("--owner-id", default="", help="GitHub's number of the owner; see above.")
 @click.option("--repository-id", default="", help="GitHub's number of the repository.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option(
@@ -84,7 +84,7 @@ def check(stack: str, lang: str | None) -> None:
 def begin(stack: str, lang: str | None) -> None:
     """Step: choose the stack, and make it when it is new.
 
-    Exit code 0: chosen. 1: refused, or pulumi's own, as any other.
+    Exit code 0: chosen. 1: refused, or pulumi failed. Any other: pulumi's own.
     """
     from ops.delivery import jobs
 
@@ -96,7 +96,7 @@ def begin(stack: str, lang: str | None) -> None:
 def preview(stack: str, lang: str | None) -> None:
     """Step: preview the change, for the summary and the comment.
 
-    Exit code 0: previewed. 1: refused, or pulumi's own, as any other.
+    Exit code 0: previewed. 1: refused, or pulumi failed. Any other: pulumi's own.
     """
     from ops.delivery import jobs
 
@@ -120,7 +120,7 @@ def comment(stack: str, lang: str | None) -> None:
 def drift(stack: str, lang: str | None) -> None:
     """Step: compare AWS with the program.
 
-    Exit code 0: nothing has drifted. 1: refused, or pulumi's own, as any other: drift, or no answer.
+    Exit code 0: nothing has drifted. 1: refused, drift, or no answer. Any other: pulumi's own.
     """
     from ops.delivery import jobs
 

@@ -18,7 +18,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
         click.option(
             "--lang",
             type=click.Choice(LANGUAGES),
-            help="English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.",
+            help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
         ),
     ):
         command = option(command)

@@ -29,7 +29,7 @@ from ops.snapshot import Snapshot, gather
 from ops.texts import Text, t
 
 CheckOf = Callable[[Case], Iterable[Finding]]
-GOOD, BAD, UNKNOWN, LATER = "good", "bad", "unknown", "later"
+GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ ITEMS = (
 
 @dataclass(frozen=True)
 class Ticked:
-    """An item and how it stands: GOOD, BAD, UNKNOWN, or LATER for what stage 2 makes."""
+    """An item and how it stands: GOOD, WARNED, BAD, UNKNOWN, or LATER for what stage 2 makes."""
 
     text: Text
     state: str
@@ -136,4 +136,4 @@ def _state(item: Item, case: Case) -> str:
     parts = [getattr(case.now, each) for each in item.parts]
     if any(each.problem for each in parts) or all(each.value is None for each in parts):
         return UNKNOWN
-    return GOOD if all(each.kind == "note" for each in found) else BAD
+    return GOOD if all(each.kind == "note" for each in found) else WARNED

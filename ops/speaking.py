@@ -33,7 +33,7 @@ def language_option() -> click.Option:
         ["--lang"],
         type=click.Choice(LANGUAGES),
         expose_value=False,
-        help="English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.",
+        help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
     )
 
 

@@ -24,7 +24,7 @@ WHAT = t(
     "that is named, what cannot run is a failure."
 )
 EXIT_CODES = t("Exit code 0: all passed. 1: one failed, or none ran. 2: no such tier.")
-LANGUAGE = t("English or Japanese; otherwise that of LC_ALL, LC_MESSAGES or LANG.")
+LANGUAGE = t("English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.")
 
 
 class Parser(argparse.ArgumentParser):

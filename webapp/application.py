@@ -54,6 +54,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    # Otherwise /static//x is redirected, to whatever host the client named, in Werkzeug's words.
+    app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     database = Database(settings, Credentials.of(settings), clients=len(LANGUAGES))
     background = Background(

@@ -9,7 +9,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from webapp.credentials import Login
+from webapp.settings import Settings
 
+CONNECT_TIMEOUT = 2  # seconds; psycopg's least
 PATIENCE = 2.5  # seconds for an answer; longer than statement_timeout, which the server keeps
 RV = TypeVar("RV")
 
@@ -84,6 +86,25 @@ class Connection(psycopg.Connection[TupleRow]):
             raise TooSlow(f"the database did not answer in {self.patience} s") from error
 
 
+def reaching(settings: Settings) -> dict[str, Any]:
+    """libpq's parameters: where the database is, and when it is given up."""
+    return {
+        "host": settings.db_host,
+        "port": settings.db_port,
+        "dbname": settings.db_name,
+        "sslmode": settings.db_sslmode,
+        "sslrootcert": str(settings.db_sslrootcert),
+        "application_name": "careapp",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 3000,
+        # A failover may leave the old primary reachable, as one that only reads.
+        "target_session_attrs": "read-write",
+    }
+
+
 def is_refused(error: psycopg.OperationalError) -> bool:
     """Whether the server refused the login.
 
@@ -91,3 +112,21 @@ def is_refused(error: psycopg.OperationalError) -> bool:
     on RDS whatever lc_messages says: the setting is read after the login.
     """
     return "authentication failed" in str(error)
+
+
+def is_disconnection(error: Exception) -> bool:
+    """Whether it ended the connection, or none was had: the statement itself is not to blame.
+
+    Of psycopg's OperationalErrors most are answers to a statement: disk full, deadlock, lock or
+    statement timeout. What libpq finds itself has no SQLSTATE. Class 08 is of connections; all of
+    57P, shutdown, crash, start-up and the like, is sent before the server hangs up.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+def is_broken(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether another connection is needed: this one has ended, or leads to no primary any more."""
+    demoted = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+    return connection.closed or demoted or is_disconnection(error)

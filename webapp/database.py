@@ -9,13 +9,20 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from webapp.connection import PATIENCE, Connection, DatabaseAway, SchemaMissing, TooSlow
+from webapp.connection import (
+    PATIENCE,
+    Connection,
+    DatabaseAway,
+    SchemaMissing,
+    TooSlow,
+    is_broken,
+    reaching,
+)
 from webapp.credentials import Credentials
 from webapp.keeper import Keeper
 from webapp.settings import Settings
 
 STATEMENT_TIMEOUT = 2.0  # seconds, kept by the server
-CONNECT_TIMEOUT = 2  # seconds; psycopg's least
 RECONNECT_TIMEOUT = 0.5  # seconds until the pool gives up and waits for somebody to ask again
 PROBE_REUSED = 1.0  # seconds
 SPARE_CONNECTIONS = 2  # for the keeper and for /health/db: they never wait for the pages
@@ -51,7 +58,7 @@ class Database:
         self._probing = threading.Lock()
         self._probed = False
         self._probe_valid_until = 0.0
-        self.keeper = Keeper(settings.db_host, lambda: self._run(*self._ready, KEEPER))
+        self.keeper = Keeper(settings.db_host, lambda: self._in_time(*self._ready, KEEPER))
         size = clients + SPARE_CONNECTIONS
         self.pool: ConnectionPool[Connection] = ConnectionPool(
             connection_class=Connection,
@@ -73,21 +80,7 @@ class Database:
 
     def unlimited_parameters(self) -> dict[str, Any]:
         """The same for migrations, whose statements may take long."""
-        settings = self._settings
-        return {
-            "host": settings.db_host,
-            "port": settings.db_port,
-            "dbname": settings.db_name,
-            "sslmode": settings.db_sslmode,
-            "sslrootcert": str(settings.db_sslrootcert),
-            "application_name": "careapp",
-            "connect_timeout": CONNECT_TIMEOUT,
-            "keepalives_idle": 10,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 3000,
-            # A failover may leave the old primary reachable, as one that only reads.
-            "target_session_attrs": "read-write",
+        return reaching(self._settings) | {
             "autocommit": True,
             "logins": self._credentials,
             "on_failed": self._connecting_failed,
@@ -108,16 +101,24 @@ class Database:
         self.pool.close(timeout=1)
 
     def fetch(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
-        """The rows of a statement that may be repeated. Raises DatabaseAway."""
-        if self.keeper.away:
-            raise DatabaseAway(self._reason())
+        """The rows of a page's query. Raises DatabaseAway, or what psycopg says of the query."""
+        self._refuse_while_away()
         try:
-            rows = self._run(query, parameters, PAGE)
+            rows = self._in_time(query, parameters, PAGE)
         except DatabaseAway as error:
             self.keeper.lost(error)
             raise
         self.keeper.page_served()
         return rows
+
+    def write(self, query: bytes, parameters: Any = None) -> list[TupleRow]:
+        """As `fetch`, off the pages' path: to wait too long for a row's lock closes no gate."""
+        self._refuse_while_away()
+        return self._run(query, parameters, PAGE)
+
+    def _refuse_while_away(self) -> None:
+        if self.keeper.away:
+            raise DatabaseAway(self._reason())
 
     def probe(self) -> bool:
         """Whether the database answers; at most one caller at a time asks it.
@@ -137,16 +138,30 @@ class Database:
 
     def _probe_now(self) -> bool:
         try:
-            self._run(CHECK, None, PROBE)
+            self._in_time(CHECK, None, PROBE)
         except DatabaseAway as error:
             self.keeper.lost(error)
+            return False
+        except psycopg.Error:
             return False
         self.keeper.answered()
         return True
 
+    def _in_time(self, query: bytes, parameters: Any, limits: Limits) -> list[TupleRow]:
+        """As `_run`, but a statement that takes too long is a database that is away."""
+        try:
+            return self._run(query, parameters, limits)
+        except psycopg.errors.QueryCanceled as error:
+            raise DatabaseAway(str(error)) from error
+
     def _run(self, query: bytes, parameters: Any, limits: Limits) -> list[TupleRow]:
-        """Run a statement; a connection that broke while it was idle is replaced by another."""
+        """Run a statement; a connection that broke while it was idle is replaced by another.
+
+        Raises DatabaseAway. What the statement itself has done wrong is raised as it is: the
+        connection is sound, and another would answer the same.
+        """
         deadline = time.monotonic() + limits.connection
+        spare = self.pool.max_size  # each may have broken; of those made since hardly any has
         while True:
             connection = self._connection(max(deadline - time.monotonic(), 0.01))
             try:
@@ -155,15 +170,16 @@ class Database:
                 return cursor.fetchall() if cursor.description else []
             except psycopg.errors.UndefinedTable as error:
                 raise SchemaMissing("the schema is not there yet") from error
-            except psycopg.errors.QueryCanceled as error:
-                raise DatabaseAway(str(error)) from error
             except TooSlow as error:
                 # Whatever else is in the pool has probably lost its server too.
                 self.pool.drain()
                 raise DatabaseAway(str(error)) from error
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
+                if not is_broken(connection, error):
+                    raise
                 connection.close()
-                if time.monotonic() > deadline:
+                spare -= 1
+                if spare < 0 or time.monotonic() > deadline:
                     raise DatabaseAway(str(error)) from error
             finally:
                 self.pool.putconn(connection)

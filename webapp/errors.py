@@ -4,8 +4,14 @@ import logging
 from typing import Any
 
 from flask import Flask, current_app, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    LengthRequired,
+    RequestEntityTooLarge,
+)
 
+from webapp.front import CHUNKED
 from webapp.texts import TEXTS, language_of
 
 KEPT_HEADERS = ("Allow", "Location", "Retry-After")
@@ -34,8 +40,13 @@ def error_response(status: int, name: str, headers: Any = ()) -> tuple[Any, int,
 
 
 def refuse_large_body() -> None:
-    """Refuse a body over MAX_CONTENT_LENGTH at once: no route reads one, so Flask would not."""
+    """Refuse a body over MAX_CONTENT_LENGTH at once: no route reads one, so Flask would not.
+
+    Nor one whose length is not told: there is no route that it could be meant for.
+    """
     # The environment first: few requests have a body, and Flask's view of it costs more.
+    if CHUNKED in request.environ:
+        raise LengthRequired
     if request.environ.get("CONTENT_LENGTH"):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         if (request.content_length or 0) > limit:

@@ -12,6 +12,7 @@ from webapp.logs import SINK, Access, request_id
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+CHUNKED = "HTTP_TRANSFER_ENCODING"  # where a request has this, its length is not known
 HEALTH = "/health"
 HEALTHY = b'{"status":"healthy"}'
 NOT_KEPT = ("Cache-Control", "no-store")
@@ -35,6 +36,7 @@ HEALTH_HEADERS = [
     NOT_KEPT,
     *SECURITY_HEADERS,
 ]
+SECURE_HEALTH_HEADERS = [*HEALTH_HEADERS, HSTS]
 HEALTH_PATHS = (HEALTH, "/health/db")
 NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
 LONGEST_TRACE_ID = 256
@@ -64,7 +66,8 @@ class Front:
         if path == HEALTH and method in ("GET", "HEAD"):
             if self._verbose:
                 _log_request(environ, "200", time.perf_counter())
-            start_response("200 OK", HEALTH_HEADERS)
+            secure = environ["wsgi.url_scheme"] == "https"
+            start_response("200 OK", SECURE_HEALTH_HEADERS if secure else HEALTH_HEADERS)
             return [HEALTHY] if method == "GET" else []
         return self._logged(environ, start_response)
 
@@ -96,7 +99,7 @@ class Front:
 
     def _answer(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         plain = environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "GET"
-        if plain and not environ.get("CONTENT_LENGTH"):
+        if plain and not environ.get("CONTENT_LENGTH") and CHUNKED not in environ:
             try:
                 page = self._home(environ)
             except Exception:

@@ -26,6 +26,7 @@ class Keeper:
         self._host = host
         self._attempt = attempt
         self._chores: list[Callable[[], None]] = []
+        self._told: dict[Callable[[], None], str] = {}
         self._page_served = 0.0
         self._away = threading.Event()
         self._wake = threading.Event()
@@ -106,5 +107,10 @@ class Keeper:
                 chore()
             except DatabaseAway as error:
                 self.lost(error)
-            except Exception:
-                log.exception("a background task failed")
+            except Exception as error:
+                # Once, not at every tick.
+                if self._told.get(chore) != str(error):
+                    log.exception("a background task failed")
+                self._told[chore] = str(error)
+            else:
+                self._told.pop(chore, None)

@@ -82,7 +82,7 @@ class Pages:
         """What was read seldom differs from the last time: only the rest is filled in each time."""
         shell = self._shell(language, self._task.id, book.greeting, book.newest)
         now = datetime.now(UTC)
-        shell = shell.replace(COUNT, f"{book.visits + self._visits.waiting():,}", 1)
+        shell = shell.replace(COUNT, f"{book.visits:,}", 1)
         shell = shell.replace(MOMENT, now.isoformat(timespec="seconds"), 1)
         return shell.replace(LOCAL_MOMENT, local_time(now, language), 1).encode()
 

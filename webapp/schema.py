@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from webapp.connection import Connection
+from webapp.connection import Connection, TooSlow, is_disconnection
+from webapp.credentials import SecretUnavailable
 from webapp.logs import fields
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,11 @@ FOLDER = Path(__file__).with_name("migrations")
 FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 LOCK = 4_021_968  # any number, but the same in every version of the app
 LONGEST = 600.0  # seconds that one statement of a migration, or the wait for another task, may take
-RETRY_EVERY = 0.5  # seconds
+# Seconds that a migration waits for a table. Whoever comes after it waits behind it, pages too,
+# though the table is free for them: so it must be far less than their statement_timeout.
+LOCK_TIMEOUT = 1.0
+RETRY_EVERY = 0.5  # seconds, while the database is away
+LONGEST_PAUSE = 5.0  # seconds; after failures of the migration itself the pauses grow up to this
 BOOK = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
@@ -65,7 +70,10 @@ def apply(connection: psycopg.Connection[Any], migrations: list[Migration]) -> l
     Each is committed together with its entry in the book, and all under one advisory lock, so
     that tasks which start together take turns.
     """
+    # No limit here: another task's migrations may take long, and no page waits for this lock.
+    connection.execute("SET lock_timeout = 0")
     connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT * 1000:.0f}".encode())
     connection.execute(BOOK)
     rows = connection.execute("SELECT version, sha256 FROM schema_migrations").fetchall()
     applied = dict(rows)
@@ -97,6 +105,7 @@ class Migrator:
         self.migrations = read(folder)
         self.done = threading.Event()
         self._parameters = parameters
+        self._told = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migrations", daemon=True)
 
@@ -109,22 +118,41 @@ class Migrator:
         self._stopping.set()
 
     def _run(self) -> None:
-        last = ""
+        pause = RETRY_EVERY
         while not self._stopping.is_set():
             try:
                 self._migrate()
             except Exception as error:
-                # The pool tells of a database that is away; here only what is new is of interest.
-                if not isinstance(error, psycopg.OperationalError) and str(error) != last:
-                    log.exception("cannot migrate the database")
-                last = str(error)
-                self._stopping.wait(RETRY_EVERY)
+                if _is_away(error):
+                    pause = RETRY_EVERY
+                else:
+                    self._tell(error)
+                self._stopping.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 self.done.set()
                 return
+
+    def _tell(self, error: Exception) -> None:
+        """Log what is new: a failure that repeats itself is told once."""
+        if str(error) == self._told:
+            return
+        self._told = str(error)
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            # Not wrong: whoever uses the table goes first, and it is tried again.
+            log.warning("a migration waits for a lock", extra=fields(reason=str(error)))
+        else:
+            log.error("cannot migrate the database", exc_info=error)
 
     def _migrate(self) -> None:
         with Connection.connect(**self._parameters()) as connection:
             connection.patience = LONGEST
             for name in apply(connection, self.migrations):
                 log.info("migration applied", extra=fields(name=name))
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database is away, of which the keeper tells; all else is the migration's own."""
+    if isinstance(error, TooSlow):  # after LONGEST: a migration that never gets done
+        return False
+    return isinstance(error, SecretUnavailable) or is_disconnection(error)

@@ -14,6 +14,10 @@ MAX_WORKERS = 64
 THREADS = 16  # requests that one worker answers at the same time, health checks apart
 MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts longer names off (NAMEDATALEN)
 SHOWN = 60  # characters of a wrong value that an error repeats
+# Of the database's variables it repeats a port alone, and one that could be a slip of the keyboard:
+# any other may hold the password, as JSON from Secrets Manager, as a URL, or one line too early.
+# RDS for PostgreSQL takes no password of fewer than 8 characters (API reference, CreateDBInstance).
+PORT_SLIP = re.compile(r"[0-9A-Za-z]{1,7}")
 
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+")
@@ -102,9 +106,16 @@ class _Reader:
         try:
             return parse(value)
         except ValueError as error:
-            shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
-            self.problems.append(f"{name} is {shown!a}, which is not {error}")
+            self.problems.append(_refusal(name, value, error))
             return None
+
+
+def _refusal(name: str, value: str, rule: ValueError) -> str:
+    """What is wrong with a variable; its value only where that cannot be a secret."""
+    if name.startswith("DB_") and not (name == "DB_PORT" and PORT_SLIP.fullmatch(value)):
+        return f"{name} is not {rule}: its {len(value)} characters are not shown"
+    shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+    return f"{name} is {shown!a}, which is not {rule}"
 
 
 def _number(value: str, low: int, high: int, what: str) -> int:
@@ -152,8 +163,10 @@ def _host(value: str) -> str:
 
 
 def _identifier(value: str) -> str:
-    if len(value.encode(errors="replace")) > MAX_IDENTIFIER or not value.isprintable():
-        raise ValueError(f"a name of at most {MAX_IDENTIFIER} printable bytes")
+    # JSON is a secret's whole text, which PostgreSQL would repeat in its own error.
+    too_long = len(value.encode(errors="replace")) > MAX_IDENTIFIER
+    if too_long or not value.isprintable() or value.startswith("{"):
+        raise ValueError(f"a name of at most {MAX_IDENTIFIER} printable bytes, and no JSON")
     return value
 
 

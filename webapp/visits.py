@@ -2,17 +2,17 @@
 
 import json
 import threading
-from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from webapp.backlog import Backlog, Noted
 from webapp.database import Database
 
 KEPT = 1000  # rows; older visits live on in the counter only
-MAX_WAITING = 10_000  # visits; what comes while the database is away for long is not kept
 
-# One statement, so one transaction: a visit is both listed and counted, or neither.
+# One statement, so one transaction: a visit is both listed and counted, or neither. It answers what
+# it has made of the counter.
 WRITE = b"""
 WITH fresh AS (
     INSERT INTO visits (visited_at, language, task)
@@ -21,8 +21,11 @@ WITH fresh AS (
     RETURNING id
 ), counted AS (
     UPDATE counters SET value = value + (SELECT count(*) FROM fresh) WHERE name = 'visits'
+    RETURNING value
+), forgotten AS (
+    DELETE FROM visits WHERE id <= (SELECT max(id) FROM fresh) - %s
 )
-DELETE FROM visits WHERE id <= (SELECT max(id) FROM fresh) - %s
+SELECT coalesce((SELECT value FROM counted), 0)
 """
 # One row, the newest visits as one text: it seldom differs from the last one, which is parsed already.
 READ = b"""
@@ -47,7 +50,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class GuestBook:
-    """What the database says."""
+    """What the database says, and of the visits also those that it does not hold yet."""
 
     greeting: str
     visits: int
@@ -63,36 +66,34 @@ class Visits:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[tuple[float, str, str]] = deque()
-        self._lock = threading.Lock()
+        self._backlog = Backlog()
+        self._writing = threading.Lock()
         database.keeper.every_tick(self.write)
         database.open_when(READ, ("en",))
 
     def add(self, at: float, language: str, task: str) -> None:
         """Note a visit at `at` seconds since the epoch; it is written within about 0.5 s."""
-        if len(self._waiting) < MAX_WAITING:
-            self._waiting.append((at, language, task))
-
-    def waiting(self) -> int:
-        """How many visits are not written yet."""
-        return len(self._waiting)
+        self._backlog.add(Noted(at, language, task))
 
     def read(self, language: str) -> GuestBook:
         """The newest visits and their number, by one query. Raises DatabaseAway."""
-        [(greeting, visits, newest)] = self._database.fetch(READ, (language,))
-        return GuestBook(greeting, visits, _newest(newest))
+        mark = self._backlog.mark()
+        [(greeting, counter, newest)] = self._database.fetch(READ, (language,))
+        return GuestBook(greeting, self._backlog.total(counter, mark), _newest(newest))
 
     def write(self) -> None:
         """Write what waits. Raises DatabaseAway, and then keeps it."""
-        with self._lock:
-            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if not batch:
+        with self._writing:
+            batch = self._backlog.take()
+            if batch is None:
                 return
+            columns = map(_array, zip(*batch.visits, strict=True))
             try:
-                self._database.fetch(WRITE, (*map(_array, zip(*batch, strict=True)), KEPT))
+                [(counter,)] = self._database.write(WRITE, (*columns, KEPT))
             except BaseException:
-                self._waiting.extendleft(reversed(batch))
+                self._backlog.failed(batch)
                 raise
+            self._backlog.landed(batch, counter)
 
 
 @lru_cache(maxsize=4)

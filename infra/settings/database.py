@@ -19,7 +19,7 @@ DATABASE_STORAGE_GB = Key(
     "databaseStorageGb",
     "20",
     rules.integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
-    "gp3 storage in GiB; it can grow, never shrink",
+    "gp3 storage in GiB; it can grow by a tenth or more, never shrink",
 )
 DATABASE_MULTI_AZ = Key(
     "databaseMultiAz", "false", rules.boolean, "a standby of the database in a second zone"

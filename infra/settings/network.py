@@ -15,13 +15,13 @@ ZONE_COUNT = Key(
     "zoneCount",
     "2",
     rules.integer(2, 3, t(" (RDS and the load balancer need two)")),
-    "availability zones, 2 or 3",
+    "availability zones, 2 or 3; a third one may come and go",
 )
 ZONES = Key(
     "zones",
     "",
     rules.names,
-    "the zones by name, comma-separated; empty takes the region's first `zoneCount`",
+    "the zones by name, comma-separated; empty takes the region's first `zoneCount`; one in use cannot be exchanged",
 )
 NAT_STRATEGY = Key(
     "natStrategy",

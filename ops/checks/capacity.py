@@ -25,7 +25,7 @@ UNITS = 1024
 
 def placing(case: Case) -> Iterator[Finding]:
     """ECS says that it cannot place or start tasks."""
-    if case.service is None or case.steady:
+    if case.service is None or not case.unsteady:
         return
     since = min((each.created for each in case.mine if each.created), default=None)
     recent = [e.message for e in case.service.events if since is None or e.at >= since]

@@ -102,6 +102,18 @@ class Case:
         return sum(each.state == "healthy" for each in self.targets) >= wanted
 
     @cached_property
+    def unsteady(self) -> bool:
+        """Whether it was seen that it does not run as it should: no word of what nobody could look at."""
+        if self.steady:
+            return False
+        service, primary, now = self.service, self.primary, self.now
+        if service is None or primary is None or self.replaced or service.desired == 0:
+            return True
+        if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
+            return True
+        return not (now.tasks.problem or now.group.problem or now.targets.problem)
+
+    @cached_property
     def unfinished(self) -> bool:
         """Whether a roll-out goes on while fewer targets are healthy than there are to be."""
         service, primary = self.service, self.primary
@@ -112,7 +124,7 @@ class Case:
     @cached_property
     def sick(self) -> tuple[Sick, ...]:
         """What the load balancer says of the wanted revision's tasks: of live targets, then of past ones."""
-        if self.steady:
+        if not self.unsteady:
             return ()
         mine = {each.address for each in self.mine}
         found = [
@@ -143,8 +155,8 @@ class Case:
         return logs.lines.get(task.id, ()) if logs else ()
 
     def reasons(self, pattern: str) -> tuple[str, ...]:
-        """The stop reasons of failed tasks that fit, while the service is not steady."""
-        if self.steady:
+        """The stop reasons of failed tasks that fit, while the service is seen not to be steady."""
+        if not self.unsteady:
             return ()
         words = [
             each
@@ -179,7 +191,7 @@ class Case:
 
     def tried_again(self) -> tuple[Fix, ...]:
         """Start the roll-out again, where ECS has given up or waits longer and longer."""
-        if self.steady or self.service is None or self.main is None:
+        if not self.unsteady or self.service is None or self.main is None:
             return ()
         return (Fix(t("Then let ECS try again:"), self._tried_again, then=True),)
 

@@ -41,7 +41,7 @@ def memory(case: Case) -> Iterator[Finding]:
         for each in task.containers
         if each.reason.startswith("OutOfMemory")
     ]
-    if case.steady or main is None or not killed:
+    if not case.unsteady or main is None or not killed:
         return
     task, container = killed[0]
     yield Finding(
@@ -61,7 +61,7 @@ def memory(case: Case) -> Iterator[Finding]:
 
 def crash(case: Case) -> Iterator[Finding]:
     """A container that ended by itself."""
-    if case.steady:
+    if not case.unsteady:
         return
     for task in case.failed:
         container = _ended(task)

@@ -67,7 +67,7 @@ def interrupted(case: Case) -> Iterator[Finding]:
 def ill(case: Case) -> Iterator[Finding]:
     """Targets that get no requests, or get them only because all are ill."""
     bad = [each for each in case.targets if each.state == "unhealthy"]
-    if not bad or case.steady:
+    if not bad or not case.unsteady:
         return
     yield Finding(
         id="targets-unhealthy",
@@ -85,7 +85,7 @@ def ill(case: Case) -> Iterator[Finding]:
 def short(case: Case) -> Iterator[Finding]:
     """Fewer tasks than wanted, where nothing else says why."""
     service = case.service
-    if service is None or case.steady or case.replaced or service.desired == 0:
+    if service is None or not case.unsteady or case.replaced or service.desired == 0:
         return
     if service.status != "ACTIVE":
         return

@@ -63,7 +63,7 @@ def draining(case: Case) -> Iterator[Finding]:
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Another revision than the wanted one runs, or none."""
     service, main = case.service, case.main
-    if service is None or main is None or case.steady:
+    if service is None or main is None or not case.unsteady:
         return
     failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
     if not case.replaced and not failed:

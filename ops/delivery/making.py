@@ -51,7 +51,7 @@ IMAGES = (
 SERVICE = (
     *of("ecs", "CreateCluster", "CreateService", "DeleteCluster", "DeleteService"),
     *of("ecs", "PutClusterCapacityProviders", "TagResource", "UntagResource", "UpdateCluster"),
-    *of("ecs", "UpdateClusterSettings", "UpdateService"),
+    *of("ecs", "RegisterTaskDefinition", "UpdateClusterSettings", "UpdateService"),
 )
 SCALING = of(
     "application-autoscaling",
@@ -101,8 +101,6 @@ def running(account: Account, names: StackNames) -> list[Policy]:
     groups = (names.log_group, f"/vpc/{names.prefix}", f"/aws/rds/instance/{names.prefix}/")
     return [
         allow(own, *SERVICE),
-        # DeregisterTaskDefinition knows no resource.
-        allow("*", *of("ecs", "RegisterTaskDefinition", "DeregisterTaskDefinition")),
         allow(account.arn("application-autoscaling", "scalable-target/*"), *SCALING),
         allow([account.arn("logs", f"log-group:{group}*") for group in groups], *LOGS),
     ]

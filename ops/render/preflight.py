@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ops.preflight import BAD, GOOD, LATER, UNKNOWN, Preflight
+from ops.preflight import BAD, GOOD, LATER, UNKNOWN, WARNED, Preflight
 from ops.render import diagnosis as body
 from ops.render.lines import Line
 from ops.texts import t
 
 MARKS = {
     GOOD: ("✓", "green"),
+    WARNED: ("!", "yellow"),
     BAD: ("✗", "bold red"),
     UNKNOWN: ("?", "yellow"),
     LATER: ("·", "dim"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ops.checks import stages
 from ops.checks.case import Case
+from ops.checks.databases import USABLE
 from ops.render.lines import Line
 from ops.snapshot import Snapshot
 from ops.snapshot.records import Deployment, Service, Task
@@ -143,7 +144,8 @@ def exit_code(now: Snapshot) -> int:
     Of a paused stack nothing should run.
     """
     case = Case(now)
-    if now.service.problem or now.database.problem or now.targets.problem:
+    parts = (now.service, now.tasks, now.group, now.targets, now.database)
+    if any(each.problem for each in parts):
         return 2
     if case.paused:
         return 0
@@ -151,7 +153,7 @@ def exit_code(now: Snapshot) -> int:
     off = now.declared.get("ecsEnabled") != "true"
     well = case.steady or (stage == stages.FIRST and off)
     database = now.database.value
-    return 0 if well and database is not None and database.status != "stopped" else 1
+    return 0 if well and database is not None and database.status in USABLE else 1
 
 
 def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:

@@ -11,8 +11,12 @@ from typing import Generic, TypeVar
 from ops.problems import AwsProblem
 
 T = TypeVar("T")
-ROUTINE = re.compile(r"^(Scaling activity initiated by|Service deployment|Task stopped by user)")
-"""Stop reasons of tasks that nothing was wrong with."""
+ROUTINE = re.compile(
+    r"^(Scaling activity initiated by|Service deployment|Task stopped by user)"
+    r"|ECS is performing maintenance on the underlying infrastructure"
+)
+"""Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
+developer guide, "Task retirement and maintenance for AWS Fargate")."""
 
 SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
@@ -159,7 +163,7 @@ class Task:
         return bool(
             self.over
             and self.reason
-            and not ROUTINE.match(self.reason)
+            and not ROUTINE.search(self.reason)
             and self.stop_code not in ("UserInitiated", SPOT_INTERRUPTION)
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.data.ecs_state import Deployment
+from rehearsal.data.ecs_state import Deployment, Service
 from rehearsal.data.ecs_tasks import Turn, healthy
 
 
@@ -32,10 +32,18 @@ def judge(turn: Turn) -> None:
     service.start_failures, service.not_before = 0, 0.0
     if primary.rolling_back is not None:
         primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
-    elif breaker.rollback and service.completed not in (None, primary):
-        _roll_back(turn, primary, service.completed)
+    elif breaker.rollback and (goal := _candidate(service)) is not None:
+        _roll_back(turn, primary, goal)
     elif breaker.rollback:
         primary.rollback = "NO_CANDIDATE"
+
+
+def _candidate(service: Service) -> Deployment | None:
+    """The last completed deployment; one that a rollback is still on its way to is none until it
+    is completed (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures").
+    """
+    goal = service.completed
+    return goal if goal not in (None, service.primary) and goal.rollout == "COMPLETED" else None
 
 
 def _roll_back(turn: Turn, failed: Deployment, goal: Deployment) -> None:

@@ -22,6 +22,7 @@ from rehearsal.providers.subnets import Subnet, lay_out
 
 VPC = "awsx:ec2:Vpc"
 OF_AWSX = {
+    "availabilityZoneCidrMask",
     "availabilityZoneNames",
     "natGateways",
     "subnetSpecs",
@@ -120,10 +121,9 @@ class Builder:
             raise ValueError(
                 f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}"
             )
-        if args.get("subnetStrategy") != "Auto" or "availabilityZoneNames" not in args:
-            raise ValueError(
-                "the stand-in knows subnetStrategy Auto with availabilityZoneNames only"
-            )
+        needed = {"availabilityZoneNames", "availabilityZoneCidrMask"}
+        if args.get("subnetStrategy") != "Auto" or needed - set(args):
+            raise ValueError(f"the stand-in knows subnetStrategy Auto with {sorted(needed)} only")
         self.nats: list[Child] = []
         self.ids: dict[str, list[str]] = {"Public": [], "Private": [], "Isolated": []}
 
@@ -144,7 +144,8 @@ class Builder:
         cidr = IPv4Network(own.get("cidrBlock", "10.0.0.0/16"))
         specs = self.args["subnetSpecs"]
         order = {"Public": 0, "Private": 1, "Isolated": 2}
-        subnets = lay_out(self.name, cidr, zones, specs)
+        blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
+        subnets = lay_out(self.name, dict(zip(zones, blocks, strict=False)), specs)
         for subnet in sorted(subnets, key=lambda item: (zones.index(item.zone), order[item.kind])):
             self.subnet(subnet, zones.index(subnet.zone))
         return self.outputs(specs)

@@ -117,7 +117,9 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
 
 
 def delete(calls: Calls, kind: Kind, identity: str, inputs: Values) -> None:
-    """Remove the resource; one that is gone already is no error."""
+    """Remove the resource; one that is gone already is no error. ``skipDestroy`` keeps it."""
+    if inputs.get("skipDestroy"):
+        return
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
     try:
         if kind.on_delete:

@@ -1,7 +1,7 @@
 """Where awsx puts each subnet of a VPC: its ``Auto`` strategy with masks that are given.
 
-awsx cuts the VPC into one block a zone, the number of zones rounded up to a power of two, and lays each zone's subnets
-one after the other, each at the next boundary of its own size (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
+awsx cuts the VPC into blocks of ``availabilityZoneCidrMask``, one a zone, and lays each zone's subnets one after the
+other, each at the next boundary of its own size (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ class Subnet:
 
 
 def lay_out(
-    vpc_name: str, vpc: IPv4Network, zones: Sequence[str], specs: Sequence[Mapping[str, Any]]
+    vpc_name: str, zones: Mapping[str, IPv4Network], specs: Sequence[Mapping[str, Any]]
 ) -> list[Subnet]:
-    """Every subnet, in the order in which awsx creates them. Raises ``ValueError`` when they do not fit."""
-    block = vpc.prefixlen + (len(zones) - 1).bit_length()
+    """Every subnet, in the order in which awsx creates them; ``zones`` have each its block of the VPC.
+
+    Raises ``ValueError`` when they do not fit.
+    """
     placed: list[Subnet] = []
-    for number, (zone, base) in enumerate(zip(zones, vpc.subnets(new_prefix=block)), start=1):  # noqa: B905 - the last blocks may stay free
+    for number, (zone, base) in enumerate(zones.items(), start=1):
         start = base.network_address
         for spec in specs:
             cidr = _next(start, int(spec["cidrMask"]))

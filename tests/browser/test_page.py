@@ -148,6 +148,33 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
     page.locator(".one").nth(1).wait_for(state="detached", timeout=60_000)
 
 
+TOGGLED = "new Promise(done => setTimeout(done, 100))"  # its event is told in a task of its own
+AWAY_AND_BACK = """() => {
+    stream.close();
+    const main = document.querySelector("main"), say = (html) => show({data: JSON.stringify({html, title: ""})});
+    const copy = main.cloneNode(true);
+    copy.querySelector("details.checked").open = false;
+    const whole = copy.innerHTML;
+    copy.querySelector("details.checked").remove();
+    say(copy.innerHTML);
+    const away = document.querySelectorAll("details.checked").length;
+    say(whole);
+    return away;
+}"""
+
+
+def test_what_was_unfolded_is_so_when_it_comes_back(visit, healthy):
+    page = visit(healthy).page
+    page.get_by_text("What was checked").click()
+    page.evaluate(TOGGLED)
+    assert page.evaluate(AWAY_AND_BACK) == 0
+    assert page.locator("details.checked[open]").count() == 1
+    page.get_by_text("What was checked").click()
+    page.evaluate(TOGGLED)
+    assert page.evaluate(AWAY_AND_BACK) == 0
+    assert page.locator("details.checked[open]").count() == 0
+
+
 def test_a_page_that_is_hidden_asks_nothing(visit, healthy):
     page = visit(healthy).page
     page.evaluate(

@@ -301,6 +301,8 @@ def test_container_insights_count_tasks_where_they_are_on(value: str, running: A
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)
+    watched.core.tasks = [each for each in watched.core.tasks if each.status != "RUNNING"]
+    assert told(tasks.take(1)) == {}, "no word where no task runs"
 
 
 def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(running: Any) -> None:

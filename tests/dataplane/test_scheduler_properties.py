@@ -212,6 +212,28 @@ def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
         assert (world.service.primary.id, bad.rollback) == (bad.id, None)
 
 
+def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one() -> None:
+    shape = Settings(
+        desired=1,
+        minimum_percent=0,
+        maximum_percent=100,
+        breaker=Breaker(enable=True, rollback=True),
+    )
+    world = new_world(lambda definition: "good" if definition == "app:1" else "crash")
+    begin(world, shape)
+    world.settle(300)
+    first = world.service.primary
+    world.tick(happen.Updated(shape, revision("app:2")))
+    while world.service.primary is not first:
+        world.tick()
+    assert first.rollout == "IN_PROGRESS"
+    world.tick(happen.Updated(shape, revision("app:3")))
+    world.settle(2500)
+    last = world.service.primary
+    assert (last.revision.task_definition, last.rollout) == ("app:3", "FAILED")
+    assert last.rollback == "NO_CANDIDATE"
+
+
 def test_a_configuration_that_leaves_no_room_is_said_once_and_changes_nothing() -> None:
     shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
     world = new_world(lambda _: "good")

@@ -13,7 +13,12 @@ from tests.documents.commands import commands
 from tests.documents.markdown import Page
 
 PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
-OF_THE_SCRIPT = {"test": {"--list"}, "completion": set(), "--help": set(), "--version": set()}
+OF_THE_SCRIPT = {
+    "test": {"--list"},
+    "completion": set(),
+    "--help": {"--help"},
+    "--version": {"--version"},
+}
 """What the script `careapp` understands itself, with options."""
 
 
@@ -35,7 +40,7 @@ def _joined(text: str) -> str:
 def _split(text: str) -> list[str]:
     """The words of a command up to a comment; a substitution within is one word."""
     text = re.sub(r"\$\([^)]*\)", "SUBSTITUTED", text.partition(" #")[0]).replace(")", " ")
-    text = re.split(r"\s{3,}|[、。]", text)[0]
+    text = re.split(r"\s{3,}|[、。）]", text)[0]  # noqa: RUF001
     try:
         words = shlex.split(text)
     except ValueError:

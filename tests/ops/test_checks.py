@@ -1,6 +1,7 @@
 """Every finding: the situation that it names comes first, and a healthy stack has none."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from ops import checks
 from ops.doctor import judge
 from ops.paused import Pause
+from ops.snapshot.records import Part
 from tests.ops import stacks as a
-from tests.ops.situations import AMONG, KINDS, SITUATIONS, findings, rules
+from tests.ops.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, rules
 
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
@@ -71,6 +73,15 @@ def test_what_could_not_be_looked_at_forbids_to_say_healthy():
     diagnosis = judge(a.stack(execution=a.DENIED))
     assert (diagnosis.findings, diagnosis.healthy, diagnosis.exit_code) == ((), False, 2)
     assert [str(each.part) for each in diagnosis.unseen] == ["the execution role"]
+
+
+@pytest.mark.parametrize("unseen", ["tasks", "targets", "group"])
+def test_what_could_not_be_looked_at_is_no_cause_either(unseen):
+    """Nobody saw that too few tasks are healthy: a quota of days ago and a death since got over stay the past."""
+    past = a.event("has reached the limit on the number of vCPUs", seconds=-3 * 24 * 3600)
+    known = a.stack(service=a.service(events=(past,)), tasks=(a.task(), a.ended(CRASHED, code=1)))
+    diagnosis = judge(replace(known, **{unseen: Part(problem=a.DENIED)}))
+    assert ([each.id for each in diagnosis.causes], diagnosis.exit_code) == ([], 2)
 
 
 def test_alarms_and_quota_are_listed_but_do_not_decide():

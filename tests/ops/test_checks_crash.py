@@ -159,4 +159,8 @@ def test_old_failures_are_forgotten_once_the_service_is_steady():
 def test_tasks_that_a_person_or_the_scheduler_ended_are_no_failures():
     scaled = a.ended("Scaling activity initiated by (deployment ecs-svc/2)")
     stopped = a.ended("bye", name="d" * 32, stop="UserInitiated")
-    assert findings(a.stack(tasks=(a.task(), scaled, stopped))) == ()
+    retired = a.ended(
+        "Service web: ECS is performing maintenance on the underlying infrastructure hosting the task.",
+        name="e" * 32,
+    )
+    assert findings(a.stack(tasks=(a.task(), scaled, stopped, retired))) == ()

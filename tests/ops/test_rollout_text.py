@@ -187,7 +187,7 @@ def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
 
 def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
     text = words.failed(end(BACK), WANTED, "", PLACE, "ja", deregistered=False)
-    assert text.splitlines()[1] == "現在動いている版: careapp-poc:6(2 個中 2 個のタスク)。"
+    assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（2 個中 2 個のタスク）。"  # noqa: RUF001
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text
     assert "What to do" not in text

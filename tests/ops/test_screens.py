@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 from ops.doctor import judge
-from ops.preflight import BAD, GOOD, LATER, UNKNOWN, tick
+from ops.preflight import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
 from ops.render import preflight as preflight_screen
 from ops.render import status as status_screen
 from ops.render import timeline as timeline_screen
-from ops.snapshot.surroundings import Line, Logs
+from ops.snapshot.surroundings import Line, Logs, Quota
 from ops.timeline import Timeline, of_database, of_service, of_tasks
 from tests.ops import stacks as a
 
@@ -100,6 +100,16 @@ def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
     assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
 
 
+def test_a_warning_does_not_make_a_preflight_unready():
+    settings = a.declared(ecsEnabled="false", taskCpu="1024", desiredCount="3")
+    found = tick(a.stage1(settings, quota=Quota(limit=5)))
+    assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
+    text = "\n".join(said(preflight_screen.lines(found, "en")))
+    assert "\n  ! " in text
+    assert "\nReady: " in text
+    assert "Fargate's quota is too small for a roll-out" in text
+
+
 def test_a_preflight_that_cannot_look_is_not_ready():
     found = tick(a.stage1(image=a.DENIED))
     assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
@@ -129,7 +139,9 @@ def test_the_status_s_exit_code_tells_ill_from_unseen():
     ill = a.sick("Request timed out")
     assert status_screen.exit_code(ill) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="stopped"))) == 1
-    assert status_screen.exit_code(a.stack(targets=a.DENIED)) == 2
+    assert status_screen.exit_code(a.stack(database=a.database(status="storage-full"))) == 1
+    for part in ("tasks", "group", "targets"):
+        assert status_screen.exit_code(a.stack(**{part: a.DENIED})) == 2
     assert status_screen.exit_code(a.stage1()) == 0
     assert status_screen.exit_code(a.stage1(a.declared())) == 1
 

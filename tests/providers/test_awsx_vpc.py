@@ -23,6 +23,7 @@ ARGS = {
     "enableDnsHostnames": True,
     "tags": {"project": "careapp"},
     "availabilityZoneNames": ["ap-northeast-1a", "ap-northeast-1c"],
+    "availabilityZoneCidrMask": 17,
     "subnetStrategy": "Auto",
     "subnetSpecs": [
         {"type": "Public", "name": "public", "cidrMask": 24},
@@ -142,9 +143,10 @@ def test_arguments_that_the_stand_in_does_not_know_are_refused(monitor):
 @pytest.mark.parametrize("zones", [2, 3, 4])
 @pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.4.0.0/16", "172.16.0.0/17"])
 def test_subnets_stay_inside_the_vpc_and_never_overlap(zones, cidr):
-    names = [f"zone-{number}" for number in range(zones)]
+    blocks = IPv4Network(cidr).subnets(prefixlen_diff=2)
+    named = {f"zone-{number}": next(blocks) for number in range(zones)}
     specs = [{**spec, "cidrMask": spec["cidrMask"] + 1} for spec in ARGS["subnetSpecs"]]
-    placed = [item.cidr for item in lay_out("v", IPv4Network(cidr), names, specs)]
+    placed = [item.cidr for item in lay_out("v", named, specs)]
     assert len(placed) == 3 * zones
     assert all(net.subnet_of(IPv4Network(cidr)) for net in placed)
     assert not any(a.overlaps(b) for i, a in enumerate(placed) for b in placed[i + 1 :])
@@ -152,4 +154,4 @@ def test_subnets_stay_inside_the_vpc_and_never_overlap(zones, cidr):
 
 def test_subnets_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="subnet private of z1 does not fit into"):
-        lay_out("v", IPv4Network("10.0.0.0/20"), ["z1", "z2"], ARGS["subnetSpecs"])
+        lay_out("v", {"z1": IPv4Network("10.0.0.0/21")}, ARGS["subnetSpecs"])

@@ -70,10 +70,20 @@ def test_a_protected_database_cannot_be_lost(engine, build):
         "skipFinalSnapshot": False,
         "finalSnapshotIdentifier": "careapp-poc-database-made-up-last",
         "deleteAutomatedBackups": False,
-        "applyImmediately": False,
+        "applyImmediately": True,
     }
     assert {key: made[key] for key in kept} == kept
     assert engine.request(INSTANCE, "careapp-poc-database").protect is True
+
+
+@pytest.mark.parametrize(
+    ("size", "speed"),
+    [("399", {}), ("400", {"iops": 12000, "storageThroughput": 500})],
+)
+def test_large_storage_names_the_speed_that_it_has_anyway(engine, build, size, speed):
+    build(databaseStorageGb=size)
+    made = engine.only(INSTANCE)
+    assert {key: made[key] for key in ("iops", "storageThroughput") if key in made} == speed
 
 
 def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, build):

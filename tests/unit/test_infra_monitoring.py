@@ -120,8 +120,8 @@ def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
         "page-errors": single(alb, "HTTPCode_ELB_5XX_Count", "Sum", ABOVE, 5, 2, silent),
         "page-latency": single(alb, "TargetResponseTime", "p95", ABOVE, 1, 5, silent),
         "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, silent),
-        "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10),
-        "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5),
+        "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10, silent),
+        "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5, silent),
         "service-running": single(targets, "HealthyHostCount", "Minimum", BELOW, 1, 10),
     }
 
@@ -163,14 +163,14 @@ def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
         ({"minCount": "2", "maxCount": "6", "schedule": "sat 08:00-20:00"}, 2, []),
     ],
 )
-def test_without_them_the_load_balancer_counts_and_silence_is_told_unless_none_is_wanted(
-    engine, build, settings, wanted, told
-):
+@pytest.mark.parametrize("insights", ["false", "true"])
+def test_silence_is_told_unless_none_is_wanted(engine, build, settings, wanted, told, insights):
     """As a change to INSUFFICIENT_DATA, in which an alarm begins: its first minutes tell nothing."""
-    build(ecsEnabled="true", **settings)
+    build(ecsEnabled="true", containerInsights=insights, **settings)
     made = rings(engine)["service-running"]
-    assert made["metricName"] == "HealthyHostCount"
-    assert (made["threshold"], made["treatMissingData"]) == (wanted, "missing")
+    assert made["treatMissingData"] == "missing"
+    if insights == "false":
+        assert (made["metricName"], made["threshold"]) == ("HealthyHostCount", wanted)
     every = engine.inputs(ALARM)
     assert every.pop("careapp-poc-service-running")["insufficientDataActions"] == told
     assert all(inputs["insufficientDataActions"] == [] for inputs in every.values())

@@ -25,6 +25,7 @@ def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):
             "cidrBlock": "10.0.0.0/16",
             "enableDnsHostnames": True,
             "availabilityZoneNames": ["ap-northeast-1a", "ap-northeast-1c"],
+            "availabilityZoneCidrMask": 18,
             "subnetStrategy": "Auto",
             "subnetSpecs": [
                 {"type": "Public", "name": "public", "cidrMask": 24},
@@ -37,11 +38,19 @@ def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):
     }
 
 
+@pytest.mark.parametrize("count", ["2", "3"])
+def test_a_third_zone_moves_no_other(engine, build, count):
+    """EC2 would refuse a subnet where another one still lies."""
+    build(zoneCount=count)
+    assert engine.only(VPC)["availabilityZoneCidrMask"] == 18
+
+
 def test_subnets_shrink_with_the_vpc_so_that_three_zones_always_fit(engine, build):
     build(vpcCidr="10.1.32.0/19", zoneCount="3")
     made = engine.only(VPC)
     assert [spec["cidrMask"] for spec in made["subnetSpecs"]] == [27, 23, 27]
     assert made["availabilityZoneNames"] == [f"ap-northeast-1{letter}" for letter in "acd"]
+    assert made["availabilityZoneCidrMask"] == 21
 
 
 @pytest.mark.parametrize(

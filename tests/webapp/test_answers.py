@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.webapp.browsing import BROWSER, JAPANESE, JSON, static
@@ -38,6 +39,35 @@ def test_hsts_is_sent_where_the_balancer_says_https_and_only_its_own_word_counts
     headers = client.get("/", headers={"X-Forwarded-Proto": proto}).headers
     expected = "max-age=31536000" if secure else None
     assert headers.get("Strict-Transport-Security") == expected
+
+
+def test_health_has_hsts_too(client: FlaskClient) -> None:
+    for path in ("/health", "/health/db", "/nothing"):
+        headers = client.get(path, headers={"X-Forwarded-Proto": "https"}).headers
+        assert headers.getlist("Strict-Transport-Security") == ["max-age=31536000"], path
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        *(("/static//x", 404), ("/static///x", 404), ("/health//db", 404), ("/health/", 404)),
+        *(("/health/db/", 404), ("/static/x/", 404), ("/static", 404), ("//evil.example/", 404)),
+        # Slashes at the beginning are one to Werkzeug, which does not redirect for them.
+        *(("//", 200), ("//health", 200)),
+    ],
+)
+def test_no_answer_leads_elsewhere(client: FlaskClient, path: str, status: int) -> None:
+    # As the server gives it: of two slashes the test client would make a host.
+    answer = client.get("/", environ_overrides={"PATH_INFO": path, "HTTP_HOST": "evil.example"})
+    assert (answer.status_code, answer.headers.get("Location")) == (status, None)
+    assert "evil.example" not in answer.text
+
+
+def test_no_route_is_of_those_that_werkzeug_redirects_to(shared_app: Flask) -> None:
+    """It adds a missing slash at the end, and leads from default values to the route without."""
+    rules = list(shared_app.url_map.iter_rules())
+    assert [rule.rule for rule in rules if rule.rule.endswith("/")] == ["/"]
+    assert [rule.rule for rule in rules if rule.defaults or rule.redirect_to or rule.alias] == []
 
 
 def test_a_head_request_has_the_page_s_headers_and_no_body(client: FlaskClient) -> None:
@@ -112,6 +142,15 @@ def test_an_error_speaks_japanese_too(client: FlaskClient) -> None:
 def test_a_body_that_is_too_large_is_refused(client: FlaskClient) -> None:
     assert client.get("/", data=b"x" * (16 * 1024)).status_code == 200
     assert client.get("/", data=b"x" * (16 * 1024 + 1)).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/health/db", "/static/x"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_of_unknown_length_is_refused(client: FlaskClient, path: str, method: str) -> None:
+    chunked = {"Transfer-Encoding": "chunked"} | JSON
+    answer = client.open(path, method=method, headers=chunked)
+    told = answer.json or {}
+    assert (answer.status_code, told.get("error")) == (411, "length required")
 
 
 def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(

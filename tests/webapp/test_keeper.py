@@ -59,3 +59,26 @@ def test_a_first_start_that_is_quicker_than_its_migrations_is_no_error(
     caplog.set_level(logging.INFO, "webapp.keeper")
     Keeper("db", lambda: None).lost(error)
     assert [(each.levelname, each.message) for each in caplog.records] == [(level, "database away")]
+
+
+def test_a_chore_that_fails_again_and_again_is_told_once_and_anew_after_a_success(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.keeper.TICK", 0.01)
+    outcomes = iter(["disk full", "disk full", "too long", "", "too long", "too long"])
+    finished = threading.Event()
+
+    def chore() -> None:
+        message = next(outcomes, None)
+        if message is None:
+            finished.set()
+        elif message:
+            raise RuntimeError(message)
+
+    keeper = Keeper("db", lambda: None)
+    keeper.every_tick(chore)
+    keeper.start()
+    assert finished.wait(5)
+    keeper.stop(2)
+    told = [str(each.exc_info[1]) for each in caplog.records if each.exc_info]
+    assert told == ["disk full", "too long", "too long"]

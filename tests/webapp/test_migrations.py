@@ -135,3 +135,16 @@ def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
     assert postgres.execute("SELECT count(*) FROM greetings") == [(2,)]
     owners = postgres.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname='public'")
     assert owners == [("postgres",)]
+
+
+def test_waiting_for_another_task_s_migrations_has_no_such_limit(
+    connect: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_TIMEOUT", 0.05)
+    with connect() as other, connect() as connection:
+        connection.execute("SET lock_timeout = '50ms'")
+        other.execute("SELECT pg_advisory_lock(%s)", (schema.LOCK,))
+        give_back = threading.Timer(0.4, other.execute, ("SELECT pg_advisory_unlock_all()",))
+        give_back.start()
+        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
+        give_back.join()

@@ -111,17 +111,29 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("PORT", "65536", "PORT is '65536', which is not a port (1 to 65535)"),
         ("PORT", " 80", "PORT is ' 80', which is not a port (1 to 65535)"),
         ("PORT", "\uff18\uff10", r"PORT is '\uff18\uff10', which is not a port (1 to 65535)"),
-        ("DB_PORT", "5_432", "DB_PORT is '5_432', which is not a port (1 to 65535)"),
+        ("DB_PORT", "5432x", "DB_PORT is '5432x', which is not a port (1 to 65535)"),
+        ("DB_PORT", "99999", "DB_PORT is '99999', which is not a port (1 to 65535)"),
+        (
+            *("DB_PORT", "5_432"),
+            "DB_PORT is not a port (1 to 65535): its 5 characters are not shown",
+        ),
         (
             *("WEB_CONCURRENCY", "65"),
             "WEB_CONCURRENCY is '65', which is not a number of workers (1 to 64)",
         ),
         ("BIND_HOST", "localhost", "BIND_HOST is 'localhost', which is not an IP address"),
-        ("DB_HOST", "a b", "DB_HOST is 'a b', which is not a host name or an IP address"),
-        ("DB_HOST", "a..b", "DB_HOST is 'a..b', which is not a host name or an IP address"),
+        (
+            *("DB_HOST", "a b"),
+            "DB_HOST is not a host name or an IP address: its 3 characters are not shown",
+        ),
+        (
+            *("DB_HOST", "a..b"),
+            "DB_HOST is not a host name or an IP address: its 4 characters are not shown",
+        ),
         (
             *("DB_NAME", "x" * 64),
-            f"DB_NAME is '{'x' * 60}...', which is not a name of at most 63 printable bytes",
+            "DB_NAME is not a name of at most 63 printable bytes, and no JSON: "
+            "its 64 characters are not shown",
         ),
         (
             *("LOG_LEVEL", "INFO"),
@@ -129,17 +141,18 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ),
         (
             *("DB_SSLMODE", "full"),
-            "DB_SSLMODE is 'full', which is not one of disable, allow, prefer, require, verify-ca, verify-full",
+            "DB_SSLMODE is not one of disable, allow, prefer, require, verify-ca, verify-full: "
+            "its 4 characters are not shown",
         ),
         (
             *("DB_SSLROOTCERT", "/no/such/file"),
-            "DB_SSLROOTCERT is '/no/such/file', which is not a file that can be read "
-            "(No such file or directory)",
+            "DB_SSLROOTCERT is not a file that can be read (No such file or directory): "
+            "its 13 characters are not shown",
         ),
         (
             *("DB_SECRET_ARN", "rds!db-1"),
-            "DB_SECRET_ARN is 'rds!db-1', which is not the ARN of a secret "
-            "(arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)",
+            "DB_SECRET_ARN is not the ARN of a secret "
+            "(arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME): its 8 characters are not shown",
         ),
         (
             *("ECS_CONTAINER_METADATA_URI_V4", "file:///etc"),
@@ -151,10 +164,34 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ),
     ],
 )
-def test_what_is_malformed_is_named_with_its_value_and_the_rule(
+def test_what_is_malformed_is_named_with_the_rule_and_with_its_value_where_that_is_no_secret(
     name: str, value: str, problem: str
 ) -> None:
     assert problems(COMPLETE | {name: value}) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        # ECS puts a secret's whole JSON where valueFrom names no key of it.
+        ("DB_SECRET_ARN", '{"username":"careapp","password":"canary"}'),
+        ("DB_USER", '{"username":"careapp","password":"canary","padding":"xxxxxxxxxxxxx"}'),
+        ("DB_USER", '{"username":"u","password":"canary"}'),
+        ("DB_NAME", '{"password":"canary"}'),
+        ("DB_HOST", "postgresql://careapp:canary@db.example.com:5432/careapp"),
+        ("DB_HOST", "canary!"),
+        ("DB_PORT", "canary8x"),
+        ("DB_SSLMODE", "canary"),
+        ("DB_SSLROOTCERT", "canary"),
+    ],
+)
+def test_a_secret_in_the_wrong_variable_is_refused_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(COMPLETE | {name: value})
+    [problem] = caught.value.problems
+    assert problem.startswith(f"{name} is not ")
+    assert f"its {len(value)} characters" in problem
+    assert "canary" not in f"{caught.value} {caught.value!r}"
 
 
 @given(st.dictionaries(NAMES, VALUES))

@@ -66,7 +66,8 @@ def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
         "RunningTaskCount": states.count("RUNNING"),
         "PendingTaskCount": states.count("PROVISIONING") + states.count("PENDING"),
     }
-    for name, count in counts.items() if core.status == "ACTIVE" else ():
+    # "no tasks in a RUNNING state, there will be no metrics sent" (ECS Developer Guide).
+    for name, count in counts.items() if counts["RunningTaskCount"] else ():
         metric = _about("ECS/ContainerInsights", name, managed)
         yield Datum(metric, minute, Values.of(count), "Count")
 

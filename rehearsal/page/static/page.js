@@ -5,6 +5,7 @@
 const main = document.querySelector("main");
 const lost = document.getElementById("lost");
 const PATIENCE = 2000; // ms until a stream that was refused is tried again
+const unfolded = new Set(); // keys of what the reader has unfolded, should it go and come back
 let stream = null;
 
 function same(old, fresh) {
@@ -29,6 +30,7 @@ function children(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const known = wanted.dataset?.key ? keyed.get(wanted.dataset.key) : at && same(at, wanted) ? at : null;
     if (!known) {
+      if (unfolded.has(wanted.dataset?.key)) wanted.open = true;
       old.insertBefore(wanted, at);
     } else {
       if (known === at) at = at.nextSibling;
@@ -79,6 +81,11 @@ function watch() {
     setTimeout(() => document.hidden || watch(), PATIENCE);
   };
 }
+
+// Toggle events do not bubble; none comes from what is taken out of the page.
+document.addEventListener("toggle", ({ target }) => {
+  if (target.isConnected && target.dataset.key) unfolded[target.open ? "add" : "delete"](target.dataset.key);
+}, true);
 
 // A page that nobody sees asks nothing.
 document.addEventListener("visibilitychange", () => {

@@ -111,7 +111,7 @@ TASK_DEFINITION = Kind(
     ),
     prepare=_definition,
     ignored={
-        "skipDestroy": "only tells the provider how to delete",
+        "skipDestroy": "keeps it when the provider is to delete it",
         "trackLatest": "only tells the provider which revision to compare with",
     },
     outputs={

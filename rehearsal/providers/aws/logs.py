@@ -34,7 +34,7 @@ LOG_GROUP = Kind(
     delete="delete_log_group",
     replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
     prepare=_group,
-    ignored={"skipDestroy": "only tells the provider how to delete"},
+    ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
     autoname="name",
     fixed_name="name",

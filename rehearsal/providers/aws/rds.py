@@ -73,7 +73,7 @@ PARAMETER_GROUP = Kind(
     delete="delete_db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
     prepare=_parameter_group,
-    ignored={"skipDestroy": "only tells the provider how to delete"},
+    ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
     autoname="name",
     fixed_name="name",

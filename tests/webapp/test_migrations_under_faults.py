@@ -1,0 +1,86 @@
+"""A migration that has to wait or fails costs no page, and says why it is not done."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.webapp.asking import ask, database_of
+from tests.webapp.postgres import Postgres
+from tests.webapp.waiting import eventually
+from webapp import schema
+from webapp.schema import Migrator
+
+
+@contextmanager
+def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
+    """A migrator at work on the app's own migrations and one more."""
+    folder = shutil.copytree(schema.FOLDER, tmp_path / "migrations")
+    (folder / "0003_more.sql").write_text(sql)
+    migrator = Migrator(database_of(app).unlimited_parameters, folder)
+    migrator.start()
+    try:
+        yield migrator
+    finally:
+        migrator.stop()
+
+
+def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
+    app: Flask, postgres: Postgres, tmp_path: Path
+) -> None:
+    """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
+    with postgres.connect() as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM visits")
+        with migrating(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text") as migrator:
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                assert ask(app, "/")[0] == 200
+            assert not migrator.done.is_set()
+            reader.execute("COMMIT")
+            eventually(migrator.done.is_set, 5, "the migration")
+
+
+@pytest.mark.parametrize("state", ["53100", "57014"])
+def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
+    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str
+) -> None:
+    postgres.execute("CREATE SEQUENCE attempts; CREATE TABLE trouble ()")
+    postgres.execute("GRANT ALL ON attempts TO postgres")
+    with migrating(app, tmp_path, failing(state)) as migrator:
+        caplog.clear()
+        time.sleep(2)
+        assert caplog.messages == ["cannot migrate the database"]
+        # After 0, 0.5 and 1.5 s; each half second would be four times.
+        assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
+        postgres.execute("DROP TABLE trouble")
+        eventually(migrator.done.is_set, 5, "the migration")
+
+
+def failing(state: str) -> str:
+    """A migration that fails with this SQLSTATE while the table `trouble` exists."""
+    return f"""
+        DO $$ BEGIN
+            PERFORM nextval('attempts');
+            IF to_regclass('trouble') IS NOT NULL THEN
+                RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';
+            END IF;
+        END $$
+    """
+
+
+def test_that_the_database_is_away_is_left_to_others_to_tell(
+    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    postgres.stop()
+    eventually(lambda: database_of(app).keeper.away, 3, "noticed")
+    caplog.clear()
+    with migrating(app, tmp_path, "CREATE TABLE more ()") as migrator:
+        time.sleep(1.2)
+        assert caplog.messages == []
+        postgres.start()
+        eventually(migrator.done.is_set, 5, "the migration")
