@@ -1,6 +1,5 @@
-"""gunicorn's parts that careapp replaces: a worker with lanes, and a logger that writes JSON."""
+"""gunicorn's worker as careapp runs it: with lanes, and a main thread that never blocks."""
 
-import logging
 import selectors
 import socket
 import threading
@@ -9,9 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from gunicorn import glogging  # type: ignore[import-untyped]
-
-from webapp import logs, refusals
+from webapp import refusals
 from webapp.deadlines import Deadlines
 from webapp.lanes import LINGERING, MAX_WAIT, PROBES, QUEUE, SPARE, Lane, Lanes
 from webapp.peers import SENDING, Head, Peer
@@ -186,19 +183,3 @@ class LanedWorker(StoppingWorker):
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
         self.heads.cap(deadline)
-
-
-class JsonLogger(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's log in the app's format; the app itself logs the requests."""
-
-    def setup(self, cfg: Any) -> None:
-        self.cfg = cfg
-        logs.configure(cfg.loglevel)
-        self.error_log.propagate = True
-        self.error_log.setLevel(logging.NOTSET)
-
-    def access(self, *_: Any) -> None:
-        """Nothing: see webapp.front."""
-
-    def reopen_files(self) -> None:
-        """Nothing: there are no files."""
