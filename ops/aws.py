@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import stack
+from ops.botocore_errors import translate
 from ops.local import led_to
-from ops.problems import AwsProblem, translate
+from ops.place import Place
+from ops.problems import AwsProblem
 
 if TYPE_CHECKING:
     import botocore.session
@@ -49,6 +51,11 @@ class Session:
     def local(self) -> bool:
         """Whether the calls go to a local cloud."""
         return led_to()
+
+    @property
+    def place(self) -> Place:
+        """Where the calls go, for a command that a person is told."""
+        return Place(region=self.region, profile=self._profile())
 
     def client(self, service: str) -> Any:
         """The client of a service, as boto3 would make it. Raises AwsProblem."""
@@ -109,4 +116,4 @@ class Session:
     def _problem(self, error: Exception, service: str, operation: str) -> Exception:
         known = self._clients[service].meta.method_to_api_mapping if operation else {}
         name = str(known.get(operation, operation))
-        return translate(error, service, name, self.region) or error
+        return translate(error, service, name, self.region, self.profile) or error

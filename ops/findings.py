@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ops.place import Place
 from ops.problems import AwsProblem
 from ops.texts import Text
 
@@ -21,6 +22,10 @@ class Fix:
     text: Text
     commands: tuple[str, ...] = ()
     then: bool = False
+
+    def at(self, place: Place) -> Fix:
+        """The same with AWS commands that reach the place."""
+        return replace(self, commands=tuple(map(place.told, self.commands)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,10 @@ class Finding:
     seen: tuple[Text, ...] = ()
     fixes: tuple[Fix, ...] = ()
     evidence: tuple[str, ...] = ()
+
+    def at(self, place: Place) -> Finding:
+        """The same with fixes that reach the place."""
+        return replace(self, fixes=tuple(each.at(place) for each in self.fixes))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""AWS's errors, each in one sentence with the way out."""
+"""AWS's refusals, each in one sentence with the way out."""
 
 from __future__ import annotations
 
@@ -57,38 +57,13 @@ class AwsProblem(Exception):
         return self.as_text()
 
 
-LOG_IN = t(
-    "Log in again (`aws sso login`), or name a profile: aws:profile in the stack file, or AWS_PROFILE."
-)
-
-
-def translate(error: Exception, service: str, operation: str, region: str) -> AwsProblem | None:
-    """The problem behind a botocore error; None for an error that is a mistake of ops itself."""
-    from botocore import exceptions as boto
-
-    if isinstance(error, boto.ClientError):
-        return _refused(error.response, service, operation, region)
-    if isinstance(error, boto.ProfileNotFound):
-        return AwsProblem("credentials", verbatim(f"{error}."), LOG_IN)
-    if isinstance(
-        error, (boto.SSOTokenLoadError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError)
-    ):
-        return AwsProblem("expired", t("The AWS SSO session has expired."), LOG_IN)
-    if isinstance(
-        error,
-        (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
-    ):
-        return AwsProblem("credentials", t("There are no usable AWS credentials."), LOG_IN)
-    if isinstance(error, (boto.NoRegionError, boto.InvalidRegionError)):
-        return _no_region(region)
-    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
-        return _unreachable(error, service, region)
-    return None
-
-
-def _no_region(region: str) -> AwsProblem:
-    text = t('"{region}" is not an AWS region.', region=region) if region else t("No AWS region.")
-    return AwsProblem("region", text, SET_REGION)
+def log_in(profile: str | None) -> Text:
+    """The way out where credentials are missing; ``profile`` is the one that the stack file names."""
+    return t(
+        "Log in again (`aws sso login{profile}`), or name a profile: aws:profile in the stack file, "
+        "or AWS_PROFILE.",
+        profile=f" --profile {profile}" if profile else "",
+    )
 
 
 SET_REGION = t(
@@ -96,37 +71,17 @@ SET_REGION = t(
 )
 
 
-def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
-    url = str(getattr(error, "kwargs", {}).get("endpoint_url") or "")
-    if url.startswith(("http://127.", "http://localhost")):
-        return AwsProblem(
-            "unreachable",
-            t("The local cloud does not answer at {url}.", url=url),
-            t("Start it (`./careapp cloud start`), or leave its shell to talk to AWS."),
-        )
-    return AwsProblem(
-        "unreachable",
-        t(
-            "{service} in region {region} does not answer ({why}).",
-            service=service,
-            region=region,
-            why=type(error).__name__,
-        ),
-        t(
-            "Check the network and the proxy, and that the region is written right: "
-            "aws:region in the stack file, or AWS_REGION."
-        ),
-    )
-
-
-def _refused(response: Any, service: str, operation: str, region: str) -> AwsProblem:
+def refused(
+    response: Any, service: str, operation: str, region: str, profile: str | None
+) -> AwsProblem:
+    """The problem that an error's response tells of."""
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip()
     if code in EXPIRED:
-        return AwsProblem("expired", t("The AWS credentials have expired."), LOG_IN, code)
+        return AwsProblem("expired", t("The AWS credentials have expired."), log_in(profile), code)
     if code in BAD_CREDENTIALS:
         words = t("AWS does not accept the credentials ({code}).", code=code)
-        return AwsProblem("credentials", words, LOG_IN, code)
+        return AwsProblem("credentials", words, log_in(profile), code)
     if code in DENIED:
         return _denied(code, message, service, operation)
     if code in THROTTLED:

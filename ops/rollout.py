@@ -114,7 +114,7 @@ async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in terms.counts:
-        log.lasting(words.another_count(end.view.desired, terms.counts, wanted))
+        log.lasting(words.another_count(end.view.desired, terms.counts, wanted, session.place))
     ill = await causes(pulumi.get_stack(), session, log, wanted.definition, terms.counts)
     if ill:
         raise RolloutFailed(words.running_but_ill(end, wanted, ill, log.lang))
@@ -133,8 +133,7 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
         # The failure stands; that this cannot be asked, too, must not hide it.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
-    place = words.Place(region=session.region, profile=session.profile)
-    return words.failed(end, wanted, found, place, log.lang, deregistered=deregistered)
+    return words.failed(end, wanted, found, session.place, log.lang, deregistered=deregistered)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ops import rollout_text as words
 from ops.aws import AwsProblem
+from ops.moments import of_day
 from ops.refused import Refused
 from ops.rollout_look import Asks, look
 from ops.rollout_seen import Outcome, Verdict
@@ -104,9 +105,7 @@ class Reporter:
 
     def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
         for event in self._news(view):
-            self.tells.lasting(
-                t("{at} ECS: {message}", at=f"{event.at:%H:%M:%S}", message=event.message)
-            )
+            self.tells.lasting(t("{at} ECS: {message}", at=of_day(event.at), message=event.message))
         line = words.progress(view, self.wanted, verdict)
         if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
             return

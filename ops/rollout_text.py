@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from ops.place import Place
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End
 from ops.rollout_view import View, Wanted, short
 from ops.texts import Text, t
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the service is, as the AWS command line is told."""
-
-    region: str
-    profile: str | None = None
 
 
 def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
@@ -38,16 +30,14 @@ def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
     )
 
 
-def another_count(desired: int, counts: Collection[int], wanted: Wanted) -> Text:
+def another_count(desired: int, counts: Collection[int], wanted: Wanted, place: Place) -> Text:
     """That ECS wants another number of tasks than the stack file: a scaler's, or a person's."""
+    nearest = min(counts, key=lambda each: (abs(each - desired), -each))
     return t(
-        "the service wants {desired} tasks, the stack file {counts}; to change that: "
-        "aws ecs update-service --cluster {cluster} --service {service} --desired-count {count}",
+        "the service wants {desired} tasks, the stack file {counts}; to change that: {command}",
         desired=desired,
         counts=spelled(counts),
-        cluster=short(wanted.cluster),
-        service=short(wanted.service),
-        count=min(counts, key=lambda each: (abs(each - desired), -each)),
+        command=_update(wanted, place, f"--desired-count {nearest}"),
     )
 
 
@@ -195,9 +185,9 @@ def _way_on(end: End, wanted: Wanted, place: Place) -> Text:
 
 def try_again(wanted: Wanted, place: Place) -> str:
     """The command with which ECS tries a revision anew."""
-    profile = f" --profile {place.profile}" if place.profile else ""
-    return (
-        f"aws ecs update-service --region {place.region}{profile}"
-        f" --cluster {short(wanted.cluster)} --service {short(wanted.service)}"
-        f" --task-definition {wanted.revision} --force-new-deployment"
-    )
+    return _update(wanted, place, f"--task-definition {wanted.revision} --force-new-deployment")
+
+
+def _update(wanted: Wanted, place: Place, what: str) -> str:
+    where = f"--cluster {short(wanted.cluster)} --service {short(wanted.service)}"
+    return place.told(f"aws ecs update-service {where} {what}")

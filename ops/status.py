@@ -30,7 +30,7 @@ def overview(names: StackNames, session: Session, declared: stack.Declared) -> S
     primary = running.primary if running else None
     return Snapshot(
         names=names,
-        region=session.region,
+        place=session.place,
         declared=declared,
         wanted=primary.definition if primary else None,
         service=service.result(),

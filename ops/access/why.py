@@ -28,15 +28,15 @@ def silent(session: Session, way: Way, database: Database, said: str) -> Refused
                 said=verbatim(words),
             )
         )
-    return Refused(_closed(way, lacking))
+    return Refused(_closed(session, way, lacking))
 
 
-def _closed(way: Way, lacking: tuple[tuple[Text, str], ...]) -> Text:
+def _closed(session: Session, way: Way, lacking: tuple[tuple[Text, str], ...]) -> Text:
     rule, command = lacking[0]
     return t(
         "The database does not answer {way}: {rule} `{command}` opens it, or "
         "`pulumi up --refresh` puts back what is declared.",
         way=way.text,
         rule=rule,
-        command=command,
+        command=session.place.told(command),
     )

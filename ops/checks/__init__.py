@@ -95,7 +95,7 @@ def run(case: Case) -> tuple[Finding, ...]:
     all_ = [each for check in CHECKS for each in check(case)]
     found = ranked([each for each in all_ if not pauses.meant(each, case)])
     kept = [each for each in found if not _due_to(each, found, NEEDLESS)]
-    return ranked([_explained(each, found) for each in kept])
+    return ranked([_explained(each, found).at(case.now.place) for each in kept])
 
 
 def _explained(finding: Finding, found: tuple[Finding, ...]) -> Finding:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
+from ops.moments import of_day
 from ops.paused import Pause
 from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
@@ -147,7 +148,9 @@ class Case:
         for event in self.service.events if self.service else ():
             match = UNHEALTHY.search(event.message)
             if match and (match["task"] in mine or (since and event.at >= since)):
-                yield sick_of(match["why"], f"{event.at:%H:%M:%S} task {match['task'][:8]}: ")
+                yield sick_of(
+                    match["why"], f"{of_day(event.at, self.now.at)} task {match['task'][:8]}: "
+                )
 
     def lines(self, task: Task) -> tuple[Line, ...]:
         """A task's log lines that were read."""
@@ -213,7 +216,7 @@ class Case:
     def last(self) -> str:
         """When the last task of the wanted revision ended."""
         ends = [each.stopped or each.stopping for each in self.failed]
-        return f"{max(each for each in ends if each):%H:%M:%S}" if any(ends) else "-"
+        return of_day(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
     def set(self, key: str, value: str, text: Text, at_once: str = "") -> Fix:
         """Change a setting; where the stack file says so already, AWS has drifted from it.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
+from ops.moments import of_day
 from ops.snapshot.surroundings import Database
 from ops.texts import Text, t
 
@@ -42,7 +43,9 @@ def status(case: Case) -> Iterator[Finding]:
             why=t("It takes no connections in this status; every page that needs it fails."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
             fixes=(_started(case, found), *case.tried_again()),
-            evidence=tuple(f"{each.at:%H:%M:%S} {each.text}" for each in found.events[-3:]),
+            evidence=tuple(
+                f"{of_day(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
+            ),
         )
 
 

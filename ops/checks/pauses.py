@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
+from ops.moments import zoned
 from ops.texts import Text, t
 
 GOING_OFF = {"stopping", "stopped", "starting"}
@@ -28,7 +29,7 @@ def paused(case: Case) -> Iterator[Finding]:
         kind="note",
         rank=0,
         title=t("The stack is paused"),
-        why=t("./careapp pause stopped it at {time}.", time=f"{pause.since:%Y-%m-%d %H:%M} UTC"),
+        why=t("./careapp pause stopped it at {time}.", time=zoned(pause.since)),
         seen=tuple(seen),
         fixes=tuple(fixes),
     )

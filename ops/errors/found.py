@@ -68,14 +68,28 @@ def _in_script(script: Path) -> Iterator[tuple[str, str]]:
 
 def _of_container(tree: ast.Module) -> Iterator[str]:
     """What the app says of its variables before it starts; `{…}` stands for a value, as elsewhere."""
+    told = {
+        node.name: [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("problems.append"):
             word = node.args[0]
-            parts = word.values if isinstance(word, ast.JoinedStr) else [word]
-            yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else f"{{{_name(part.value)}}}"  # type: ignore[attr-defined]
-                for part in parts
-            )
+            words = told[_name(word.func)] if isinstance(word, ast.Call) else [word]
+            yield from (_with_gaps(each) for each in words if each)
+
+
+def _with_gaps(word: ast.expr) -> str:
+    parts = word.values if isinstance(word, ast.JoinedStr) else [word]
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else f"{{{_gap(part.value)}}}"  # type: ignore[attr-defined]
+        for part in parts
+    )
+
+
+def _gap(value: ast.expr) -> str:
+    return _name(value.func if isinstance(value, ast.Call) else value)
 
 
 def _in_module(tree: ast.Module, file: str, classes: set[str]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.logs import LogLine
+from ops.moments import dated
 from ops.render.lines import Line
 from ops.snapshot.records import Task
 from ops.texts import t
@@ -28,19 +29,19 @@ class LogScreen:
         if self.as_json:
             return _data({"time": each.at.isoformat(), "task": each.task, "message": _read(text)})
         style = "red" if BAD.search(each.text) else ""
-        return Line(f"{each.at:%m-%d %H:%M:%S} {each.task[:8]} {text}", style)
+        return Line(f"{dated(each.at)} {each.task[:8]} {text}", style)
 
     def ended(self, task: Task) -> Line:
         """What became of the task whose lines follow."""
         codes = [each.exit_code for each in task.containers if each.exit_code is not None]
         if self.as_json:
             stopped = task.stopped.isoformat() if task.stopped else None
-            ended = {"task": task.short, "stopped": stopped, "reason": task.reason}
+            ended = {"task": task.id, "stopped": stopped, "reason": task.reason}
             return _data({**ended, "exitCodes": codes})
         text = t(
             "Task {task} stopped at {time}: {reason} (exit codes: {codes}). Its last lines:",
             task=task.short,
-            time=f"{task.stopped:%m-%d %H:%M:%S}" if task.stopped else "-",
+            time=dated(task.stopped) if task.stopped else "-",
             reason=task.reason or "-",
             codes=", ".join(map(str, codes)) or "-",
         )

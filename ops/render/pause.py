@@ -7,6 +7,7 @@ from typing import Any
 
 from ops import pause
 from ops.hours import Wish
+from ops.moments import zoned
 from ops.render.lines import Line
 from ops.stack import Declared
 from ops.standing import Standing, Station
@@ -28,7 +29,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
         yield Line(_running(now, prefix, station.declared).to(lang), "bold green")
         return
     yield Line(t("{prefix} is paused.", prefix=prefix).to(lang), "bold green")
-    moment = f"{pause.starts_again(now):%Y-%m-%d %H:%M} UTC"
+    moment = zoned(pause.starts_again(now))
     again = t(
         "AWS starts the database by itself on {moment}, after seven days; "
         "./careapp pause -s {stack} stops it again then.",

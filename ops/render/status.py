@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from ops.checks import stages
 from ops.checks.case import Case
 from ops.checks.databases import USABLE
+from ops.moments import dated, of_day, zoned
 from ops.render.lines import Line
 from ops.snapshot import Snapshot
 from ops.snapshot.records import Deployment, Service, Task
@@ -27,7 +29,7 @@ def lines(now: Snapshot, lang: str) -> Iterator[Line]:
         yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack).to(lang)}")
         return
     if pause := case.paused:
-        since = t("since {time}; ./careapp resume", time=f"{pause.since:%Y-%m-%d %H:%M} UTC")
+        since = t("since {time}; ./careapp resume", time=zoned(pause.since))
         yield _row(t("Paused"), since.to(lang), lang, "bold yellow")
     yield _page(now, lang)
     if service := now.service.value:
@@ -76,7 +78,7 @@ def _deployment(each: Deployment) -> Text:
         running=each.running,
         desired=each.desired,
         failed=each.failed,
-        time=f"{each.updated:%m-%d %H:%M:%S}",
+        time=dated(each.updated),
     )
 
 
@@ -98,12 +100,12 @@ def _tasks(case: Case, lang: str) -> Iterator[Line]:
         yield _row(t("Task"), text.to(lang), lang, STATES.get(state, ""))
     ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
     for task in ended:
-        yield _row(t("Ended"), _ended(task), lang, "dim")
+        yield _row(t("Ended"), _ended(task, case.now.at), lang, "dim")
 
 
-def _ended(task: Task) -> str:
+def _ended(task: Task, now: datetime) -> str:
     codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
-    moment = f"{task.stopped:%H:%M:%S} " if task.stopped else ""
+    moment = f"{of_day(task.stopped, now)} " if task.stopped else ""
     code = f" [{', '.join(codes)}]" if codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
 
@@ -176,11 +178,13 @@ def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
 
 
 def plain(value: object) -> Any:
-    """Records as dictionaries and lists."""
+    """Records as dictionaries and lists; times as ISO 8601."""
     from dataclasses import fields, is_dataclass
 
     if is_dataclass(value):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

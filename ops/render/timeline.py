@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ops.moments import dated
 from ops.render.lines import Line
 from ops.texts import t
 from ops.timeline import Timeline
@@ -31,7 +32,7 @@ def lines(found: Timeline, lang: str) -> Iterator[Line]:
         wide = sum(ord(letter) > 0x2E80 for letter in label)
         style = "bold red" if each.bad else STYLES.get(each.kind, "")
         yield Line(
-            f"{each.at:%m-%d %H:%M:%S} {label:<{WIDTH - wide}} {each.who:<8} {each.text.to(lang)}",
+            f"{dated(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text.to(lang)}",
             style,
         )
     for problem in dict.fromkeys(each.as_text(lang) for each in found.problems):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ops import rollout_look
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
+from ops.place import Place
 from ops.snapshot import balancing, compute, others, roles, stores, task_logs, vpc
 from ops.snapshot.entrance import Balancer, Target, TargetGroup
 from ops.snapshot.records import Definition, Part, Service, Task
@@ -38,7 +39,7 @@ class Snapshot:
     """
 
     names: StackNames
-    region: str
+    place: Place
     declared: Declared
     wanted: str | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -60,6 +61,10 @@ class Snapshot:
     database: Part[Database] = field(default_factory=Part)
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
+
+    @property
+    def region(self) -> str:
+        return self.place.region
 
     def problems(self) -> dict[str, AwsProblem]:
         """What could not be looked at, by the name of the part."""
@@ -115,7 +120,7 @@ class _Gathering:
             stored["secrets"] = self.ask(stores.secrets, [found.secret])
         return Snapshot(
             names=names,
-            region=self.session.region,
+            place=self.session.place,
             declared=self.declared,
             at=datetime.now(UTC),
             wanted=main.arn if main else None,

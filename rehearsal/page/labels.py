@@ -53,7 +53,7 @@ LABELS: dict[str, Text] = {
     "took": t("took"),
     "timeline": t("Timeline"),
     "timeline_empty": t("Nothing has happened yet."),
-    "clock": t("AWS's time, UTC; it passes faster here"),
+    "clock": t("AWS's time, in this machine's time zone; it passes faster here"),
     "show": t("Show"),
     "all": t("everything"),
     "events": t("events"),

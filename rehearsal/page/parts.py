@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ops.chain import chain, target_of
 from ops.checks.case import Case
 from ops.findings import Diagnosis
+from ops.moments import of_day
 from ops.render.status import plain
 from ops.snapshot.entrance import Rule
 from ops.snapshot.records import Task
@@ -30,7 +32,7 @@ def tasks(case: Case, lang: str) -> dict[str, Any]:
     ended = [each for each in found if each.over]
     return {
         "running": [_running(case, each, lang) for each in found if not each.over],
-        "ended": [_ended(each) for each in ended[:STOPPED_SHOWN]],
+        "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
     }
 
 
@@ -46,11 +48,11 @@ def _running(case: Case, task: Task, lang: str) -> dict[str, Any]:
     }
 
 
-def _ended(task: Task) -> dict[str, Any]:
+def _ended(task: Task, now: datetime) -> dict[str, Any]:
     codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
     return {
         "id": task.short,
-        "at": f"{task.stopped:%H:%M:%S}" if task.stopped else "",
+        "at": of_day(task.stopped, now) if task.stopped else "",
         "reason": short(task.reason) or task.status,
         "codes": ", ".join(codes),
         "revision": task.revision,

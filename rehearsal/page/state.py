@@ -10,6 +10,7 @@ from typing import Any
 
 from ops.checks import stages
 from ops.checks.loglines import parsed
+from ops.moments import of_day
 from ops.render import diagnosis as doctor
 from ops.render.timeline import LABELS
 from ops.snapshot.records import Deployment
@@ -112,7 +113,7 @@ def _line(each: Happening, lang: str) -> dict[str, Any]:
     text, more, level = _words(each, lang)
     return {
         "at": each.at.isoformat(),
-        "time": f"{each.at:%H:%M:%S}",
+        "time": of_day(each.at),
         "kind": each.kind,
         "label": LABELS[each.kind].to(lang),
         "who": each.who,

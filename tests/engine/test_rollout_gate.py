@@ -297,7 +297,10 @@ def test_a_rule_that_answers_in_place_of_healthy_tasks_is_red_too(story):
     error = story["another rule answers"].error
     assert "careapp-poc:2 runs and its targets are healthy" in error
     assert "1. [cause] Another rule of the load balancer answers in place of the tasks" in error
-    assert "aws elbv2 delete-rule --rule-arn arn:aws:elasticloadbalancing:" in error
+    assert (
+        "aws elbv2 delete-rule --region ap-northeast-1 --rule-arn arn:aws:elasticloadbalancing:"
+        in error
+    )
 
 
 def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import boto3
 import pytest
@@ -26,6 +27,20 @@ config:
   cpuArchitecture: {type: string, default: X86_64}
 """
 STACK = "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
+
+
+@pytest.fixture(autouse=True)
+def clock_in():
+    """Sets this machine's clock to a time zone, by POSIX's spelling; to UTC unless a test says more."""
+
+    def put(zone):
+        patch.setenv("TZ", zone)
+        time.tzset()
+
+    with pytest.MonkeyPatch.context() as patch:
+        put("UTC")
+        yield put
+    time.tzset()
 
 
 @pytest.fixture

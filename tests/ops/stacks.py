@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
 from ops.names import StackNames
+from ops.place import Place
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
@@ -292,8 +293,8 @@ def stack(settings=None, **changes):
     }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
-        names=StackNames.of("poc"), region=REGION, declared=settings or declared(), wanted=wanted,
-        at=NOW, **parts,
+        names=StackNames.of("poc"), place=Place(region=REGION), declared=settings or declared(),
+        wanted=wanted, at=NOW, **parts,
     )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def test_doctor_names_the_acl_between_balancer_and_task():
         "TCP 3000 from 10.0.0.0/24."
     ]
     assert finding.fixes[0].commands == (
-        "aws ec2 create-network-acl-entry --network-acl-id acl-1 --ingress --rule-number 89 "
+        "aws ec2 create-network-acl-entry --region ap-northeast-1 --network-acl-id acl-1 --ingress --rule-number 89 "
         "--protocol tcp --port-range From=3000,To=3000 --cidr-block 10.0.0.0/24 --rule-action allow",
     )
 

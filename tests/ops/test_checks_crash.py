@@ -146,7 +146,7 @@ def test_a_secret_that_is_marked_for_deletion_can_be_taken_back():
     gone = Secret(arn=a.SECRET, deleted=a.NOW)
     found = findings(a.stack(secrets={a.SECRET: gone}))[0]
     assert found.fixes[0].commands == (
-        f"aws secretsmanager restore-secret --secret-id '{a.SECRET}'",
+        f"aws secretsmanager restore-secret --region ap-northeast-1 --secret-id '{a.SECRET}'",
     )
 
 

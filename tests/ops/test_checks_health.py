@@ -55,9 +55,10 @@ def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
     )
     assert findings(snapshot)[0].fixes[0].commands == (
         "pulumi config set healthPath /health -s poc",
-        f"aws elbv2 modify-target-group --target-group-arn {a.GROUP_ARN} --health-check-path /health",
-        "aws ecs update-service --cluster careapp-poc-cluster --service careapp-poc-service "
-        "--task-definition careapp-poc:7 --force-new-deployment",
+        "aws elbv2 modify-target-group --region ap-northeast-1 "
+        f"--target-group-arn {a.GROUP_ARN} --health-check-path /health",
+        "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster "
+        "--service careapp-poc-service --task-definition careapp-poc:7 --force-new-deployment",
         "pulumi up -s poc",
     )
 

@@ -34,7 +34,7 @@ def test_the_fix_of_a_small_quota_asks_for_enough_of_the_right_kind():
         "Other tasks of the account have 5.6 of them.",
     ]
     assert found.fixes[0].commands == (
-        "aws service-quotas request-service-quota-increase --service-code fargate "
+        "aws service-quotas request-service-quota-increase --region ap-northeast-1 --service-code fargate "
         "--quota-code L-36FBB829 --desired-value 7",
     )
 

@@ -25,7 +25,7 @@ def test_the_missing_rule_is_named_with_the_command_that_adds_it():
         "sg-alb (careapp-poc-alb)."
     ]
     assert found.fixes[0].commands == (
-        "aws ec2 authorize-security-group-ingress --group-id sg-app --ip-permissions "
+        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-app --ip-permissions "
         "'IpProtocol=tcp,FromPort=3000,ToPort=3000,UserIdGroupPairs=[{GroupId=sg-alb}]'",
     )
 

@@ -204,7 +204,9 @@ def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
     assert (
         "does not answer bastion i-1: Security group sg-db (careapp-poc-db) has no inbound" in found
     )
-    assert "aws ec2 authorize-security-group-ingress --group-id sg-db" in found
+    assert (
+        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db" in found
+    )
 
 
 def test_without_a_missing_rule_the_client_s_own_words_are_told(aws, rules):

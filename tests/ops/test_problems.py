@@ -3,7 +3,7 @@
 import pytest
 from botocore import exceptions as boto
 
-from ops.problems import translate
+from ops.botocore_errors import translate
 
 REGION = "ap-northeast-1"
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from ops import moments
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.rollout_changes import Changes
@@ -228,6 +229,12 @@ def test_times_are_those_of_aws_s_clock():
     assert end.verdict.outcome.value == "too late"
 
 
+@pytest.fixture
+def at_noon(monkeypatch):
+    monkeypatch.setattr(moments, "now", lambda: answers.NOON)
+
+
+@pytest.mark.usefixtures("at_noon")
 def test_events_are_told_once_and_only_those_of_this_roll_out():
     first = ROLLING | {"events": [event(1, -1), event(2, 0)]}
     then = ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}
@@ -239,6 +246,7 @@ def test_events_are_told_once_and_only_those_of_this_roll_out():
     ]
 
 
+@pytest.mark.usefixtures("at_noon")
 def test_events_after_a_rollback_are_told_though_the_deployment_has_gone():
     back = service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))
     _, told = followed(ROLLING, back)

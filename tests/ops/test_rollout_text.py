@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ops import rollout_text as words
+from ops.place import Place
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
 from ops.texts import verbatim
@@ -21,7 +22,7 @@ from tests.ops.rollout_answers import (
     view,
 )
 
-PLACE = words.Place(region="ap-northeast-1")
+PLACE = Place(region="ap-northeast-1")
 RETRY = (
     "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster"
     " --service careapp-poc-service --task-definition careapp-poc:7 --force-new-deployment"
@@ -80,10 +81,10 @@ def test_counts_are_spelled_as_a_person_would(counts, spelled):
 def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_changes_it(
     desired, nearest
 ):
-    assert str(words.another_count(desired, range(2, 5), WANTED)) == (
+    assert str(words.another_count(desired, range(2, 5), WANTED, PLACE)) == (
         f"the service wants {desired} tasks, the stack file 2-4; to change that: "
-        "aws ecs update-service --cluster careapp-poc-cluster --service careapp-poc-service "
-        f"--desired-count {nearest}"
+        "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster "
+        f"--service careapp-poc-service --desired-count {nearest}"
     )
 
 
@@ -118,7 +119,7 @@ def test_a_first_roll_out_that_failed_leaves_nothing_running_but_its_own_remains
 
 
 def test_the_command_names_the_profile_that_the_stack_uses():
-    command = words.try_again(WANTED, words.Place(region="eu-west-1", profile="work"))
+    command = words.try_again(WANTED, Place(region="eu-west-1", profile="work"))
     assert command == RETRY.replace("--region ap-northeast-1", "--region eu-west-1 --profile work")
 
 

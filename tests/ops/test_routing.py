@@ -53,7 +53,9 @@ def test_a_rule_before_ours_that_fits_the_page_is_a_cause(in_front):
     snapshot = listening(OURS, in_front, DEFAULT)
     assert causes(snapshot) == ["rule-in-the-way"]
     found = judge(snapshot).findings[0]
-    assert found.fixes[0].commands == (f"aws elbv2 delete-rule --rule-arn {in_front.arn}",)
+    assert found.fixes[0].commands == (
+        f"aws elbv2 delete-rule --region ap-northeast-1 --rule-arn {in_front.arn}",
+    )
     assert f"Rule {in_front.priority} of listener HTTP:80 ({in_front.action})" in str(found.seen[0])
 
 
@@ -148,7 +150,9 @@ def test_where_no_inbound_rule_names_the_port_nobody_gets_in():
         snapshot = a.stack(network=a.network(groups=a.groups(alb_in=rules)))
         assert causes(snapshot) == ["balancer-lets-nobody-in"]
         command = judge(snapshot).findings[0].fixes[0].commands[0]
-        assert command.startswith("aws ec2 authorize-security-group-ingress --group-id sg-alb")
+        assert command.startswith(
+            "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-alb"
+        )
 
 
 def test_where_some_are_let_in_it_is_a_warning():

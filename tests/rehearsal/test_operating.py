@@ -171,7 +171,9 @@ def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(runn
     assert done.returncode == 1
     assert f"Security group {group} (careapp-poc-database" in done.stderr
     assert "has no inbound rule for TCP 5432" in done.stderr
-    assert "aws ec2 authorize-security-group-ingress --group-id" in done.stderr
+    assert (
+        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id" in done.stderr
+    )
     python(running, END, instance)
     done = running.shell(sys.executable, "-m", "ops", "db", "check")
     assert done.returncode == 1

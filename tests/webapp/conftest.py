@@ -129,9 +129,15 @@ def serve(variables: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
     """Starts servers, which end with the test."""
     with ExitStack() as stack:
 
-        def start(*, wait: bool = True, without: tuple[str, ...] = (), **changed: str) -> Server:
+        def start(
+            *,
+            wait: bool = True,
+            without: tuple[str, ...] = (),
+            options: tuple[str, ...] = (),
+            **changed: str,
+        ) -> Server:
             given = {k: v for k, v in (variables | changed).items() if k not in without}
-            return stack.enter_context(serving(given, tmp_path, wait))
+            return stack.enter_context(serving(given, tmp_path, wait, options))
 
         yield start
 

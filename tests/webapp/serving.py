@@ -34,12 +34,18 @@ class Answer:
 class Server:
     """A running server; everything that it prints is in `output`."""
 
-    def __init__(self, environ: Mapping[str, str], port: int, output: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], port: int, output: Path, options: tuple[str, ...] = ()
+    ) -> None:
         self.port = port
         self.output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                COMMAND, cwd=ROOT, env=dict(environ), stdout=file, stderr=subprocess.STDOUT
+                [*COMMAND, *options],
+                cwd=ROOT,
+                env=dict(environ),
+                stdout=file,
+                stderr=subprocess.STDOUT,
             )
 
     def get(self, path: str, timeout: float = 10, **headers: str) -> Answer:
@@ -97,11 +103,16 @@ class Server:
 
 
 @contextmanager
-def serving(variables: dict[str, str], folder: Path, wait: bool = True) -> Iterator[Server]:
-    """A server for as long as the block, with these variables and nothing else from outside."""
+def serving(
+    variables: dict[str, str], folder: Path, wait: bool = True, options: tuple[str, ...] = ()
+) -> Iterator[Server]:
+    """A server for as long as the block, with these variables and nothing else from outside.
+
+    `options` are gunicorn's; they precede what webapp/gunicorn.conf.py says.
+    """
     port = free_port()
     own = {"PATH": os.environ["PATH"], "PORT": str(port), "BIND_HOST": "127.0.0.1"}
-    server = Server(own | variables, port, folder / f"server-{port}.log")
+    server = Server(own | variables, port, folder / f"server-{port}.log", options)
     try:
         if wait:
             server.wait_for("/health", 200)

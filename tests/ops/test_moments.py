@@ -1,0 +1,155 @@
+"""AWS tells times in several zones; a reader sees them all on the clock of the own machine."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from ops import moments
+from ops.aws import Session
+from ops.doctor import judge
+from ops.logs import LogLine
+from ops.paused import Pause
+from ops.render import pause as pause_screen
+from ops.render import status as status_screen
+from ops.render import timeline as timeline_screen
+from ops.render.logs import LogScreen
+from ops.rollout_follow import Reporter
+from ops.rollout_seen import Outcome, Verdict
+from ops.snapshot.surroundings import Line
+from ops.texts import verbatim
+from ops.timeline import Timeline, of_database, of_tasks
+from rehearsal.page import parts, state
+from tests.ops import rollout_answers as gate
+from tests.ops import stacks as a
+from tests.ops.simulated import Simulated
+from tests.ops.situations import SITUATIONS
+from tests.ops.test_checks_health import given_up
+
+JST = timezone(timedelta(hours=9))
+CRASHED = "Essential container in task exited"
+
+
+@pytest.fixture(autouse=True)
+def tokyo(clock_in, monkeypatch):
+    clock_in("JST-9")
+    monkeypatch.setattr(moments, "now", lambda: a.NOW)
+
+
+def said(lines):
+    return [each.text for each in lines]
+
+
+def test_a_day_is_named_where_it_is_not_the_reader_s_today():
+    evening, night = (
+        datetime(2026, 11, 25, 14, 59, tzinfo=UTC),
+        datetime(2026, 11, 25, 15, tzinfo=UTC),
+    )
+    assert moments.of_day(evening, a.NOW) == "23:59:00"
+    assert moments.of_day(night, a.NOW) == "11-26 00:00:00"
+    assert moments.of_day(evening) == "23:59:00"
+    assert moments.dated(night) == "11-26 00:00:00"
+    assert moments.zoned(night) == "2026-11-26 00:00 JST"
+
+
+def test_what_ecs_and_rds_tell_stands_on_one_clock():
+    task = replace(a.task(started=None), created=a.NOW.astimezone(JST))
+    stopped = a.database(events=(Line(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
+    found = Timeline((*of_tasks([task]), *of_database(stopped)), ())
+    assert [each[:14] for each in said(timeline_screen.lines(found, "en"))] == [
+        "11-25 21:00:00",
+        "11-25 21:00:05",
+    ]
+    times = [each["at"] for each in timeline_screen.as_dicts(found, "en")["happenings"]]
+    assert times == ["2026-11-25T21:00:00+09:00", "2026-11-25T12:00:05+00:00"]
+
+
+def test_the_status_and_the_log_do():
+    snapshot = a.stack(tasks=(a.task(), a.ended(CRASHED, code=1)))
+    screen = said(status_screen.lines(snapshot, "en"))
+    assert screen[3].endswith("since 11-25 20:51:40")
+    assert screen[5].startswith("  Ended: 20:58:20 bbbbbbbb")
+    log = LogScreen("en")
+    assert log.line(LogLine(a.NOW, "b" * 32, "hello")).text == "11-25 21:00:00 bbbbbbbb hello"
+    assert "stopped at 11-25 20:58:20" in log.ended(a.ended(CRASHED)).text
+
+
+def test_a_pause_and_its_end_name_the_zone():
+    paused = SITUATIONS["stack-paused"]
+    assert "JST; ./careapp resume" in said(status_screen.lines(paused, "en"))[1]
+    assert str(judge(paused).findings[0].why).endswith("stopped it at 2026-11-25 21:00 JST.")
+    now = Simulated().look()
+    now = replace(now, database=replace(now.database, starts=a.NOW, pause=Pause(a.NOW, 1)))
+    station = Simulated()
+    station.session = Session(a.REGION)
+    text = "\n".join(said(pause_screen.lines(now, station, "en")))
+    assert "AWS starts the database by itself on 2026-11-25 21:00 JST" in text
+
+
+def test_the_doctor_s_own_words_do():
+    stopped = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
+    found = judge(a.stack(database=stopped)).causes[0]
+    assert found.evidence == ("21:00:00 DB instance stopped",)
+    text = judge(given_up("nothing")).as_text("en")
+    assert "since the last try (20:58:20)" in text
+    unhealthy = (
+        f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to "
+    )
+    events = (a.event(f"{unhealthy}(reason Health checks failed with these codes: [404]).", -90),)
+    told = judge(
+        a.stack(
+            service=a.service(running=0, events=events),
+            tasks=(a.ended("Task failed ELB health checks", code=143),),
+            targets=(),
+        )
+    )
+    assert any("20:58:30 task bbbbbbbb: " in words for f in told.findings for words in f.evidence)
+
+
+def test_the_gate_s_lines_do():
+    told = []
+
+    class Log:
+        def moment(self, text): ...
+
+        def lasting(self, text):
+            told.append(str(text))
+
+    going = Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
+    seen = gate.view(
+        gate.deployment(gate.NEW, "IN_PROGRESS"), events=(gate.event(1, 0), gate.event(2, -86400))
+    )
+    Reporter(Log(), gate.WANTED, since=a.NOW - timedelta(days=2)).report(seen, going, 0, 900)
+    assert sorted(told) == [
+        "11-24 21:00:00 ECS: (service careapp-poc-service) event 2.",
+        "21:00:00 ECS: (service careapp-poc-service) event 1.",
+    ]
+
+
+def test_the_rehearsal_s_page_does():
+    from ops.checks.case import Case
+
+    task = a.ended(CRASHED, code=1)
+    lines = state.timeline(tuple(of_tasks([task])), "en")
+    assert lines[0]["time"] == "20:58:20"
+    assert lines[0]["at"] == task.stopped.isoformat()
+    [ended] = parts.tasks(Case(a.stack(tasks=(task,))), "en")["ended"]
+    assert ended["at"] == "20:58:20"
+
+
+@pytest.mark.usefixtures("stack")
+def test_times_for_scripts_are_iso_8601_with_an_offset(run):
+    found = json.loads(run("status", "--json")[1])
+    told = found["service"]["deployments"][0]["created"]
+    assert "T" in told
+    assert datetime.fromisoformat(told).utcoffset() is not None
+    plain = status_screen.as_dict(a.stack(), "en")
+    assert plain["service"]["deployments"][0]["updated"] == "2026-11-25T11:51:40+00:00"
+    assert status_screen.plain(Pause(a.NOW, 1))["since"] == "2026-11-25T12:00:00+00:00"
+
+
+def test_the_object_before_a_task_s_last_lines_has_the_id_that_they_have():
+    task, screen = a.ended(CRASHED, code=1), LogScreen("en", as_json=True)
+    said = [screen.ended(task).text, screen.line(LogLine(a.NOW, task.id, "bye")).text]
+    assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2
