@@ -11,8 +11,8 @@ from infra import thresholds
 from infra.alarm import MINUTE, Alarm, Source
 from infra.settings import DatabaseSettings, ServiceSettings
 
-RUNNING = "service-running"
-"""`ops` turns its actions off while a stack is paused."""
+RUNNING, PAGE_ERRORS = "service-running", "page-errors"
+"""`ops` turns their actions off while a stack is paused."""
 
 
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
@@ -65,7 +65,7 @@ def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, 
     targets = _targets(balancer, group)
     return (
         Alarm(
-            name="page-errors",
+            name=PAGE_ERRORS,
             meaning="The load balancer itself answers errors: no task takes its requests",
             metrics=alb.one("HTTPCode_ELB_5XX_Count", "Sum"),
             limit=5,

@@ -50,9 +50,9 @@ class StackNames:
         return f"{self.prefix}-tg"
 
     @property
-    def running_alarm(self) -> str:
-        """The alarm that rings where fewer tasks run than are wanted."""
-        return f"{self.prefix}-service-running"
+    def alarms_of_a_pause(self) -> tuple[str, ...]:
+        """Those that would ring while nothing is to run: for missing tasks, and for the 503 that is answered then."""
+        return f"{self.prefix}-service-running", f"{self.prefix}-page-errors"
 
     @property
     def database(self) -> str:

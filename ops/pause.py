@@ -46,7 +46,7 @@ def planned(now: Standing) -> Iterator[Text]:
     if now.suspended is not None:
         yield t("autoscaling is suspended")
     if now.service is not None and now.service.desired:
-        yield t("the alarm for missing tasks tells nobody")
+        yield t("the alarms for missing tasks and for the 503 of the load balancer tell nobody")
     yield t("the database {id} stops; its data stays", id=now.database.id)
 
 

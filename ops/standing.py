@@ -126,9 +126,9 @@ class Station:
         )
 
     def ring(self, rings: bool) -> None:
-        """Whether the alarm for missing tasks tells anybody; a stack without it is fine, too."""
+        """Whether the alarms that a pause would set off tell anybody; a stack without them is fine, too."""
         operation = "enable_alarm_actions" if rings else "disable_alarm_actions"
-        self.session.call("cloudwatch", operation, AlarmNames=[self.names.running_alarm])
+        self.session.call("cloudwatch", operation, AlarmNames=list(self.names.alarms_of_a_pause))
 
     def scale(self, count: int) -> None:
         """The service's desired count."""

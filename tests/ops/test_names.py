@@ -40,8 +40,9 @@ def test_a_name_is_the_one_that_infra_declares(file, declared, name):
     assert getattr(StackNames.of("poc"), name) == template.format(name="careapp-poc")
 
 
-def test_the_alarm_that_a_pause_silences_is_infra_s():
-    assert StackNames.of("poc").running_alarm == f"careapp-poc-{alarms.RUNNING}"
+def test_the_alarms_that_a_pause_silences_are_infra_s():
+    made = tuple(f"careapp-poc-{name}" for name in (alarms.RUNNING, alarms.PAGE_ERRORS))
+    assert StackNames.of("poc").alarms_of_a_pause == made
 
 
 def test_the_streams_of_tasks_begin_as_infra_lets_them():

@@ -32,17 +32,17 @@ def test_aws_is_told_and_asked_in_its_own_words(station):
     station.scale(0)
     station.database("stop_db_instance")
     alarms = boto3.client("cloudwatch", region_name=a.REGION)
-    alarms.put_metric_alarm(
-        AlarmName=NAMES.running_alarm, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
-        MetricName="m", Namespace="n", Period=60, Statistic="Minimum", Threshold=1,
-    )  # fmt: skip
+    for name in NAMES.alarms_of_a_pause:
+        alarms.put_metric_alarm(
+            AlarmName=name, ComparisonOperator="LessThanThreshold", EvaluationPeriods=1,
+            MetricName="m", Namespace="n", Period=60, Statistic="Minimum", Threshold=1,
+        )  # fmt: skip
     told = []
     for rings in (False, True):
         station.ring(rings)
-        [alarm] = alarms.describe_alarms()["MetricAlarms"]
-        told.append(alarm["ActionsEnabled"])
-    alarms.delete_alarms(AlarmNames=[NAMES.running_alarm])
-    assert told == [False, True]
+        told.append([each["ActionsEnabled"] for each in alarms.describe_alarms()["MetricAlarms"]])
+    alarms.delete_alarms(AlarmNames=list(NAMES.alarms_of_a_pause))
+    assert told == [[False, False], [True, True]]
     now = station.look()
     assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
     assert now.database.status == "stopped"
