@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ops.render.cost import padded, wide
+from rehearsal.__main__ import main
 from rehearsal.cost import reason
-from rehearsal.cost_command import cost
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
 
 
@@ -16,7 +16,7 @@ def call(folder, capsys):
 
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:
-            cost(list(arguments), prog_name="./careapp cost")
+            main(["cost", *arguments], prog_name="./careapp")
         shown = capsys.readouterr()
         return ended.value.code, shown.out, shown.err
 
