@@ -15,7 +15,9 @@ from rehearsal.providers.calls import Calls
 
 PREFIX = "careapp"
 FRONT = "webapp/front.py"
-HEALTH_ANSWER = '            start_response("200 OK", HEALTH_HEADERS)\n'
+HEALTH_ANSWER = (
+    '            start_response("200 OK", SECURE_HEALTH_HEADERS if secure else HEALTH_HEADERS)\n'
+)
 
 
 class FaultError(Exception):
