@@ -84,7 +84,7 @@ def check(stack: str, lang: str | None) -> None:
 def begin(stack: str, lang: str | None) -> None:
     """Step: choose the stack, and make it when it is new.
 
-    Exit code 0: chosen. 1: refused, or pulumi failed. Any other: pulumi's own.
+    Exit code 0: chosen. 1: refused, or Pulumi failed. Any other: pulumi's own.
     """
     from ops.delivery import jobs
 
@@ -96,7 +96,7 @@ def begin(stack: str, lang: str | None) -> None:
 def preview(stack: str, lang: str | None) -> None:
     """Step: preview the change, for the summary and the comment.
 
-    Exit code 0: previewed. 1: refused, or pulumi failed. Any other: pulumi's own.
+    Exit code 0: previewed. 1: refused, or Pulumi failed. Any other: pulumi's own.
     """
     from ops.delivery import jobs
 
