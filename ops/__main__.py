@@ -140,7 +140,7 @@ def logs(
     Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
     """
     from ops import commands
-    from ops.logs import Wanted
+    from ops.log_search import Wanted
     from ops.render.logs import LogScreen
 
     if previous and (follow or since or pattern):

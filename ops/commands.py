@@ -21,7 +21,7 @@ from ops.render.watch import watched
 from ops.stack import StackError
 
 if TYPE_CHECKING:
-    from ops.logs import Wanted
+    from ops.log_search import Wanted
     from ops.render.logs import LogScreen
     from ops.snapshot import Snapshot
 

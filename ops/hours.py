@@ -52,9 +52,9 @@ class Wish:
     @classmethod
     def of(cls, declared: Declared) -> Self:
         """Raises Refused for hours that `pulumi up` would not take either."""
-        least = _number(declared.get("minCount"), 1)
-        most = _number(declared.get("maxCount"), 0)
-        fixed = _number(declared.get("desiredCount"), 1)
+        least = declared.number("minCount", 1)
+        most = declared.number("maxCount")
+        fixed = declared.number("desiredCount", 1)
         text = declared.get("schedule")
         try:
             hours = Hours.read(text, declared.get("scheduleTimeZone") or ZONE) if text else None
@@ -73,7 +73,3 @@ class Wish:
             hours=self.hours.known.text,
             zone=self.hours.zone.key,
         )
-
-
-def _number(text: str, otherwise: int) -> int:
-    return int(text) if text.isdigit() else otherwise

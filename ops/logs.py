@@ -14,8 +14,6 @@ from ops.snapshot import compute, task_logs
 from ops.snapshot.records import Task
 from ops.texts import t
 
-__all__ = ["LogLine", "Wanted"]
-
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 POLL_SECONDS = 2.0
 OVERLAP = timedelta(seconds=30)

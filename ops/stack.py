@@ -33,6 +33,11 @@ class Declared:
         """A setting's value, e.g. of ``healthPath``; empty when Pulumi.yaml does not know the key."""
         return self.values.get(key, self.defaults.get(key, ""))
 
+    def number(self, key: str, otherwise: int = 0) -> int:
+        """The same as a whole number; ``otherwise`` where it is none."""
+        text = self.get(key)
+        return int(text) if text.isdigit() else otherwise
+
     def default(self, key: str) -> str:
         """What Pulumi.yaml says when the stack file is silent."""
         return self.defaults.get(key, "")

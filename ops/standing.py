@@ -159,8 +159,7 @@ class Station:
 
     def declared_count(self) -> int:
         """The tasks that the stack file asks for."""
-        found = self.declared.get("desiredCount")
-        return int(found) if found.isdigit() else 1
+        return self.declared.number("desiredCount", 1)
 
 
 def unusable(database: Database) -> Refused | None:

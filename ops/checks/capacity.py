@@ -68,8 +68,10 @@ def quota(case: Case) -> Iterator[Finding]:
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
     """
     found, main = case.now.quota.value, case.main
-    cpu = (main.cpu if main else _number(case, "taskCpu")) / UNITS
-    count = max(case.service.desired if case.service else _number(case, "desiredCount"), 1)
+    cpu = (main.cpu if main else case.now.declared.number("taskCpu")) / UNITS
+    count = max(
+        case.service.desired if case.service else case.now.declared.number("desiredCount"), 1
+    )
     if found is None or not cpu:
         return
     most = case.service.maximum if case.service else 200
@@ -107,8 +109,3 @@ def _more(code: str, wanted: float) -> Fix:
             f"--quota-code {code} --desired-value {math.ceil(wanted)}",
         ),
     )
-
-
-def _number(case: Case, key: str) -> int:
-    value = case.now.declared.get(key)
-    return int(value) if value.isdigit() else 0

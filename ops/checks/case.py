@@ -91,28 +91,29 @@ class Case:
             return False
         return bool(self.now.undone.value) or self.primary.definition != self.now.wanted
 
-    @cached_property
+    @property
     def steady(self) -> bool:
         """Whether the wanted revision runs as often as it should, and every target is healthy."""
-        service, primary = self.service, self.primary
+        return self._steadiness is True
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether it was seen that it does not run as it should: no word of what nobody could look at."""
+        return self._steadiness is False
+
+    @cached_property
+    def _steadiness(self) -> bool | None:
+        """None where that was not seen."""
+        service, primary, now = self.service, self.primary, self.now
         if service is None or primary is None or self.replaced or service.desired == 0:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
             return False
         wanted = service.desired if service.targets else 0
-        return sum(each.state == "healthy" for each in self.targets) >= wanted
-
-    @cached_property
-    def unsteady(self) -> bool:
-        """Whether it was seen that it does not run as it should: no word of what nobody could look at."""
-        if self.steady:
-            return False
-        service, primary, now = self.service, self.primary, self.now
-        if service is None or primary is None or self.replaced or service.desired == 0:
+        if sum(each.state == "healthy" for each in self.targets) >= wanted:
             return True
-        if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
-            return True
-        return not (now.tasks.problem or now.group.problem or now.targets.problem)
+        unseen = now.tasks.problem or now.group.problem or now.targets.problem
+        return None if unseen else False
 
     @cached_property
     def unfinished(self) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ops.logs import LogLine
+from ops.log_search import LogLine
 from ops.moments import dated
 from ops.render.lines import Line
 from ops.snapshot.records import Task

@@ -13,6 +13,7 @@ from ops.aws import AwsProblem, Session
 from ops.checks.case import Case
 from ops.doctor import judge
 from ops.findings import Diagnosis
+from ops.log_search import Wanted
 from ops.names import StackNames
 from ops.snapshot import Snapshot, gather
 from ops.stack import Declared, StackError, read
@@ -123,7 +124,7 @@ class Watcher:
 
     def _lines(self, names: StackNames) -> Iterator[Happening]:
         try:
-            lines = logs.read(self._session, names, logs.Wanted(last=LOG_LINES))
+            lines = logs.read(self._session, names, Wanted(last=LOG_LINES))
         except AwsProblem:
             return  # There is no log yet, or it is why the doctor finds something.
         for each in lines:

@@ -15,7 +15,7 @@ from moto.logs.models import LogsBackend
 
 from ops.__main__ import main
 from ops.aws import Session
-from ops.logs import LogLine
+from ops.log_search import LogLine, Wanted
 from ops.render.logs import LogScreen
 
 LOG = "/ecs/careapp-poc"
@@ -230,7 +230,7 @@ def test_following_shows_each_line_once(put, session):
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    seen, wanted = [], logs.Wanted(since=timedelta(minutes=5))
+    seen, wanted = [], Wanted(since=timedelta(minutes=5))
     found = logs.follow(session, StackNames.of("poc"), wanted, sleep)
     with pytest.raises(KeyboardInterrupt):
         seen.extend(line.text for line in found)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moto.logs.models import LogsBackend, LogStream
 
 from ops import log_search, logs, timeline
-from ops.logs import LogLine, Wanted
+from ops.log_search import LogLine, Wanted
 from tests.ops.conftest import NAMES, client
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from ops import moments
 from ops.aws import Session
 from ops.doctor import judge
-from ops.logs import LogLine
+from ops.log_search import LogLine
 from ops.paused import Pause
 from ops.render import pause as pause_screen
 from ops.render import status as status_screen

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from ops.logs import Wanted, previous
+from ops.log_search import Wanted
+from ops.logs import previous
 from ops.names import StackNames
 from ops.snapshot import compute, task_logs
 from ops.snapshot.records import Container
