@@ -100,11 +100,7 @@ def _logged_out(error: Exception, profile: str | None) -> AwsProblem | None:
         return AwsProblem(
             "expired",
             t("The `aws login` session has expired."),
-            t(
-                "Log in again (`aws login{profile}`), or name a profile: aws:profile in the stack "
-                "file, or AWS_PROFILE.",
-                profile=f" --profile {profile}" if profile else "",
-            ),
+            log_in(profile, "aws login"),
         )
     return None
 

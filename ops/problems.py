@@ -57,12 +57,11 @@ class AwsProblem(Exception):
         return self.as_text()
 
 
-def log_in(profile: str | None) -> Text:
+def log_in(profile: str | None, command: str = "aws sso login") -> Text:
     """The way out where credentials are missing; ``profile`` is the one that the stack file names."""
     return t(
-        "Log in again (`aws sso login{profile}`), or name a profile: aws:profile in the stack file, "
-        "or AWS_PROFILE.",
-        profile=f" --profile {profile}" if profile else "",
+        "Log in again (`{command}`), or name a profile: aws:profile in the stack file, or AWS_PROFILE.",
+        command=f"{command} --profile {profile}" if profile else command,
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ops import paused
 from ops.aws import Session
-from ops.checks import schedules
 from ops.checks.case import Case
 from ops.checks.databases import PASSING, USABLE
 from ops.names import StackNames
@@ -75,7 +74,7 @@ class Station:
         tasks = now.tasks.value or ()
         case = Case(now)
         return Standing(
-            at=schedules.moment(case),
+            at=case.moment,
             database=now.database.value,
             service=now.service.value,
             left=tuple(each.short for each in tasks if each.status != "STOPPED"),

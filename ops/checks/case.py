@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from ops.checks.sickness import Sick, sick_of
@@ -31,6 +32,12 @@ class Case:
     @property
     def service(self) -> Service | None:
         return self.now.service.value
+
+    @property
+    def moment(self) -> datetime:
+        """Now, or the time of the newest event where that is later: a local cloud's clock runs ahead."""
+        events = self.service.events if self.service else ()
+        return max([self.now.at, *(each.at for each in events)])
 
     @property
     def network(self) -> Network | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
@@ -44,18 +44,12 @@ def at_zero(case: Case, hours: str) -> Finding:
 
 def within(case: Case, hours: str, zone: str) -> bool:
     """Whether it is within the hours, and they have not only just begun."""
-    now = moment(case)
+    now = case.moment
     try:
         known = Hours.read(hours, zone)
     except ValueError:
         return False
     return all(known.include(each) for each in (now, now - STARTED_WITHIN))
-
-
-def moment(case: Case) -> datetime:
-    """Now, or the time of the newest event where that is later: a local cloud's clock runs ahead."""
-    events = case.service.events if case.service else ()
-    return max([case.now.at, *(each.at for each in events)])
 
 
 def wanted(case: Case) -> str:
