@@ -11,7 +11,18 @@ from rehearsal.paths import ROOT
 
 CALLS = sorted(set(table("en")) - {"completion"})  # tests/tooling/test_completion.py
 OF_A_STACK = [
-    *("doctor", "preflight", "status", "logs", "events", "pause", "resume", "cost", "rehearse"),
+    *(
+        "doctor",
+        "preflight",
+        "status",
+        "logs",
+        "events",
+        "pause",
+        "resume",
+        "retry",
+        "cost",
+        "rehearse",
+    ),
     *("db check", "db psql", "db tunnel"),
 ]
 ASKING_AWS = [call for call in OF_A_STACK if call not in ("cost", "rehearse")]
