@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from ops.errors.exit_codes import table
 from rehearsal.paths import ROOT
+from tests.documents.commands import exit_codes
 
-CALLS = sorted(set(table("en")) - {"completion"})  # tests/tooling/test_completion.py
+CALLS = sorted(set(exit_codes()) - {"completion"})  # tests/tooling/test_completion.py
 OF_A_STACK = [
     *(
         "doctor",
