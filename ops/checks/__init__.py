@@ -11,6 +11,7 @@ from ops.checks import (
     containers,
     databases,
     doors,
+    hands,
     health,
     hops,
     inputs,
@@ -48,6 +49,8 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.balancer,
     doors.attached,
     listeners.forwarding,
+    listeners.shadowed,
+    hands.deregistered,
     listeners.certificate,
     doors.declared_port,
     doors.drifted,
@@ -64,6 +67,7 @@ CHECKS: tuple[CheckOf, ...] = (
     health.codes,
     health.timeouts,
     refusals.refusals,
+    hands.stopped,
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
@@ -85,7 +89,7 @@ NEEDLESS = (
     (r"task-cannot-start|cannot-place-tasks", START),
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (r"slow-start.*", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
 )
 """Findings that say again, or wrongly, what a cause at their right says: they go."""
 
