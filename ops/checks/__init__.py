@@ -52,6 +52,7 @@ CHECKS: tuple[CheckOf, ...] = (
     listeners.shadowed,
     hands.deregistered,
     listeners.certificate,
+    doors.protocol,
     doors.declared_port,
     doors.drifted,
     hops.balancer_to_task,
