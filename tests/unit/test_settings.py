@@ -112,6 +112,7 @@ def test_every_key_reaches_the_record(configured):
         logRetentionDays="365",
         healthPath="/live?x=1",
         healthMatcher="200-299",
+        smokePath="/shop",
         healthInterval="20",
         healthTimeout="7",
         healthyThreshold="4",
@@ -166,6 +167,7 @@ def test_every_key_reaches_the_record(configured):
             healthy=4,
             unhealthy=6,
             deregistration_delay=0,
+            smoke_path="/shop",
         ),
         https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
         service=ServiceSettings(
