@@ -56,6 +56,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             healthy=2,
             unhealthy=3,
             deregistration_delay=15,
+            smoke_path="/",
         ),
         https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
