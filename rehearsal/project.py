@@ -83,7 +83,9 @@ class Project:
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
             "PATH": self.path(engine.parent),
-            "PULUMI_BACKEND_URL": self.home.state.as_uri(),
+            # Each file of the state would have an .attrs file beside it, which is not written in one
+            # step: an engine that is killed can leave it empty, and no command reads the state then.
+            "PULUMI_BACKEND_URL": f"{self.home.state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
