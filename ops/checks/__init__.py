@@ -18,6 +18,7 @@ from ops.checks import (
     listeners,
     numbers,
     outbound,
+    pages,
     pauses,
     planning,
     refusals,
@@ -67,6 +68,7 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.unexplained,
     health.codes,
     health.timeouts,
+    pages.failing,
     refusals.refusals,
     hands.stopped,
     rollouts.rolled_back,
@@ -82,6 +84,7 @@ DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
     (r"crash-exec-format", r"image-architecture"),
+    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""
