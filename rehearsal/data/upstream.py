@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 
 import h11
 
+from rehearsal.data.namespaces import TaskAddress
 from rehearsal.data.targets import Target
 
 CHUNK = 65536
@@ -48,9 +49,9 @@ class Pool:
 
     def __init__(self, connect_seconds: float) -> None:
         self.connect_seconds = connect_seconds
-        self._free: dict[tuple[str, int], list[Wire]] = {}
+        self._free: dict[TaskAddress, list[Wire]] = {}
 
-    def take(self, place: tuple[str, int]) -> Wire | None:
+    def take(self, place: TaskAddress) -> Wire | None:
         """A kept connection that is still open."""
         kept = self._free.get(place, [])
         while kept:
@@ -60,17 +61,17 @@ class Pool:
             wire.close()
         return None
 
-    async def connect(self, place: tuple[str, int]) -> Wire:
+    async def connect(self, place: TaskAddress) -> Wire:
         """A new connection. Raises NoAnswer or TooSlow."""
         try:
             async with asyncio.timeout(self.connect_seconds):
-                return Wire(*await asyncio.open_connection(*place))
+                return Wire(*await place.connect())
         except TimeoutError:
             raise TooSlow from None
         except OSError:
             raise NoAnswer from None
 
-    def give_back(self, place: tuple[str, int], wire: Wire) -> None:
+    def give_back(self, place: TaskAddress, wire: Wire) -> None:
         """Keep a connection whose exchange is over, if both sides may go on."""
         kept = self._free.setdefault(place, [])
         if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
@@ -91,7 +92,7 @@ class Pool:
 class Upstream:
     """One target to ask. ``place`` is where it really listens; None when the rules let nobody through."""
 
-    def __init__(self, pool: Pool, target: Target, place: tuple[str, int] | None) -> None:
+    def __init__(self, pool: Pool, target: Target, place: TaskAddress | None) -> None:
         self._pool, self._target, self._place = pool, target, place
         self.group = target.group
         self.asked_at: float | None = None
@@ -113,7 +114,7 @@ class Upstream:
             self._target.in_flight -= 1
 
     async def _attempts(
-        self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
+        self, place: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         # The target may close an idle connection just now: only what may be repeated is sent on one.
         kept = self._pool.take(place) if request.method in (b"GET", b"HEAD") else None
@@ -136,7 +137,7 @@ class Upstream:
 
     async def _once(
         self,
-        place: tuple[str, int],
+        place: TaskAddress,
         wire: Wire,
         request: h11.Request,
         body: AsyncIterator[bytes],
