@@ -9,6 +9,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
+FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+
 
 def fetch(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -44,8 +46,8 @@ def leaving(cloud: Any, address: str) -> Any:
 
 def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
     got = json.loads(fetch(f"{running.url()}/env"))["env"]
-    said = json.loads(fetch(got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
-    role = json.loads(fetch(got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
+    said = json.loads(running.inside(FETCH, got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
+    role = json.loads(running.inside(FETCH, got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
     whole(running)
     (task,) = running.tasks()
     assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (
