@@ -24,7 +24,10 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"balancer-(not-active|cut-off|missing)", (BALANCER_NODE,)),
     (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
     (r"rule-in-the-way", (FORWARD,)),
-    (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
+    (
+        r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|wrong-address|slow-start",
+        (FORWARD,),
+    ),
     (r"task-cannot-reach-database|database-(address|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
     (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),

@@ -14,11 +14,11 @@ from rehearsal.data.answers import Answer
 from rehearsal.data.firewall import Endpoint, allows
 from rehearsal.data.health import SHORTEST_TIMEOUT
 from rehearsal.data.listener_view import View
-from rehearsal.data.namespaces import TaskAddress
 from rehearsal.data.network import endpoint_of, load_balancer_endpoints, read_map
 from rehearsal.data.target_state import choose
 from rehearsal.data.targets import Target, Targets
 from rehearsal.data.task_network import TaskNetwork
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import CONNECT_SECONDS, Pool, Upstream
 
 FRESH_SECONDS = 0.1

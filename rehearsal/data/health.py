@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
-from rehearsal.data.namespaces import TaskAddress
 from rehearsal.data.target_state import FAILED, TIMED_OUT, Check, Outcome, answered
 from rehearsal.data.targets import Target, Targets, check_of
+from rehearsal.data.task_place import TaskAddress
 
 log = logging.getLogger(__name__)
 

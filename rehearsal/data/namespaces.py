@@ -6,16 +6,13 @@ a socket belongs to the namespace in which it was made, whichever process uses i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ops.texts import Text, t, verbatim
@@ -120,28 +117,3 @@ def shared_loopback(refused: Text) -> Text:
         "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
         why=refused,
     )
-
-
-@dataclass(frozen=True)
-class TaskAddress:
-    """Where a task is reached; ``namespace`` None: on this machine's own loopback."""
-
-    host: str
-    port: int
-    namespace: Namespace | None
-
-    async def connect(
-        self, context: ssl.SSLContext | None = None
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection, with TLS by ``context``. Raises OSError."""
-        if self.namespace is None:
-            return await asyncio.open_connection(self.host, self.port, ssl=context)
-        made = self.namespace.new_socket()
-        try:
-            made.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(made, (self.host, self.port))
-            name = self.host if context else None
-            return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name)
-        except BaseException:
-            made.close()
-            raise

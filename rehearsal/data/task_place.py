@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,31 @@ PLATFORM = "169.254.170.2"
 
 In the rehearsal it finds AWS's API and its databases there, too.
 """
+
+
+@dataclass(frozen=True)
+class TaskAddress:
+    """Where a task is reached; ``namespace`` None: on this machine's own loopback."""
+
+    host: str
+    port: int
+    namespace: Namespace | None
+
+    async def connect(
+        self, context: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection, with TLS by ``context``. Raises OSError."""
+        if self.namespace is None:
+            return await asyncio.open_connection(self.host, self.port, ssl=context)
+        made = self.namespace.new_socket()
+        try:
+            made.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(made, (self.host, self.port))
+            name = self.host if context else None
+            return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name)
+        except BaseException:
+            made.close()
+            raise
 
 
 @dataclass(eq=False, kw_only=True)

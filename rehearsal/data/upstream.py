@@ -9,8 +9,8 @@ from contextlib import aclosing, suppress
 
 import h11
 
-from rehearsal.data.namespaces import TaskAddress
 from rehearsal.data.targets import Target
+from rehearsal.data.task_place import TaskAddress
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
