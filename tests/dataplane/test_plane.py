@@ -20,6 +20,7 @@ from rehearsal.control import hooks
 from rehearsal.data.balancer import PortTaken
 from rehearsal.data.plane import DataPlane
 from rehearsal.images import ImageNotFound
+from tests.dataplane.conftest import own_networks
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,7 @@ def plane(folder: Path, port: int | None) -> DataPlane:
         images=nothing,
         port=port,
         aws_endpoint="http://127.0.0.1:9",
-        namespaces=True,
+        namespaces=own_networks(),
     )
 
 
@@ -107,6 +108,7 @@ CLOUD = """
         stack.rolled_out()
         seen = stack.plane.describe()
         pids = [p for t in seen["tasks"] for p in t["pid"]] + [d["pid"] for d in seen["databases"]]
+        pids += [p.namespace._holder.pid for p in stack.places() if p.namespace]
         print(*pids, *stack.plane._given.iterdir(), flush=True)
         sys.stdin.read()
 """
@@ -123,7 +125,7 @@ def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along() -> No
     ) as process:
         assert process.stdout is not None
         *pids, folder = process.stdout.readline().split()
-        assert len(pids) == 2
+        assert len(pids) == 2 + own_networks()
         assert all(alive(int(pid)) for pid in pids)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
