@@ -32,6 +32,7 @@ from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.proxy import Client
 from rehearsal.data.target_state import Health
 from rehearsal.data.targets import Target, Targets
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import Pool, Upstream, Wire
 from tests.dataplane.conftest import serving
 from tests.dataplane.stack import Stack, until
