@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from rehearsal.control import hooks
 from rehearsal.data.target_state import FAILED, TIMED_OUT, Check, Outcome, answered
 from rehearsal.data.targets import Target, Targets, check_of
 from rehearsal.data.task_place import TaskAddress
+from rehearsal.data.upstream import unverified_tls
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class HealthChecker:
 
 
 async def _ask(place: TaskAddress, target: Target, check: Check, connected: list[bool]) -> Outcome:
-    context = _trusting() if check.protocol == "HTTPS" else None
+    context = unverified_tls() if check.protocol == "HTTPS" else None
     reader, writer = await place.connect(context)
     connected.append(True)
     try:
@@ -96,10 +96,3 @@ async def _ask(place: TaskAddress, target: Target, check: Check, connected: list
         return answered(int(status), check.matcher)
     finally:
         writer.close()
-
-
-def _trusting() -> ssl.SSLContext:
-    """A load balancer does not verify the certificate of a target (ELB user guide)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

@@ -116,6 +116,7 @@ SITUATIONS = {
     "no-rule-forwards": a.stack(
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
+    "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "wrong-address": a.sick(
         "Health checks failed",
