@@ -149,6 +149,18 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="listens-on-loopback",
+            mistake=t("the task definition makes the app listen on 127.0.0.1"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='        "DB_USER": around.db_user,\n',
+                    new='        "DB_USER": around.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
+                ),
+            ),
+        ),
+        Fault(
             name="alb-cannot-reach-task",
             mistake=t("the security-group rules between load balancer and task name another port"),
             edits=(

@@ -93,7 +93,10 @@ NEEDLESS = (
     (r"task-cannot-start|cannot-place-tasks", START),
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start.*", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (
+        r"slow-start.*",
+        r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
+    ),
 )
 """Findings that say again, or wrongly, what a cause at their right says: they go."""
 

@@ -119,6 +119,11 @@ SITUATIONS = {
     ),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
+    "wrong-address": a.sick(
+        "Health checks failed",
+        lines=["Listening at: http://127.0.0.1:3000 (7)"],
+        main=env(BIND_HOST="127.0.0.1"),
+    ),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
