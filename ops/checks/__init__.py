@@ -11,6 +11,7 @@ from ops.checks import (
     containers,
     databases,
     doors,
+    hands,
     health,
     hops,
     inputs,
@@ -49,6 +50,8 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.balancer,
     doors.attached,
     listeners.forwarding,
+    listeners.shadowed,
+    hands.deregistered,
     listeners.certificate,
     doors.protocol,
     doors.declared_port,
@@ -67,6 +70,7 @@ CHECKS: tuple[CheckOf, ...] = (
     health.timeouts,
     pages.failing,
     refusals.refusals,
+    hands.stopped,
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
@@ -90,7 +94,7 @@ NEEDLESS = (
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
     (
-        r"slow-start",
+        r"slow-start.*",
         r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
     ),
 )

@@ -36,13 +36,15 @@ ASK_AT_ONCE = 12
 class Snapshot:
     """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known.
 
-    ``at`` is when it was asked, by this machine's clock.
+    ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
+    newest, which somebody may have registered by hand. ``at`` is when it was asked, by this machine's clock.
     """
 
     names: StackNames
     place: Place
     declared: Declared
     wanted: str | None = None
+    by_program: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     service: Part[Service] = field(default_factory=Part)
     undone: Part[str] = field(default_factory=Part)
@@ -135,6 +137,7 @@ class _Gathering:
             declared=self.declared,
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
+            by_program=self.wanted is not None,
             service=running,
             undone=undone.result(),
             tasks=tasks.result(),

@@ -77,8 +77,8 @@ def given_up(*lines):
 def test_a_health_check_that_was_mended_since_the_last_try_only_needs_another(line):
     found = findings(given_up(line))[0]
     assert (found.id, str(found.seen[0])) == (
-        "health-path-mended",
-        "The last try failed with 404 on /helth; the health check asks for /health now.",
+        "health-check-mended",
+        "The last try failed with 404 on /helth; the health check asks for /health now, and healthy is 200.",
     )
     assert found.fixes[0].commands == ("./careapp retry -s poc",)
 
@@ -107,7 +107,7 @@ def test_a_longer_grace_period_is_given_with_the_next_try():
     found = findings(replace(rolled, service=Part(service)))[0]
     assert found.id == "slow-start"
     assert found.fixes[0].commands == (
-        "pulumi config set healthGracePeriod 390 -s poc",
+        "pulumi config set healthGracePeriod 360 -s poc",
         "./careapp retry -s poc",
         "pulumi up -s poc",
     )
