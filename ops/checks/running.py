@@ -157,7 +157,8 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     worst = max(failing, key=lambda each: (each.failing >= SURE, each.asked[-1].at))
     cause = worst.failing >= SURE
     status = worst.asked[-1].status
-    mistake = raised(each.text for task in case.alive for each in case.lines(task))
+    lines = [each.text for task in case.alive for each in case.lines(task)]
+    mistake = raised(each for each in lines if UNMIGRATED not in each)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
         title = joined(": ", (title, mistake.text))

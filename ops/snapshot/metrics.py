@@ -30,7 +30,7 @@ def measured(
     answer = session.call(
         "cloudwatch",
         "get_metric_data",
-        StartTime=moment - BACK,
+        StartTime=(moment - BACK).replace(second=0, microsecond=0),
         EndTime=moment + AHEAD,
         ScanBy="TimestampAscending",
         MetricDataQueries=[
