@@ -32,8 +32,9 @@ PARTS: dict[str, Text] = {
     "database": t("the database"),
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
+    "measured": t("the metrics"),
 }
-OPTIONAL = ("alarms", "quota")
+OPTIONAL = ("alarms", "quota", "measured")
 """What a healthy stack does not hang on."""
 
 

@@ -27,6 +27,7 @@ from ops.snapshot.surroundings import (
     Image,
     Line,
     Logs,
+    Measured,
     Nat,
     Network,
     Permission,
@@ -278,6 +279,7 @@ HEALTHY = {
     "database": database(),
     "alarms": (),
     "quota": Quota(limit=6),
+    "measured": Measured(),
 }
 
 
