@@ -23,7 +23,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"internet-cannot-reach-balancer|balancer-lets-nobody-in|certificate-.*", (INTERNET,)),
     (r"balancer-(not-active|cut-off|missing)", (BALANCER_NODE,)),
     (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
-    (r"rule-in-the-way", (FORWARD,)),
+    (r"rule-in-the-way|target-protocol", (FORWARD,)),
     (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
     (r"task-cannot-reach-database|database-(address|variables|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),

@@ -50,6 +50,7 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.attached,
     listeners.forwarding,
     listeners.certificate,
+    doors.protocol,
     doors.declared_port,
     doors.drifted,
     hops.balancer_to_task,

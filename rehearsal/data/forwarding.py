@@ -67,7 +67,7 @@ class Forwarding:
             return answers.error(503)
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
-        return Upstream(self.pool, target, self.place(target, target.port))
+        return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
 
     def place(self, target: Target, port: int) -> tuple[str, int] | None:
         """Where a target really listens on ``port``, if its load balancers may reach it there."""
@@ -99,6 +99,12 @@ class Forwarding:
             if known == declared and other and other.balancer is view.balancer:
                 return f"{scheme}://{host}:{real}{slash}{path}"
         return location
+
+
+def _speaks_tls(group: str) -> bool:
+    """Whether requests go to the group's targets over TLS: its protocol is HTTPS."""
+    found = hooks.backend("elbv2").target_groups.get(group)
+    return found is not None and str(found.protocol) == "HTTPS"
 
 
 def _nodes(group: str) -> list[Endpoint]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data.target_state import FAILED, TIMED_OUT, Check, Outcome, answered
 from rehearsal.data.targets import Target, Targets, check_of
+from rehearsal.data.upstream import unverified_tls
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class HealthChecker:
 async def _ask(
     place: tuple[str, int], target: Target, check: Check, connected: list[bool]
 ) -> Outcome:
-    context = _trusting() if check.protocol == "HTTPS" else None
+    context = unverified_tls() if check.protocol == "HTTPS" else None
     reader, writer = await asyncio.open_connection(*place, ssl=context)
     connected.append(True)
     try:
@@ -97,10 +97,3 @@ async def _ask(
         return answered(int(status), check.matcher)
     finally:
         writer.close()
-
-
-def _trusting() -> ssl.SSLContext:
-    """A load balancer does not verify the certificate of a target (ELB user guide)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

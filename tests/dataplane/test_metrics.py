@@ -180,7 +180,7 @@ def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
             server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
             pool = Pool(1)
             kept = await asyncio.open_connection(*server.sockets[0].getsockname())
-            pool._free[place] = [Wire(*kept)]
+            pool._free[place, False] = [Wire(*kept, False)]
             return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
 
         assert answered(stale) == UNREACHED

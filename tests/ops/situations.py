@@ -136,6 +136,7 @@ SITUATIONS = {
     "no-rule-forwards": a.stack(
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
+    "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
