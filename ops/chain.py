@@ -34,7 +34,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"log-group-.*|execution-role-cannot-log", (LOGS,)),
     (r"task-cannot-reach-aws|task-https-closed|execution-role-(missing|not-trusted)", TO_AWS),
     (r"(app|crash)(-.*)?|out-of-memory|tasks-die|too-few-tasks|task-cannot-start", (TASKS_NODE,)),
-    (r"spot-interrupted", (TASKS_NODE,)),
+    (r"page-.*|spot-interrupted", (TASKS_NODE,)),
     (r"cannot-place-tasks|fargate-quota.*|subnets-full|scaled-to-zero.*", (TASKS_NODE,)),
     (r"service-(going|missing)|rolled-back|roll-out-.*|ecs-off|stack-.*", (WHOLE,)),
 )

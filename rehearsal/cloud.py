@@ -88,7 +88,7 @@ class Cloud:
             )
             plane.start()
             stops.callback(plane.stop)
-            led = led_to_local_cloud(api.endpoint, self.options.region)
+            led = led_to_local_cloud(api.endpoint, self.options.region, self.home.facts)
             page.start(self.home, self.options.region, clock, led)
             hosts = self._hosts(api.endpoint, builder, led)
             hosts.start()

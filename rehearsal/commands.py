@@ -15,6 +15,7 @@ from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
 from rehearsal.engine import find_or_get
+from rehearsal.owning import refuse_to_stop
 from rehearsal.paths import home
 from rehearsal.project import Project, standing
 
@@ -116,8 +117,9 @@ def cloud_start(chosen: Chosen, as_json: bool) -> int:
 
 
 def cloud_stop() -> int:
-    """Stop it; what the engine believed to be there is forgotten with it."""
+    """Stop the local cloud and remove the engine's state of it. Raises ``CloudError`` under a rehearsal."""
     place = home()
+    refuse_to_stop(place)
     stopped = client.stop(place)
     Project(place).forget()
     console.tell(t("the local cloud has stopped") if stopped else t("no local cloud was running"))

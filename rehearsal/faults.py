@@ -269,6 +269,12 @@ FAULTS: Mapping[str, Fault] = {
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
         ),
         Fault(
+            name="page-raises",
+            mistake=t("the page raises an error; /health answers"),
+            mended_in_code=True,
+            edits=(Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),),
+        ),
+        Fault(
             name="out-of-memory",
             mistake=t("the app loads more than the task's memory holds"),
             edits=(

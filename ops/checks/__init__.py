@@ -17,6 +17,7 @@ from ops.checks import (
     listeners,
     numbers,
     outbound,
+    pages,
     pauses,
     planning,
     refusals,
@@ -69,6 +70,7 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.unexplained,
     health.codes,
     health.timeouts,
+    pages.failing,
     refusals.refusals,
     rollouts.rolled_back,
     rollouts.going_on,
@@ -82,8 +84,9 @@ START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|da
 DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many|variable).*", DATABASE),
-    (r"app-(database-away|requests-fail)", r"app-.*"),
+    (r"app-(database-away|requests-fail)", r"app-.*|page-.*"),
     (r"crash-exec-format", r"image-architecture"),
+    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""

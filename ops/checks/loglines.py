@@ -141,6 +141,21 @@ def _exception(lines: Iterable[str]) -> tuple[str, str]:
     return "Exception", ""
 
 
+ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
+
+
+def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
+    """The last lines of level error, in JSON or not; of one with a traceback that one's last line."""
+    found = []
+    for text in (each.text for each in lines):
+        fields = parsed(text)
+        if fields.get("level", "").lower() in ("error", "critical"):
+            found.append((fields.get("traceback") or text).splitlines()[-1])
+        elif not fields and ERROR.search(text):
+            found.append(text)
+    return tuple(dict.fromkeys(found))[-most:]
+
+
 def slowest(lines: Iterable[Line], path: str) -> float | None:
     """Seconds of the slowest answer to ``path`` that the app's own log tells."""
     times = [

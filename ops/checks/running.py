@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ops.checks import databases
 from ops.checks.case import Case
-from ops.checks.loglines import Raised, Request, Told, parsed, raised, requests, told
+from ops.checks.loglines import Raised, Request, Told, errors, parsed, raised, requests, told
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Task
 from ops.snapshot.surroundings import Line, Minute
@@ -18,7 +18,6 @@ from ops.texts import Text, joined, t, verbatim
 SURE = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
 MINUTE = timedelta(minutes=1)
-SHOWN = 6
 
 
 def database(case: Case) -> Iterator[Finding]:
@@ -209,18 +208,13 @@ def _failing(
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         fix = Fix(text, (f"pulumi up -s {stack}",))
     lines = sorted((each for task in case.alive for each in case.lines(task)), key=lambda e: e.at)
-    last = tuple(each.text for each in lines if _is_error(each.text))[-SHOWN:]
     return Finding(
         id="app-requests-fail" if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
-        rank=63,
+        rank=63 if mistake else 67,
         title=title,
         why=t("The health check asks another path, so the targets stay healthy."),
         seen=seen,
         fixes=(fix,),
-        evidence=(*(mistake.frame if mistake else ()), *last),
+        evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
     )
-
-
-def _is_error(text: str) -> bool:
-    return parsed(text).get("level", "") in ("error", "critical")

@@ -167,6 +167,9 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
     ),
+    "page-errors": a.stack(page=a.page(500)),
+    "page-unavailable": a.stack(page=a.page(503)),
+    "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(

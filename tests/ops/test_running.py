@@ -73,12 +73,22 @@ def test_a_page_that_raises_is_told_with_error_file_and_line():
     )
     error = json.dumps({"level": "error", "message": "request failed", "traceback": trace})
     fails = [error, asked("/", 500)] * 3
-    first = judge(a.stack(logs=a.logs(a=[a.LISTENS, *fails]))).findings[0]
+    first, page = judge(a.stack(logs=a.logs(a=[a.LISTENS, *fails]), page=a.page(500))).findings
+    assert (page.id, page.kind) == ("page-errors", "consequence")
     assert str(first.title) == (
         "/ ends with 500: ZeroDivisionError in webapp/pages.py, line 66: division by zero"
     )
     assert first.evidence[:2] == ('File "/app/webapp/pages.py", line 66, in home', "1 / 0")
     assert str(first.fixes[0].text) == "Correct webapp/pages.py, line 66, and deploy:"
+
+
+def test_the_page_s_own_503_ranks_before_the_requests_that_it_answered():
+    fails = a.logs(a=[a.LISTENS, *[asked("/", 503)] * 3])
+    found = judge(a.stack(logs=fails, page=a.page(503))).findings
+    assert [(each.id, each.kind) for each in found] == [
+        ("page-unavailable", "cause"),
+        ("app-requests-fail", "consequence"),
+    ]
 
 
 def test_only_the_newest_deployment_s_tasks_are_listened_to():
