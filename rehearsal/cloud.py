@@ -37,6 +37,7 @@ class Options:
     speed: float
     port: int | None
     docker: bool
+    namespaces: bool
     watch_port: int | None = None
 
     @property
@@ -85,6 +86,7 @@ class Cloud:
                 images=builder.find,
                 port=self.options.port,
                 aws_endpoint=api.endpoint,
+                namespaces=self.options.namespaces,
             )
             plane.start()
             stops.callback(plane.stop)

@@ -95,6 +95,22 @@ def stop_database(calls: Calls, stack: str) -> None:
     calls("rds", "stop_db_instance", name)
 
 
+def rule_before(calls: Calls, stack: str) -> None:
+    """Somebody's rule of a lower number answers every path."""
+    name = {"Names": [f"{PREFIX}-{stack}-alb"]}
+    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
+    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
+    listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
+    answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
+    rule = {
+        "ListenerArn": listener,
+        "Priority": 1,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
+    }
+    calls("elbv2", "create_rule", rule)
+
+
 def in_health(line: str) -> tuple[Edit, ...]:
     """The app's /health does ``line`` before it answers."""
     return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
@@ -138,6 +154,18 @@ FAULTS: Mapping[str, Fault] = {
                     file="webapp/gunicorn.conf.py",
                     old='bind = f"{host}:{settings.port}"',
                     new='bind = f"{host}:8000"',
+                ),
+            ),
+        ),
+        Fault(
+            name="listens-on-loopback",
+            mistake=t("the task definition makes the app listen on 127.0.0.1"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='        "DB_USER": around.db_user,\n',
+                    new='        "DB_USER": around.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
                 ),
             ),
         ),
@@ -267,6 +295,23 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("/health redirects"),
             mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+        ),
+        Fault(
+            name="healthcheck-command",
+            mistake=t("the container's own health check runs what the image does not have"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='"command": ["CMD", "python", "-m", "webapp.healthcheck"],',
+                    new='"command": ["CMD", "python", "-m", "webapp.health"],',
+                ),
+            ),
+        ),
+        Fault(
+            name="rule-shadowed",
+            mistake=t("another rule of the load balancer, of a lower number, fits every path"),
+            hand=rule_before,
         ),
         Fault(
             name="page-raises",

@@ -11,6 +11,7 @@ from ops.checks import (
     containers,
     databases,
     doors,
+    hands,
     health,
     hops,
     inputs,
@@ -50,6 +51,8 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.balancer,
     doors.attached,
     listeners.forwarding,
+    listeners.shadowed,
+    hands.deregistered,
     listeners.certificate,
     doors.protocol,
     doors.declared_port,
@@ -72,6 +75,7 @@ CHECKS: tuple[CheckOf, ...] = (
     health.timeouts,
     pages.failing,
     refusals.refusals,
+    hands.stopped,
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
@@ -95,7 +99,10 @@ NEEDLESS = (
     (r"task-cannot-start|cannot-place-tasks", START),
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (
+        r"slow-start.*",
+        r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
+    ),
 )
 """Findings that say again, or wrongly, what a cause at their right says: they go."""
 
