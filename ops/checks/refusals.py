@@ -83,7 +83,12 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=(case.put_back(),),
+            fixes=case.corrected(
+                t(
+                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
+                    "and deploy:"
+                )
+            ),
             evidence=(heard.line, *evidence),
         )
 
