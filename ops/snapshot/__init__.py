@@ -12,7 +12,7 @@ from ops import rollout_look
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.place import Place
-from ops.snapshot import balancing, compute, others, roles, stores, task_logs, vpc
+from ops.snapshot import balancing, compute, metrics, others, roles, stores, task_logs, vpc
 from ops.snapshot import page as pages
 from ops.snapshot.entrance import Balancer, Page, Target, TargetGroup
 from ops.snapshot.records import Definition, Part, Service, Task
@@ -21,6 +21,7 @@ from ops.snapshot.surroundings import (
     Database,
     Image,
     Logs,
+    Measured,
     Network,
     Quota,
     Role,
@@ -65,6 +66,7 @@ class Snapshot:
     database: Part[Database] = field(default_factory=Part)
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
+    measured: Part[Measured] = field(default_factory=Part)
 
     @property
     def region(self) -> str:
@@ -125,6 +127,7 @@ class _Gathering:
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         undone = self._undone(running.value)
+        measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(others.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         main = self._main(running.value, known.value or {}, latest.value)
@@ -151,6 +154,7 @@ class _Gathering:
             database=database.result(),
             alarms=alarms.result(),
             quota=quota.result(),
+            measured=measured.result(),
             **{name: each.result() for name, each in stored.items()},
         )
 
@@ -184,6 +188,15 @@ class _Gathering:
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
         return self.ask(rollout_look.undone, where, primary.definition)
+
+    def _measured(
+        self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
+    ) -> Future[Part[Measured]]:
+        """Asked while there are tasks that may be asked for the page."""
+        if service is None or balancer is None or group is None:
+            return self._nothing(None)
+        moment = max([datetime.now(UTC), *(each.at for each in service.events)])
+        return self.ask(metrics.measured, self.names.database, balancer.arn, group.arn, moment)
 
     def _network(
         self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
