@@ -14,6 +14,7 @@ from ops.texts import Text, joined, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
+from rehearsal.data import namespaces
 from rehearsal.engine import find_or_get
 from rehearsal.owning import refuse_to_stop
 from rehearsal.paths import home
@@ -34,11 +35,15 @@ class Chosen:
         """The local cloud's options, once it is decided how tasks run; that is said aloud."""
         docker, why = docker_engine.decide(self.tasks)
         console.note(why)
+        refused = None if docker else namespaces.refusal()
+        if refused:
+            console.note(namespaces.shared_loopback(refused))
         return Options(
             region=self.region,
             speed=self.speed,
             port=self.port,
             docker=docker,
+            namespaces=not docker and refused is None,
             watch_port=self.watch_port,
         )
 

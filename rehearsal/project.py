@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.local import FACTS
 from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS
@@ -78,7 +79,7 @@ class Project:
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
         return {
-            **led_to_local_cloud(facts.endpoint, facts.options.region),
+            **led_to_local_cloud(facts.endpoint, facts.options.region, self.home.facts),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
             "PATH": self.path(engine.parent),
@@ -113,8 +114,12 @@ def copy_program(target: Path) -> None:
         shutil.copy(file, target / file.name)
 
 
-def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:
-    """This process's environment, in which AWS is the local cloud and nothing is the user's account."""
+def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str]:
+    """This process's environment, in which AWS is the local cloud and nothing is the user's account.
+
+    ``facts`` is the file in which that cloud says where its load balancers listen: their names
+    cannot be resolved.
+    """
     return {
         **_harmless(os.environ),
         "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
@@ -128,6 +133,7 @@ def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
+        FACTS: str(facts),
     }
 
 

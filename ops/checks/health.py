@@ -28,8 +28,8 @@ def codes(case: Case) -> Iterator[Finding]:
     asked = asked_path(
         (each for task in (*case.alive, *case.failed) for each in case.lines(task)), code
     )
-    if asked and asked != path and case.mended():
-        yield _before(case, asked, path, code)
+    if case.mended() and ((asked and asked != path) or matches(case.check.matcher, code)):
+        yield _before(case, asked or path, code)
         return
     title, why, fixes, rank, name = _answered(case, case.check, code)
     yield Finding(
@@ -44,20 +44,29 @@ def codes(case: Case) -> Iterator[Finding]:
     )
 
 
-def _before(case: Case, asked: str, path: str, code: int) -> Finding:
+def matches(matcher: str, code: int) -> bool:
+    """Whether a target group's matcher takes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
+    spans = [each.partition("-") for each in matcher.split(",")]
+    return any(int(low) <= code <= int(high or low) for low, _, high in spans)
+
+
+def _before(case: Case, asked: str, code: int) -> Finding:
     """The check was changed after the last try."""
+    check = case.check or Check()
     return Finding(
-        id="health-path-mended",
+        id="health-check-mended",
         kind="cause",
         rank=62,
         title=t("The health check was changed, and ECS has not tried again since"),
         why=t("ECS has given up, and starts no task by itself any more."),
         seen=(
             t(
-                "The last try failed with {code} on {asked}; the health check asks for {path} now.",
+                "The last try failed with {code} on {asked}; the health check asks for {path} now, "
+                "and healthy is {matcher}.",
                 code=code,
                 asked=asked,
-                path=path,
+                path=check.path,
+                matcher=check.matcher,
             ),
         ),
         fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
@@ -121,8 +130,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if case.now.declared.default("healthMatcher") == matcher:
         return title, why, (asks, logs), 62, "health-matcher"
     default = case.now.declared.default("healthMatcher") or "200"
-    at_once = case.check_changed(f"--matcher HttpCode={default}")
-    fix = case.set("healthMatcher", default, t("Ask for the status that the app gives:"), at_once)
+    text = t("Ask for the status that the app gives:")
+    fix = case.set("healthMatcher", default, text, retried=True)
     return title, why, (fix,), 62, "health-matcher"
 
 
@@ -136,8 +145,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
 
 
 def _path(case: Case, right: str) -> Fix:
-    at_once = case.check_changed(f"--health-check-path {right}")
-    return case.set("healthPath", right, t("Ask for {right}:", right=right), at_once)
+    return case.set("healthPath", right, t("Ask for {right}:", right=right), retried=True)
 
 
 def _database(case: Case, code: int) -> tuple[Text, ...]:
@@ -181,9 +189,6 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
     stack, right = case.now.names.stack, case.now.declared.default("healthPath")
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
-    at_once = case.check_changed(
-        f"--health-check-interval-seconds {interval} --health-check-timeout-seconds {wait}"
-    )
     quick = Fix(
         t("Let {path} do nothing but answer, and deploy:", path=check.path),
         (f"pulumi up -s {stack}",),
@@ -195,7 +200,7 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
         if own and own.timeout < wait
         else (None, t("Wait longer, with checks further apart:"))
     )
-    slower = case.set("healthTimeout", str(wait), text, at_once)
+    slower = case.set("healthTimeout", str(wait), text, retried=True)
     commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
     longer = Fix(text, commands)
     if right and check.path != right:

@@ -55,6 +55,10 @@ class Handler(BaseHTTPRequestHandler):
     def environment(self):
         self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))  # noqa: PTH109
 
+    def source(self):
+        print(f'File "{__file__}", line 1', flush=True)
+        self.answer(200, "said")
+
     def slow(self):
         time.sleep(1.5)
         self.answer(200, "slow")
@@ -79,11 +83,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 PAGES = {
-    "/": lambda on: on.answer(200, f"{VERSION} {os.environ['BIND_HOST']}"),
+    "/": lambda on: on.answer(200, f"{VERSION} {on.connection.getsockname()[0]}"),
     "/headers": lambda on: on.answer(200, json.dumps(list(on.headers.items()))),
     "/env": Handler.environment,
     "/error": lambda on: on.answer(500, "no"),
     "/slow": Handler.slow,
+    "/source": Handler.source,
     "/moved": lambda on: on.answer(301, "", Location="/elsewhere"),
     "/crash": lambda _: os._exit(3),
     "/hang": lambda _: time.sleep(60),
@@ -113,7 +118,7 @@ def main():
     time.sleep(float(os.environ.get("BOOT", "0")))
     ThreadingHTTPServer.request_queue_size = 128
     port = int(os.environ.get("LISTEN", os.environ["PORT"]))
-    server = ThreadingHTTPServer((os.environ["BIND_HOST"], port), Handler)
+    server = ThreadingHTTPServer((os.environ.get("BIND_HOST", "0.0.0.0"), port), Handler)  # noqa: S104
     print("listening", flush=True)
     server.serve_forever()
 
