@@ -62,7 +62,7 @@ def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave
     undone = a.stack(tasks=(blind, a.task()), undone=TRIPPED)
     found = findings(undone)
     assert [(each.id, each.kind) for each in found] == [
-        ("task-cannot-start", "cause"),
+        ("task-start-mended", "cause"),
         ("rolled-back", "consequence"),
     ]
     assert TRIPPED in found[-1].evidence

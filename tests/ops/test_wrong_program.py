@@ -7,6 +7,7 @@ import pytest
 from ops.checks import databases
 from ops.doctor import judge
 from ops.preflight import BAD, GOOD, tick
+from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Role, Secret
 from tests.ops import stacks as a
 from tests.ops.situations import OTHER_SECRET, SITUATIONS, env, findings, never_started
@@ -71,6 +72,10 @@ def test_the_password_that_the_database_refuses_is_a_consequence_of_another_secr
     denied = never_started("ResourceInitializationError: unable to pull secrets: AccessDenied",
                            main=foreign().newest.value)  # fmt: skip
     assert [each.id for each in judge(denied).causes] == ["database-secret"]
+    given_up = a.service(running=0, deployments=(a.deployment(rollout="FAILED", running=0),))
+    assert [each.id for each in judge(replace(denied, service=Part(given_up))).causes] == [
+        "database-secret"
+    ]
 
 
 def test_a_secret_is_the_same_by_an_arn_without_its_random_end():
