@@ -108,7 +108,6 @@ def test_a_longer_grace_period_is_given_with_the_next_try():
     assert found.id == "slow-start"
     assert found.fixes[0].commands == (
         "pulumi config set healthGracePeriod 360 -s poc",
-        "./careapp retry -s poc",
         "pulumi up -s poc",
     )
 
