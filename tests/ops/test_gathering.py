@@ -51,13 +51,14 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
     assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
 
 
-def test_the_page_is_asked_for_only_where_a_task_can_answer(now, stack, monkeypatch):
-    assert now.page == Part()
+@pytest.mark.usefixtures("folder")
+def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda balancer, declared: (balancer.name, declared.stack))
+    declared = stacks.read("poc", Path())
+    assert gather(NAMES, stack.session, declared).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        declared = stacks.read("poc", Path())
         asked = gather(NAMES, stack.session, declared)
         assert [each.state for each in asked.targets.value] == ["healthy"]
         assert asked.page == Part((NAMES.balancer, "poc"))

@@ -125,7 +125,6 @@ def test_a_grace_period_that_no_roll_out_has_time_for_brings_a_longer_roll_out()
     assert commands == (
         "pulumi config set rolloutTimeoutMinutes 11 -s poc",
         "pulumi config set healthGracePeriod 360 -s poc",
-        "./careapp retry -s poc",
         "pulumi up -s poc",
     )
 
