@@ -96,8 +96,8 @@ def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
 def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
     found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
                           network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
-    assert [each.state for each in found.items][:8] == [
-        *(GOOD, BAD, GOOD, GOOD, GOOD, GOOD, BAD, GOOD),
+    assert [each.state for each in found.items][:9] == [
+        *(GOOD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD, BAD, GOOD),
     ]
     assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
 
@@ -194,4 +194,4 @@ def test_an_empty_timeline_says_so():
 
 def test_a_log_group_that_is_missing_in_stage_2_is_bad():
     found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
-    assert [each.state for each in found.items][8:] == [GOOD, BAD, GOOD, GOOD]
+    assert [each.state for each in found.items][9:] == [GOOD, BAD, GOOD, GOOD]
