@@ -25,7 +25,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
     (r"rule-in-the-way|target-protocol", (FORWARD,)),
     (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
-    (r"task-cannot-reach-database|database-(address|wants-tls)", (DATABASE,)),
+    (r"task-cannot-reach-database|database-(address|authority|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
     (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),
     (r"database-(full|away|missing)", (DATABASE_NODE,)),

@@ -15,7 +15,8 @@ class ImageNotFound(Exception):
 class LocalImage:
     """One image, in a form that a task can be started from.
 
-    ``folder`` is where the command runs and stands for the image's WORKDIR. ``python`` is the folder of
+    ``folder`` is where the command runs and stands for the image's WORKDIR; ``root`` stands for the image's
+    root, where its files are laid out in a folder. ``python`` is the folder of
     programs that the command finds first. With ``docker`` the reference names an image in the local engine
     and the other fields describe it.
     """
@@ -29,3 +30,4 @@ class LocalImage:
     user: str | None = None
     python: Path | None = None
     docker: bool = False
+    root: Path | None = None

@@ -58,6 +58,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.status,
     databases.address,
     databases.tls,
+    databases.authority,
     containers.memory,
     containers.crash,
     containers.database_in_log,
@@ -77,6 +78,7 @@ START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|lo
 DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
+    (r"(app|crash)-wrong-password", r"task-role-cannot-read-secret"),
     (r"crash-exec-format", r"image-architecture"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )

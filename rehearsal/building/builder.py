@@ -120,6 +120,7 @@ class Builder:
             user=stage.user,
             python=venvs.venv(lock) if lock.exists() else None,
             docker=False,
+            root=root,
         )
 
     def _with_docker(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:

@@ -11,7 +11,7 @@ from shutil import rmtree
 from typing import Any
 
 from rehearsal.clock import Clock
-from rehearsal.data import container_check, starts, task_logs
+from rehearsal.data import container_check, starts, task_logs, trust
 from rehearsal.data.accounts import unprivileged
 from rehearsal.data.container_plan import Plan
 from rehearsal.data.docker_container import DockerContainer
@@ -134,7 +134,8 @@ class Runner:
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container
-        limits += ["--volume", f"{self._authority}:{self._authority}:ro"]
+        for mount in trust.mounts(each.image, self._authority):
+            limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
         limits += ["--user", each.user] if each.user else []
         limits += ["--memory", f"{memory}m"] if memory else []
@@ -163,14 +164,10 @@ class Runner:
         return tell
 
 
-def _starting(run: _Run) -> Iterator[starts.Listens]:
-    """For each container that declares a port, whether it listens."""
+def _starting(run: _Run) -> Iterator[starts.Container]:
+    """The containers that declare a port."""
     parts = zip(run.place.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]
         if ports:
-            yield _listens(running, run.place.address, ports)
-
-
-def _listens(running: Running, address: str, ports: list[int]) -> starts.Listens:
-    return lambda: starts.listens(running.root(), address, ports)
+            yield starts.Container(running.root, run.place.address, ports)

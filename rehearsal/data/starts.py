@@ -2,9 +2,9 @@
 
 An app's start is work of this machine: a second of it is a second on AWS, too. AWS's own waits (the grace
 period, the pauses between health checks) pass faster here, at the clock's speed. So while a task starts the
-clock runs at AWS's own pace: from the start of its containers until those that declare a port listen on any
-port, or have ended. A start of 4 s here is then one of 4 s to the grace period, the health checks, the
-circuit breaker and every time that is shown.
+clock runs at AWS's own pace: from the start of its containers until those that declare a port listen and
+take connections, or have ended. A start of 4 s here is then one of 4 s to the grace period, the health
+checks, the circuit breaker and every time that is shown.
 
 After LONGEST seconds the clock runs at its own speed again, so that an app that never listens does not hold
 up the rehearsal: its start is then longer on AWS's clock than here, never shorter.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from rehearsal.clock import Clock
@@ -27,11 +27,49 @@ LOOK_SECONDS = 0.1
 LISTENING = "0A"
 """TCP_LISTEN in the fourth column of /proc/net/tcp (proc_pid_net(5))."""
 
-Listens = Callable[[], bool | None]
-"""Whether a container listens; None when it has ended."""
+
+class Container:
+    """A container that declares ``ports``; ``root`` tells its first process where that can be told."""
+
+    def __init__(self, root: Callable[[], int | None], address: str, ports: Sequence[int]) -> None:
+        self._root, self._address, self._ports = root, address, ports
+        self._probe: socket.socket | None = None
+
+    def started(self) -> bool | None:
+        """Whether it listens and takes connections; None when it has ended.
+
+        A server may listen long before it takes connections: gunicorn does so before its workers have
+        loaded the app. So a connection is made, and the start is over when it waits no more.
+        """
+        root = self._root()
+        if root is None or not PROC.exists():
+            # Processes cannot be looked at: no /proc, or an engine in a virtual machine.
+            return self._connect(self._ports)
+        if not (PROC / str(root)).exists():
+            return None
+        waiting = _waiting(root)
+        asked = [port for port in self._ports if port in waiting]
+        if not waiting:
+            return False
+        if self._probe is None:
+            # Refused, or on a port where nobody asks: there it listens, and starts no more.
+            return not self._connect(asked)
+        return not any(waiting[port] for port in asked)
+
+    def close(self) -> None:
+        """Close the connection that was made."""
+        if self._probe is not None:
+            self._probe.close()
+
+    def _connect(self, ports: Sequence[int]) -> bool:
+        for port in ports:
+            with suppress(OSError):
+                self._probe = socket.create_connection((self._address, port), timeout=1)
+                return True
+        return False
 
 
-def follow(clock: Clock, over: threading.Event, containers: Sequence[Listens]) -> None:
+def follow(clock: Clock, over: threading.Event, containers: Sequence[Container]) -> None:
     """Hold the clock at AWS's pace while ``containers`` start and ``over`` is not set."""
     if not containers or clock.speed <= 1:
         return
@@ -40,52 +78,43 @@ def follow(clock: Clock, over: threading.Event, containers: Sequence[Listens]) -
     ).start()
 
 
-def _hold(clock: Clock, over: threading.Event, containers: Sequence[Listens]) -> None:
+def _hold(clock: Clock, over: threading.Event, containers: Sequence[Container]) -> None:
     end = time.monotonic() + LONGEST
     with clock.at_aws_pace():
         while time.monotonic() < end and not over.wait(LOOK_SECONDS):
-            found = [listens() for listens in containers]
+            found = [each.started() for each in containers]
             if None in found or all(found):
-                return
+                break
+    for each in containers:
+        each.close()
 
 
-def listens(root: int | None, address: str, ports: Sequence[int]) -> bool | None:
-    """Whether the container with the first process ``root`` listens; None when that has ended.
-
-    Where the processes cannot be looked at (no /proc, an engine in a virtual machine), whether one of its
-    declared ``ports`` takes a connection at ``address``.
-    """
-    if root is None or not PROC.exists():
-        return any(_connects(address, port) for port in ports)
-    if not (PROC / str(root)).exists():
-        return None
-    sockets = _listening(root)
-    return any(_opened(each.pid) & sockets for each in family(processes(), root))
-
-
-def _listening(process: int) -> set[str]:
-    """The sockets that listen in a process's network, as the links in /proc/PID/fd name them."""
-    found = set()
-    for name in ("tcp", "tcp6"):
-        with suppress(OSError):
-            rows = (PROC / str(process) / "net" / name).read_text().splitlines()[1:]
-            fields = [row.split() for row in rows]
-            found |= {f"socket:[{each[9]}]" for each in fields if each[3] == LISTENING}
+def _waiting(root: int) -> dict[int, int]:
+    """How many connections wait to be taken, by the port on which a container listens."""
+    opened = frozenset().union(*(_opened(each.pid) for each in family(processes(), root)))
+    found: dict[int, int] = {}
+    for row in _rows(root):
+        # Local address, state, queues and inode (proc_pid_net(5)): of a socket that listens the second
+        # queue counts the connections that wait.
+        local, state, queues, inode = row[1], row[3], row[4], row[9]
+        if state == LISTENING and f"socket:[{inode}]" in opened:
+            port = int(local.rpartition(":")[2], 16)
+            found[port] = found.get(port, 0) + int(queues.partition(":")[2], 16)
     return found
 
 
-def _opened(process: int) -> set[str]:
+def _rows(process: int) -> Iterator[list[str]]:
+    for name in ("tcp", "tcp6"):
+        with suppress(OSError):
+            rows = (PROC / str(process) / "net" / name).read_text().splitlines()[1:]
+            yield from (row.split() for row in rows)
+
+
+def _opened(process: int) -> frozenset[str]:
+    """What a process has open, as the links in /proc/PID/fd name it."""
     found = set()
     with suppress(OSError):
         for each in (PROC / str(process) / "fd").iterdir():
             with suppress(OSError):
                 found.add(str(each.readlink()))
-    return found
-
-
-def _connects(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=1):
-            return True
-    except OSError:
-        return False
+    return frozenset(found)

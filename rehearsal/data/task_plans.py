@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.control import hooks
+from rehearsal.data import trust
 from rehearsal.data.container_plan import Plan, plan
 from rehearsal.data.network import endpoint_of, read_map
 from rehearsal.data.start_checks import StartChecks
@@ -30,12 +31,14 @@ def prepare(
         image = checks.pull(state.image, images)
         state.digest = image.digest
         log = _log(checks, definition, place.task)
-        platform = _platform(place, folder, authority)
+        if not image.docker:
+            trust.vouch(image, authority)
+        platform = _platform(place, folder) | _bundle(definition, image)
         plans.append(plan(definition, image, secrets, platform, log))
     return plans
 
 
-def _platform(place: Place, folder: Path, authority: Path) -> Mapping[str, str]:
+def _platform(place: Place, folder: Path) -> dict[str, str]:
     """What Fargate, the VPC's DNS and the machine supply to a container."""
     region, base = hooks.registry.region, f"http://{place.address}:{METADATA_PORT}"
     supplied = {
@@ -46,13 +49,19 @@ def _platform(place: Place, folder: Path, authority: Path) -> Mapping[str, str]:
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
         "PGHOSTADDR": place.address,
         "BIND_HOST": place.address,
-        "DB_SSLROOTCERT": str(authority),
         "HOME": str(folder),
         "TMPDIR": str(folder),
     }
     if getattr(place.definition, "task_role_arn", None):
         supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
     return supplied
+
+
+def _bundle(definition: Mapping[str, Any], image: LocalImage) -> dict[str, str]:
+    """DB_SSLROOTCERT, where the task definition names a file of the image by its whole path."""
+    declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
+    file = trust.laid_out(image, declared.get("DB_SSLROOTCERT", ""))
+    return {"DB_SSLROOTCERT": file} if file else {}
 
 
 def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:

@@ -30,7 +30,8 @@ def connect(stack: Any) -> Any:
     secret = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     word = json.loads(stack.sm.get_secret_value(SecretId=secret)["SecretString"])["password"]
     (task,) = stack.plane.describe()["tasks"]
-    environment = json.loads(fetch(f"{stack.url()}/env"))["env"]
+    told = json.loads(fetch(f"{stack.url()}/env"))
+    environment = told["env"]
     assert environment["PGHOSTADDR"] == task["address"]
     return psycopg.connect(
         host=stack.ids["db"]["Endpoint"]["Address"],
@@ -40,7 +41,7 @@ def connect(stack: Any) -> Any:
         dbname="careapp",
         password=word,
         sslmode="verify-full",
-        sslrootcert=environment["DB_SSLROOTCERT"],
+        sslrootcert=f"{told['cwd']}/webapp/rds-ca.pem",
         connect_timeout=2,
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +18,14 @@ from rehearsal.clock import Clock
 from rehearsal.data import starts
 from tests.dataplane.stack import until
 
-LISTENING = "import socket, time; each = socket.create_server(('127.0.0.1', 0)); time.sleep(60)"
+LISTENING = """
+import socket, sys, time
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+sys.stdin.read()
+kept = server.accept()
+time.sleep(60)
+"""
+LINUX = pytest.mark.skipif(not starts.PROC.exists(), reason="there is no /proc")
 SLEEPING = "import time; time.sleep(60)"
 
 
@@ -42,29 +52,64 @@ def test_a_clock_that_is_slower_than_the_wall_does_not_run_faster_at_aws_s_pace(
 def run() -> Any:
     begun = []
 
-    def start(*argv: str) -> int:
-        begun.append(subprocess.Popen(argv, start_new_session=True))
-        return begun[-1].pid
+    def start(*argv: str) -> Any:
+        begun.append(subprocess.Popen(argv, start_new_session=True, stdin=subprocess.PIPE))
+        return begun[-1]
 
     yield start
     for each in begun:
-        each.kill()
-        each.wait()
+        os.killpg(each.pid, signal.SIGKILL)
+        each.communicate()
 
 
-@pytest.mark.skipif(not starts.PROC.exists(), reason="there is no /proc")
-def test_a_container_listens_when_any_of_its_processes_does(run: Any) -> None:
-    sleeping, child = run(sys.executable, "-c", SLEEPING), f'{sys.executable} -c "{LISTENING}"; :'
-    assert starts.listens(sleeping, "127.0.0.1", [1]) is False
-    shell = run("/bin/sh", "-c", child)
-    until(lambda: starts.listens(shell, "127.0.0.1", [1]), what="the shell's child to listen")
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
-@pytest.mark.skipif(not starts.PROC.exists(), reason="there is no /proc")
+@pytest.fixture
+def container(run: Any, port: int) -> Any:
+    """Makes a container of a shell and what it runs, of which the declared port may be another."""
+    made = []
+
+    def make(program: str, declared: int = port) -> Any:
+        shell = run("/bin/sh", "-c", f"'{sys.executable}' -c '{program}' {port}; :")
+        made.append(starts.Container(lambda: shell.pid, "127.0.0.1", [declared]))
+        return made[-1], shell
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@LINUX
+def test_a_container_has_started_when_it_takes_connections(container: Any) -> None:
+    found, shell = container(LISTENING)
+    until(lambda: found._probe is not None or found.started(), what="a connection")
+    assert [found.started() for _ in range(3)] == [False] * 3, "it listens and takes nothing"
+    shell.stdin.close()
+    until(found.started, what="the connection to be taken")
+
+
+@LINUX
+def test_a_container_that_listens_where_nobody_asks_starts_no_more(container: Any) -> None:
+    found, _ = container(LISTENING, declared=1)
+    until(found.started, what="the container to listen")
+
+
+@LINUX
+def test_a_container_that_listens_nowhere_has_not_started(container: Any) -> None:
+    found, _ = container(SLEEPING)
+    assert [found.started() for _ in range(3)] == [False] * 3
+
+
+@LINUX
 def test_a_container_that_has_ended_starts_no_more() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
-    assert starts.listens(ended.pid, "127.0.0.1", [1]) is None
+    assert starts.Container(lambda: ended.pid, "127.0.0.1", [1]).started() is None
 
 
 def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(
@@ -72,7 +117,9 @@ def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(
 ) -> None:
     monkeypatch.setattr(starts, "LONGEST", 0.3)
     clock = Clock(1000)
-    starts.follow(clock, threading.Event(), [lambda: False])
+    silent = starts.Container(os.getpid, "127.0.0.1", [1])
+    monkeypatch.setattr(silent, "started", lambda: False)
+    starts.follow(clock, threading.Event(), [silent])
     until(lambda: clock.monotonic() > 500, what="the clock to run at its own speed again")
 
 

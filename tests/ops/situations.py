@@ -117,6 +117,10 @@ SITUATIONS = {
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
+    "database-authority": a.stack(
+        replace(a.declared(), authorities=frozenset({"Amazon Root CA 1"})),
+        database=a.database(authority="rds-ca-rsa2048-g1"),
+    ),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),

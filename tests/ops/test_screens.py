@@ -79,7 +79,7 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
 
 def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
     found = tick(a.stage1())
-    assert [each.state for each in found.items] == [GOOD] * 9 + [LATER] * 4
+    assert [each.state for each in found.items] == [GOOD] * 10 + [LATER] * 4
     assert found.exit_code == 0
     text = said(preflight_screen.lines(found, "en"))
     assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
@@ -96,8 +96,8 @@ def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
 def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
     found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
                           network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
-    assert [each.state for each in found.items][:9] == [
-        *(GOOD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD, BAD, GOOD),
+    assert [each.state for each in found.items][:10] == [
+        *(GOOD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, BAD, GOOD),
     ]
     assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
 
@@ -125,7 +125,7 @@ def test_a_preflight_that_cannot_look_is_not_ready():
 
 def test_a_preflight_without_the_database_s_secret_is_not_ready():
     found = tick(a.stage1(secrets={a.SECRET: None}))
-    assert (found.items[3].state, found.diagnosis.first.id) == (BAD, "secret-missing")
+    assert (found.items[4].state, found.diagnosis.first.id) == (BAD, "secret-missing")
 
 
 def test_the_status_is_one_screen():
@@ -194,4 +194,4 @@ def test_an_empty_timeline_says_so():
 
 def test_a_log_group_that_is_missing_in_stage_2_is_bad():
     found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
-    assert [each.state for each in found.items][9:] == [GOOD, BAD, GOOD, GOOD]
+    assert [each.state for each in found.items][10:] == [GOOD, BAD, GOOD, GOOD]
