@@ -23,8 +23,9 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"internet-cannot-reach-balancer|balancer-lets-nobody-in|certificate-.*", (INTERNET,)),
     (r"balancer-(not-active|cut-off|missing)", (BALANCER_NODE,)),
     (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
-    (r"rule-in-the-way|target-protocol", (FORWARD,)),
-    (r"health-.*|targets-unhealthy|service-not-attached|port-mismatch|slow-start", (FORWARD,)),
+    (r"rule-(in-the-way|taken)|target-(deregistered|protocol)|health-.*", (FORWARD,)),
+    (r"targets-unhealthy|service-not-attached|slow-start.*", (FORWARD,)),
+    (r"port-mismatch|wrong-address", (FORWARD,)),
     (r"task-cannot-reach-database|database-(address|authority|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
     (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),
@@ -34,7 +35,10 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"log-group-.*|execution-role-cannot-log", (LOGS,)),
     (r"task-cannot-reach-aws|task-https-closed|execution-role-(missing|not-trusted)", TO_AWS),
     (r"(app|crash)(-.*)?|out-of-memory|tasks-die|too-few-tasks|task-cannot-start", (TASKS_NODE,)),
-    (r"spot-interrupted", (TASKS_NODE,)),
+    (
+        r"page-.*|spot-interrupted|stopped-by-hand|task-start-mended|container-check-failed",
+        (TASKS_NODE,),
+    ),
     (r"cannot-place-tasks|fargate-quota.*|subnets-full|scaled-to-zero.*", (TASKS_NODE,)),
     (r"service-(going|missing)|rolled-back|roll-out-.*|ecs-off|stack-.*", (WHOLE,)),
 )

@@ -65,7 +65,7 @@ ITEMS = (
     ),
     Item(
         t("The load balancer is active and reachable from the internet"),
-        (doors.balancer, listeners.certificate, hops.internet_to_balancer),
+        (doors.balancer, listeners.certificate, hops.internet_to_balancer, listeners.shadowed),
         ("balancer", "network"),
     ),
     Item(t("The target group speaks the app's protocol"), (doors.protocol,), ("group",)),

@@ -94,6 +94,22 @@ def stop_database(calls: Calls, stack: str) -> None:
     calls("rds", "stop_db_instance", name)
 
 
+def rule_before(calls: Calls, stack: str) -> None:
+    """Somebody's rule of a lower number answers every path."""
+    name = {"Names": [f"{PREFIX}-{stack}-alb"]}
+    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
+    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
+    listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
+    answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
+    rule = {
+        "ListenerArn": listener,
+        "Priority": 1,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
+    }
+    calls("elbv2", "create_rule", rule)
+
+
 def in_health(line: str) -> tuple[Edit, ...]:
     """The app's /health does ``line`` before it answers."""
     return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
@@ -129,6 +145,18 @@ FAULTS: Mapping[str, Fault] = {
                     file="webapp/gunicorn.conf.py",
                     old='bind = f"{host}:{settings.port}"',
                     new='bind = f"{host}:8000"',
+                ),
+            ),
+        ),
+        Fault(
+            name="listens-on-loopback",
+            mistake=t("the task definition makes the app listen on 127.0.0.1"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='        "DB_USER": around.db_user,\n',
+                    new='        "DB_USER": around.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
                 ),
             ),
         ),
@@ -195,20 +223,14 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
-            # The start takes as long on AWS's clock as here, so the grace period is short.
+            # Waiting passes at the clock's speed: 16 s here are more than five minutes of AWS's.
             name="slow-start",
-            mistake=t("the app works for 12 s before it listens, and the grace period is 5 s"),
-            config={
-                "healthGracePeriod": "5",
-                "healthInterval": "5",
-                "healthTimeout": "4",
-                "unhealthyThreshold": "2",
-            },
+            mistake=t("the app waits for minutes before it listens, longer than the grace period"),
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
                     old='wsgi_app = "webapp:create_app()"',
-                    new='import time; time.sleep(12)\nwsgi_app = "webapp:create_app()"',
+                    new='import time; time.sleep(16)\nwsgi_app = "webapp:create_app()"',
                 ),
             ),
         ),
@@ -223,6 +245,29 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("/health redirects"),
             mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+        ),
+        Fault(
+            name="healthcheck-command",
+            mistake=t("the container's own health check runs what the image does not have"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='"command": ["CMD", "python", "-m", "webapp.healthcheck"],',
+                    new='"command": ["CMD", "python", "-m", "webapp.health"],',
+                ),
+            ),
+        ),
+        Fault(
+            name="rule-shadowed",
+            mistake=t("another rule of the load balancer, of a lower number, fits every path"),
+            hand=rule_before,
+        ),
+        Fault(
+            name="page-raises",
+            mistake=t("the page raises an error; /health answers"),
+            mended_in_code=True,
+            edits=(Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),),
         ),
         Fault(
             name="out-of-memory",

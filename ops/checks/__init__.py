@@ -11,12 +11,14 @@ from ops.checks import (
     containers,
     databases,
     doors,
+    hands,
     health,
     hops,
     inputs,
     listeners,
     numbers,
     outbound,
+    pages,
     pauses,
     planning,
     refusals,
@@ -48,6 +50,8 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.balancer,
     doors.attached,
     listeners.forwarding,
+    listeners.shadowed,
+    hands.deregistered,
     listeners.certificate,
     doors.protocol,
     doors.declared_port,
@@ -65,7 +69,9 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.unexplained,
     health.codes,
     health.timeouts,
+    pages.failing,
     refusals.refusals,
+    hands.stopped,
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
@@ -80,6 +86,7 @@ EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
     (r"(app|crash)-wrong-password", r"task-role-cannot-read-secret"),
     (r"crash-exec-format", r"image-architecture"),
+    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""
@@ -88,7 +95,10 @@ NEEDLESS = (
     (r"task-cannot-start|cannot-place-tasks", START),
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (
+        r"slow-start.*",
+        r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
+    ),
 )
 """Findings that say again, or wrongly, what a cause at their right says: they go."""
 

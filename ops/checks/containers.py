@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.checks import sizes
+from ops.checks import mended, sizes
 from ops.checks.case import Case
 from ops.checks.loglines import Told, own_frame, told
 from ops.findings import Finding, Fix
@@ -180,7 +180,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
     never = [each for each in case.failed if each.stop_code == "TaskFailedToStart"]
     words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     if words:
-        yield Finding(
+        yield mended.start(case, words) or Finding(
             id="task-cannot-start",
             kind="cause",
             rank=70,

@@ -10,6 +10,7 @@ from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data.target_state import FAILED, TIMED_OUT, Check, Outcome, answered
 from rehearsal.data.targets import Target, Targets, check_of
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import unverified_tls
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 SHORTEST_TIMEOUT = 2.0
 """Seconds of the wall that a command or a connection has on a compressed clock: they take their own time."""
 
-Place = tuple[str, int] | None
+Place = TaskAddress | None
 """Where a target really listens; None when the network lets nobody through."""
 
 
@@ -61,9 +62,9 @@ class HealthChecker:
             return Outcome(FAILED)
 
 
-async def _ask(place: tuple[str, int], target: Target, check: Check) -> Outcome:
+async def _ask(place: TaskAddress, target: Target, check: Check) -> Outcome:
     context = unverified_tls() if check.protocol == "HTTPS" else None
-    reader, writer = await asyncio.open_connection(*place, ssl=context)
+    reader, writer = await place.connect(context)
     try:
         if check.protocol not in ("HTTP", "HTTPS"):
             return Outcome()

@@ -130,7 +130,7 @@ class Runner:
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged():
             account.own(run.folder)
-        return Process(each, self._guardian, memory)
+        return Process(each, self._guardian, memory, run.place.namespace)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container
@@ -170,4 +170,5 @@ def _starting(run: _Run) -> Iterator[starts.Container]:
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]
         if ports:
-            yield starts.Container(running.root, run.place.address, ports)
+            place = run.place
+            yield starts.Container(running.root, place.address, ports, place.namespace)

@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 import h11
 
 from rehearsal.data.targets import Target
+from rehearsal.data.task_place import TaskAddress
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
@@ -66,9 +67,9 @@ class Pool:
     def __init__(self, connect_seconds: float) -> None:
         self.connect_seconds = connect_seconds
         self._context = unverified_tls()
-        self._free: dict[tuple[tuple[str, int], bool], list[Wire]] = {}
+        self._free: dict[tuple[TaskAddress, bool], list[Wire]] = {}
 
-    def take(self, place: tuple[str, int], tls: bool) -> Wire | None:
+    def take(self, place: TaskAddress, tls: bool) -> Wire | None:
         """A kept connection that is still open."""
         kept = self._free.get((place, tls), [])
         while kept:
@@ -78,11 +79,11 @@ class Pool:
             wire.close()
         return None
 
-    async def connect(self, place: tuple[str, int], tls: bool) -> Wire:
+    async def connect(self, place: TaskAddress, tls: bool) -> Wire:
         """Open a connection, with ``tls`` a TLS session on it. Raises NoAnswer, NoTls or TooSlow."""
         try:
             async with asyncio.timeout(self.connect_seconds):
-                reader, writer = await asyncio.open_connection(*place)
+                reader, writer = await place.connect()
         except TimeoutError:
             raise TooSlow from None
         except OSError:
@@ -99,7 +100,7 @@ class Pool:
             writer.close()
             raise NoTls from None
 
-    def give_back(self, place: tuple[str, int], wire: Wire) -> None:
+    def give_back(self, place: TaskAddress, wire: Wire) -> None:
         """Keep a connection whose exchange is over, if both sides may go on."""
         kept = self._free.setdefault((place, wire.tls), [])
         if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
@@ -124,7 +125,7 @@ class Upstream:
     """
 
     def __init__(
-        self, pool: Pool, target: Target, place: tuple[str, int] | None, tls: bool = False
+        self, pool: Pool, target: Target, place: TaskAddress | None, tls: bool = False
     ) -> None:
         self._pool, self._target, self._place, self._tls = pool, target, place, tls
         self.group = target.group
@@ -147,7 +148,7 @@ class Upstream:
             self._target.in_flight -= 1
 
     async def _attempts(
-        self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
+        self, place: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         # The target may close an idle connection just now: only what may be repeated is sent on one.
         kept = None
@@ -172,7 +173,7 @@ class Upstream:
 
     async def _once(
         self,
-        place: tuple[str, int],
+        place: TaskAddress,
         wire: Wire,
         request: h11.Request,
         body: AsyncIterator[bytes],

@@ -34,7 +34,7 @@ def start(folder, endpoint, at=None):
     if at is not None:
         home.facts.write_text(json.dumps({"time": at.isoformat()}))
     launched = listening(0)
-    launched.start(home, REGION, led_to_local_cloud(endpoint, REGION))
+    launched.start(home, REGION, led_to_local_cloud(endpoint, REGION, home.facts))
     return launched
 
 

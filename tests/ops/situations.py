@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.snapshot.entrance import Certificate, Rule
+from ops.snapshot.records import ContainerHealth
 from ops.snapshot.surroundings import Image, Logs, Quota
 from tests.ops import stacks as a
 
@@ -122,6 +123,11 @@ SITUATIONS = {
         database=a.database(authority="rds-ca-rsa2048-g1"),
     ),
     "port-mismatch": a.stack(main=env(PORT="8080")),
+    "wrong-address": a.sick(
+        "Health checks failed",
+        lines=["Listening at: http://127.0.0.1:3000 (7)"],
+        main=env(BIND_HOST="127.0.0.1"),
+    ),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
@@ -151,6 +157,9 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
     ),
+    "page-errors": a.stack(page=a.page(500)),
+    "page-unavailable": a.stack(page=a.page(503)),
+    "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
@@ -173,7 +182,41 @@ SITUATIONS = {
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
     ),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),
-    "health-path-mended": a.failing(
+    "container-check-failed": a.failing(
+        a.ended("Task failed container health checks", code=143),
+        logs=a.logs(b=[a.LISTENS]),
+        main=a.definition(
+            health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health"))
+        ),
+    ),
+    "task-start-mended": a.failing(
+        a.ended(INIT + "execution role", stop="TaskFailedToStart"),
+        service=a.service(running=0, deployments=(a.deployment(rollout="FAILED", running=0),)),
+    ),
+    "slow-start-mended": a.failing(a.ended(ILL, code=143), service=a.service(
+        running=0,
+        grace=600,
+        events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
+                        "(reason Health checks failed)."),),
+        deployments=(a.deployment(rollout="FAILED"),),
+    )),
+    "stopped-by-hand": a.stack(
+        service=a.service(running=0),
+        tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
+        targets=(),
+    ),
+    "target-deregistered": a.stack(targets=()),
+    "rule-taken": a.stage1(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0],
+                    rules=(Rule(priority="100", action="redirect", arn="arn:rule"),),
+                ),
+            )
+        )
+    ),
+    "health-check-mended": a.failing(
         a.ended(ILL, code=0),
         service=a.service(
             running=0,
