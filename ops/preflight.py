@@ -82,6 +82,12 @@ ITEMS = (
         ("execution",),
         second=True,
     ),
+    Item(
+        t("The task definition names this database, its secret, and all that the app demands"),
+        (databases.secret, databases.variables, databases.address, databases.tls),
+        ("newest", "database"),
+        second=True,
+    ),
     Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
     Item(
         t("A rule forwards to the target group, on the container's port"),

@@ -6,6 +6,7 @@ scheduler or the doctor what to say.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,14 @@ def in_health(line: str) -> tuple[Edit, ...]:
     return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
 
 
+def another_secret(calls: Calls, _stack: str) -> None:
+    """Another team has a secret of its own."""
+    login = {"username": "postgres", "password": "of-another-database"}
+    secret = {"Name": "team-b/database", "SecretString": json.dumps(login)}
+    calls("secretsmanager", "create_secret", secret)
+
+
+TEAM_B = '{around.db_secret_arn.partition("rds!")[0]}team-b/database'
 HEALTH_ASKS_DATABASE = (
     "import psycopg, os; psycopg.connect(host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], "
     "user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], connect_timeout=3)"
@@ -200,6 +209,34 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="another-secret",
+            mistake=t("the task definition names another team's secret, which its roles may read"),
+            mended_in_code=True,
+            hand=another_secret,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='f"{around.db_secret_arn}:password::"',
+                    new=f"f'{TEAM_B}:password::'",
+                ),
+                Edit(
+                    file="infra/container.py",
+                    old='"DB_SECRET_ARN": around.db_secret_arn,',
+                    new=f"\"DB_SECRET_ARN\": f'{TEAM_B}',",
+                ),
+                Edit(
+                    file="infra/policies.py",
+                    old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
+                    new='        allow("*", "secretsmanager:GetSecretValue"),\n',
+                ),
+                Edit(
+                    file="infra/policies.py",
+                    old='    secret = allow(secret_arn, "secretsmanager:GetSecretValue")\n',
+                    new='    secret = allow("*", "secretsmanager:GetSecretValue")\n',
+                ),
+            ),
+        ),
+        Fault(
             name="secret-denied",
             mistake=t("the execution role may not read the secret"),
             edits=(
@@ -207,6 +244,19 @@ FAULTS: Mapping[str, Fault] = {
                     file="infra/policies.py",
                     old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
                     new="",
+                ),
+            ),
+        ),
+        Fault(
+            name="migration-fails",
+            mistake=t("a migration adds a column without a default to a table that has rows"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="webapp/migrations/0002_greetings.sql",
+                    old="    ('ja', 'こんにちは、ECS');\n",
+                    new="    ('ja', 'こんにちは、ECS');\n"
+                    "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n",
                 ),
             ),
         ),
@@ -223,14 +273,14 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
-            # Waiting passes at the clock's speed: 16 s here are more than five minutes of AWS's.
+            # Waiting passes at the clock's speed: 10 s here are more than three minutes of AWS's.
             name="slow-start",
             mistake=t("the app waits for minutes before it listens, longer than the grace period"),
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
                     old='wsgi_app = "webapp:create_app()"',
-                    new='import time; time.sleep(16)\nwsgi_app = "webapp:create_app()"',
+                    new='import time; time.sleep(10)\nwsgi_app = "webapp:create_app()"',
                 ),
             ),
         ),

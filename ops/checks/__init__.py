@@ -24,6 +24,7 @@ from ops.checks import (
     refusals,
     rights,
     rollouts,
+    running,
     stages,
 )
 from ops.checks.case import Case
@@ -60,12 +61,16 @@ CHECKS: tuple[CheckOf, ...] = (
     hops.task_to_database,
     hops.internet_to_balancer,
     databases.status,
+    databases.secret,
+    databases.variables,
     databases.address,
     databases.tls,
     databases.authority,
     containers.memory,
     containers.crash,
-    containers.database_in_log,
+    running.database,
+    running.migrations,
+    running.failures,
     containers.unexplained,
     health.codes,
     health.timeouts,
@@ -80,13 +85,17 @@ CHECKS: tuple[CheckOf, ...] = (
     numbers.short,
 )
 
-START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|log-group-.*|image-.*"
+START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|database-secret|log-group-.*|image-.*"
 DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
-    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
-    (r"(app|crash)-wrong-password", r"task-role-cannot-read-secret"),
+    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many|variable).*", DATABASE),
+    (r"app-(database-away|requests-fail)", r"app-.*|page-.*"),
+    (r"(app|crash)-(wrong-password|database-away)", r"task-role-cannot-read-secret"),
     (r"crash-exec-format", r"image-architecture"),
-    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
+    (
+        r"page-.*",
+        rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards|target-protocol|task-role-.*",
+    ),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ops.checks import inputs, outbound, rights
+from ops.checks import databases, inputs, outbound, rights
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.texts import t
@@ -16,6 +16,7 @@ CHECKS = (
     rights.execution_role,
     inputs.image,
     inputs.secrets,
+    databases.secret,
     inputs.log_group,
     outbound.task_to_aws,
 )

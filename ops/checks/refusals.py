@@ -83,7 +83,12 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=(case.put_back(),),
+            fixes=case.corrected(
+                t(
+                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
+                    "and deploy:"
+                )
+            ),
             evidence=(heard.line, *evidence),
         )
 
@@ -259,12 +264,14 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
 
 
 def _wait(case: Case, grace: int) -> Fix:
-    """The longer grace period, and a roll-out that may take as long as a start with it."""
+    """The longer grace period, and a roll-out that may take as long as a start with it.
+
+    A change of the service starts a new deployment (infra/placement.py), so `pulumi up` is a try itself.
+    """
     fix = case.set(
         "healthGracePeriod",
         str(grace),
         t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
-        retried=True,
     )
     minutes = ceil((grace + ROLL_OUT) / 60)
     if case.now.declared.number("rolloutTimeoutMinutes", minutes) >= minutes:

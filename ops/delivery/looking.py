@@ -10,7 +10,7 @@ from ops.names import PROJECT
 EVERYWHERE = (
     *of("acm", "DescribeCertificate", "ListTagsForCertificate"),
     *of("application-autoscaling", "Describe*", "ListTagsForResource"),
-    *of("cloudwatch", "DescribeAlarms", "GetDashboard", "ListTagsForResource"),
+    *of("cloudwatch", "DescribeAlarms", "GetDashboard", "GetMetricData", "ListTagsForResource"),
     *of("ec2", "Describe*", "GetSecurityGroupsForVpc"),
     *of("ecr", "DescribeRepositories", "GetAuthorizationToken", "GetLifecyclePolicy"),
     *of("ecr", "GetRepositoryPolicy", "ListTagsForResource", "DescribeImages"),

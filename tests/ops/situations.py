@@ -1,5 +1,6 @@
 """What goes wrong on a stack, one situation for each finding of the doctor."""
 
+import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -55,6 +56,25 @@ def unable(message):
         ),
         tasks=(),
     )
+
+
+OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/database-GhIjKl"
+LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
+FOUND = '{"level": "info", "message": "database connected"}'
+UNMIGRATED = json.dumps(
+    {
+        "level": "error",
+        "message": "cannot migrate the database",
+        "reason": 'column "footer" does not exist\nLINE 1: SELECT footer',
+        "migration": "0003_footer.sql",
+    }
+)
+MIGRATED = '{"level": "info", "message": "database migrated"}'
+
+
+def asked(path, status):
+    """The app's line about a request."""
+    return json.dumps({"level": "info", "message": "request", "path": path, "status": status})
 
 
 SITUATIONS = {
@@ -168,6 +188,14 @@ SITUATIONS = {
     ),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
+    "database-secret": a.stack(
+        main=replace(
+            env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
+        )
+    ),
+    "database-variables": a.failing(
+        a.ended(CRASHED, code=2, stop=EXITED), main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)
+    ),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
@@ -181,6 +209,10 @@ SITUATIONS = {
     "app-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
     ),
+    "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
+    "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
+    "app-requests-fail": a.stack(logs=a.logs(a=[a.LISTENS, *[asked("/", 500)] * 3])),
+    "app-requests-failed": a.stack(logs=a.logs(a=[a.LISTENS, asked("/x", 500), asked("/", 200)])),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),
     "container-check-failed": a.failing(
         a.ended("Task failed container health checks", code=143),
@@ -270,6 +302,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
+            "app-requests-failed",
         ),
         "warning",
     ),

@@ -125,7 +125,6 @@ def test_a_grace_period_that_no_roll_out_has_time_for_brings_a_longer_roll_out()
     assert commands == (
         "pulumi config set rolloutTimeoutMinutes 11 -s poc",
         "pulumi config set healthGracePeriod 360 -s poc",
-        "./careapp retry -s poc",
         "pulumi up -s poc",
     )
 
@@ -178,3 +177,34 @@ def test_preflight_sees_that_the_number_of_the_app_s_rule_is_taken():
 @pytest.mark.parametrize("other", [rule("101"), rule("7", "/other/*")])
 def test_a_rule_behind_the_app_s_or_for_other_paths_is_none_of_preflight_s_business(other):
     assert entrance(listener(other)) == GOOD
+
+
+def first_fixes(snapshot):
+    found = findings(snapshot)[0]
+    return found.id, [each.commands for each in found.fixes]
+
+
+@pytest.mark.parametrize("name", ["service-not-attached", "health-protocol", "port-mismatch"])
+def test_what_the_program_may_say_wrongly_is_corrected_there_before_it_is_deployed_again(name):
+    up, refreshed = ("pulumi up -s poc",), ("pulumi up --refresh -s poc",)
+    assert first_fixes(SITUATIONS[name]) == (name, [up, refreshed])
+    assert "infra/" in str(findings(SITUATIONS[name])[0].fixes[0].text)
+
+
+def test_a_load_balancer_in_private_subnets_is_moved_in_the_program_and_not_by_a_refresh():
+    misplaced = a.stage1(balancer=a.balancer(subnets=("private-1",)))
+    found = findings(misplaced)[0]
+    assert str(found.title) == "The load balancer lies in subnets that are not the public ones"
+    assert str(found.seen[0]) == (
+        "Subnet private-1 (careapp-poc-private-1) has no route to an internet gateway."
+    )
+    assert "subnets=self.args.network.public_subnet_ids" in str(found.fixes[0].text)
+    assert found.fixes[0].commands == ("pulumi up -s poc",)
+    assert entrance(misplaced) == BAD
+
+
+def test_a_public_subnet_that_lost_its_route_is_put_back_by_a_refresh():
+    assert first_fixes(SITUATIONS["balancer-cut-off"]) == (
+        "balancer-cut-off",
+        [("pulumi up --refresh -s poc",)],
+    )
