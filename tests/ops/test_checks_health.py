@@ -131,6 +131,10 @@ def test_the_app_s_own_log_tells_on_which_port_it_listens():
         (["INFO:waitress:Serving on http://localhost:3000"], "localhost"),
         (["Listening at: http://[::1]:3000 (7)"], "::1"),
         (["Server listening on http://172.17.0.2:3000"], "172.17.0.2"),
+        (
+            ["Listening at: http://127.0.0.1:3000", "metrics: listening on 0.0.0.0:9090"],
+            "127.0.0.1",
+        ),
     ],
 )
 def test_an_app_that_listens_on_another_address_than_the_task_s_is_named_by_that_address(
@@ -165,7 +169,6 @@ def test_the_variable_that_gives_the_app_the_wrong_address_is_named():
             " * Running on http://127.0.0.1:3000",
             " * Running on http://10.0.16.4:3000",
         ],
-        ["Listening at: http://0.0.0.0:3000 (7)", "metrics: listening on 127.0.0.1:9090"],
     ],
 )
 def test_an_app_that_listens_on_the_task_s_address_is_not_said_to_listen_elsewhere(lines):

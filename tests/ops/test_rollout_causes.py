@@ -147,6 +147,12 @@ def test_an_app_that_has_yet_to_find_its_database_has_the_same_time(gate, monkey
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
 
 
+def test_the_gate_ends_with_the_first_look_that_finds_the_page_well(gate, monkeypatch):
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    # A third look would find an error.
+    assert gate(a.stack(page=a.page(503)), a.stack(), a.stack(page=a.page(500)))[0] == ""
+
+
 def test_a_page_that_still_answers_503_after_that_is_red(gate):
     assert "The page / answers with error 503" in gate(a.stack(page=a.page(503)))[0]
 
