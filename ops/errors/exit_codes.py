@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ops.locale_sources import ROOT, marked
 from ops.texts import t, translated
 
-FILES = ("ops/__main__.py", "ops/db_cli.py", "ops/pause_cli.py", "ops/delivery_cli.py")
+FILES = ("ops/__main__.py", "ops/db_cli.py", "ops/pause_cli.py")
 REHEARSAL = ("rehearsal/__main__.py", "rehearsal/cost_command.py")
 TESTS = "tests/__main__.py"
 COMPLETION = t("Exit code 0: printed. 2: no such shell.")
