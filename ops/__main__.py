@@ -52,6 +52,24 @@ def preflight(stack: str, lang: str | None, as_json: bool) -> None:
     sys.exit(commands.preflight(stack, Path(), language(lang), as_json))
 
 
+@main.command()
+@options
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+def retry(stack: str, lang: str | None, dry_run: bool) -> None:
+    """Make ECS try again what it has given up, and follow the roll-out to its end.
+
+    ECS deploys the newest task definition again, with the health check and the grace period that
+    the stack file declares. Tasks that run are replaced without a gap. Ctrl-C ends the watching,
+    not the roll-out.
+
+    Exit code 0: it runs. 1: it does not run, or there is nothing to try. 2: it could not look.
+    130: interrupted.
+    """
+    from ops import retry as retrying
+
+    sys.exit(retrying.run(stack, Path(), language(lang), dry_run))
+
+
 class Since(click.ParamType[timedelta]):
     """A time back from now, like 10m."""
 

@@ -11,20 +11,6 @@ UNSEEN = {"_winconsole.py", "_termui_impl.py", "termui.py", "utils.py", "testing
 """Modules of click whose words no command shows: editors, pagers, prompts, Windows."""
 SEEN_ANYWAY = {"Error: invalid input"}
 """What termui says when a question is answered with neither yes nor no."""
-REFUSALS = (
-    "No such option {name!r}.",
-    "No such command {name!r}.",
-    "Option {name!r} requires an argument.\0Option {name!r} requires {nargs} arguments.",
-    "Option {name!r} does not take a value.",
-    "Got unexpected extra argument ({args})\0Got unexpected extra arguments ({args})",
-    "Invalid value for {param_hint}: {message}",
-    "{value!r} is not {choice}.\0{value!r} is not one of {choices}.",
-    "{value!r} is not a valid {number_type}.",
-    "{value} is not in the range {range}.",
-    "{name} {filename!r} does not exist.",
-    "{name} {filename!r} is not writable.",
-)
-"""What click says of a command line that is wrong, for the page of errors."""
 ARGPARSE = {
     *("usage: ", "positional arguments", "options", "show this help message and exit"),
     *("unrecognized arguments: %s", "argument %(argument_name)s: %(message)s"),

@@ -133,7 +133,8 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
         # The failure stands; that this cannot be asked, too, must not hide it.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
-    return words.failed(end, wanted, found, session.place, log.lang, deregistered=deregistered)
+    stack = pulumi.get_stack()
+    return words.failed(end, wanted, found, stack, log.lang, deregistered=deregistered)
 
 
 @dataclass(frozen=True)

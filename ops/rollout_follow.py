@@ -136,7 +136,7 @@ async def follow(
     patience: Patience,
     pace: Pace,
     tells: Tells,
-    changes: Changes,
+    changes: Changes | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> End:
     """Look until the verdict is final. AwsProblem when AWS cannot be asked, or not any more."""
@@ -151,7 +151,7 @@ async def follow(
             tells.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
         else:
             blind, elapsed = 0, (now() - begun) * pace.speed
-            told = patience.told(changes.last, begun, pace.speed)
+            told = patience.told(changes.last if changes else None, begun, pace.speed)
             verdict, memory = judge(view, wanted, memory, elapsed, patience, told)
             reporter.report(view, verdict, elapsed, patience.limit)
             if verdict.final:

@@ -37,7 +37,10 @@ def another_count(desired: int, counts: Collection[int], wanted: Wanted, place: 
         "the service wants {desired} tasks, the stack file {counts}; to change that: {command}",
         desired=desired,
         counts=spelled(counts),
-        command=_update(wanted, place, f"--desired-count {nearest}"),
+        command=place.told(
+            f"aws ecs update-service --cluster {short(wanted.cluster)} "
+            f"--service {short(wanted.service)} --desired-count {nearest}"
+        ),
     )
 
 
@@ -105,12 +108,12 @@ WORTH_A_DIAGNOSIS = frozenset(
 
 
 def failed(
-    end: End, wanted: Wanted, diagnosis: str, place: Place, lang: str, *, deregistered: bool
+    end: End, wanted: Wanted, diagnosis: str, stack: str, lang: str, *, deregistered: bool
 ) -> str:
     """The block of a failed roll-out: what happened, the diagnosis, the way on."""
     verdict = end.verdict
     head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
-    way_on = _anew(wanted) if deregistered else _way_on(end, wanted, place)
+    way_on = _anew(wanted) if deregistered else _way_on(end, wanted, stack)
     serving = _serving(end.view, wanted)
     if serving is not None:
         head = f"{head}\n{serving.to(lang)}"
@@ -145,7 +148,7 @@ def _anew(wanted: Wanted) -> Text:
     )
 
 
-def _way_on(end: End, wanted: Wanted, place: Place) -> Text:
+def _way_on(end: End, wanted: Wanted, stack: str) -> Text:
     verdict = end.verdict
     if verdict.outcome is Outcome.GONE:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
@@ -159,7 +162,7 @@ def _way_on(end: End, wanted: Wanted, place: Place) -> Text:
             "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
             "service with what this stack declares:\n  {command}\n  pulumi up --refresh\n"
             "Each `pulumi up` is red until that has worked.",
-            command=try_again(wanted, place),
+            command=try_again(stack),
         )
     if verdict.outcome is Outcome.FELL_ILL:
         return t(
@@ -178,16 +181,11 @@ def _way_on(end: End, wanted: Wanted, place: Place) -> Text:
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
         "definition, tell ECS to try again first, for it has given up:\n  {command}\n"
         "Each `pulumi up` is red until {revision} runs.",
-        command=try_again(wanted, place),
+        command=try_again(stack),
         revision=wanted.revision,
     )
 
 
-def try_again(wanted: Wanted, place: Place) -> str:
-    """The command with which ECS tries a revision anew."""
-    return _update(wanted, place, f"--task-definition {wanted.revision} --force-new-deployment")
-
-
-def _update(wanted: Wanted, place: Place, what: str) -> str:
-    where = f"--cluster {short(wanted.cluster)} --service {short(wanted.service)}"
-    return place.told(f"aws ecs update-service {where} {what}")
+def try_again(stack: str) -> str:
+    """The command with which ECS tries the newest revision again."""
+    return f"./careapp retry -s {stack}"

@@ -12,6 +12,7 @@ from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
 from ops.moments import of_day
 from ops.paused import Pause
+from ops.rollout_text import try_again
 from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
 from ops.snapshot.records import Definition, Deployment, Service, Task
@@ -193,12 +194,8 @@ class Case:
 
     @property
     def again(self) -> str:
-        """The command that lets ECS try the wanted revision again."""
-        names, revision = self.now.names, self.main.revision if self.main else ""
-        return (
-            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-            f"--task-definition {revision} --force-new-deployment"
-        )
+        """The command that lets ECS try the wanted revision again, with the stack file's health check."""
+        return try_again(self.now.names.stack)
 
     def tried_again(self) -> tuple[Fix, ...]:
         """Start the roll-out again, where ECS has given up or waits longer and longer."""
@@ -226,17 +223,17 @@ class Case:
         ends = [each.stopped or each.stopping for each in self.failed]
         return of_day(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
-    def set(self, key: str, value: str, text: Text, at_once: str = "") -> Fix:
+    def set(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
         """Change a setting; where the stack file says so already, AWS has drifted from it.
 
-        ``at_once`` is for a setting that makes no new task definition: the command that changes it on
-        AWS. Where tasks have failed, ECS may give up any moment; only another try starts counting anew.
+        ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
+        give up any moment; only another try, which takes the setting along, starts counting anew.
         """
         stack = self.now.names.stack
         drifted = self.now.declared.get(key) == value
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        if at_once and (self.given_up or self.failed):
-            commands += [at_once] if self.again in at_once else [at_once, self.again]
+        if retried and (self.given_up or self.failed):
+            commands.append(self.again)
         commands.append(self.refresh if drifted else f"pulumi up -s {stack}")
         return Fix(text, tuple(commands))
 

@@ -121,8 +121,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if case.now.declared.default("healthMatcher") == matcher:
         return title, why, (asks, logs), 62, "health-matcher"
     default = case.now.declared.default("healthMatcher") or "200"
-    at_once = case.check_changed(f"--matcher HttpCode={default}")
-    fix = case.set("healthMatcher", default, t("Ask for the status that the app gives:"), at_once)
+    text = t("Ask for the status that the app gives:")
+    fix = case.set("healthMatcher", default, text, retried=True)
     return title, why, (fix,), 62, "health-matcher"
 
 
@@ -136,8 +136,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
 
 
 def _path(case: Case, right: str) -> Fix:
-    at_once = case.check_changed(f"--health-check-path {right}")
-    return case.set("healthPath", right, t("Ask for {right}:", right=right), at_once)
+    return case.set("healthPath", right, t("Ask for {right}:", right=right), retried=True)
 
 
 def _database(case: Case, code: int) -> tuple[Text, ...]:
@@ -181,9 +180,6 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
     stack, right = case.now.names.stack, case.now.declared.default("healthPath")
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
-    at_once = case.check_changed(
-        f"--health-check-interval-seconds {interval} --health-check-timeout-seconds {wait}"
-    )
     quick = Fix(
         t("Let {path} do nothing but answer, and deploy:", path=check.path),
         (f"pulumi up -s {stack}",),
@@ -195,7 +191,7 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
         if own and own.timeout < wait
         else (None, t("Wait longer, with checks further apart:"))
     )
-    slower = case.set("healthTimeout", str(wait), text, at_once)
+    slower = case.set("healthTimeout", str(wait), text, retried=True)
     commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
     longer = Fix(text, commands)
     if right and check.path != right:

@@ -127,7 +127,7 @@ def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> F
                 "healthGracePeriod",
                 str(longer),
                 t("Wait longer after the start:"),
-                f"{case.again} --health-check-grace-period-seconds {longer}",
+                retried=True,
             ),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
             *case.mended(),

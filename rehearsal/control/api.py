@@ -39,6 +39,7 @@ class Api:
             capacity,
             certificates,
             contract,
+            group_rules,
             in_use,
             insights,
             live_tail,
@@ -56,6 +57,7 @@ class Api:
         for part in (
             hooks,
             rules,
+            group_rules,
             in_use,
             backups,
             insights,

@@ -19,6 +19,7 @@ RELIED_ON = (
     ("moto.backends", "get_backend"),
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
+    ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
     ("moto.core.eventstream", "EventStreamEncoder.encode_message"),
     ("moto.logs.models", "LogEvent._event_id"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
 
 from ops.__main__ import main as ops
 from rehearsal.__main__ import main as rehearsal
+from tests.__main__ import EXIT_CODES as TESTS
 
 WIDTH = 100
 HEAD = """\
@@ -16,6 +18,20 @@ HEAD = """\
 What each command of `./careapp` prints with `--help`, written by `python -m tests.documents`; a test compares.
 `./careapp test` and `./careapp completion` explain themselves.
 """
+EXIT_CODES = """
+## Exit codes
+
+| command | 0 | 1 | 2 | others |
+|---|---|---|---|---|
+"""
+TAIL = """
+Every command besides: 2 when it was called wrongly, 129, 130 and 143 when SIGHUP, Ctrl-C or SIGTERM ended it, 141 when
+its output is no longer read.
+"""
+COMPLETION = "Exit code 0: printed. 2: no such shell."
+"""Of `completion`, which the entry script answers itself."""
+PARAGRAPH = re.compile(r"Exit code (0: .*)", re.DOTALL)
+CODE = re.compile(r"(\d+): (.*?)[.,]?\s*(?=\d+: |$)", re.DOTALL)
 
 
 def commands() -> dict[str, click.Command]:
@@ -36,7 +52,30 @@ def _below(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[str, cl
 
 def page() -> str:
     """All of them, in the order of their names."""
-    return HEAD + "".join(_section(words, each) for words, each in sorted(commands().items()))
+    rows = "".join(f"{_row(name, codes)}\n" for name, codes in exit_codes().items())
+    sections = "".join(_section(words, each) for words, each in sorted(commands().items()))
+    return HEAD + EXIT_CODES + rows + TAIL + sections
+
+
+def exit_codes() -> dict[str, dict[int, str]]:
+    """Return every command's exit codes and their meanings; a command whose help names none has its group's."""
+    found: dict[str, dict[int, str]] = {}
+    helps = {words: each.help or "" for words, each in commands().items()}
+    for words, text in (helps | {"test": str(TESTS), "completion": COMPLETION}).items():
+        paragraph = PARAGRAPH.search(text)
+        if paragraph:
+            pairs = CODE.findall(paragraph[1])
+            found[words] = {int(code): " ".join(meaning.split()) for code, meaning in pairs}
+        elif words.rpartition(" ")[0] in found:
+            found[words] = found[words.rpartition(" ")[0]]
+    groups = {words.rpartition(" ")[0] for words in found}
+    return {words: codes for words, codes in found.items() if words not in groups}
+
+
+def _row(words: str, codes: dict[int, str]) -> str:
+    usual = " | ".join(codes.get(code, "") for code in (0, 1, 2))
+    others = "; ".join(f"{code}: {meaning}" for code, meaning in codes.items() if code > 2)
+    return f"| `{words}` | {usual} | {others} |"
 
 
 def _section(words: str, command: click.Command) -> str:

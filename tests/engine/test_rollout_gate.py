@@ -217,7 +217,7 @@ def test_a_revision_that_ecs_gave_up_says_so_and_the_diagnosis_follows(story, na
     )
     assert "careapp-poc · stage 2" in error
     assert "The diagnosis itself failed" not in error
-    assert "--task-definition careapp-poc:1 --force-new-deployment" in error
+    assert "./careapp retry -s " in error
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,7 @@ def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
     )
     assert findings(snapshot)[0].fixes[0].commands == (
         "pulumi config set healthPath /health -s poc",
-        "aws elbv2 modify-target-group --region ap-northeast-1 "
-        f"--target-group-arn {a.GROUP_ARN} --health-check-path /health",
-        "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster "
-        "--service careapp-poc-service --task-definition careapp-poc:7 --force-new-deployment",
+        "./careapp retry -s poc",
         "pulumi up -s poc",
     )
 
@@ -83,7 +80,7 @@ def test_a_health_check_that_was_mended_since_the_last_try_only_needs_another(li
         "health-path-mended",
         "The last try failed with 404 on /helth; the health check asks for /health now.",
     )
-    assert found.fixes[0].commands[0].endswith("--force-new-deployment")
+    assert found.fixes[0].commands == ("./careapp retry -s poc",)
 
 
 def test_what_only_the_past_tells_may_be_mended_by_now():
@@ -109,14 +106,11 @@ def test_a_longer_grace_period_is_given_with_the_next_try():
     service = replace(rolled.service.value, events=events)
     found = findings(replace(rolled, service=Part(service)))[0]
     assert found.id == "slow-start"
-    assert (
-        found.fixes[0]
-        .commands[1]
-        .endswith(
-            "--task-definition careapp-poc:7 --force-new-deployment --health-check-grace-period-seconds 390"
-        )
+    assert found.fixes[0].commands == (
+        "pulumi config set healthGracePeriod 390 -s poc",
+        "./careapp retry -s poc",
+        "pulumi up -s poc",
     )
-    assert len(found.fixes[0].commands) == 3
 
 
 def test_the_app_s_own_log_tells_on_which_port_it_listens():

@@ -17,7 +17,7 @@ JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
-    *("{place}: {why}", "{road}: {why}", "docs/errors.md"),
+    *("{place}: {why}", "{road}: {why}"),
     *("argument %(argument_name)s: %(message)s", "ruff, mypy, actionlint and zizmor"),
 }
 """Messages that are the same in every language."""

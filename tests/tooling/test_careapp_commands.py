@@ -26,7 +26,7 @@ sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 
 COMMANDS = (
     "rehearse, shell, cloud, dev, test, doctor, status, preflight, logs, events, cost, db, pause, "
-    "resume, delivery"
+    "resume, retry, delivery"
 )
 
 

@@ -6,12 +6,23 @@ import subprocess
 
 import pytest
 
-from ops.errors.exit_codes import table
 from rehearsal.paths import ROOT
+from tests.documents.commands import exit_codes
 
-CALLS = sorted(set(table("en")) - {"completion"})  # tests/tooling/test_completion.py
+CALLS = sorted(set(exit_codes()) - {"completion"})  # tests/tooling/test_completion.py
 OF_A_STACK = [
-    *("doctor", "preflight", "status", "logs", "events", "pause", "resume", "cost", "rehearse"),
+    *(
+        "doctor",
+        "preflight",
+        "status",
+        "logs",
+        "events",
+        "pause",
+        "resume",
+        "retry",
+        "cost",
+        "rehearse",
+    ),
     *("db check", "db psql", "db tunnel"),
 ]
 ASKING_AWS = [call for call in OF_A_STACK if call not in ("cost", "rehearse")]

@@ -170,6 +170,7 @@ def _change_rule(subject: Subject) -> None:
         "FromPort": _port(inputs, "fromPort"),
         "ToPort": _port(inputs, "toPort"),
         "CidrIpv4": inputs.get("cidrIpv4"),
+        "CidrIpv6": inputs.get("cidrIpv6"),
         "ReferencedGroupId": inputs.get("referencedSecurityGroupId"),
         "Description": inputs.get("description"),
     }

@@ -1,0 +1,197 @@
+"""Makes ECS try the newest revision again, with the health check that the stack file declares."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ops import stack as stacks
+from ops.aws import Session
+from ops.checks.doors import WATCHED
+from ops.commands import guarded
+from ops.names import StackNames
+from ops.refused import Refused
+from ops.rollout_causes import diagnosis
+from ops.rollout_follow import Pace, follow, succeeded
+from ops.rollout_text import failed
+from ops.rollout_view import Wanted
+from ops.snapshot import T, balancing, compute, looked
+from ops.snapshot.entrance import TargetGroup
+from ops.speaking import INTERRUPTED
+from ops.stack import Declared
+from ops.texts import Text, t
+
+FAILED = 1
+MINUTES = 15
+PARAMETERS = {
+    "healthPath": "HealthCheckPath",
+    "healthMatcher": "Matcher",
+    "healthInterval": "HealthCheckIntervalSeconds",
+    "healthTimeout": "HealthCheckTimeoutSeconds",
+    "healthyThreshold": "HealthyThresholdCount",
+    "unhealthyThreshold": "UnhealthyThresholdCount",
+}
+"""Settings of the stack file, and ModifyTargetGroup's parameters (botocore)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """What is tried again, and which settings AWS has to be given before: setting -> value."""
+
+    wanted: Wanted
+    check: Mapping[str, str]
+    grace: int | None
+
+
+def planned(session: Session, names: StackNames, declared: Declared) -> Retry:
+    """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
+    service = _found(compute.service, session, names)
+    group = _found(balancing.target_group, session, names.target_group)
+    if service is None or group is None:
+        raise Refused(_nothing(names))
+    if service.desired == 0:
+        raise Refused(_no_task(names))
+    definition = compute.definition(session, names.family)
+    grace = declared.number("healthGracePeriod", service.grace)
+    return Retry(
+        wanted=Wanted(
+            cluster=names.cluster,
+            service=names.service,
+            definition=definition.arn,
+            target_group=group.arn,
+        ),
+        check=_differing(declared, group),
+        grace=grace if grace != service.grace else None,
+    )
+
+
+def _found(question: Callable[..., T | None], *arguments: Any) -> T | None:
+    part = looked(question, *arguments)
+    if part.problem:
+        raise part.problem
+    return part.value
+
+
+def _differing(declared: Declared, group: TargetGroup) -> dict[str, str]:
+    """The settings of the health check that AWS has otherwise than the stack file."""
+    return {
+        key: declared.get(key)
+        for key, name in WATCHED.items()
+        if declared.get(key) not in ("", str(getattr(group.check, name)))
+    }
+
+
+def start(session: Session, retry: Retry) -> None:
+    """Change the health check where it differs, then deploy the revision anew. Raises AwsProblem."""
+    wanted = retry.wanted
+    if retry.check:
+        changes = {PARAMETERS[key]: _typed(key, value) for key, value in retry.check.items()}
+        session.call("elbv2", "modify_target_group", TargetGroupArn=wanted.target_group, **changes)
+    more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
+    session.call(
+        "ecs",
+        "update_service",
+        cluster=wanted.cluster,
+        service=wanted.service,
+        taskDefinition=wanted.definition,
+        forceNewDeployment=True,
+        **more,
+    )
+
+
+def _typed(key: str, value: str) -> Any:
+    if key == "healthMatcher":
+        return {"HttpCode": value}
+    return value if key == "healthPath" else int(value)
+
+
+def steps(retry: Retry) -> Iterator[Text]:
+    """What a retry does, in sentences."""
+    for key, value in retry.check.items():
+        yield t(
+            "The health check of the target group gets {key} {value}, as the stack file says.",
+            key=key,
+            value=value,
+        )
+    if retry.grace is not None:
+        yield t(
+            "The service gets healthGracePeriod {grace}, as the stack file says.", grace=retry.grace
+        )
+    yield t("ECS deploys {revision} again.", revision=retry.wanted.revision)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Prints the progress of the roll-out."""
+
+    lang: str
+
+    def moment(self, text: Text) -> None:
+        """A line, for here is no place that the next one could take."""
+        print(text.to(self.lang), flush=True)
+
+    lasting = moment
+
+
+def run(stack: str, folder: Path, lang: str, dry_run: bool) -> int:
+    """Try again and follow; 0 it runs, 1 it does not or there is nothing to try, 2 could not look."""
+
+    def work() -> int:
+        declared = stacks.read(stack, folder)
+        session, screen = Session(declared.region, declared.profile), Screen(lang)
+        retry = planned(session, StackNames.of(stack), declared)
+        for each in steps(retry):
+            screen.lasting(each)
+        if dry_run:
+            screen.lasting(t("--dry-run: nothing was changed."))
+            return 0
+        start(session, retry)
+        return _followed(session, retry, declared, screen)
+
+    return guarded(work, lang)
+
+
+def _followed(session: Session, retry: Retry, declared: Declared, screen: Screen) -> int:
+    wanted, pace, stack = retry.wanted, Pace.of(), declared.stack
+    patience = pace.patience(declared.number("rolloutTimeoutMinutes", MINUTES), 0)
+    try:
+        end = asyncio.run(follow(session, wanted, patience, pace, screen))
+    except KeyboardInterrupt:
+        print(f"careapp: {_interrupted(stack).to(screen.lang)}", file=sys.stderr)
+        return INTERRUPTED
+    if succeeded(end):
+        screen.lasting(end.verdict.text)
+        return 0
+    why = diagnosis(stack, session, screen.lang)
+    text = failed(end, wanted, why, stack, screen.lang, deregistered=False)
+    print(f"careapp: {text}", file=sys.stderr)
+    return FAILED
+
+
+def _nothing(names: StackNames) -> Text:
+    return t(
+        "There is no service {name} with a target group, so there is nothing to try again; "
+        "`./careapp doctor -s {stack}` says what is missing.",
+        name=names.service,
+        stack=names.stack,
+    )
+
+
+def _no_task(names: StackNames) -> Text:
+    return t(
+        "The service {name} is to run no task, so there is nothing to try again; "
+        "`./careapp doctor -s {stack}` says why.",
+        name=names.service,
+        stack=names.stack,
+    )
+
+
+def _interrupted(stack: str) -> Text:
+    return t(
+        "no longer watching; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+        stack=stack,
+    )
