@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 PLAIN = ("--non-interactive", "--color", "never")
 NO_CHANGES_EXPECTED = "no changes were expected"
@@ -30,12 +32,23 @@ def main() -> None:
 
 
 @main.command()
-def login() -> None:
+@click.option("--region", help="The stack's; otherwise that of AWS_DEFAULT_REGION or the profile.")
+def login(region: str | None) -> None:
     """Log Docker in to the account's ECR, for the push of `pulumi up`.
 
     The token stays in Docker's configuration for twelve hours and is no part of Pulumi's state.
+
+    Exit code 0: logged in. 1: refused by AWS, or no Docker. Any other: docker's own.
     """
-    [found] = boto3.client("ecr").get_authorization_token()["authorizationData"]
+    if not shutil.which("docker"):
+        raise click.ClickException(
+            "There is no docker on PATH: the image is built and pushed by it."
+        )
+    try:
+        answer = boto3.client("ecr", region_name=region).get_authorization_token()
+    except (BotoCoreError, ClientError) as problem:
+        raise click.ClickException(f"ECR gives no token: {problem}") from None
+    [found] = answer["authorizationData"]
     user, _, token = base64.b64decode(found["authorizationToken"]).decode().partition(":")
     host = urlsplit(found["proxyEndpoint"]).netloc
     words = ["docker", "login", "--username", user, "--password-stdin", host]
@@ -83,7 +96,7 @@ def drift(stack: str) -> None:
 def why(stack: str) -> None:
     """Put what `./careapp doctor` says about the stack into the job's summary.
 
-    Exit code: the doctor's.
+    Exit code 0: healthy. 1: a cause was found. 2: it could not look.
     """
     words = [sys.executable, "-m", "ops", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

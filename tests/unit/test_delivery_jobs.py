@@ -66,6 +66,23 @@ def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp
     assert (tmp_path / "given").read_text() == "123456789012-auth-token"
 
 
+def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = job.run("login")
+    assert (done.exit_code, done.output.startswith("Error: There is no docker on PATH")) == (
+        1,
+        True,
+    )
+
+
+def test_a_login_without_a_region_or_credentials_is_one_line(job, monkeypatch):
+    job.on_path("docker", "exit 9")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    done = job.run("login")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "region" in done.output
+
+
 def test_a_login_that_docker_refuses_is_red(job):
     job.on_path("docker", "exit 3")
     assert job.run("login").exit_code == 3
