@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ class Delivery:
         """GitHub's variables, as `gh variable set -f -` reads them."""
         lines = self.outputs["Variables"].splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def bucket(self) -> str:
+        return str(self._reference("StateBucket"))
 
     @property
     def key_arn(self) -> str:
@@ -144,6 +149,22 @@ class Delivery:
                 first, second = map(self._value, argument)
                 return bool(first == second)
         raise AssertionError(f"the test cannot decide {function}")
+
+
+def deploy_to(calls: Any, delivery: Delivery) -> None:
+    """Make in the local cloud what a stack's deploy needs of the template: bucket, key and boundary."""
+    key = calls("kms", "create_key", {})["KeyMetadata"]["KeyId"]
+    alias = delivery.resources["StateKeyAlias"]["AliasName"]
+    calls("kms", "create_alias", {"AliasName": alias, "TargetKeyId": key})
+    place = {"LocationConstraint": REGION}
+    bucket = {"Bucket": delivery.bucket}
+    calls("s3", "create_bucket", {**bucket, "CreateBucketConfiguration": place})
+    versioning = delivery.resources["StateBucket"]["VersioningConfiguration"]
+    calls("s3", "put_bucket_versioning", {**bucket, "VersioningConfiguration": versioning})
+    bound = delivery.resources["Boundary"]
+    document = json.dumps(bound["PolicyDocument"])
+    name = bound["ManagedPolicyName"]
+    calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": document})
 
 
 def _policy_arn(name: str) -> str:

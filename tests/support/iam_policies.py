@@ -145,18 +145,10 @@ def _known(asked: str, resources: Iterable[str]) -> list[str]:
     if not known:
         return ["*"]
     found = sorted(each for each in resources if any(fits(each, form) for form in known))
-    if (
-        not found
-        and any(row["resource_arn_format"] == "*" for row in rows(asked))
-        and _lists(asked)
-    ):
-        return ["*"]
+    if not found and asked.partition(":")[2].startswith(("Describe", "List")):
+        return ["*"]  # all that there is
     assert found, f"no resource of {asked} is known"
     return found
-
-
-def _lists(asked: str) -> bool:
-    return asked.partition(":")[2].startswith(("Describe", "List"))
 
 
 def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
@@ -166,6 +158,12 @@ def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
             yield text
         elif service == "ec2":
             yield from _by_id(text)
+    yield from _by_service(service, params)
+    yield from _by_name(service, params)
+
+
+def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs whose form is the service's own."""
     if service == "iam":
         kinds = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
         yield from (iam(f"{kinds[key]}/{params[key]}") for key in kinds.keys() & params.keys())
@@ -173,12 +171,13 @@ def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
         yield f"arn:aws:s3:::{params['Bucket']}{'/' * ('Key' in params)}{params.get('Key', '')}"
     elif service == "route53":
         yield f"arn:aws:route53:::hostedzone/{params['HostedZoneId'].rpartition('/')[2]}"
+    elif service == "service-quotas":
+        yield arn("servicequotas", f"{params['ServiceCode']}/{params['QuotaCode']}")
     elif service == "ssm":
         yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
     for key in ("DashboardName", "DashboardNames"):
         for name in _list(params.get(key, [])):
             yield f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"
-    yield from _by_name(service, params)
 
 
 def _by_id(text: str) -> Iterator[str]:
@@ -247,7 +246,9 @@ def _context(asked: str, resource: str) -> dict[str, Any]:
     context: dict[str, Any] = {"aws:RequestedRegion": REGION}
     if resource.startswith(iam("role/")) and asked != "iam:CreateRole":
         roles = get_backend("iam")[ACCOUNT]["aws"].roles.values()
-        [bound] = [each.permissions_boundary for each in roles if each.arn == resource] or [None]
+        [bound] = [each.permissions_boundary_arn for each in roles if each.arn == resource] or [
+            None
+        ]
         context["iam:PermissionsBoundary"] = bound
     return {
         **context,

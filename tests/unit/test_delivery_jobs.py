@@ -125,11 +125,11 @@ def test_a_preview_that_fails_is_red_and_says_so(job):
     assert job.summary.read_text().startswith("### Preview of poc: failed\n")
 
 
-def test_the_doctors_words_are_in_the_summary(job, monkeypatch):
+@pytest.mark.parametrize(("doctors", "code"), [(0, 0), (1, 0), (2, 2)])
+def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     monkeypatch.setattr(delivery.sys, "executable", "doctor")
-    job.on_path("doctor", 'echo "1. [cause] $*"; exit 1')
-    done = job.run("why", "--stack", "poc")
-    assert done.exit_code == 1
+    job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
+    assert job.run("why", "--stack", "poc").exit_code == code
     words = "1. [cause] -m ops doctor --stack poc"
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
