@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ops import checks, stack
 from ops.aws import Session
-from ops.checks import stages
+from ops.checks import pages, stages
 from ops.checks.case import Case
 from ops.findings import Diagnosis, Unseen
 from ops.names import StackNames
@@ -14,6 +14,7 @@ from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
 from ops.texts import Text, t
 
+PAGE = t("the page")
 PARTS: dict[str, Text] = {
     "service": t("the service"),
     "tasks": t("the tasks"),
@@ -22,6 +23,7 @@ PARTS: dict[str, Text] = {
     "group": t("the target group"),
     "targets": t("the health of the targets"),
     "balancer": t("the load balancer"),
+    "page": PAGE,
     "undone": t("the service's last deployments"),
     "network": t("security groups and routes"),
     "execution": t("the execution role"),
@@ -33,7 +35,7 @@ PARTS: dict[str, Text] = {
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
 }
-OPTIONAL = ("alarms", "quota")
+OPTIONAL = ("alarms", "quota", "page")
 """What a healthy stack does not hang on."""
 
 
@@ -61,6 +63,7 @@ def judge(now: Snapshot) -> Diagnosis:
         findings=checks.run(case),
         unseen=_unseen(now),
         unfinished=case.unfinished,
+        page=pages.answered(case),
         checked=tuple(PARTS[name] for name in PARTS if _looked(now, name)),
     )
 

@@ -70,6 +70,8 @@ class Diagnosis:
     checked: tuple[Text, ...] = ()
     unfinished: bool = False
     """Whether a roll-out goes on of which nobody can say yet how it ends."""
+    page: Text | None = None
+    """What the page answers; None where it was not asked, or does not answer."""
 
     @property
     def causes(self) -> tuple[Finding, ...]:

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ops.texts import Text, t
 
 ROOT = Path(__file__).resolve().parent.parent
+FACTS = "CAREAPP_CLOUD_FACTS"
+"""The variable that names the file in which a local cloud says where its listeners listen."""
 
 
 def led_to() -> bool:
     """Whether this process's calls go to a local cloud, as they do in its shell."""
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+def facts_file() -> str:
+    """The file of the local cloud that this process's calls go to; "" without one."""
+    return os.environ.get(FACTS, "")
+
+
+def listener(arn: str) -> tuple[str, int, str | None] | None:
+    """Host and port where the local cloud listens for a listener, and who vouches for its certificate."""
+    try:
+        found = json.loads(Path(facts_file()).read_text())
+    except OSError:
+        return None
+    for each in found.get("state", {}).get("listeners", ()):
+        if each["arn"] == arn:
+            url = urlsplit(each["url"])
+            return str(url.hostname), int(url.port or 0), each.get("authority")
+    return None
 
 
 def runs() -> bool:

@@ -63,6 +63,7 @@ ITEMS = (
         (doors.balancer, listeners.certificate, hops.internet_to_balancer),
         ("balancer", "network"),
     ),
+    Item(t("The target group speaks the app's protocol"), (doors.protocol,), ("group",)),
     Item(t("The health check is the declared one"), (doors.drifted, health.codes), ("group",)),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),

@@ -149,3 +149,6 @@ class Log:
 
     def lasting(self, text: Text) -> None:
         pulumi.log.info(text.to(self.lang), self.resource)
+
+    def warning(self, text: Text) -> None:
+        pulumi.log.warn(text.to(self.lang), self.resource)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from ops.texts import Text, joined, t
+from ops.texts import Text, joined, t, verbatim
 
 if TYPE_CHECKING:
     from ops.aws import Session
@@ -23,6 +24,9 @@ NO_REASON = re.compile(
 /health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
 """
 NO_TASK = "scaled-to-zero"
+WARMING_UP = "page-unavailable"
+WARM_UP_SECONDS = 30.0
+"""How long a page may answer 503, of the wall: an app says so until it has its database, say."""
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 
 
@@ -33,6 +37,8 @@ class Tells(Protocol):
     def lang(self) -> str: ...
 
     def lasting(self, text: Text) -> None: ...
+
+    def warning(self, text: Text) -> None: ...
 
 
 async def causes(
@@ -45,22 +51,57 @@ async def causes(
     It looks again before it says so, for AWS is eventually consistent. That the revision runs has
     been seen: a doctor that breaks, or may not look everywhere, is told, but does not unsay it.
     """
-    from ops.rollout_follow import Pace
-
     try:
-        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
-        if _reasons(found, counts):
-            await asyncio.sleep(Pace.of().poll)
-            found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+        found = await _settled(stack, session, wanted, counts)
     except Exception as mistake:
         log.lasting(_undiagnosed(mistake))
         return ""
+    if _reasons(found, counts):
+        return found.as_text(log.lang)
+    _tell(found, log)
+    return ""
+
+
+async def _settled(stack: str, session: Session, wanted: str, counts: Collection[int]) -> Diagnosis:
+    """The diagnosis on which two looks agree; a page that only answers 503 has time to warm up."""
+    from ops.rollout_follow import Pace
+
+    begun, pace = time.monotonic(), Pace.of()
+    found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+    again = bool(_reasons(found, counts))
+    while again:
+        await asyncio.sleep(pace.poll)
+        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+        warming = {each.id for each in _reasons(found, counts)} == {WARMING_UP}
+        again = warming and time.monotonic() - begun < WARM_UP_SECONDS
+    return found
+
+
+def _tell(found: Diagnosis, log: Tells) -> None:
+    """Log what does not make it red: warnings, what was not seen, and what the page answers."""
+    from ops.doctor import PAGE
+
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
+        if each.kind == "warning":
+            log.warning(_warned(each))
     for text in _unseen(found):
         log.lasting(text)
-    return found.as_text(log.lang) if _reasons(found, counts) else ""
+    for unseen in found.unseen:
+        if unseen.part == PAGE:
+            log.lasting(t("the page was not asked for: {problem}", problem=unseen.problem.text))
+    if found.page:
+        log.lasting(found.page)
+
+
+def _warned(finding: Finding) -> Text:
+    """Return a warning in one line: its title, and its first fix with the commands."""
+    parts = [finding.title]
+    for fix in finding.fixes[:1]:
+        commands = verbatim(" && ".join(fix.commands))
+        parts.append(joined(" ", (fix.text, commands)) if fix.commands else fix.text)
+    return joined(": ", parts)
 
 
 def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:

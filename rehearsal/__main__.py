@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ops.names import PROJECT
 from ops.options import Number, Whole
 from ops.speaking import run
 from ops.texts import said, shown, t
@@ -21,6 +22,7 @@ from rehearsal.faults import FAULTS
 from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
+ECS_ENABLED = "ecsEnabled"
 CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
 
 
@@ -69,6 +71,16 @@ def pair(text: str) -> tuple[str, str]:
     if not (key and equals):
         raise click.BadParameter(
             shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+        )
+    if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
+        raise click.BadParameter(
+            shown(
+                t(
+                    "{key} tells the two stages apart, and the rehearsal sets it itself: "
+                    "--until stage1 leaves stage 2 out.",
+                    key=ECS_ENABLED,
+                )
+            )
         )
     return key, value
 
@@ -127,8 +139,8 @@ def rehearse(fault: str | None, **how: Any) -> None:
       ./careapp rehearse --break health-path --mend --exit
                                               and that what the doctor says puts it right
 
-    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file.
-    130: interrupted on its way up.
+    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file,
+    or a setting that cannot be used. 130: interrupted on its way up.
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
@@ -207,7 +219,7 @@ def start(as_json: bool, **how: Any) -> None:
 def stop() -> None:
     """Stop it: its tasks, databases and listeners end, and what it held is gone.
 
-    Exit code 0: none runs any more. 1: it does not end.
+    Exit code 0: none runs any more. 1: it does not end, or a rehearsal needs it.
     """
     sys.exit(commands.cloud_stop())
 

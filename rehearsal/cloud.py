@@ -37,6 +37,7 @@ class Options:
     speed: float
     port: int | None
     docker: bool
+    namespaces: bool
     watch_port: int | None = None
 
     @property
@@ -85,10 +86,11 @@ class Cloud:
                 images=builder.find,
                 port=self.options.port,
                 aws_endpoint=api.endpoint,
+                namespaces=self.options.namespaces,
             )
             plane.start()
             stops.callback(plane.stop)
-            led = led_to_local_cloud(api.endpoint, self.options.region)
+            led = led_to_local_cloud(api.endpoint, self.options.region, self.home.facts)
             page.start(self.home, self.options.region, clock, led)
             hosts = self._hosts(api.endpoint, builder, led)
             hosts.start()

@@ -14,7 +14,9 @@ from ops.texts import Text, joined, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.cloud import Options
+from rehearsal.data import namespaces
 from rehearsal.engine import find_or_get
+from rehearsal.owning import refuse_to_stop
 from rehearsal.paths import home
 from rehearsal.project import Project, standing
 
@@ -33,11 +35,15 @@ class Chosen:
         """The local cloud's options, once it is decided how tasks run; that is said aloud."""
         docker, why = docker_engine.decide(self.tasks)
         console.note(why)
+        refused = None if docker else namespaces.refusal()
+        if refused:
+            console.note(namespaces.shared_loopback(refused))
         return Options(
             region=self.region,
             speed=self.speed,
             port=self.port,
             docker=docker,
+            namespaces=not docker and refused is None,
             watch_port=self.watch_port,
         )
 
@@ -116,8 +122,9 @@ def cloud_start(chosen: Chosen, as_json: bool) -> int:
 
 
 def cloud_stop() -> int:
-    """Stop it; what the engine believed to be there is forgotten with it."""
+    """Stop the local cloud and remove the engine's state of it. Raises ``CloudError`` under a rehearsal."""
     place = home()
+    refuse_to_stop(place)
     stopped = client.stop(place)
     Project(place).forget()
     console.tell(t("the local cloud has stopped") if stopped else t("no local cloud was running"))

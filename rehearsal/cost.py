@@ -77,7 +77,7 @@ class Previews:
         from rehearsal.providers.calls import Calls
         from rehearsal.providers.docker_provider import DockerServicer
 
-        language = Language(led_to_local_cloud(self.endpoint, REGION))
+        language = Language(led_to_local_cloud(self.endpoint, REGION, Home(self.folder).facts))
         with contextlib.ExitStack() as stops:
             images = Path(stops.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
             builder = Builder(Calls(self.endpoint, REGION), images, docker=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops import stack as stacks
+from ops.names import PROJECT
 from ops.signals import terminations_raise
-from ops.texts import said, shown, t
+from ops.texts import said, shown, t, verbatim
 from rehearsal import client, console, mending, telling
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
@@ -114,12 +116,30 @@ class Course:
 def rehearse(plan: Plan, chosen: Chosen) -> int:
     """Both stages, the page, and destroy; 0 when every step did what it must.
 
-    Raises StackError without the stack's file, CloudError where the folder is somebody else's.
+    Raises StackError without the stack's file or where its settings cannot be used, CloudError where
+    another rehearsal has the folder.
     """
-    stacks.read(plan.stack, ROOT)
+    check_settings(stacks.read(plan.stack, ROOT), plan.config)
     place = home()
     with owned(place):
         return _rehearse(plan, chosen, place)
+
+
+def check_settings(declared: stacks.Declared, given: Sequence[tuple[str, str]]) -> None:
+    """Read the stack file's settings, changed by ``given``, as the program will. Raises ``StackError``."""
+    import pulumi
+
+    from infra.settings import Settings, SettingsError
+
+    values = {"aws:region": declared.region or ""}
+    for key, value in (*declared.values.items(), *given):
+        values[key if ":" in key else f"{PROJECT}:{key}"] = value
+    pulumi.runtime.set_all_config(values)
+    pulumi.runtime.configure(pulumi.runtime.Settings(project=PROJECT, stack=declared.stack))
+    try:
+        Settings.load()
+    except SettingsError as problem:
+        raise stacks.StackError(verbatim(str(problem))) from problem
 
 
 def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:

@@ -16,7 +16,7 @@ from rehearsal.engine_build import EXPECT, build, recipe_version
 from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_release import RELEASES, download, machine
-from rehearsal.paths import cache
+from rehearsal.paths import cache, cache_refused
 
 WAY_OUT = t(
     "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
@@ -66,13 +66,7 @@ class _Search:
         try:
             cli = self._fetched()
         except OSError as problem:
-            self.closed.append(
-                t(
-                    "cache: {folder} cannot be used: {why}",
-                    folder=str(cache(self.environ)),
-                    why=str(problem),
-                )
-            )
+            self.closed.append(cache_refused(cache(self.environ), problem))
         if cli:
             return cli
         raise EngineError(

@@ -133,6 +133,18 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="listens-on-loopback",
+            mistake=t("the task definition makes the app listen on 127.0.0.1"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='        "DB_USER": around.db_user,\n',
+                    new='        "DB_USER": around.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
+                ),
+            ),
+        ),
+        Fault(
             name="alb-cannot-reach-task",
             mistake=t("the security-group rules between load balancer and task name another port"),
             edits=(
@@ -217,6 +229,12 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("/health redirects"),
             mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+        ),
+        Fault(
+            name="page-raises",
+            mistake=t("the page raises an error; /health answers"),
+            mended_in_code=True,
+            edits=(Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),),
         ),
         Fault(
             name="out-of-memory",

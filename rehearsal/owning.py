@@ -1,4 +1,4 @@
-"""One rehearsal at a time in a folder: it forgets at its start and end what lies there."""
+"""One rehearsal at a time in a folder: it removes at its start and end what lies there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ops.local import held
 from ops.texts import t
 from rehearsal.client import CloudError
 from rehearsal.paths import Home
@@ -34,3 +35,19 @@ def owned(home: Home) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def refuse_to_stop(home: Home) -> None:
+    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs its local cloud until it has destroyed."""
+    if not held(home.owner):
+        return
+    pid = home.owner.read_text().strip()
+    raise CloudError(
+        t(
+            "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
+            "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
+            "without destroying",
+            pid=pid,
+            folder=str(home.folder),
+        )
+    )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.texts import Text, t
+
 ROOT = Path(__file__).resolve().parent.parent
 """The project's own folder."""
 
@@ -79,3 +81,13 @@ def cache(environ: Mapping[str, str] = os.environ) -> Path:
     named = Path(environ.get("XDG_CACHE_HOME", ""))
     user = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return (named if named.is_absolute() else user / ".cache") / "careapp"
+
+
+def cache_refused(folder: Path, problem: OSError) -> Text:
+    """Say that nothing can be kept in the cache folder, why, and how another one is chosen."""
+    return t(
+        "cache: {folder} cannot be used: {why}; make it writable, or set XDG_CACHE_HOME to a folder "
+        "that is",
+        folder=str(folder),
+        why=str(problem),
+    )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.local import FACTS
 from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS
@@ -78,11 +79,13 @@ class Project:
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
         return {
-            **led_to_local_cloud(facts.endpoint, facts.options.region),
+            **led_to_local_cloud(facts.endpoint, facts.options.region, self.home.facts),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
             "PATH": self.path(engine.parent),
-            "PULUMI_BACKEND_URL": self.home.state.as_uri(),
+            # Each file of the state would have an .attrs file beside it, which is not written in one
+            # step: an engine that is killed can leave it empty, and no command reads the state then.
+            "PULUMI_BACKEND_URL": f"{self.home.state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_HOME": str(self.home.folder / "pulumi-home"),
@@ -111,8 +114,12 @@ def copy_program(target: Path) -> None:
         shutil.copy(file, target / file.name)
 
 
-def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:
-    """This process's environment, in which AWS is the local cloud and nothing is the user's account."""
+def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str]:
+    """This process's environment, in which AWS is the local cloud and nothing is the user's account.
+
+    ``facts`` is the file in which that cloud says where its load balancers listen: their names
+    cannot be resolved.
+    """
     return {
         **_harmless(os.environ),
         "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
@@ -126,6 +133,7 @@ def led_to_local_cloud(endpoint: str, region: str) -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
+        FACTS: str(facts),
     }
 
 

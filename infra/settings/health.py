@@ -16,6 +16,14 @@ HEALTH_PATH = Key(
     "path that the load balancer asks",
 )
 HEALTH_MATCHER = Key("healthMatcher", "200", rules.status_codes, "status codes that mean healthy")
+SMOKE_PATH = Key(
+    "smokePath",
+    "/",
+    rules.pattern(
+        r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
+    ),
+    "page that `pulumi up` asks for, and that must answer below 500; empty: none",
+)
 HEALTH_INTERVAL = Key(
     "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
 )
@@ -47,7 +55,7 @@ DEREGISTRATION_DELAY = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings:
-    """The load balancer's health check of a task; times are seconds."""
+    """The load balancer's health check of a task, and the page that the gate asks for; times are seconds."""
 
     path: str
     matcher: str
@@ -56,6 +64,7 @@ class HealthSettings:
     healthy: int
     unhealthy: int
     deregistration_delay: int
+    smoke_path: str
 
     @property
     def notice(self) -> int:
@@ -89,4 +98,5 @@ class HealthSettings:
             healthy=read(HEALTHY_THRESHOLD),
             unhealthy=read(UNHEALTHY_THRESHOLD),
             deregistration_delay=read(DEREGISTRATION_DELAY),
+            smoke_path=read(SMOKE_PATH),
         )

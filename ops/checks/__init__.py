@@ -17,6 +17,7 @@ from ops.checks import (
     listeners,
     numbers,
     outbound,
+    pages,
     pauses,
     planning,
     refusals,
@@ -49,6 +50,7 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.attached,
     listeners.forwarding,
     listeners.certificate,
+    doors.protocol,
     doors.declared_port,
     doors.drifted,
     hops.balancer_to_task,
@@ -63,6 +65,7 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.unexplained,
     health.codes,
     health.timeouts,
+    pages.failing,
     refusals.refusals,
     rollouts.rolled_back,
     rollouts.going_on,
@@ -77,6 +80,7 @@ DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
     (r"crash-exec-format", r"image-architecture"),
+    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""
@@ -85,7 +89,10 @@ NEEDLESS = (
     (r"task-cannot-start|cannot-place-tasks", START),
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
-    (r"slow-start", r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch"),
+    (
+        r"slow-start",
+        r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
+    ),
 )
 """Findings that say again, or wrongly, what a cause at their right says: they go."""
 

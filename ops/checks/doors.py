@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ops.checks import stages
 from ops.checks.case import Case
-from ops.findings import Finding
+from ops.findings import Finding, Fix
 from ops.reach import default_route
 from ops.texts import t
 
@@ -79,6 +79,50 @@ def drifted(case: Case) -> Iterator[Finding]:
             seen=tuple(seen),
             fixes=(case.put_back(),),
         )
+
+
+def protocol(case: Case) -> Iterator[Finding]:
+    """Requests and health checks go to the same port: the app speaks one protocol there."""
+    group = case.now.group.value
+    if group is None or not group.check.enabled or group.check.port != "traffic-port":
+        return
+    asked, checked = group.protocol, group.check.protocol
+    if {asked, checked} != {"HTTP", "HTTPS"} or asked == "HTTP":
+        # An app that fails a health check over HTTPS is a finding of refusals.
+        return
+    yield Finding(
+        id="target-protocol",
+        kind="cause",
+        rank=57,
+        title=t(
+            "The load balancer sends requests by {asked}, and the app answers {checked}",
+            asked=asked,
+            checked=checked,
+        ),
+        why=t(
+            "The health check speaks {checked} and passes. Every request fails in the TLS handshake: "
+            "the load balancer answers 502.",
+            checked=checked,
+        ),
+        seen=(
+            t(
+                "Target group {name}: protocol {asked}, health check protocol {checked}.",
+                name=group.name,
+                asked=asked,
+                checked=checked,
+            ),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    'In infra/load_balancer.py, let the target group have protocol="{checked}", '
+                    "and deploy (replaces the target group):",
+                    checked=checked,
+                ),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+    )
 
 
 def declared_port(case: Case) -> Iterator[Finding]:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ops.checks.known import KNOWN, Known
 from ops.snapshot.surroundings import Line
 
-LISTENS = (
-    re.compile(r"Listening at: https?://\S*?:(?P<port>\d+)"),
-    re.compile(r"Running on https?://\S*?:(?P<port>\d+)"),
-    re.compile(r"Uvicorn running on \S*?:(?P<port>\d+)"),
-    re.compile(r"(?i)\blisten(?:s|ing) on (?:port |\S*?:)(?P<port>\d+)"),
+SERVER = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
+LISTENS = tuple(
+    re.compile(words + SERVER)
+    for words in (
+        r"Listening at: https?://",
+        r"Running on https?://",
+        r"Uvicorn running on https?://",
+        r"Serving on https?://",
+        r"(?i)\blisten(?:s|ing) on (?:\w+://)?",
+    )
 )
+EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
+"""Flask's server says this first, and then names single addresses."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +47,41 @@ def told(lines: Sequence[Line]) -> Told | None:
 
 @dataclass(frozen=True)
 class Listening:
-    """When the app said that it listens, and where."""
+    """When the app said that it listens, and where: on ``hosts``, as far as it names them."""
 
     at: datetime
     port: int
     line: str
+    hosts: tuple[str, ...] = ()
 
 
 def listening(lines: Iterable[Line]) -> Listening | None:
-    """The first line in which the app says on which port it listens."""
+    """The first line in which the app says on which port it listens, and all hosts that it names for that."""
+    lines = tuple(lines)
     for line in lines:
-        if port := _port(line.text):
-            return Listening(line.at, port, line.text)
+        if (found := _place(line.text)) is not None:
+            port = found[1]
+            return Listening(line.at, port, line.text, tuple(_hosts(lines, port)))
     return None
 
 
-def _port(text: str) -> int | None:
+def _hosts(lines: Iterable[Line], port: int) -> Iterator[str]:
+    for line in lines:
+        if match := EVERYWHERE.search(line.text):
+            yield match["host"]
+        found = _place(line.text)
+        if found is not None and found[0] and found[1] == port:
+            yield found[0].strip("[]")
+
+
+def _place(text: str) -> tuple[str, int] | None:
+    """Host ("" where none is named) and port on which the app listens, as a line says it."""
     fields = parsed(text)
     if str(fields.get("message", "")).lower().startswith("listening") and fields.get("port"):
-        return int(fields["port"])
+        return fields.get("host", ""), int(fields["port"])
     for pattern in LISTENS:
         if match := pattern.search(text):
-            return int(match["port"])
+            return match["host"] or "", int(match["port"])
     return None
 
 
@@ -91,6 +111,21 @@ def own_frame(texts: Iterable[str]) -> tuple[str, ...]:
         if frame and not LIBRARY.search(frame["file"]):
             return tuple(line.strip() for line in lines[number : number + 2])
     return ()
+
+
+ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
+
+
+def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
+    """The last lines of level error, in JSON or not; of one with a traceback that one's last line."""
+    found = []
+    for text in (each.text for each in lines):
+        fields = parsed(text)
+        if fields.get("level", "").lower() in ("error", "critical"):
+            found.append((fields.get("traceback") or text).splitlines()[-1])
+        elif not fields and ERROR.search(text):
+            found.append(text)
+    return tuple(dict.fromkeys(found))[-most:]
 
 
 def slowest(lines: Iterable[Line], path: str) -> float | None:

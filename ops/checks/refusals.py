@@ -1,9 +1,10 @@
-"""Failed health checks without an answer: another port, another protocol, or too early."""
+"""Failed health checks without an answer: another port, address or protocol, or too early."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from ipaddress import ip_address
 
 from ops.checks.case import Case
 from ops.checks.loglines import Listening, listening
@@ -27,6 +28,7 @@ def refusals(case: Case) -> Iterator[Finding]:
         heard = listening(case.lines(task))
         if heard is not None:
             yield from _elsewhere(case, heard, evidence)
+            yield from _wrong_address(case, task, heard, evidence)
             yield from _late(case, task, heard, evidence)
             return
     for task in case.failed or case.alive:
@@ -70,6 +72,58 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             fixes=(case.put_back(),),
             evidence=(heard.line, *evidence),
         )
+
+
+def _wrong_address(
+    case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
+) -> Iterator[Finding]:
+    """The app listens on an address of its own that is not the task's."""
+    own = [each for each in heard.hosts if not _reachable(each, task.address)]
+    if not own or len(own) < len(heard.hosts) or case.main is None:
+        return
+    host, main = own[0], case.main
+    variables = [name for name, value in main.environment.items() if value == host]
+    told = t(
+        "Take {name} out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
+        name=", ".join(variables),
+    )
+    yield Finding(
+        id="wrong-address",
+        kind="cause",
+        rank=60,
+        title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused. "
+            "A check from inside the container may pass all the same.",
+            address=task.address or "-",
+        ),
+        seen=tuple(
+            t("{name} is {value} in {revision}.", name=name, value=host, revision=main.revision)
+            for name in variables
+        ),
+        fixes=(
+            Fix(
+                told
+                if variables
+                else t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:"),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+        evidence=(heard.line, *evidence),
+    )
+
+
+def _reachable(host: str, private_address: str) -> bool:
+    """Whether a connection to the task's private address gets to a server on ``host``."""
+    if host == "localhost":
+        return False
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return True  # A name: which address it stands for is not known here.
+    if address.is_unspecified or host == private_address:
+        return True
+    return not private_address and not address.is_loopback
 
 
 def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:

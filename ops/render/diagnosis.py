@@ -48,6 +48,8 @@ def _headline(diagnosis: Diagnosis, lang: str) -> Iterator[Line]:
     elif diagnosis.healthy:
         parts = _joined([each.to(lang) for each in diagnosis.checked], lang)
         yield Line(t("Healthy. Checked: {parts}.", parts=parts).to(lang), "bold green")
+        if diagnosis.page:
+            yield Line(diagnosis.page.to(lang))
     elif not diagnosis.blind:
         text = t("No cause found, but the roll-out has not ended yet: nobody knows how it ends.")
         yield Line(text.to(lang), "bold yellow")
@@ -112,6 +114,7 @@ def as_dict(diagnosis: Diagnosis, lang: str | None = None) -> dict[str, Any]:
         "healthy": diagnosis.healthy,
         "unfinished": diagnosis.unfinished,
         "exitCode": diagnosis.exit_code,
+        "page": diagnosis.page.to(spoken) if diagnosis.page else None,
         "findings": [_finding(each, spoken) for each in diagnosis.findings],
         "unseen": [
             {

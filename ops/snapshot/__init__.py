@@ -13,7 +13,8 @@ from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.place import Place
 from ops.snapshot import balancing, compute, others, roles, stores, task_logs, vpc
-from ops.snapshot.entrance import Balancer, Target, TargetGroup
+from ops.snapshot import page as pages
+from ops.snapshot.entrance import Balancer, Page, Target, TargetGroup
 from ops.snapshot.records import Definition, Part, Service, Task
 from ops.snapshot.surroundings import (
     Alarm,
@@ -52,6 +53,7 @@ class Snapshot:
     group: Part[TargetGroup] = field(default_factory=Part)
     targets: Part[tuple[Target, ...]] = field(default_factory=Part)
     balancer: Part[Balancer] = field(default_factory=Part)
+    page: Part[Page] = field(default_factory=Part)
     network: Part[Network] = field(default_factory=Part)
     execution: Part[Role] = field(default_factory=Part)
     task_role: Part[Role] = field(default_factory=Part)
@@ -77,11 +79,18 @@ class Snapshot:
 
 
 def gather(
-    names: StackNames, session: Session, declared: Declared, wanted: str | None = None
+    names: StackNames,
+    session: Session,
+    declared: Declared,
+    wanted: str | None = None,
+    page: Part[Page] | None = None,
 ) -> Snapshot:
-    """Ask AWS for all of it, side by side. What cannot be looked at says why in its part."""
+    """Ask AWS for all of it, side by side. What cannot be looked at says why in its part.
+
+    ``page`` is what the page answered before, for who looks often: each request is a visit.
+    """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        return _Gathering(names, session, declared, wanted, pool).snapshot()
+        return _Gathering(names, session, declared, wanted, page, pool).snapshot()
 
 
 class _Gathering:
@@ -91,10 +100,11 @@ class _Gathering:
         session: Session,
         declared: Declared,
         wanted: str | None,
+        page: Part[Page] | None,
         pool: ThreadPoolExecutor,
     ) -> None:
         self.names, self.session, self.declared, self.wanted = names, session, declared, wanted
-        self._pool = pool
+        self._known_page, self._pool = page, pool
 
     def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
         return self._pool.submit(looked, question, self.session, *arguments)
@@ -110,6 +120,7 @@ class _Gathering:
         alarms = self.ask(others.alarms, names.prefix)
         targets = self._after(group, lambda found: self.ask(balancing.targets, found.arn))
         network = self._network(group, balancer)
+        page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         undone = self._undone(running.value)
         quota = self.ask(others.quota, names, bool(running.value and running.value.spot))
@@ -132,6 +143,7 @@ class _Gathering:
             group=group.result(),
             targets=targets.result(),
             balancer=balancer.result(),
+            page=page.result(),
             network=network.result(),
             database=database.result(),
             alarms=alarms.result(),
@@ -147,9 +159,20 @@ class _Gathering:
         return then(found.value) if found.value is not None else self._nothing(found.problem)
 
     def _nothing(self, problem: AwsProblem | None) -> Future[Part[Any]]:
-        made: Future[Part[Any]] = Future()
-        made.set_result(Part(problem=problem))
+        return self._given(Part(problem=problem))
+
+    def _given(self, part: Part[T]) -> Future[Part[T]]:
+        made: Future[Part[T]] = Future()
+        made.set_result(part)
         return made
+
+    def _page(self, balancer: Balancer | None, targets: Iterable[Target]) -> Future[Part[Page]]:
+        """Asked only where a task can answer: without a healthy target the load balancer says 503."""
+        if self._known_page is not None:
+            return self._given(self._known_page)
+        if balancer is None or all(each.state != "healthy" for each in targets):
+            return self._nothing(None)
+        return self._pool.submit(looked, pages.page, balancer, self.declared)
 
     def _undone(self, service: Service | None) -> Future[Part[str]]:
         """Asked of a completed deployment only: any other tells by itself how it stands."""

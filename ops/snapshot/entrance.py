@@ -116,3 +116,24 @@ class Balancer:
         """Where the page is: by HTTPS where a listener does it, for HTTP then leads there."""
         secure = any(each.protocol == "HTTPS" for each in self.listeners)
         return f"{'https' if secure else 'http'}://{self.dns}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the load balancer answered to a request for the page, at the last try.
+
+    ``status`` is 0 where no answer came, and ``problem`` says why. ``database`` is the status of
+    ``/health/db``, None where that was not asked.
+    """
+
+    url: str
+    path: str
+    status: int = 0
+    problem: str = ""
+    tries: int = 1
+    database: int | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether a visitor gets no page: an error of the server, or no answer."""
+        return self.status == 0 or self.status >= 500

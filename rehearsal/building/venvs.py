@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ops.texts import t
-from rehearsal.paths import cache
+from rehearsal.paths import cache, cache_refused
 
 READY = "careapp-ready"
 
@@ -21,16 +21,24 @@ class InstallError(Exception):
 
 
 def venv(lock: Path) -> Path:
-    """The ``bin`` folder of a venv with exactly ``lock``'s packages; made once, then kept in the cache."""
+    """Return the ``bin`` folder of a venv with exactly ``lock``'s packages, made once and kept in the cache.
+
+    Raises ``InstallError``.
+    """
     key = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = cache() / "venvs" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{key}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not (folder / READY).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _make(folder, lock)
-            (folder / READY).touch()
+    if (folder / READY).exists():
+        return folder / "bin"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (folder.parent / f"{key}.lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not (folder / READY).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                _make(folder, lock)
+                (folder / READY).touch()
+    except OSError as problem:
+        raise InstallError(cache_refused(cache(), problem)) from problem
     return folder / "bin"
 
 

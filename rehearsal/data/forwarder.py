@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,14 +16,14 @@ Lookup = Callable[[], int | None]
 class Forwarder:
     """Accepts always; without a way through it then never answers, so that the client times out."""
 
-    def __init__(self, address: str, port: int, lookup: Lookup) -> None:
-        self.address, self.port, self._lookup = address, port, lookup
+    def __init__(self, listener: socket.socket, lookup: Lookup) -> None:
+        self._listener, self._lookup = listener, lookup
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self._server = await asyncio.start_server(self._serve, self.address, self.port)
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, sock=self._listener)
 
     async def stop(self) -> None:
         """Close the listener and every connection."""

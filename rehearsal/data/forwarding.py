@@ -18,6 +18,7 @@ from rehearsal.data.network import endpoint_of, load_balancer_endpoints, read_ma
 from rehearsal.data.target_state import choose
 from rehearsal.data.targets import Target, Targets
 from rehearsal.data.task_network import TaskNetwork
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import CONNECT_SECONDS, Pool, Upstream
 
 FRESH_SECONDS = 0.1
@@ -36,7 +37,7 @@ class Forwarding:
     ) -> None:
         self._targets, self._network, self._standing = targets, network, standing
         self._turns: dict[str, int] = {}
-        self._places: dict[tuple[Target, int], tuple[float, tuple[str, int] | None]] = {}
+        self._places: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
         limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
         self.pool = Pool(limit)
 
@@ -67,9 +68,9 @@ class Forwarding:
             return answers.error(503)
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
-        return Upstream(self.pool, target, self.place(target, target.port))
+        return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
 
-    def place(self, target: Target, port: int) -> tuple[str, int] | None:
+    def place(self, target: Target, port: int) -> TaskAddress | None:
         """Where a target really listens on ``port``, if its load balancers may reach it there."""
         now = time.monotonic()
         known = self._places.get((target, port))
@@ -79,14 +80,14 @@ class Forwarding:
             self._places.clear()
         return known[1]
 
-    def _find(self, target: Target, port: int) -> tuple[str, int] | None:
+    def _find(self, target: Target, port: int) -> TaskAddress | None:
         task = self._network.find(target.id)
         if task is None:
             return None
         network, destination = read_map(), endpoint_of(task.interface)
         nodes = _nodes(target.group)
         if any(allows(network, node, destination, port) for node in nodes):
-            return task.address, port
+            return TaskAddress(task.address, port, task.namespace)
         return None
 
     def _on_this_machine(self, view: View, location: str) -> str:
@@ -99,6 +100,12 @@ class Forwarding:
             if known == declared and other and other.balancer is view.balancer:
                 return f"{scheme}://{host}:{real}{slash}{path}"
         return location
+
+
+def _speaks_tls(group: str) -> bool:
+    """Whether requests go to the group's targets over TLS: its protocol is HTTPS."""
+    found = hooks.backend("elbv2").target_groups.get(group)
+    return found is not None and str(found.protocol) == "HTTPS"
 
 
 def _nodes(group: str) -> list[Endpoint]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,8 @@ from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data.target_state import FAILED, TIMED_OUT, Check, Outcome, answered
 from rehearsal.data.targets import Target, Targets, check_of
+from rehearsal.data.task_place import TaskAddress
+from rehearsal.data.upstream import unverified_tls
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ The app starts at its own pace while AWS's waits pass faster: without this a sta
 like forty on AWS. It ends as soon as the target has accepted one connection.
 """
 
-Place = tuple[str, int] | None
+Place = TaskAddress | None
 """Where a target really listens; None when the network lets nobody through."""
 
 
@@ -76,11 +77,9 @@ class HealthChecker:
             return Outcome(FAILED), bool(connected)
 
 
-async def _ask(
-    place: tuple[str, int], target: Target, check: Check, connected: list[bool]
-) -> Outcome:
-    context = _trusting() if check.protocol == "HTTPS" else None
-    reader, writer = await asyncio.open_connection(*place, ssl=context)
+async def _ask(place: TaskAddress, target: Target, check: Check, connected: list[bool]) -> Outcome:
+    context = unverified_tls() if check.protocol == "HTTPS" else None
+    reader, writer = await place.connect(context)
     connected.append(True)
     try:
         if check.protocol not in ("HTTP", "HTTPS"):
@@ -97,10 +96,3 @@ async def _ask(
         return answered(int(status), check.matcher)
     finally:
         writer.close()
-
-
-def _trusting() -> ssl.SSLContext:
-    """A load balancer does not verify the certificate of a target (ELB user guide)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

@@ -22,8 +22,9 @@ class Metadata:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken: then the address belongs to somebody else."""
-        self._server = await asyncio.start_server(self._serve, self._place.address, METADATA_PORT)
+        """Listen. Raises OSError when the port is taken: then the address belongs to another cloud."""
+        listener = self._place.listener(METADATA_PORT)
+        self._server = await asyncio.start_server(self._serve, sock=listener)
 
     async def stop(self) -> None:
         """Close the listener."""

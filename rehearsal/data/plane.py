@@ -36,7 +36,7 @@ class DataPlane:
 
     ``folder`` is where it may write; ``images`` finds an image by its reference or raises ImageNotFound;
     ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else any); ``aws_endpoint`` is
-    moto's address.
+    moto's address. With ``namespaces`` every task has a network of its own.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class DataPlane:
         images: Callable[[str], LocalImage],
         port: int | None,
         aws_endpoint: str,
+        namespaces: bool,
     ) -> None:
         self._given, self._clock, self._images = folder, clock, images
         self._port, self._aws_endpoint = port, aws_endpoint
+        self._namespaces = namespaces
         self._hooking, self._guardian, self._loop = Hooking(), Guardian(), Loop()
         self._undo: list[Callable[[], None]] = []
         self._folder: Path | None = None
@@ -69,8 +71,9 @@ class DataPlane:
             raise
 
     def _start(self) -> None:
-        addresses = Addresses()
-        addresses.check()
+        addresses = None if self._namespaces else Addresses()
+        if addresses:
+            addresses.check()
         self._guardian.start()
         self._undo.append(self._guardian.stop)
         folder = self._folder = self._make_folder()

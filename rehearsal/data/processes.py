@@ -17,6 +17,7 @@ from rehearsal.data.accounts import Account, open_to_all, unprivileged
 from rehearsal.data.container_plan import Plan
 from rehearsal.data.guardian import GROUP, Guardian
 from rehearsal.data.metrics.usage import held
+from rehearsal.data.namespaces import Namespace
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOOK_SECONDS = 0.25
@@ -47,10 +48,16 @@ class Running(Protocol):
 
 
 class Process:
-    """A process group of its own, in the plan's clean environment, under the task's memory limit."""
+    """A process group of its own, in the plan's clean environment, under the task's memory limit.
 
-    def __init__(self, plan: Plan, guardian: Guardian, memory: int | None) -> None:
+    It runs in the task's ``namespace``, if the task has one.
+    """
+
+    def __init__(
+        self, plan: Plan, guardian: Guardian, memory: int | None, namespace: Namespace | None
+    ) -> None:
         self._plan, self._guardian, self._memory = plan, guardian, memory
+        self._namespace = namespace
         self.reason: str | None = None
         program = self._find(plan.argv[0])
         if program is None:
@@ -70,11 +77,13 @@ class Process:
         return Path(found) if found else None
 
     def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
-        who = self._account
+        # nsenter changes the user: only root may enter the namespaces that root has made.
+        who = self._account if self._namespace is None else None
+        before = self._namespace.entered(self._account) if self._namespace else []
         try:
             return subprocess.Popen(
-                list(argv),
-                executable=program,
+                [*before, *argv],
+                executable=None if before else program,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ from rehearsal.data.answers import Answer
 from rehearsal.data.listener_view import View
 from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.routing import Request
-from rehearsal.data.upstream import NoAnswer, TooSlow, Upstream
+from rehearsal.data.upstream import NoAnswer, NoTls, TooSlow, Upstream
 
 CHUNK = 65536
 KEEP_ALIVE_SECONDS = 3600.0
@@ -96,14 +96,17 @@ class Client:
                         )
                     started = True
                     await self._pass_on(part, event.http_version)
+        except NoTls:
+            self._traffic.no_tls(view.balancer, target.group)
+            await self._fail(view, 502)
         except NoAnswer:
-            await self._fail(view, target, 502, started)
+            await self._unreached(view, target, 502, started)
         except TooSlow:
-            await self._fail(view, target, 504, started)
+            await self._unreached(view, target, 504, started)
         except h11.RemoteProtocolError:
             if started or self._wire.their_state is h11.ERROR:
                 raise
-            await self._fail(view, target, 502, started)
+            await self._unreached(view, target, 502, started)
 
     async def _pass_on(self, part: h11.Event, version: bytes) -> None:
         if isinstance(part, h11.Response):
@@ -117,11 +120,14 @@ class Client:
             )
         await self._write(part)
 
-    async def _fail(self, view: View, target: Upstream, status: int, started: bool) -> None:
+    async def _unreached(self, view: View, target: Upstream, status: int, started: bool) -> None:
         if started:
             raise h11.LocalProtocolError("the target broke off in the middle of its answer")
         if target.asked_at is None:
             self._traffic.unreached(view.balancer, target.group)
+        await self._fail(view, status)
+
+    async def _fail(self, view: View, status: int) -> None:
         self._traffic.own(view.balancer, status)
         await self._send(answers.error(status))
 

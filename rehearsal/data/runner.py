@@ -129,7 +129,7 @@ class Runner:
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged():
             account.own(run.folder)
-        return Process(each, self._guardian, memory)
+        return Process(each, self._guardian, memory, run.place.namespace)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container

@@ -14,17 +14,21 @@ from rehearsal.data.firewall import allows
 from rehearsal.data.forwarder import Forwarder
 from rehearsal.data.loop import Loop
 from rehearsal.data.metadata import Metadata
+from rehearsal.data.namespaces import Namespace
 from rehearsal.data.network import attach, database_endpoint, detach, endpoint_of, reaches, read_map
-from rehearsal.data.task_place import API_PORT, METADATA_PORT, Place
+from rehearsal.data.task_place import API_PORT, METADATA_PORT, PLATFORM, Place
 
 API_SERVICES = ("secretsmanager", "logs", "ecr.api", "ecs", "sts")
 
 
 class TaskNetwork:
-    """The places of all tasks, found by private address."""
+    """The places of all tasks, found by private address.
+
+    Every task has a network namespace; with ``addresses`` it has one of those instead.
+    """
 
     def __init__(
-        self, loop: Loop, addresses: Addresses, databases: Databases, aws_endpoint: str
+        self, loop: Loop, addresses: Addresses | None, databases: Databases, aws_endpoint: str
     ) -> None:
         self._loop, self._addresses, self._databases = loop, addresses, databases
         self._api_port = urlsplit(aws_endpoint).port
@@ -44,7 +48,10 @@ class TaskNetwork:
         definition: Any,
         status: Callable[[], str],
     ) -> Place:
-        """A place for a new task, where its revision wants it. Raises NoAddressLeft or NoLoopback."""
+        """A place for a new task, where its revision wants it.
+
+        Raises NoAddressLeft, NoLoopback or OSError.
+        """
         network = configuration["awsvpcConfiguration"]
         subnet = self._emptiest(network["subnets"])
         public = network.get("assignPublicIp") == "ENABLED"
@@ -62,24 +69,37 @@ class TaskNetwork:
     def _settle(
         self, task: str, service: Any, definition: Any, interface: Any, status: Callable[[], str]
     ) -> Place:
-        """The first loopback address that is nobody's: its metadata port is the mark of who has it."""
+        """The task's place, with the task metadata served in it.
+
+        A loopback address belongs to the local cloud that listens on its metadata port.
+        """
         while True:
+            address, namespace = self._network_of(definition, str(interface.private_ip_address))
             place = Place(
                 task=task,
                 cluster=service.cluster_name,
                 service=service.name,
                 definition=definition,
                 interface=interface,
-                address=self._addresses.take([*_ports(definition), METADATA_PORT, API_PORT]),
+                address=address,
+                namespace=namespace,
             )
             metadata = Metadata(place, status)
             try:
                 self._loop.run(metadata.start())
             except OSError:
-                # Another local cloud was quicker; the address stays marked as taken.
-                continue
+                if namespace is None:
+                    # Another local cloud was quicker; the address stays marked as taken.
+                    continue
+                namespace.close()
+                raise
             self._metadata[task] = metadata
             return place
+
+    def _network_of(self, definition: Any, private_address: str) -> tuple[str, Namespace | None]:
+        if self._addresses is None:
+            return private_address, Namespace([private_address, PLATFORM])
+        return self._addresses.take([*_ports(definition), METADATA_PORT, API_PORT]), None
 
     def refresh(self) -> None:
         """Let tasks that run already reach a database that was declared after them."""
@@ -105,10 +125,13 @@ class TaskNetwork:
         for forwarder in place.forwarders.values():
             self._loop.run(forwarder.stop())
         detach(place.interface.id)
-        self._addresses.give_back(place.address)
+        if place.namespace is not None:
+            place.namespace.close()
+        elif self._addresses is not None:
+            self._addresses.give_back(place.address)
 
     def _listen(self, place: Place, port: int, lookup: Callable[[], int | None]) -> None:
-        forwarder = place.forwarders[port] = Forwarder(place.address, port, lookup)
+        forwarder = place.forwarders[port] = Forwarder(place.listener(port), lookup)
         self._loop.run(forwarder.start())
 
     def _emptiest(self, subnets: Sequence[str]) -> str:

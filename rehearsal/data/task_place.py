@@ -1,21 +1,59 @@
-"""Where one task is: its network interface, its loopback address and what listens there for it."""
+"""Where one task is: its network interface, its network on this machine and what listens there for it."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.data.forwarder import Forwarder
+from rehearsal.data.namespaces import Namespace
 
 METADATA_PORT = 51679
 API_PORT = 51680
-"""Ports on each task's own loopback address: the platform's, outside the app's usual range."""
+"""Ports of the platform on each task's own address, outside the app's usual range."""
+PLATFORM = "169.254.170.2"
+"""Where a task finds the task metadata on Fargate (ECS Developer Guide, task metadata endpoint version 4).
+
+In the rehearsal it finds AWS's API and its databases there, too.
+"""
+
+
+@dataclass(frozen=True)
+class TaskAddress:
+    """Where a task is reached; ``namespace`` None: on this machine's own loopback."""
+
+    host: str
+    port: int
+    namespace: Namespace | None
+
+    async def connect(
+        self, context: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection, with TLS by ``context``. Raises OSError."""
+        if self.namespace is None:
+            return await asyncio.open_connection(self.host, self.port, ssl=context)
+        made = self.namespace.new_socket()
+        try:
+            made.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(made, (self.host, self.port))
+            name = self.host if context else None
+            return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name)
+        except BaseException:
+            made.close()
+            raise
 
 
 @dataclass(eq=False, kw_only=True)
 class Place:
-    """A task's place. ``definition`` and ``interface`` are moto's own objects."""
+    """A task's place. ``definition`` and ``interface`` are moto's own objects.
+
+    ``address`` is where the app is reached: the private address in the task's own ``namespace``; without one
+    a loopback address of this machine.
+    """
 
     task: str
     cluster: str
@@ -23,6 +61,7 @@ class Place:
     definition: Any
     interface: Any
     address: str
+    namespace: Namespace | None = None
     forwarders: dict[int, Forwarder] = field(default_factory=dict)
     containers: list[ContainerState] = field(default_factory=list)
 
@@ -30,6 +69,23 @@ class Place:
     def private_address(self) -> str:
         """The address in the VPC."""
         return str(self.interface.private_ip_address)
+
+    @property
+    def platform(self) -> str:
+        """The address at which the task reaches what is not its own app."""
+        return PLATFORM if self.namespace else self.address
+
+    def listener(self, port: int) -> socket.socket:
+        """Bind a socket to ``port`` of the platform's address. Raises OSError when the port is taken."""
+        if self.namespace is None:
+            return socket.create_server((self.platform, port))
+        made = self.namespace.new_socket()
+        try:
+            made.bind((self.platform, port))
+        except OSError:
+            made.close()
+            raise
+        return made
 
     @property
     def arn(self) -> str:

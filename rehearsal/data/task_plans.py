@@ -30,28 +30,32 @@ def prepare(
         image = checks.pull(state.image, images)
         state.digest = image.digest
         log = _log(checks, definition, place.task)
-        platform = _platform(place, folder, authority)
+        platform = _platform(place, definition, folder, authority)
         plans.append(plan(definition, image, secrets, platform, log))
     return plans
 
 
-def _platform(place: Place, folder: Path, authority: Path) -> Mapping[str, str]:
+def _platform(
+    place: Place, definition: Mapping[str, Any], folder: Path, authority: Path
+) -> Mapping[str, str]:
     """What Fargate, the VPC's DNS and the machine supply to a container."""
-    region, base = hooks.registry.region, f"http://{place.address}:{METADATA_PORT}"
+    region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
     supplied = {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": f"http://{place.address}:{API_PORT}",
+        "AWS_ENDPOINT_URL": f"http://{place.platform}:{API_PORT}",
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
-        "PGHOSTADDR": place.address,
-        "BIND_HOST": place.address,
+        "PGHOSTADDR": place.platform,
         "DB_SSLROOTCERT": str(authority),
         "HOME": str(folder),
         "TMPDIR": str(folder),
     }
     if getattr(place.definition, "task_role_arn", None):
         supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
+    declared = [each["name"] for each in definition["environment"]]
+    if place.namespace is None and "BIND_HOST" not in declared:
+        supplied["BIND_HOST"] = place.address
     return supplied
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
@@ -10,6 +11,7 @@ from contextlib import aclosing, suppress
 import h11
 
 from rehearsal.data.targets import Target
+from rehearsal.data.task_place import TaskAddress
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
@@ -21,15 +23,31 @@ class NoAnswer(Exception):
     """The target refused, or closed the connection before it had answered: 502."""
 
 
+class NoTls(NoAnswer):
+    """The target accepted the connection, but no TLS session came about on it in time.
+
+    The answer is 502 (ELB user guide, troubleshooting: "an SSL handshake error or SSL handshake timeout").
+    """
+
+
 class TooSlow(Exception):
     """The target did not connect or answer in time: 504."""
+
+
+def unverified_tls() -> ssl.SSLContext:
+    """TLS as a load balancer speaks it to a target: it verifies no certificate (ELB user guide)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Wire:
     """One connection to a target."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: bool
+    ) -> None:
+        self.reader, self.writer, self.tls = reader, writer, tls
         self.http = h11.Connection(h11.CLIENT)
 
     @property
@@ -48,11 +66,12 @@ class Pool:
 
     def __init__(self, connect_seconds: float) -> None:
         self.connect_seconds = connect_seconds
-        self._free: dict[tuple[str, int], list[Wire]] = {}
+        self._context = unverified_tls()
+        self._free: dict[tuple[TaskAddress, bool], list[Wire]] = {}
 
-    def take(self, place: tuple[str, int]) -> Wire | None:
+    def take(self, place: TaskAddress, tls: bool) -> Wire | None:
         """A kept connection that is still open."""
-        kept = self._free.get(place, [])
+        kept = self._free.get((place, tls), [])
         while kept:
             wire = kept.pop()
             if wire.usable:
@@ -60,19 +79,30 @@ class Pool:
             wire.close()
         return None
 
-    async def connect(self, place: tuple[str, int]) -> Wire:
-        """A new connection. Raises NoAnswer or TooSlow."""
+    async def connect(self, place: TaskAddress, tls: bool) -> Wire:
+        """Open a connection, with ``tls`` a TLS session on it. Raises NoAnswer, NoTls or TooSlow."""
         try:
             async with asyncio.timeout(self.connect_seconds):
-                return Wire(*await asyncio.open_connection(*place))
+                reader, writer = await place.connect()
         except TimeoutError:
             raise TooSlow from None
         except OSError:
             raise NoAnswer from None
+        if tls:
+            await self._secure(writer)
+        return Wire(reader, writer, tls)
 
-    def give_back(self, place: tuple[str, int], wire: Wire) -> None:
+    async def _secure(self, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(self.connect_seconds):
+                await writer.start_tls(self._context)
+        except OSError:  # TimeoutError and ssl.SSLError are OSErrors.
+            writer.close()
+            raise NoTls from None
+
+    def give_back(self, place: TaskAddress, wire: Wire) -> None:
         """Keep a connection whose exchange is over, if both sides may go on."""
-        kept = self._free.setdefault(place, [])
+        kept = self._free.setdefault((place, wire.tls), [])
         if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
             wire.http.start_next_cycle()
             if len(kept) < KEPT:
@@ -89,10 +119,15 @@ class Pool:
 
 
 class Upstream:
-    """One target to ask. ``place`` is where it really listens; None when the rules let nobody through."""
+    """One target to ask. ``place`` is where it really listens; None when the rules let nobody through.
 
-    def __init__(self, pool: Pool, target: Target, place: tuple[str, int] | None) -> None:
-        self._pool, self._target, self._place = pool, target, place
+    ``tls`` is whether its target group's protocol is HTTPS.
+    """
+
+    def __init__(
+        self, pool: Pool, target: Target, place: TaskAddress | None, tls: bool = False
+    ) -> None:
+        self._pool, self._target, self._place, self._tls = pool, target, place, tls
         self.group = target.group
         self.asked_at: float | None = None
         """When the request was sent on a connection, by the monotonic clock; None: none could be made."""
@@ -113,10 +148,12 @@ class Upstream:
             self._target.in_flight -= 1
 
     async def _attempts(
-        self, place: tuple[str, int], request: h11.Request, body: AsyncIterator[bytes], idle: float
+        self, place: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         # The target may close an idle connection just now: only what may be repeated is sent on one.
-        kept = self._pool.take(place) if request.method in (b"GET", b"HEAD") else None
+        kept = None
+        if request.method in (b"GET", b"HEAD"):
+            kept = self._pool.take(place, self._tls)
         if kept is not None:
             begun = False
             try:
@@ -129,14 +166,14 @@ class Upstream:
                 if begun:
                     raise
         self.asked_at = None
-        wire = await self._pool.connect(place)
+        wire = await self._pool.connect(place, self._tls)
         async with aclosing(self._once(place, wire, request, body, idle)) as events:
             async for event in events:
                 yield event
 
     async def _once(
         self,
-        place: tuple[str, int],
+        place: TaskAddress,
         wire: Wire,
         request: h11.Request,
         body: AsyncIterator[bytes],

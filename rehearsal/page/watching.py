@@ -16,6 +16,8 @@ from ops.findings import Diagnosis
 from ops.log_search import Wanted
 from ops.names import StackNames
 from ops.snapshot import Snapshot, gather
+from ops.snapshot.entrance import Page
+from ops.snapshot.records import Part
 from ops.stack import Declared, StackError, read
 from ops.status import overview
 from ops.texts import verbatim
@@ -109,7 +111,8 @@ class Watcher:
         last = memory.seen
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
-        now = gather(names, self._session, declared)
+        page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
+        now = gather(names, self._session, declared, page=page)
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 
@@ -129,3 +132,9 @@ class Watcher:
             return  # There is no log yet, or it is why the doctor finds something.
         for each in lines:
             yield Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
+
+
+def _still_answers(before: Snapshot) -> Part[Page] | None:
+    """The page's last answer, where it was one: it would be a visit of nobody's every FULL_EVERY seconds."""
+    page = before.page.value
+    return before.page if page is not None and not page.fails else None

@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 PAGES = {
-    "/": lambda on: on.answer(200, f"{VERSION} {os.environ['BIND_HOST']}"),
+    "/": lambda on: on.answer(200, f"{VERSION} {on.connection.getsockname()[0]}"),
     "/headers": lambda on: on.answer(200, json.dumps(list(on.headers.items()))),
     "/env": Handler.environment,
     "/error": lambda on: on.answer(500, "no"),
@@ -113,7 +113,7 @@ def main():
     time.sleep(float(os.environ.get("BOOT", "0")))
     ThreadingHTTPServer.request_queue_size = 128
     port = int(os.environ.get("LISTEN", os.environ["PORT"]))
-    server = ThreadingHTTPServer((os.environ["BIND_HOST"], port), Handler)
+    server = ThreadingHTTPServer((os.environ.get("BIND_HOST", "0.0.0.0"), port), Handler)  # noqa: S104
     print("listening", flush=True)
     server.serve_forever()
 

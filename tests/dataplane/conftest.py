@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from moto.server import ThreadedMotoServer
 
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
+from rehearsal.data import namespaces
 from rehearsal.data.plane import DataPlane
 from rehearsal.images import ImageNotFound, LocalImage
 from tests.dataplane.declarations import REPOSITORY
@@ -82,16 +84,22 @@ def serving(speed: float) -> Iterator[Stack]:
         yield stack
 
 
-def at_speed(speed: float) -> Iterator[Stack]:
-    """Moto and a data plane at ``speed`` times AWS's pace."""
+@cache
+def own_networks() -> bool:
+    """Whether this machine lets tasks have networks of their own."""
+    return namespaces.refusal() is None
+
+
+def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
+    """Moto and a data plane at ``speed`` times AWS's pace, with networks of the tasks' own where it can be."""
     # Not pytest's folder: it is closed to the user as whom the database runs.
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        yield from _cloud_in(folder, speed)
+        yield from _cloud_in(folder, speed, own_networks() if own is None else own)
 
 
-def _cloud_in(folder: Path, speed: float) -> Iterator[Stack]:
+def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
     from moto.backends import get_backend
 
     hooks.install()
@@ -110,7 +118,12 @@ def _cloud_in(folder: Path, speed: float) -> Iterator[Stack]:
     images[image.reference] = image
     clock = Clock(speed)
     plane = DataPlane(
-        folder=folder / "plane", clock=clock, images=find, port=0, aws_endpoint=endpoint
+        folder=folder / "plane",
+        clock=clock,
+        images=find,
+        port=0,
+        aws_endpoint=endpoint,
+        namespaces=own,
     )
     plane.start()
     try:

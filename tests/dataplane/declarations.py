@@ -134,11 +134,11 @@ class Declarations:
             "HealthCheckTimeoutSeconds": 5,
             "HealthyThresholdCount": 2,
             "UnhealthyThresholdCount": 3,
+            "Protocol": "HTTP",
             **check,
         }
         arn = self.elb.create_target_group(
             Name=name,
-            Protocol="HTTP",
             Port=3000,
             VpcId=self.ids["vpc"],
             TargetType="ip",

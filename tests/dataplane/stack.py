@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from rehearsal.data.task_place import Place
 from tests.dataplane.declarations import Declarations
 
 
@@ -113,6 +116,24 @@ class Stack(Declarations):
             TargetGroupArn=self.ids["tg"]
         )["TargetHealthDescriptions"]
         return found
+
+    def places(self) -> list[Place]:
+        """Where the tasks are."""
+        scheduler = self.plane._scheduler
+        return [place for each in scheduler.services.values() for place in each.places.values()]
+
+    def inside(self, program: str, *arguments: str) -> str:
+        """What a Python program prints that runs in the network of the only task."""
+        (place,) = self.places()
+        before = place.namespace.entered(None) if place.namespace else []
+        done = subprocess.run(
+            [*before, sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def url(self) -> str:
         def ask() -> Any:

@@ -32,6 +32,7 @@ from rehearsal.data.metrics.traffic import Traffic
 from rehearsal.data.proxy import Client
 from rehearsal.data.target_state import Health
 from rehearsal.data.targets import Target, Targets
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import Pool, Upstream, Wire
 from tests.dataplane.conftest import serving
 from tests.dataplane.stack import Stack, until
@@ -162,7 +163,7 @@ UNREACHED = {
 def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        place = closed.getsockname()
+        place = TaskAddress(*closed.getsockname(), None)
         target = Upstream(Pool(1), Target(GROUP, "10.0.0.1", 3000, 0), place)
         assert answered(target) == UNREACHED
 
@@ -170,7 +171,7 @@ def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
 def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        place = closed.getsockname()
+        place = TaskAddress(*closed.getsockname(), None)
 
         async def stale() -> Upstream:
             async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -180,7 +181,7 @@ def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
             server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
             pool = Pool(1)
             kept = await asyncio.open_connection(*server.sockets[0].getsockname())
-            pool._free[place] = [Wire(*kept)]
+            pool._free[place, False] = [Wire(*kept, False)]
             return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
 
         assert answered(stale) == UNREACHED

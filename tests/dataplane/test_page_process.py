@@ -33,7 +33,7 @@ def start(folder, endpoint, clock):
     for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
         shutil.copy(ROOT / name, home.project / name)
     launched = listening(0)
-    launched.start(home, REGION, clock, led_to_local_cloud(endpoint, REGION))
+    launched.start(home, REGION, clock, led_to_local_cloud(endpoint, REGION, home.facts))
     return launched
 
 

@@ -70,7 +70,7 @@ def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balanc
 
     done = cloud.rolled_out()
 
-    assert fetch(cloud.url())[1].startswith("v1 127.0.1.")
+    assert fetch(cloud.url())[1].startswith("v1 10.0.")
     assert words(cloud) == [
         "has started 1 tasks: (task TASK).",
         "registered 1 targets in (target-group TG)",

@@ -9,10 +9,34 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
+import pytest
+
+from tests.dataplane.conftest import own_networks
+
+FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+
+ADDRESSES = """
+import re
+text = open("/proc/self/net/fib_trie").read()
+print(*sorted(set(re.findall(r"-- (\\S+)\\n *\\S*/32 host LOCAL", text))))
+"""
+REACH = """
+import socket, sys
+for host, port in (each.rsplit(":", 1) for each in sys.argv[1:]):
+    with socket.socket() as probe:
+        print(host, probe.connect_ex((host, int(port))))
+"""
+REFUSED, UNREACHABLE = 111, 101
+
 
 def fetch(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return str(answer.read().decode())
+
+
+def needs_own_networks() -> None:
+    if not own_networks():
+        pytest.skip("this machine refuses network namespaces")
 
 
 def lines(cloud: Any, task: str) -> list[str]:
@@ -44,8 +68,8 @@ def leaving(cloud: Any, address: str) -> Any:
 
 def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
     got = json.loads(fetch(f"{running.url()}/env"))["env"]
-    said = json.loads(fetch(got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
-    role = json.loads(fetch(got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
+    said = json.loads(running.inside(FETCH, got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
+    role = json.loads(running.inside(FETCH, got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
     whole(running)
     (task,) = running.tasks()
     assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (
@@ -87,6 +111,29 @@ def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
     assert subnets == set(running.ids["private"])
     running.ecs.update_service(cluster="main", service="web", desiredCount=1)
     running.until(lambda: running.describe()["runningCount"] == 1, 20)
+
+
+def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(
+    running: Any,
+) -> None:
+    needs_own_networks()
+    whole(running)
+    (place,) = running.places()
+    assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
+
+
+def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_address(
+    running: Any,
+) -> None:
+    needs_own_networks()
+    whole(running)
+    port = running.url().rsplit(":", 1)[1]
+    elsewhere = running.inside(REACH, f"127.0.0.1:{port}", "10.0.16.200:3000", "192.0.2.1:80")
+    assert elsewhere.splitlines() == [
+        f"127.0.0.1 {REFUSED}",
+        f"10.0.16.200 {UNREACHABLE}",
+        f"192.0.2.1 {UNREACHABLE}",
+    ]
 
 
 def test_a_stopped_task_says_who_stopped_it_and_how_it_ended(running: Any) -> None:

@@ -61,8 +61,7 @@ def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(cloud: A
     got = json.loads(fetch(f"{cloud.url()}/env"))["env"]
 
     (task,) = cloud.plane.describe()["tasks"]
-    address = task["address"]
-    base = f"http://{address}:51679"
+    base = "http://169.254.170.2:51679"
     assert got.pop("PATH").split(":")[0] == str(next(iter(cloud.images.values())).python)
     home = got.pop("HOME")
     assert home == got.pop("TMPDIR")
@@ -77,12 +76,11 @@ def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(cloud: A
         "DB_PASSWORD": "p w/+",
         "AWS_REGION": "ap-northeast-1",
         "AWS_DEFAULT_REGION": "ap-northeast-1",
-        "AWS_ENDPOINT_URL": f"http://{address}:51680",
+        "AWS_ENDPOINT_URL": "http://169.254.170.2:51680",
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{base}/credentials/{task['id']}",
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{task['id']}",
-        "PGHOSTADDR": address,
-        "BIND_HOST": address,
+        "PGHOSTADDR": "169.254.170.2",
     }
 
 

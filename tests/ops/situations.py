@@ -116,7 +116,13 @@ SITUATIONS = {
     "no-rule-forwards": a.stack(
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
+    "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
+    "wrong-address": a.sick(
+        "Health checks failed",
+        lines=["Listening at: http://127.0.0.1:3000 (7)"],
+        main=env(BIND_HOST="127.0.0.1"),
+    ),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
@@ -146,6 +152,9 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
     ),
+    "page-errors": a.stack(page=a.page(500)),
+    "page-unavailable": a.stack(page=a.page(503)),
+    "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(

@@ -10,7 +10,16 @@ from ops.names import StackNames
 from ops.place import Place
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
-from ops.snapshot.entrance import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
+from ops.snapshot.entrance import (
+    Balancer,
+    Check,
+    Condition,
+    Listener,
+    Page,
+    Rule,
+    Target,
+    TargetGroup,
+)
 from ops.snapshot.records import (
     Container,
     ContainerHealth,
@@ -57,7 +66,7 @@ DEFAULTS = {
     "taskMemory": "512", "desiredCount": "1", "healthPath": "/health", "healthMatcher": "200",
     "healthInterval": "10", "healthTimeout": "5", "healthyThreshold": "2",
     "unhealthyThreshold": "3", "healthGracePeriod": "60", "cpuArchitecture": "X86_64",
-    "imageRevision": "1", "logRetentionDays": "30", "databaseStorageGb": "20",
+    "imageRevision": "1", "logRetentionDays": "30", "databaseStorageGb": "20", "smokePath": "/",
 }  # fmt: skip
 
 
@@ -207,6 +216,13 @@ def balancer(**changes):
     return replace(made, **changes)
 
 
+def page(status=200, **changes):
+    return Page(
+        **{"url": "http://careapp-poc-alb.example/", "path": "/", "status": status, "database": 200,
+           **changes}
+    )  # fmt: skip
+
+
 def allow(resource, *actions):
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
 
@@ -267,6 +283,7 @@ HEALTHY = {
     "group": target_group(),
     "targets": (Target(address="10.0.16.4", port=3000, state="healthy"),),
     "balancer": balancer(),
+    "page": page(),
     "network": network(),
     "execution": role(),
     "task_role": role(READ),
@@ -301,7 +318,8 @@ def stack(settings=None, **changes):
 def stage1(settings=None, **changes):
     """The healthy stack before ECS."""
     nothing = dict.fromkeys(
-        ("service", "tasks", "newest", "definitions", "execution", "task_role", "logs"), None
+        ("service", "tasks", "newest", "definitions", "execution", "task_role", "logs", "page"),
+        None,
     )
     return stack(settings or declared(ecsEnabled="false"), **{**nothing, "targets": (), **changes})
 

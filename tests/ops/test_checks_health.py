@@ -122,6 +122,58 @@ def test_the_app_s_own_log_tells_on_which_port_it_listens():
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "host"),
+    [
+        (["[INFO] Listening at: http://127.0.0.1:3000 (7)"], "127.0.0.1"),
+        (['{"message": "listening", "host": "127.0.0.1", "port": 3000}'], "127.0.0.1"),
+        ([" * Running on http://127.0.0.1:3000"], "127.0.0.1"),
+        (["INFO: Uvicorn running on http://127.0.0.1:3000 (Press CTRL+C to quit)"], "127.0.0.1"),
+        (["INFO:waitress:Serving on http://localhost:3000"], "localhost"),
+        (["Listening at: http://[::1]:3000 (7)"], "::1"),
+        (["Server listening on http://172.17.0.2:3000"], "172.17.0.2"),
+    ],
+)
+def test_an_app_that_listens_on_another_address_than_the_task_s_is_named_by_that_address(
+    lines, host
+):
+    found = findings(a.sick("Health checks failed", lines=lines))[0]
+    assert (found.id, str(found.title), found.evidence[0]) == (
+        "wrong-address",
+        f"The app listens on {host}, where the load balancer cannot reach it",
+        lines[0],
+    )
+    assert found.fixes[0].commands == ("pulumi up -s poc",)
+
+
+def test_the_variable_that_gives_the_app_the_wrong_address_is_named():
+    found = findings(SITUATIONS["wrong-address"])[0]
+    assert [str(each) for each in found.seen] == ["BIND_HOST is 127.0.0.1 in careapp-poc:7."]
+    assert str(found.fixes[0].text) == (
+        "Take BIND_HOST out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:"
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Listening at: http://0.0.0.0:3000 (7)"],
+        ["Listening at: http://10.0.16.4:3000 (7)"],
+        ["Server listening on http://app.example.com:3000"],
+        ["Listening on port 3000"],
+        [
+            " * Running on all addresses (0.0.0.0)",
+            " * Running on http://127.0.0.1:3000",
+            " * Running on http://10.0.16.4:3000",
+        ],
+        ["Listening at: http://0.0.0.0:3000 (7)", "metrics: listening on 127.0.0.1:9090"],
+    ],
+)
+def test_an_app_that_listens_on_the_task_s_address_is_not_said_to_listen_elsewhere(lines):
+    found = findings(a.sick("Health checks failed", lines=lines))
+    assert "wrong-address" not in [each.id for each in found]
+
+
 def test_a_start_slower_than_the_grace_period_is_measured():
     late = a.logs(a=["x"])
     line = replace(late.lines["a" * 32][0], at=a.at(-570 + 90), text=a.LISTENS)

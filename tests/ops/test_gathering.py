@@ -8,10 +8,12 @@ import pytest
 
 from ops import stack as stacks
 from ops.names import StackNames
-from ops.snapshot import gather, others
+from ops.snapshot import gather, others, page
 from ops.snapshot.entrance import Listener, Rule
+from ops.snapshot.records import Part
 from ops.snapshot.stores import secret_arn, secret_key
 from ops.stack import StackError
+from tests.ops.conftest import client
 from tests.ops.stacks import EVERY
 
 NAMES = StackNames.of("poc")
@@ -45,6 +47,22 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
         ),
     )
     assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+
+
+def test_the_page_is_asked_for_only_where_a_task_can_answer(now, stack, monkeypatch):
+    assert now.page == Part()
+    monkeypatch.setattr(page, "page", lambda balancer, declared: (balancer.name, declared.stack))
+    target = [{"Id": "10.0.1.4", "Port": 3000}]
+    client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
+    try:
+        declared = stacks.read("poc", Path())
+        asked = gather(NAMES, stack.session, declared)
+        assert [each.state for each in asked.targets.value] == ["healthy"]
+        assert asked.page == Part((NAMES.balancer, "poc"))
+        before = Part("before")
+        assert gather(NAMES, stack.session, declared, page=before).page is before
+    finally:
+        client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
 
 def test_each_subnet_has_the_routes_that_hold_for_it(now, stack):

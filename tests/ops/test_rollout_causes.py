@@ -16,6 +16,7 @@ EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),
     *("fargate-quota-small", "subnets-full"),
 }
+ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not tell."), t("Try again."))
 
 
@@ -25,19 +26,24 @@ class Told:
     lang = "en"
 
     def __init__(self):
-        self.lines = []
+        self.lines, self.warnings = [], []
 
     def lasting(self, text):
         self.lines.append(text.to("en"))
+
+    def warning(self, text):
+        self.warnings.append(text.to("en"))
 
 
 @pytest.fixture
 def gate(monkeypatch):
     """Asks the gate for causes while doctor sees one snapshot after the other; the screen, the log."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 0.05)
 
     def causes(*snapshots, counts=(1,)):
         looks, log = list(snapshots), Told()
+        causes.log = log
 
         def diagnosed(_stack, _session, wanted):
             assert wanted == a.NEW
@@ -70,12 +76,12 @@ def test_tasks_that_died_before_are_no_reason(gate):
     died = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
     snapshot = a.stack(tasks=(a.task(), *died))
     assert causing(snapshot) == {"tasks-die"}
-    assert gate(snapshot) == ("", [])
+    assert gate(snapshot) == ("", [ANSWERS])
 
 
 def test_a_cause_that_the_next_look_does_not_show_is_none(gate):
     closed = a.stack(network=a.network(groups=a.groups(db_in=())))
-    assert gate(closed, a.stack()) == ("", [])
+    assert gate(closed, a.stack()) == ("", [ANSWERS])
     assert "The tasks cannot reach the database" in gate(closed, closed)[0]
 
 
@@ -89,17 +95,66 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
         "it runs, but nobody knows whether all is in order, for this could not be looked at: "
         "the database. me may not iam:GetRole on *. Allow iam:GetRole to it in IAM, or use another "
         "profile.",
+        ANSWERS,
     ]
-    assert gate(a.stack(quota=a.DENIED, alarms=a.DENIED)) == ("", [])
+    assert gate(a.stack(quota=a.DENIED, alarms=a.DENIED)) == ("", [ANSWERS])
 
 
 def test_a_pause_is_told_and_leaves_it_green(gate):
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
-    paused = a.stack(service=a.service(desired=0, running=0), database=database)
+    paused = a.stack(service=a.service(desired=0, running=0), database=database, page=None)
     assert gate(paused) == ("", [rollout_causes.PAUSED.to("en")])
 
 
 def test_no_task_is_red_unless_the_stack_file_asks_for_none(gate):
     screen, _ = gate(SITUATIONS["scaled-to-zero"], counts=(1, 2))
     assert "The service is set to run no task" in screen
-    assert gate(SITUATIONS["scaled-to-zero"], counts=(0,)) == ("", [])
+    assert gate(SITUATIONS["scaled-to-zero"], counts=(0,))[0] == ""
+
+
+def test_what_the_page_answers_is_told_in_a_line(gate):
+    assert gate(a.stack()) == ("", ["GET / answers 200."])
+    assert gate(a.stack(page=a.page(database=500)))[1] == [
+        "GET / answers 200. GET /health/db answers 500."
+    ]
+    assert gate(a.stack(page=a.page(404)))[1] == [
+        "GET / answers 404: visitors get that. smokePath names another page to ask for."
+    ]
+    assert gate(a.stack(page=None)) == ("", [])
+
+
+def test_a_page_that_cannot_be_reached_from_here_is_told_and_leaves_it_green(gate):
+    screen, lines = gate(a.stack(page=UNREACHABLE))
+    assert (screen, lines) == ("", ["the page was not asked for: AWS did not tell."])
+
+
+def test_an_error_of_the_page_is_red_at_the_second_look(gate):
+    failing = a.stack(page=a.page(500))
+    assert "1. [cause] The page / answers with error 500" in gate(failing, failing, a.stack())[0]
+
+
+def test_a_page_that_answers_503_has_time_to_warm_up(gate, monkeypatch):
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    warming = a.stack(page=a.page(503))
+    assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
+
+
+def test_a_page_that_still_answers_503_after_that_is_red(gate):
+    assert "The page / answers with error 503" in gate(a.stack(page=a.page(503)))[0]
+
+
+def test_a_503_with_a_deeper_cause_has_no_time_to_warm_up(gate, monkeypatch):
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    stopped = a.stack(page=a.page(503), database=a.database(status="stopped"))
+    screen = gate(stopped, stopped, a.stack())[0]
+    assert "1. [cause] The database is stopped" in screen
+    assert "- [consequence] The page / answers with error 503" in screen
+
+
+def test_a_warning_of_a_green_roll_out_is_one_line_with_its_fix(gate):
+    assert gate(SITUATIONS["task-role-cannot-read-secret"]) == ("", [ANSWERS])
+    [warning] = gate.log.warnings
+    assert warning == (
+        "The app may not read the database's secret again: Let Pulumi put it right: "
+        "pulumi up --refresh -s poc"
+    )

@@ -79,10 +79,18 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
 
 def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
     found = tick(a.stage1())
-    assert [each.state for each in found.items] == [GOOD] * 8 + [LATER] * 4
+    assert [each.state for each in found.items] == [GOOD] * 9 + [LATER] * 4
     assert found.exit_code == 0
     text = said(preflight_screen.lines(found, "en"))
     assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
+
+
+def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
+    found = tick(a.stage1(group=replace(a.target_group(), protocol="HTTPS")))
+    assert [each.id for each in found.diagnosis.causes] == ["target-protocol"]
+    assert [str(each.text) for each in found.items if each.state == BAD] == [
+        "The target group speaks the app's protocol"
+    ]
 
 
 def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():

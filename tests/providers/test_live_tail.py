@@ -180,9 +180,9 @@ print(json.dumps(next(iter(stream)), default=str))
 """
 
 
-def test_a_plain_client_in_the_local_cloud_s_shell_reaches_it(calls, group):
+def test_a_plain_client_in_the_local_cloud_s_shell_reaches_it(calls, group, tmp_path):
     """Without the shell's variable boto3 asks the host stream-127.0.0.1, which does not exist."""
-    environment = led_to_local_cloud(calls.endpoint, REGION)
+    environment = led_to_local_cloud(calls.endpoint, REGION, tmp_path / "cloud.json")
     command = [sys.executable, "-c", PLAIN, arn(group)]
     found = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=True

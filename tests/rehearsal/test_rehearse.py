@@ -84,6 +84,25 @@ def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
     assert "'natStrategy' is not KEY=VALUE, like natStrategy=none" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("bogus=1", "bogus: there is no such key; Pulumi.yaml lists them all"),
+        ("careapp:taskCpu=300", "taskCpu: 300 is not a Fargate CPU size"),
+        ("healthInterval=5 healthTimeout=9", "healthTimeout: 9 is not less than healthInterval 5"),
+        ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
+    careapp, settings, told
+):
+    given = [word for setting in settings.split() for word in ("-c", setting)]
+    done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", "0", *given)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not careapp.home.log.exists()
+
+
 def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
     done = careapp.run(
         "rehearse", "--exit", "--until", "stage1", "--tasks", "process", "--port", "0"
@@ -175,6 +194,27 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
     assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in done.stderr
     assert "CAREAPP_HOME=FOLDER ./careapp rehearse" in done.stderr
     assert "cloud stop" not in done.stderr
+
+
+def test_the_local_cloud_of_a_running_rehearsal_is_not_stopped(careapp):
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=careapp.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "owns\n"
+        assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+        refused = careapp.run("cloud", "stop")
+        still = careapp.run("cloud", "status")
+        other.stdin.close()
+    assert refused.returncode == 1
+    assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in refused.stderr
+    assert f"kill {other.pid} stops both" in refused.stderr
+    assert still.returncode == 0
+    assert careapp.run("cloud", "stop").returncode == 0
 
 
 def test_the_local_cloud_survives_a_clients_ctrl_c_and_ends_when_told(careapp):

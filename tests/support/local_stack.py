@@ -77,7 +77,7 @@ def forget_other_stacks() -> None:
 @contextlib.contextmanager
 def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
     """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
-    source = folder / "source"
+    source, home = folder / "source", Home(folder / "home")
     copy_program(source)
     # One line for every request would bury what a failing test has to say.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -89,7 +89,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         calls = Calls(api.endpoint, REGION)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
-            led_to_local_cloud(api.endpoint, REGION)
+            led_to_local_cloud(api.endpoint, REGION, home.facts)
             | {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
         )
         hosts = Hosts(
@@ -104,7 +104,6 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         )
         hosts.start()
         stops.callback(hosts.stop)
-        home = Home(folder / "home")
         project = Project(home, source)
         project.prepare()
         options = {"region": REGION, "speed": 20, "port": None, "docker": False}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import engine_build
+from rehearsal import engine_build, paths
+from rehearsal.building import venvs
 from rehearsal.engine import EngineError, cached_cli, find_or_get
 from rehearsal.engine_build import recipe_version
 from rehearsal.engine_cli import MINIMUM, Version, version_of
@@ -187,8 +188,21 @@ def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(site, e
 
 def test_a_cache_that_cannot_be_made_is_named(environ, told):
     Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
-    with pytest.raises(EngineError, match=r"cache: \S+/home/.cache/careapp cannot be used"):
+    with pytest.raises(EngineError) as caught:
         find_or_get(told, environ, releases=())
+    [line] = [line for line in str(caught.value).splitlines() if "cannot be used" in line]
+    assert line.startswith(f"  - cache: {environ['HOME']}/.cache/careapp cannot be used: ")
+    assert line.endswith("make it writable, or set XDG_CACHE_HOME to a folder that is")
+
+
+def test_an_image_s_packages_that_cannot_be_kept_name_the_cache_and_the_way_out(
+    environ, tmp_path, monkeypatch
+):
+    Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
+    (tmp_path / "requirements.txt").write_text("")
+    monkeypatch.setattr(venvs, "cache", lambda: paths.cache(environ))
+    with pytest.raises(venvs.InstallError, match=r"careapp cannot be used: .*XDG_CACHE_HOME"):
+        venvs.venv(tmp_path / "requirements.txt")
 
 
 def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):

@@ -56,6 +56,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             healthy=2,
             unhealthy=3,
             deregistration_delay=15,
+            smoke_path="/",
         ),
         https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
@@ -112,6 +113,7 @@ def test_every_key_reaches_the_record(configured):
         logRetentionDays="365",
         healthPath="/live?x=1",
         healthMatcher="200-299",
+        smokePath="/shop",
         healthInterval="20",
         healthTimeout="7",
         healthyThreshold="4",
@@ -166,6 +168,7 @@ def test_every_key_reaches_the_record(configured):
             healthy=4,
             unhealthy=6,
             deregistration_delay=0,
+            smoke_path="/shop",
         ),
         https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
         service=ServiceSettings(

@@ -256,6 +256,10 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             "healthPath: 'health' is not a path that begins with /, at most 1024 characters",
         ),
         (
+            {"smokePath": "shop"},
+            "smokePath: 'shop' is not a path that begins with /, at most 1024 characters, or empty",
+        ),
+        (
             {"healthMatcher": "200-500"},
             "healthMatcher: '200-500' is not a code from 200 to 499, "
             "a list (200,204) or a range (200-299)",

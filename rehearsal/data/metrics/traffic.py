@@ -45,6 +45,10 @@ class Traffic:
         """No connection to the target could be made."""
         self._both("TargetConnectionErrorCount", 1, balancer, group)
 
+    def no_tls(self, balancer: Any, group: str) -> None:
+        """A target was connected to, but no TLS session came about."""
+        self._both("TargetTLSNegotiationErrorCount", 1, balancer, group)
+
     def take(self, minute: int) -> Iterator[Datum]:
         """All that was counted up to the end of this minute."""
         over = self._counted.take(minute)

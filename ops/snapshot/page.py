@@ -1,0 +1,153 @@
+"""Asks for the page as a visitor does: through the load balancer's own address."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+import urllib.request
+from dataclasses import dataclass, replace
+
+from ops import local, routing
+from ops.problems import AwsProblem
+from ops.snapshot.entrance import Balancer, Listener, Page
+from ops.stack import Declared
+from ops.texts import said, t
+
+CONNECT_SECONDS = 2.5
+"""How long all of the load balancer's addresses together may take to accept a connection."""
+ANSWER_SECONDS = 10
+DATABASE_SECONDS = 5
+TRIES = 3
+PAUSE = 0.3
+"""Seconds between two tries."""
+DATABASE_PATH = "/health/db"
+UNKNOWN_ISSUER = range(18, 22)
+"""OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a
+company's proxy that reads HTTPS, or in a Python without certificates."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where to connect to, and the name by which the page is asked for there.
+
+    ``trust`` is None for plain HTTP.
+    """
+
+    address: str
+    port: int
+    name: str
+    declared_port: int
+    trust: ssl.SSLContext | None
+
+
+class Unreached(Exception):
+    """No connection to the load balancer came about; its text says why."""
+
+
+def page(balancer: Balancer, declared: Declared) -> Page | None:
+    """Ask for ``smokePath``, and for the database's health.
+
+    One answer below 500 ends it. An error, or a connection that closes without an answer, is
+    tried again, three times in all; ANSWER_SECONDS without an answer end it. None without a
+    listener, or where ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be
+    reached from here: that says nothing about the page.
+    """
+    path, listener = declared.get("smokePath"), routing.serving(balancer)
+    if not path or listener is None:
+        return None
+    url = f"{balancer.url}{path}"
+    try:
+        door = _door(balancer, listener, declared)
+        found = _tried(door, Page(url=url, path=path))
+        if found.status:
+            found = replace(found, database=_get(door, DATABASE_PATH, DATABASE_SECONDS)[0])
+        return found
+    except Unreached as unreached:
+        raise AwsProblem(
+            "unreachable",
+            t("{url} cannot be reached from here: {why}.", url=url, why=said(unreached)),
+            t("Open it in a browser, or ask from a place that reaches it."),
+        ) from None
+
+
+def _tried(door: Door, found: Page) -> Page:
+    for tries in range(1, TRIES + 1):
+        begun = time.monotonic()
+        status, problem = _get(door, found.path, ANSWER_SECONDS)
+        found = replace(found, tries=tries, status=status, problem=problem)
+        if not found.fails or time.monotonic() - begun >= ANSWER_SECONDS:
+            break
+        if tries < TRIES:
+            time.sleep(PAUSE)
+    return found
+
+
+def _door(balancer: Balancer, listener: Listener, declared: Declared) -> Door:
+    """The load balancer itself, so that a domain's record that is not known yet does not matter.
+
+    The certificate must be valid for ``domainName``. With a ``certificateArn`` alone the name that
+    visitors use is not known, so the certificate is not verified. Raises Unreached.
+    """
+    secure = listener.protocol == "HTTPS"
+    domain = declared.get("domainName") if secure else ""
+    address, port, authority = balancer.dns, listener.port, None
+    if local.facts_file():
+        place = local.listener(listener.arn)
+        if place is None:
+            raise Unreached(t("the local cloud does not listen for it"))
+        address, port, authority = place
+    elif _proxy(listener.protocol.lower(), address):
+        raise Unreached(t("a proxy is set in the environment, and NO_PROXY does not name it"))
+    trust = ssl.create_default_context(cafile=authority) if secure else None
+    if trust is not None and not domain:
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    return Door(address, port, domain or balancer.dns, listener.port, trust)
+
+
+def _proxy(scheme: str, host: str) -> bool:
+    """Whether a request to a host goes through a proxy, which may answer in its place."""
+    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+
+
+def _get(door: Door, path: str, seconds: float) -> tuple[int, str]:
+    """The status of one answer; 0 and why where none came. Raises Unreached."""
+    visit = _Visit(door, seconds)
+    try:
+        visit.request("GET", path, headers={"User-Agent": "careapp-doctor", "Accept": "*/*"})
+        return visit.getresponse().status, ""
+    except TimeoutError:
+        return 0, f"timed out after {seconds:g} s"
+    except (OSError, http.client.HTTPException) as problem:
+        return 0, str(problem) or type(problem).__name__
+    finally:
+        visit.close()
+
+
+class _Visit(http.client.HTTPConnection):
+    """A connection to a door, by the name that belongs to it."""
+
+    def __init__(self, door: Door, seconds: float) -> None:
+        super().__init__(door.name, door.declared_port, timeout=seconds)
+        self.door = door
+        self.default_port = 443 if door.trust else 80
+
+    def connect(self) -> None:
+        """Connect and, with HTTPS, shake hands. Raises Unreached before there is a connection."""
+        door = self.door
+        try:
+            found = socket.getaddrinfo(door.address, door.port, type=socket.SOCK_STREAM)
+            patience = CONNECT_SECONDS / len(found)
+            self.sock = socket.create_connection((door.address, door.port), patience)
+        except OSError as problem:
+            raise Unreached(problem.strerror or str(problem)) from problem
+        self.sock.settimeout(self.timeout)
+        if door.trust is None:
+            return
+        try:
+            self.sock = door.trust.wrap_socket(self.sock, server_hostname=door.name)
+        except ssl.SSLCertVerificationError as problem:
+            if problem.verify_code in UNKNOWN_ISSUER:
+                raise Unreached(problem.verify_message) from problem
+            raise

@@ -1,0 +1,143 @@
+"""A task's own network, and what a task gets where the machine refuses one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+from rehearsal.data import namespaces
+from rehearsal.data.accounts import open_to_all
+from rehearsal.paths import ROOT
+from tests.dataplane.conftest import at_speed, own_networks
+
+own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
+
+CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/health')"
+
+
+@own
+def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_health_check(
+    cloud: Any,
+) -> None:
+    cloud.everything()
+    check = {"command": ["CMD", "python3", "-c", CHECK], "interval": 5, "retries": 2}
+    definition = cloud.task_definition(environment={"BIND_HOST": "127.0.0.1"}, healthCheck=check)
+    cloud.service(definition, healthCheckGracePeriodSeconds=600)
+
+    cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"], 40)
+    refused = cloud.until(
+        lambda: [
+            t["TargetHealth"] for t in cloud.targets() if t["TargetHealth"]["State"] == "unhealthy"
+        ],
+        40,
+    )
+
+    assert refused == [
+        {
+            "State": "unhealthy",
+            "Reason": "Target.FailedHealthChecks",
+            "Description": "Health checks failed",
+        }
+    ]
+
+
+@pytest.fixture
+def shared() -> Any:
+    """A stack on a machine that refuses networks of the tasks' own."""
+    yield from at_speed(20.0, own=False)
+
+
+def test_without_networks_of_their_own_two_tasks_listen_where_bind_host_says(shared: Any) -> None:
+    shared.everything()
+    shared.service(shared.task_definition(), desired=2)
+    shared.rolled_out()
+
+    addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
+    with urllib.request.urlopen(f"{shared.url()}/env", timeout=10) as answer:
+        told = json.load(answer)["env"]
+
+    assert len(addresses) == 2
+    assert all(each.startswith("127.0.") for each in addresses)
+    assert told["BIND_HOST"] in addresses
+    assert told["PGHOSTADDR"] == told["BIND_HOST"]
+
+
+def test_a_bind_host_of_the_task_definition_is_not_overridden(shared: Any) -> None:
+    shared.everything()
+    definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
+    shared.service(definition, healthCheckGracePeriodSeconds=600)
+    refused = shared.until(
+        lambda: [t for t in shared.targets() if t["TargetHealth"]["State"] == "unhealthy"], 40
+    )
+    assert refused[0]["TargetHealth"]["Reason"] == "Target.FailedHealthChecks"
+
+
+UNPRIVILEGED = f"""
+import subprocess, sys
+sys.path.insert(0, {str(ROOT)!r})
+from rehearsal.data.namespaces import Namespace, refusal
+print(refusal())
+both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
+serve = ["python3", "-u", "-m", "http.server", "3000"]
+apps = [
+    subprocess.Popen([*each.entered(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    for each in both
+]
+for app in apps:
+    app.stdout.readline()
+for namespace, address in zip(both, ("10.0.16.4", "10.0.16.5")):
+    with namespace.new_socket() as made:
+        print(made.connect_ex((address, 3000)))
+print(subprocess.run([*both[0].entered(None), "id", "-un"], capture_output=True, text=True).stdout)
+for app in apps:
+    app.kill()
+for each in both:
+    each.close()
+"""
+
+
+@own
+def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
+    """As nobody when the tests run as root; any other user shows it in all the tests above."""
+    python = which("python3", path="/usr/bin")
+    if os.geteuid() != 0 or python is None or not open_to_all(ROOT):
+        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    done = subprocess.run(
+        [python, "-c", UNPRIVILEGED],
+        capture_output=True,
+        text=True,
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
+    assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
+
+
+def test_a_machine_that_refuses_namespaces_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refusing = tmp_path / "holder.py"
+    refusing.write_text("import os; os.write(0, b'[Errno 1] Operation not permitted')")
+    monkeypatch.setattr(namespaces, "HOLDER", refusing)
+    assert str(namespaces.refusal()) == "[Errno 1] Operation not permitted"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert str(namespaces.refusal()) == "nsenter of Linux's util-linux is not on PATH"
+
+
+@own
+def test_a_namespace_that_has_ended_is_an_error_of_the_connection() -> None:
+    namespace = namespaces.Namespace(["10.0.0.4"])
+    namespace._holder.kill()
+    namespace._holder.wait()
+    with pytest.raises(OSError, match=r"ended|Broken pipe|reset"):
+        namespace.new_socket()
+    namespace.close()

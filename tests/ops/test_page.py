@@ -1,0 +1,293 @@
+"""The page is asked for through the load balancer's own address, as a visitor does it."""
+
+import json
+import socket
+import ssl
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ops import local
+from ops.doctor import judge
+from ops.problems import AwsProblem
+from ops.snapshot import looked, page
+from rehearsal.data.authority import Authority
+from tests.ops import stacks as a
+
+SILENCE, HANGS_UP = 0, 1
+DOMAIN = "app.example.com"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers each request with the next of its server's answers, the last one for ever."""
+
+    def do_GET(self):
+        server = self.server
+        if self.path == page.DATABASE_PATH:
+            return self.say(server.database)
+        server.asked.append((self.path, self.headers["Host"]))
+        answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        if answer == SILENCE:
+            return server.released.wait(60)
+        return None if answer == HANGS_UP else self.say(answer)
+
+    def say(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Balancer(ThreadingHTTPServer):
+    """A load balancer whose page answers as a test says."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.answers, self.database, self.asked = [200], 404, []
+        self.released = threading.Event()
+
+    def handle_error(self, *_):
+        """A visitor who hangs up is no error of a test's."""
+
+    @property
+    def there(self):
+        return self.of("HTTP")
+
+    def of(self, protocol):
+        """It as the snapshot shows it."""
+        listener = replace(
+            a.balancer().listeners[0], protocol=protocol, port=self.server_port, arn="arn:listener"
+        )
+        return a.balancer(dns="127.0.0.1", listeners=(listener,))
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv(local.FACTS, raising=False)
+    monkeypatch.setattr(page, "PAUSE", 0)
+    server = Balancer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server, balancer=None, **settings):
+    return page.page(balancer or server.there, a.declared(**settings))
+
+
+def problem(balancer, **settings):
+    with pytest.raises(AwsProblem) as refused:
+        page.page(balancer, a.declared(**settings))
+    assert refused.value.kind == "unreachable"
+    return str(refused.value.text)
+
+
+def test_one_answer_below_500_ends_it_well(server):
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (200, 1, False)
+    assert found.url == "http://127.0.0.1/"
+    assert server.asked == [("/", f"127.0.0.1:{server.server_port}")]
+
+
+@pytest.mark.parametrize("status", [302, 404])
+def test_a_redirect_or_an_error_of_the_visitor_is_an_answer(server, status):
+    server.answers = [status]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (status, 1, False)
+
+
+def test_an_error_that_passes_is_none(server):
+    server.answers = [500, 502, 200]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (200, 3, False)
+
+
+def test_three_errors_in_a_row_are_one(server):
+    server.answers = [500, 500, 503, 200]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (503, 3, True)
+
+
+def test_a_connection_that_closes_without_an_answer_is_an_error(server):
+    server.answers = [HANGS_UP]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (0, 3, True)
+    assert found.problem == "Remote end closed connection without response"
+
+
+def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.2)
+    server.answers = [SILENCE]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (0, 1, True)
+    assert (found.problem, found.database) == ("timed out after 0.2 s", None)
+
+
+def test_the_settings_path_is_asked_for_and_an_empty_one_is_not(server):
+    assert ask(server, smokePath="/shop?page=1").path == "/shop?page=1"
+    assert [path for path, _ in server.asked] == ["/shop?page=1"]
+    assert ask(server, smokePath="") is None
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_what_health_db_answers_is_kept_and_fails_nothing(server, status):
+    server.database = status
+    found = ask(server)
+    assert (found.database, found.fails) == (status, False)
+
+
+def test_a_name_that_is_not_known_yet_says_nothing_about_the_page(server):
+    there = replace(server.there, dns="careapp-poc-alb.invalid")
+    assert problem(there).startswith(
+        "http://careapp-poc-alb.invalid/ cannot be reached from here: "
+    )
+
+
+def test_a_refused_connection_says_nothing_about_the_page(server):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        [listener] = server.there.listeners
+        other = replace(listener, port=closed.getsockname()[1])
+        told = problem(replace(server.there, listeners=(other,)))
+    assert told == "http://127.0.0.1/ cannot be reached from here: Connection refused."
+
+
+def test_a_proxy_is_not_asked_for_it_would_answer_in_the_page_s_place(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert "a proxy is set in the environment, and NO_PROXY does not name it" in problem(
+        server.there
+    )
+    assert server.asked == []
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert ask(server).status == 200
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(server, authority, tmp_path, monkeypatch):
+    """Serves HTTPS with a certificate for a name, and is what a local cloud's facts lead to."""
+
+    def serve(name, trusted=True):
+        certificate, key = authority.issue([name])
+        (tmp_path / "server.pem").write_bytes(certificate + key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        trust = {"authority": str(authority.path)} if trusted else {}
+        url = f"https://127.0.0.1:{server.server_port}"
+        listeners = [{"arn": "arn:listener", "url": url, **trust}]
+        (tmp_path / "cloud.json").write_text(json.dumps({"state": {"listeners": listeners}}))
+        monkeypatch.setenv(local.FACTS, str(tmp_path / "cloud.json"))
+        [listener] = server.of("HTTPS").listeners
+        declared = replace(listener, port=443)
+        return a.balancer(dns="careapp-poc-alb.invalid", listeners=(declared,))
+
+    return serve
+
+
+def test_with_a_domain_the_load_balancer_itself_is_asked_by_that_name(server, secure):
+    found = ask(server, secure(DOMAIN), domainName=DOMAIN)
+    assert (found.status, server.asked) == (200, [("/", DOMAIN)])
+
+
+def test_a_certificate_for_another_name_is_no_answer(server, secure):
+    found = ask(server, secure("other.example.com"), domainName=DOMAIN)
+    assert (found.status, found.tries) == (0, 3)
+    assert "Hostname mismatch" in found.problem
+
+
+def test_an_issuer_that_is_not_known_here_says_nothing_about_the_page(secure):
+    assert "cannot be reached from here" in problem(
+        secure(DOMAIN, trusted=False), domainName=DOMAIN
+    )
+
+
+def test_with_a_certificate_of_ones_own_the_name_is_not_verified(server, secure):
+    found = ask(server, secure("other.example.com"), certificateArn="arn:aws:acm:x")
+    assert (found.status, server.asked) == (200, [("/", "careapp-poc-alb.invalid")])
+
+
+def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_page(
+    server, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(local.FACTS, str(tmp_path / "none.json"))
+    assert "the local cloud does not listen for it" in problem(server.there)
+
+
+def test_the_doctor_says_what_the_page_answers():
+    assert "\nGET / answers 200.\n" in judge(a.stack()).as_text("en")
+    assert judge(a.stack()).as_dict("en")["page"] == "GET / answers 200."
+    failing = judge(a.stack(page=a.page(500))).as_dict("en")
+    assert (failing["page"], failing["healthy"], failing["exitCode"]) == (None, False, 1)
+
+
+def test_a_page_that_could_not_be_reached_leaves_the_stack_healthy():
+    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.declared()))
+    found = judge(a.stack(page=denied.problem))
+    assert (found.healthy, [str(each.part) for each in found.unseen]) == (True, ["the page"])
+
+
+def test_the_app_s_last_errors_are_the_evidence():
+    lines = [
+        a.LISTENS,
+        '{"level": "error", "message": "request failed", "traceback": "Traceback (most recent call '
+        'last):\\n  File \\"/app/webapp/pages.py\\", line 85, in _home\\n    book.visit\\n'
+        'AttributeError: no visit"}',
+        '{"level": "info", "message": "request", "path": "/", "status": 500}',
+    ]
+    [found] = judge(a.stack(page=a.page(500, tries=3, database=500), logs=a.logs(a=lines))).causes
+    assert found.evidence == (
+        'File "/app/webapp/pages.py", line 85, in _home',
+        "book.visit",
+        "AttributeError: no visit",
+    )
+    assert [str(each) for each in found.seen] == [
+        "GET http://careapp-poc-alb.example/: asked 3 times; the last time: 500.",
+        "GET /health/db answers 500.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "snapshot"),
+    [
+        ("database-away", a.stack(database=a.database(status="stopped"), page=a.page(503))),
+        (
+            "app-wrong-password",
+            a.stack(
+                logs=a.logs(a=['FATAL: password authentication failed for user "postgres"']),
+                page=a.page(503),
+            ),
+        ),
+    ],
+)
+def test_what_explains_the_page_s_error_ranks_before_it(cause, snapshot):
+    found = {each.id: each.kind for each in judge(snapshot).findings}
+    assert next(iter(found.items())) == (cause, "cause")
+    assert found["page-unavailable"] == "consequence"
+
+
+def test_a_cause_that_does_not_explain_the_page_s_error_does_not_hide_it():
+    found = judge(a.stack(page=a.page(500), network=a.network(
+        replace(a.network().subnets["private-1"], free=1)
+    )))  # fmt: skip
+    assert {each.id for each in found.causes} == {"subnets-full", "page-errors"}
