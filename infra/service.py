@@ -102,10 +102,17 @@ class Service(pulumi.ComponentResource):
         return TaskAccess(name, args, self.child)
 
     def _forward(self, name: str) -> aws.lb.ListenerRule:
-        """Without it ECS refuses the target group: no load balancer would use it."""
+        """Without it ECS refuses the target group: no load balancer would use it.
+
+        Where the target group is replaced, the rule must go before it: ELB deletes no target group that
+        a rule names (API reference, DeleteTargetGroup: ResourceInUse). So the listener's ARN depends on
+        the target group, too: the engine replaces what depends on it by an input that cannot change.
+        """
+        balancer = self.args.balancer
+        arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
         return aws.lb.ListenerRule(
             f"{name}-app",
-            listener_arn=self.args.balancer.listener_arn,
+            listener_arn=arns.apply(lambda both: str(both[0])),
             priority=RULE_PRIORITY,
             conditions=[
                 aws.lb.ListenerRuleConditionArgs(
@@ -114,7 +121,7 @@ class Service(pulumi.ComponentResource):
             ],
             actions=[
                 aws.lb.ListenerRuleActionArgs(
-                    type="forward", target_group_arn=self.args.balancer.target_group_arn
+                    type="forward", target_group_arn=balancer.target_group_arn
                 )
             ],
             tags=self.tags,

@@ -34,8 +34,9 @@ PARTS: dict[str, Text] = {
     "database": t("the database"),
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
+    "measured": t("the metrics"),
 }
-OPTIONAL = ("alarms", "quota", "page")
+OPTIONAL = ("alarms", "quota", "measured", "page")
 """What a healthy stack does not hang on."""
 
 

@@ -60,7 +60,7 @@ ITEMS = (
     ),
     Item(
         t("The load balancer is active and reachable from the internet"),
-        (doors.balancer, listeners.certificate, hops.internet_to_balancer),
+        (doors.balancer, listeners.certificate, hops.internet_to_balancer, listeners.shadowed),
         ("balancer", "network"),
     ),
     Item(t("The target group speaks the app's protocol"), (doors.protocol,), ("group",)),
@@ -75,6 +75,12 @@ ITEMS = (
         t("The execution role may pull, read the secret and log"),
         (rights.execution_role,),
         ("execution",),
+        second=True,
+    ),
+    Item(
+        t("The task definition names this database, its secret, and all that the app demands"),
+        (databases.secret, databases.variables, databases.address, databases.tls),
+        ("newest", "database"),
         second=True,
     ),
     Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),

@@ -24,7 +24,7 @@ NO_REASON = re.compile(
 /health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
 """
 NO_TASK = "scaled-to-zero"
-WARMING_UP = "page-unavailable"
+WARMING_UP = {"page-unavailable", "app-database-away"}
 WARM_UP_SECONDS = 30.0
 """How long a page may answer 503, of the wall: an app says so until it has its database, say."""
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
@@ -72,8 +72,8 @@ async def _settled(stack: str, session: Session, wanted: str, counts: Collection
     while again:
         await asyncio.sleep(pace.poll)
         found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
-        warming = {each.id for each in _reasons(found, counts)} == {WARMING_UP}
-        again = warming and time.monotonic() - begun < WARM_UP_SECONDS
+        ids = {each.id for each in _reasons(found, counts)}
+        again = bool(ids) and ids <= WARMING_UP and time.monotonic() - begun < WARM_UP_SECONDS
     return found
 
 

@@ -6,6 +6,7 @@ scheduler or the doctor what to say.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,11 +95,35 @@ def stop_database(calls: Calls, stack: str) -> None:
     calls("rds", "stop_db_instance", name)
 
 
+def rule_before(calls: Calls, stack: str) -> None:
+    """Somebody's rule of a lower number answers every path."""
+    name = {"Names": [f"{PREFIX}-{stack}-alb"]}
+    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
+    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
+    listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
+    answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
+    rule = {
+        "ListenerArn": listener,
+        "Priority": 1,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
+        "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
+    }
+    calls("elbv2", "create_rule", rule)
+
+
 def in_health(line: str) -> tuple[Edit, ...]:
     """The app's /health does ``line`` before it answers."""
     return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
 
 
+def another_secret(calls: Calls, _stack: str) -> None:
+    """Another team has a secret of its own."""
+    login = {"username": "postgres", "password": "of-another-database"}
+    secret = {"Name": "team-b/database", "SecretString": json.dumps(login)}
+    calls("secretsmanager", "create_secret", secret)
+
+
+TEAM_B = '{around.db_secret_arn.partition("rds!")[0]}team-b/database'
 HEALTH_ASKS_DATABASE = (
     "import psycopg, os; psycopg.connect(host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], "
     "user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], connect_timeout=3)"
@@ -184,6 +209,34 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="another-secret",
+            mistake=t("the task definition names another team's secret, which its roles may read"),
+            mended_in_code=True,
+            hand=another_secret,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='f"{around.db_secret_arn}:password::"',
+                    new=f"f'{TEAM_B}:password::'",
+                ),
+                Edit(
+                    file="infra/container.py",
+                    old='"DB_SECRET_ARN": around.db_secret_arn,',
+                    new=f"\"DB_SECRET_ARN\": f'{TEAM_B}',",
+                ),
+                Edit(
+                    file="infra/policies.py",
+                    old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
+                    new='        allow("*", "secretsmanager:GetSecretValue"),\n',
+                ),
+                Edit(
+                    file="infra/policies.py",
+                    old='    secret = allow(secret_arn, "secretsmanager:GetSecretValue")\n',
+                    new='    secret = allow("*", "secretsmanager:GetSecretValue")\n',
+                ),
+            ),
+        ),
+        Fault(
             name="secret-denied",
             mistake=t("the execution role may not read the secret"),
             edits=(
@@ -191,6 +244,19 @@ FAULTS: Mapping[str, Fault] = {
                     file="infra/policies.py",
                     old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
                     new="",
+                ),
+            ),
+        ),
+        Fault(
+            name="migration-fails",
+            mistake=t("a migration adds a column without a default to a table that has rows"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="webapp/migrations/0002_greetings.sql",
+                    old="    ('ja', 'こんにちは、ECS');\n",
+                    new="    ('ja', 'こんにちは、ECS');\n"
+                    "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n",
                 ),
             ),
         ),
@@ -229,6 +295,23 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("/health redirects"),
             mended_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+        ),
+        Fault(
+            name="healthcheck-command",
+            mistake=t("the container's own health check runs what the image does not have"),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/container.py",
+                    old='"command": ["CMD", "python", "-m", "webapp.healthcheck"],',
+                    new='"command": ["CMD", "python", "-m", "webapp.health"],',
+                ),
+            ),
+        ),
+        Fault(
+            name="rule-shadowed",
+            mistake=t("another rule of the load balancer, of a lower number, fits every path"),
+            hand=rule_before,
         ),
         Fault(
             name="page-raises",

@@ -15,9 +15,9 @@ class ImageNotFound(Exception):
 class LocalImage:
     """One image, in a form that a task can be started from.
 
-    ``folder`` is where the command runs and stands for the image's WORKDIR. ``python`` is the folder of
-    programs that the command finds first. With ``docker`` the reference names an image in the local engine
-    and the other fields describe it.
+    ``folder`` is where the command runs and stands for the image's WORKDIR, ``workdir``. ``python`` is
+    the folder of programs that the command finds first. With ``docker`` the reference names an image in
+    the local engine and the other fields describe it.
     """
 
     reference: str
@@ -28,4 +28,11 @@ class LocalImage:
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     python: Path | None = None
+    workdir: str = ""
     docker: bool = False
+
+    def inside(self, text: str) -> str:
+        """Return the text with the files of ``folder`` named as in a container of the image."""
+        if self.docker or not self.workdir:
+            return text
+        return text.replace(str(self.folder), self.workdir)

@@ -90,12 +90,16 @@ def apply(connection: psycopg.Connection[Any], migrations: list[Migration]) -> l
 
 
 def _apply_one(connection: psycopg.Connection[Any], migration: Migration) -> None:
-    with connection.transaction():
-        connection.execute(migration.sql.encode())
-        connection.execute(
-            "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
-            (migration.version, migration.name, migration.sha256),
-        )
+    try:
+        with connection.transaction():
+            connection.execute(migration.sql.encode())
+            connection.execute(
+                "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
+                (migration.version, migration.name, migration.sha256),
+            )
+    except psycopg.Error as error:
+        error.add_note(migration.name)
+        raise
 
 
 class Migrator:
@@ -130,6 +134,8 @@ class Migrator:
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
+                if self._told:
+                    log.info("database migrated")
                 self.done.set()
                 return
 
@@ -142,7 +148,10 @@ class Migrator:
             # Not wrong: whoever uses the table goes first, and it is tried again.
             log.warning("a migration waits for a lock", extra=fields(reason=str(error)))
         else:
-            log.error("cannot migrate the database", exc_info=error)
+            told = {"reason": str(error)}
+            if notes := getattr(error, "__notes__", None):
+                told["migration"] = notes[0]
+            log.error("cannot migrate the database", extra=fields(**told), exc_info=error)
 
     def _migrate(self) -> None:
         with Connection.connect(**self._parameters()) as connection:

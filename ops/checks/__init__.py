@@ -11,6 +11,7 @@ from ops.checks import (
     containers,
     databases,
     doors,
+    hands,
     health,
     hops,
     inputs,
@@ -23,6 +24,7 @@ from ops.checks import (
     refusals,
     rights,
     rollouts,
+    running,
     stages,
 )
 from ops.checks.case import Case
@@ -49,6 +51,8 @@ CHECKS: tuple[CheckOf, ...] = (
     doors.balancer,
     doors.attached,
     listeners.forwarding,
+    listeners.shadowed,
+    hands.deregistered,
     listeners.certificate,
     doors.protocol,
     doors.declared_port,
@@ -57,16 +61,21 @@ CHECKS: tuple[CheckOf, ...] = (
     hops.task_to_database,
     hops.internet_to_balancer,
     databases.status,
+    databases.secret,
+    databases.variables,
     databases.address,
     databases.tls,
     containers.memory,
     containers.crash,
-    containers.database_in_log,
+    running.database,
+    running.migrations,
+    running.failures,
     containers.unexplained,
     health.codes,
     health.timeouts,
     pages.failing,
     refusals.refusals,
+    hands.stopped,
     rollouts.rolled_back,
     rollouts.going_on,
     numbers.deaths,
@@ -75,10 +84,11 @@ CHECKS: tuple[CheckOf, ...] = (
     numbers.short,
 )
 
-START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|log-group-.*|image-.*"
+START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|database-secret|log-group-.*|image-.*"
 DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
-    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many).*", DATABASE),
+    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many|variable).*", DATABASE),
+    (r"app-(database-away|requests-fail)", r"app-.*|page-.*"),
     (r"crash-exec-format", r"image-architecture"),
     (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
@@ -90,7 +100,7 @@ NEEDLESS = (
     (r"too-few-tasks", r".*"),
     (r"health-slow", r"balancer-cannot-reach-task"),
     (
-        r"slow-start",
+        r"slow-start.*",
         r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
     ),
 )

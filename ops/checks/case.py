@@ -250,6 +250,20 @@ class Case:
         """Let Pulumi put back what somebody changed by hand."""
         return self.refreshed(t("Or let Pulumi put back what the program declares:"))
 
+    def corrected(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
+        """Correct the program and deploy. `--refresh` would deploy a mistake of the program again.
+
+        It helps only where AWS differs from the program. That is ruled out where the program itself has
+        just named this task definition, unless what is compared with it ``drifts`` on AWS by itself.
+        """
+        fix = Fix(text, (f"pulumi up -s {self.now.names.stack}",))
+        if self.now.by_program and not drifts:
+            return (fix,)
+        otherwise = t(
+            "If the program says so already, AWS differs from it; let Pulumi put that back:"
+        )
+        return (fix, self.refreshed(otherwise))
+
     def refreshed(self, text: Text) -> Fix:
         """Let Pulumi look at what there is, and make what is declared of it."""
         return Fix(text, (self.refresh,))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.checks import sizes
+from ops.checks import databases, mended, sizes
 from ops.checks.case import Case
-from ops.checks.loglines import Told, own_frame, told
+from ops.checks.loglines import Raised, Told, raised, told
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Container, Task
-from ops.snapshot.surroundings import Line
-from ops.snapshot.task_logs import AWAY, BACK
 from ops.texts import Text, t, verbatim
 
 EXITED = "EssentialContainerExited"
@@ -80,38 +78,50 @@ def _ended(task: Task) -> Container | None:
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    cause = told(case.lines(task))
+    cause, mistake = told(case.lines(task)), _raised(case, task)
     count = sum(_ended(each) is not None for each in case.failed)
     seen = [_exit(task, container)]
     if count > 1:
         seen.append(t("{count} tasks of this deployment ended in this way.", count=count))
+    if cause:
+        seen += databases.measured(case, cause.known)
+        seen += [mistake.text] if mistake and cause.known.about == "app" else []
     return Finding(
         id=f"crash-{cause.known.id}" if cause else "crash",
         kind="cause",
         rank=52,
-        title=_filled(cause, cause.known.title)
+        title=_title(cause, mistake),
+        why=databases.why(case, cause.known)
         if cause
-        else t("The app ends right after its start"),
-        why=cause.known.why if cause else t("ECS starts another task, which ends as well."),
+        else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
-        fixes=(*_fixes(case, cause), *case.mended()),
+        fixes=(*_fixes(case, cause, mistake), *case.mended()),
         evidence=_last(case, task) or (task.reason,),
     )
 
 
-def _filled(cause: Told, text: Text) -> Text:
-    return Text(text.template, (*text.values, ("what", cause.what)))
+def _raised(case: Case, task: Task) -> Raised | None:
+    return raised(each.text for each in case.lines(task))
 
 
-def _fixes(case: Case, cause: Told | None) -> tuple[Fix, ...]:
+def _title(cause: Told | None, mistake: Raised | None) -> Text:
+    if cause:
+        return cause.title
+    return mistake.text if mistake else t("The app ends right after its start")
+
+
+def _fixes(case: Case, cause: Told | None, mistake: Raised | None) -> tuple[Fix, ...]:
     stack = case.now.names.stack
+    if cause is None and mistake is not None:
+        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
+        return (Fix(text, (f"pulumi up -s {stack}",)),)
     if cause is None:
         text = t("Mend what the last lines of its log say, and deploy:")
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
-        return (Fix(_filled(cause, cause.known.fix)), *case.tried_again())
-    return (Fix(_filled(cause, cause.known.fix), (f"pulumi up -s {stack}",)),)
+        return (Fix(cause.fix, databases.commands(case, cause.known)), *case.tried_again())
+    return (Fix(cause.fix, (f"pulumi up -s {stack}",)),)
 
 
 def _exit(task: Task, container: Container) -> Text:
@@ -138,38 +148,8 @@ def _last(case: Case, task: Task) -> tuple[str, ...]:
     texts = [each.text for each in case.lines(task)]
     last = texts[-SHOWN:]
     there = {each.strip() for each in last}
-    return (*(each for each in own_frame(texts) if each not in there), *last)
-
-
-def database_in_log(case: Case) -> Iterator[Finding]:
-    """What a running app's log says of its database: /health does not ask it, so ECS is content."""
-    for task in case.alive:
-        cause = told(_standing(case, task))
-        if cause is not None and cause.known.about == "database":
-            yield Finding(
-                id=f"app-{cause.known.id}",
-                kind="cause",
-                rank=45,
-                title=_filled(cause, cause.known.title),
-                why=cause.known.why,
-                seen=(t("Task {task} runs, and its log says so.", task=task.short),),
-                fixes=_fixes(case, cause),
-                evidence=(cause.line,),
-            )
-            return
-
-
-def _standing(case: Case, task: Task) -> tuple[Line, ...]:
-    """The lines that the app has not taken back by a later one.
-
-    Of before a gap only what it says of losing the database: what takes that back was looked for in it.
-    """
-    logs, lines = case.now.logs.value, case.lines(task)
-    resumed = logs.resumed.get(task.id) if logs else None
-    if resumed:
-        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
-    back = [index for index, each in enumerate(lines) if BACK in each.text]
-    return lines[back[-1] + 1 :] if back else lines
+    mistake = raised(texts)
+    return (*(each for each in (mistake.frame if mistake else ()) if each not in there), *last)
 
 
 def unexplained(case: Case) -> Iterator[Finding]:
@@ -180,7 +160,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
     never = [each for each in case.failed if each.stop_code == "TaskFailedToStart"]
     words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     if words:
-        yield Finding(
+        yield mended.start(case, words) or Finding(
             id="task-cannot-start",
             kind="cause",
             rank=70,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
+from infra.thresholds import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
 from ops.checks.case import Case
+from ops.checks.known import Known
 from ops.findings import Finding, Fix
 from ops.moments import of_day
+from ops.snapshot.records import Definition, Task
+from ops.snapshot.stores import secret_arn
 from ops.snapshot.surroundings import Database
 from ops.texts import Text, t
 
@@ -120,16 +125,20 @@ def address(case: Case) -> Iterator[Finding]:
         "DB_NAME": database.name,
         "DB_USER": database.user,
     }
+    wrong = [
+        name
+        for name, right in wanted.items()
+        if right and main.environment.get(name) not in (None, right)
+    ]
     seen: list[Text] = [
         t(
             "{variable} is {now} in {revision}; the database says {right}.",
             variable=name,
             now=main.environment[name],
             revision=main.revision,
-            right=right,
+            right=wanted[name],
         )
-        for name, right in wanted.items()
-        if right and main.environment.get(name) not in (None, right)
+        for name in wrong
     ]
     if seen:
         yield Finding(
@@ -141,8 +150,171 @@ def address(case: Case) -> Iterator[Finding]:
                 "It connects to the wrong place, or as somebody whom the database does not know."
             ),
             seen=tuple(seen),
-            fixes=(case.refreshed(t("Let Pulumi write the task definition anew:")),),
+            fixes=case.corrected(
+                t(
+                    "Set {values} in infra/container.py (environment), and deploy:",
+                    values=", ".join(f"{name}={wanted[name]}" for name in wrong),
+                ),
+                # RDS changes its port where somebody asks it to; the others stay for ever.
+                drifts="DB_PORT" in wrong,
+            ),
         )
+
+
+def other_secrets(case: Case) -> Mapping[str, str]:
+    """Return the variables that name another secret than the one that RDS manages, with its ARN.
+
+    RDS keeps the master password in that secret alone, and changes it every 7 days. An ARN without its
+    last seven characters names the same secret (Secrets Manager user guide, "Secret ARN").
+    """
+    main, database = case.main, case.now.database.value
+    if main is None or database is None or not database.secret:
+        return {}
+    named = {
+        "DB_PASSWORD": secret_arn(main.secrets.get("DB_PASSWORD", "")),
+        "DB_SECRET_ARN": main.environment.get("DB_SECRET_ARN", ""),
+    }
+    own = ("", database.secret, database.secret[:-7])
+    return {name: arn for name, arn in named.items() if arn not in own}
+
+
+def secret(case: Case) -> Iterator[Finding]:
+    """The task definition must name the secret that RDS manages for this database."""
+    main, database, others = case.main, case.now.database.value, other_secrets(case)
+    if main is None or database is None or not others:
+        return
+    values = {"DB_PASSWORD": f"{database.secret}:password::", "DB_SECRET_ARN": database.secret}
+    yield Finding(
+        id="database-secret",
+        kind="cause",
+        rank=25,
+        title=t("The task definition names another secret than the database's"),
+        why=t("The password in it is another database's, or goes out of date within 7 days."),
+        seen=tuple(
+            t(
+                "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
+                variable=name,
+                now=arn,
+                revision=main.revision,
+                right=database.secret,
+            )
+            for name, arn in others.items()
+        ),
+        fixes=case.corrected(
+            t(
+                "Set {values} in infra/container.py, and deploy:",
+                values=", ".join(f"{name}={values[name]}" for name in others),
+            ),
+            drifts=False,
+        ),
+        evidence=case.logged(r"(?i)authentication failed"),
+    )
+
+
+DEMANDED = ("DB_HOST", "DB_NAME", "DB_USER")
+"""Variables without which the app does not start (webapp/settings.py; a test compares them)."""
+
+
+def variables(case: Case) -> Iterator[Finding]:
+    """The task definition must set what the app demands; an app that runs well demands something else."""
+    main = case.main
+    if main is None or not case.unsteady:
+        return
+    told = {**main.environment, **main.secrets}
+    missing = [name for name in DEMANDED if not told.get(name)]
+    if not told.get("DB_PASSWORD") and not told.get("DB_SECRET_ARN"):
+        missing.append("DB_PASSWORD")
+    if not missing:
+        return
+    near = {name: get_close_matches(name, told, 1) for name in missing}
+    yield Finding(
+        id="database-variables",
+        kind="cause",
+        rank=42,
+        title=t("The task definition does not set {names}", names=", ".join(missing)),
+        why=t("The app refuses to start without it."),
+        seen=tuple(
+            t("{revision} sets {near}; the app reads {name}.", revision=main.revision,
+              near=found[0], name=name)
+            if found
+            else t("{revision} sets no {name}.", revision=main.revision, name=name)
+            for name, found in near.items()
+        ),
+        fixes=case.corrected(
+            t("Set {names} in infra/container.py, and deploy:", names=", ".join(missing)),
+            drifts=False,
+        ),
+    )  # fmt: skip
+
+
+POOL = 4
+"""Connections of one worker of the app (webapp/database.py; a test compares it)."""
+WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
+FULL = "too-many-connections"
+
+
+def commands(case: Case, known: Known) -> tuple[str, ...]:
+    """Return the command that helps with what the log says of the database."""
+    if known.id != FULL:
+        return ()
+    return (f'./careapp db psql -s {case.now.names.stack} -c "{WHO}"',)
+
+
+def why(case: Case, known: Known) -> Text:
+    """Return why it fails; of used-up connections, whose they are as far as the numbers tell."""
+    own, limit = _own(case), _limit(case)
+    count = case.now.measured.value.connections if case.now.measured.value else None
+    if known.id != FULL or not limit:
+        return known.why
+    if own >= limit:
+        return t(
+            "The tasks of this stack may open more connections than the instance class allows."
+        )
+    if count is not None and count > own:
+        return t("At least {others} of them are not this stack's tasks'.", others=count - own)
+    return t("The tasks of this stack alone cannot have taken them all: others hold some.")
+
+
+def measured(case: Case, known: Known) -> tuple[Text, ...]:
+    """Return the numbers of connections: open, allowed, and what the tasks of the stack may open."""
+    database, main = case.now.database.value, case.main
+    if known.id != FULL or database is None or main is None:
+        return ()
+    seen = []
+    count = case.now.measured.value.connections if case.now.measured.value else None
+    if count is not None:
+        seen.append(t("DatabaseConnections is {count} (CloudWatch).", count=count))
+    if limit := _limit(case):
+        seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
+    text = t(
+        "{tasks} tasks run; each opens {each} at most.",
+        tasks=len(_tasks(case)),
+        each=_each(main),
+    )
+    return (*seen, text)
+
+
+def _tasks(case: Case) -> list[Task]:
+    return [each for each in case.now.tasks.value or () if not each.over]
+
+
+def _each(main: Definition) -> int:
+    workers = main.environment.get("WEB_CONCURRENCY", "1")
+    return POOL * (int(workers) if workers.isdigit() else 1)
+
+
+def _own(case: Case) -> int:
+    return len(_tasks(case)) * _each(case.main) if case.main else 0
+
+
+def _limit(case: Case) -> int:
+    """RDS's default of max_connections; 0 for an instance class that is not known."""
+    database = case.now.database.value
+    try:
+        memory = database_memory(database.kind) if database else 0
+    except ValueError:
+        return 0
+    return min(memory // BYTES_A_CONNECTION, MOST_CONNECTIONS)
 
 
 def _revision(case: Case) -> str:

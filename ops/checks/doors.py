@@ -8,6 +8,7 @@ from ops.checks import stages
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import default_route
+from ops.snapshot.surroundings import Network
 from ops.texts import t
 
 
@@ -16,7 +17,6 @@ def attached(case: Case) -> Iterator[Finding]:
     service, group = case.service, case.now.group.value
     if service is None or case.now.group.problem:
         return
-    fix = case.put_back()
     if group is None:
         yield Finding(
             id="target-group-missing",
@@ -24,7 +24,7 @@ def attached(case: Case) -> Iterator[Finding]:
             rank=32,
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
             why=t("The load balancer has nowhere to send requests."),
-            fixes=(fix,),
+            fixes=(case.put_back(),),
         )
     elif all(each[0] != group.arn for each in service.targets):
         yield Finding(
@@ -34,7 +34,9 @@ def attached(case: Case) -> Iterator[Finding]:
             title=t("The service does not register its tasks with the load balancer"),
             why=t("The load balancer knows of no task."),
             seen=(t("The service names no target, or another than {name}.", name=group.name),),
-            fixes=(fix,),
+            fixes=case.corrected(
+                t("In infra/service.py, let the service have this target group, and deploy:")
+            ),
         )
     elif not group.check.enabled:
         yield Finding(
@@ -43,7 +45,9 @@ def attached(case: Case) -> Iterator[Finding]:
             rank=33,
             title=t("The load balancer's health check is off"),
             why=t("It would send requests to a task that does not answer."),
-            fixes=(fix,),
+            fixes=case.corrected(
+                t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
+            ),
         )
 
 
@@ -148,10 +152,8 @@ def declared_port(case: Case) -> Iterator[Finding]:
                 told=told or "-",
             ),
         ),
-        fixes=(
-            case.refreshed(
-                t("Let containerPort alone decide it (infra/container.py), and deploy:")
-            ),
+        fixes=case.corrected(
+            t("Let containerPort alone decide it (infra/container.py), and deploy:")
         ),
         evidence=tuple(each.words for each in case.sick[:3]),
     )
@@ -175,20 +177,36 @@ def balancer(case: Case) -> Iterator[Finding]:
         )
     if network is None or found.scheme != "internet-facing":
         return
-    lost = [each for each in found.subnets if not _public(case, each)]
-    if lost:
-        yield Finding(
-            id="balancer-cut-off",
-            kind="cause",
-            rank=31,
-            title=t("The load balancer's subnets do not lead to the internet"),
-            why=t("Its answers do not find the way back: the page times out."),
-            seen=tuple(
-                t("Subnet {subnet} has no route to an internet gateway.", subnet=each)
-                for each in lost
-            ),
-            fixes=(fix,),
-        )
+    if lost := [each for each in found.subnets if not _public(case, each)]:
+        yield _cut_off(case, network, lost)
+
+
+def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
+    names = {each: network.subnets[each].name for each in lost if each in network.subnets}
+    public = f"{case.now.names.prefix}-public-"
+    # A public subnet has lost its route; any other was never meant for a load balancer.
+    misplaced = any(not each.startswith(public) for each in names.values())
+    text = t(
+        "In infra/load_balancer.py, let the load balancer have "
+        "subnets=self.args.network.public_subnet_ids, and deploy:"
+    )
+    return Finding(
+        id="balancer-cut-off",
+        kind="cause",
+        rank=31,
+        title=t("The load balancer lies in subnets that are not the public ones")
+        if misplaced
+        else t("The load balancer's subnets do not lead to the internet"),
+        why=t("Its answers do not find the way back: the page times out."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} has no route to an internet gateway.",
+                subnet=f"{each} ({names[each]})" if each in names else each,
+            )
+            for each in lost
+        ),
+        fixes=case.corrected(text) if misplaced else (case.put_back(),),
+    )
 
 
 def _missing(case: Case) -> Iterator[Finding]:

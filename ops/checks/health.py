@@ -28,8 +28,8 @@ def codes(case: Case) -> Iterator[Finding]:
     asked = asked_path(
         (each for task in (*case.alive, *case.failed) for each in case.lines(task)), code
     )
-    if asked and asked != path and case.mended():
-        yield _before(case, asked, path, code)
+    if case.mended() and ((asked and asked != path) or matches(case.check.matcher, code)):
+        yield _before(case, asked or path, code)
         return
     title, why, fixes, rank, name = _answered(case, case.check, code)
     yield Finding(
@@ -44,20 +44,29 @@ def codes(case: Case) -> Iterator[Finding]:
     )
 
 
-def _before(case: Case, asked: str, path: str, code: int) -> Finding:
+def matches(matcher: str, code: int) -> bool:
+    """Whether a target group's matcher takes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
+    spans = [each.partition("-") for each in matcher.split(",")]
+    return any(int(low) <= code <= int(high or low) for low, _, high in spans)
+
+
+def _before(case: Case, asked: str, code: int) -> Finding:
     """The check was changed after the last try."""
+    check = case.check or Check()
     return Finding(
-        id="health-path-mended",
+        id="health-check-mended",
         kind="cause",
         rank=62,
         title=t("The health check was changed, and ECS has not tried again since"),
         why=t("ECS has given up, and starts no task by itself any more."),
         seen=(
             t(
-                "The last try failed with {code} on {asked}; the health check asks for {path} now.",
+                "The last try failed with {code} on {asked}; the health check asks for {path} now, "
+                "and healthy is {matcher}.",
                 code=code,
                 asked=asked,
-                path=path,
+                path=check.path,
+                matcher=check.matcher,
             ),
         ),
         fixes=(Fix(t("Let ECS try again:"), (case.again,)),),

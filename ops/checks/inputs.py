@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.checks import databases
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Definition
@@ -98,8 +99,10 @@ def _rebuilt(case: Case, architecture: str) -> Fix:
 
 def secrets(case: Case) -> Iterator[Finding]:
     """Every secret must exist, be alive, and hold the key that is asked of it."""
-    main, known = case.main, case.now.secrets.value
+    main, known, others = case.main, case.now.secrets.value, databases.other_secrets(case)
     for name, value_from in (main.secrets if main else {}).items():
+        if name in others:
+            continue  # The program must name the database's: whether this one is in order does not matter.
         arn, key = secret_arn(value_from), secret_key(value_from)
         if known is not None and arn in known:
             secret = known[arn]

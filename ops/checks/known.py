@@ -35,7 +35,7 @@ KNOWN = (
     ),
     _known(
         "module-missing",
-        r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)|ImportError: (?P<also>.+)",
+        r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)",
         t("A Python module is missing in the image: {what}"),
         t("The app ends while it loads."),
         t(
@@ -122,15 +122,18 @@ KNOWN = (
         r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)",
         t("The name of the database is unknown: {what}"),
         t("DB_HOST is misspelt, or the database was made anew under another name."),
-        t("Let Pulumi write the task definition anew: `pulumi up --refresh`."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         "database",
     ),
     _known(
         "too-many-connections",
         r"too many (clients|connections)|remaining connection slots are reserved",
         t("The database has no connection left"),
-        t("All tasks together open more connections than the instance class allows."),
-        t("Run fewer tasks, or set a larger databaseInstanceClass."),
+        t("max_connections of them are open: by the tasks of this stack, or by others."),
+        t(
+            "End the sessions that should not be there, run fewer tasks, or set a larger "
+            "databaseInstanceClass. This says who holds them, by user and address:"
+        ),
         "database",
     ),
     _known(

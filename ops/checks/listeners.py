@@ -28,6 +28,49 @@ def forwarding(case: Case) -> Iterator[Finding]:
         yield _none_forwards(case, balancer, listener, group)
 
 
+def shadowed(case: Case) -> Iterator[Finding]:
+    """Stage 1: the rule that stage 2 makes must find its number free, and no rule before it that fits."""
+    balancer, group = case.now.balancer.value, case.now.group.value
+    if case.service is not None or balancer is None or group is None:
+        return
+    listener, host = routing.serving(balancer), _host(case, balancer)
+    for rule in listener.rules if listener else ():
+        if listener is None or rule.default or group.arn in rule.groups:
+            continue
+        if int(rule.priority) == routing.PRIORITY:
+            yield _taken(listener, rule)
+        elif int(rule.priority) < routing.PRIORITY and routing.fitting(rule, host):
+            yield _in_the_way(case, listener, rule, group)
+
+
+def _taken(listener: Listener, rule: Rule) -> Finding:
+    return Finding(
+        id="rule-taken",
+        kind="cause",
+        rank=32,
+        title=t("The number of the app's rule is taken by another rule of the load balancer"),
+        why=t("Two rules of a listener cannot have one number: stage 2 fails with PriorityInUse."),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) is not one of this program.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action=rule.action,
+            ),
+        ),
+        fixes=(
+            Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(
+                t("Or give it a number above {priority}:", priority=routing.PRIORITY),
+                (
+                    "aws elbv2 set-rule-priorities --rule-priorities "
+                    f"RuleArn={rule.arn},Priority={routing.PRIORITY + 100}",
+                ),
+            ),
+        ),
+    )
+
+
 def _host(case: Case, balancer: Balancer) -> str | None:
     """By which name the page is asked for; with a certificate of one's own that is not known."""
     declared = case.now.declared

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from ops.checks.known import KNOWN, Known
 from ops.snapshot.surroundings import Line
+from ops.texts import Text, joined, t, verbatim
 
 SERVER = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 LISTENS = tuple(
@@ -33,6 +34,19 @@ class Told:
     known: Known
     what: str
     line: str
+
+    @property
+    def title(self) -> Text:
+        """Return the cause's title, with what the line names."""
+        return self._filled(self.known.title)
+
+    @property
+    def fix(self) -> Text:
+        """Return the cause's fix, with what the line names."""
+        return self._filled(self.known.fix)
+
+    def _filled(self, text: Text) -> Text:
+        return Text(text.template, (*text.values, ("what", self.what)))
 
 
 def told(lines: Sequence[Line]) -> Told | None:
@@ -96,12 +110,35 @@ def parsed(text: str) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line \d+')
+FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
+RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
+"""A traceback's last line; those before it are indented."""
+IMAGE_ROOT = "/app/"
+"""Where the image has the app (webapp/Dockerfile)."""
 
 
-def own_frame(texts: Iterable[str]) -> tuple[str, ...]:
-    """Where in the app's own code the last traceback was: its frame's two lines; () without one.
+@dataclass(frozen=True)
+class Raised:
+    """An exception of the app: where in the app's own code it passed last, and the two lines that say so."""
+
+    error: str
+    words: str
+    file: str
+    line: int
+    frame: tuple[str, ...]
+
+    @property
+    def text(self) -> Text:
+        """Return it in one sentence, without a dot."""
+        where = t(
+            "{error} in {file}, line {line}", error=self.error, file=self.file, line=self.line
+        )
+        return joined(": ", (where, verbatim(self.words))) if self.words else where
+
+
+def raised(texts: Iterable[str]) -> Raised | None:
+    """Return the last traceback that passes through the app's own code; None without one.
 
     A screen's line is too short for a JSON line's traceback, and a server adds lines after it.
     """
@@ -109,8 +146,19 @@ def own_frame(texts: Iterable[str]) -> tuple[str, ...]:
     for number in reversed(range(len(lines))):
         frame = FRAME.match(lines[number])
         if frame and not LIBRARY.search(frame["file"]):
-            return tuple(line.strip() for line in lines[number : number + 2])
-    return ()
+            name, words = _exception(lines[number + 1 :])
+            own = tuple(line.strip() for line in lines[number : number + 2])
+            file = frame["file"].removeprefix(IMAGE_ROOT)
+            return Raised(name, words, file, int(frame["line"]), own)
+    return None
+
+
+def _exception(lines: Iterable[str]) -> tuple[str, str]:
+    """The name, without its module, and the words of the exception with which a traceback ends."""
+    for line in lines:
+        if match := RAISED.match(line):
+            return match["error"].rpartition(".")[2], (match["words"] or "").strip()
+    return "Exception", ""
 
 
 ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
@@ -133,23 +181,39 @@ def slowest(lines: Iterable[Line], path: str) -> float | None:
     times = [
         float(fields["duration_ms"]) / 1000
         for fields in map(parsed, (each.text for each in lines))
-        if fields.get("path", "").partition("?")[0] == path.partition("?")[0]
-        and "duration_ms" in fields
+        if _plain(fields.get("path", "")) == _plain(path) and "duration_ms" in fields
     ]
     return max(times, default=None)
 
 
-REQUEST = re.compile(r'"(?:GET|HEAD) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b')
+REQUEST = re.compile(r'"(?:[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b')
 """A request in the common log format, as gunicorn writes it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that the app says it answered; ``path`` is without its query."""
+
+    at: datetime
+    path: str
+    status: int
+
+
+def requests(lines: Iterable[Line]) -> Iterator[Request]:
+    """Yield the requests of a log in its order: of JSON lines and of the common log format."""
+    for each in lines:
+        fields, match = parsed(each.text), REQUEST.search(each.text)
+        if fields.get("status", "").isdigit() and "path" in fields:
+            yield Request(each.at, _plain(fields["path"]), int(fields["status"]))
+        elif match:
+            yield Request(each.at, _plain(match["path"]), int(match["status"]))
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0]
 
 
 def asked_path(lines: Iterable[Line], status: int) -> str | None:
     """The path of the last request that the app says it answered with this status."""
-    found = None
-    for text in (each.text for each in lines):
-        fields, match = parsed(text), REQUEST.search(text)
-        if fields.get("status") == str(status) and "path" in fields:
-            found = fields["path"]
-        elif match and match["status"] == str(status):
-            found = match["path"]
-    return found
+    found = [each.path for each in requests(lines) if each.status == status]
+    return found[-1] if found else None

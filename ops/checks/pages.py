@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ops.checks.case import Case
-from ops.checks.loglines import errors, own_frame
+from ops.checks.loglines import errors, raised
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Page
 from ops.texts import Text, joined, t, verbatim
@@ -20,6 +20,7 @@ def failing(case: Case) -> Iterator[Finding]:
     if page is None or not page.fails:
         return
     lines = [each for task in case.alive for each in case.lines(task)]
+    mistake = raised(each.text for each in lines)
     yield Finding(
         id=_id(page),
         kind="cause",
@@ -31,7 +32,7 @@ def failing(case: Case) -> Iterator[Finding]:
         ),
         seen=tuple(_seen(page)),
         fixes=_fixes(case),
-        evidence=tuple(dict.fromkeys((*own_frame(each.text for each in lines), *errors(lines)))),
+        evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
     )
 
 

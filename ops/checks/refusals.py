@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_address
+from itertools import pairwise
+from math import ceil
 
 from ops.checks.case import Case
 from ops.checks.loglines import Listening, listening
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
-from ops.snapshot.records import Task
+from ops.snapshot.records import ContainerHealth, Definition, Task
 from ops.texts import Text, t
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
+SLACK = 1.25
+"""By how much a later start may be slower than the one that was measured."""
+UNKNOWN = 300
+"""The shortest grace period in seconds that is proposed where no start was measured."""
+ROLL_OUT = 300
+"""Seconds that a roll-out takes besides the start: image, health checks, the end of the old tasks."""
+SHOWN = 160
+"""Characters of a log line that are quoted in a sentence."""
 
 
 def refusals(case: Case) -> Iterator[Finding]:
@@ -24,6 +35,9 @@ def refusals(case: Case) -> Iterator[Finding]:
     if (not found and not container) or case.main is None or case.sick_codes:
         return
     evidence = tuple(each.words for each in found) or container
+    if container and not found:
+        yield _own_check(case, case.main, container)
+        return
     for task in (*case.alive, *case.failed):
         heard = listening(case.lines(task))
         if heard is not None:
@@ -69,7 +83,12 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=(case.put_back(),),
+            fixes=case.corrected(
+                t(
+                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
+                    "and deploy:"
+                )
+            ),
             evidence=(heard.line, *evidence),
         )
 
@@ -149,8 +168,46 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
         return
     took = (heard.at - task.started).total_seconds()
     if took > service.grace:
-        yield _slow(case, t("The app listened {took} s after its task's start.", took=round(took)),
-                    took, (heard.line, *evidence))  # fmt: skip
+        seen = t("The app listened {took} s after its task's start.", took=round(took))
+        checks = case.check.healthy * case.check.interval if case.check else 0
+        yield _slow(case, (seen,), took * SLACK + checks, (heard.line, *evidence))
+
+
+def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Finding:
+    """The load balancer has nothing to say against the app: the container's own check is wrong."""
+    check = main.health or ContainerHealth(command=())
+    command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
+    return Finding(
+        id="container-check-failed",
+        kind="cause",
+        rank=59,
+        title=t("The container's own health check fails: {command}", command=command),
+        why=t(
+            "ECS runs this command inside the container. A program that the image does not have "
+            "(curl, in a slim image) fails like an app that does not answer, and ECS replaces the task."
+        ),
+        seen=(
+            t(
+                "healthCheck of container {container} in {revision}: every {interval} s, {retries} "
+                "failures in a row count. The load balancer's check did not fail.",
+                container=main.container,
+                revision=main.revision,
+                interval=check.interval,
+                retries=check.retries,
+            ),
+            t("ECS keeps what the command printed to itself: it is in no log."),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    "In infra/container.py, let HEALTH_CHECK name a command that the image has "
+                    "(python -m webapp.healthcheck), and deploy:"
+                ),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+        evidence=evidence,
+    )
 
 
 def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
@@ -159,12 +216,34 @@ def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     lived = (end - task.started).total_seconds() if end and task.started else 0.0
     seen = t("Task {task}: nobody listened within {lived} s.", task=task.short, lived=round(lived))
     lines = tuple(each.text for each in case.lines(task)[-4:])
-    return _slow(case, seen, lived * 2, (*lines, *evidence))
+    # How long it would have taken is not known: one generous period tells, and no second is needed.
+    return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
 
 
-def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> Finding:
+def _pause(case: Case, task: Task) -> tuple[Text, ...]:
+    """The longest time in which the starting app wrote nothing, and its line before: there it was slow."""
+    lines = case.lines(task)
+    end = task.stopping or task.stopped
+    if not lines or task.started is None:
+        return ()
+    texts = ["-", *(each.text for each in lines)]
+    times = [task.started, *(each.at for each in lines), *([end] if end else [])]
+    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
+    longest = max(range(len(pauses)), key=pauses.__getitem__)
+    return (
+        t(
+            "Its log is silent for {gap} s after the line: {line}",
+            gap=round(pauses[longest]),
+            line=texts[longest][:SHOWN],
+        ),
+    )
+
+
+def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
     grace = case.service.grace if case.service else 0
-    longer = int(max(needed * 1.5, grace * 2, ROUND) // ROUND + 1) * ROUND
+    if needed <= grace:
+        return _longer_by_now(case, grace, seen, evidence)
+    longer = ceil(needed / ROUND) * ROUND
     return Finding(
         id="slow-start",
         kind="cause",
@@ -175,17 +254,44 @@ def _slow(case: Case, seen: Text, needed: float, evidence: tuple[str, ...]) -> F
             "then it stops it.",
             grace=grace,
         ),
-        seen=(seen,),
+        seen=seen,
         fixes=(
-            case.set(
-                "healthGracePeriod",
-                str(longer),
-                t("Wait longer after the start:"),
-                retried=True,
-            ),
+            _wait(case, longer),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
-            *case.mended(),
         ),
+        evidence=evidence,
+    )
+
+
+def _wait(case: Case, grace: int) -> Fix:
+    """The longer grace period, and a roll-out that may take as long as a start with it.
+
+    A change of the service starts a new deployment (infra/placement.py), so `pulumi up` is a try itself.
+    """
+    fix = case.set(
+        "healthGracePeriod",
+        str(grace),
+        t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
+    )
+    minutes = ceil((grace + ROLL_OUT) / 60)
+    if case.now.declared.number("rolloutTimeoutMinutes", minutes) >= minutes:
+        return fix
+    longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
+    return replace(fix, commands=(longer, *fix.commands))
+
+
+def _longer_by_now(
+    case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
+) -> Finding:
+    """The grace period was made longer after the last try."""
+    return Finding(
+        id="slow-start-mended",
+        kind="cause",
+        rank=64,
+        title=t("The grace period was made longer, and ECS has not tried again since"),
+        why=t("The service waits {grace} s after a task's start now.", grace=grace),
+        seen=seen,
+        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
         evidence=evidence,
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ops.checks import grants
 from ops.checks.case import Case
+from ops.checks.databases import other_secrets
 from ops.checks.grants import Lack, Need
-from ops.findings import Finding
+from ops.findings import Finding, Fix
 from ops.permits import ALLOWED, DENIED, NOT_IN_BOUNDARY, trusts_ecs, verdict
 from ops.snapshot.records import Definition
 from ops.snapshot.stores import secret_arn
@@ -46,7 +47,12 @@ def execution_needs(case: Case, main: Definition) -> list[Need]:
     """What Fargate does with the execution role for this task definition."""
     region, account = case.now.region, main.execution_role.split(":")[4:5]
     where = f"{region}:{account[0] if account else ''}"
-    needs = [Need(READ_IT, secret_arn(each), "secret") for each in main.secrets.values()]
+    others = other_secrets(case)
+    needs = [
+        Need(READ_IT, secret_arn(value), "secret")
+        for name, value in main.secrets.items()
+        if name not in others
+    ]
     if ".dkr.ecr." in main.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
         needs += [Need(each, _repository_arn(main.image), "pull") for each in PULL]
@@ -86,9 +92,36 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "container starts. Where it is refused, no task ever starts."
         ),
         seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
-        fixes=(*grants.given(name, lacks), *case.tried_again(), case.declared_again()),
+        fixes=(*_given(case, name, lacks), *case.tried_again(), case.declared_again()),
         evidence=case.reasons(REFUSED),
     )
+
+
+def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+    """Grant what is the stack's own; what is not, the program must not name, or must allow itself."""
+    own = [each for each in lacks if _owns(case, each.need)]
+    others = dict.fromkeys(each.resource for each in lacks if each not in own)
+    granted = grants.given(role, own) if own else ()
+    if not others:
+        return granted
+    text = t(
+        "{resource} is not this stack's: name the stack's own in infra/container.py, or, if it is meant, "
+        "allow it in infra/policies.py; then deploy:",
+        resource=", ".join(others),
+    )
+    fix = Fix(text, (f"pulumi up -s {case.now.names.stack}",), then=bool(granted))
+    return (*granted, fix)
+
+
+def _owns(case: Case, need: Need) -> bool:
+    """Whether a resource is the stack's: RDS's secret of its database, or one that bears its names."""
+    names, database = case.now.names, case.now.database.value
+    if need.purpose == "secret":
+        managed = database is not None and need.resource == database.secret
+        return managed or f":secret:{names.prefix}" in need.resource
+    if need.purpose == "log":
+        return f":log-group:{names.log_group}:" in need.resource
+    return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
 
 
 def _verdict(role: str, lack: Lack) -> Text:
@@ -142,7 +175,12 @@ def task_role(case: Case) -> Iterator[Finding]:
     main = case.main
     arn = main.environment.get("DB_SECRET_ARN") if main else None
     role = case.now.task_role.value
-    if main is None or not arn or case.now.task_role.problem:
+    if (
+        main is None
+        or not arn
+        or case.now.task_role.problem
+        or "DB_SECRET_ARN" in other_secrets(case)
+    ):
         return
     if role is not None and verdict(role, READ_IT, arn) == ALLOWED:
         return

@@ -12,7 +12,7 @@ from ops import rollout_look
 from ops.aws import AwsProblem, Session
 from ops.names import StackNames
 from ops.place import Place
-from ops.snapshot import balancing, compute, others, roles, stores, task_logs, vpc
+from ops.snapshot import balancing, compute, metrics, others, roles, stores, task_logs, vpc
 from ops.snapshot import page as pages
 from ops.snapshot.entrance import Balancer, Page, Target, TargetGroup
 from ops.snapshot.records import Definition, Part, Service, Task
@@ -21,6 +21,7 @@ from ops.snapshot.surroundings import (
     Database,
     Image,
     Logs,
+    Measured,
     Network,
     Quota,
     Role,
@@ -36,13 +37,15 @@ ASK_AT_ONCE = 12
 class Snapshot:
     """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known.
 
-    ``at`` is when it was asked, by this machine's clock.
+    ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
+    newest, which somebody may have registered by hand. ``at`` is when it was asked, by this machine's clock.
     """
 
     names: StackNames
     place: Place
     declared: Declared
     wanted: str | None = None
+    by_program: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     service: Part[Service] = field(default_factory=Part)
     undone: Part[str] = field(default_factory=Part)
@@ -63,6 +66,7 @@ class Snapshot:
     database: Part[Database] = field(default_factory=Part)
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
+    measured: Part[Measured] = field(default_factory=Part)
 
     @property
     def region(self) -> str:
@@ -123,6 +127,7 @@ class _Gathering:
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         undone = self._undone(running.value)
+        measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(others.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         main = self._main(running.value, known.value or {}, latest.value)
@@ -135,6 +140,7 @@ class _Gathering:
             declared=self.declared,
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
+            by_program=self.wanted is not None,
             service=running,
             undone=undone.result(),
             tasks=tasks.result(),
@@ -148,6 +154,7 @@ class _Gathering:
             database=database.result(),
             alarms=alarms.result(),
             quota=quota.result(),
+            measured=measured.result(),
             **{name: each.result() for name, each in stored.items()},
         )
 
@@ -181,6 +188,15 @@ class _Gathering:
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
         return self.ask(rollout_look.undone, where, primary.definition)
+
+    def _measured(
+        self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
+    ) -> Future[Part[Measured]]:
+        """Asked while there are tasks that may be asked for the page."""
+        if service is None or balancer is None or group is None:
+            return self._nothing(None)
+        moment = max([datetime.now(UTC), *(each.at for each in service.events)])
+        return self.ask(metrics.measured, self.names.database, balancer.arn, group.arn, moment)
 
     def _network(
         self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]

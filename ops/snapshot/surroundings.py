@@ -193,6 +193,23 @@ class Database:
     pause: Pause | None = None
 
 
+@dataclass(frozen=True)
+class Minute:
+    """A minute of a target group: how many requests it got, and how many its targets answered with 5xx."""
+
+    at: datetime
+    requests: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What CloudWatch has counted: the last minutes, oldest first, and the database's connections."""
+
+    minutes: tuple[Minute, ...] = ()
+    connections: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
     """A CloudWatch alarm."""

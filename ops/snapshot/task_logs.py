@@ -21,6 +21,9 @@ TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
 AWAY, BACK = "database away", "database connected"
 """What the app says when it loses the database and when it has it again (webapp/keeper.py)."""
+UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
+"""What it says of a migration that fails, and when that has succeeded after all (webapp/schema.py)."""
+TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""
 
@@ -101,9 +104,11 @@ def _pages(
 def _unread(
     session: Session, group: str, stream: str, head: Sequence[Event], tail: Sequence[Event]
 ) -> list[Event]:
-    """What the app says of the database between head and tail, if that is its newest word of it."""
-    words = [each["message"] for each in head if _of_database(each)]
-    if not words or AWAY not in words[-1] or any(map(_of_database, tail)):
+    """What the app says between head and tail of a failure that the head ends with and the tail does not name."""
+    open_ = [
+        turns for turns in TURNS if _newest(head, turns) == turns[0] and not _newest(tail, turns)
+    ]
+    if not open_:
         return []
     found = session.all(
         "logs",
@@ -111,15 +116,17 @@ def _unread(
         "events",
         logGroupName=group,
         logStreamNames=[stream],
-        filterPattern=f'?"{AWAY}" ?"{BACK}"',
+        filterPattern=" ".join(f'?"{each}"' for turns in open_ for each in turns),
         startTime=head[-1]["timestamp"] + 1,
         endTime=tail[0]["timestamp"] - 1,
     )
     return list(found)
 
 
-def _of_database(event: Event) -> bool:
-    return AWAY in event["message"] or BACK in event["message"]
+def _newest(events: Sequence[Event], words: tuple[str, str]) -> str:
+    """Return which of the words the newest event that has one has; "" where none has."""
+    found = [each for event in events for each in words if each in event["message"]]
+    return found[-1] if found else ""
 
 
 def _line(event: Event) -> Line:

@@ -119,6 +119,7 @@ class Builder:
             command=stage.command,
             user=stage.user,
             python=venvs.venv(lock) if lock.exists() else None,
+            workdir=str(stage.workdir),
             docker=False,
         )
 

@@ -29,6 +29,7 @@ RELIED_ON = (
     ("moto.s3.models", "FakeBucket.get_permission"),
     ("moto.rds.models", "DBInstance.save_automated_backup"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
+    ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
     ("moto.events.models", "EventPattern.matches_event"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from moto.ecs.exceptions import TaskDefinitionNotFoundException
+from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
+
 from rehearsal.control.hooks import Params, Refused, backend, before
 
 FARGATE: dict[int, Iterable[int]] = {
@@ -31,6 +34,27 @@ def fargate_size(params: Params) -> None:
         raise Refused("ClientException", "No Fargate configuration exists for given values.")
     if params.get("networkMode") != "awsvpc":
         raise Refused("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
+
+
+_describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
+
+
+def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) -> TaskDefinition:
+    """Describe a task definition; a family's name means its newest ACTIVE revision.
+
+    So says botocore (DescribeTaskDefinition, taskDefinition); moto takes a deregistered one, too.
+    """
+    named = task_definition_str
+    if ":" not in named:
+        revisions = self.task_definitions.get(named, {})
+        active = [number for number, each in revisions.items() if each.status == "ACTIVE"]
+        if not active:
+            raise TaskDefinitionNotFoundException()
+        named = f"{named}:{max(active)}"
+    return _describe_task_definition(self, named)
+
+
+EC2ContainerServiceBackend.describe_task_definition = newest_active  # type: ignore[method-assign]
 
 
 @before("ecs", "CreateService")

@@ -143,7 +143,7 @@ class Runner:
     def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
         reader = threading.Thread(
             target=task_logs.pump,
-            args=(running.output, each.log_group, each.log_stream, self._clock),
+            args=(running.output, each, self._clock),
             daemon=True,
             name="rehearsal-task-log",
         )

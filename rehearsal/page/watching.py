@@ -135,6 +135,6 @@ class Watcher:
 
 
 def _still_answers(before: Snapshot) -> Part[Page] | None:
-    """The page's last answer, where it was one: it would be a visit of nobody's every FULL_EVERY seconds."""
+    """Return the page's last answer, unless that was an error: the app counts each request as a visit."""
     page = before.page.value
     return before.page if page is not None and not page.fails else None

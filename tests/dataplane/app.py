@@ -55,6 +55,10 @@ class Handler(BaseHTTPRequestHandler):
     def environment(self):
         self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))  # noqa: PTH109
 
+    def source(self):
+        print(f'File "{__file__}", line 1', flush=True)
+        self.answer(200, "said")
+
     def slow(self):
         time.sleep(1.5)
         self.answer(200, "slow")
@@ -84,6 +88,7 @@ PAGES = {
     "/env": Handler.environment,
     "/error": lambda on: on.answer(500, "no"),
     "/slow": Handler.slow,
+    "/source": Handler.source,
     "/moved": lambda on: on.answer(301, "", Location="/elsewhere"),
     "/crash": lambda _: os._exit(3),
     "/hang": lambda _: time.sleep(60),

@@ -47,6 +47,7 @@ def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Lo
         "command": ("python3", "webapp/app.py"),
         "environment": {"PYTHONUNBUFFERED": "1"},
         "python": Path(sys.executable).parent,
+        "workdir": "/app",
     }
     return LocalImage(**{**settings, **change})
 

@@ -12,6 +12,7 @@ import pytest
 
 from rehearsal.data.authority import Authority
 from rehearsal.data.targets import Target
+from rehearsal.data.task_place import TaskAddress
 from rehearsal.data.upstream import NoTls, Pool, Upstream
 from tests.dataplane.test_listener import ask
 
@@ -34,7 +35,7 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
 
     async def one() -> list[str]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-        place = server.sockets[0].getsockname()
+        place = TaskAddress(*server.sockets[0].getsockname(), None)
         pool = Pool(2)
         upstream = Upstream(pool, Target("group", "10.0.0.1", 3000, 0), place, tls=True)
         try:

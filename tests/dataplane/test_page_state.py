@@ -13,7 +13,7 @@ from ops.paused import Pause
 from ops.snapshot.records import Part
 from ops.texts import LANGUAGES, verbatim
 from ops.timeline import Happening
-from rehearsal.page import labels
+from rehearsal.page import labels, watching
 from rehearsal.page.engine_work import EngineWork, Work
 from rehearsal.page.state import SHOWN, state
 from rehearsal.paths import Home
@@ -58,6 +58,27 @@ def test_the_verdict_says_how_it_stands(name):
     snapshot, work, tone, headline = VERDICTS[name]
     said = state(seen(snapshot, work), "en")["verdict"]
     assert (said["tone"], said["headline"][: len(headline)]) == (tone, headline)
+
+
+def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
+    monkeypatch, tmp_path
+):
+    given, glance, answers = [], ["one"], [500, 200]
+
+    def gather(*_, page):
+        given.append(page.value.status if page else "asked")
+        return a.stack(page=page.value if page else a.page(answers.pop(0)))
+
+    monkeypatch.setattr(watching, "FULL_EVERY", 0)
+    monkeypatch.setattr(watching, "gather", gather)
+    monkeypatch.setattr(watching, "overview", lambda *_: glance[0])
+    watcher, memory = watching.Watcher(Home(tmp_path), None, None), watching._Memory()
+    for told in ("one", "one", "one", "two"):
+        glance[0] = told
+        answers = answers or [200]
+        now, diagnosis = watcher._gathered("poc", a.declared(), memory)
+        memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
+    assert given == ["asked", "asked", 200, "asked"]
 
 
 def test_while_a_stage_is_half_built_nothing_is_called_broken():

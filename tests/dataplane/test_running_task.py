@@ -88,6 +88,9 @@ def test_output_goes_line_by_line_into_the_declared_stream(running: Any) -> None
     stream = task["taskArn"].rsplit("/", 1)[1]
     running.until(lambda: "request /?mark=1" in lines(running, stream), 5, "the line")
     assert lines(running, stream)[0] == "listening"
+    fetch(f"{running.url()}/source")
+    told = 'File "/app/webapp/app.py", line 1'
+    running.until(lambda: told in lines(running, stream), 5, "the file as the image has it")
 
 
 def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:

@@ -1,11 +1,13 @@
 """What goes wrong on a stack, one situation for each finding of the doctor."""
 
+import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.snapshot.entrance import Certificate, Rule
+from ops.snapshot.records import ContainerHealth
 from ops.snapshot.surroundings import Image, Logs, Quota
 from tests.ops import stacks as a
 
@@ -54,6 +56,25 @@ def unable(message):
         ),
         tasks=(),
     )
+
+
+OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/database-GhIjKl"
+LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
+FOUND = '{"level": "info", "message": "database connected"}'
+UNMIGRATED = json.dumps(
+    {
+        "level": "error",
+        "message": "cannot migrate the database",
+        "reason": 'column "footer" does not exist\nLINE 1: SELECT footer',
+        "migration": "0003_footer.sql",
+    }
+)
+MIGRATED = '{"level": "info", "message": "database migrated"}'
+
+
+def asked(path, status):
+    """The app's line about a request."""
+    return json.dumps({"level": "info", "message": "request", "path": path, "status": status})
 
 
 SITUATIONS = {
@@ -163,6 +184,14 @@ SITUATIONS = {
     ),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
+    "database-secret": a.stack(
+        main=replace(
+            env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
+        )
+    ),
+    "database-variables": a.failing(
+        a.ended(CRASHED, code=2, stop=EXITED), main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)
+    ),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
@@ -176,8 +205,46 @@ SITUATIONS = {
     "app-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
     ),
+    "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
+    "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
+    "app-requests-fail": a.stack(logs=a.logs(a=[a.LISTENS, *[asked("/", 500)] * 3])),
+    "app-requests-failed": a.stack(logs=a.logs(a=[a.LISTENS, asked("/x", 500), asked("/", 200)])),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),
-    "health-path-mended": a.failing(
+    "container-check-failed": a.failing(
+        a.ended("Task failed container health checks", code=143),
+        logs=a.logs(b=[a.LISTENS]),
+        main=a.definition(
+            health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health"))
+        ),
+    ),
+    "task-start-mended": a.failing(
+        a.ended(INIT + "execution role", stop="TaskFailedToStart"),
+        service=a.service(running=0, deployments=(a.deployment(rollout="FAILED", running=0),)),
+    ),
+    "slow-start-mended": a.failing(a.ended(ILL, code=143), service=a.service(
+        running=0,
+        grace=600,
+        events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
+                        "(reason Health checks failed)."),),
+        deployments=(a.deployment(rollout="FAILED"),),
+    )),
+    "stopped-by-hand": a.stack(
+        service=a.service(running=0),
+        tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
+        targets=(),
+    ),
+    "target-deregistered": a.stack(targets=()),
+    "rule-taken": a.stage1(
+        balancer=a.balancer(
+            listeners=(
+                replace(
+                    a.balancer().listeners[0],
+                    rules=(Rule(priority="100", action="redirect", arn="arn:rule"),),
+                ),
+            )
+        )
+    ),
+    "health-check-mended": a.failing(
         a.ended(ILL, code=0),
         service=a.service(
             running=0,
@@ -231,6 +298,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
+            "app-requests-failed",
         ),
         "warning",
     ),

@@ -36,6 +36,7 @@ from ops.snapshot.surroundings import (
     Image,
     Line,
     Logs,
+    Measured,
     Nat,
     Network,
     Permission,
@@ -295,6 +296,7 @@ HEALTHY = {
     "database": database(),
     "alarms": (),
     "quota": Quota(limit=6),
+    "measured": Measured(),
 }
 
 

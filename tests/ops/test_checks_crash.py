@@ -62,7 +62,7 @@ def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave
     undone = a.stack(tasks=(blind, a.task()), undone=TRIPPED)
     found = findings(undone)
     assert [(each.id, each.kind) for each in found] == [
-        ("task-cannot-start", "cause"),
+        ("task-start-mended", "cause"),
         ("rolled-back", "consequence"),
     ]
     assert TRIPPED in found[-1].evidence
@@ -112,6 +112,58 @@ OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas"
 def test_a_crash_shows_the_app_s_own_line(lines, evidence):
     first = judge(crashed(*lines)).findings[0]
     assert first.evidence == (*evidence, *lines[-8:])
+
+
+SYNTAX = (
+    "Traceback (most recent call last):",
+    '  File "/app/webapp/application.py", line 14, in <module>',
+    "    from webapp.pages import Pages",
+    '  File "/app/webapp/pages.py", line 12',
+    "    def home(self)",
+    "                  ^",
+    "SyntaxError: expected ':'",
+)
+IMPORTS = (
+    *SYNTAX[:3],
+    "ImportError: cannot import name 'Pages' from 'webapp.pages' (/app/webapp/pages.py)",
+)
+CHAINED = (
+    *SYNTAX[:2],
+    '  File "/opt/venv/lib/python3.13/site-packages/psycopg/connection.py", line 117, in connect',
+    "    raise last_ex",
+    'psycopg.errors.UndefinedColumn: column "x" does not exist',
+    "LINE 1: SELECT x",
+)
+
+
+@pytest.mark.parametrize(
+    ("trace", "title"),
+    [
+        (SYNTAX, "SyntaxError in webapp/pages.py, line 12: expected ':'"),
+        (
+            IMPORTS,
+            "ImportError in webapp/application.py, line 14: cannot import name 'Pages' from "
+            "'webapp.pages' (/app/webapp/pages.py)",
+        ),
+        (CHAINED, 'UndefinedColumn in webapp/application.py, line 14: column "x" does not exist'),
+        ((*SYNTAX[:3], "AssertionError"), "AssertionError in webapp/application.py, line 14"),
+    ],
+    ids=["syntax", "import", "through a library", "without words"],
+)
+def test_an_exception_of_the_app_is_the_headline_with_its_file_as_in_the_image(trace, title):
+    for lines in (trace, (json.dumps({"message": "x", "traceback": "\n".join(trace)}), "bye")):
+        first = judge(crashed(*lines)).findings[0]
+        assert str(first.title) == title
+        file, line = title.split(" in ")[1].split(":")[0].split(", line ")
+        assert str(first.fixes[0].text) == f"Correct {file}, line {line}, and deploy:"
+
+
+def test_a_missing_module_is_told_with_the_line_that_wants_it():
+    first = judge(crashed(*TRACE)).findings[0]
+    assert first.id == "crash-module-missing"
+    assert str(first.seen[-1]) == (
+        "ModuleNotFoundError in webapp/application.py, line 7: No module named 'pandas'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ops.snapshot.surroundings import Image, Role
 from tests.ops import stacks as a
 
 AGAIN = "./careapp retry -s poc"
-SECOND = a.SECRET.replace("db-1", "db-2")
+SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
 KILLED = "OutOfMemoryError: Container killed due to memory usage"
 
 

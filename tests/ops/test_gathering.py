@@ -1,6 +1,7 @@
 """What is gathered from AWS, against an account in memory."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ops.snapshot import gather, others, page
 from ops.snapshot.entrance import Listener, Rule
 from ops.snapshot.records import Part
 from ops.snapshot.stores import secret_arn, secret_key
+from ops.snapshot.surroundings import Measured, Minute
 from ops.stack import StackError
 from tests.ops.conftest import client
 from tests.ops.stacks import EVERY
@@ -49,13 +51,14 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
     assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
 
 
-def test_the_page_is_asked_for_only_where_a_task_can_answer(now, stack, monkeypatch):
-    assert now.page == Part()
+@pytest.mark.usefixtures("folder")
+def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda balancer, declared: (balancer.name, declared.stack))
+    declared = stacks.read("poc", Path())
+    assert gather(NAMES, stack.session, declared).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        declared = stacks.read("poc", Path())
         asked = gather(NAMES, stack.session, declared)
         assert [each.state for each in asked.targets.value] == ["healthy"]
         assert asked.page == Part((NAMES.balancer, "poc"))
@@ -150,3 +153,29 @@ def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
     (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
     with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):
         stacks.read("poc", tmp_path)
+
+
+def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read(folder, stack):
+    newest = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+
+    def put(namespace, name, value, minutes, **dimensions):
+        named = [{"Name": key, "Value": each} for key, each in dimensions.items()]
+        datum = {"MetricName": name, "Value": value, "Dimensions": named}
+        datum["Timestamp"] = newest - timedelta(minutes=minutes)
+        client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[datum])
+
+    balancer = {
+        "LoadBalancer": stack.balancer.partition(":loadbalancer/")[2],
+        "TargetGroup": stack.group.rpartition(":")[2],
+    }
+    for minutes, requests, failed in ((60, 9, 9), (2, 5, 0), (0, 4, 3)):
+        put("AWS/ApplicationELB", "RequestCount", requests, minutes, **balancer)
+        if failed:
+            put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
+    for minutes, count in ((1, 7), (0, 97)):
+        put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
+    found = gather(NAMES, stack.session, stacks.read("poc", folder)).measured.value
+    assert found == Measured(
+        minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
+        connections=97,
+    )

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import alarms, container
+from infra import alarms, container, service
 from infra.settings import Settings
+from ops import routing
 from ops.names import StackNames
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,10 @@ def test_a_name_is_the_one_that_infra_declares(file, declared, name):
     found = re.search(declared, (ROOT / "infra" / file).read_text(), re.DOTALL)
     template = found[1] if "{" in found[1] else f"{{{found[1]}}}"
     assert getattr(StackNames.of("poc"), name) == template.format(name="careapp-poc")
+
+
+def test_the_rule_of_stage_2_has_the_number_that_infra_gives_it():
+    assert routing.PRIORITY == service.RULE_PRIORITY
 
 
 def test_the_alarms_that_a_pause_silences_are_infra_s():

@@ -1,6 +1,7 @@
 """What keeps `pulumi up` from being green though the wanted revision runs: every cause but a few."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from ops import rollout_causes
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.problems import AwsProblem
+from ops.snapshot.records import Part
 from ops.texts import t
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -137,6 +139,18 @@ def test_a_page_that_answers_503_has_time_to_warm_up(gate, monkeypatch):
     monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
     warming = a.stack(page=a.page(503))
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
+
+
+def test_an_app_that_has_yet_to_find_its_database_has_the_same_time(gate, monkeypatch):
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    warming = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
+    assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
+
+
+def test_the_gate_ends_with_the_first_look_that_finds_the_page_well(gate, monkeypatch):
+    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    # A third look would find an error.
+    assert gate(a.stack(page=a.page(503)), a.stack(), a.stack(page=a.page(500)))[0] == ""
 
 
 def test_a_page_that_still_answers_503_after_that_is_red(gate):

@@ -10,6 +10,7 @@ from ops.snapshot import task_logs
 from ops.snapshot.surroundings import Line, Logs
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES, client
+from tests.ops.situations import MIGRATED, UNMIGRATED
 
 GROUP, STREAM = "/ecs/of-a-test", "app/app/{}"
 LOST = '{"level": "error", "message": "database away", "reason": "connection timeout expired"}'
@@ -64,6 +65,13 @@ def test_what_was_never_taken_back_stays_a_cause(written, session):
         "app-database-timeout"
     ]
     assert causes(written(session, "e", 400, n10=FOUND, n390=LOST)) == ["app-database-timeout"]
+
+
+def test_a_failed_migration_of_the_head_is_looked_for_in_the_gap_too(written, session):
+    assert causes(written(session, "11", 400, n10=UNMIGRATED, n200=MIGRATED)) == []
+    assert causes(written(session, "12", 400, n10=UNMIGRATED)) == ["app-cannot-migrate"]
+    both = written(session, "13", 400, n9=LOST, n10=UNMIGRATED, n200=MIGRATED, n390=FOUND)
+    assert causes(both) == []
 
 
 def test_the_gap_is_asked_for_only_where_it_matters(written, session, monkeypatch):

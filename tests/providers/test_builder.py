@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rehearsal.building.builder import Builder, Wanted
@@ -31,6 +33,14 @@ def test_an_image_is_found_by_its_tag_and_by_its_digest(built):
     builder, tag, digest = built
     assert builder.find(tag) == builder.find(digest)
     assert builder.find(tag).command == ("true",)
+
+
+def test_a_log_names_the_image_s_files_as_in_its_containers(built):
+    builder, tag, _ = built
+    image = builder.find(tag)
+    line = f'  File "{image.folder}/webapp/pages.py", line 12'
+    assert image.inside(line) == '  File "/app/webapp/pages.py", line 12'
+    assert replace(image, docker=True).inside(line) == line
 
 
 def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):

@@ -84,6 +84,18 @@ def test_a_good_task_definition_is_taken(calls):
     assert made["taskDefinition"]["status"] == "ACTIVE"
 
 
+def test_a_family_s_name_means_its_newest_active_revision(calls):
+    made = [calls("ecs", "register_task_definition", definition(family="two")) for _ in range(2)]
+    kept, gone = (each["taskDefinition"]["taskDefinitionArn"] for each in made)
+    calls("ecs", "deregister_task_definition", {"taskDefinition": gone})
+    found = calls("ecs", "describe_task_definition", {"taskDefinition": "two"})["taskDefinition"]
+    assert found["taskDefinitionArn"] == kept
+    calls("ecs", "deregister_task_definition", {"taskDefinition": kept})
+    error = refused(calls, "ecs", "describe_task_definition", {"taskDefinition": "two"})
+    assert error["Code"] == "ClientException"
+    assert calls("ecs", "describe_task_definition", {"taskDefinition": gone})["taskDefinition"]
+
+
 @pytest.fixture
 def cluster(calls):
     calls("ecs", "register_task_definition", definition())

@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rehearsal.client import require
 from rehearsal.paths import ROOT
+from rehearsal.providers.calls import Calls
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
+from tests.rehearsal.killing import kill_while_creating
 
 PAGES = ("README", "docs/runbook")
 PAIRS = [
@@ -53,6 +56,10 @@ NOT_REHEARSED = {
     "export SECRET=": "data in a snapshot",
 }
 """The first commands of the blocks that may be left out, each with what the rehearsal lacks."""
+
+LOCKED = "pulumi cancel"
+"""The block with this command is typed after a `pulumi up` that was killed."""
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup::careapp-poc-app"
 
 PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
@@ -98,6 +105,12 @@ class Terminal:
     def _environment(self, words: str, locale: str) -> dict[str, str]:
         where = self.alone if words.startswith(OF_THIS_MACHINE) else self.careapp
         return {**where.environment, "LC_ALL": locale}
+
+    def has_log_group(self) -> bool:
+        """Whether AWS has the app's log group."""
+        facts = require(self.careapp.home)
+        groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
+        return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
 
     def _led_to_the_balancer(self) -> Path:
         """What DNS does on AWS: the page's name leads to the load balancer, here to its loopback ports."""
@@ -147,6 +160,10 @@ def name_of(pair: tuple[str, Console, Console]) -> str:
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair[1].reason], ids=name_of)
 def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
     _, english, japanese = pair
+    if any(command.words.startswith(LOCKED) for command in english.commands):
+        if not all(map(runs_here, english.commands)):
+            pytest.skip("the AWS CLI is not installed")
+        kill_while_creating(terminal.careapp, LOG_GROUP, terminal.has_log_group)
     for command, other in zip(english.commands, japanese.commands, strict=True):
         if not runs_here(command):
             continue

@@ -57,8 +57,16 @@ def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
         assert told(caplog) == ["cannot migrate the database"]
         # After 0, 0.5 and 1.5 s; each half second would be four times.
         assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
+        [failure] = [each for each in caplog.records if each.name == schema.__name__]
+        fields = vars(failure)["fields"]
+        assert (fields["migration"], fields["reason"].splitlines()[0]) == (
+            "0003_more.sql",
+            "trouble",
+        )
+        caplog.set_level(logging.INFO)
         postgres.execute("DROP TABLE trouble")
         eventually(migrator.done.is_set, 5, "the migration")
+        assert "database migrated" in caplog.messages
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -1,0 +1,159 @@
+"""What tasks say while ECS calls them healthy: the database lost, a failed migration, failing requests."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ops.checks import databases
+from ops.doctor import judge
+from ops.snapshot.records import Part
+from ops.snapshot.surroundings import Line, Logs, Measured, Minute
+from tests.ops import stacks as a
+from tests.ops.situations import FOUND, LOST, MIGRATED, SITUATIONS, UNMIGRATED, asked
+
+
+def said(*lines):
+    """What is found where the one task's log ends with these lines: ids and kinds."""
+    diagnosis = judge(a.stack(logs=a.logs(a=[a.LISTENS, *lines])))
+    return [(each.id, each.kind) for each in diagnosis.findings]
+
+
+def test_a_database_that_is_away_is_a_cause_whatever_the_reason_until_it_is_back():
+    assert said(LOST) == [("app-database-away", "cause")]
+    assert said(LOST, FOUND) == []
+    assert said(LOST, FOUND, LOST) == [("app-database-away", "cause")]
+    first = judge(SITUATIONS["app-database-away"]).findings[0]
+    assert str(first.seen[1]) == "something that nobody knows"
+
+
+def test_a_migration_that_fails_is_a_cause_until_it_has_succeeded():
+    assert said(UNMIGRATED) == [("app-cannot-migrate", "cause")]
+    assert said(UNMIGRATED, MIGRATED) == []
+    first = judge(SITUATIONS["app-cannot-migrate"]).findings[0]
+    assert str(first.title) == 'Migration 0003_footer.sql fails: column "footer" does not exist'
+    assert first.evidence == ('column "footer" does not exist', "LINE 1: SELECT footer")
+    assert "webapp/migrations/0003_footer.sql" in str(first.fixes[0].text)
+
+
+def test_what_a_failed_migration_leads_to_is_its_consequence():
+    fails = [asked("/", 503)] * 3
+    assert said(UNMIGRATED, LOST, *fails) == [
+        ("app-cannot-migrate", "cause"),
+        ("app-database-away", "consequence"),
+        ("app-requests-fail", "consequence"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kinds"),
+    [
+        ([asked("/", 500)] * 3, ["cause"]),
+        ([asked("/", 500)] * 2, ["warning"]),
+        ([*[asked("/", 200)] * 50, *[asked("/", 503)] * 3], ["cause"]),
+        ([*[asked("/", 500)] * 50, asked("/", 200)], []),
+        ([*[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50], ["warning"]),
+        ([*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9], ["cause"]),
+        ([asked("/?n=1", 500), asked("/?n=2", 500), asked("/?n=3", 500)], ["cause"]),
+        ([asked("/", 404)] * 9, []),
+        (['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3, ["cause"]),
+    ],
+    ids=["all of three", "too few to be sure", "the newest", "recovered", "one among many",
+         "one page of two", "queries", "not found", "another server's format"],
+)  # fmt: skip
+def test_the_newest_requests_for_a_path_decide(lines, kinds):
+    assert [kind for _, kind in said(*lines)] == kinds
+
+
+def test_a_page_that_raises_is_told_with_error_file_and_line():
+    trace = (
+        "Traceback (most recent call last):\n"
+        '  File "/app/webapp/pages.py", line 66, in home\n    1 / 0\n'
+        "ZeroDivisionError: division by zero"
+    )
+    error = json.dumps({"level": "error", "message": "request failed", "traceback": trace})
+    fails = [error, asked("/", 500)] * 3
+    first, page = judge(a.stack(logs=a.logs(a=[a.LISTENS, *fails]), page=a.page(500))).findings
+    assert (page.id, page.kind) == ("page-errors", "consequence")
+    assert str(first.title) == (
+        "/ ends with 500: ZeroDivisionError in webapp/pages.py, line 66: division by zero"
+    )
+    assert first.evidence[:2] == ('File "/app/webapp/pages.py", line 66, in home', "1 / 0")
+    assert str(first.fixes[0].text) == "Correct webapp/pages.py, line 66, and deploy:"
+
+
+def test_the_page_s_own_503_ranks_before_the_requests_that_it_answered():
+    fails = a.logs(a=[a.LISTENS, *[asked("/", 503)] * 3])
+    found = judge(a.stack(logs=fails, page=a.page(503))).findings
+    assert [(each.id, each.kind) for each in found] == [
+        ("page-unavailable", "cause"),
+        ("app-requests-fail", "consequence"),
+    ]
+
+
+def test_only_the_newest_deployment_s_tasks_are_listened_to():
+    old = a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)
+    logs = a.logs(a=[a.LISTENS], c=[LOST, UNMIGRATED, *[asked("/", 500)] * 3])
+    assert judge(a.stack(tasks=(a.task(), old), logs=logs)).findings == ()
+
+
+def counted(*minutes, lines=(), since=-500):
+    """What is found with so many requests and failures in each minute from ``since`` on."""
+    measured = Measured(
+        minutes=tuple(
+            Minute(a.at(since + 60 * number), *each) for number, each in enumerate(minutes)
+        )
+    )
+    logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(Line(a.NOW, e) for e in lines)})
+    found = judge(a.stack(measured=measured, logs=logs)).findings
+    return [(each.id, each.kind) for each in found]
+
+
+def test_without_requests_in_the_log_cloudwatch_s_minutes_decide():
+    assert counted((4, 0), (2, 2), (1, 1)) == [("app-requests-fail", "cause")]
+    assert counted((4, 0), (4, 1)) == [("app-requests-failed", "warning")]
+    assert counted((2, 2)) == [("app-requests-failed", "warning")]
+    assert counted((4, 4), (3, 0), (0, 0)) == []
+
+
+def test_minutes_before_the_deployment_was_done_and_those_that_the_log_outdates_do_not_count():
+    assert counted((9, 9), since=-600) == []
+    assert counted((9, 9), lines=[asked("/", 200)]) == []
+
+
+FULL = "FATAL: remaining connection slots are reserved for roles with privileges"
+
+
+def full(count, **changes):
+    measured = Measured(connections=count)
+    snapshot = a.stack(logs=a.logs(a=[a.LISTENS, FULL]), measured=measured, **changes)
+    return judge(snapshot).findings[0]
+
+
+def test_connections_that_others_hold_are_not_called_the_tasks_own():
+    first = full(101)
+    assert first.id == "app-too-many-connections"
+    assert str(first.why) == "At least 97 of them are not this stack's tasks'."
+    assert [str(each) for each in first.seen[1:]] == [
+        "DatabaseConnections is 101 (CloudWatch).",
+        "db.t4g.micro allows some 112.",
+        "1 tasks run; each opens 4 at most.",
+    ]
+    assert first.fixes[0].commands == (f'./careapp db psql -s poc -c "{databases.WHO}"',)
+
+
+def test_whose_connections_they_are_is_said_only_as_far_as_the_numbers_tell():
+    alone = full(None)
+    assert str(alone.why).startswith("The tasks of this stack alone cannot have taken them all")
+    many = tuple(a.task(f"{number:032}", address=f"10.0.17.{number}") for number in range(40))
+    assert "may open more connections" in str(full(112, tasks=(a.task(), *many)).why)
+    unknown = full(112, database=a.database(kind="db.z9.odd"))
+    assert str(unknown.why).startswith("max_connections of them are open")
+
+
+def test_the_metrics_that_cannot_be_read_hide_nothing():
+    diagnosis = judge(replace(a.stack(), measured=Part(problem=a.DENIED)))
+    assert (diagnosis.healthy, [str(each.part) for each in diagnosis.unseen]) == (
+        True,
+        ["the metrics"],
+    )
