@@ -26,7 +26,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"rule-(in-the-way|taken)|target-(deregistered|protocol)|health-.*", (FORWARD,)),
     (r"targets-unhealthy|service-not-attached|slow-start.*", (FORWARD,)),
     (r"port-mismatch|wrong-address", (FORWARD,)),
-    (r"task-cannot-reach-database|database-(address|variables|wants-tls)", (DATABASE,)),
+    (r"task-cannot-reach-database|database-(address|authority|variables|wants-tls)", (DATABASE,)),
     (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
     (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),
     (r"database-(full|away|missing)", (DATABASE_NODE,)),

@@ -54,6 +54,11 @@ ITEMS = (
     Item(t("The image is in ECR, for the task's processor"), (inputs.image,), ("image",)),
     Item(t("The database is available"), (databases.status,), ("database",)),
     Item(
+        t("The app's CA bundle holds the authority of the database"),
+        (databases.authority,),
+        ("database",),
+    ),
+    Item(
         t("The database's secret is there"),
         (inputs.secrets, planning.secret),
         ("secrets", "database"),

@@ -89,7 +89,7 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
 def running_but_ill(end: End, wanted: Wanted, found: str, lang: str) -> str:
     """The block of a roll-out that ended well while something that the app needs is out of order."""
     head = t(
-        "{revision} runs and its targets are healthy, but something that it needs is out of order",
+        "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
         revision=wanted.revision,
     )
     if end.view and end.view.desired == 0:

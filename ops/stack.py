@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops import authorities
 from ops.names import PROJECT
 from ops.texts import Text, t
+
+BUNDLE = "webapp/certs/rds-ca.pem"
+"""The certificate authorities that the image carries."""
 
 
 class StackError(Exception):
@@ -28,6 +32,8 @@ class Declared:
     profile: str | None
     values: Mapping[str, str]
     defaults: Mapping[str, str]
+    authorities: frozenset[str] | None = None
+    """The names in BUNDLE, by which the app knows the database; None where there is no such file."""
 
     def get(self, key: str) -> str:
         """A setting's value, e.g. of ``healthPath``; empty when Pulumi.yaml does not know the key."""
@@ -50,6 +56,7 @@ def read(stack: str, folder: Path) -> Declared:
         raise StackError(_no_file(stack, folder))
     config = _load(file).get("config") or {}
     schema = _load(folder / "Pulumi.yaml").get("config") or {}
+    bundle = folder / BUNDLE
     return Declared(
         stack=stack,
         region=_plain(config.get("aws:region")),
@@ -64,6 +71,7 @@ def read(stack: str, folder: Path) -> Declared:
             for key, rule in schema.items()
             if isinstance(rule, Mapping)
         },
+        authorities=authorities.names(bundle) if bundle.is_file() else None,
     )
 
 

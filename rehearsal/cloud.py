@@ -91,11 +91,12 @@ class Cloud:
             plane.start()
             stops.callback(plane.stop)
             led = led_to_local_cloud(api.endpoint, self.options.region, self.home.facts)
-            page.start(self.home, self.options.region, clock, led)
+            page.start(self.home, self.options.region, led)
             hosts = self._hosts(api.endpoint, builder, led)
             hosts.start()
             stops.callback(hosts.stop)
             self.describe: Callable[[], dict[str, object]] = plane.describe
+            self.now = clock.now
             self._stops = stops.pop_all()
         return {
             "pid": os.getpid(),
@@ -170,7 +171,8 @@ def serve(place: Home, options: Options, stop: threading.Event) -> None:
     facts = cloud.start()
     try:
         while True:
-            _write(place.facts, {**facts, "state": cloud.describe()})
+            now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
+            _write(place.facts, {**facts, **now})
             if stop.wait(0.5):
                 break
     finally:

@@ -15,9 +15,10 @@ class ImageNotFound(Exception):
 class LocalImage:
     """One image, in a form that a task can be started from.
 
-    ``folder`` is where the command runs and stands for the image's WORKDIR, ``workdir``. ``python`` is
-    the folder of programs that the command finds first. With ``docker`` the reference names an image in
-    the local engine and the other fields describe it.
+    ``folder`` is where the command runs and stands for the image's WORKDIR, ``workdir``; ``root`` stands for
+    the image's root, where its files are laid out. ``python`` is the folder of programs that the command
+    finds first. With ``docker`` the reference names an image in the local engine and the other fields
+    describe it.
     """
 
     reference: str
@@ -30,6 +31,7 @@ class LocalImage:
     python: Path | None = None
     workdir: str = ""
     docker: bool = False
+    root: Path | None = None
 
     def inside(self, text: str) -> str:
         """Return the text with the files of ``folder`` named as in a container of the image."""

@@ -65,6 +65,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.variables,
     databases.address,
     databases.tls,
+    databases.authority,
     containers.memory,
     containers.crash,
     running.database,
@@ -89,8 +90,12 @@ DATABASE = r"task-cannot-reach-database|database-.*"
 EXPLAINED = (
     (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many|variable).*", DATABASE),
     (r"app-(database-away|requests-fail)", r"app-.*|page-.*"),
+    (r"(app|crash)-(wrong-password|database-away)", r"task-role-cannot-read-secret"),
     (r"crash-exec-format", r"image-architecture"),
-    (r"page-.*", rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards"),
+    (
+        r"page-.*",
+        rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards|target-protocol|task-role-.*",
+    ),
     (r"rolled-back|roll-out-failed|tasks-die", r".*"),
 )
 """Findings that are consequences where one of the causes at their right was found."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from infra.thresholds import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
+from ops.authorities import root
 from ops.checks.case import Case
 from ops.checks.known import Known
 from ops.findings import Finding, Fix
@@ -13,6 +14,8 @@ from ops.moments import of_day
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.stores import secret_arn
 from ops.snapshot.surroundings import Database
+from ops.snapshot.task_logs import BACK
+from ops.stack import BUNDLE
 from ops.texts import Text, t
 
 USABLE = {
@@ -112,6 +115,59 @@ def tls(case: Case) -> Iterator[Finding]:
         ),
         evidence=case.logged(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
     )
+
+
+def authority(case: Case) -> Iterator[Finding]:
+    """The app must know the authority that signed the database's certificate."""
+    database, declared = case.now.database.value, case.now.declared
+    name = root(case.now.region, database.authority) if database else ""
+    refused = _refused(case)
+    told = case.main is not None and "DB_SSLROOTCERT" in case.main.environment
+    lacking = not told and declared.authorities is not None and name not in declared.authorities
+    if database is None or not name or not (refused or lacking):
+        return
+    seen = [
+        t(
+            "RDS signs the certificate of {id} by {root} ({identifier}).",
+            id=database.id,
+            root=name,
+            identifier=database.authority,
+        )
+    ]
+    if lacking:
+        seen.append(t("{file} does not hold it.", file=BUNDLE))
+    yield Finding(
+        id="database-authority",
+        kind="cause",
+        rank=42,
+        title=t("The app's CA bundle lacks the authority of the database"),
+        why=t(
+            "With sslmode verify-full the app refuses every connection to a server that it does not know."
+        ),
+        seen=tuple(seen),
+        fixes=(
+            Fix(
+                t(
+                    "Let the image carry RDS's bundle of the region in {file}, let the app and "
+                    "DB_SSLROOTCERT name no other file, and deploy:",
+                    file=BUNDLE,
+                ),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+        evidence=refused,
+    )
+
+
+def _refused(case: Case) -> tuple[str, ...]:
+    """The last line of a task in which it does not trust the server, and that it has not taken back."""
+    for task in (*case.alive, *case.failed):
+        for line in reversed(case.lines(task)):
+            if BACK in line.text:
+                break
+            if "certificate verify failed" in line.text:
+                return (line.text,)
+    return ()
 
 
 def address(case: Case) -> Iterator[Finding]:

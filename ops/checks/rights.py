@@ -9,7 +9,14 @@ from ops.checks.case import Case
 from ops.checks.databases import other_secrets
 from ops.checks.grants import Lack, Need
 from ops.findings import Finding, Fix
-from ops.permits import ALLOWED, DENIED, NOT_IN_BOUNDARY, trusts_ecs, verdict
+from ops.permits import (
+    ALLOWED,
+    DENIED,
+    NOT_ALLOWED,
+    NOT_IN_BOUNDARY,
+    trusts_ecs,
+    verdict,
+)
 from ops.snapshot.records import Definition
 from ops.snapshot.stores import secret_arn
 from ops.snapshot.surroundings import Role
@@ -171,7 +178,7 @@ def _no_trust(case: Case, role: Role) -> Finding:
 
 
 def task_role(case: Case) -> Iterator[Finding]:
-    """The app re-reads the database's secret with the task role when RDS has rotated it."""
+    """The app reads the database's secret again with the task role when RDS has rotated it."""
     main = case.main
     arn = main.environment.get("DB_SECRET_ARN") if main else None
     role = case.now.task_role.value
@@ -182,24 +189,21 @@ def task_role(case: Case) -> Iterator[Finding]:
         or "DB_SECRET_ARN" in other_secrets(case)
     ):
         return
-    if role is not None and verdict(role, READ_IT, arn) == ALLOWED:
+    found = verdict(role, READ_IT, arn) if role else NOT_ALLOWED
+    if found == ALLOWED:
         return
+    name, lack = main.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
+    refused = case.logged(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         id="task-role-cannot-read-secret",
-        kind="warning",
-        rank=46,
+        kind="cause" if refused else "warning",
+        rank=42,
         title=t("The app may not read the database's secret again"),
         why=t(
             "RDS changes the password every 7 days. A running task then needs its task role to read "
             "the new one; without that it loses the database until it is replaced."
         ),
-        seen=(
-            t(
-                "No policy of {role} allows {action} on {resource}.",
-                role=main.task_role.rpartition("/")[2] or "-",
-                action=READ_IT,
-                resource=arn,
-            ),
-        ),
-        fixes=(case.put_back(),),
+        seen=(_verdict(name or "-", lack),),
+        fixes=(*grants.given(name, [lack]), case.declared_again()) if role else (case.put_back(),),
+        evidence=refused,
     )

@@ -57,6 +57,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         source=raw.get("ReadReplicaSourceDBInstanceIdentifier", ""),
         starts=raw.get("AutomaticRestartTime"),
         pause=paused.read(raw.get("TagList", ())),
+        authority=raw.get("CACertificateIdentifier", ""),
     )
 
 

@@ -168,7 +168,8 @@ class Database:
     """The DB instance. ``force_ssl`` is None where its parameters could not be read.
 
     ``replicas`` are its read replicas, ``source`` is whose replica it is; ``starts`` is when AWS
-    starts it by itself again; ``pause`` is there while the stack is paused.
+    starts it by itself again; ``pause`` is there while the stack is paused; ``authority`` is RDS's
+    identifier of the CA that signs its certificate.
     """
 
     id: str
@@ -191,6 +192,7 @@ class Database:
     source: str = ""
     starts: datetime | None = None
     pause: Pause | None = None
+    authority: str = ""
 
 
 @dataclass(frozen=True)

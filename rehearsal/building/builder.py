@@ -121,6 +121,7 @@ class Builder:
             python=venvs.venv(lock) if lock.exists() else None,
             workdir=str(stage.workdir),
             docker=False,
+            root=root,
         )
 
     def _with_docker(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:

@@ -44,18 +44,29 @@ class Streamed:
 Instead = Callable[[Params], "Params | Streamed"]
 
 
+Caller = Callable[[str, str, "Params"], None]
+"""Judges a call of one access key by the service's name in IAM, the action and the parameters.
+
+Raises ``Refused``.
+"""
+
+
 @dataclass
 class Registry:
-    """What is hooked to which call, and the region whose backends the rehearsal looks into."""
+    """What is hooked to which call, and the region whose backends the rehearsal looks into.
+
+    ``callers`` are the access keys whose calls are judged; all others may do everything.
+    """
 
     before: dict[Call, list[Before]]
     instead: dict[Call, Instead]
     after: dict[Call, list[Before]]
     unsupported: set[Call]
+    callers: dict[str, Caller]
     region: str = "ap-northeast-1"
 
 
-registry = Registry({}, {}, {}, set())
+registry = Registry({}, {}, {}, set(), {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:
@@ -109,6 +120,7 @@ def _hooked(self: BaseResponse) -> Any:
     call = (str(self.boto3_service_name), self._get_action())
     with LOCK:
         try:
+            _judge(self, call[1])
             return _answer(self, call)
         except ServiceException as refused:
             problem = refused
@@ -133,6 +145,15 @@ def _refusal(response: BaseResponse, problem: ServiceException) -> Any:
         status, headers, body = response.serialized(ActionResult(problem))
     headers["status"] = status
     return status, headers, body
+
+
+def _judge(response: BaseResponse, action: str) -> None:
+    caller = registry.callers.get(response.get_access_key())
+    if caller is not None:
+        # The credential's scope: KEY/DATE/REGION/SERVICE/aws4_request (Signature Version 4).
+        service = response.headers["Authorization"].split(",")[0].split("/")[3]
+        response.parse_parameters(response.normalized_request)
+        caller(service, action, _botocore_shaped(response.params))
 
 
 def _answer(response: BaseResponse, call: Call) -> Any:

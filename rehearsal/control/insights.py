@@ -1,4 +1,4 @@
-"""Database Insights, which moto is told of and forgets."""
+"""What moto does not keep, or does not know, of a DB instance: Database Insights, and its authority."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ def insights_are_described(params: Params) -> None:
     if wanted is not None:
         database = backend("rds").databases[params["DBInstanceIdentifier"]]
         database.performance_insights_enabled = str(wanted).lower() == "true"
+
+
+@after("rds", "CreateDBInstance")
+def authority_is_described(params: Params) -> None:
+    """Name the authority that RDS takes where none is asked for (RDS user guide, "Using SSL/TLS")."""
+    if not params.get("CACertificateIdentifier"):
+        database = backend("rds").databases[params["DBInstanceIdentifier"]]
+        database.ca_certificate_identifier = "rds-ca-rsa2048-g1"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rehearsal.clock import Clock
-from rehearsal.data.health import BOOT_ALLOWANCE, SHORTEST_TIMEOUT
+from rehearsal.data.health import SHORTEST_TIMEOUT
 from rehearsal.data.processes import Running
 
 SHORTEST_PAUSE = 1.0
@@ -42,17 +41,14 @@ def watch(
     interval, timeout = float(check.get("interval", 30)), float(check.get("timeout", 5))
     retries, start_period = int(check.get("retries", 3)), float(check.get("startPeriod", 0))
     limit = min(timeout, max(clock.wall(timeout), SHORTEST_TIMEOUT))
-    lenient = clock.wall(start_period)
-    if clock.speed > 1:
-        lenient = max(lenient, BOOT_ALLOWANCE)
-    began, failures, known = time.monotonic(), 0, "UNKNOWN"
-    while not over.wait(max(clock.wall(interval), SHORTEST_PAUSE)):
+    began, failures, known = clock.monotonic(), 0, "UNKNOWN"
+    while not _pause(clock, interval, over):
         passed = running.check(argv, limit) == 0
         if over.is_set():
             return
         if passed:
             failures, found = 0, "HEALTHY"
-        elif time.monotonic() - began < lenient and known == "UNKNOWN":
+        elif clock.monotonic() - began < start_period and known == "UNKNOWN":
             continue
         else:
             failures += 1
@@ -60,3 +56,9 @@ def watch(
         if found != known:
             known = found
             tell(found)
+
+
+def _pause(clock: Clock, interval: float, over: threading.Event) -> bool:
+    """Wait for the next check; True when ``over`` is set."""
+    end = clock.monotonic() + interval
+    return over.wait(SHORTEST_PAUSE) or clock.sleep(end - clock.monotonic(), over)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
 from rehearsal.clock import Clock
@@ -18,12 +17,6 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TIMEOUT = 2.0
 """Seconds of the wall that a command or a connection has on a compressed clock: they take their own time."""
-BOOT_ALLOWANCE = 6.0
-"""Seconds of the wall in which a refused connection is not held against a target on a compressed clock.
-
-The app starts at its own pace while AWS's waits pass faster: without this a start of two seconds would look
-like forty on AWS. It ends as soon as the target has accepted one connection.
-"""
 
 Place = TaskAddress | None
 """Where a target really listens; None when the network lets nobody through."""
@@ -39,48 +32,39 @@ class HealthChecker:
 
     async def watch(self, target: Target) -> None:
         """Check ``target`` until it is registered no more."""
-        began, seen = time.monotonic(), False
         while not target.gone and target.draining_until is None:
             check = self._check(target)
             if check is None or not check.enabled:
-                await asyncio.sleep(self._clock.wall(check.interval if check else 5.0))
+                await self._clock.pause(check.interval if check else 5.0)
                 continue
             self._targets.check(target, target.health.begin())
-            outcome, connected = await self._probe(target, check)
-            seen = seen or connected
-            if outcome.passed or seen or not self._starting(began, outcome):
-                self._targets.check(target, target.health.after(outcome, check))
-            await asyncio.sleep(self._clock.wall(check.interval))
+            outcome = await self._probe(target, check)
+            self._targets.check(target, target.health.after(outcome, check))
+            await self._clock.pause(check.interval)
 
     def _check(self, target: Target) -> Check | None:
         group = hooks.backend("elbv2").target_groups.get(target.group)
         return check_of(group) if group is not None else None
 
-    def _starting(self, began: float, outcome: Outcome) -> bool:
-        young = time.monotonic() - began < BOOT_ALLOWANCE
-        return self._clock.speed > 1 and young and outcome.why == FAILED
-
-    async def _probe(self, target: Target, check: Check) -> tuple[Outcome, bool]:
+    async def _probe(self, target: Target, check: Check) -> Outcome:
         port = target.port if check.port == "traffic-port" else int(check.port)
         place = self._place(target, port)
         if place is None:
-            await asyncio.sleep(self._clock.wall(check.timeout))
-            return Outcome(TIMED_OUT), False
-        connected: list[bool] = []
+            await self._clock.pause(check.timeout)
+            return Outcome(TIMED_OUT)
         try:
             # Not compressed: the app's own time is not, and an answer of 4 s passes on AWS.
             async with asyncio.timeout(check.timeout):
-                return await _ask(place, target, check, connected), True
+                return await _ask(place, target, check)
         except TimeoutError:
-            return Outcome(TIMED_OUT), bool(connected)
+            return Outcome(TIMED_OUT)
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return Outcome(FAILED), bool(connected)
+            return Outcome(FAILED)
 
 
-async def _ask(place: TaskAddress, target: Target, check: Check, connected: list[bool]) -> Outcome:
+async def _ask(place: TaskAddress, target: Target, check: Check) -> Outcome:
     context = unverified_tls() if check.protocol == "HTTPS" else None
     reader, writer = await place.connect(context)
-    connected.append(True)
     try:
         if check.protocol not in ("HTTP", "HTTPS"):
             return Outcome()

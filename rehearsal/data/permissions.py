@@ -91,6 +91,18 @@ def documents_of(role_arn: str) -> list[Document] | None:
         return found + [_parsed(_default(each)) for each in role.managed_policies.values()]
 
 
+def refusal(role_arn: str, session: str, action: str, resource: str) -> str | None:
+    """Why IAM refuses an action to a session of a role, in its words; None when a policy allows it."""
+    if permits(documents_of(role_arn) or (), action, resource):
+        return None
+    name = role_arn.rsplit("/", 1)[1]
+    user = f"arn:aws:sts::{hooks.ACCOUNT}:assumed-role/{name}/{session}"
+    return (
+        f"User: {user} is not authorized to perform: {action} on resource: {resource} because"
+        f" no identity-based policy allows the {action} action"
+    )
+
+
 def _default(policy: Any) -> object:
     """The text of a managed policy's default version."""
     return next(each.document for each in policy.versions if each.is_default)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 from rehearsal.clock import Clock
-from rehearsal.data import container_check, task_logs
+from rehearsal.data import container_check, starts, task_logs, trust
 from rehearsal.data.accounts import unprivileged
 from rehearsal.data.container_plan import Plan
 from rehearsal.data.docker_container import DockerContainer
@@ -68,6 +68,7 @@ class Runner:
                 state.reason = str(problem)
                 self.end(place.task)
                 raise CannotStart(str(problem)) from None
+        starts.follow(self._clock, run.over, list(_starting(run)))
 
     def roots(self, task: str) -> list[int]:
         """The first process of each container of a task that runs, where it can be told."""
@@ -133,7 +134,8 @@ class Runner:
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container
-        limits += ["--volume", f"{self._authority}:{self._authority}:ro"]
+        for mount in trust.mounts(each.image, self._authority):
+            limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
         limits += ["--user", each.user] if each.user else []
         limits += ["--memory", f"{memory}m"] if memory else []
@@ -160,3 +162,13 @@ class Runner:
             self.on_health(run.place.task)
 
         return tell
+
+
+def _starting(run: _Run) -> Iterator[starts.Container]:
+    """The containers that declare a port."""
+    parts = zip(run.place.definition.container_definitions, run.parts, strict=True)
+    for definition, (_, _, running, _) in parts:
+        ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]
+        if ports:
+            place = run.place
+            yield starts.Container(running.root, place.address, ports, place.namespace)

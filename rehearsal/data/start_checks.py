@@ -10,7 +10,7 @@ from typing import Any
 from rehearsal.control import hooks
 from rehearsal.data.firewall import Endpoint, Map
 from rehearsal.data.network import reaches
-from rehearsal.data.permissions import documents_of, permits
+from rehearsal.data.permissions import documents_of, refusal
 from rehearsal.images import ImageNotFound, LocalImage
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
@@ -132,17 +132,9 @@ class StartChecks:
     def _denied(self, action: str, resource: str) -> str | None:
         if self._role is None:
             return f"no execution role is set, which {action} needs"
-        documents = documents_of(self._role)
-        if documents is None:
+        if documents_of(self._role) is None:
             return f"ECS was unable to assume the role '{self._role}'"
-        if permits(documents, action, resource):
-            return None
-        name = self._role.rsplit("/", 1)[1]
-        user = f"arn:aws:sts::{hooks.ACCOUNT}:assumed-role/{name}/{self._task}"
-        return (
-            f"User: {user} is not authorized to perform: {action} on resource: {resource} because"
-            f" no identity-based policy allows the {action} action"
-        )
+        return refusal(self._role, self._task, action, resource)
 
 
 def _refusal(operation: str, problem: str) -> str:

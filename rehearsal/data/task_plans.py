@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.control import hooks
+from rehearsal.data import trust
 from rehearsal.data.container_plan import Plan, plan
 from rehearsal.data.network import endpoint_of, read_map
 from rehearsal.data.start_checks import StartChecks
@@ -30,14 +31,14 @@ def prepare(
         image = checks.pull(state.image, images)
         state.digest = image.digest
         log = _log(checks, definition, place.task)
-        platform = _platform(place, definition, folder, authority)
+        if not image.docker:
+            trust.vouch(image, authority)
+        platform = _platform(place, definition, folder) | _bundle(definition, image)
         plans.append(plan(definition, image, secrets, platform, log))
     return plans
 
 
-def _platform(
-    place: Place, definition: Mapping[str, Any], folder: Path, authority: Path
-) -> Mapping[str, str]:
+def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """What Fargate, the VPC's DNS and the machine supply to a container."""
     region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
     supplied = {
@@ -47,7 +48,6 @@ def _platform(
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
         "PGHOSTADDR": place.platform,
-        "DB_SSLROOTCERT": str(authority),
         "HOME": str(folder),
         "TMPDIR": str(folder),
     }
@@ -57,6 +57,13 @@ def _platform(
     if place.namespace is None and "BIND_HOST" not in declared:
         supplied["BIND_HOST"] = place.address
     return supplied
+
+
+def _bundle(definition: Mapping[str, Any], image: LocalImage) -> dict[str, str]:
+    """DB_SSLROOTCERT, where the task definition names a file of the image by its whole path."""
+    declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
+    file = trust.laid_out(image, declared.get("DB_SSLROOTCERT", ""))
+    return {"DB_SSLROOTCERT": file} if file else {}
 
 
 def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:

@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from rehearsal.paths import Home
@@ -26,8 +25,6 @@ class Options:
     listener: int
     folder: str
     region: str
-    speed: float
-    start: str
 
 
 def main() -> int:
@@ -46,13 +43,11 @@ def serve(options: Options) -> None:
     from werkzeug.serving import make_server
 
     from ops.aws import Session
-    from rehearsal.clock import Clock
     from rehearsal.page.server import create_app
     from rehearsal.page.watching import Watcher
 
     home = Home(Path(options.folder))
-    clock = Clock(options.speed, datetime.fromisoformat(options.start))
-    watcher = Watcher(home, Session(options.region), clock)
+    watcher = Watcher(home, Session(options.region))
     app = create_app(watcher, lambda: app_address(home))
     make_server("127.0.0.1", 0, app, threaded=True, fd=options.listener).serve_forever()
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from ops.texts import t
-from rehearsal.clock import Clock
 from rehearsal.page.__main__ import Options
 from rehearsal.paths import ROOT, Home
 
@@ -32,14 +31,12 @@ class Launched:
         self._child: subprocess.Popen[str] | None = None
         self.url = f"http://localhost:{listener.getsockname()[1]}"
 
-    def start(self, home: Home, region: str, clock: Clock, environment: Mapping[str, str]) -> None:
+    def start(self, home: Home, region: str, environment: Mapping[str, str]) -> None:
         """Hand the socket over; requests wait in it until the process answers."""
         options = Options(
             listener=self._listener.fileno(),
             folder=str(home.folder),
             region=region,
-            speed=clock.speed,
-            start=clock.start.isoformat(),
         )
         self._child = subprocess.Popen(
             [sys.executable, "-m", "rehearsal.page"],

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ops import logs, timeline
 from ops.aws import AwsProblem, Session
@@ -22,8 +22,7 @@ from ops.stack import Declared, StackError, read
 from ops.status import overview
 from ops.texts import verbatim
 from ops.timeline import Happening
-from rehearsal.clock import Clock
-from rehearsal.page.engine_work import EngineWork, Work
+from rehearsal.page.engine_work import EngineWork, Work, content
 from rehearsal.paths import Home
 
 TICK = 1.0
@@ -64,8 +63,8 @@ class _Memory:
 class Watcher:
     """Shared by all who watch: within a TICK they get the same look, and nobody watching costs nothing."""
 
-    def __init__(self, home: Home, session: Session, clock: Clock) -> None:
-        self._home, self._session, self._clock = home, session, clock
+    def __init__(self, home: Home, session: Session) -> None:
+        self._home, self._session = home, session
         self._engine = EngineWork(home)
         self._memories: dict[str, _Memory] = {}
         self._lock = threading.Lock()
@@ -86,7 +85,7 @@ class Watcher:
 
     def _look(self, stack: str, memory: _Memory) -> Seen:
         work, stacks = self._engine.of(stack), self._engine.stacks()
-        at = self._clock.now()
+        at = self._now()
         try:
             declared = read(stack, self._home.project)
         except StackError:
@@ -100,6 +99,11 @@ class Watcher:
             diagnosis=diagnosis,
             happenings=self._happenings(now),
         )
+
+    def _now(self) -> datetime:
+        """AWS's time, as the local cloud has written it down last."""
+        told = content(self._home.facts).get("time")
+        return datetime.fromisoformat(told) if told else datetime.now(UTC)
 
     def _gathered(
         self, stack: str, declared: Declared, memory: _Memory

@@ -29,14 +29,16 @@ from rehearsal.data.plane import DataPlane
 from rehearsal.images import ImageNotFound, LocalImage
 from tests.dataplane.declarations import REPOSITORY
 from tests.dataplane.stack import Stack
+from webapp.settings import RDS_BUNDLE
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> LocalImage:
-    """The test app as an image."""
+    """The test app as an image, with RDS's authorities beside it."""
     (folder / "webapp").mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
+    shutil.copy(RDS_BUNDLE, folder / "webapp" / "rds-ca.pem")
     for each in (folder, folder / "webapp"):
         each.chmod(0o755)
     settings: dict[str, Any] = {

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.clock import Clock
 from rehearsal.page.launch import PORT, PortTaken, listening
 from rehearsal.paths import ROOT, Home
 from rehearsal.project import led_to_local_cloud
@@ -26,14 +25,16 @@ from tests.support.pages import backend
 SECRET = "marked-password"
 
 
-def start(folder, endpoint, clock):
+def start(folder, endpoint, at=None):
     """The page of a rehearsal in ``folder``, whose stack files are the project's own."""
     home = Home(folder)
     home.project.mkdir(parents=True)
     for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
         shutil.copy(ROOT / name, home.project / name)
+    if at is not None:
+        home.facts.write_text(json.dumps({"time": at.isoformat()}))
     launched = listening(0)
-    launched.start(home, REGION, clock, led_to_local_cloud(endpoint, REGION, home.facts))
+    launched.start(home, REGION, led_to_local_cloud(endpoint, REGION, home.facts))
     return launched
 
 
@@ -54,7 +55,7 @@ def state(launched):
 @pytest.fixture(scope="module")
 def page(running_poc, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
-    launched = start(folder, running_poc.endpoint, running_poc.clock)
+    launched = start(folder, running_poc.endpoint, running_poc.clock.now())
     backend(folder, resources=88)
     yield launched
     launched.stop()
@@ -145,7 +146,7 @@ def test_only_this_machine_s_names_reach_it(page):
 
 def test_an_empty_cloud_is_told_and_the_process_ends_with_the_cloud(tmp_path):
     folder = tmp_path / "home"
-    launched = start(folder, "http://127.0.0.1:9", Clock(20))
+    launched = start(folder, "http://127.0.0.1:9")
     child = launched._child
     try:
         shutil.rmtree(folder / "project")
@@ -161,8 +162,8 @@ def test_an_empty_cloud_is_told_and_the_process_ends_with_the_cloud(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tests.dataplane.test_page_process import Clock, start
-launched = start(Path(sys.argv[1]), "http://127.0.0.1:9", Clock(20))
+from tests.dataplane.test_page_process import start
+launched = start(Path(sys.argv[1]), "http://127.0.0.1:9")
 print(launched._child.pid, flush=True)
 time.sleep(60)
 """

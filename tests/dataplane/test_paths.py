@@ -48,7 +48,8 @@ def select(stack: Any) -> str:
     """Connect as the app does: to the RDS name, led to the platform's address; "1", or the error's name."""
     secret = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     word = json.loads(stack.sm.get_secret_value(SecretId=secret)["SecretString"])["password"]
-    environment = json.loads(fetch(f"{stack.url()}/env"))["env"]
+    told = json.loads(fetch(f"{stack.url()}/env"))
+    environment = told["env"]
     described = psycopg.conninfo.make_conninfo(
         host=stack.ids["db"]["Endpoint"]["Address"],
         hostaddr=environment["PGHOSTADDR"],
@@ -57,7 +58,7 @@ def select(stack: Any) -> str:
         dbname="careapp",
         password=word,
         sslmode="verify-full",
-        sslrootcert=environment["DB_SSLROOTCERT"],
+        sslrootcert=f"{told['cwd']}/webapp/rds-ca.pem",
         connect_timeout=2,
     )
     return str(stack.inside(CONNECT, described))

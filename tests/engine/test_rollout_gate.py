@@ -288,7 +288,7 @@ def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
 def test_a_cause_behind_healthy_targets_is_red_too(story):
     error = story["its database stopped"].error
     assert error.startswith(
-        "careapp-poc:2 runs and its targets are healthy, but something that it needs is out of order\n"
+        "careapp-poc:2 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
     )
     assert "1. [cause] The database is stopped" in error
 

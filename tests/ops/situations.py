@@ -138,6 +138,10 @@ SITUATIONS = {
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
+    "database-authority": a.stack(
+        replace(a.declared(), authorities=frozenset({"Amazon Root CA 1"})),
+        database=a.database(authority="rds-ca-rsa2048-g1"),
+    ),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "wrong-address": a.sick(
         "Health checks failed",

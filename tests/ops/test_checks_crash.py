@@ -216,3 +216,22 @@ def test_tasks_that_a_person_or_the_scheduler_ended_are_no_failures():
         name="e" * 32,
     )
     assert findings(a.stack(tasks=(a.task(), scaled, stopped, retired))) == ()
+
+
+def test_a_role_that_may_not_read_the_new_password_is_the_cause_once_the_app_was_refused_it():
+    refused = (
+        '{"message": "database away", "error": "cannot read arn: An error occurred '
+        "(AccessDeniedException) when calling the GetSecretValue operation: User: arn:aws:sts::1:"
+        "assumed-role/task/1 is not authorized to perform: secretsmanager:GetSecretValue on "
+        'resource: arn because no identity-based policy allows it"}'
+    )
+    password = 'FATAL:  password authentication failed for user "postgres"'
+    lines = a.logs(a=[a.LISTENS, refused, password])
+    found = findings(a.stack(task_role=a.role(a.TOKEN), logs=lines))
+    assert [(each.id, each.kind) for each in found] == [
+        ("task-role-cannot-read-secret", "cause"),
+        ("app-wrong-password", "consequence"),
+    ]
+    assert refused in found[0].evidence
+    assert "aws iam put-role-policy" in found[0].fixes[0].commands[0]
+    assert not any(each.id.startswith("task-role") for each in findings(a.stack(logs=lines)))

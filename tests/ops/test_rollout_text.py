@@ -165,7 +165,7 @@ def test_a_deregistered_revision_is_registered_anew():
 
 def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
     assert words.running_but_ill(ended(Outcome.RUNS), WANTED, "THE DIAGNOSIS\n", "en") == (
-        "careapp-poc:7 runs and its targets are healthy, but something that it needs is out of order\n"
+        "careapp-poc:7 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
         "\n"
         "THE DIAGNOSIS\n"
         "\n"

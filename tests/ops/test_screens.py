@@ -131,7 +131,7 @@ def test_a_preflight_that_cannot_look_is_not_ready():
 
 def test_a_preflight_without_the_database_s_secret_is_not_ready():
     found = tick(a.stage1(secrets={a.SECRET: None}))
-    assert (found.items[3].state, found.diagnosis.first.id) == (BAD, "secret-missing")
+    assert (found.items[4].state, found.diagnosis.first.id) == (BAD, "secret-missing")
 
 
 def test_the_status_is_one_screen():

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import pulumi
@@ -28,15 +29,15 @@ from rehearsal.visit import Page
 from tests.rehearsal.conftest import Careapp
 from tests.rehearsal.mistakes import EDITS, Edit, Stack
 
-SPEED = os.environ.get("CAREAPP_MISTAKES_SPEED", "40")
-SOME = 6
+SPEED = "20"
+SOME = 3
+TRIES = 3
 CHOSEN = os.environ.get("CAREAPP_MISTAKES", str(SOME))
-"""How many edits are tried, `all`, or a part of their names."""
-SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", time.time_ns() % 100_000))
+"""How many edits are tried, `all`, or a part of their names: CAREAPP_MISTAKES=all tries each (half an hour)."""
+SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", date.today().toordinal()))
+"""Other edits every day. The same for all processes that share the tests."""
 QUICK = {
     "ecsEnabled": "true",
-    "healthInterval": "5",
-    "healthTimeout": "2",
     "unhealthyThreshold": "2",
     "healthGracePeriod": "30",
     "deregistrationDelay": "1",
@@ -93,7 +94,7 @@ class Running:
         }
         changes = Changes()
         changes.last = time.monotonic()
-        terms = rollout.Terms(minutes=60, notice=15, counts={1})
+        terms = rollout.Terms(minutes=60, notice=30, counts={1})
         try:
             asyncio.run(rollout._follow(arns, terms, changes, Told()))
         except rollout.RolloutFailed as failed:
@@ -109,11 +110,17 @@ class Running:
         return diagnose(StackNames.of("poc"), self.session)
 
     def back(self, undo) -> None:
-        """Take the mistake back; new tasks start, and the stack must be healthy again."""
+        """Take the mistake back; new tasks start, and the stack must be healthy again.
+
+        A machine that is busy for long may make healthy tasks look unhealthy: it is tried again.
+        """
         undo()
-        self.stack.roll(taskDefinition=self.stack.definition["taskDefinitionArn"])
-        red = self.up()
-        assert (red, self.page()) == ("", [200] * 3)
+        for _ in range(TRIES):
+            self.stack.roll(taskDefinition=self.stack.definition["taskDefinitionArn"])
+            red = self.up()
+            if not red and self.page() == [200] * 3:
+                return
+        pytest.fail(f"the mistake is taken back, and the stack stays ill: {red}")
 
 
 @pytest.fixture(scope="module")

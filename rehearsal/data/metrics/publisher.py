@@ -67,8 +67,9 @@ class Publisher:
 
     def _run(self) -> None:
         while True:
+            if self._over.wait(SHORTEST):
+                return
             now = self._clock.now().timestamp()
-            left = self._clock.wall(minute_of(now) + MINUTE - now)
-            if self._over.wait(max(left, SHORTEST)):
+            if self._clock.sleep(minute_of(now) + MINUTE - now, self._over):
                 return
             self.publish(minute_of(self._clock.now().timestamp()) - MINUTE)

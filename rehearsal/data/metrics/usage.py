@@ -21,6 +21,7 @@ class Process(NamedTuple):
     group: int
     cpu: float
     began: float
+    state: str
 
 
 def processes() -> dict[int, Process]:
@@ -40,7 +41,7 @@ def _read(pid: int) -> Process | None:
     # The command's name may itself have brackets and spaces.
     rest = text[text.rindex(")") + 2 :].split()
     cpu = sum(int(each) for each in rest[11:15]) / TICKS
-    return Process(pid, int(rest[1]), int(rest[2]), cpu, int(rest[19]) / TICKS)
+    return Process(pid, int(rest[1]), int(rest[2]), cpu, int(rest[19]) / TICKS, rest[0])
 
 
 def family(every: Mapping[int, Process], root: int) -> list[Process]:
