@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import boto3
@@ -170,7 +171,22 @@ def _tell(text: str) -> None:
                 out.write(written)
 
 
+def run() -> None:
+    """Run the command line; what cannot be done is one line on standard error, as of any command."""
+    try:
+        # ./careapp gives the command's own name first.
+        main.main(sys.argv[2:], "./careapp delivery", standalone_mode=False)
+    except click.UsageError as wrong:
+        path = wrong.ctx.command_path if wrong.ctx else "./careapp delivery"
+        _refuse(2, f"{wrong.format_message()} {path} --help explains it.")
+    except click.ClickException as refused:
+        _refuse(1, refused.format_message())
+
+
+def _refuse(code: int, words: str) -> NoReturn:
+    print(f"careapp: {words}", file=sys.stderr)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    main(
-        args=sys.argv[2:], prog_name="./careapp delivery"
-    )  # ./careapp gives the command's name first
+    run()
