@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from infra.settings import ServiceSettings
 
 NAME = "app"
-USER = "10001"
+USER = "10001:10001"
+"""User and group. A user without a primary group would run with root's (Dockerfile reference, USER)."""
 STOP_SECONDS = 30
 """Longer than the app's own grace of 25 s, so that it ends by itself and is not killed."""
 SCRATCH = "tmp"
