@@ -54,7 +54,7 @@ class Network(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Network", name, None, opts)
         self.args = args
-        transforms = [no_public_ips, InternetGatewayFirst().order]
+        transforms: list[pulumi.ResourceTransform] = [no_public_ips, InternetGatewayFirst().order]
         self.vpc = _vpc(
             name, args.settings, pulumi.ResourceOptions(parent=self, transforms=transforms)
         )
