@@ -249,24 +249,26 @@ def test_a_database_has_room(calls):
     assert "Invalid storage size" in refused(calls, "rds", "create_db_instance", params)["Message"]
 
 
-def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets):
+@pytest.fixture
+def make_role(calls):
+    """Makes RDS's service-linked role for one test."""
+    yield lambda: service_roles.prepare(calls)
+    for role in calls("iam", "list_roles", {"PathPrefix": "/aws-service-role/rds."})["Roles"]:
+        calls("iam", "delete_service_linked_role", {"RoleName": role["RoleName"]})
+
+
+def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets, make_role):
     params = {"DBSubnetGroupName": "first", "DBSubnetGroupDescription": "d"}
     params |= {"SubnetIds": subnets[:2]}
     error = refused(calls, "rds", "create_db_subnet_group", params)
     assert error["Code"] == "InvalidParameterValue"
     assert error["Message"].startswith("Missing necessary credentials.")
-    service_roles.prepare(calls)
+    make_role()
     calls("rds", "create_db_subnet_group", params)
 
 
-@pytest.fixture
-def account_with_roles(calls):
-    if not calls("iam", "list_roles", {"PathPrefix": "/aws-service-role/rds."})["Roles"]:
-        service_roles.prepare(calls)
-
-
-@pytest.mark.usefixtures("account_with_roles")
-def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets):
+def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets, make_role):
+    make_role()
     params = {"DBSubnetGroupName": "group", "DBSubnetGroupDescription": "d"}
     narrow = {**params, "SubnetIds": [subnets[0], subnets[2]]}
     error = refused(calls, "rds", "create_db_subnet_group", narrow)
