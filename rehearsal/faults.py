@@ -181,6 +181,20 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="https-to-http-app",
+            mistake=t(
+                "the target group's protocol is HTTPS; the health check and the app speak HTTP"
+            ),
+            mended_in_code=True,
+            edits=(
+                Edit(
+                    file="infra/load_balancer.py",
+                    old='protocol="HTTP",\n            port=TARGET_PORT,',
+                    new='protocol="HTTPS",\n            port=TARGET_PORT,',
+                ),
+            ),
+        ),
+        Fault(
             name="task-cannot-reach-db",
             mistake=t("the security-group rules between task and database name another port"),
             edits=(
