@@ -78,6 +78,11 @@ def trust(account: str, region: str) -> Policy:
 
 
 def writing(group_arn: str) -> Policy:
-    """Write this log group, and nothing else."""
-    actions = ("CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents")
-    return policy(allow([group_arn, f"{group_arn}:*"], *of("logs", *actions)))
+    """Write this log group, and nothing else.
+
+    DescribeLogGroups knows no resource (Service Authorization Reference, CloudWatch Logs).
+    """
+    actions = of("logs", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
+    return policy(
+        allow([group_arn, f"{group_arn}:*"], *actions), allow("*", "logs:DescribeLogGroups")
+    )

@@ -58,7 +58,10 @@ class Monitoring(pulumi.ComponentResource):
     def _alarms(self, name: str) -> pulumi.Output[str]:
         settings = self.args.settings
         told = NoticesArgs(
-            region=settings.region, email=settings.monitoring.email, tags=settings.tags
+            region=settings.region,
+            email=settings.monitoring.email,
+            deployer=settings.deployer,
+            tags=settings.tags,
         )
         topic = Notices(name, told, self.child).topic_arn
         ring(name, alarms.database(name, settings.database), topic, settings.tags, self.child)

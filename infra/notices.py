@@ -25,10 +25,14 @@ SPEAKERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
 
 @dataclass(frozen=True, kw_only=True)
 class NoticesArgs:
-    """What the topic needs to be told. An empty `email` subscribes nobody."""
+    """What the topic needs to be told. An empty `email` subscribes nobody.
+
+    `deployer` is the name of the role that deploys the stack by push, empty where there is none.
+    """
 
     region: str
     email: str
+    deployer: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +85,7 @@ class Notices(pulumi.ComponentResource):
         return aws.kms.Key(
             f"{name}-alarms",
             description=f"What the alarms of {name} say",
-            policy=account.apply(lambda known: json.dumps(key_policy(known))),
+            policy=account.apply(lambda known: json.dumps(key_policy(known, self.args.deployer))),
             enable_key_rotation=True,
             deletion_window_in_days=DAYS_TO_REGRET,
             tags=dict(self.args.tags),
@@ -89,15 +93,20 @@ class Notices(pulumi.ComponentResource):
         )
 
 
-def key_policy(account: str) -> Policy:
-    """Who may use the key: the two services to encrypt; the account to look after it.
+def key_policy(account: str, deployer: str) -> Policy:
+    """Who may use the key: the two services to encrypt; the account and `deployer` to look after it.
 
+    `deployer` is named here because no policy of its own can tell this key from others: a role that
+    may tag new keys may tag every key (delivery/template.yaml).
     In a key's policy the resource "*" is that key. No condition for EventBridge: it sends none of
     the context keys that one could ask for.
     """
+    principals = [f"arn:aws:iam::{account}:root"]
+    if deployer:
+        principals.append(f"arn:aws:iam::{account}:role/{deployer}")
     administration: Policy = {
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Principal": {"AWS": principals if deployer else principals[0]},
         "Action": [f"kms:{action}" for action in ADMINISTRATION],
         "Resource": "*",
     }

@@ -76,17 +76,18 @@ class AppImage(pulumi.ComponentResource):
         return repository
 
     def _image(self, name: str, repository: aws.ecr.Repository, platform: str) -> docker.Image:
-        login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
+        """Build the image and push it with the credentials that Docker's own configuration holds.
+
+        A token given as `registry` would stand in the state, where every preview could read it and
+        push with it for twelve hours. Without one pulumi-docker asks Docker's configuration for the
+        host of the image's name, credential helpers included (pulumi-docker 4, provider/image.go,
+        getRegistryAuth).
+        """
         return docker.Image(
             f"{name}-app",
             image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
             build=docker.DockerBuildArgs(
                 context=f"./{CONTEXT}", dockerfile=f"./{CONTEXT}/Dockerfile", platform=platform
-            ),
-            registry=docker.RegistryArgs(
-                server=login.proxy_endpoint,
-                username=login.user_name,
-                password=pulumi.Output.secret(login.password),
             ),
             build_on_preview=False,
             skip_push=False,

@@ -1,4 +1,4 @@
-"""IAM statements as plain data, for the program's own policies and for those of its delivery."""
+"""IAM statements as plain data."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ def policy(*statements: Policy) -> Policy:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def allow(
-    resource: str | Sequence[str], *actions: str, when: dict[str, dict[str, Any]] | None = None
-) -> Policy:
-    """Allow the actions on the resource, or on each of several, `when` the conditions hold."""
+def allow(resource: str | Sequence[str], *actions: str) -> Policy:
+    """Allow the actions on the resource, or on each of several."""
     named = resource if isinstance(resource, str) else list(resource)
-    statement: Policy = {"Effect": "Allow", "Action": list(actions), "Resource": named}
-    return {**statement, "Condition": when} if when else statement
-
-
-def deny(
-    resource: str | Sequence[str], *actions: str, when: dict[str, dict[str, Any]] | None = None
-) -> Policy:
-    """Refuse them, whatever else allows them."""
-    return {**allow(resource, *actions, when=when), "Effect": "Deny"}
+    return {"Effect": "Allow", "Action": list(actions), "Resource": named}
 
 
 def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Policy:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from ops.db_cli import db
-from ops.delivery_cli import delivery
 from ops.options import Number, Whole, options
 from ops.pause_cli import pause, resume
 from ops.speaking import run
@@ -22,7 +21,6 @@ def main() -> None:
 
 
 main.add_command(db)
-main.add_command(delivery)
 main.add_command(pause)
 main.add_command(resume)
 

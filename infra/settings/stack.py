@@ -52,6 +52,12 @@ class Settings:
         return f"{self.project if self.stack == 'poc' else self.prefix}/hello-ecs"
 
     @property
+    def deployer(self) -> str:
+        """The role that deploys the stack by push; empty unless the stack has that role's boundary."""
+        role = f"{self.project}-delivery-{self.stack}"
+        return role if self.boundary == f"{role}-boundary" else ""
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of everything that can carry tags."""
         return {"project": self.project, "stack": self.stack, "managed-by": "pulumi"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,20 +28,6 @@ def partition(_calls: Calls, _: Values) -> Values:
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
 
 
-def authorization_token(calls: Calls, _: Values) -> Values:
-    """``aws.ecr.get_authorization_token``."""
-    [found] = calls("ecr", "get_authorization_token", {})["authorizationData"]
-    user, _colon, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
-    return {
-        "id": calls.region,
-        "authorizationToken": found["authorizationToken"],
-        "expiresAt": found["expiresAt"].isoformat(),
-        "password": password,
-        "proxyEndpoint": found["proxyEndpoint"],
-        "userName": user,
-    }
-
-
 def parameter(calls: Calls, asked: Values) -> Values:
     """``aws.ssm.get_parameter``; what is not a secret comes as ``insecureValue``, too."""
     found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
@@ -59,7 +44,6 @@ def parameter(calls: Calls, asked: Values) -> Values:
 
 
 FUNCTIONS: Mapping[str, Function] = {
-    "aws:ecr/getAuthorizationToken:getAuthorizationToken": authorization_token,
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
     "aws:index/getPartition:getPartition": partition,
     "aws:index/getRegion:getRegion": region,

@@ -15,6 +15,7 @@ UNSCOPED = {
     "ssmmessages:CreateDataChannel": "Session Manager's channels are no resources",
     "ssmmessages:OpenControlChannel": "Session Manager's channels are no resources",
     "ssmmessages:OpenDataChannel": "Session Manager's channels are no resources",
+    "logs:DescribeLogGroups": "a list of the account's groups; a role of flow logs must have it",
     "ssm:UpdateInstanceInformation": "every policy that AWS gives for Session Manager says so",
 }
 """Actions that know no resource, so that AWS takes only "*" (Service Authorization Reference), or that

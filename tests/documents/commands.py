@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from delivery.__main__ import main as delivery
 from ops.__main__ import main as ops
 from rehearsal.__main__ import main as rehearsal
 from tests.__main__ import EXIT_CODES as TESTS
@@ -39,7 +40,7 @@ def commands() -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
     for group in (rehearsal, ops):
         found |= dict(_below(group, ()))
-    return found
+    return found | {"delivery": delivery} | dict(_below(delivery, ("delivery",)))
 
 
 def _below(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:

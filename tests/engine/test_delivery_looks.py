@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,33 +11,41 @@ from urllib.parse import parse_qs
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from ops.delivery import deploying, looking
-from ops.delivery.names import Account
 from rehearsal.paths import ROOT
+from tests.support.delivery import Delivery, deploy_to
 from tests.support.iam_policies import Call, allowed
 from tests.support.local_stack import local_stack
 
-ACCOUNT = Account(number="123456789012", region="ap-northeast-1")
-KEY = ACCOUNT.arn("kms", "key/state")
-BUCKET = f"arn:aws:s3:::{ACCOUNT.bucket}"
+POC = Delivery.of("poc")
+BUCKET = f"arn:aws:s3:::{POC.bucket}"
+PREVIEW = POC.documents("careapp-delivery-preview")
 DRIFTED = 7
 """How pulumi ends when `--expect-no-changes` does not hold."""
 OBJECTS = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
 
 
 def call_of(request):
-    """What IAM is asked when Pulumi itself, and not a provider, calls S3 or KMS; else None."""
+    """What IAM is asked when Pulumi itself or the step, and not a provider, calls S3 or KMS; else None."""
+    if is_the_steps(request):
+        return Call("s3:ListBucket", BUCKET)
     if not request.get("HTTP_USER_AGENT", "").startswith("aws-sdk-go"):
         return None
     if target := request.get("HTTP_X_AMZ_TARGET", ""):
-        return Call(f"kms:{target.removeprefix('TrentService.')}", KEY)
+        return Call(f"kms:{target.removeprefix('TrentService.')}", POC.key_arn)
     _, bucket, key = f"{request['PATH_INFO']}/".split("/", 2)
-    assert bucket == ACCOUNT.bucket, request["PATH_INFO"]
+    assert bucket == POC.bucket, request["PATH_INFO"]
     if key.strip("/"):
         return Call(f"s3:{OBJECTS[request['REQUEST_METHOD']]}", f"{BUCKET}/{key.rstrip('/')}")
     assert request["REQUEST_METHOD"] == "GET"
     assert "list-type" in parse_qs(request["QUERY_STRING"])
     return Call("s3:ListBucket", BUCKET)
+
+
+def is_the_steps(request):
+    """Whether delivery/ asks if there is a state; it asks nothing else."""
+    lists = "list-type" in parse_qs(request["QUERY_STRING"])
+    of_state = request["PATH_INFO"].strip("/") == POC.bucket
+    return request.get("HTTP_USER_AGENT", "").startswith("Boto3") and lists and of_state
 
 
 @dataclass
@@ -62,22 +68,21 @@ class Job:
         return done.stdout
 
     def careapp(self, *words, **more):
-        return self.run(sys.executable, "-m", "ops", "delivery", *words, **more)
+        return self.run(sys.executable, "-m", "delivery", "delivery", *words, **more)
 
     def set_up(self):
-        said = self.careapp("setup", "octo-org/careapp", "--yes")
-        told = dict(re.findall(r"^  gh variable set (\w+) .*--body (.+?)(?: --|$)", said, re.M))
+        deploy_to(self.stack.calls, POC)
         endpoint = self.stack.pulumi.environment["AWS_ENDPOINT_URL"]
-        url = shlex.split(told["CAREAPP_STATE"])[0]
+        url = POC.variables["CAREAPP_POC_STATE"]
         self.variables = {
             "PULUMI_BACKEND_URL": f"{url}&endpoint={endpoint}&s3ForcePathStyle=true",
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
-            "CAREAPP_KEY": shlex.split(told["CAREAPP_KEY"])[0],
         }
 
     def deploy(self):
         """As deploy.yml does."""
-        self.careapp("begin", "--stack", "poc")
+        key = POC.variables["CAREAPP_POC_KEY"]
+        self.run("pulumi", "stack", "select", "poc", "--create", "--secrets-provider", key)
         self.run("pulumi", "up", "--stack", "poc", "--yes", "--skip-preview", "--non-interactive")
 
     def look(self, drift=0):
@@ -89,7 +94,7 @@ class Job:
 
     def held(self):
         """Every version of every object of the state: a lock that came and went leaves two."""
-        found = self.stack.calls("s3", "list_object_versions", {"Bucket": ACCOUNT.bucket})
+        found = self.stack.calls("s3", "list_object_versions", {"Bucket": POC.bucket})
         return sorted(
             (each["Key"], each["VersionId"])
             for kind in ("Versions", "DeleteMarkers")
@@ -150,12 +155,12 @@ def test_a_deploy_does_not(seen):
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_pulumi_asks_of_s3_and_kms_is_what_the_role_for_previews_may(seen, look):
     _, _, calls = seen[look]
-    assert {call.action for call in calls} >= {"s3:ListBucket", "s3:GetObject"}
-    assert [call for call in calls if not allowed([looking.document(ACCOUNT, KEY)], call)] == []
+    wanted = {"s3:ListBucket"} if look == "of nothing" else {"s3:ListBucket", "s3:GetObject"}
+    assert {call.action for call in calls} >= wanted
+    assert [call for call in calls if not allowed(PREVIEW, call)] == []
 
 
 def test_a_deploy_asks_for_more_and_its_own_role_may(seen):
     _, _, calls = seen["deploy"]
-    assert [call for call in calls if not allowed([looking.document(ACCOUNT, KEY)], call)] != []
-    documents = list(deploying.documents(ACCOUNT, KEY, "poc").values())
-    assert [call for call in calls if not allowed(documents, call)] == []
+    assert [call for call in calls if not allowed(PREVIEW, call)] != []
+    assert [call for call in calls if not allowed(POC.deploy, call)] == []

@@ -1,22 +1,20 @@
-"""The deploy role may do what a deploy does, by the calls of a whole life of a stack with everything on."""
+"""The deploy roles may do what a deploy does, by the calls of a whole life of each stack."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field, replace
 
 import pytest
 from botocore.client import BaseClient
 
-from ops.delivery import boundary, deploying, looking
-from ops.delivery.names import Account
-from tests.support.iam_policies import UNKNOWN, Call, action, allowed
+from rehearsal.data.permissions import permits
+from tests.support.delivery import Delivery, iam
+from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack
 
-ACCOUNT = Account(number="123456789012", region="ap-northeast-1")
-KEY = ACCOUNT.arn("kms", "key/state")
 ZONE = "Z0123456789ABC"
 EVERYTHING = {
-    "permissionsBoundary": "careapp-delivery-boundary",
     "bastionEnabled": "true",
     "flowLogs": "true",
     "accessLogs": "true",
@@ -27,234 +25,119 @@ EVERYTHING = {
     "alarmEmail": "team@example.com",
     "domainName": "app.example.com",
     "hostedZoneId": ZONE,
+    "databaseFinalSnapshot": "final",
 }
 CHANGED = {
     "taskCpu": "512",
     "taskMemory": "1024",
     "deregistrationDelay": "20",
     "databaseBackupDays": "2",
+    "logRetentionDays": "60",
     "maxCount": "0",
     "schedule": "",
     "alarmEmail": "",
+    "bastionEnabled": "false",
+    "domainName": "",
+    "hostedZoneId": "",
 }
-PASSING = {
-    "executionRoleArn": "ecs-tasks.amazonaws.com",
-    "taskRoleArn": "ecs-tasks.amazonaws.com",
-    "DeliverLogsPermissionArn": "vpc-flow-logs.amazonaws.com",
-    "MonitoringRoleArn": "monitoring.rds.amazonaws.com",
-}
-"""Parameters by which a role is handed to a service."""
+STACKS = ("poc", "prod")
 
 
-def arn_of(service, params):
-    """The ARN of what a call is about, where its parameters name it; else UNKNOWN."""
-    named = {
-        "logs": ("logGroupName", "log-group:{}"),
-        "ecr": ("repositoryName", "repository/{}"),
-        "rds": ("DBInstanceIdentifier", "db:{}"),
-        "events": ("Name", "rule/{}"),
-    }
-    iam = {"RoleName": "role/{}", "InstanceProfileName": "instance-profile/{}"}
-    if service == "iam":
-        kind = "InstanceProfileName" if "InstanceProfileName" in params else "RoleName"
-        return ACCOUNT.iam(iam[kind].format(params[kind])) if kind in params else UNKNOWN
-    if service == "s3":
-        key = f"/{params['Key']}" if "Key" in params else ""
-        return f"arn:aws:s3:::{params['Bucket']}{key}" if "Bucket" in params else UNKNOWN
-    if service == "route53" and "HostedZoneId" in params:
-        return f"arn:aws:route53:::hostedzone/{params['HostedZoneId'].rpartition('/')[2]}"
-    for key in (
-        "TopicArn",
-        "LoadBalancerArn",
-        "TargetGroupArn",
-        "ListenerArn",
-        "RuleArn",
-        "ResourceArn",
-    ):
-        if str(params.get(key, "")).startswith("arn:"):
-            return params[key]
-    parameter, template = named.get(service, ("", ""))
-    return (
-        ACCOUNT.arn(service, template.format(params[parameter]))
-        if params.get(parameter)
-        else UNKNOWN
-    )
+@dataclass
+class Life:
+    """Every question to IAM in a stack's life, and the policies that its roles had."""
+
+    delivery: Delivery
+    calls: list[Call] = field(default_factory=list)
+    documents: list[tuple[str, dict]] = field(default_factory=list)
 
 
-def tags_of(params):
-    found = params.get("Tags") or params.get("tags") or []
-    pairs = (
-        found.items()
-        if isinstance(found, dict)
-        else (
-            (
-                tag.get("Key") or tag.get("TagKey") or tag.get("key"),
-                tag.get("Value") or tag.get("TagValue") or tag.get("value"),
-            )
-            for tag in found
-        )
-    )
-    return {f"aws:RequestTag/{key}": value for key, value in pairs}
-
-
-def calls_of(service, operation, params):
-    """What IAM is asked: the call itself, and the role that it hands on."""
-    context = {
-        "aws:RequestedRegion": ACCOUNT.region,
-        "aws:ResourceTag/project": "careapp",
-        "aws:ResourceTag/stack": "poc",
-        **tags_of(params),
-    }
-    # A role that has a bound keeps it: only its making has to name it.
-    bound = params.get("PermissionsBoundary") if operation == "CreateRole" else ACCOUNT.boundary_arn
-    if bound:
-        context["iam:PermissionsBoundary"] = bound
-    yield Call(action(service, operation), arn_of(service, params), context)
-    for parameter, to in PASSING.items():
-        if params.get(parameter):
-            yield Call("iam:PassRole", params[parameter], {"iam:PassedToService": to})
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Every call of the life of a stack."""
-    calls = []
-    original = BaseClient._make_api_call
+def live(folder, delivery):
+    """Deploy the stack with everything on, change it, refresh and destroy it, by its deploy role."""
+    life, original = Life(delivery), BaseClient._make_api_call
+    role = iam(f"role/careapp-delivery-{delivery.stack}")
 
     def recorded(client, operation, params):
-        calls.extend(calls_of(client.meta.service_model.service_name, operation, params))
+        service = client.meta.service_model.service_name
+        life.calls.extend(calls_of(service, operation, params, role))
+        if operation == "PutRolePolicy":
+            life.documents.append((params["RoleName"], json.loads(params["PolicyDocument"])))
         return original(client, operation, params)
 
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        local_stack(tmp_path_factory.mktemp("rights")) as stack,
-    ):
-        bound = {
-            "PolicyName": EVERYTHING["permissionsBoundary"],
-            "PolicyDocument": json.dumps(boundary.document(ACCOUNT)),
-        }
-        stack.calls("iam", "create_policy", bound)
+    bound = delivery.resources["Boundary"]
+    with pytest.MonkeyPatch.context() as patch, local_stack(folder, delivery.stack) as stack:
+        name, document = bound["ManagedPolicyName"], json.dumps(bound["PolicyDocument"])
+        stack.calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": document})
         patch.setattr(BaseClient, "_make_api_call", recorded)
-        stack.up(**EVERYTHING)
+        stack.up(permissionsBoundary=name, protect="false", **EVERYTHING)
         stack.up(ecsEnabled="true")
         stack.up(**CHANGED)
         stack.pulumi.run("refresh", "--stack", stack.name, "--yes")
         stack.destroy()
-    return calls
+    return life
 
 
-def deploy(stack="poc"):
-    return list(deploying.documents(ACCOUNT, KEY, stack, ZONE).values())
+@pytest.fixture(scope="module", params=STACKS)
+def life(request, tmp_path_factory):
+    delivery = Delivery.of(request.param, HostedZone=ZONE)
+    return live(tmp_path_factory.mktemp(f"rights-{request.param}"), delivery)
 
 
 def short(calls):
     return sorted({(call.action, call.resource) for call in calls})
 
 
-def test_a_deploy_may_do_all_that_it_does(made):
-    assert len({call.action for call in made}) > 100
-    assert short(call for call in made if not allowed(deploy(), call)) == []
+def test_a_deploy_may_do_all_that_it_does(life):
+    assert len({call.action for call in life.calls}) > 120
+    assert short(call for call in life.calls if not allowed(life.delivery.deploy, call)) == []
 
 
-def test_a_preview_may_look_at_all_of_it_and_change_none_of_it(made):
-    preview = [looking.document(ACCOUNT, KEY)]
-    looks = [call for call in made if call.reads]
-    assert short(call for call in looks if not allowed(preview, call)) == []
-    changes = [call for call in made if not call.reads]
+def test_a_drift_check_may_look_at_all_of_it_and_change_none_of_it(life):
+    drift = life.delivery.documents(f"careapp-delivery-{life.delivery.stack}-drift")
+    looks = [call for call in life.calls if call.reads]
+    assert short(call for call in looks if not allowed(drift, call)) == []
+    changes = [replace(call, granted=()) for call in life.calls if not call.reads]
     assert len(changes) > 100
-    assert short(call for call in changes if allowed(preview, call)) == []
+    assert short(call for call in changes if allowed(drift, call)) == []
 
 
-def test_another_stacks_things_are_refused_by_name_and_by_tag(made):
-    by_name = [
-        Call(call.action, call.resource.replace("careapp-poc", "careapp-prod"), call.context)
-        for call in made
-        if "careapp-poc" in call.resource and not call.reads
+def test_the_other_stacks_role_may_change_none_of_it(life):
+    """By its names, by its tags, or, for its key, by the key's own policy."""
+    [other] = [
+        Delivery.of(stack, HostedZone=ZONE) for stack in STACKS if stack != life.delivery.stack
     ]
-    assert len({call.action for call in by_name}) > 30
-    assert short(call for call in by_name if allowed(deploy(), call)) == []
-    prods = {"aws:ResourceTag/project": "careapp", "aws:ResourceTag/stack": "prod"}
-    by_tag = [Call(call.action, call.resource, {**call.context, **prods}) for call in made]
-    assert short(call for call in by_tag if allowed(deploy(), call)) == []
+    ours = {"aws:ResourceTag/project": "careapp", "aws:ResourceTag/stack": life.delivery.stack}
+    changes = [
+        Call(call.action, call.resource, {**call.context, **ours})
+        for call in life.calls
+        if not call.reads and call.resource != "*"
+    ]
+    assert len({call.action for call in changes}) > 80
+    shared = {f"arn:aws:route53:::hostedzone/{ZONE}", iam("role/aws-service-role/*")}
+    through = [call for call in changes if call.resource not in shared]
+    assert short(call for call in through if allowed(other.deploy, call)) == []
 
 
-def test_a_role_without_the_bound_cannot_be_made(made):
-    [*roles] = [call for call in made if call.action == "iam:CreateRole"]
-    assert len(roles) == 5
+def test_a_role_without_the_bound_cannot_be_made(life):
+    roles = [call for call in life.calls if call.action == "iam:CreateRole"]
+    assert len(roles) >= 5
     for call in roles:
-        assert allowed(deploy(), call)
-        without = {key: value for key, value in call.context.items() if "Boundary" not in key}
-        assert not allowed(deploy(), Call(call.action, call.resource, without))
-        other = {**call.context, "iam:PermissionsBoundary": ACCOUNT.iam("policy/another")}
-        assert not allowed(deploy(), Call(call.action, call.resource, other))
+        without = replace(call, context={**call.context, "iam:PermissionsBoundary": None})
+        assert allowed(life.delivery.deploy, call)
+        assert not allowed(life.delivery.deploy, without)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        Call(
-            "iam:CreateRole",
-            ACCOUNT.iam("role/admin"),
-            {"iam:PermissionsBoundary": ACCOUNT.boundary_arn},
-        ),
-        Call("iam:UpdateAssumeRolePolicy", ACCOUNT.iam("role/careapp-delivery-prod")),
-        Call("iam:UpdateAssumeRolePolicy", ACCOUNT.iam("role/careapp-delivery-poc")),
-        Call("iam:CreatePolicyVersion", ACCOUNT.boundary_arn),
-        Call("iam:DeleteRolePermissionsBoundary", ACCOUNT.iam("role/careapp-poc-task-1")),
-        Call(
-            "iam:PassRole",
-            ACCOUNT.iam("role/careapp-poc-task-1"),
-            {"iam:PassedToService": "lambda.amazonaws.com"},
-        ),
-        Call(
-            "iam:PassRole",
-            ACCOUNT.iam("role/admin"),
-            {"iam:PassedToService": "ecs-tasks.amazonaws.com"},
-        ),
-        Call("kms:ScheduleKeyDeletion", KEY, {"aws:ResourceTag/stack": "poc"}),
-        Call("kms:PutKeyPolicy", KEY, {"aws:ResourceTag/stack": "poc"}),
-        Call("s3:DeleteBucket", f"arn:aws:s3:::{ACCOUNT.bucket}"),
-        Call("s3:PutBucketPolicy", f"arn:aws:s3:::{ACCOUNT.bucket}"),
-        Call("s3:PutObject", f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/stacks/careapp/prod.json"),
-        Call("s3:PutObject", f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/meta.yaml"),
-        Call(
-            "s3:DeleteObject",
-            f"arn:aws:s3:::{ACCOUNT.bucket}/.pulumi/locks/organization/careapp/prod/1.json",
-        ),
-        Call("s3:GetObject", "arn:aws:s3:::careapp-prod-access-logs-1/AWSLogs/one.log.gz"),
-        Call("secretsmanager:GetSecretValue", ACCOUNT.arn("secretsmanager", "secret:rds!db-1")),
-        Call("ec2:CreateVpc", "*", {"aws:RequestedRegion": "us-east-1"}),
-        Call("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/ZOTHER"),
-        Call("sts:AssumeRole", ACCOUNT.iam("role/admin")),
-    ],
-    ids=lambda call: f"{call.action} {call.resource.rpartition(':')[2]}",
-)
-def test_what_would_lead_further_is_refused(call):
-    assert not allowed(deploy(), call)
-
-
-def test_without_a_zone_in_the_stack_file_no_record_can_be_changed():
-    documents = deploying.documents(ACCOUNT, KEY, "poc").values()
-    call = Call("route53:ChangeResourceRecordSets", f"arn:aws:route53:::hostedzone/{ZONE}")
-    assert not allowed(documents, call)
-    assert allowed(deploy(), call)
-
-
-def test_the_bound_lets_the_stacks_roles_do_what_their_policies_say_and_nothing_of_iam(made):
-    bound = [boundary.document(ACCOUNT)]
-    secret = Call("secretsmanager:GetSecretValue", ACCOUNT.arn("secretsmanager", "secret:rds!db-1"))
-    log = Call("logs:PutLogEvents", ACCOUNT.arn("logs", "log-group:/ecs/careapp-poc:log-stream:a"))
-    assert allowed(bound, secret)
-    assert allowed(bound, log)
-    assert short(call for call in made if not call.reads and allowed(bound, call)) <= [
-        ("logs:CreateLogGroup", ACCOUNT.arn("logs", "log-group:/ecs/careapp-poc")),
-    ]
-
-
-def test_every_policy_fits_into_iams_limit():
-    import json
-
-    every = [*deploying.documents(ACCOUNT, KEY, "a-name-of-20-letters", ZONE).values()]
-    every += [looking.document(ACCOUNT, KEY), boundary.document(ACCOUNT)]
-    sizes = [len(json.dumps(each, separators=(",", ":"))) for each in every]
-    assert max(sizes) <= deploying.LIMIT
+def test_the_bound_lets_the_stacks_roles_do_what_their_policies_say(life):
+    """The parts of an ARN that a policy leaves open do not matter to the bound, nor does a secret's tag."""
+    bound, wrong = [life.delivery.boundary], []
+    for name, document in life.documents:
+        for statement in document["Statement"]:
+            resources = statement["Resource"]
+            for resource in resources if isinstance(resources, list) else [resources]:
+                wrong += [
+                    (name, action, resource)
+                    for action in statement["Action"]
+                    if not permits(bound, action, resource)
+                ]
+    assert len(life.documents) >= 4
+    assert wrong == []

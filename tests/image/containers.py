@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.support.docker_engine import Engine
 
 LOOPBACK = "127.0.0.1"
-USER = "10001"
+USER = "10001:10001"
 CPUS = "0.25"
 MEMORY = "512m"
 # As in the task definition: readonlyRootFilesystem with a volume at /tmp, initProcessEnabled, the

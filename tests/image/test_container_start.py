@@ -43,12 +43,13 @@ def test_the_health_check_command_tells_a_live_app_from_a_dead_one(
     assert "Traceback" not in said
 
 
-def test_it_runs_as_user_10001_and_can_write_to_tmp_alone(
+def test_it_runs_as_user_and_group_10001_and_can_write_to_tmp_alone(
     start: Start, variables: dict[str, str]
 ) -> None:
     container = start(variables)
     container.wait_until_healthy(START_SECONDS)
     assert container.execute("id", "-u") == (0, "10001\n")
+    assert container.execute("id", "-g") == (0, "10001\n")
     assert container.execute("python", "-c", WRITE, "/tmp") == (0, "")  # noqa: S108 (in there)
     for folder in ("/app", "/app/webapp", "/opt/venv", "/var/tmp", "/"):  # noqa: S108 (in there)
         status, said = container.execute("python", "-c", WRITE, folder)

@@ -50,6 +50,7 @@ REPEATABLE = tuple(
 """What may be typed once more in Japanese, for it leaves all as it was."""
 NOT_REHEARSED = {
     "docker build": "a Docker engine",
+    "./careapp delivery login": "a Docker engine",
     "git revert": "the reader's repository",
     "aws elbv2 describe-rules": "a rule made by hand",
     "aws rds restore-db-instance-from-db-snapshot": "data in a snapshot",

@@ -1,37 +1,49 @@
-"""Every step of every workflow, run as GitHub would: by bash, with the variables that `setup` prints.
+"""Every step of every workflow, run as GitHub would: by bash, with the variables of the template.
 
-What is GitHub's own is stood in for: the files of a step, the event, the API of comments. Roles
-are not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
+What is the runner's own is stood in for: the files of a step, Docker, the command gh. Roles are
+not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
 """
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import re
-import shlex
 import subprocess
-import threading
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import pytest
 
-from ops.delivery import deploying
-from ops.delivery.names import Account
 from rehearsal.paths import ROOT
 from tests.rehearsal.conftest import Careapp
+from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed
 from tests.support.workflows import steps
 from tests.tiers import browser_missing, docker_missing
 
-REPOSITORY = "octo-org/careapp"
-ACCOUNT = Account(number="123456789012", region="ap-northeast-1")
-BOUND = "careapp:permissionsBoundary: careapp-delivery-boundary"
+BOTH = [Delivery.of("poc"), Delivery.of("prod")]
+BOUND = "careapp:permissionsBoundary: {}"
+SET_UP = """
+from tests.support.delivery import Delivery, deploy_to
+from rehearsal.providers.calls import Calls
+import os
+calls = Calls(os.environ["AWS_ENDPOINT_URL"], "ap-northeast-1")
+for stack in ("poc", "prod"):
+    deploy_to(calls, Delivery.of(stack))
+"""
+COMMAND = """#!/bin/sh
+printf '%s\\n' "$@" > "$0.words"
+[ -t 0 ] || cat > "$0.given"
+"""
+"""A program of the runner's: it keeps its words and what it is given."""
 QUICK = (
     *("test_imports", "test_locks", "test_texts", "test_what_a_task_must_be_told", "test_shapes"),
-    *("test_target_state", "test_every_policy_fits", "test_the_table_in_the_docs", "test_hadolint"),
+    *(
+        "test_target_state",
+        "test_every_policy_and_description_fits",
+        "test_the_table_in_the_docs",
+        "test_hadolint",
+    ),
     "test_the_skip_link",
 )
 """A quick test of each tier: the steps that run all tests are run, and not the tests again."""
@@ -42,58 +54,15 @@ boto3.client("cloudwatch").delete_alarms(AlarmNames=["careapp-poc-database-cpu"]
 HELD = """
 import boto3, json
 iam = boto3.client("iam")
-bucket = boto3.client("s3").list_objects_v2(Bucket="careapp-state-123456789012-ap-northeast-1")
+state = "careapp-state-{}-123456789012-ap-northeast-1"
+objects = {
+    stack: [each["Key"] for each in boto3.client("s3").list_objects_v2(Bucket=state.format(stack))["Contents"]]
+    for stack in ("poc", "prod")
+}
 names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
 roles = {name: iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary") for name in names}
-print(json.dumps({"keys": [each["Key"] for each in bucket["Contents"]], "roles": roles}))
+print(json.dumps({"keys": objects, "roles": roles}))
 """
-
-
-class Comments(http.server.BaseHTTPRequestHandler):
-    """GitHub's comments of one pull request."""
-
-    held: ClassVar[list[dict]] = []
-    refused: ClassVar[list[str]] = []
-
-    def do_GET(self):
-        self.answer(self.held if self.path.endswith("page=1") else [])
-
-    def do_POST(self):
-        made = {"id": len(self.held) + 1, "user": {"login": "github-actions[bot]"}, "html_url": "u"}
-        self.held.append({**made, **self.body()})
-        self.answer(self.held[-1])
-
-    def do_PATCH(self):
-        [found] = [each for each in self.held if self.path.endswith(f"/comments/{each['id']}")]
-        found.update(self.body())
-        self.answer(found)
-
-    def body(self):
-        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def answer(self, content):
-        good = self.path.startswith(f"/repos/{REPOSITORY}/issues/") and (
-            self.headers["Authorization"] == "Bearer the-jobs-token"
-        )
-        if not good:
-            self.refused.append(self.path)
-        self.send_response(200 if good else 403)
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
-
-    def log_message(self, *_):
-        """Nothing on the screen."""
-
-
-@pytest.fixture(scope="module")
-def api():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Comments)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @dataclass
@@ -112,13 +81,12 @@ class Runner:
 
     careapp: Careapp
     folder: object
-    api: str
-    variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     committed: dict[str, str] = field(default_factory=dict)
     needs: dict[str, str] = field(default_factory=dict)
     ran: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def job(self, workflow: str, name: str, *, fails: str = "", matrix: str = "") -> dict[str, Ran]:
+    def job(self, workflow: str, name: str, *, fails: str = "") -> dict[str, Ran]:
         """Run a job's steps in their order; after one that fails only those `if: failure()`."""
         for file, text in self.committed.items():
             (self.careapp.home.project / file).write_text(text)
@@ -127,37 +95,37 @@ class Runner:
             failed = any(each.code for each in done.values())
             if failed != (step.name == "Why it failed"):
                 continue
-            done[step.name] = self.step(step, matrix)
+            done[step.name] = self.step(step)
         assert [each for each, ran in done.items() if ran.code] == ([fails] if fails else []), (
             "\n".join(ran.said for ran in done.values())
         )
         return done
 
-    def step(self, step, matrix: str) -> Ran:
-        seen = {**self.variables[""], **self.variables.get(step.place, {})}
-        context = {f"vars.{key}": value for key, value in seen.items()}
-        context |= {"matrix.stack": matrix, "github.token": "the-jobs-token", **self.needs}
+    def step(self, step) -> Ran:
+        context = {f"vars.{key}": value for key, value in self.variables.items()}
+        context |= {"github.token": "the-jobs-token", "github.repository": "octo-org/careapp"}
+        context |= {"github.event.pull_request.number": "7", **self.needs}
         environment = {**step.resolved(context), **self.github()}
         words = [f"{key}={value}" for key, value in environment.items()]
         script = self.folder / "script.sh"
         script.write_text(step.script)
         # The local cloud's shell has a state of its own; a job has the bucket's.
+        prepend = ("bash", "-c", 'PATH="$0:$PATH" exec "$@"', str(self.folder / "bin"))
         bash = ("bash", "--noprofile", "--norc", "-eo", "pipefail", str(script))
-        done = self.careapp.shell("env", "-u", "PULUMI_CONFIG_PASSPHRASE_FILE", *words, *bash)
+        done = self.careapp.shell(
+            "env", "-u", "PULUMI_CONFIG_PASSPHRASE_FILE", *words, *prepend, *bash
+        )
         self.ran.add(step.key)
         return Ran(done.returncode, done.stdout + done.stderr, self.read("summary"), self.outputs())
 
     def github(self) -> dict[str, str]:
         for name in ("summary", "output"):
             (self.folder / name).write_text("")
-        event = self.folder / "event.json"
-        event.write_text(json.dumps({"pull_request": {"number": 7}}))
         return {
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
             "GITHUB_OUTPUT": str(self.folder / "output"),
-            "GITHUB_EVENT_PATH": str(event),
-            "GITHUB_REPOSITORY": REPOSITORY,
-            "GITHUB_API_URL": self.api,
+            # As aws-actions/configure-aws-credentials sets it.
+            "AWS_DEFAULT_REGION": "ap-northeast-1",
         }
 
     def read(self, name: str) -> str:
@@ -168,22 +136,33 @@ class Runner:
         found = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", self.read("output"), re.M | re.S)
         return {name: text for name, _, text in found}
 
-    def set_up(self) -> str:
-        """What a person does once, by the very commands that are printed."""
-        done = self.careapp.shell("./careapp", "delivery", "setup", REPOSITORY, "--yes")
+    def on_path(self, name: str) -> None:
+        program = self.folder / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(COMMAND)
+        program.chmod(0o755)
+
+    def told(self, name: str) -> tuple[list[str], str]:
+        """The words of the last call of a program, and what it was given."""
+        program = self.folder / "bin" / name
+        given = program.with_suffix(".given")
+        words = program.with_suffix(".words").read_text().splitlines()
+        return words, given.read_text() if given.exists() else ""
+
+    def set_up(self) -> None:
+        """What a person does once, by docs/delivery.md."""
+        done = self.careapp.shell("python", "-c", SET_UP)
         assert done.returncode == 0, done.stdout + done.stderr
-        for line in done.stdout.splitlines():
-            if line.startswith("  gh variable set "):
-                _, _, _, name, _, value, _, _, *place = shlex.split(line)
-                where = self.variables.setdefault(place[1] if place else "", {})
-                where[name] = value
         endpoint = self.careapp.facts()["endpoint"]
-        self.variables[""]["CAREAPP_STATE"] += f"&endpoint={endpoint}&s3ForcePathStyle=true"
-        for stack in ("poc", "prod"):
-            assert f"Pulumi.{stack}.yaml, config: {BOUND}" in done.stdout
+        for delivery in BOTH:
+            stack, bound = delivery.stack, BOUND.format(delivery.outputs["BoundaryName"])
+            self.variables |= delivery.variables
+            state = f"CAREAPP_{stack.upper()}_STATE"
+            self.variables[state] += f"&endpoint={endpoint}&s3ForcePathStyle=true"
             text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
-            self.committed[f"Pulumi.{stack}.yaml"] = f"{text}  {BOUND}\n"
-        return done.stdout
+            self.committed[f"Pulumi.{stack}.yaml"] = f"{text}  {bound}\n"
+        for program in ("docker", "gh"):
+            self.on_path(program)
 
     def commit(self, old: str, new: str) -> None:
         """Change poc's file, as a commit would."""
@@ -193,16 +172,16 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory, api):
+def story(tmp_path_factory):
     """The whole life of a delivery; each step's end is kept by what was going on."""
     folder = tmp_path_factory.mktemp("workflows")
     careapp = Careapp(folder)
-    runner = Runner(careapp, folder, api)
+    runner = Runner(careapp, folder)
     told: dict[str, dict[str, Ran]] = {}
     try:
         runner.set_up()
         told["preview of nothing"] = runner.job("preview", "preview")
-        told["drift of nothing"] = runner.job("drift", "drift", matrix="prod")
+        told["drift of nothing"] = runner.job("drift", "prod")
         told["stage 1"] = runner.job("deploy", "poc")
         runner.commit('careapp:ecsEnabled: "false"', 'careapp:ecsEnabled: "true"')
         told["preview of stage 2"] = runner.job("preview", "preview")
@@ -210,19 +189,20 @@ def story(tmp_path_factory, api):
         told["stage 2"] = runner.job("deploy", "poc")
         told["preview of no change"] = runner.job("preview", "preview")
         comment(runner, told["preview of no change"], told, "second comment")
-        told["no drift"] = runner.job("drift", "drift", matrix="poc")
+        told["no drift"] = runner.job("drift", "poc")
         assert careapp.shell("python", "-c", SPOIL).returncode == 0
-        told["drift"] = runner.job("drift", "drift", matrix="poc", fails="Compare")
+        told["drift"] = runner.job("drift", "poc", fails="Compare")
         # A new revision, too: the target of a running one takes its time to turn unhealthy.
+        bound = BOUND.format("careapp-delivery-poc-boundary")
         runner.commit(
-            BOUND, f"{BOUND}\n  careapp:healthPath: /nowhere\n  careapp:taskMemory: '1024'"
+            bound, f"{bound}\n  careapp:healthPath: /nowhere\n  careapp:taskMemory: '1024'"
         )
         told["failed roll-out"] = runner.job("deploy", "poc", fails="Deploy")
         told["prod"] = runner.job("deploy", "prod")
-        runner.step(next(each for each in steps() if each.key[1:] == ("prod", "Why it failed")), "")
+        runner.step(next(each for each in steps() if each.key[1:] == ("prod", "Why it failed")))
         held = careapp.shell("python", "-c", HELD)
         told["destroy"] = runner.job("destroy", "poc")
-        told["drift of what is destroyed"] = runner.job("drift", "drift", matrix="poc")
+        told["drift of what is destroyed"] = runner.job("drift", "poc")
         yield runner, told, json.loads(held.stdout.splitlines()[-1])
     finally:
         careapp.run("cloud", "stop")
@@ -248,17 +228,23 @@ def count(what, ran):
 
 
 def test_a_preview_is_one_comment_that_is_rewritten(story):
-    _, told, _ = story
+    runner, told, _ = story
     assert "not deployed yet" in told["preview of nothing"]["Preview"].summary
     first = told["preview of stage 2"]["Preview"]
     assert first.summary.startswith("### Preview of poc: + 30 to create\n")
     assert first.outputs["text"] == first.summary.rstrip("\n")
     assert "aws:ecs/service:Service" in first.summary
-    [held] = Comments.held
-    assert held["body"].startswith(
-        "<!-- careapp preview of poc -->\n### Preview of poc: no changes"
-    )
-    assert Comments.refused == []
+    words, _ = runner.told("gh")
+    assert words[:5] == ["pr", "comment", "7", "--edit-last", "--create-if-none"]
+    assert words[5:7] == ["--body", "### Preview of poc: no changes"]
+
+
+def test_docker_is_logged_in_to_the_accounts_registry_by_standard_input(story):
+    runner, _, _ = story
+    words, given = runner.told("docker")
+    assert words[:4] == ["login", "--username", "AWS", "--password-stdin"]
+    assert words[4].startswith("123456789012.dkr.ecr.ap-northeast-1.")
+    assert given not in ("", *words)
 
 
 def test_drift_is_red_with_what_drifted_and_green_otherwise(story):
@@ -285,21 +271,21 @@ def test_every_role_of_the_stacks_is_bounded(story):
     stacks = {name: bound for name, bound in held["roles"].items() if "-delivery-" not in name}
     assert len([name for name in stacks if name.startswith("careapp-poc-")]) == 2
     assert len([name for name in stacks if name.startswith("careapp-prod-")]) == 2
-    assert {bound["PermissionsBoundaryArn"] for bound in stacks.values()} == {ACCOUNT.boundary_arn}
+    bounds = {name: bound["PermissionsBoundaryArn"] for name, bound in stacks.items()}
+    for name, bound in bounds.items():
+        assert bound == iam(f"policy/careapp-delivery-{name.split('-')[1]}-boundary")
 
 
-def test_what_pulumi_writes_is_what_the_stacks_role_may_write(story):
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda delivery: delivery.stack)
+def test_what_pulumi_writes_is_what_the_stacks_role_may_write(story, delivery):
     _, _, held = story
-    keys = held["keys"]
-    key = ACCOUNT.arn("kms", "key/state")
-    for stack in ("poc", "prod"):
-        documents = list(deploying.documents(ACCOUNT, key, stack).values())
-        written = [each for each in keys if f"/{stack}" in each]
-        assert len(written) > 3
-        for each in written:
-            call = Call("s3:PutObject", f"arn:aws:s3:::{ACCOUNT.bucket}/{each}")
-            assert allowed(documents, call), each
-    assert all("/poc" in each or "/prod" in each or each.endswith("meta.yaml") for each in keys)
+    written = held["keys"][delivery.stack]
+    assert len(written) > 3
+    for each in written:
+        call = Call("s3:PutObject", f"arn:aws:s3:::{delivery.bucket}/{each}")
+        assert allowed(delivery.deploy, call), each
+    other = "prod" if delivery.stack == "poc" else "poc"
+    assert [each for each in written if f"/{other}" in each] == []
 
 
 def test_nothing_is_left_after_a_destroy(story):

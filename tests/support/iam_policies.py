@@ -1,13 +1,18 @@
-"""Judges AWS calls by IAM policies, conditions included, and says which actions a call needs."""
+"""Says what IAM is asked when AWS is called: the actions, on which resources, with which condition keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
+from moto.backends import get_backend
+
 from ops.problems import IAM_PREFIX
+from rehearsal.data.permissions import permits
+from tests.support.authorization import fits, forms, rows
+from tests.support.delivery import ACCOUNT, REGION, arn, iam
 
 PREFIXES = {
     **IAM_PREFIX,
@@ -34,24 +39,70 @@ RENAMED = {
 }
 """S3's operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
-
-
-UNKNOWN = "?"
-"""The resource of a call that does not name it by what an ARN is made of: one of the stack's own."""
+NAMED = {
+    "application-autoscaling": {"ResourceId": ["scalable-target/*"]},
+    "cloudwatch": {"AlarmName": ["alarm:{}"]},
+    "ecr": {"repositoryName": ["repository/{}"]},
+    "ecs": {
+        "cluster": ["cluster/{}"],
+        "clusterName": ["cluster/{}"],
+        "service": ["service/{cluster}/{}"],
+        "serviceName": ["service/{cluster}/{}"],
+        "taskDefinition": ["task-definition/{}"],
+        "family": ["task-definition/{}:*"],
+    },
+    "elbv2": {"Name": ["loadbalancer/app/{}/*", "targetgroup/{}/*"]},
+    "events": {"Name": ["rule/{}"], "Rule": ["rule/{}"]},
+    "kms": {"KeyId": ["key/{}"]},
+    "logs": {"logGroupName": ["log-group:{}"]},
+    "rds": {
+        "DBInstanceIdentifier": ["db:{}"],
+        "DBSubnetGroupName": ["subgrp:{}"],
+        "DBParameterGroupName": ["pg:{}"],
+        "FinalDBSnapshotIdentifier": ["snapshot:{}"],
+    },
+    "secretsmanager": {"SecretId": ["secret:{}"]},
+    "sns": {"Name": ["{}"]},
+}
+"""Parameters that name a resource, and the end of its ARN; with an `s` they are lists."""
+IDS = {
+    **{"vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "nat": "natgateway"},
+    **{"eipalloc": "elastic-ip", "rtb": "route-table", "sg": "security-group", "i": "instance"},
+    **{"sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image"},
+}
+"""What EC2's ids begin with, and the resource type in their ARN."""
+NEW = {
+    "ec2:CreateSecurityGroup": ["security-group/*"],
+    "ec2:RunInstances": ["instance/*", "network-interface/*", "volume/*"],
+}
+"""What EC2 makes in a call, beside what the call itself lists as tagged."""
+PASSING = {
+    "executionRoleArn": "ecs-tasks.amazonaws.com",
+    "taskRoleArn": "ecs-tasks.amazonaws.com",
+    "DeliverLogsPermissionArn": "vpc-flow-logs.amazonaws.com",
+    "MonitoringRoleArn": "monitoring.rds.amazonaws.com",
+}
+"""Parameters by which a role is handed to a service."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call to AWS: what IAM asks about it."""
+    """One question to IAM. `granted` is what the resource's own policy allows the caller."""
 
     action: str
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict, compare=False)
+    context: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    granted: tuple[Any, ...] = field(default=(), compare=False)
 
     @property
     def reads(self) -> bool:
         """Whether it only looks."""
         return self.action.partition(":")[2].startswith(READS)
+
+
+def allowed(documents: Iterable[Mapping[str, Any]], call: Call) -> bool:
+    """Whether the policies allow it, or the resource's own policy does."""
+    return permits([*documents, *call.granted], call.action, call.resource, call.context)
 
 
 def action(service: str, operation: str) -> str:
@@ -60,47 +111,184 @@ def action(service: str, operation: str) -> str:
     return RENAMED.get(name, name)
 
 
-def allowed(documents: Iterable[Mapping[str, Any]], call: Call) -> bool:
-    """Whether the policies allow it: an explicit Deny wins, silence refuses."""
-    found = False
-    for document in documents:
-        for statement in document["Statement"]:
-            if _applies(statement, call):
-                if statement["Effect"] == "Deny":
-                    return False
-                found = True
+def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str) -> Iterator[Call]:
+    """All that IAM is asked when `role` makes a call, by what AWS holds at that moment.
+
+    The reference says which of the resources that the call names the action knows. An action that
+    knows resources, of which the call names none, is an error.
+    """
+    asked = action(service, operation)
+    if asked == "sts:GetCallerIdentity":  # no policy is asked (STS API)
+        return
+    everything = {*_named(service, params), *_made(asked, params)}
+    concerned = _known(asked, everything)
+    for resource in concerned:
+        context = {**_context(asked, resource), **_tags(params)}
+        if asked == "iam:CreateRole":
+            context["iam:PermissionsBoundary"] = params.get("PermissionsBoundary")
+        yield Call(asked, resource, context, _granted(resource, role))
+    yield from _tagging(asked, concerned, params)
+    for parameter, to in PASSING.items():
+        if params.get(parameter):
+            yield Call("iam:PassRole", params[parameter], {"iam:PassedToService": to})
+    if asked == "iam:AddRoleToInstanceProfile":
+        passed = {"iam:PassedToService": "ec2.amazonaws.com"}
+        yield Call("iam:PassRole", iam(f"role/{params['RoleName']}"), passed)
+    if params.get("ManageMasterUserPassword"):  # RDS makes the secret in the caller's name
+        for name in ("CreateSecret", "TagResource"):
+            secret = arn("secretsmanager", "secret:rds!db-1-AbCdEf")
+            yield Call(f"secretsmanager:{name}", secret, _context("", secret))
+
+
+def _known(asked: str, resources: Iterable[str]) -> list[str]:
+    known = forms(asked)
+    if not known:
+        return ["*"]
+    found = sorted(each for each in resources if any(fits(each, form) for form in known))
+    if not found and asked.partition(":")[2].startswith(("Describe", "List")):
+        return ["*"]  # all that there is
+    assert found, f"no resource of {asked} is known"
     return found
 
 
-def _applies(statement: Mapping[str, Any], call: Call) -> bool:
-    acts = any(
-        fnmatchcase(call.action.lower(), each.lower()) for each in _list(statement["Action"])
+def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs of all that the parameters name."""
+    for text in _texts(params):
+        if text.startswith("arn:"):
+            yield text
+        elif service == "ec2":
+            yield from _by_id(text)
+    yield from _by_service(service, params)
+    yield from _by_name(service, params)
+
+
+def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs whose form is the service's own."""
+    if service == "iam":
+        kinds = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
+        yield from (iam(f"{kinds[key]}/{params[key]}") for key in kinds.keys() & params.keys())
+    elif service == "s3":
+        yield f"arn:aws:s3:::{params['Bucket']}{'/' * ('Key' in params)}{params.get('Key', '')}"
+    elif service == "route53":
+        yield f"arn:aws:route53:::hostedzone/{params['HostedZoneId'].rpartition('/')[2]}"
+    elif service == "service-quotas":
+        yield arn("servicequotas", f"{params['ServiceCode']}/{params['QuotaCode']}")
+    elif service == "ssm":
+        yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
+    for key in ("DashboardName", "DashboardNames"):
+        for name in _list(params.get(key, [])):
+            yield f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"
+
+
+def _by_id(text: str) -> Iterator[str]:
+    """The ARN of what EC2 calls by an id; an association's resource is its route table."""
+    kind = IDS.get(text.partition("-")[0])
+    if kind:
+        yield arn("ec2", f"{kind}/{text}").replace(f":{ACCOUNT}:image", "::image")
+    tables: Any = get_backend("ec2")[ACCOUNT][REGION].route_tables.values()
+    yield from (
+        arn("ec2", f"route-table/{each.id}") for each in tables if text in each._associations
     )
-    on = any(fnmatchcase(call.resource, each) for each in _list(statement["Resource"]))
-    if call.resource == UNKNOWN:
-        on = on or statement["Effect"] == "Allow"
-    return acts and on and _holds(statement.get("Condition", {}), call.context)
 
 
-def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    """All operators that the delivery's policies use; another one is an error, never passed over."""
-    for operator, keys in conditions.items():
-        for key, value in keys.items():
-            known, is_ = _list(value), context.get(key)
-            match operator:
-                case "StringEquals":
-                    good = is_ in known
-                case "StringNotEquals":
-                    good = is_ not in known
-                case "Null":
-                    good = (is_ is None) == (value == "true")
-                case "Bool":
-                    good = is_ == value
-                case _:
-                    raise AssertionError(f"the test cannot judge {operator}")
-            if not good:
-                return False
-    return True
+def _by_name(service: str, params: Mapping[str, Any]) -> Iterator[str]:
+    cluster = str(params.get("cluster", "")).rpartition("/")[2]
+    for key, ends in NAMED.get(service, {}).items():
+        for name in (*_list(params.get(key, [])), *_list(params.get(f"{key}s", []))):
+            if isinstance(name, str) and not name.startswith("arn:"):
+                prefix = PREFIXES.get(service, service)
+                yield from (arn(prefix, end.format(name, cluster=cluster)) for end in ends)
+
+
+def _made(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs of what an EC2 call makes, which has no id yet."""
+    for kind in (*NEW.get(asked, ()), *(each["ResourceType"] for each in _specifications(params))):
+        yield arn("ec2", kind if "/" in kind else f"{kind}/*")
+
+
+def _tagging(asked: str, resources: Iterable[str], params: Mapping[str, Any]) -> Iterator[Call]:
+    """The right to tag what a call makes: a right of its own, as the reference says."""
+    tags = _tags(params)
+    if not tags:
+        return
+    dependent = {name for row in rows(asked) for name in row["dependent_actions"]}
+    prefix = asked.partition(":")[0]
+    for name in sorted(dependent):
+        if not name.startswith(prefix) or "Tag" not in name:
+            continue
+        new = {"kms": arn("kms", "key/*"), "acm": arn("acm", "certificate/*")}.get(prefix)
+        specified = [arn("ec2", f"{each['ResourceType']}/*") for each in _specifications(params)]
+        for resource in specified or _known(name, [new] if new else resources):
+            keys = [key.partition("/")[2] for key in tags]
+            context = {"aws:RequestedRegion": REGION, **tags, "aws:TagKeys": keys}
+            yield Call(name, resource, {**context, "ec2:CreateAction": asked.partition(":")[2]})
+
+
+def _specifications(params: Mapping[str, Any]) -> list[Any]:
+    return list(params.get("TagSpecifications", []))
+
+
+def _tags(params: Mapping[str, Any]) -> dict[str, str]:
+    found = params.get("Tags") or params.get("tags") or []
+    if isinstance(found, dict):
+        found = [{"Key": key, "Value": value} for key, value in found.items()]
+    lists = [found, *(each["Tags"] for each in _specifications(params))]
+    lower = [
+        {key.lower().removeprefix("tag"): each[key] for key in each}
+        for tags in lists
+        for each in tags
+    ]
+    return {f"aws:RequestTag/{each['key']}": each["value"] for each in lower}
+
+
+def _context(asked: str, resource: str) -> dict[str, Any]:
+    """The condition keys that come from the request's place and from the resource as it is."""
+    context: dict[str, Any] = {"aws:RequestedRegion": REGION}
+    if resource.startswith(iam("role/")) and asked != "iam:CreateRole":
+        roles = get_backend("iam")[ACCOUNT]["aws"].roles.values()
+        [bound] = [each.permissions_boundary_arn for each in roles if each.arn == resource] or [
+            None
+        ]
+        context["iam:PermissionsBoundary"] = bound
+    return {
+        **context,
+        **{f"aws:ResourceTag/{key}": value for key, value in _held(resource).items()},
+    }
+
+
+def _held(resource: str) -> dict[str, str]:
+    """The tags that EC2 and ACM hold for a resource."""
+    if resource.startswith("arn:aws:ec2:"):
+        tags: Any = get_backend("ec2")[ACCOUNT][REGION].tags
+        return dict(tags.get(resource.rpartition("/")[2], {}))
+    if resource.startswith("arn:aws:acm:"):
+        certificate: Any = get_backend("acm")[ACCOUNT][REGION]._certificates.get(resource)
+        return dict(certificate.tags) if certificate else {}
+    return {}
+
+
+def _granted(resource: str, role: str) -> tuple[Any, ...]:
+    """What a key's own policy allows the role, where it names the role."""
+    key: Any = get_backend("kms")[ACCOUNT][REGION].keys.get(resource.rpartition("/")[2])
+    if not resource.startswith("arn:aws:kms:") or key is None:
+        return ()
+    statements = json.loads(key.policy)["Statement"]
+    return ({"Statement": [each for each in statements if role in _principals(each)]},)
+
+
+def _principals(statement: Mapping[str, Any]) -> list[Any]:
+    return _list(statement["Principal"].get("AWS", []))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _list(value: Any) -> list[Any]:

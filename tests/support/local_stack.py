@@ -106,7 +106,13 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         stops.callback(hosts.stop)
         project = Project(home, source)
         project.prepare()
-        options = {"region": REGION, "speed": 20, "port": None, "docker": False}
+        options = {
+            "region": REGION,
+            "speed": 20,
+            "port": None,
+            "docker": False,
+            "namespaces": False,
+        }
         facts = Facts(
             {
                 "pid": 0,

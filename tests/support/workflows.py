@@ -16,13 +16,15 @@ FOLDER = ROOT / ".github" / "workflows"
 PAGE = ROOT / "docs" / "delivery.md"
 ROLES = {
     ("preview", "preview"): "CAREAPP_PREVIEW_ROLE",
-    ("drift", "drift"): "CAREAPP_PREVIEW_ROLE",
+    ("drift", "poc"): "CAREAPP_POC_DRIFT_ROLE",
+    ("drift", "prod"): "CAREAPP_PROD_DRIFT_ROLE",
     ("deploy", "poc"): "CAREAPP_POC_ROLE",
     ("deploy", "prod"): "CAREAPP_PROD_ROLE",
     ("destroy", "poc"): "CAREAPP_POC_ROLE",
 }
 """The variable of the role in AWS that a job takes; every other job takes none."""
-EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
+EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)(?:\s*\|\| '[^']*')?\s*\}\}")
+"""A value of a context; what stands after `||` is for a value that is empty."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,6 @@ class Step:
     name: str
     script: str
     environment: Mapping[str, str]
-    place: str = ""
-    """The environment of GitHub's that the job is in; its variables come before the repository's."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -87,7 +87,6 @@ def steps() -> list[Step]:
             step["name"],
             step["run"],
             {**job.get("env", {}), **step.get("env", {})},
-            job.get("environment", ""),
         )
         for workflow, name, job in jobs()
         for step in job["steps"]

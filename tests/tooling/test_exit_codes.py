@@ -134,20 +134,6 @@ def test_a_value_that_is_wrong(call, words, told):
     assert told in first(complaint)
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ("foo", '"foo" is no repository; say OWNER/NAME.'),
-        ("octo-org/careapp --branch *", '"*" is no branch that can be trusted.'),
-        ("octo-org/careapp --stack delivery", '"delivery" cannot be delivered'),
-    ],
-)
-def test_what_nobody_can_be_set_up_for_is_refused_before_aws_is_asked(call, words, told):
-    code, shown, complaint = call(f"delivery setup {words} --dry-run")
-    assert (code, shown) == (1, "")
-    assert first(complaint).startswith(f"careapp: {told}")
-
-
 def test_no_local_cloud_is_an_answer_and_no_error(call):
     assert call("cloud status") == (
         1,

@@ -2,46 +2,30 @@
 
 import re
 
-from ops.render.delivery import variables
-from tests.ops.delivery import of_stacks
-from tests.support.workflows import PAGE, ROLES, jobs, steps, text, used, workflows
+from tests.support.delivery import Delivery
+from tests.support.workflows import PAGE, ROLES, jobs, steps, text, workflows
 from tests.tiers import TIERS
 
 ONE_AT_A_TIME = {
     ("deploy", "poc"): "careapp-poc",
     ("deploy", "prod"): "careapp-prod",
     ("destroy", "poc"): "careapp-poc",
-    ("drift", "drift"): "careapp-${{ matrix.stack }}",
+    ("drift", "poc"): "careapp-poc",
+    ("drift", "prod"): "careapp-prod",
 }
+VARIABLES = {**Delivery.of("poc").variables, **Delivery.of("prod").variables}
+SWITCH = "CAREAPP_NIGHTLY_DESTROY"
 
 
-def test_what_decides_on_a_job_is_no_variable_of_an_environment():
-    """GitHub decides before the job has its environment, and then such a variable is empty."""
-    kept = {each.name for each in variables(of_stacks("poc", "prod")) if not each.environment}
-    kept.add("CAREAPP_NIGHTLY_DESTROY")
-    seen = {
-        (workflow, name): set(
-            re.findall(r"vars\.(\w+)", f"{job.get('if')} {job.get('concurrency')}")
-        )
+def test_a_job_in_aws_is_skipped_until_the_repository_has_its_role():
+    """A variable of the repository: GitHub decides before a job has its environment's."""
+    deciding = {
+        (workflow, name): set(re.findall(r"vars\.(\w+)", str(job.get("if"))))
         for workflow, name, job in jobs()
     }
-    assert {key for key, names in seen.items() if names} == set(ROLES)
-    assert {key: names - kept for key, names in seen.items() if names - kept} == {}
-    documented = set(re.findall(r"gh variable set (\w+) [^`\n]*--env", PAGE.read_text()))
-    assert documented & set().union(*seen.values()) == set()
-
-
-def test_a_prod_without_its_variables_is_refused_and_not_skipped():
-    job = workflows()["deploy"]["jobs"]["prod"]
-    assert job["if"] == "vars.CAREAPP_PROD == 'true'"
-    first = next(step for step in job["steps"] if "uses" not in step)
-    assert first["run"] == "./careapp delivery check --stack prod"
-    assert job["steps"].index(first) < job["steps"].index(
-        used(job, "aws-actions/configure-aws-credentials")[0]
-    )
-    behind = {each.name for each in variables(of_stacks("prod")) if each.environment}
-    given = {**job["env"], **first["env"]}
-    assert behind == {name for name in behind if f"vars.{name} }}" in str(given.values())}
+    found = {key: names - {SWITCH} for key, names in deciding.items() if names}
+    assert found == {key: {role} for key, role in ROLES.items()}
+    assert "--env" not in PAGE.read_text()
 
 
 def test_nothing_is_deployed_that_ci_did_not_pass():
@@ -98,11 +82,25 @@ def test_a_failed_roll_out_is_explained():
         assert job["steps"][-1] == {
             "name": "Why it failed",
             "if": "failure() || cancelled()",  # GitHub cancels what takes too long
-            "run": f"./careapp delivery summary --stack {name}",
+            "run": f"./careapp delivery why --stack {name}",
         }
 
 
-def test_every_variable_of_the_workflows_is_printed_by_setup_or_documented():
-    printed = {each.name for each in variables(of_stacks("poc", "prod"))}
-    assert set(re.findall(r"vars\.(\w+)", text())) == {*printed, "CAREAPP_NIGHTLY_DESTROY"}
-    assert "gh variable set CAREAPP_NIGHTLY_DESTROY --body true" in PAGE.read_text()
+def test_the_template_puts_out_every_variable_of_the_workflows():
+    assert set(re.findall(r"vars\.(\w+)", text())) == {*VARIABLES, SWITCH}
+    assert f"gh variable set {SWITCH} --body true" in PAGE.read_text()
+
+
+def test_each_job_takes_the_variables_of_its_own_stack():
+    for workflow, name, job in jobs():
+        if role := ROLES.get((workflow, name)):
+            stack = "PROD" if "PROD" in role else "POC"
+            taken = set(re.findall(r"vars\.CAREAPP_(\w+?)_", str(job))) - {"NIGHTLY", "PREVIEW"}
+            assert taken == {stack}, (workflow, name)
+
+
+def test_a_job_logs_docker_in_before_it_pushes_an_image():
+    """The token is in Docker's configuration and not in the state, which previews read."""
+    for name in ("poc", "prod"):
+        names = [step.name for step in steps() if step.key[:2] == ("deploy", name)]
+        assert names == ["Log in to ECR", "Choose the stack", "Deploy", "Why it failed"]

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from ops.render.delivery import variables
 from rehearsal.engine_build import recipe_version
-from tests.ops.delivery import of_stacks
+from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
 
 HOUR = 3_600
@@ -37,7 +36,7 @@ def test_no_workflow_has_a_right_and_each_job_has_the_least():
         if (workflow, name) in ROLES:
             expected["id-token"] = "write"
         if (workflow, name) == ("preview", "comment"):
-            expected["pull-requests"] = "write"
+            expected = {"pull-requests": "write"}
         assert job["permissions"] == expected, (workflow, name)
     assert [job["permissions"] for _, _, job in calls()] == [{"contents": "read"}]
 
@@ -54,18 +53,21 @@ def test_the_way_into_aws_is_a_role_of_the_job_and_no_stored_key():
         assert int(given.pop("role-duration-seconds", HOUR)) == held_for(role)
         assert given == {
             "role-to-assume": f"${{{{ vars.{role} }}}}",
-            "aws-region": "${{ vars.AWS_REGION }}",
+            "aws-region": f"${{{{ vars.CAREAPP_{stack_of(role)}_REGION }}}}",
         }
     assert "secrets." not in text()
     assert "access-key" not in text()
 
 
+def stack_of(variable):
+    return "PROD" if "PROD" in variable else "POC"
+
+
 def held_for(variable):
     """For how many seconds the role that a variable names may be held at most (IAM)."""
-    delivery = of_stacks("poc", "prod")
-    [arn] = [each.value for each in variables(delivery) if each.name == variable]
-    [role] = [item for item in delivery.items() if arn.endswith(f":role/{item.name}")]
-    return role.spec["seconds"]
+    delivery = Delivery.of(stack_of(variable).lower())
+    name = delivery.variables[variable].rpartition("/")[2]
+    return delivery.role(name).get("MaxSessionDuration", HOUR)
 
 
 def test_a_role_is_held_for_longer_than_its_job_may_take():
@@ -92,12 +94,11 @@ def test_no_job_that_has_a_way_into_aws_can_write_to_github():
         assert not {"id-token", "pull-requests"} <= rights
 
 
-def test_no_code_of_the_pull_request_runs_where_its_comment_is_written():
-    job = workflows()["preview"]["jobs"]["comment"]
-    [checkout] = used(job, "actions/checkout")
-    assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
-    [step] = [step for step in steps() if step.key[:2] == ("preview", "comment")]
-    assert step.environment["CAREAPP_PREVIEW"] == "${{ needs.preview.outputs.text }}"
+def test_no_code_of_the_repository_runs_where_its_comment_is_written():
+    [step] = workflows()["preview"]["jobs"]["comment"]["steps"]
+    assert step["run"].startswith("gh pr comment ")
+    preview = "${{ needs.preview.outputs.text || "
+    assert step["env"]["CAREAPP_PREVIEW"].startswith(preview)
 
 
 def test_pulumi_is_the_version_that_the_rehearsal_runs():
@@ -111,13 +112,14 @@ def test_pulumi_is_the_version_that_the_rehearsal_runs():
 
 def test_the_checkout_keeps_no_token_and_every_job_has_an_end():
     for _, _, job in jobs():
-        assert used(job, "actions/checkout")[0]["with"]["persist-credentials"] is False
+        for checkout in used(job, "actions/checkout"):
+            assert checkout["with"]["persist-credentials"] is False
         assert 5 <= job["timeout-minutes"] <= 120
 
 
 @pytest.mark.parametrize("step", steps(), ids=lambda step: " ".join(step.key))
 def test_a_step_is_one_command_and_nothing_is_pasted_into_it(step):
-    assert re.fullmatch(r"(\./careapp|pulumi) [^\n|&;`]+", step.script)
+    assert re.fullmatch(r"(\./careapp|pulumi|gh) [^\n|&;`]+", step.script)
     assert "${{" not in step.script
 
 

@@ -78,11 +78,6 @@ class Engine(pulumi.runtime.Mocks):
     def __init__(self) -> None:
         self.made: list[pulumi.runtime.MockResourceArgs] = []
         self.lookups: dict[str, dict[str, Any]] = {
-            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
-                "proxyEndpoint": "https://123456789012.dkr.example",
-                "userName": "AWS",
-                "password": "a token for one day",
-            },
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
         }
         self.monitor = Monitor(self)

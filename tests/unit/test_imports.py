@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[2]
 SHARED = {"ops.texts"}
 """What every package may import: how words are put into the reader's language."""
 FORBIDDEN = {
-    "infra": {"ops", "rehearsal", "webapp", "boto3", "botocore", "moto"},
-    "webapp": {"infra", "ops", "rehearsal", "pulumi", "pulumi_aws", "moto"},
-    "ops": {"webapp"},
-    "rehearsal": {"webapp"},
+    "delivery": {"infra", "ops", "rehearsal", "webapp", "pulumi", "moto"},
+    "infra": {"delivery", "ops", "rehearsal", "webapp", "boto3", "botocore", "moto"},
+    "webapp": {"delivery", "infra", "ops", "rehearsal", "pulumi", "pulumi_aws", "moto"},
+    "ops": {"delivery", "webapp"},
+    "rehearsal": {"delivery", "webapp"},
 }
 
 

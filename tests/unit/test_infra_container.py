@@ -26,7 +26,7 @@ def test_the_whole_definition(configured):
         "name": "app",
         "image": "repository@sha256:0123",
         "essential": True,
-        "user": "10001",
+        "user": "10001:10001",
         "readonlyRootFilesystem": True,
         "portMappings": [{"containerPort": 3000, "hostPort": 3000, "protocol": "tcp"}],
         "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
@@ -56,6 +56,8 @@ def test_the_whole_definition(configured):
                 "awslogs-group": "/ecs/careapp-poc",
                 "awslogs-region": "ap-northeast-1",
                 "awslogs-stream-prefix": "app",
+                "mode": "non-blocking",
+                "max-buffer-size": "25m",
             },
         },
     }
@@ -79,6 +81,14 @@ def test_a_shell_needs_a_root_file_system_that_can_be_written(configured):
 def test_there_is_a_worker_for_each_virtual_cpu_and_at_least_one(configured, cpu, memory, workers):
     settings = configured(taskCpu=cpu, taskMemory=memory).service
     assert environment(AROUND, settings)["WEB_CONCURRENCY"] == workers
+
+
+def test_user_and_group_are_those_of_the_image_and_neither_is_root(configured):
+    dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
+    [user] = re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE)
+    assert definition(AROUND, configured().service)["user"] == user
+    assert "0" not in user.split(":")
+    assert len(user.split(":")) == 2
 
 
 def test_where_the_container_may_write_the_image_declares_a_volume(configured):

@@ -67,12 +67,12 @@ def test_flow_logs_write_that_group_only_and_nobody_else_takes_their_role(flow):
             "Effect": "Allow",
             "Action": [
                 "logs:CreateLogStream",
-                "logs:DescribeLogGroups",
                 "logs:DescribeLogStreams",
                 "logs:PutLogEvents",
             ],
             "Resource": ["arn:LogGroup/careapp-poc-flow", "arn:LogGroup/careapp-poc-flow:*"],
-        }
+        },
+        {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": "*"},
     ]
 
 

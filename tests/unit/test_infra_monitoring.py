@@ -201,7 +201,7 @@ def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine,
     build()
     assert engine.only("aws:sns/topic:Topic")["kmsMasterKeyId"] == "key-1"
     key = engine.only("aws:kms/key:Key")
-    assert json.loads(key.pop("policy")) == key_policy("123456789012")
+    assert json.loads(key.pop("policy")) == key_policy("123456789012", "")
     assert key == {
         "description": "What the alarms of careapp-poc say",
         "enableKeyRotation": True,
@@ -211,7 +211,7 @@ def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine,
 
 
 def test_the_key_encrypts_for_cloudwatch_and_eventbridge_and_decrypts_for_nobody_else():
-    administration, use = key_policy("123456789012")["Statement"]
+    administration, use = key_policy("123456789012", "")["Statement"]
     assert use == {
         "Effect": "Allow",
         "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
@@ -221,6 +221,13 @@ def test_the_key_encrypts_for_cloudwatch_and_eventbridge_and_decrypts_for_nobody
     assert administration["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
     assert not {"kms:*", "kms:Decrypt", "kms:Encrypt"} & set(administration["Action"])
     assert "kms:PutKeyPolicy" in administration["Action"], "KMS refuses a policy that locks all out"
+
+
+def test_the_key_names_the_role_that_deploys_a_stack_with_that_roles_boundary(engine, build):
+    build(permissionsBoundary="careapp-delivery-poc-boundary")
+    administration, _ = json.loads(engine.only("aws:kms/key:Key")["policy"])["Statement"]
+    root, role = "arn:aws:iam::123456789012:root", "role/careapp-delivery-poc"
+    assert administration["Principal"] == {"AWS": [root, root.replace("root", role)]}
 
 
 def test_only_this_stack_s_alarms_and_eventbridge_may_publish_and_only_over_tls(engine, build):

@@ -2,7 +2,6 @@
 
 import json
 
-import pulumi
 import pytest
 
 from infra.context import content_tag
@@ -86,7 +85,6 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
     tag = content_tag(checkout / "webapp", {"platform": platform, "revision": "1"})
     assert build(cpuArchitecture=architecture).tag == tag
     made = engine.only(IMAGE)
-    made.pop("registry")
     assert made == {
         "imageName": f"{URL}:{tag}",
         "build": {
@@ -96,17 +94,6 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
         },
         "buildOnPreview": False,
         "skipPush": False,
-    }
-
-
-def test_the_registry_s_password_is_a_secret_in_the_state(engine, build):
-    build()
-    registry = engine.only(IMAGE)["registry"]
-    assert pulumi.runtime.rpc.is_rpc_secret(registry)
-    assert pulumi.runtime.rpc.unwrap_rpc_secret(registry) == {
-        "server": "https://123456789012.dkr.example",
-        "username": "AWS",
-        "password": "a token for one day",
     }
 
 

@@ -16,7 +16,7 @@ def problems(load, **changes):
 INTEGERS = {
     "zoneCount": (2, 3),
     "databaseStorageGb": (20, 65536),
-    "databaseBackupDays": (0, 35),
+    "databaseBackupDays": (1, 35),
     "imagesKept": (2, 1000),
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
@@ -134,6 +134,10 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
             {"databaseFinalSnapshot": "a--b"},
             "databaseFinalSnapshot: 'a--b' is not small letters and digits, "
             "parted by single hyphens",
+        ),
+        (
+            {"databaseBackupDays": "0"},
+            "databaseBackupDays: 0 is outside 1 to 35 (0, without backups, would restart the database)",
         ),
         (
             {"cpuArchitecture": "arm64"},

@@ -1,0 +1,1 @@
+"""What GitHub Actions needs of AWS (template.yaml), and the steps of its workflows beside plain ``pulumi``."""

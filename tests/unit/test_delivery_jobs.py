@@ -1,0 +1,153 @@
+"""The workflows' steps beside Pulumi: what they write for people, and how they end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from moto import mock_aws
+
+from delivery import __main__ as delivery
+from tests.support.delivery import REGION
+
+BUCKET = "careapp-state-poc"
+UP = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "a"}]}}
+DOWN = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    """A runner: `on_path` puts a program there, `run` takes a step."""
+
+    class Job:
+        summary, output = tmp_path / "summary", tmp_path / "output"
+
+        def on_path(self, name, script):
+            program = tmp_path / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+
+        def pulumi(self, state, rest):
+            (tmp_path / "state.json").write_text(json.dumps(state))
+            export = f'"stack export") cat {tmp_path}/state.json ;;'
+            self.on_path("pulumi", f'case "$1 $2" in {export} *) {rest} ;; esac')
+
+        def deployed(self):
+            client().create_bucket(
+                Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+            client().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
+
+        def run(self, *words):
+            return CliRunner().invoke(delivery.main, words)
+
+    def client(service="s3"):
+        return delivery.boto3.client(service)
+
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://{BUCKET}?region={REGION}")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Job.summary))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(Job.output))
+    with mock_aws():
+        yield Job()
+
+
+def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp_path):
+    job.on_path("docker", f'echo "$@" > {tmp_path}/words; cat > {tmp_path}/given')
+    assert job.run("login").exit_code == 0
+    host = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+    words = (tmp_path / "words").read_text()
+    assert words == f"login --username AWS --password-stdin {host}\n"
+    assert (tmp_path / "given").read_text() == "123456789012-auth-token"
+
+
+def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = job.run("login")
+    assert (done.exit_code, done.output.startswith("Error: There is no docker on PATH")) == (
+        1,
+        True,
+    )
+
+
+def test_a_login_without_a_region_or_credentials_is_one_line(job, monkeypatch):
+    job.on_path("docker", "exit 9")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    done = job.run("login")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "region" in done.output
+
+
+def test_a_login_that_docker_refuses_is_red(job):
+    job.on_path("docker", "exit 3")
+    assert job.run("login").exit_code == 3
+
+
+def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
+    """Pulumi would write into the empty bucket, which a preview's role may not."""
+    job.on_path("pulumi", "echo asked; exit 9")
+    delivery.boto3.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    done = job.run("preview", "--stack", "poc")
+    assert (done.exit_code, done.output) == (0, "")
+    assert "not deployed yet" in job.summary.read_text()
+    assert job.run("drift", "--stack", "poc").exit_code == 0
+    assert "poc is not up" in job.summary.read_text()
+
+
+def test_a_stack_that_was_destroyed_cannot_drift(job):
+    job.deployed()
+    job.pulumi(DOWN, "exit 9")
+    assert job.run("drift", "--stack", "poc").exit_code == 0
+    assert job.summary.read_text() == "### poc is not up: nothing can drift\n"
+
+
+def test_a_check_that_could_not_be_made_is_red_and_is_not_called_drift(job):
+    job.deployed()
+    job.pulumi(UP, "echo no credentials; exit 4")
+    done = job.run("drift", "--stack", "poc")
+    assert (done.exit_code, done.output) == (4, "no credentials\n")
+    summary = job.summary.read_text()
+    assert summary.startswith("### poc: the drift check failed\n")
+    assert "no credentials" in summary
+
+
+def test_a_preview_that_fails_is_red_and_says_so(job):
+    job.deployed()
+    job.pulumi(UP, "echo broken >&2; exit 3")
+    assert job.run("preview", "--stack", "poc").exit_code == 3
+    assert job.summary.read_text().startswith("### Preview of poc: failed\n")
+
+
+@pytest.mark.parametrize(("doctors", "code"), [(0, 0), (1, 0), (2, 2)])
+def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
+    monkeypatch.setattr(delivery.sys, "executable", "doctor")
+    job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
+    assert job.run("why", "--stack", "poc").exit_code == code
+    words = "1. [cause] -m ops doctor --stack poc"
+    assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
+
+
+def test_no_output_of_pulumi_ends_the_fence_around_it():
+    first, *_, last = delivery.fenced("a\n````\n@everyone\n```\nb").splitlines()
+    assert first == last == "`````"
+
+
+def test_a_long_preview_keeps_its_end_and_fits_into_comment_and_variable(job):
+    job.deployed()
+    job.pulumi(UP, 'seq -f "%g あ" 20000; echo "    + 3 to create"')
+    assert job.run("preview", "--stack", "poc").exit_code == 0
+    text = job.summary.read_text()
+    assert len(text.encode()) < 65_000
+    assert text.startswith("### Preview of poc: + 3 to create\n")
+    assert "The beginning is left out" in text
+    assert text.rstrip().endswith("</details>")
+    assert "    + 3 to create\n" in text
+    name, _, end = job.output.read_text().partition("\n")[0].partition("<<")
+    assert (name, job.output.read_text().splitlines()[-1]) == ("text", end)

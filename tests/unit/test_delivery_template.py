@@ -1,0 +1,204 @@
+"""delivery/template.yaml by AWS's own rules: cfn-lint's, and the Service Authorization Reference's."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+
+import pytest
+from cfnlint.api import lint_file
+
+from rehearsal.paths import ROOT
+from tests.support.authorization import fits, forms, rows, spelled_out
+from tests.support.delivery import TEMPLATE, Delivery, iam
+
+LIMIT = 6_144
+"""Characters, without blanks, of one managed policy (IAM quotas)."""
+DESCRIPTION = re.compile(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]{0,1000}")
+"""What IAM takes as a description (IAM API, CreateRole)."""
+IDS = "octo-org@12/careapp@345"
+BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "prod")]
+
+
+def policies():
+    return [
+        (each["ManagedPolicyName"], each["PolicyDocument"])
+        for delivery in BOTH
+        for each in delivery.resources.values()
+        if "ManagedPolicyName" in each
+    ]
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def actions(statement):
+    return [name for each in listed(statement["Action"]) for name in spelled_out(each)]
+
+
+def known(resource, names):
+    return any(fits(resource, form) for name in names for form in forms(name))
+
+
+def allowing():
+    return [
+        pytest.param(statement, id=f"{name}-{number}")
+        for name, document in policies()
+        for number, statement in enumerate(document["Statement"])
+        if statement["Effect"] == "Allow"
+    ]
+
+
+def test_cfn_lint_finds_nothing():
+    assert lint_file(TEMPLATE) == []
+
+
+@pytest.mark.parametrize("statement", allowing())
+def test_every_action_knows_a_resource_of_its_statement(statement):
+    """A statement about resources that an action does not know allows nothing."""
+    named = [resource for resource in listed(statement["Resource"]) if resource != "*"]
+    wrong = [
+        action
+        for action in actions(statement)
+        if named and not any(known(resource, [action]) for resource in named)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("statement", allowing())
+def test_every_resource_is_known_to_an_action_of_its_statement(statement):
+    named = [resource for resource in listed(statement["Resource"]) if resource != "*"]
+    assert [each for each in named if not known(each, actions(statement))] == []
+
+
+@pytest.mark.parametrize("statement", allowing())
+def test_every_condition_is_one_that_its_actions_know(statement):
+    """AWS sends no other key, so a statement that asks for one allows nothing."""
+    wrong = []
+    for key in [key for keys in statement.get("Condition", {}).values() for key in keys]:
+        if key == "aws:RequestedRegion":  # one of the keys that every request carries
+            continue
+        written = re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key)
+        for action in actions(statement):
+            if not any(written in row["condition_keys"] for row in rows(action)):
+                wrong.append((action, key))
+    assert wrong == []
+
+
+def test_every_policy_and_description_fits_into_iams_limits():
+    sizes = {name: len(json.dumps(each, separators=(",", ":"))) for name, each in policies()}
+    assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
+    told = [
+        str(each["Description"])
+        for delivery in BOTH
+        for each in delivery.resources.values()
+        if "Description" in each
+    ]
+    assert [each for each in told if not DESCRIPTION.fullmatch(each)] == []
+
+
+def test_the_state_stays_when_the_stack_of_cloudformation_goes():
+    template = BOTH[0]._template["Resources"]
+    kept = {name for name, each in template.items() if each.get("DeletionPolicy") == "Retain"}
+    assert kept == {"StateKey", "StateKeyAlias", "StateBucket", "StateBucketPolicy"}
+
+
+def test_a_provider_and_linked_roles_that_are_there_are_left_alone():
+    assert "Provider" in Delivery.of("poc").resources
+    assert "Provider" not in Delivery.of("poc", IdentityProvider="existing").resources
+    linked = {
+        "RdsRole": "make",
+        "EcsRole": "make",
+        "LoadBalancerRole": "make",
+        "ScalingRole": "make",
+    }
+    made = Delivery.of("poc", **linked).resources.keys() - Delivery.of("poc").resources.keys()
+    assert made == {
+        *("RdsLinkedRole", "EcsLinkedRole"),
+        *("LoadBalancerLinkedRole", "ScalingLinkedRole"),
+    }
+
+
+def test_without_a_zone_no_record_and_no_certificate_can_be_made():
+    held = json.dumps(Delivery.of("poc").deploy)
+    assert "route53:Change" not in held
+    assert "acm:Request" not in held
+    assert "hostedzone/Z0123456789ABC" in json.dumps(BOTH[0].deploy)
+
+
+SHORT, LONG = "repo:octo-org/careapp", "repo:octo-org@12/careapp@345"
+MAIN, PULL, PROD = "ref:refs/heads/main", "pull_request", "environment:prod"
+STRANGERS = [
+    *("repo:octo-org/other", "repo:evil/careapp", "repo:octo-org/careapp-fork"),
+    *("repo:Octo-Org/careapp", "repo:octo-org@12/careapp@346", "repo:octo-org@13/careapp@345"),
+    "repo:octo-org@12/other@345",
+]
+ENDS = [
+    *(MAIN, PULL, PROD, "environment:poc", "environment:dev", "ref:refs/heads/maintenance"),
+    *("ref:refs/heads/feature/main", "ref:refs/tags/main", "ref:refs/heads/main2"),
+    "environment:prod2",
+]
+TRUSTED = {
+    ("poc", "careapp-delivery-preview"): PULL,
+    ("poc", "careapp-delivery-poc"): MAIN,
+    ("poc", "careapp-delivery-poc-drift"): MAIN,
+    ("prod", "careapp-delivery-prod"): PROD,
+    ("prod", "careapp-delivery-prod-drift"): MAIN,
+}
+
+
+def trusted(document, subject, audience="sts.amazonaws.com"):
+    """Whether a token of GitHub's with these claims may take the role, judged as STS does."""
+    issuer = "token.actions.githubusercontent.com"
+    [statement] = document["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Principal"] == {"Federated": iam(f"oidc-provider/{issuer}")}
+    assert set(statement["Condition"]) == {"StringEquals"}, "a pattern could fit too much"
+    asked = statement["Condition"]["StringEquals"]
+    assert set(asked) == {f"{issuer}:aud", f"{issuer}:sub"}
+    return audience == asked[f"{issuer}:aud"] and subject in asked[f"{issuer}:sub"]
+
+
+@pytest.mark.parametrize(("ids", "starts"), [("", [SHORT]), (IDS, [SHORT, LONG])])
+@pytest.mark.parametrize(("role", "end"), TRUSTED.items())
+def test_a_role_trusts_one_kind_of_token_of_one_repository(role, end, ids, starts):
+    stack, name = role
+    document = Delivery.of(stack, RepositoryIds=ids).role(name)["AssumeRolePolicyDocument"]
+    every = itertools.product([SHORT, LONG, *STRANGERS], ENDS)
+    who = {f"{start}:{end}" for start, end in every if trusted(document, f"{start}:{end}")}
+    assert who == {f"{start}:{end}" for start in starts}
+    assert not trusted(document, f"{SHORT}:{end}", audience="https://github.com/octo-org")
+
+
+def test_those_are_all_the_roles():
+    roles = {
+        (delivery.stack, each["RoleName"])
+        for delivery in BOTH
+        for each in delivery.resources.values()
+        if "RoleName" in each
+    }
+    assert roles == set(TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "refused"),
+    [
+        ("Repository", ["octo-org/*", "octo-org", "octo-org/careapp:ref", "*/careapp"]),
+        ("RepositoryIds", ["octo-org/careapp", "octo-org@*/careapp@*", "octo-org@x/careapp@1"]),
+        ("Branch", ["*", "release/*", "main:x"]),
+        ("HostedZone", ["*", "z1", "Z1/../Z2"]),
+    ],
+)
+def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, refused):
+    pattern = BOTH[0]._template["Parameters"][parameter]["AllowedPattern"]
+    assert [each for each in refused if re.search(pattern, each)] == []
+    good = {"Repository": "octo-org/careapp", "RepositoryIds": IDS, "Branch": "release/1.x"}
+    assert re.search(pattern, good.get(parameter, "Z0123456789ABC"))
+
+
+def test_the_documents_name_every_parameter():
+    page = (ROOT / "docs" / "delivery.md").read_text()
+    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}" not in page] == []
