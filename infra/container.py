@@ -13,6 +13,8 @@ USER = "10001:10001"
 STOP_SECONDS = 30
 """Longer than the app's own grace of 25 s, so that it ends by itself and is not killed."""
 SCRATCH = "tmp"
+LOG_BUFFER = "25m"
+"""The least with which AWS measured no loss up to 5 MB/s of log: docs/decisions/18-log-delivery.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
                 "awslogs-group": around.log_group,
                 "awslogs-region": around.region,
                 "awslogs-stream-prefix": NAME,
+                "mode": "non-blocking",
+                "max-buffer-size": LOG_BUFFER,
             },
         },
     }

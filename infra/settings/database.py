@@ -27,7 +27,8 @@ DATABASE_MULTI_AZ = Key(
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
     "7",
-    rules.integer(0, 35, t(" (0 turns backups off)")),
+    # Backups turned on or off are an outage (RDS user guide, "Backup retention period").
+    rules.integer(1, 35, t(" (0, without backups, would restart the database)")),
     "days that automated backups are kept",
 )
 DATABASE_FINAL_SNAPSHOT = Key(

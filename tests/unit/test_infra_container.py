@@ -56,6 +56,8 @@ def test_the_whole_definition(configured):
                 "awslogs-group": "/ecs/careapp-poc",
                 "awslogs-region": "ap-northeast-1",
                 "awslogs-stream-prefix": "app",
+                "mode": "non-blocking",
+                "max-buffer-size": "25m",
             },
         },
     }
