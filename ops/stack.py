@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ from ops.texts import Text, t
 
 BUNDLE = "webapp/certs/rds-ca.pem"
 """The certificate authorities that the image carries."""
+OTHER_CREDENTIALS = (
+    *("aws:accessKey", "aws:secretKey", "aws:token", "aws:assumeRoles"),
+    *("aws:assumeRoleWithWebIdentity", "aws:sharedConfigFiles", "aws:sharedCredentialsFiles"),
+)
+"""Keys by which pulumi-aws takes credentials that no other program sees (pulumi_aws.config).
+
+The commands and the roll-out gate would look with others, perhaps into another account.
+"""
 
 
 class StackError(Exception):
@@ -55,6 +63,8 @@ def read(stack: str, folder: Path) -> Declared:
     if not file.exists():
         raise StackError(_no_file(stack, folder))
     config = _load(file).get("config") or {}
+    for key, problem in other_credentials(config).items():
+        raise StackError(t("{file}: {key} {problem}.", file=file.name, key=key, problem=problem))
     schema = _load(folder / "Pulumi.yaml").get("config") or {}
     bundle = folder / BUNDLE
     return Declared(
@@ -73,6 +83,20 @@ def read(stack: str, folder: Path) -> Declared:
         },
         authorities=authorities.names(bundle) if bundle.is_file() else None,
     )
+
+
+def other_credentials(config: Collection[str]) -> dict[str, Text]:
+    """The keys of OTHER_CREDENTIALS among those of a stack's configuration, each with the way out."""
+    return {
+        key: t(
+            "gives credentials to the provider alone, and roll-out gate and commands would look "
+            "with others; `pulumi config rm {key}`, then name a profile of ~/.aws/config that "
+            "gives them (`pulumi config set aws:profile NAME`), or set the AWS_… variables",
+            key=key,
+        )
+        for key in OTHER_CREDENTIALS
+        if key in config
+    }
 
 
 def _no_file(stack: str, folder: Path) -> Text:

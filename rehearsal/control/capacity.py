@@ -1,12 +1,21 @@
-"""AWS's rules about capacity providers, which moto lacks."""
+"""What moto lacks of clusters: their settings on a change, and AWS's rules about capacity providers."""
 
 from __future__ import annotations
 
-from rehearsal.control.hooks import Params, Refused, backend, before
+from rehearsal.control.hooks import Params, Refused, backend, before, instead
 
 
 def install() -> None:
     """The rules hook themselves in as this module is imported; the call makes that visible."""
+
+
+@instead("ecs", "UpdateClusterSettings")
+def update_cluster_settings(params: Params) -> Params:
+    """Change a cluster's settings and describe the cluster."""
+    changed = backend("ecs").update_cluster(
+        params["cluster"].rpartition("/")[2], params["settings"], None, None
+    )
+    return {"cluster": changed}
 
 
 def _providers_of_the_cluster(params: Params) -> None:

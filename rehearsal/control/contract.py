@@ -28,6 +28,7 @@ RELIED_ON = (
     ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
     ("moto.s3.models", "FakeBucket.get_permission"),
     ("moto.rds.models", "DBInstance.save_automated_backup"),
+    ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
     ("moto.events.models", "EventPattern.matches_event"),

@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+from moto.ec2.models.subnets import Subnet
+from moto.rds.models import DBSubnetGroup, RDSBackend
+
 from rehearsal.control.hooks import Params, Refused, backend, before
+
+_modify_db_subnet_group = RDSBackend.modify_db_subnet_group
 
 
 def install() -> None:
-    """The rules hook themselves in as this module is imported; the call makes that visible."""
+    """Replace moto's ModifyDBSubnetGroup; the rules register as this module is imported."""
+    RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
+
+
+def modify_db_subnet_group(
+    self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
+) -> DBSubnetGroup:
+    """Change a subnet group and keep it: moto 5.2.5 takes it out of its table and leaves it out."""
+    changed = _modify_db_subnet_group(self, subnet_name, description, subnets)
+    self.subnet_groups[subnet_name] = changed
+    return changed
+
+
+@before("rds", "ModifyDBSubnetGroup")
+def subnets_of_databases_stay(params: Params) -> None:
+    """Refuse to take a subnet out of a group that a database uses.
+
+    RDS refuses where an instance or its standby lives in that subnet, and chooses the zones itself (AWS
+    knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). A stack
+    cannot know them, so the rehearsal takes the case that goes wrong.
+    """
+    name = params["DBSubnetGroupName"].lower()
+    group = backend("rds").subnet_groups.get(name)
+    held = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
+    removed = sorted(held - set(params["SubnetIds"]))
+    if removed and _databases_in(name):
+        words = f"Some of the subnets to be deleted are currently in use: {', '.join(removed)}"
+        raise Refused("SubnetAlreadyInUse", words)
+
+
+def _databases_in(group: str) -> list[str]:
+    """The databases that use a subnet group, by their identifiers."""
+    databases = backend("rds").databases.values()
+    return [
+        each.db_instance_identifier for each in databases if each._db_subnet_group_name == group
+    ]
 
 
 @before("rds", "DeleteDBSubnetGroup")
 def subnet_group_unused(params: Params) -> None:
     name = params["DBSubnetGroupName"].lower()
-    for database in backend("rds").databases.values():
-        if database._db_subnet_group_name == name:
-            raise Refused(
-                "InvalidDBSubnetGroupStateFault",
-                f"Cannot delete the subnet group {name!r} because at least one database instance: "
-                f"{database.db_instance_identifier} is still using it.",
-            )
+    for database in _databases_in(name):
+        raise Refused(
+            "InvalidDBSubnetGroupStateFault",
+            f"Cannot delete the subnet group {name!r} because at least one database instance: "
+            f"{database} is still using it.",
+        )
 
 
 @before("rds", "DeleteDBParameterGroup")

@@ -39,6 +39,18 @@ def _before(kind: Kind, request: Any) -> Values:
     }
 
 
+def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
+    """Whether both have one name that the program chose: two resources cannot have it at a time.
+
+    A name that the provider chose ends differently in the replacement, which can then come first
+    (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
+    """
+    name = kind.fixed_name
+    if name is None or name in news.get(NAMED_BY_US, []):
+        return False
+    return bool(olds.get(name) == news.get(name))
+
+
 class UnknownType(Exception):
     """A resource type or function that the stand-in lacks."""
 
@@ -89,15 +101,13 @@ class AwsServicer(Servicer):
         olds, news = _before(kind, request), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
         replaces = [name for name in changed if name in kind.replaces]
-        fixed = kind.fixed_name
-        # Two resources cannot have one name at a time, so the provider deletes the old one first.
-        same_name = bool(fixed) and olds.get(str(fixed)) == news.get(str(fixed))
+        deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
         changes = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
         return pb.DiffResponse(
             changes=changes,
             diffs=changed,
             replaces=replaces,
-            deleteBeforeReplace=bool(replaces) and same_name,
+            deleteBeforeReplace=bool(replaces) and deletes_first,
         )
 
     def Create(self, request: Any, context: Any) -> Any:

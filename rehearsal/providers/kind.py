@@ -52,6 +52,8 @@ class Kind:
     ``create``) from which the id comes. ``found`` is the path of the resource in the answer of ``read``. ``replaces``
     are the inputs that cannot be changed in place. ``ignored`` are the inputs that are not sent, each with its reason.
     ``repeated`` are the inputs that go with every change, changed or not.
+    ``fixed_name`` is the input that only one resource may have; ``deletes_first`` is said of a type of which there is
+    only one in its place, by whatever name: both are deleted before their replacement is created.
     ``read_back`` are the inputs that others change on AWS: what was read last counts, not what was asked for.
     """
 
@@ -74,6 +76,7 @@ class Kind:
     outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
     autoname: str | None = None
     fixed_name: str | None = None
+    deletes_first: bool = False
     tag_type: str | None = None
     look: Callable[[Subject], Values | None] | None = None
     on_create: Callable[[Calls, Kind, Values], str] | None = None

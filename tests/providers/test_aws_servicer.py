@@ -13,6 +13,8 @@ from rehearsal.providers.servicer import struct, values
 
 VPC = "aws:ec2/vpc:Vpc"
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
+LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROLE = "aws:iam/role:Role"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
 
@@ -149,6 +151,41 @@ def test_a_resource_with_a_fixed_name_goes_before_its_replacement_comes(servicer
     old = {"name": "fixed", "vpcId": "vpc-1", "port": 80}
     answer = diff(servicer, context, TARGET_GROUP, old, {**old, "port": 81})
     assert (list(answer.replaces), answer.deleteBeforeReplace) == (["port"], True)
+
+
+def test_a_resource_that_the_provider_has_named_goes_after_its_replacement_has_come(
+    servicer, context
+):
+    old = {"name": "thing-1234567", "family": "postgres17", "__defaults": ["name"]}
+    answer = diff(servicer, context, PARAMETERS, old, {**old, "family": "postgres18"})
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["family"], False)
+
+
+def test_a_replacement_gets_a_name_of_its_own(servicer, context):
+    """The engine asks again without the old inputs when it replaces a resource."""
+    first = values(check(servicer, context, GROUP, {"vpcId": "vpc-1"}).inputs)
+    second = values(check(servicer, context, GROUP, {"vpcId": "vpc-1"}, seed=b"another").inputs)
+    assert first["name"] != second["name"]
+
+
+def test_the_one_policy_of_a_repository_goes_before_its_replacement_comes(servicer, context):
+    old = {"repository": "app", "policy": "{}"}
+    answer = diff(servicer, context, LIFECYCLE, old, {**old, "policy": '{"rules": []}'})
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["policy"], True)
+
+
+def test_a_vpc_tells_its_ipv6_block_and_an_empty_one_where_it_has_none(servicer, context, calls):
+    """awsx reads it: a missing output would be an update of each subnet in every preview."""
+    made = create(servicer, context, VPC, {"cidrBlock": "10.6.0.0/16"})
+    assert values(made.properties)["ipv6CidrBlock"] == ""
+    params = {"CidrBlock": "10.7.0.0/16", "AmazonProvidedIpv6CidrBlock": True}
+    with_block = calls("ec2", "create_vpc", params)["Vpc"]
+    there = pb.ReadRequest(
+        id=with_block["VpcId"], urn=urn(VPC), inputs=struct({"cidrBlock": "10.7.0.0/16"})
+    )
+    seen = values(servicer.Read(there, context).properties)
+    [held] = with_block["Ipv6CidrBlockAssociationSet"]
+    assert seen["ipv6CidrBlock"] == held["Ipv6CidrBlock"]
 
 
 def test_nothing_differs_where_only_what_pulumi_keeps_for_itself_does(servicer, context):

@@ -79,3 +79,17 @@ def test_the_clusters_providers_change_and_go(calls, cluster):
     assert found["capacityProviders"] == ["FARGATE"]
     lifecycle.delete(calls, PROVIDERS, identity, both(cluster, "FARGATE"))
     assert lifecycle.read(calls, PROVIDERS, identity, inputs) is None
+
+
+def test_container_insights_are_turned_on_and_off_on_a_running_cluster(calls, cluster):
+    def settings(value):
+        return {"name": cluster, "settings": [{"name": "containerInsights", "value": value}]}
+
+    arn = calls("ecs", "describe_clusters", {"clusters": [cluster]})["clusters"][0]["clusterArn"]
+    seen = []
+    for before, after in (("disabled", "enabled"), ("enabled", "disabled")):
+        lifecycle.update(calls, CLUSTER, arn, settings(before), settings(after))
+        asked = {"clusters": [cluster], "include": ["SETTINGS"]}
+        [found] = calls("ecs", "describe_clusters", asked)["clusters"]
+        seen.append(found["settings"])
+    assert seen == [settings("enabled")["settings"], settings("disabled")["settings"]]

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from rehearsal.faults import FAULTS
+from rehearsal.faults import Edit as Patch
 from rehearsal.providers.calls import Calls
 
 NAME = "careapp-poc"
@@ -27,9 +30,15 @@ Undo = Callable[[], object]
 
 @dataclass(frozen=True)
 class Stack:
-    """What the stack consists of, looked up when it is healthy."""
+    """What the stack consists of, looked up when it is healthy.
+
+    ``images`` is the folder in which the local cloud keeps the files of each image; ``pulumi`` runs
+    a command of Pulumi's.
+    """
 
     calls: Calls
+    images: Path
+    pulumi: Callable[..., object]
 
     def one(self, service: str, operation: str, **params: Any) -> Any:
         """The only thing that an operation describes."""
@@ -99,11 +108,16 @@ class Stack:
 
 @dataclass(frozen=True)
 class Edit:
-    """One mistake: its name, what makes it, and whether new tasks start with it, as after a deployment."""
+    """One mistake: its name, what makes it, and how it comes into effect.
+
+    With ``rolls`` new tasks start with it, as after a deployment; with ``deploys`` it is a change of the
+    program's settings, which `pulumi up` deploys.
+    """
 
     name: str
     make: Callable[[Stack], Undo]
     rolls: bool = True
+    deploys: bool = False
 
 
 def revision(name: str, change: Callable[[dict[str, Any], Stack], object]) -> Edit:
@@ -318,10 +332,40 @@ def stopped_database(stack: Stack) -> Undo:
     return undo
 
 
+def app(name: str, *patches: Patch) -> Edit:
+    """Another text in the files of the image, as if the image had been built from it."""
+
+    def make(stack: Stack) -> Undo:
+        [settings] = stack.images.rglob("webapp/settings.py")
+        source = settings.parent.parent
+        for patch in patches:
+            patch.apply(source)
+        return lambda: [patch.back(source) for patch in patches]
+
+    return Edit(f"app: {name}", make)
+
+
+def line(file: str, old: str, new: str) -> Edit:
+    return app(f"{file}: {new.strip()}", Patch(file=f"webapp/{file}", old=old, new=new))
+
+
+def setting(key: str, value: str) -> Edit:
+    def make(stack: Stack) -> Undo:
+        stack.pulumi("config", "set", key, value)
+        return lambda: stack.pulumi("config", "rm", key)
+
+    return Edit(f"setting: {key} {value}", make, rolls=False, deploys=True)
+
+
 def told(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in fields.items())
 
 
+APP_FAULTS = (
+    *("port-mismatch", "crash-on-start", "slow-health", "redirecting-health"),
+    *("page-raises", "another-authority"),
+)
+"""Faults of the app whose edits serve here, too."""
 EDITS: tuple[Edit, ...] = (
     # The task definition.
     variable("PORT", "8000"),
@@ -392,5 +436,19 @@ EDITS: tuple[Edit, ...] = (
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
     Edit("the database stopped", stopped_database),
+    # The app, in the files of its image.
+    *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
+    line("pages.py", "from flask import", "from flask import )"),
+    line("pages.py", "from flask import", "raise RuntimeError('half done')\nfrom flask import"),
+    line("gunicorn.conf.py", "workers = settings.workers", "workers = 'two'"),
+    line("gunicorn.conf.py", 'wsgi_app = "webapp:create_app()"', 'wsgi_app = "webapp:app()"'),
+    # The settings, deployed by the engine.
+    setting("healthPath", "/nowhere"),
+    setting("healthMatcher", "204"),
+    setting("smokePath", "/nowhere"),
+    setting("smokePath", "/health/db"),
+    setting("containerPort", "8000"),
+    setting("execEnabled", "true"),
+    setting("natStrategy", "none"),
 )
 """Every edit; the test takes some of them, or all."""

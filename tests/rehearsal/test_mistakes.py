@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -74,8 +74,19 @@ class Running:
     def __init__(self, careapp: Careapp) -> None:
         facts = require(careapp.home)
         self.careapp = careapp
-        self.stack = Stack(Calls(facts.endpoint, facts.options.region))
+        calls = Calls(facts.endpoint, facts.options.region)
+        self.stack = Stack(calls, careapp.home.cloud / "images", self.pulumi)
         self.session = Session(facts.options.region)
+
+    def pulumi(self, *words: str) -> str:
+        """What a command of Pulumi's says when it fails; empty when it does not."""
+        how = ("shell", "--tasks", "process", "--port", "0", "--speed", SPEED, "--", "pulumi")
+        done = self.careapp.run(*how, *words, "--stack", "poc")
+        return done.stdout + done.stderr if done.returncode else ""
+
+    def deploy(self) -> str:
+        """Why a real `pulumi up` is red; empty when it is green."""
+        return self.pulumi("up", "--yes", "--skip-preview")
 
     def up(self) -> str:
         """Why `pulumi up` is red for the task definition that the service has; empty when it is green."""
@@ -109,12 +120,15 @@ class Running:
     def diagnosis(self) -> Diagnosis:
         return diagnose(StackNames.of("poc"), self.session)
 
-    def back(self, undo) -> None:
+    def back(self, undo, deploys: bool) -> None:
         """Take the mistake back; new tasks start, and the stack must be healthy again.
 
         A machine that is busy for long may make healthy tasks look unhealthy: it is tried again.
         """
         undo()
+        if deploys:
+            self.deploy()  # Red where ECS has given up the revision that this one goes back to.
+            self.stack = replace(self.stack)  # It may have another task definition now.
         for _ in range(TRIES):
             self.stack.roll(taskDefinition=self.stack.definition["taskDefinitionArn"])
             red = self.up()
@@ -159,7 +173,7 @@ def test_the_page_works_or_up_is_red_and_a_cause_is_named(running, edit):
     try:
         if edit.rolls:
             running.stack.roll()
-        red = running.up()
+        red = running.deploy() if edit.deploys else running.up()
         page, found = running.page(), running.diagnosis()
         named = [each.id for each in found.causes]
         print(f"{'red' if red else 'green'}, page {page}, causes {named}")
@@ -170,4 +184,4 @@ def test_the_page_works_or_up_is_red_and_a_cause_is_named(running, edit):
             assert set(named) - UNNAMED, "red without a cause"
             assert named[0] not in UNNAMED, "the cause is not named first"
     finally:
-        running.back(undo)
+        running.back(undo, edit.deploys)

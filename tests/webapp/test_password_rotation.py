@@ -96,8 +96,10 @@ def test_no_request_fails_while_a_server_s_password_is_rotated(
     old = postgres.password
     with Watch(server, "/") as pages, Watch(server, "/health") as health:
         eventually(lambda: len(pages.answers) > 10, 10)
-        postgres.set_password(f"new-{secrets.token_hex(8)}")
-        vault.rotate(arn, postgres.password)
+        new = f"new-{secrets.token_hex(8)}"
+        # The secret first: between the two a new connection would be refused with any password.
+        vault.rotate(arn, new)
+        postgres.set_password(new)
         postgres.hang_up()
         seen = len(pages.answers)
         eventually(lambda: len(pages.answers) > seen + 30, 10)

@@ -54,6 +54,8 @@ VPC = Kind(
     outputs={
         "arn": arn("vpc"),
         "ownerId": "OwnerId",
+        # awsx reads it; the provider says "" where there is none.
+        "ipv6CidrBlock": "Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock || ''",
         "defaultSecurityGroupId": _default_group,
         "mainRouteTableId": _main_route_table,
     },

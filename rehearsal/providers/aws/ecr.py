@@ -76,6 +76,8 @@ LIFECYCLE_POLICY = Kind(
     update="put_lifecycle_policy",
     # The provider has no update: a changed policy is put again, which the engine shows as a replacement.
     replaces=frozenset({"repository", "policy"}),
+    # A repository has one policy: to delete the old one last would delete the new one (pulumi-aws pull request 2085).
+    deletes_first=True,
     prepare=_lifecycle,
     outputs={"registryId": "registryId"},
 )
