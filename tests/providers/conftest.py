@@ -19,3 +19,15 @@ def calls():
     api.start()
     yield Calls(api.endpoint, REGION)
     api.stop()
+
+
+@pytest.fixture
+def attach_internet_gateway(calls):
+    """Gives a VPC an internet gateway."""
+
+    def attach(vpc):
+        gateway = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
+        names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": vpc}
+        calls("ec2", "attach_internet_gateway", names)
+
+    return attach
