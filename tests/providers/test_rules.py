@@ -8,7 +8,6 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.control import service_roles
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
 
@@ -247,14 +246,6 @@ def test_a_managed_password_is_not_given_as_well(calls):
 def test_a_database_has_room(calls):
     params = database("small", AllocatedStorage=5)
     assert "Invalid storage size" in refused(calls, "rds", "create_db_instance", params)["Message"]
-
-
-@pytest.fixture
-def make_role(calls):
-    """Makes RDS's service-linked role for one test."""
-    yield lambda: service_roles.prepare(calls)
-    for role in calls("iam", "list_roles", {"PathPrefix": "/aws-service-role/rds."})["Roles"]:
-        calls("iam", "delete_service_linked_role", {"RoleName": role["RoleName"]})
 
 
 def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets, make_role):
