@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from ops.stack import Declared
+
 AT, COUNT = "careapp:paused-at", "careapp:paused-count"
 DAYS_STOPPED = timedelta(days=7)
 """After so long AWS starts a stopped DB instance by itself (RDS user guide, "Stopping an Amazon
@@ -44,3 +46,12 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
         since = datetime.fromtimestamp(0, UTC)
     count = found.get(COUNT, "")
     return Pause(since, int(count) if count.isdigit() else None)
+
+
+def keeps_snapshot(declared: Declared) -> bool:
+    """Whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
+
+    The provider deletes service and load balancer before it asks. AWS's words:
+    terraform-provider-aws pull request 46687.
+    """
+    return bool(declared.get("databaseFinalSnapshot"))

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.moments import zoned
+from ops.paused import keeps_snapshot
 from ops.texts import Text, t
 
+NO_SNAPSHOT = t(
+    "`pulumi destroy` fails half-way while the database is stopped: "
+    "RDS takes no final snapshot of it (databaseFinalSnapshot)."
+)
 GOING_OFF = {"stopping", "stopped", "starting"}
 """Statuses between a database that runs and one that is paused."""
 
@@ -24,6 +29,8 @@ def paused(case: Case) -> Iterator[Finding]:
         seen.append(t("AWS starts a stopped database by itself after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
+    if keeps_snapshot(case.now.declared):
+        seen.append(NO_SNAPSHOT)
     yield Finding(
         id="stack-paused",
         kind="note",

@@ -8,6 +8,7 @@ from typing import Any
 from ops import pause
 from ops.hours import Wish
 from ops.moments import zoned
+from ops.paused import keeps_snapshot
 from ops.render.lines import Line
 from ops.stack import Declared
 from ops.standing import Standing, Station
@@ -44,6 +45,12 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
         "./careapp resume -s {stack} brings it back; pulumi destroy -s {stack} takes all of it away.",
         stack=stack,
     )
+    if keeps_snapshot(station.declared):
+        back = t(
+            "./careapp resume -s {stack} brings it back. Do so before a pulumi destroy, too: "
+            "RDS takes no final snapshot of a stopped database (databaseFinalSnapshot).",
+            stack=stack,
+        )
     yield Line(back.to(lang))
 
 

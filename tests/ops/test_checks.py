@@ -47,6 +47,14 @@ def test_a_database_that_aws_started_again_on_a_paused_stack_is_told():
     assert [each.commands for each in found.fixes][1] == ("./careapp pause -s poc",)
 
 
+def test_doctor_says_that_a_paused_stack_with_a_final_snapshot_cannot_be_destroyed():
+    paused = {"service": a.service(desired=0, running=0)}
+    paused["database"] = a.database(status="stopped", pause=Pause(a.NOW, 1))
+    for kept, told in (("", False), ("final", True)):
+        [found] = findings(a.stack(**paused, settings=a.declared(databaseFinalSnapshot=kept)))
+        assert any("takes no final snapshot" in str(each) for each in found.seen) is told
+
+
 def test_a_stack_whose_tasks_run_again_is_not_paused_whatever_the_tags_say():
     found = findings(a.stack(database=a.database(status="stopped", pause=Pause(a.NOW, 1))))
     assert [each.id for each in found] == ["database-away"]

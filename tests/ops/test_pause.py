@@ -195,6 +195,17 @@ def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
     assert "AWS starts the database by itself on 2026-12-02 18:30 UTC" in text
 
 
+@pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
+def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(kept, first):
+    now, station = Simulated().look(), Simulated()
+    known = replace(now, database=replace(now.database, pause=Pause(SINCE, 1)))
+    station.session = type("Session", (), {"region": a.REGION})()
+    station.declared = a.declared(databaseFinalSnapshot=kept)
+    shown = [line.text for line in screen.lines(known, station, "en")][-1]
+    assert ("Do so before a pulumi destroy, too" in shown) is first
+    assert ("takes all of it away" in shown) is not first
+
+
 def test_tags_tell_of_a_pause_what_they_were_told():
     pause = Pause(SINCE, 3)
     assert paused.read(pause.tags()) == pause
