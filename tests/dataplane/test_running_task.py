@@ -51,7 +51,8 @@ def whole(cloud: Any) -> None:
 
     def ask() -> bool:
         healthy = [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
-        return healthy and cloud.messages()[-1].endswith("has reached a steady state.")
+        steady = cloud.messages()[-1].endswith("has reached a steady state.")
+        return healthy and steady and len(cloud.places()) == 1
 
     cloud.until(ask, 20, "a whole service")
 
