@@ -6,8 +6,11 @@ import fcntl
 import json
 import os
 import shlex
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ops.texts import Text, t
@@ -27,13 +30,29 @@ def facts_file() -> str:
     return os.environ.get(FACTS, "")
 
 
+def _facts() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(Path(facts_file()).read_text())
+    except OSError:
+        return {}
+    return found
+
+
+def monotonic() -> float:
+    """Seconds by which waits for AWS are measured, to be taken times the clock's speed.
+
+    They are a local cloud's own where this process's calls go to one: its clock runs more slowly while
+    tasks start (rehearsal/data/starts.py).
+    """
+    found = _facts()
+    if "time" not in found:
+        return time.monotonic()
+    return datetime.fromisoformat(found["time"]).timestamp() / float(found["options"]["speed"])
+
+
 def listener(arn: str) -> tuple[str, int, str | None] | None:
     """Host and port where the local cloud listens for a listener, and who vouches for its certificate."""
-    try:
-        found = json.loads(Path(facts_file()).read_text())
-    except OSError:
-        return None
-    for each in found.get("state", {}).get("listeners", ()):
+    for each in _facts().get("state", {}).get("listeners", ()):
         if each["arn"] == arn:
             url = urlsplit(each["url"])
             return str(url.hostname), int(url.port or 0), each.get("authority")

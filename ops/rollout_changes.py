@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pulumi
+
+from ops import local
 
 ON_THE_WAY = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")
 """Types that decide whether the load balancer reaches a task and what it asks it.
@@ -22,11 +22,11 @@ class Changes:
 
     def __init__(self) -> None:
         self.last: float | None = None
-        """`time.monotonic()` of the last change; None while there was none."""
+        """`local.monotonic()` of the last change; None while there was none."""
 
     def note(self, _changed: pulumi.ResourceHookArgs) -> None:
         """A resource hook. What a preview would change is not changed: it runs no hooks."""
-        self.last = time.monotonic()
+        self.last = local.monotonic()
 
 
 def watch() -> Changes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from ops import local
 from ops import rollout_text as words
 from ops.aws import AwsProblem
 from ops.moments import of_day
@@ -137,7 +137,7 @@ async def follow(
     pace: Pace,
     tells: Tells,
     changes: Changes | None = None,
-    now: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = local.monotonic,
 ) -> End:
     """Look until the verdict is final. AwsProblem when AWS cannot be asked, or not any more."""
     reporter, memory, blind, begun = Reporter(tells, wanted), Memory(), 0, now()

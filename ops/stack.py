@@ -9,6 +9,7 @@ from typing import Any
 
 from ops import authorities
 from ops.names import PROJECT
+from ops.place import other_credentials
 from ops.texts import Text, t
 
 BUNDLE = "webapp/certs/rds-ca.pem"
@@ -55,6 +56,8 @@ def read(stack: str, folder: Path) -> Declared:
     if not file.exists():
         raise StackError(_no_file(stack, folder))
     config = _load(file).get("config") or {}
+    for key, problem in other_credentials(config).items():
+        raise StackError(t("{file}: {key} {problem}.", file=file.name, key=key, problem=problem))
     schema = _load(folder / "Pulumi.yaml").get("config") or {}
     bundle = folder / BUNDLE
     return Declared(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ops import local
 from ops.aws import AwsProblem
 from ops.refused import Refused
 from ops.rollout_follow import BLIND_LOOKS, QUIET_SECONDS, Pace, may_pass
@@ -17,7 +18,7 @@ Tell = Callable[[Text], None]
 class Waiting:
     """Looks again and again, at one pace. Limits are in minutes of AWS's time."""
 
-    def __init__(self, tell: Tell, pace: Pace, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tell: Tell, pace: Pace, now: Callable[[], float] = local.monotonic) -> None:
         self.tell, self._pace, self._now = tell, pace, now
 
     def until_done(self, look: Callable[[], Text | None], minutes: float) -> None:

@@ -126,7 +126,15 @@ def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
     """This project's own gate, as `pulumi up` runs it."""
     pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
     patience = pace.patience(profile.limit.value / 60, notice=0)
-    ended = asyncio.run(follow(Session(REGION), case.wanted, patience, pace, Silent(), Changes()))
+    seen = (
+        case.wanted,
+        patience,
+        pace,
+        Silent(),
+        Changes(),
+        lambda: stack.clock.monotonic() / pace.speed,
+    )
+    ended = asyncio.run(follow(Session(REGION), *seen))
     return Said(succeeded(ended), stack.clock.monotonic() - case.begun)
 
 

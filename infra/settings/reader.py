@@ -11,6 +11,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from infra.settings.key import Key
+from ops.place import other_credentials
 from ops.texts import Text, joined, said, shown, t
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ class Reader:
             return key.rule(key.default)
 
     def region(self) -> str:
+        """The stack's region. Keys that give the provider credentials of its own are refused."""
+        self.problems |= other_credentials(CONFIG.get())
         region = pulumi.Config("aws").get("region", "")
         if not region:
             self.problems["aws:region"] = t(

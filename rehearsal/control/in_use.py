@@ -32,27 +32,32 @@ def subnets_of_databases_stay(params: Params) -> None:
     knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). A stack
     cannot know them, so the rehearsal takes the case that goes wrong.
     """
-    group = backend("rds").subnet_groups.get(params["DBSubnetGroupName"])
-    removed = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
-    removed -= set(params["SubnetIds"])
-    used = any(each.db_subnet_group is group for each in backend("rds").databases.values())
-    if group and used and removed:
-        words = (
-            f"Some of the subnets to be deleted are currently in use: {', '.join(sorted(removed))}"
-        )
+    name = params["DBSubnetGroupName"].lower()
+    group = backend("rds").subnet_groups.get(name)
+    held = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
+    removed = sorted(held - set(params["SubnetIds"]))
+    if removed and _databases_in(name):
+        words = f"Some of the subnets to be deleted are currently in use: {', '.join(removed)}"
         raise Refused("SubnetAlreadyInUse", words)
+
+
+def _databases_in(group: str) -> list[str]:
+    """The databases that use a subnet group, by their identifiers."""
+    databases = backend("rds").databases.values()
+    return [
+        each.db_instance_identifier for each in databases if each._db_subnet_group_name == group
+    ]
 
 
 @before("rds", "DeleteDBSubnetGroup")
 def subnet_group_unused(params: Params) -> None:
     name = params["DBSubnetGroupName"].lower()
-    for database in backend("rds").databases.values():
-        if database._db_subnet_group_name == name:
-            raise Refused(
-                "InvalidDBSubnetGroupStateFault",
-                f"Cannot delete the subnet group {name!r} because at least one database instance: "
-                f"{database.db_instance_identifier} is still using it.",
-            )
+    for database in _databases_in(name):
+        raise Refused(
+            "InvalidDBSubnetGroupStateFault",
+            f"Cannot delete the subnet group {name!r} because at least one database instance: "
+            f"{database} is still using it.",
+        )
 
 
 @before("rds", "DeleteDBParameterGroup")

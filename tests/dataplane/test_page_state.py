@@ -72,7 +72,7 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
     monkeypatch.setattr(watching, "FULL_EVERY", 0)
     monkeypatch.setattr(watching, "gather", gather)
     monkeypatch.setattr(watching, "overview", lambda *_: glance[0])
-    watcher, memory = watching.Watcher(Home(tmp_path), None, None), watching._Memory()
+    watcher, memory = watching.Watcher(Home(tmp_path), None), watching._Memory()
     for told in ("one", "one", "one", "two"):
         glance[0] = told
         answers = answers or [200]

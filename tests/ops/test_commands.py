@@ -100,6 +100,20 @@ def test_an_unknown_profile_is_told(run, folder):
     assert "The config profile (nobody) could not be found." in complaint
 
 
+@pytest.mark.parametrize("command", ["status", "doctor", "preflight", "pause", "retry"])
+def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, command):
+    (folder / "Pulumi.poc.yaml").write_text(
+        "config:\n  aws:region: x-1\n  aws:assumeRoles:\n    - roleArn: arn:aws:iam::1:role/deploy\n"
+    )
+    code, shown, complaint = run(command)
+    assert (code, shown) == (2, "")
+    assert complaint.startswith(
+        "careapp: Pulumi.poc.yaml: aws:assumeRoles gives credentials to the "
+    )
+    assert "`pulumi config rm aws:assumeRoles`" in complaint
+    assert "roleArn" not in complaint
+
+
 def test_a_local_cloud_that_is_gone_is_told(run, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")

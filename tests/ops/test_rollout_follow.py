@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from datetime import timedelta
 
 import pytest
 
-from ops import moments
+from ops import local, moments
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.rollout_changes import Changes
@@ -296,3 +298,14 @@ def test_a_revision_that_is_not_active_is_deregistered(status, gone):
             return {"taskDefinition": {"status": status}}
 
     assert is_deregistered(Session(), NEW) is gone
+
+
+def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):
+    facts = tmp_path / "cloud.json"
+    monkeypatch.setenv(local.FACTS, str(facts))
+    assert local.monotonic() == pytest.approx(time.monotonic(), abs=60), "no facts as yet"
+    told = {"options": {"speed": 20.0}}
+    facts.write_text(json.dumps(told | {"time": "2026-11-26T12:00:00+00:00"}))
+    begun = local.monotonic()
+    facts.write_text(json.dumps(told | {"time": "2026-11-26T12:05:00+00:00"}))
+    assert (local.monotonic() - begun) * 20 == pytest.approx(300)

@@ -1,9 +1,13 @@
 """The stack file: what is said when it cannot be used."""
 
+import re
+
 import pulumi
+import pulumi_aws.config
 import pytest
 
 from infra.settings import Settings, SettingsError
+from ops.place import OTHER_CREDENTIALS
 
 
 def problems(load, **changes):
@@ -354,6 +358,31 @@ def test_a_missing_region_is_asked_for(engine):
     assert problems(Settings.load) == [
         "aws:region: is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
     ]
+
+
+@pytest.mark.parametrize("key", OTHER_CREDENTIALS)
+def test_credentials_that_only_the_provider_would_use_are_refused(engine, key):
+    engine.configure({"aws:region": "ap-northeast-1", key: "x"})
+    assert problems(Settings.load) == [
+        f"{key}: gives credentials to the provider alone, and roll-out gate and commands would look with "
+        f"others; `pulumi config rm {key}`, then name a profile of ~/.aws/config that gives them "
+        "(`pulumi config set aws:profile NAME`), or set the AWS_… variables"
+    ]
+
+
+def test_the_keys_that_give_credentials_are_those_of_the_provider():
+    keys = {
+        "aws:" + re.sub("_(.)", lambda found: found[1].upper(), name)
+        for name in vars(pulumi_aws.config.vars._ExportableConfig)
+        if re.fullmatch(r".*_key|token|assume_.*|shared_.*", name)
+    }
+    assert keys == set(OTHER_CREDENTIALS)
+
+
+def test_a_profile_and_what_gives_no_credentials_are_accepted(engine, configured):
+    plain = configured()
+    engine.configure({"aws:region": "ap-northeast-1", "aws:profile": "me", "aws:maxRetries": "9"})
+    assert Settings.load() == plain
 
 
 def test_keys_of_other_packages_are_none_of_our_business(engine, configured):
