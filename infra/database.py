@@ -19,6 +19,10 @@ VERSION = "17"
 PORT = 5432
 NAME = "careapp"
 USER = "postgres"
+ZONES = 2
+"""Zones in which the database may live, however many the stack has: RDS chooses among those of the
+subnet group, and gives none away in which the database or its standby lives (AWS knowledge center,
+"How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). So a third one may go."""
 STRIPED_GB = 400
 """From here on RDS spreads gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
 
@@ -93,6 +97,8 @@ class Database(pulumi.ComponentResource):
             backup_retention_period=settings.backup_days,
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
+            # RDS refuses another major VERSION without it; by itself it changes nothing.
+            allow_major_version_upgrade=True,
             **database_watch.watching(name, settings, self.tags, self.child),
             **_keeping(subnets, settings, protect),
             tags=self.tags,
@@ -105,7 +111,7 @@ class Database(pulumi.ComponentResource):
         return aws.rds.SubnetGroup(
             f"{name}-database",
             description="Subnets without a way out",
-            subnet_ids=self.args.network.database_subnet_ids,
+            subnet_ids=self.args.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
             tags=self.tags,
             opts=self.child,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import pulumi_awsx as awsx
 
 from infra.flow_logs import FlowLogs, FlowLogsArgs
 from infra.settings import Settings
+from ops.texts import t
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,
@@ -21,6 +23,8 @@ SMALL, LARGE = 8, 4
 """Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
 ZONE_BITS = 2
 """The same for a zone's block of the VPC."""
+ATTACH_SECONDS = 300
+"""How long a NAT gateway waits for an internet gateway, which EC2 makes in a few seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +54,9 @@ class Network(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Network", name, None, opts)
         self.args = args
+        transforms: list[pulumi.ResourceTransform] = [no_public_ips, InternetGatewayFirst().order]
         self.vpc = _vpc(
-            name, args.settings, pulumi.ResourceOptions(parent=self, transforms=[no_public_ips])
+            name, args.settings, pulumi.ResourceOptions(parent=self, transforms=transforms)
         )
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
@@ -97,6 +102,59 @@ def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransfor
     return pulumi.ResourceTransformResult(
         props={**args.props, "mapPublicIpOnLaunch": False}, opts=args.opts
     )
+
+
+class InternetGatewayFirst:
+    """Makes each NAT gateway wait until the internet gateway of the same update is attached.
+
+    awsx declares no dependency between the two. EC2 makes a NAT gateway without an internet gateway,
+    too, and sets it to `failed` with Gateway.NotAttached (VPC user guide, "Troubleshoot NAT
+    gateways"); Pulumi keeps a failed one, so that the next update would not replace it.
+    """
+
+    def __init__(self) -> None:
+        self._attached = asyncio.Event()
+        # An update that does not make the internet gateway finds it there and waits for nothing.
+        self._attached.set()
+        self._first = pulumi.ResourceHookBinding(
+            before_create=[pulumi.ResourceHook("internet-gateway-begins", self.begin)],
+            after_create=[pulumi.ResourceHook("internet-gateway-attached", self.end)],
+        )
+        self._second = pulumi.ResourceHookBinding(
+            before_create=[pulumi.ResourceHook("nat-gateway-waits", self.wait)]
+        )
+
+    def order(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        """Add the hooks to awsx's gateways. A resource transform."""
+        hooks = {
+            "aws:ec2/internetGateway:InternetGateway": self._first,
+            "aws:ec2/natGateway:NatGateway": self._second,
+        }.get(args.type_)
+        if hooks is None:
+            return None
+        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
+        return pulumi.ResourceTransformResult(props=args.props, opts=opts)
+
+    def begin(self, _made: pulumi.ResourceHookArgs) -> None:
+        self._attached.clear()
+
+    def end(self, _made: pulumi.ResourceHookArgs) -> None:
+        self._attached.set()
+
+    async def wait(self, waiting: pulumi.ResourceHookArgs) -> None:
+        """Raises TimeoutError where the internet gateway could not be made."""
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                await self._attached.wait()
+        except TimeoutError:
+            raise TimeoutError(
+                t(
+                    "The NAT gateway {name} was not made: the internet gateway was not attached "
+                    "within {seconds} s. Its own error is above; then `pulumi up` again.",
+                    name=waiting.name,
+                    seconds=ATTACH_SECONDS,
+                )
+            ) from None
 
 
 def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:

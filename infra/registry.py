@@ -30,9 +30,9 @@ class AppImage(pulumi.ComponentResource):
     """The image of the app, tagged by what it was built from.
 
     Unchanged sources are not built again; changed ones always get a new tag and so a new digest,
-    which the task definition names. Tags are immutable, so a tag never means two things. Going
-    back to sources that were pushed before is the one case in which ECR refuses a push: change
-    `imageRevision` then.
+    which the task definition names. Tags are immutable, so a tag never means two things. ECR refuses
+    a tag that is there, even for the same image (github.com/aws/containers-roadmap/issues/2179): after
+    going back to earlier sources, or a push that was cut off, change `imageRevision`.
     """
 
     tag: str

@@ -43,7 +43,9 @@ def doctor(stack: str, lang: str | None, as_json: bool) -> None:
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def preflight(stack: str, lang: str | None, as_json: bool) -> None:
-    """Check what must be in order before ecsEnabled is set to true.
+    """Check what must be in order before the next stage.
+
+    Without the stack: account, quotas, roles and tools for stage 1. With it: what ecsEnabled needs.
 
     Exit code 0: ready. 1: something is wrong. 2: it could not look.
     """

@@ -113,15 +113,6 @@ def _without_credentials(error: Exception, profile: str | None) -> AwsProblem | 
 
     if isinstance(error, boto.ProfileNotFound):
         return AwsProblem("credentials", verbatim(f"{error}."), log_in(profile))
-    if isinstance(error, boto.MissingDependencyException):
-        return AwsProblem(
-            "credentials",
-            t("The AWS profile needs a package that is not installed: {said}.", said=_words(error)),
-            t(
-                "Install it (`.venv/bin/python -m pip install 'botocore[crt]'`), or use a profile that "
-                "does without `aws login`: aws:profile in the stack file, or AWS_PROFILE."
-            ),
-        )
     if isinstance(
         error,
         (boto.InvalidConfigError, boto.ConfigParseError, boto.ConfigNotFound, boto.UnknownCredentialError),

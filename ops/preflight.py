@@ -1,4 +1,4 @@
-"""What must be in order before ECS is turned on: doctor's own checks, ticked off one by one."""
+"""What must be in order before the next stage, ticked off one by one: before ECS, by doctor's own checks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops import stack
+from ops.account import ITEMS as ITEMS_OF_ACCOUNT
+from ops.account import Account
 from ops.aws import Session
 from ops.checks import (
     capacity,
@@ -23,8 +25,9 @@ from ops.checks import (
 )
 from ops.checks.case import Case
 from ops.doctor import judge
-from ops.findings import Diagnosis, Finding
+from ops.findings import Diagnosis, Finding, Unseen, ranked
 from ops.names import StackNames
+from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
 from ops.texts import Text, t
 
@@ -118,6 +121,13 @@ class Preflight:
 
     items: tuple[Ticked, ...]
     diagnosis: Diagnosis
+    stage: int = 2
+    """The stage that it is the list for."""
+
+    @property
+    def stack(self) -> str:
+        """The stack's own name, without the project's."""
+        return self.diagnosis.names.partition("-")[2]
 
     @property
     def exit_code(self) -> int:
@@ -129,8 +139,41 @@ class Preflight:
 
 
 def check(names: StackNames, session: Session, folder: Path) -> Preflight:
-    """Look and tick off. Raises StackError without the stack's file."""
-    return tick(gather(names, session, stack.read(names.stack, folder)))
+    """Look and tick off, for the stage that comes next.
+
+    Raises StackError without the stack's file, AwsProblem where AWS does not know the credentials.
+    """
+    now = gather(names, session, stack.read(names.stack, folder))
+    return tick_account(Account(session, now)) if _nothing(now) else tick(now)
+
+
+def _nothing(now: Snapshot) -> bool:
+    return stages.stage(Case(now)) == stages.NOTHING
+
+
+def tick_account(account: Account) -> Preflight:
+    """The list for an account without the stack. Raises AwsProblem."""
+    who = account.session.call("sts", "get_caller_identity")["Arn"]
+    items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
+    findings: list[Finding] = []
+    unseen: list[Unseen] = []
+    for item in ITEMS_OF_ACCOUNT:
+        try:
+            found = list(item.check(account))
+        except AwsProblem as problem:
+            unseen.append(Unseen(item.text, problem, item.essential))
+            items.append(Ticked(item.text, UNKNOWN))
+            continue
+        findings += found
+        kinds = {each.kind for each in found}
+        items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
+    diagnosis = Diagnosis(
+        names=account.now.names.prefix,
+        stage=stages.described(Case(account.now)),
+        findings=tuple(each.at(account.now.place) for each in ranked(findings)),
+        unseen=tuple(unseen),
+    )
+    return Preflight(tuple(items), diagnosis, stage=1)
 
 
 def tick(now: Snapshot) -> Preflight:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ops import authorities
 from ops.names import PROJECT
+from ops.place import other_credentials
 from ops.texts import Text, t
 
 BUNDLE = "webapp/certs/rds-ca.pem"
 """The certificate authorities that the image carries."""
-OTHER_CREDENTIALS = (
-    *("aws:accessKey", "aws:secretKey", "aws:token", "aws:assumeRoles"),
-    *("aws:assumeRoleWithWebIdentity", "aws:sharedConfigFiles", "aws:sharedCredentialsFiles"),
-)
-"""Keys by which pulumi-aws takes credentials that no other program sees (pulumi_aws.config).
-
-The commands and the roll-out gate would look with others, perhaps into another account.
-"""
 
 
 class StackError(Exception):
@@ -83,20 +76,6 @@ def read(stack: str, folder: Path) -> Declared:
         },
         authorities=authorities.names(bundle) if bundle.is_file() else None,
     )
-
-
-def other_credentials(config: Collection[str]) -> dict[str, Text]:
-    """The keys of OTHER_CREDENTIALS among those of a stack's configuration, each with the way out."""
-    return {
-        key: t(
-            "gives credentials to the provider alone, and roll-out gate and commands would look "
-            "with others; `pulumi config rm {key}`, then name a profile of ~/.aws/config that "
-            "gives them (`pulumi config set aws:profile NAME`), or set the AWS_… variables",
-            key=key,
-        )
-        for key in OTHER_CREDENTIALS
-        if key in config
-    }
 
 
 def _no_file(stack: str, folder: Path) -> Text:

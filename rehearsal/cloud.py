@@ -60,6 +60,7 @@ class Cloud:
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stops all again when one fails."""
         from rehearsal.building.builder import Builder
+        from rehearsal.control import service_roles
         from rehearsal.control.api import Api
         from rehearsal.data.plane import DataPlane
         from rehearsal.page.launch import listening
@@ -77,6 +78,7 @@ class Cloud:
             api.start()
             stops.callback(api.stop)
             calls = Calls(api.endpoint, self.options.region)
+            service_roles.prepare(calls)
             builder = Builder(calls, folder / "images", docker=self.options.docker)
             stops.callback(builder.close)
             clock = Clock(self.options.speed)

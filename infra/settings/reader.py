@@ -11,7 +11,7 @@ import pulumi
 from pulumi.runtime.config import CONFIG
 
 from infra.settings.key import Key
-from ops.stack import other_credentials
+from ops.place import other_credentials
 from ops.texts import Text, joined, said, shown, t
 
 T = TypeVar("T")

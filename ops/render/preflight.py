@@ -32,7 +32,13 @@ def lines(found: Preflight, lang: str) -> Iterator[Line]:
         later = f" ({t('made by stage 2').to(lang)})" if item.state == LATER else ""
         yield Line(f"  {mark} {item.text.to(lang)}{later}", style)
     text, style = VERDICTS[found.exit_code]
-    running = found.exit_code == 0 and any(each.state == GOOD for each in found.items[-4:])
+    if found.stage == 1 and found.exit_code == 0:
+        text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=found.stack)
+    running = (
+        found.stage == 2
+        and found.exit_code == 0
+        and any(each.state == GOOD for each in found.items[-4:])
+    )
     if running:
         text = t("All is in order, and ECS is on already.")
     yield Line(text.to(lang), style)

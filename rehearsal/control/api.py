@@ -49,6 +49,7 @@ class Api:
             quotas,
             rules,
             scaling,
+            service_roles,
         )
         from rehearsal.control.metrics import alarms
 
@@ -71,6 +72,7 @@ class Api:
             capacity,
             certificates,
             scaling,
+            service_roles,
         ):
             part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)

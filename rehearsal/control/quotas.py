@@ -1,4 +1,4 @@
-"""Service Quotas: Fargate's, of which moto knows nothing, beside the VPC's that it knows."""
+"""Service Quotas: Fargate's and EC2's, of which moto knows nothing, beside the VPC's that it knows."""
 
 from __future__ import annotations
 
@@ -50,11 +50,28 @@ def _fargate(code: str, name: str, kind: str, value: float) -> Params:
     }
 
 
+def _addresses() -> Params:
+    """AWS's default for Elastic IP addresses (VPC user guide, "Amazon VPC quotas")."""
+    return {
+        "ServiceCode": "ec2",
+        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+        "QuotaArn": f"arn:aws:servicequotas:{registry.region}:{ACCOUNT}:ec2/L-0263D0A3",
+        "QuotaCode": "L-0263D0A3",
+        "QuotaName": "EC2-VPC Elastic IPs",
+        "Value": 5.0,
+        "Unit": "None",
+        "Adjustable": True,
+        "GlobalQuota": False,
+    }
+
+
 def _of(params: Params, default: bool) -> list[dict[str, Any]]:
     """A service's quotas. ``default`` gives those that every account begins with."""
     service = params["ServiceCode"]
     if service == "vpc":
         return list(VPC_DEFAULT_QUOTAS)
+    if service == "ec2":
+        return [_addresses()]
     if service == "fargate":
         values = {} if default else granted
         return [_fargate(*each, values.get(each[0], NEW_ACCOUNT)) for each in FARGATE]

@@ -8,7 +8,7 @@ from typing import Any
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
-from rehearsal.control.hooks import Params, Refused, backend, before
+from rehearsal.control.hooks import Params, Refused, after, backend, before
 
 FARGATE: dict[int, Iterable[int]] = {
     256: (512, 1024, 2048),
@@ -99,14 +99,41 @@ def cluster_empty(params: Params) -> None:
 
 @before("elbv2", "CreateLoadBalancer")
 def two_zones(params: Params) -> None:
-    mappings = params.get("SubnetMappings") or []
-    ids = params.get("Subnets") or [mapping["SubnetId"] for mapping in mappings]
-    subnets = backend("ec2").describe_subnets(subnet_ids=ids)
+    subnets = backend("ec2").describe_subnets(subnet_ids=_subnets(params))
     if len({subnet.availability_zone for subnet in subnets}) < 2:
         raise Refused(
             "InvalidConfigurationRequest",
             "At least two subnets in two different Availability Zones must be specified",
         )
+
+
+@after("ec2", "CreateNatGateway")
+def nat_needs_internet_gateway(_params: Params) -> None:
+    """EC2 makes the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
+    made = list(backend("ec2").nat_gateways.values())[-1]
+    if made.connectivity_type != "private" and not _internet_gateway(made.vpc_id):
+        made.state, made.failure_code = "failed", "Gateway.NotAttached"
+        made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+
+
+@before("elbv2", "CreateLoadBalancer")
+def balancer_needs_internet_gateway(params: Params) -> None:
+    """AWS's words: openshift/installer issue 1110."""
+    if params.get("Scheme") == "internal":
+        return
+    for subnet in backend("ec2").describe_subnets(subnet_ids=_subnets(params)):
+        if not _internet_gateway(subnet.vpc_id):
+            raise Refused("InvalidSubnet", f"VPC {subnet.vpc_id} has no internet gateway")
+
+
+def _internet_gateway(vpc_id: str) -> bool:
+    gateways = backend("ec2").internet_gateways.values()
+    return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+def _subnets(params: Params) -> list[str]:
+    mappings = params.get("SubnetMappings") or []
+    return params.get("Subnets") or [mapping["SubnetId"] for mapping in mappings]
 
 
 @before("elbv2", "CreateLoadBalancer")
@@ -180,6 +207,29 @@ def password_once(params: Params) -> None:
             f"Invalid storage size for engine name {params['Engine']} and storage type gp3: "
             f"{params.get('AllocatedStorage')}",
         )
+
+
+@before("rds", "ModifyDBInstance")
+def major_upgrade(params: Params) -> None:
+    """Another major version has to be allowed, and to come with parameters of its own family."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    major = str(params.get("EngineVersion") or "").partition(".")[0]
+    if database is None or not major or major == database.engine_version.partition(".")[0]:
+        return
+    if not params.get("AllowMajorVersionUpgrade"):
+        words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise Refused("InvalidParameterCombination", words)
+    name = params.get("DBParameterGroupName") or database.db_parameter_group_name
+    group = backend("rds").db_parameter_groups.get(name) if name else None
+    family = f"{database.engine}{major}"
+    if group is not None and group.family != family:
+        words = (
+            f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
+        )
+        words += (
+            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
+        )
+        raise Refused("InvalidParameterCombination", words)
 
 
 @before("rds", "CreateDBSubnetGroup")

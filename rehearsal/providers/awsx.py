@@ -7,6 +7,7 @@ It registers the children by the engine's own protocol; the real provider does t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from ipaddress import IPv4Network
@@ -133,22 +134,29 @@ class Builder:
         self.vpc = self.monitor.add(
             "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
         )
-        self.gateway = self.monitor.add(
-            "aws:ec2/internetGateway:InternetGateway",
-            self.name,
-            {"tags": self.tags},
-            self.vpc.urn,
-            {"vpcId": self.vpc},
-        )
+        # The real awsx registers its children at once: no NAT gateway waits for this one.
+        with ThreadPoolExecutor(1) as beside:
+            self.gateway = beside.submit(
+                self.monitor.add,
+                "aws:ec2/internetGateway:InternetGateway",
+                self.name,
+                {"tags": self.tags},
+                self.vpc.urn,
+                {"vpcId": self.vpc},
+            )
+            return self.outputs(self.subnets())
+
+    def subnets(self) -> list[Values]:
+        """Register the subnets, zone by zone, with all that belongs to them."""
         zones = self.args["availabilityZoneNames"]
-        cidr = IPv4Network(own.get("cidrBlock", "10.0.0.0/16"))
-        specs = self.args["subnetSpecs"]
+        cidr = IPv4Network(self.args.get("cidrBlock", "10.0.0.0/16"))
+        specs: list[Values] = self.args["subnetSpecs"]
         order = {"Public": 0, "Private": 1, "Isolated": 2}
         blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
         subnets = lay_out(self.name, dict(zip(zones, blocks, strict=False)), specs)
         for subnet in sorted(subnets, key=lambda item: (zones.index(item.zone), order[item.kind])):
             self.subnet(subnet, zones.index(subnet.zone))
-        return self.outputs(specs)
+        return specs
 
     def subnet(self, subnet: Subnet, zone: int) -> None:
         """A subnet with its route table, and the way out that its kind has."""
@@ -205,7 +213,7 @@ class Builder:
         """The default route: public by the internet gateway, private by NAT, isolated not at all."""
         links = {"routeTableId": table}
         if subnet.kind == "Public":
-            links["gatewayId"] = self.gateway
+            links["gatewayId"] = self.gateway.result()
         elif subnet.kind == "Private" and self.strategy != "none":
             links["natGatewayId"] = self.nats[0 if self.strategy == "single" else zone]
         else:

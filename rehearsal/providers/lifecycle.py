@@ -154,6 +154,11 @@ def wait(subject: Subject, cancel: Event) -> None:
         state = path(expression, described or {})
         if state == wanted:
             return
+        if state == "failed":
+            why = ": ".join(
+                str((described or {}).get(key)) for key in ("FailureCode", "FailureMessage")
+            )
+            raise NotReady(f"{subject.identity} is {state!r}, not {wanted!r}: {why}")
         if cancel.wait(0.1):
             raise NotReady(f"cancelled while {subject.identity} was {state!r}")
         if time.monotonic() > deadline:

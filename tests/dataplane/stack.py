@@ -32,6 +32,7 @@ class Stack(Declarations):
     def database(self, **change: Any) -> dict[str, Any]:
         """An RDS instance; returns it when it is available."""
         rds = self.rds
+        self.iam.create_service_linked_role(AWSServiceName="rds.amazonaws.com")
         rds.create_db_subnet_group(
             DBSubnetGroupName="db", DBSubnetGroupDescription="db", SubnetIds=self.ids["private"]
         )

@@ -47,7 +47,7 @@ def lines(cloud: Any, task: str) -> list[str]:
 
 
 def whole(cloud: Any) -> None:
-    """Wait until the service has what it wants."""
+    """Wait until the service has what it wants, and nothing is left of its other tasks."""
 
     def ask() -> bool:
         healthy = [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]

@@ -16,14 +16,14 @@ sso_account_id = 123456789012
 sso_role_name = Developer
 """
 BROKEN = {
-    "credential": "login_session = arn:aws:iam::123456789012:user/me",
+    "aws login": "login_session = arn:aws:iam::123456789012:user/me",
     "source": "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = nobody",
     "loop": "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = work",
     "sso": SSO_PROFILE,
     "half an sso": "sso_start_url = https://example.awsapps.com/start\nsso_account_id = 1",
 }
 SAID = {
-    "credential": ("credentials", 'The AWS profile needs a package that is not installed: Missing Dependency'),
+    "aws login": ("expired", "The `aws login` session has expired."),
     "source": ("credentials", 'The AWS configuration cannot be used: The source_profile "nobody"'),
     "loop": ("credentials", "The AWS configuration cannot be used: "),
     "sso": ("expired", "The AWS SSO session has expired."),

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from rehearsal.control import service_roles
 from rehearsal.control.api import Api
 from rehearsal.providers.calls import Calls
 
@@ -19,3 +20,23 @@ def calls():
     api.start()
     yield Calls(api.endpoint, REGION)
     api.stop()
+
+
+@pytest.fixture
+def attach_internet_gateway(calls):
+    """Gives a VPC an internet gateway."""
+
+    def attach(vpc):
+        gateway = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
+        names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": vpc}
+        calls("ec2", "attach_internet_gateway", names)
+
+    return attach
+
+
+@pytest.fixture
+def make_role(calls):
+    """Makes RDS's service-linked role for one test."""
+    yield lambda: service_roles.prepare(calls)
+    for role in calls("iam", "list_roles", {"PathPrefix": "/aws-service-role/rds."})["Roles"]:
+        calls("iam", "delete_service_linked_role", {"RoleName": role["RoleName"]})

@@ -33,8 +33,9 @@ def asked(calls):
 
 
 @pytest.fixture
-def balancer(calls):
+def balancer(calls, attach_internet_gateway):
     vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.30.0.0/16"})["Vpc"]["VpcId"]
+    attach_internet_gateway(vpc)
     subnets = [
         calls(
             "ec2",

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import itertools
+from threading import Event
 
 import pytest
 from botocore.exceptions import ClientError
+
+from rehearsal.providers import lifecycle
+from rehearsal.providers.aws.ec2 import NAT_GATEWAY
+from rehearsal.providers.aws.rds import INSTANCE
 
 ZONES = ("ap-northeast-1a", "ap-northeast-1c")
 counter = itertools.count(1)
 
 
 @pytest.fixture
-def vpc(calls):
+def closed_vpc(calls):
+    """A VPC without an internet gateway."""
     made = calls("ec2", "create_vpc", {"CidrBlock": "10.20.0.0/16"})
     return made["Vpc"]["VpcId"]
 
 
 @pytest.fixture
+def vpc(closed_vpc, attach_internet_gateway):
+    attach_internet_gateway(closed_vpc)
+    return closed_vpc
+
+
+@pytest.fixture
 def subnets(calls, vpc):
+    return subnets_of(calls, vpc)
+
+
+def subnets_of(calls, vpc):
     return [
         calls(
             "ec2",
@@ -147,6 +163,31 @@ def test_a_balancer_stands_in_two_zones(calls, subnets):
     assert "two different Availability Zones" in error["Message"]
 
 
+def test_only_an_internal_balancer_does_without_an_internet_gateway(calls, closed_vpc):
+    params = {"Name": "closed", "Subnets": subnets_of(calls, closed_vpc)[:2]}
+    error = refused(calls, "elbv2", "create_load_balancer", params)
+    assert error["Code"] == "InvalidSubnet"
+    assert error["Message"].endswith(f"VPC {closed_vpc} has no internet gateway")
+    calls("elbv2", "create_load_balancer", {**params, "Scheme": "internal"})
+
+
+def nat_gateway(calls, vpc):
+    address = calls("ec2", "allocate_address", {"Domain": "vpc"})["AllocationId"]
+    inputs = {"subnetId": subnets_of(calls, vpc)[0], "allocationId": address}
+    return lifecycle.create(calls, NAT_GATEWAY, inputs, Event())
+
+
+def test_a_nat_gateway_without_an_internet_gateway_fails_and_says_why(calls, closed_vpc):
+    with pytest.raises(lifecycle.HalfMade) as failed:
+        nat_gateway(calls, closed_vpc)
+    why = f"Gateway.NotAttached: Network {closed_vpc} has no Internet gateway attached"
+    assert str(failed.value) == f"{failed.value.identity} is 'failed', not 'available': {why}"
+
+
+def test_a_nat_gateway_is_available_where_an_internet_gateway_is(calls, vpc):
+    nat_gateway(calls, vpc)
+
+
 def test_a_balancers_name_is_short(calls, subnets):
     params = {"Name": "n" * 33, "Subnets": subnets[:2]}
     assert "longer than '32'" in refused(calls, "elbv2", "create_load_balancer", params)["Message"]
@@ -208,7 +249,18 @@ def test_a_database_has_room(calls):
     assert "Invalid storage size" in refused(calls, "rds", "create_db_instance", params)["Message"]
 
 
-def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets):
+def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets, make_role):
+    params = {"DBSubnetGroupName": "first", "DBSubnetGroupDescription": "d"}
+    params |= {"SubnetIds": subnets[:2]}
+    error = refused(calls, "rds", "create_db_subnet_group", params)
+    assert error["Code"] == "InvalidParameterValue"
+    assert error["Message"].startswith("Missing necessary credentials.")
+    make_role()
+    calls("rds", "create_db_subnet_group", params)
+
+
+def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets, make_role):
+    make_role()
     params = {"DBSubnetGroupName": "group", "DBSubnetGroupDescription": "d"}
     narrow = {**params, "SubnetIds": [subnets[0], subnets[2]]}
     error = refused(calls, "rds", "create_db_subnet_group", narrow)
@@ -226,6 +278,35 @@ def test_a_parameter_group_in_use_stays(calls):
     calls("rds", "create_db_instance", database("uses", **name))
     error = refused(calls, "rds", "delete_db_parameter_group", name)
     assert error["Code"] == "InvalidDBParameterGroupState"
+
+
+def test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family(calls):
+    for family in ("postgres17", "postgres18"):
+        group = {"DBParameterGroupName": family, "DBParameterGroupFamily": family}
+        calls("rds", "create_db_parameter_group", {**group, "Description": "d"})
+    old = database("grows", EngineVersion="17", DBParameterGroupName="postgres17")
+    calls("rds", "create_db_instance", old)
+    wanted = {"DBInstanceIdentifier": "grows", "EngineVersion": "18"}
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "AllowMajorVersionUpgrade flag must be present" in error["Message"]
+    wanted["AllowMajorVersionUpgrade"] = True
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "Please use a Parameter Group with DBParameterGroupFamily postgres18" in error["Message"]
+    wanted["DBParameterGroupName"] = "postgres18"
+    made = calls("rds", "modify_db_instance", wanted)["DBInstance"]
+    assert made["EngineVersion"] == "18"
+
+
+def test_the_provider_allows_a_new_major_version_as_the_program_says(calls):
+    inputs = {"identifier": "upgraded", "engine": "postgres", "engineVersion": "17"}
+    inputs |= {"instanceClass": "db.t4g.micro", "allocatedStorage": 20, "username": "postgres"}
+    inputs |= {"manageMasterUserPassword": True, "skipFinalSnapshot": True}
+    allowed = {**inputs, "allowMajorVersionUpgrade": True}
+    identity, _ = lifecycle.create(calls, INSTANCE, allowed, Event())
+    with pytest.raises(ClientError, match="AllowMajorVersionUpgrade"):
+        lifecycle.update(calls, INSTANCE, identity, inputs, {**inputs, "engineVersion": "18"})
+    made = lifecycle.update(calls, INSTANCE, identity, allowed, {**allowed, "engineVersion": "18"})
+    assert made["engineVersionActual"] == "18"
 
 
 @pytest.mark.usefixtures("balancer")

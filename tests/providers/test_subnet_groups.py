@@ -11,8 +11,9 @@ GROUP = {"DBSubnetGroupName": "three-zones"}
 
 
 @pytest.fixture
-def subnets(calls):
+def subnets(calls, make_role):
     """Subnets in three zones, the first two of them in a group."""
+    make_role()
     vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.40.0.0/16"})["Vpc"]["VpcId"]
     made = [
         calls(

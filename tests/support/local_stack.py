@@ -12,6 +12,7 @@ from moto.backends import get_backend
 
 from rehearsal.building.builder import Builder
 from rehearsal.client import Facts
+from rehearsal.control import service_roles
 from rehearsal.control.api import Api
 from rehearsal.engine import find_or_get
 from rehearsal.hosts import Hosts
@@ -87,6 +88,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         stops.callback(api.stop)
         forget_other_stacks()
         calls = Calls(api.endpoint, REGION)
+        service_roles.prepare(calls)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
             led_to_local_cloud(api.endpoint, REGION, home.facts)

@@ -7,9 +7,11 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra.database import Database, DatabaseArgs, secret_arn_of
 from infra.network import Network, NetworkArgs
+from tests.unit.conftest import ANSWERS
 from tests.unit.parts import NAME, TAGS
 
 INSTANCE = "aws:rds/instance:Instance"
+VPC = "awsx:ec2:Vpc"
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
             "backupRetentionPeriod": 7,
             "copyTagsToSnapshot": True,
             "autoMinorVersionUpgrade": True,
+            "allowMajorVersionUpgrade": True,
             "monitoringInterval": 0,
             "performanceInsightsEnabled": False,
             "iamDatabaseAuthenticationEnabled": False,
@@ -199,6 +202,16 @@ def test_it_stands_in_the_isolated_subnets(engine, build):
             "tags": TAGS,
         }
     }
+
+
+def test_it_never_stands_in_a_third_zone_which_could_then_not_go(engine, build, monkeypatch):
+    subnets = {"isolatedSubnetIds": ["database-1", "database-2", "database-3"]}
+    monkeypatch.setitem(ANSWERS, VPC, ANSWERS[VPC] | subnets)
+    build(zoneCount="3")
+    assert engine.only("aws:rds/subnetGroup:SubnetGroup")["subnetIds"] == [
+        "database-1",
+        "database-2",
+    ]
 
 
 def test_its_security_group_is_closed_until_somebody_adds_a_rule(engine, build):

@@ -1,9 +1,11 @@
 """The network: what awsx is asked for, and what is done about its defaults."""
 
+import asyncio
+
 import pulumi
 import pytest
 
-from infra.network import Network, NetworkArgs, no_public_ips
+from infra.network import InternetGatewayFirst, Network, NetworkArgs, no_public_ips
 from tests.unit.parts import NAME, TAGS
 
 VPC = "awsx:ec2:Vpc"
@@ -113,7 +115,20 @@ def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
 def test_awsx_s_children_go_through_that_change(engine, build):
     build()
     [vpc] = [made for made in engine.made if made.typ == VPC]
-    assert len(vpc.transforms) == 1
+    assert [transform.__name__ for transform in vpc.transforms] == ["no_public_ips", "order"]
+
+
+def test_a_nat_gateway_says_what_it_waited_for_in_vain(engine, monkeypatch):
+    monkeypatch.setattr("infra.network.ATTACH_SECONDS", 0.01)
+    made = pulumi.ResourceHookArgs(urn="urn", id="", name="careapp-poc-1", type="type")
+
+    async def wait_for_the_one_that_never_comes():
+        order = InternetGatewayFirst()
+        order.begin(made)
+        await order.wait(made)
+
+    with pytest.raises(TimeoutError, match="careapp-poc-1 was not made: the internet gateway"):
+        asyncio.get_event_loop().run_until_complete(wait_for_the_one_that_never_comes())
 
 
 def test_nothing_is_orphaned_and_the_component_finishes(engine, build):

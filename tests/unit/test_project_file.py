@@ -8,6 +8,7 @@ import yaml
 
 from infra.settings import Settings
 from infra.settings.keys import KEYS
+from rehearsal.engine_cli import BELOW, MINIMUM
 
 ROOT = Path(__file__).parents[2]
 STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
@@ -22,6 +23,10 @@ def as_text(value):
 def test_the_project_is_a_python_program_with_its_own_environment():
     assert PROJECT["name"] == "careapp"
     assert PROJECT["runtime"] == {"name": "python", "options": {"virtualenv": ".venv"}}
+
+
+def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with():
+    assert PROJECT["requiredPulumiVersion"] == f">={MINIMUM} <{BELOW}"
 
 
 def test_every_setting_is_declared_with_its_type_default_and_meaning():

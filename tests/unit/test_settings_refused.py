@@ -7,7 +7,7 @@ import pulumi_aws.config
 import pytest
 
 from infra.settings import Settings, SettingsError
-from ops.stack import OTHER_CREDENTIALS
+from ops.place import OTHER_CREDENTIALS
 
 
 def problems(load, **changes):
