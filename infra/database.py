@@ -97,6 +97,8 @@ class Database(pulumi.ComponentResource):
             backup_retention_period=settings.backup_days,
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
+            # RDS refuses another major VERSION without it; by itself it changes nothing.
+            allow_major_version_upgrade=True,
             **database_watch.watching(name, settings, self.tags, self.child),
             **_keeping(subnets, settings, protect),
             tags=self.tags,

@@ -209,6 +209,29 @@ def password_once(params: Params) -> None:
         )
 
 
+@before("rds", "ModifyDBInstance")
+def major_upgrade(params: Params) -> None:
+    """Another major version has to be allowed, and to come with parameters of its own family."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    major = str(params.get("EngineVersion") or "").partition(".")[0]
+    if database is None or not major or major == database.engine_version.partition(".")[0]:
+        return
+    if not params.get("AllowMajorVersionUpgrade"):
+        words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise Refused("InvalidParameterCombination", words)
+    name = params.get("DBParameterGroupName") or database.db_parameter_group_name
+    group = backend("rds").db_parameter_groups.get(name) if name else None
+    family = f"{database.engine}{major}"
+    if group is not None and group.family != family:
+        words = (
+            f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
+        )
+        words += (
+            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
+        )
+        raise Refused("InvalidParameterCombination", words)
+
+
 @before("rds", "CreateDBSubnetGroup")
 def subnet_group_zones(params: Params) -> None:
     subnets = backend("ec2").describe_subnets(subnet_ids=params["SubnetIds"])

@@ -79,4 +79,5 @@ async def _ask(place: TaskAddress, target: Target, check: Check) -> Outcome:
             raise ValueError(line)
         return answered(int(status), check.matcher)
     finally:
-        writer.close()
+        # Not close(): the end of a TLS session waits for the target's, which may never come.
+        writer.transport.abort()

@@ -56,9 +56,12 @@ class Wire:
         return not self.reader.at_eof() and not self.writer.is_closing()
 
     def close(self) -> None:
-        """Close it."""
+        """Close it; a TLS session at once, for its end would wait for the target's, which may never come."""
         with suppress(OSError):
-            self.writer.close()
+            if self.tls:
+                self.writer.transport.abort()
+            else:
+                self.writer.close()
 
 
 class Pool:

@@ -115,7 +115,6 @@ def main():
         sys.exit(3)
     if not os.environ.get("PLAIN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
-    time.sleep(float(os.environ.get("BOOT", "0")))
     ThreadingHTTPServer.request_queue_size = 128
     port = int(os.environ.get("LISTEN", os.environ["PORT"]))
     server = ThreadingHTTPServer((os.environ.get("BIND_HOST", "0.0.0.0"), port), Handler)  # noqa: S104

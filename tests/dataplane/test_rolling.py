@@ -224,16 +224,6 @@ def revisions(cloud: Any) -> list[dict[str, Any]]:
     return list(found)
 
 
-def test_an_app_that_takes_two_seconds_to_start_is_not_held_to_the_compressed_clock(
-    cloud: Any,
-) -> None:
-    cloud.everything()
-    slow = cloud.task_definition(environment={"BOOT": "2"})
-    cloud.service(slow, healthCheckGracePeriodSeconds=0)
-    assert cloud.rolled_out()["failedTasks"] == 0
-    assert cloud.stopped() == []
-
-
 def test_an_app_on_another_port_than_the_declared_one_is_condemned(cloud: Any) -> None:
     cloud.everything()
     cloud.service(cloud.task_definition(environment={"LISTEN": "3999"}))

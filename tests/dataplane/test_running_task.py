@@ -47,11 +47,12 @@ def lines(cloud: Any, task: str) -> list[str]:
 
 
 def whole(cloud: Any) -> None:
-    """Wait until the service has what it wants."""
+    """Wait until the service has what it wants, and nothing is left of its other tasks."""
 
     def ask() -> bool:
         healthy = [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
-        return healthy and cloud.messages()[-1].endswith("has reached a steady state.")
+        steady = cloud.messages()[-1].endswith("has reached a steady state.")
+        return healthy and steady and len(cloud.places()) == 1
 
     cloud.until(ask, 20, "a whole service")
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
+from rehearsal.providers.aws.rds import INSTANCE
 
 ZONES = ("ap-northeast-1a", "ap-northeast-1c")
 counter = itertools.count(1)
@@ -277,6 +278,35 @@ def test_a_parameter_group_in_use_stays(calls):
     calls("rds", "create_db_instance", database("uses", **name))
     error = refused(calls, "rds", "delete_db_parameter_group", name)
     assert error["Code"] == "InvalidDBParameterGroupState"
+
+
+def test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family(calls):
+    for family in ("postgres17", "postgres18"):
+        group = {"DBParameterGroupName": family, "DBParameterGroupFamily": family}
+        calls("rds", "create_db_parameter_group", {**group, "Description": "d"})
+    old = database("grows", EngineVersion="17", DBParameterGroupName="postgres17")
+    calls("rds", "create_db_instance", old)
+    wanted = {"DBInstanceIdentifier": "grows", "EngineVersion": "18"}
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "AllowMajorVersionUpgrade flag must be present" in error["Message"]
+    wanted["AllowMajorVersionUpgrade"] = True
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "Please use a Parameter Group with DBParameterGroupFamily postgres18" in error["Message"]
+    wanted["DBParameterGroupName"] = "postgres18"
+    made = calls("rds", "modify_db_instance", wanted)["DBInstance"]
+    assert made["EngineVersion"] == "18"
+
+
+def test_the_provider_allows_a_new_major_version_as_the_program_says(calls):
+    inputs = {"identifier": "upgraded", "engine": "postgres", "engineVersion": "17"}
+    inputs |= {"instanceClass": "db.t4g.micro", "allocatedStorage": 20, "username": "postgres"}
+    inputs |= {"manageMasterUserPassword": True, "skipFinalSnapshot": True}
+    allowed = {**inputs, "allowMajorVersionUpgrade": True}
+    identity, _ = lifecycle.create(calls, INSTANCE, allowed, Event())
+    with pytest.raises(ClientError, match="AllowMajorVersionUpgrade"):
+        lifecycle.update(calls, INSTANCE, identity, inputs, {**inputs, "engineVersion": "18"})
+    made = lifecycle.update(calls, INSTANCE, identity, allowed, {**allowed, "engineVersion": "18"})
+    assert made["engineVersionActual"] == "18"
 
 
 @pytest.mark.usefixtures("balancer")

@@ -51,6 +51,7 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
             "backupRetentionPeriod": 7,
             "copyTagsToSnapshot": True,
             "autoMinorVersionUpgrade": True,
+            "allowMajorVersionUpgrade": True,
             "monitoringInterval": 0,
             "performanceInsightsEnabled": False,
             "iamDatabaseAuthenticationEnabled": False,

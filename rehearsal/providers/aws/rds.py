@@ -94,6 +94,7 @@ INSTANCE_NAMES = {
     "username": "MasterUsername",
 }
 PROVIDER_ONLY = {
+    "allowMajorVersionUpgrade": "sent with every change",
     "applyImmediately": "the stand-in applies every change at once, as the stack asks for",
     "deleteAutomatedBackups": "sent on deletion",
     "finalSnapshotIdentifier": "sent on deletion",
@@ -171,6 +172,7 @@ INSTANCE = Kind(
     ),
     prepare=_instance,
     ignored=PROVIDER_ONLY,
+    repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(
         Setting(inputs=("EnableCloudwatchLogsExports",), apply=_export, on_create=False),
         Setting(
