@@ -9,9 +9,13 @@ from typing import Any, TypeVar
 
 import pulumi
 import pytest
+from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
 from infra.settings import Settings
+
+# A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
+_CallbackServicer._transforms = {}
 
 T = TypeVar("T")
 
