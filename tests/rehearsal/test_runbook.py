@@ -53,6 +53,8 @@ NOT_REHEARSED = {
     "./careapp delivery login": "a Docker engine",
     "git revert": "the reader's repository",
     "aws elbv2 describe-rules": "a rule made by hand",
+    "aws iam create-service-linked-role": "an account without RDS's role",
+    "pulumi up -s poc": "PostgreSQL 18",
     "aws rds restore-db-instance-from-db-snapshot": "data in a snapshot",
     "export SECRET=": "data in a snapshot",
 }
