@@ -16,13 +16,13 @@ from ops import rollout, rollout_changes
 
 settings = Settings.load()
 keep_within(settings.boundary)
-name = settings.prefix
+name, kept = settings.prefix, pulumi.ResourceOptions(protect=settings.protect)
 changes = rollout_changes.watch()
 
-network = Network(name, NetworkArgs(settings=settings))
-database = Database(name, DatabaseArgs(settings=settings, network=network))
-image = AppImage(name, AppImageArgs(settings=settings))
-balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))
+network = Network(name, NetworkArgs(settings=settings), kept)
+database = Database(name, DatabaseArgs(settings=settings, network=network), kept)
+image = AppImage(name, AppImageArgs(settings=settings), kept)
+balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network), kept)
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)

@@ -19,7 +19,6 @@ NAT = {
     "single": awsx.ec2.NatGatewayStrategy.SINGLE,
     "onePerAz": awsx.ec2.NatGatewayStrategy.ONE_PER_AZ,
 }
-SUBNET = "aws:ec2/subnet:Subnet"
 SMALL, LARGE = 8, 4
 """Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
 ZONE_BITS = 2
@@ -55,11 +54,7 @@ class Network(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Network", name, None, opts)
         self.args = args
-        transforms: list[pulumi.ResourceTransform] = [
-            no_public_ips,
-            kept(args.settings),
-            InternetGatewayFirst().order,
-        ]
+        transforms: list[pulumi.ResourceTransform] = [no_public_ips, InternetGatewayFirst().order]
         self.vpc = _vpc(
             name, args.settings, pulumi.ResourceOptions(parent=self, transforms=transforms)
         )
@@ -91,7 +86,6 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             region=settings.region,
             days=settings.logs.days,
-            protect=settings.protect,
             tags=settings.tags,
         )
         FlowLogs(name, args, pulumi.ResourceOptions(parent=self))
@@ -103,30 +97,11 @@ def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransfor
     awsx turns it on and has no argument for it. The load balancer, NAT gateways and tasks do
     not need it: they ask for their addresses themselves.
     """
-    if args.type_ != SUBNET:
+    if args.type_ != "aws:ec2/subnet:Subnet":
         return None
     return pulumi.ResourceTransformResult(
         props={**args.props, "mapPublicIpOnLaunch": False}, opts=args.opts
     )
-
-
-def kept(settings: Settings) -> pulumi.ResourceTransform:
-    """Protect the VPC and the subnets of the two zones that the database lives in.
-
-    The engine then refuses another range, or another zone in place of one of these, before it changes
-    anything. A third zone and NAT gateways may still come and go.
-    """
-
-    def protect(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
-        first = args.type_ == SUBNET and args.name.endswith(("-1", "-2"))
-        keep = first or args.type_ == "aws:ec2/vpc:Vpc"
-        # Said of every child: awsx nests them, and one that says nothing takes its parent's protection.
-        opts = pulumi.ResourceOptions(protect=settings.protect and keep)
-        return pulumi.ResourceTransformResult(
-            props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, opts)
-        )
-
-    return protect
 
 
 class InternetGatewayFirst:

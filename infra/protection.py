@@ -11,8 +11,8 @@ class Protection(pulumi.ComponentResource):
     """Depends on every part of the stack, so that a destroy meets it first.
 
     Pulumi refuses to delete what is protected, and goes on with the rest: a destroy by mistake
-    would end red and have taken whatever is of no value by itself, which is not protected because a
-    setting may turn it off. A part on which something still depends is left alone.
+    would end red and have taken the alarms, the dashboard and the scaling, which are not protected
+    because a setting may turn them off. A part on which something still depends is left alone.
     """
 
     def __init__(self, name: str, parts: Sequence[pulumi.Resource], *, protect: bool) -> None:

@@ -93,7 +93,8 @@ class Previews:
             yield self._pulumi(hosts.environment)
 
     def _pulumi(self, environment: Mapping[str, str]) -> Pulumi:
-        options = {"region": REGION, "speed": 1, "port": None, "docker": False}
+        options = {"region": REGION, "speed": 1, "port": None}
+        options |= {"docker": False, "namespaces": False}
         facts = Facts(
             {"endpoint": self.endpoint, "environment": dict(environment), "options": options}
         )
