@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,9 @@ with owned(home()):
 """
 
 
-def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud(careapp):
+@contextmanager
+def another_rehearsal(careapp):
+    """A process that has the folder as a rehearsal has it, until its input ends."""
     with subprocess.Popen(
         [sys.executable, "-c", OWNER],
         cwd=ROOT,
@@ -188,6 +191,11 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
         text=True,
     ) as other:
         assert other.stdout.readline() == "owns\n"
+        yield other
+
+
+def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud(careapp):
+    with another_rehearsal(careapp) as other:
         done = careapp.run("rehearse", "--exit", "--tasks", "process")
         other.stdin.close()
     assert done.returncode == 1
@@ -197,15 +205,7 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
 
 
 def test_the_local_cloud_of_a_running_rehearsal_is_not_stopped(careapp):
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER],
-        cwd=ROOT,
-        env=careapp.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout.readline() == "owns\n"
+    with another_rehearsal(careapp) as other:
         assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
         refused = careapp.run("cloud", "stop")
         still = careapp.run("cloud", "status")
