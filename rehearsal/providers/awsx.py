@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
-from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
 
 from rehearsal.providers.servicer import Servicer, Values, fail, struct, values
 from rehearsal.providers.subnets import Subnet, lay_out
@@ -32,6 +32,15 @@ OF_AWSX = {
 }
 """The arguments that awsx itself uses; every other one goes to the ``aws:ec2/vpc:Vpc`` as it is."""
 STRATEGIES = {"none", "single", "oneperaz"}
+OUTPUTS = {
+    "aws:ec2/subnet:Subnet": "subnets",
+    "aws:ec2/routeTable:RouteTable": "routeTables",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "routeTableAssociations",
+    "aws:ec2/route:Route": "routes",
+    "aws:ec2/natGateway:NatGateway": "natGateways",
+    "aws:ec2/eip:Eip": "eips",
+}
+"""The outputs that are lists of children, by the children's type."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,10 @@ class Child:
     urn: str
     identity: str
     outputs: Values
+
+    def reference(self) -> Values:
+        """The child as an output of the component, which the SDK makes a resource again."""
+        return {_special_sig_key: _special_resource_sig, "urn": self.urn, "id": self.identity}
 
 
 class Monitor:
@@ -104,11 +117,9 @@ class Monitor:
         made = values(answer.object)
         return Child(urn=answer.urn, identity=answer.id or UNKNOWN, outputs=made)
 
-    def finish(self, urn: str, outputs: Values) -> None:
-        """Say that the component is complete."""
-        self._stub.RegisterResourceOutputs(
-            resource_pb2.RegisterResourceOutputsRequest(urn=urn, outputs=struct(outputs))
-        )
+    def finish(self, urn: str) -> None:
+        """Say that the component is complete. As the real one it has no outputs in the state."""
+        self._stub.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn))
 
 
 class Builder:
@@ -126,6 +137,7 @@ class Builder:
         if args.get("subnetStrategy") != "Auto" or needed - set(args):
             raise ValueError(f"the stand-in knows subnetStrategy Auto with {sorted(needed)} only")
         self.nats: list[Child] = []
+        self.lists: dict[str, list[Child]] = {output: [] for output in OUTPUTS.values()}
         self.ids: dict[str, list[str]] = {"Public": [], "Private": [], "Isolated": []}
 
     def build(self) -> Values:
@@ -146,6 +158,14 @@ class Builder:
             )
             return self.outputs(self.subnets())
 
+    def add(
+        self, kind: str, name: str, inputs: Values, parent: str, links: Mapping[str, Child]
+    ) -> Child:
+        """Register one child and list it among the component's outputs."""
+        made = self.monitor.add(kind, name, inputs, parent, links)
+        self.lists[OUTPUTS[kind]].append(made)
+        return made
+
     def subnets(self) -> list[Values]:
         """Register the subnets, zone by zone, with all that belongs to them."""
         zones = self.args["availabilityZoneNames"]
@@ -161,7 +181,7 @@ class Builder:
     def subnet(self, subnet: Subnet, zone: int) -> None:
         """A subnet with its route table, and the way out that its kind has."""
         tags = {**self.tags, **subnet.tags, "Name": subnet.name, "SubnetType": subnet.kind}
-        made = self.monitor.add(
+        made = self.add(
             "aws:ec2/subnet:Subnet",
             subnet.name,
             {
@@ -175,14 +195,14 @@ class Builder:
             {"vpcId": self.vpc},
         )
         self.ids[subnet.kind].append(made.identity)
-        table = self.monitor.add(
+        table = self.add(
             "aws:ec2/routeTable:RouteTable",
             subnet.name,
             {"tags": {**self.tags, "Name": subnet.name, "SubnetType": subnet.kind}},
             made.urn,
             {"vpcId": self.vpc},
         )
-        self.monitor.add(
+        self.add(
             "aws:ec2/routeTableAssociation:RouteTableAssociation",
             subnet.name,
             {},
@@ -200,8 +220,8 @@ class Builder:
         """A NAT gateway with an address of its own."""
         name = f"{self.name}-{zone + 1}"
         tags = {**self.args.get("tags", {}), "Name": name}
-        address = self.monitor.add("aws:ec2/eip:Eip", name, {"tags": tags}, subnet.urn, {})
-        return self.monitor.add(
+        address = self.add("aws:ec2/eip:Eip", name, {"tags": tags}, subnet.urn, {})
+        return self.add(
             "aws:ec2/natGateway:NatGateway",
             name,
             {"tags": tags},
@@ -219,11 +239,17 @@ class Builder:
         else:
             return
         everywhere = {"destinationCidrBlock": "0.0.0.0/0"}
-        self.monitor.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
+        self.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
 
     def outputs(self, specs: list[Values]) -> Values:
         layout = [{**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in specs]
+        children = {
+            output: [each.reference() for each in made] for output, made in self.lists.items()
+        }
         return {
+            **children,
+            "vpc": self.vpc.reference(),
+            "internetGateway": self.gateway.result().reference(),
             "vpcId": self.vpc.identity,
             "publicSubnetIds": self.ids["Public"],
             "privateSubnetIds": self.ids["Private"],
@@ -247,7 +273,7 @@ class AwsxServicer(Servicer):
                 urn = monitor.component(request)
                 builder = Builder(monitor, request.name, values(request.inputs), urn)
                 outputs = builder.build()
-                monitor.finish(urn, outputs)
+                monitor.finish(urn)
         except (ValueError, KeyError) as problem:
             fail(context, request.name, "constructing", problem)
         return pb.ConstructResponse(urn=urn, state=struct(outputs))
