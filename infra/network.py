@@ -75,9 +75,9 @@ class Network(pulumi.ComponentResource):
         self.task_subnet_ids = (
             self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
         )
-        self.routes = pulumi.Output.all(
-            self.vpc.routes, self.vpc.route_table_associations
-        ).apply(lambda made: [*made[0], *made[1]])
+        self.routes = pulumi.Output.all(self.vpc.routes, self.vpc.route_table_associations).apply(
+            lambda made: [*made[0], *made[1]]
+        )
         self._close_default_group(name)
         if args.settings.logs.flow:
             self._log(name)
