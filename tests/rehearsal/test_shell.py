@@ -100,6 +100,13 @@ def test_the_page_shows_rows_of_the_database_and_who_answered(running):
     assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
 
 
+def test_the_page_s_url_leads_curl_and_python_to_the_page(running):
+    url = '"$(pulumi stack output pageUrl -s poc)/health"'
+    python = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+    done = running.shell("sh", "-c", f"curl -s {url}; python -c '{python}' {url}")
+    assert done.stdout.count('{"status":"healthy"}') == 2, done.stdout + done.stderr
+
+
 def test_a_second_up_changes_nothing(running):
     done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -165,6 +172,7 @@ def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(ca
     shell = careapp.run("shell", stdin=subprocess.DEVNULL)
     assert f"In {careapp.home.project}: pulumi, python (boto3) and ./careapp doctor" in shell.stdout
     assert "aws is not on PATH; some cures need it" in shell.stdout
+    assert "a browser finds it at the address that ./careapp cloud status prints" in shell.stdout
 
 
 def test_the_status_is_a_line_for_each_thing_that_runs(running):
