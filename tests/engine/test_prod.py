@@ -62,8 +62,7 @@ CHANGES = {
 ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
 """RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 REFUSED = {
-    "vpcCidr": {"vpcCidr": "10.1.0.0/16"},
-    "zones": {"zones": "ap-northeast-1c,ap-northeast-1d"},
+    "network": {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"},
     "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
 }
 """What would lose something of value, refused by the preview."""
@@ -249,11 +248,20 @@ def test_nothing_is_left_to_change_then(life):
     assert life.after_change == []
 
 
-@pytest.mark.parametrize("change", REFUSED)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("network", "ec2:Vpc careapp-prod delete original [diff: ~cidrBlock]; error: unable to"),
+        ("network", "[diff: ~availabilityZone,cidrBlock,vpcId]; error: unable to replace"),
+        ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
+        ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
+        ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),
+    ],
+)
 def test_a_change_that_would_lose_something_of_value_is_refused_before_anything_is_made(
-    life, change
+    life, change, words
 ):
-    assert "protect" in life.lost[change]
+    assert words in life.lost[change]
 
 
 def test_destroying_it_while_it_is_protected_is_refused(life):
