@@ -11,7 +11,6 @@ RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_WORKERS = 64
-THREADS = 16  # requests that one worker answers at the same time, health checks apart
 MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts longer names off (NAMEDATALEN)
 SHOWN = 60  # characters of a wrong value that an error repeats
 # Of the database's variables it repeats a port alone, and one that could be a slip of the keyboard:

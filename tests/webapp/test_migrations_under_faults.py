@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.webapp.asking import ask, database_of
+from tests.webapp.asking import ask
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
-from webapp import schema
-from webapp.schema import Migrator
+from webapp import db, migrations
+from webapp.migrations import Migrator
 
 
 @contextmanager
 def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
     """A migrator at work on the app's own migrations and one more."""
-    folder = shutil.copytree(schema.FOLDER, tmp_path / "migrations")
+    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
     (folder / "0003_more.sql").write_text(sql)
-    migrator = Migrator(database_of(app).unlimited_parameters, folder)
+    migrator = Migrator(db.of(app).connect, folder)
     migrator.start()
     try:
         yield migrator
@@ -57,8 +57,8 @@ def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
         assert told(caplog) == ["cannot migrate the database"]
         # After 0, 0.5 and 1.5 s; each half second would be four times.
         assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
-        [failure] = [each for each in caplog.records if each.name == schema.__name__]
-        fields = vars(failure)["fields"]
+        [failure] = [each for each in caplog.records if each.name == migrations.__name__]
+        fields = vars(failure)
         assert (fields["migration"], fields["reason"].splitlines()[0]) == (
             "0003_more.sql",
             "trouble",
@@ -74,7 +74,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
         each.getMessage()
         for each in caplog.records
-        if each.name == schema.__name__ and each.levelno >= logging.WARNING
+        if each.name == migrations.__name__ and each.levelno >= logging.WARNING
     ]
 
 
@@ -94,7 +94,7 @@ def test_that_the_database_is_away_is_left_to_others_to_tell(
     app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     postgres.stop()
-    eventually(lambda: database_of(app).keeper.away, 3, "noticed")
+    eventually(lambda: ask(app, "/")[0] == 503, 3, "noticed")
     caplog.clear()
     with migrating(app, tmp_path, "CREATE TABLE more ()") as migrator:
         time.sleep(1.2)
