@@ -136,7 +136,9 @@ def test_silent(app: Flask, postgres: Postgres) -> None:
     comes_back(app)
 
 
-def test_one_table_is_locked(app: Flask, postgres: Postgres) -> None:
+def test_one_table_is_locked(
+    app: Flask, postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
     with postgres.connect() as holder:
         with holder.transaction():
@@ -146,6 +148,8 @@ def test_one_table_is_locked(app: Flask, postgres: Postgres) -> None:
             assert 1.5 < time.monotonic() - began < 4
             assert database_health(app) == CONNECTED
         comes_back(app)
+    assert "the database took too long" in caplog.messages
+    assert "database away" not in caplog.messages
 
 
 def test_a_query_that_takes_a_second_is_waited_for(app: Flask, postgres: Postgres) -> None:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from tests.webapp.asking import ask
+from tests.webapp.conftest import MakeApp
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
 from webapp import db, migrations
@@ -44,6 +45,17 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
             assert not migrator.done.is_set()
             reader.execute("COMMIT")
             eventually(migrator.done.is_set, 5, "the migration")
+
+
+def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready(
+    make_app: MakeApp, postgres: Postgres
+) -> None:
+    with postgres.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
+        app = make_app()
+        eventually(lambda: ask(app, "/health/db")[0] == 200, 5, "the database")
+        assert [ask(app, "/")[0] for _ in range(3)] == [503] * 3
+    eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
 
 
 @pytest.mark.parametrize("state", ["53100", "57014"])

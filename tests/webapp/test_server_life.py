@@ -28,9 +28,9 @@ def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve:
     assert server.wait() == 2
     assert server.text() == (
         "careapp cannot start: "
-        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them; "
         "WEB_CONCURRENCY is '0', which is not a number of workers (1 to 64); "
-        "DB_HOST is missing\n"
+        "DB_HOST is missing; "
+        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them\n"
     )
 
 
@@ -68,6 +68,16 @@ def test_every_line_is_json_and_the_first_ones_say_what_started(
     assert (missed["path"], missed["status"]) == ("/nothing", 404)
     assert missed["trace_id"] == "Root=1-67-ab;Parent=5badchars"
     assert "canary" not in server.text()
+
+
+def test_it_answers_after_little_work_and_in_little_memory(serve: Serve) -> None:
+    """CPU time is what a start takes on a free core; at 0.25 CPU it is four times as long."""
+    server = serve()
+    assert server.cpu_seconds() < 0.8
+    server.wait_for("/", 200)
+    for _ in range(50):
+        server.get("/")
+    assert server.resident_megabytes() < 130
 
 
 def test_health_is_not_logged_and_health_db_at_debug_only(serve: Serve) -> None:
