@@ -171,7 +171,8 @@ class Database:
             began = time.monotonic()
             if began > self._probe_valid_until:
                 self._probed = self._answers()
-                self._probe_valid_until = 2 * time.monotonic() - began
+                ended = time.monotonic()
+                self._probe_valid_until = ended + (ended - began)
             return self._probed
 
     def _answers(self) -> bool:

@@ -4,6 +4,7 @@ A thread that waits for the database cannot delay /health, which needs no thread
 """
 
 import logging
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ class Front:
         """Answer one request; or, for the scope lifespan, call `close` at the end."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope.get("path") == "/health" and scope["method"] in ("GET", "HEAD"):
+        elif scope.get("path") == "/health" and scope.get("method") in ("GET", "HEAD"):
             await answer(send, 200, HEALTHY)
         elif self._room <= 0:
             self._refuse()
@@ -53,6 +54,7 @@ class Front:
             log.warning("too many requests: new ones are refused until a thread is free")
 
     async def _live(self, receive: Any, send: Any) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # see gunicorn.conf.py
         message = {"type": ""}
         while message["type"] != "lifespan.shutdown":
             message = await receive()

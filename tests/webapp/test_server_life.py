@@ -124,6 +124,15 @@ def test_an_idle_server_stops_soon(serve: Serve) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve: Serve) -> None:
+    server = serve(wait=False)
+    eventually(lambda: "Booting worker" in server.text(), 20, "a worker")
+    server.terminate()
+    began = time.monotonic()
+    assert server.wait() == 0
+    assert time.monotonic() - began < 15
+
+
 def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve) -> None:
     server = serve()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
