@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from delivery import __main__ as delivery
+from delivery import cli as delivery
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -41,7 +41,7 @@ def job(monkeypatch, tmp_path):
             client().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
 
         def run(self, *words):
-            return CliRunner().invoke(delivery.main, words)
+            return CliRunner().invoke(delivery.delivery, words)
 
     def client(service="s3"):
         return delivery.boto3.client(service)
