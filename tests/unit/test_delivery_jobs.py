@@ -130,7 +130,7 @@ def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     monkeypatch.setattr(delivery.sys, "executable", "doctor")
     job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
     assert job.run("why", "--stack", "poc").exit_code == code
-    words = "1. [cause] -m ops doctor --stack poc"
+    words = "1. [cause] -m cli doctor --stack poc"
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
 
