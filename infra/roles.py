@@ -43,7 +43,7 @@ class TaskRoles(pulumi.ComponentResource):
         self.execution_arn = self._role(
             f"{name}-execution",
             pulumi.Output.all(args.repository_arn, args.log_group_arn, args.secret_arn).apply(
-                lambda arns: json.dumps(policies.execution(*arns, args.app_secrets))
+                lambda arns: json.dumps(policies.execution(*arns, app_secrets=args.app_secrets))
             ),
         )
         self.task_arn = self._role(
