@@ -80,8 +80,11 @@ class Rehearsal:
         self._check_redirect(page)
 
     def _set(self, key: str, value: str) -> None:
-        """Set a setting, or an entry of a map: `appVariables.NAME`."""
-        path = ["--path"] if "." in key else []
+        """Set a setting, or an entry of a map: `appVariables.NAME`.
+
+        Without --plaintext `pulumi` refuses what looks like a secret to it, an ARN as well.
+        """
+        path = ["--plaintext", *(["--path"] if "." in key else [])]
         self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
 
     def _make_secrets(self, calls: Calls) -> None:

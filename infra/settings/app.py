@@ -46,7 +46,7 @@ def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, 
             raise ValueError(
                 t(
                     "it is no map from names to values; set one entry at a time: "
-                    "`pulumi config set --path {key}.NAME VALUE`",
+                    "`pulumi config set --plaintext --path {key}.NAME VALUE`",
                     key=key,
                 )
             )
