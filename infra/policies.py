@@ -19,7 +19,7 @@ has it: to be seen by Systems Manager, and the channels."""
 
 
 def execution(
-    repository_arn: str, log_group_arn: str, secret_arn: str, app_secrets: Sequence[str] = ()
+    repository_arn: str, log_group_arn: str, secret_arn: str, *, app_secrets: Sequence[str] = ()
 ) -> Policy:
     """For ECS itself: pull this image, write this log, read this secret and the app's own; nothing else.
 

@@ -97,7 +97,9 @@ SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resou
 
 def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app():
     plain = policies.execution("arn:repository", "arn:log", "arn:secret")["Statement"]
-    more = policies.execution("arn:repository", "arn:log", "arn:secret", ["arn:a", "arn:b"])
+    more = policies.execution(
+        "arn:repository", "arn:log", "arn:secret", app_secrets=["arn:a", "arn:b"]
+    )
     assert more["Statement"] == [
         *plain,
         {
