@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
@@ -13,8 +12,6 @@ import pulumi_docker as docker
 from infra.context import content_tag
 from infra.settings import Settings
 
-CONTEXT = Path("webapp")
-"""Relative to the project: an absolute path would make every checkout a change of the image."""
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7
 
@@ -47,7 +44,7 @@ class AppImage(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         platform = PLATFORMS[args.settings.image.architecture]
         parts = {"platform": platform, "revision": args.settings.image.revision}
-        self.tag = content_tag(CONTEXT, parts)
+        self.tag = content_tag(args.settings.image.folder, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
@@ -83,11 +80,12 @@ class AppImage(pulumi.ComponentResource):
         host of the image's name, credential helpers included (pulumi-docker 4, provider/image.go,
         getRegistryAuth).
         """
+        context = f"./{self.args.settings.image.folder}"
         return docker.Image(
             f"{name}-app",
             image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
             build=docker.DockerBuildArgs(
-                context=f"./{CONTEXT}", dockerfile=f"./{CONTEXT}/Dockerfile", platform=platform
+                context=context, dockerfile=f"{context}/Dockerfile", platform=platform
             ),
             build_on_preview=False,
             skip_push=False,

@@ -59,7 +59,8 @@ Hand = Callable[[Calls, str], None]
 class Fault:
     """One mistake: its name, what was done wrong, and how.
 
-    ``mended_in_code`` marks the mistakes that only an edit of the program or the app mends.
+    ``mended_in_code`` marks the mistakes that only an edit of the program or the app mends,
+    ``read_by_webapp`` those that set a variable that only the app in webapp/ knows.
     """
 
     name: str
@@ -68,6 +69,12 @@ class Fault:
     edits: tuple[Edit, ...] = ()
     hand: Hand | None = None
     mended_in_code: bool = False
+    read_by_webapp: bool = False
+
+    @property
+    def in_webapp(self) -> bool:
+        """Whether it takes the app in webapp/: its files are edited, or it alone reads what is set."""
+        return self.read_by_webapp or any(each.file.startswith("webapp/") for each in self.edits)
 
 
 def no_route(calls: Calls, stack: str) -> None:
@@ -156,6 +163,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="listens-on-loopback",
+            read_by_webapp=True,
             mistake=t("the task definition makes the app listen on 127.0.0.1"),
             mended_in_code=True,
             edits=(
@@ -310,14 +318,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="healthcheck-command",
             mistake=t("the container's own health check runs what the image does not have"),
-            mended_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old='"command": ["CMD", "python", "-m", "webapp.healthcheck"],',
-                    new='"command": ["CMD", "python", "-m", "webapp.health"],',
-                ),
-            ),
+            config={"healthCommand": "python -m webapp.health"},
         ),
         Fault(
             name="rule-shadowed",
@@ -361,6 +362,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="no-tls",
+            read_by_webapp=True,
             mistake=t("the app connects to the database without TLS"),
             mended_in_code=True,
             edits=(

@@ -14,7 +14,7 @@ def table() -> str:
 
 
 def _default(text: str) -> str:
-    return f"`{text}`" if text else "empty"
+    return f"`{text}`" if text not in ("", "{}") else "empty"
 
 
 if __name__ == "__main__":

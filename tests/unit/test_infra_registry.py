@@ -97,6 +97,19 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
     }
 
 
+def test_another_folder_is_built_from_its_own_dockerfile(engine, build, checkout):
+    folder = checkout / "apps" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
+    tag = content_tag(folder, {"platform": "linux/amd64", "revision": "1"})
+    assert build(appFolder="apps/mine").tag == tag
+    assert engine.only(IMAGE)["build"] == {
+        "context": "./apps/mine",
+        "dockerfile": "./apps/mine/Dockerfile",
+        "platform": "linux/amd64",
+    }
+
+
 def test_another_revision_is_another_tag_for_the_same_sources(build):
     assert build(imageRevision="1").tag != build(imageRevision="2").tag
 
