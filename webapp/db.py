@@ -117,9 +117,11 @@ class Database:
         self.pool.close(timeout=1)
         log.info("stopped")
 
-    def connect(self, statement_timeout: float = 0) -> Connection:
-        """Return a connection of its own, outside the pool."""
-        return Connection.connect(**self.parameters(statement_timeout))
+    def connect(self, patience: float = migrations.LONGEST) -> Connection:
+        """Return a connection of its own, outside the pool, which waits so long for an answer."""
+        connection = Connection.connect(**self.parameters(statement_timeout=0))
+        connection.patience = patience
+        return connection
 
     def parameters(self, statement_timeout: float) -> dict[str, Any]:
         """What Connection.connect takes; without a limit in seconds a statement may take for ever."""
@@ -177,8 +179,7 @@ class Database:
 
     def _answers(self) -> bool:
         try:
-            with self.connect(STATEMENT_TIMEOUT) as connection:
-                connection.patience = PROBE_PATIENCE
+            with self.connect(PROBE_PATIENCE) as connection:
                 connection.execute("SELECT 1")
         except Exception:
             return False

@@ -58,6 +58,15 @@ def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready
     eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
 
 
+def test_a_migration_may_take_longer_than_a_page(
+    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = f"SELECT pg_sleep({db.PATIENCE + 0.3})"
+    with migrating(app, tmp_path, slow) as migrator:
+        eventually(migrator.done.is_set, 10, "the migration")
+    assert told(caplog) == []
+
+
 @pytest.mark.parametrize("state", ["53100", "57014"])
 def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
     app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str
