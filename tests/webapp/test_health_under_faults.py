@@ -31,16 +31,7 @@ def silent(postgres: Postgres) -> Iterator[None]:
     postgres.signal(signal.SIGCONT)
 
 
-@contextmanager
-def locked_out(postgres: Postgres) -> Iterator[None]:
-    password = postgres.password
-    postgres.set_password("another")
-    postgres.hang_up()
-    yield
-    postgres.set_password(password)
-
-
-@pytest.mark.parametrize("fault", [locked, silent, locked_out])
+@pytest.mark.parametrize("fault", [locked, silent])
 def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(
     serve: Serve, postgres: Postgres, fault: Callable[[Postgres], Iterator[None]]
 ) -> None:

@@ -60,7 +60,7 @@ def test_nothing_is_hidden_by_an_empty_secret() -> None:
     assert logs.redact("text") == "text"
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_secret_is_left_in_any_surroundings(secret: str, before: str, after: str) -> None:
     logs.hide(secret)

@@ -40,14 +40,15 @@ def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve: Serve) ->
     assert "canary" not in server.text()
 
 
-def test_every_line_is_json_and_the_first_ones_say_what_started(
-    serve: Serve, postgres: Postgres
-) -> None:
+def test_every_line_is_json_and_health_checks_have_none(serve: Serve, postgres: Postgres) -> None:
     server = serve(WEB_CONCURRENCY="2")
     server.wait_for("/", 200)
     server.get("/nothing?token=canary", X_Amzn_Trace_Id='Root=1-67-ab;Parent=5 bad"chars')
+    server.get("/health/db")
     server.terminate()
+    began = time.monotonic()
     assert server.wait() == 0
+    assert time.monotonic() - began < 15
     lines = server.lines()
     (started,) = [line for line in lines if line["message"] == "listening"]
     del started["time"]
@@ -80,16 +81,6 @@ def test_it_answers_after_little_work_and_in_little_memory(serve: Serve) -> None
     assert server.resident_megabytes() < 130
 
 
-def test_health_is_not_logged_and_health_db_at_debug_only(serve: Serve) -> None:
-    server = serve(LOG_LEVEL="debug")
-    server.get("/health")
-    server.get("/health/db")
-    server.terminate()
-    server.wait()
-    paths = {line["path"] for line in server.lines() if line["message"] == "request"}
-    assert paths == {"/health/db"}
-
-
 def test_what_runs_is_finished_and_nothing_stays_behind(serve: Serve, postgres: Postgres) -> None:
     server = serve()
     server.wait_for("/", 200)
@@ -114,14 +105,6 @@ def test_what_runs_is_finished_and_nothing_stays_behind(serve: Serve, postgres: 
     assert "stopped" in server.messages()
     written = postgres.execute("SELECT value FROM counters")[0][0]
     assert written >= 4
-
-
-def test_an_idle_server_stops_soon(serve: Serve) -> None:
-    server = serve()
-    began = time.monotonic()
-    server.terminate()
-    assert server.wait() == 0
-    assert time.monotonic() - began < 5
 
 
 def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve: Serve) -> None:
