@@ -15,7 +15,10 @@ def found(calls):
     """Searches four lines of two streams."""
     calls("logs", "create_log_group", {"logGroupName": NAME})
     now = int(time.time() * 1000)
-    written = {"a": [(0, "started"), (20, "disk is full")], "b": [(10, "disk is slow"), (30, "end")]}
+    written = {
+        "a": [(0, "started"), (20, "disk is full")],
+        "b": [(10, "disk is slow"), (30, "end")],
+    }
     for stream, lines in written.items():
         place = {"logGroupName": NAME, "logStreamName": stream}
         calls("logs", "create_log_stream", place)
@@ -23,7 +26,9 @@ def found(calls):
         calls("logs", "put_log_events", {**place, "logEvents": events})
 
     def search(pattern):
-        answer = calls("logs", "filter_log_events", {"logGroupName": NAME, "filterPattern": pattern})
+        answer = calls(
+            "logs", "filter_log_events", {"logGroupName": NAME, "filterPattern": pattern}
+        )
         return [each["message"] for each in answer["events"]]
 
     yield search
