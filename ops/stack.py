@@ -10,7 +10,7 @@ from typing import Any
 from ops import authorities
 from ops.names import PROJECT
 from ops.place import other_credentials
-from ops.texts import Text, t
+from ops.texts import Refused, Text, t
 
 WEBAPP = "webapp"
 """The folder of the app that comes with the project."""
@@ -18,8 +18,10 @@ BUNDLE = f"{WEBAPP}/certs/rds-ca.pem"
 """The certificate authorities that its image carries."""
 
 
-class StackError(Exception):
+class StackError(Refused):
     """The stack's file cannot be used; ``text`` says why and what to do."""
+
+    exit_code = 2
 
     def __init__(self, text: Text) -> None:
         super().__init__(text)

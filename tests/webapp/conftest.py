@@ -1,4 +1,4 @@
-"""A PostgreSQL for the whole tier, and apps that use it."""
+"""A PostgreSQL for all tests, and apps that use it."""
 
 import logging
 import sys

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 import boto3
@@ -27,12 +26,12 @@ ROOM = 60_000
 stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.group()
+def delivery() -> None:
     """The steps of .github/workflows/; docs/delivery.md says how a repository is set up."""
 
 
-@main.command()
+@delivery.command()
 @click.option("--region", help="The stack's; otherwise that of AWS_DEFAULT_REGION or the profile.")
 def login(region: str | None) -> None:
     """Log Docker in to the account's ECR, for the push of `pulumi up`.
@@ -56,7 +55,7 @@ def login(region: str | None) -> None:
     sys.exit(subprocess.run(words, input=token, text=True).returncode)
 
 
-@main.command()
+@delivery.command()
 @stack_option
 def preview(stack: str) -> None:
     """Preview the stack, for the job's summary and its output `text`.
@@ -72,7 +71,7 @@ def preview(stack: str) -> None:
     sys.exit(code)
 
 
-@main.command()
+@delivery.command()
 @stack_option
 def drift(stack: str) -> None:
     """Compare AWS with the program.
@@ -92,14 +91,14 @@ def drift(stack: str) -> None:
     sys.exit(code)
 
 
-@main.command()
+@delivery.command()
 @stack_option
 def why(stack: str) -> None:
     """Put what `./careapp doctor` says about the stack into the job's summary.
 
     Exit code 0: it is there, whatever it says. 2: the doctor could not look.
     """
-    words = [sys.executable, "-m", "ops", "doctor", "--stack", stack]
+    words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout)
     _tell(f"### Why {stack} failed\n\n{fenced(done.stdout)}")
@@ -169,24 +168,3 @@ def _tell(text: str) -> None:
         if file := os.environ.get(name):
             with Path(file).open("a") as out:
                 out.write(written)
-
-
-def run() -> None:
-    """Run the command line; what cannot be done is one line on standard error, as of any command."""
-    try:
-        # ./careapp gives the command's own name first.
-        main.main(sys.argv[2:], "./careapp delivery", standalone_mode=False)
-    except click.UsageError as wrong:
-        path = wrong.ctx.command_path if wrong.ctx else "./careapp delivery"
-        _refuse(2, f"{wrong.format_message()} {path} --help explains it.")
-    except click.ClickException as refused:
-        _refuse(1, refused.format_message())
-
-
-def _refuse(code: int, words: str) -> NoReturn:
-    print(f"careapp: {words}", file=sys.stderr)
-    sys.exit(code)
-
-
-if __name__ == "__main__":
-    run()

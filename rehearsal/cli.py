@@ -1,4 +1,4 @@
-"""The commands ``./careapp rehearse``, ``shell``, ``cloud``, ``dev`` and ``cost``."""
+"""The commands ``./careapp rehearse``, ``shell``, ``cloud`` and ``dev``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ import click
 
 from ops.names import PROJECT
 from ops.options import Number, Whole
-from ops.speaking import run
 from ops.texts import said, shown, t
 from rehearsal import commands, console, course
-from rehearsal.building.docker_engine import NoDocker
-from rehearsal.client import CloudError
 from rehearsal.clock import DEFAULT_SPEED
-from rehearsal.cost_command import cost
-from rehearsal.engine import EngineError
 from rehearsal.faults import FAULTS
-from rehearsal.pulumi import PulumiFailed
 
 REGION = "ap-northeast-1"
 ECS_ENABLED = "ecsEnabled"
@@ -85,15 +79,7 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Run the stack on this machine, without an AWS account."""
-
-
-main.add_command(cost)
-
-
-@main.command()
+@click.command()
 @options
 @click.option("--stack", default="poc", show_default=True, help="Whose stack file to rehearse.")
 @click.option("--exit", "leave", is_flag=True, help="Verify, destroy and exit with 0 or 1.")
@@ -149,7 +135,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     sys.exit(course.rehearse(plan, chosen))
 
 
-@main.command(context_settings={"allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(command: tuple[str, ...], **how: Any) -> None:
@@ -170,7 +156,7 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
     sys.exit(commands.shell(list(command), commands.Chosen(**how)))
 
 
-@main.command()
+@click.command()
 @click.option(
     "--port", type=Whole(1, 65535), default=3000, show_default=True, help="Loopback port."
 )
@@ -199,7 +185,7 @@ def dev(port: int, log_level: str) -> None:
         sys.exit(1)
 
 
-@main.group()
+@click.group()
 def cloud() -> None:
     """The local cloud that stays up between commands."""
 
@@ -232,7 +218,3 @@ def status(as_json: bool) -> None:
     Exit code 0: it runs. 1: it does not.
     """
     sys.exit(commands.cloud_status(as_json))
-
-
-if __name__ == "__main__":
-    run(main, (CloudError, EngineError, NoDocker, PulumiFailed))

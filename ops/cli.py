@@ -1,4 +1,4 @@
-"""The commands that operate a stack: ``./careapp status``, ``doctor``, ``pause`` and their like."""
+"""The commands that read a stack or act on it: ``./careapp status``, ``doctor``, ``logs`` and the like."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ from pathlib import Path
 
 import click
 
-from ops.db_cli import db
 from ops.options import Number, Whole, options
-from ops.pause_cli import pause, resume
-from ops.speaking import run
 from ops.texts import language, said, shown, t
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Operate a running stack, on AWS or on the local cloud."""
-
-
-main.add_command(db)
-main.add_command(pause)
-main.add_command(resume)
-
-
-@main.command()
+@click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def doctor(stack: str, lang: str | None, as_json: bool) -> None:
@@ -39,7 +26,7 @@ def doctor(stack: str, lang: str | None, as_json: bool) -> None:
     sys.exit(commands.doctor(stack, Path(), language(lang), as_json))
 
 
-@main.command()
+@click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def preflight(stack: str, lang: str | None, as_json: bool) -> None:
@@ -54,7 +41,7 @@ def preflight(stack: str, lang: str | None, as_json: bool) -> None:
     sys.exit(commands.preflight(stack, Path(), language(lang), as_json))
 
 
-@main.command()
+@click.command()
 @options
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 def retry(stack: str, lang: str | None, dry_run: bool) -> None:
@@ -89,7 +76,7 @@ class Since(click.ParamType[timedelta]):
             self.fail(shown(said(problem)), param, ctx)
 
 
-@main.command()
+@click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
@@ -113,7 +100,7 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
 
 
-@main.command()
+@click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
@@ -168,7 +155,7 @@ def logs(
     sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
 
 
-@main.command()
+@click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
@@ -181,7 +168,3 @@ def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None,
     from ops import commands
 
     sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))
-
-
-if __name__ == "__main__":
-    run(main)
