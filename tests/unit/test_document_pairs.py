@@ -12,6 +12,7 @@ from tests.documents.pairs import differences, pairs, twin
 BILINGUAL = (
     "README.md",
     "docs/architecture.md",
+    "docs/cost.md",
     "docs/delivery.md",
     "docs/runbook.md",
     "docs/settings.md",
