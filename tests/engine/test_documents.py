@@ -40,8 +40,9 @@ def wrong(words: list[str]) -> str:
     options = [word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w=-]*", word)]
     missing = [word for word in options if not re.search(rf"(?<![\w-]){word}\b", text)]
     if name[:2] in (["config", "set"], ["config", "rm"]) and len(words) > 2:
-        # With --path the key is a place inside a setting's value.
-        key = words[3].partition(".")[0] if words[2] == "--path" else words[2]
+        key = next(word for word in words[2:] if not word.startswith("-"))
+        if "--path" in words:
+            key = key.partition(".")[0]
         if key not in SETTINGS and not FOREIGN.fullmatch(key):
             return f"{words}: no such setting"
     return f"{words}: no option {missing}" if missing else ""
@@ -60,8 +61,8 @@ def test_every_pulumi_command_of_every_page_is_one():
         (["up", "--stak", "poc"], "no option"),
         (["config", "st", "a", "b"], "no such command"),
         (["config", "set", "ecsEnable", "true"], "no such setting"),
-        (["config", "set", "--path", "appVariable.A", "1"], "no such setting"),
-        (["config", "set", "--path", "appVariables.A", "1"], ""),
+        (["config", "set", "--path", "appVariable.A", "b"], "no such setting"),
+        (["config", "set", "--plaintext", "--path", "appVariables.A", "b"], ""),
         (["config", "set", "ecsEnabled", "true", "-s", "poc"], ""),
         (["destroy", "--run-program"], ""),
     ],

@@ -16,6 +16,7 @@ BILINGUAL = (
     "docs/delivery.md",
     "docs/runbook.md",
     "docs/settings.md",
+    "docs/your-app.md",
 )
 ENGLISH = """\
 # One

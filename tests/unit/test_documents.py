@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from cli import main
+from infra.settings.app import RESERVED
 from rehearsal.faults import FAULTS
 from tests.documents import commands
 from tests.documents.markdown import ROOT, Page, pages
@@ -44,6 +45,18 @@ def test_no_page_names_a_page_or_folder_that_is_not_there(page):
         r"(?<![\w./-])(?:docs|tests|infra|ops|rehearsal|webapp)/[\w./-]*\w", "\n".join(page.spans)
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["docs/your-app.md", "docs/your-app.ja.md"])
+def test_the_example_in_the_docs_is_the_one_that_is_rehearsed(name):
+    folder, text = ROOT / "examples" / "flaskr", (ROOT / name).read_text()
+    for language, file in (("python", "flaskr/__init__.py"), ("dockerfile", "Dockerfile")):
+        assert f"```{language}\n{(folder / file).read_text()}```\n" in text
+
+
+def test_the_docs_name_every_variable_that_the_stack_sets():
+    named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "your-app.md").read_text()))
+    assert named >= RESERVED
 
 
 def test_dead_links_are_seen(tmp_path, monkeypatch):
