@@ -16,7 +16,8 @@ from pathlib import Path
 from ops.signals import terminations_raise
 from ops.texts import t, verbatim
 from rehearsal import console
-from rehearsal.building import venvs
+from rehearsal.building import dockerfile
+from rehearsal.building.builder import packages
 from rehearsal.data import postgres_roles
 from rehearsal.data.authority import Authority
 from rehearsal.data.postgres import Postgres
@@ -37,7 +38,8 @@ def dev(port: int, log_level: str, source: Path = ROOT) -> int:
     """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
     _check_free(port)
     with Progress().phase(t("the app's packages")):
-        programs = venvs.venv(source / "webapp" / "requirements.txt")
+        webapp = source / "webapp"
+        programs = packages(webapp, dockerfile.read(webapp / "Dockerfile", {}))
     with terminations_raise(), _database() as variables:
         console.say(verbatim(f"http://localhost:{port}"))
         console.tell(
