@@ -14,8 +14,8 @@ help: ## this list
 rehearse: ## the whole roll-out on this machine; Ctrl-C destroys it
 	./careapp rehearse
 
-test: ## the tests, or some: make test TIER="unit webapp"
-	./careapp test $(TIER)
+test: ## the tests, or those of some folders: make test FOLDERS="unit webapp"
+	./careapp test $(FOLDERS)
 
 check: ## ruff, mypy, actionlint and zizmor
 	./careapp test lint

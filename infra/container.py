@@ -34,6 +34,8 @@ class Surroundings:
 
 def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, object]:
     """The container definition as ECS takes it (botocore, ContainerDefinition)."""
+    variables = {**settings.variables, **environment(around, settings)}
+    secrets = {**settings.secrets, "DB_PASSWORD": f"{around.db_secret_arn}:password::"}
     return {
         "name": NAME,
         "image": around.image,
@@ -45,9 +47,9 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
             {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
         ],
         "mountPoints": [{"sourceVolume": SCRATCH, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
-        "environment": _named(environment(around, settings), "value"),
-        "secrets": _named({"DB_PASSWORD": f"{around.db_secret_arn}:password::"}, "valueFrom"),
-        "healthCheck": HEALTH_CHECK,
+        "environment": _named(variables, "value"),
+        "secrets": _named(secrets, "valueFrom"),
+        **health_check(settings.health_command),
         "stopTimeout": STOP_SECONDS,
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {
@@ -63,14 +65,16 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
     }
 
 
-HEALTH_CHECK: dict[str, object] = {
-    "command": ["CMD", "python", "-m", "webapp.healthcheck"],
-    "interval": 15,
-    "timeout": 5,
-    "retries": 3,
-    "startPeriod": 30,
-}
-"""In seconds. ECS ignores the image's own HEALTHCHECK (botocore, HealthCheck)."""
+def health_check(command: str) -> dict[str, object]:
+    """The check that ECS makes inside the container, in seconds; none without a command.
+
+    ECS ignores the image's own HEALTHCHECK (API reference, HealthCheck). The load balancer's check asks
+    the app in any case, and a program of the image is known to the app alone: so there is no default.
+    """
+    if not command:
+        return {}
+    check = {"command": ["CMD-SHELL", command], "interval": 15, "timeout": 5, "retries": 3}
+    return {"healthCheck": {**check, "startPeriod": 30}}
 
 
 def environment(around: Surroundings, settings: ServiceSettings) -> dict[str, str]:

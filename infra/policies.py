@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from infra.statements import Policy, allow, of, policy, trusted
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
@@ -16,8 +18,10 @@ AGENT = (*of("ssm", "UpdateInstanceInformation"), *CHANNELS)
 has it: to be seen by Systems Manager, and the channels."""
 
 
-def execution(repository_arn: str, log_group_arn: str, secret_arn: str) -> Policy:
-    """For ECS itself: pull this image, write this log, read this secret; and nothing else.
+def execution(
+    repository_arn: str, log_group_arn: str, secret_arn: str, *, app_secrets: Sequence[str] = ()
+) -> Policy:
+    """For ECS itself: pull this image, write this log, read this secret and the app's own; nothing else.
 
     Narrower than AWS's AmazonECSTaskExecutionRolePolicy, which allows every repository and log.
     GetAuthorizationToken knows no resource (Service Authorization Reference, Amazon ECR).
@@ -32,6 +36,7 @@ def execution(repository_arn: str, log_group_arn: str, secret_arn: str) -> Polic
         ),
         allow(f"{log_group_arn}:*", "logs:CreateLogStream", "logs:PutLogEvents"),
         allow(secret_arn, "secretsmanager:GetSecretValue"),
+        *([allow(app_secrets, "secretsmanager:GetSecretValue")] if app_secrets else []),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
+from infra.container import USER
 from infra.context import content_tag
 from infra.settings import Settings
+from ops.texts import shown, t
 
-CONTEXT = Path("webapp")
-"""Relative to the project: an absolute path would make every checkout a change of the image."""
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7
+DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,8 @@ class AppImage(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         platform = PLATFORMS[args.settings.image.architecture]
         parts = {"platform": platform, "revision": args.settings.image.revision}
-        self.tag = content_tag(CONTEXT, parts)
+        _check_scratch(args.settings.image.folder)
+        self.tag = content_tag(args.settings.image.folder, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
@@ -85,15 +88,36 @@ class AppImage(pulumi.ComponentResource):
         host of the image's name, credential helpers included (pulumi-docker 4, provider/image.go,
         getRegistryAuth).
         """
+        context = f"./{self.args.settings.image.folder}"
         return docker.Image(
             f"{name}-app",
             image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
             build=docker.DockerBuildArgs(
-                context=f"./{CONTEXT}", dockerfile=f"./{CONTEXT}/Dockerfile", platform=platform
+                context=context, dockerfile=f"{context}/Dockerfile", platform=platform
             ),
             build_on_preview=False,
             skip_push=False,
             opts=self.child,
+        )
+
+
+def _check_scratch(folder: Path) -> None:
+    """Warn where the Dockerfile does not declare /tmp: a base image may do so, and an app may not need it.
+
+    On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME (ECS Developer
+    Guide, "Use bind mounts with Amazon ECS").
+    """
+    file = folder / "Dockerfile"
+    if not DECLARES_TMP.search(file.read_text()):
+        pulumi.log.warn(
+            shown(
+                t(
+                    "{file} has no VOLUME /tmp. On Fargate /tmp is root's then, and the app, which "
+                    "runs as user {user}, can write nowhere.",
+                    file=str(file),
+                    user=USER.partition(":")[0],
+                )
+            )
         )
 
 

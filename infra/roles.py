@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -20,6 +20,8 @@ class TaskRolesArgs:
     repository_arn: pulumi.Input[str]
     log_group_arn: pulumi.Input[str]
     secret_arn: pulumi.Input[str]
+    app_secrets: Sequence[str] = ()
+    """ARNs of the secrets that ECS reads for the app besides the database's."""
     exec_enabled: bool
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,7 +43,7 @@ class TaskRoles(pulumi.ComponentResource):
         self.execution_arn = self._role(
             f"{name}-execution",
             pulumi.Output.all(args.repository_arn, args.log_group_arn, args.secret_arn).apply(
-                lambda arns: json.dumps(policies.execution(*arns))
+                lambda arns: json.dumps(policies.execution(*arns, app_secrets=args.app_secrets))
             ),
         )
         self.task_arn = self._role(

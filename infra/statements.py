@@ -43,3 +43,14 @@ def without_tls(resource: str | Sequence[str], action: str) -> Policy:
 def of(service: str, *names: str) -> list[str]:
     """Actions of one service, e.g. ``of("ecs", "CreateCluster")``."""
     return [f"{service}:{name}" for name in names]
+
+
+def secret_arn(value_from: str) -> str:
+    """The secret that a `valueFrom` of a task definition names: without json key, stage and version."""
+    return ":".join(value_from.split(":")[:7])
+
+
+def secret_key(value_from: str) -> str:
+    """The json key that is wanted of the secret, or ""."""
+    parts = value_from.split(":")
+    return parts[7] if len(parts) > 7 else ""

@@ -14,6 +14,7 @@ from infra.database import Database
 from infra.registry import AppImage
 from infra.roles import TaskRoles, TaskRolesArgs
 from infra.settings import ServiceSettings
+from infra.statements import secret_arn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Task(pulumi.ComponentResource):
             repository_arn=self.args.image.repository_arn,
             log_group_arn=log_group.arn,
             secret_arn=self.args.database.secret_arn,
+            app_secrets=sorted({secret_arn(each) for each in self.args.settings.secrets.values()}),
             exec_enabled=self.args.settings.exec_enabled,
             tags=self.args.tags,
         )

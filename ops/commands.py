@@ -1,4 +1,4 @@
-"""What the commands do; ``ops.__main__`` says how they are called."""
+"""What the commands do; ``ops.cli`` says how they are called."""
 
 from __future__ import annotations
 

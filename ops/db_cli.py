@@ -21,7 +21,7 @@ def through(command: click.decorators.FC) -> click.decorators.FC:
     )(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def db() -> None:
     """Reach the database, which no address of the internet leads to.
 

@@ -62,7 +62,7 @@ ITEMS = (
         ("database",),
     ),
     Item(
-        t("The database's secret is there"),
+        t("The secrets of the database and of the app are there"),
         (inputs.secrets, planning.secret),
         ("secrets", "database"),
     ),

@@ -10,12 +10,24 @@ from collections.abc import Sequence
 
 import click
 
-from ops.locale_libraries import LIBRARIES
 from ops.render.lines import console
-from ops.stack import StackError
-from ops.texts import LANGUAGES, LOCALE, VARIABLE, Text, language, said, shown, t, translated
+from ops.texts import (
+    LANGUAGES,
+    LOCALE,
+    VARIABLE,
+    Refused,
+    Text,
+    language,
+    said,
+    shown,
+    t,
+    translated,
+    verbatim,
+)
 
-FAILED, USAGE, CANNOT_LOOK, INTERRUPTED, BROKEN_PIPE = 1, 2, 2, 130, 141
+LIBRARIES = "libraries"
+"""The catalogue of what click itself says, which asks gettext's current domain for it."""
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 class Told(click.Option):
@@ -62,11 +74,11 @@ def speak(chosen: str) -> None:
     gettext.textdomain(LIBRARIES)
 
 
-def run(command: click.Command, failures: tuple[type[Exception], ...] = ()) -> None:
-    """The process's life: run the command line and exit, with 1 and a sentence after ``failures``."""
+def run(command: click.Command) -> None:
+    """Run the command line and exit; what cannot be done is one sentence on standard error."""
     speak(asked_for(sys.argv[1:]))
     put_into_language(command)
-    sys.exit(_answered(command, failures))
+    sys.exit(_answered(command))
 
 
 def put_into_language(command: click.Command) -> None:
@@ -81,23 +93,25 @@ def put_into_language(command: click.Command) -> None:
             option.help = shown(option.text)
         elif isinstance(option, click.Option) and option.help:
             option.help = translated(option.help, language())
-    for below in getattr(command, "commands", {}).values():
-        put_into_language(below)
+    below = getattr(command, "commands", {})
+    if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
+        for each in below.values():
+            put_into_language(each)
 
 
-def _answered(command: click.Command, failures: tuple[type[Exception], ...]) -> int:
+def _answered(command: click.Command) -> int:
     try:
         command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
         return 0
     except click.UsageError as wrong:
         tell(_usage(wrong))
         return USAGE
-    except StackError as problem:
-        tell(problem.text)
-        return CANNOT_LOOK
-    except failures as problem:
-        tell(said(problem))
+    except click.ClickException as problem:
+        tell(verbatim(problem.format_message()))
         return FAILED
+    except Refused as problem:
+        tell(said(problem))
+        return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ops import authorities
 from ops.names import PROJECT
 from ops.place import other_credentials
-from ops.texts import Text, t
+from ops.texts import Refused, Text, t
 
-BUNDLE = "webapp/certs/rds-ca.pem"
-"""The certificate authorities that the image carries."""
+WEBAPP = "webapp"
+"""The folder of the app that comes with the project."""
+BUNDLE = f"{WEBAPP}/certs/rds-ca.pem"
+"""The certificate authorities that its image carries."""
 
 
-class StackError(Exception):
+class StackError(Refused):
     """The stack's file cannot be used; ``text`` says why and what to do."""
+
+    exit_code = 2
 
     def __init__(self, text: Text) -> None:
         super().__init__(text)
@@ -34,11 +38,18 @@ class Declared:
     values: Mapping[str, str]
     defaults: Mapping[str, str]
     authorities: frozenset[str] | None = None
-    """The names in BUNDLE, by which the app knows the database; None where there is no such file."""
+    """The names in BUNDLE, by which the app knows the database; None where the image holds no such file."""
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The settings that are maps, e.g. ``appSecrets``, as far as the stack file sets them."""
 
     def get(self, key: str) -> str:
         """A setting's value, e.g. of ``healthPath``; empty when Pulumi.yaml does not know the key."""
         return self.values.get(key, self.defaults.get(key, ""))
+
+    @property
+    def webapp(self) -> bool:
+        """Whether the stack runs the app that comes with the project, whose files and words are known."""
+        return self.get("appFolder") == WEBAPP
 
     def number(self, key: str, otherwise: int = 0) -> int:
         """The same as a whole number; ``otherwise`` where it is none."""
@@ -59,23 +70,31 @@ def read(stack: str, folder: Path) -> Declared:
     for key, problem in other_credentials(config).items():
         raise StackError(t("{file}: {key} {problem}.", file=file.name, key=key, problem=problem))
     schema = _load(folder / "Pulumi.yaml").get("config") or {}
+    ours = {
+        key.removeprefix(f"{PROJECT}:"): value
+        for key, value in config.items()
+        if key.startswith(f"{PROJECT}:")
+    }
     bundle = folder / BUNDLE
-    return Declared(
+    declared = Declared(
         stack=stack,
         region=_plain(config.get("aws:region")),
         profile=_plain(config.get("aws:profile")),
-        values={
-            key.removeprefix(f"{PROJECT}:"): _text(value)
-            for key, value in config.items()
-            if key.startswith(f"{PROJECT}:")
-        },
+        values={key: _text(value) for key, value in ours.items() if not isinstance(value, Mapping)},
         defaults={
             key: _text(rule.get("default"))
             for key, rule in schema.items()
             if isinstance(rule, Mapping)
         },
-        authorities=authorities.names(bundle) if bundle.is_file() else None,
+        maps={
+            key: {str(name): _text(each) for name, each in value.items()}
+            for key, value in ours.items()
+            if isinstance(value, Mapping)
+        },
     )
+    if declared.webapp and bundle.is_file():
+        return replace(declared, authorities=authorities.names(bundle))
+    return declared
 
 
 def _no_file(stack: str, folder: Path) -> Text:

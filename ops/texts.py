@@ -19,6 +19,12 @@ VARIABLE = "CAREAPP_LANG"
 Value: TypeAlias = "str | int | float | Text"
 
 
+class Refused(Exception):
+    """A command cannot go on. Its text says why and what to do; ``exit_code`` is the command's."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True)
 class Text:
     """A sentence that is put into a language only when it is shown."""

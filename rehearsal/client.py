@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.local import held
-from ops.texts import Text, t, verbatim
+from ops.texts import Refused, Text, t, verbatim
 from rehearsal.cloud import Options
 from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT, Home
@@ -27,7 +27,7 @@ STOP_LIMIT = 60.0
 NONE_RUNS = t("no local cloud runs here: ./careapp cloud start starts one")
 
 
-class CloudError(Exception):
+class CloudError(Refused):
     """The local cloud cannot be started, found or stopped. The message says why and what to do."""
 
 

@@ -1,4 +1,4 @@
-"""What the commands do; ``rehearsal.__main__`` says how they are called."""
+"""What the commands do; ``rehearsal.cli`` says how they are called."""
 
 from __future__ import annotations
 

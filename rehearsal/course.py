@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops import stack as stacks
 from ops.names import PROJECT
 from ops.signals import terminations_raise
-from ops.texts import said, shown, t, verbatim
+from ops.texts import Text, said, shown, t, verbatim
 from rehearsal import client, console, mending, telling
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get
-from rehearsal.faults import Fault, FaultError
+from rehearsal.faults import FAULTS, Fault, FaultError
 from rehearsal.owning import owned
 from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
 from rehearsal.pulumi import Pulumi, PulumiFailed
 from rehearsal.rehearse import Rehearsal, RehearsalFailed
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
 
 FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
@@ -74,7 +79,7 @@ class Course:
         return status
 
     def _up(self) -> int:
-        self.run.stage1(self.plan.config)
+        self.run.stage1(self.plan.config, self.calls)
         if self.plan.until == "stage1":
             return 0
         if self.plan.fault is None:
@@ -119,25 +124,45 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
     Raises StackError without the stack's file or where its settings cannot be used, CloudError where
     another rehearsal has the folder.
     """
-    check_settings(stacks.read(plan.stack, ROOT), plan.config)
+    settings = check_settings(stacks.read(plan.stack, ROOT), plan.config)
+    if plan.fault and plan.fault.in_webapp and settings.image.folder != Path(stacks.WEBAPP):
+        raise stacks.StackError(_not_webapp(plan.fault, settings.image.folder))
     place = home()
     with owned(place):
         return _rehearse(plan, chosen, place)
 
 
-def check_settings(declared: stacks.Declared, given: Sequence[tuple[str, str]]) -> None:
+def _not_webapp(fault: Fault, folder: Path) -> Text:
+    others = ", ".join(sorted(name for name, each in FAULTS.items() if not each.in_webapp))
+    return t(
+        "--break {name} is a mistake of the app in {webapp}/, and the stack runs the app in {folder}/. "
+        "Rehearse it with -c appFolder={webapp}, or choose one that fits any app: {others}",
+        name=fault.name,
+        webapp=stacks.WEBAPP,
+        folder=str(folder),
+        others=others,
+    )
+
+
+def check_settings(declared: stacks.Declared, given: Sequence[tuple[str, str]]) -> Settings:
     """Read the stack file's settings, changed by ``given``, as the program will. Raises ``StackError``."""
     import pulumi
 
     from infra.settings import Settings, SettingsError
 
-    values = {"aws:region": declared.region or ""}
+    values, maps = {"aws:region": declared.region or ""}, {**declared.maps}
     for key, value in (*declared.values.items(), *given):
-        values[key if ":" in key else f"{PROJECT}:{key}"] = value
+        key, _, name = key.removeprefix(f"{PROJECT}:").partition(".")
+        if name:
+            maps[key] = {**maps.get(key, {}), name: value}
+        else:
+            values[key if ":" in key else f"{PROJECT}:{key}"] = value
+    values |= {f"{PROJECT}:{key}": json.dumps(value) for key, value in maps.items()}
     pulumi.runtime.set_all_config(values)
     pulumi.runtime.configure(pulumi.runtime.Settings(project=PROJECT, stack=declared.stack))
     try:
-        Settings.load()
+        with contextlib.chdir(ROOT):
+            return Settings.load()
     except SettingsError as problem:
         raise stacks.StackError(verbatim(str(problem))) from problem
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.signals import terminations_raise
-from ops.texts import Text, joined, said, t
+from ops.texts import Refused, Text, joined, said, t
 from rehearsal.engine_build import EXPECT, build, recipe_version
 from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress
@@ -24,7 +24,7 @@ WAY_OUT = t(
 )
 
 
-class EngineError(Exception):
+class EngineError(Refused):
     """No usable `pulumi` could be had; the text lists each road, why it failed, and the way out."""
 
 

@@ -148,7 +148,7 @@ def _green(run: Rehearsal) -> None:
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
     asked = subprocess.run(
-        [sys.executable, "-m", "ops", "doctor", "--json", "--stack", run.stack],
+        [sys.executable, "-m", "cli", "doctor", "--json", "--stack", run.stack],
         cwd=run.pulumi.folder,
         env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,

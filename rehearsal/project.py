@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from ops.local import FACTS
@@ -17,8 +18,8 @@ from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS
 
-LINKED = ("Pulumi.yaml", "__main__.py", "infra", "ops", "webapp", ".venv")
-"""What a program run needs of the project; edits there are seen at once."""
+CHANGED = ("infra", "ops", "webapp")
+"""What a named mistake may change: a copy in the copy of a program."""
 STACK_FILES = "Pulumi.*.yaml"
 """Copied, never linked: ``pulumi config set`` must not write the user's own."""
 OURS = ("AWS_", "PULUMI_")
@@ -37,7 +38,9 @@ class Project:
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
         # The commands are those of the project itself, also where the program is a changed copy.
-        targets = {name: self.source / name for name in LINKED} | {"careapp": ROOT / "careapp"}
+        targets = {name: self.source / name for name in _parts(self.source)} | {
+            "careapp": ROOT / "careapp"
+        }
         for name, target in targets.items():
             link = self.home.project / name
             if link.is_symlink() and link.readlink() != target:
@@ -93,21 +96,27 @@ class Project:
         }
 
 
+def _parts(source: Path) -> list[str]:
+    """The names of what a program run may need: the venv, and what is visible; `appFolder` may be any of it."""
+    found = [each.name for each in source.iterdir() if not each.name.startswith(".")]
+    return [".venv", *(name for name in sorted(found) if not fnmatch(name, STACK_FILES))]
+
+
 def standing(home: Home, facts: Facts | None) -> Project:
     """The project of what runs in ``home``: while a fault stands it leads to the changed program."""
     return Project(home, home.source) if facts and home.source.is_dir() else Project(home)
 
 
 def copy_program(target: Path) -> None:
-    """A copy of the program that may be changed; the venv stays a link."""
+    """A copy of the program, and of the app that comes with it, that may be changed; the rest are links."""
     target.mkdir(parents=True)
     skip = shutil.ignore_patterns("__pycache__")
-    for name in LINKED:
+    for name in _parts(ROOT):
         origin = ROOT / name
-        if name == ".venv":
-            (target / name).symlink_to(origin)
-        elif origin.is_dir():
+        if name in CHANGED:
             shutil.copytree(origin, target / name, ignore=skip)
+        elif origin.is_dir():
+            (target / name).symlink_to(origin)
         elif origin.exists():
             shutil.copy(origin, target / name)
     for file in ROOT.glob(STACK_FILES):
@@ -128,8 +137,6 @@ def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint,
-        # StartLiveTail would ask stream-127.0.0.1, which no resolver knows.
-        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",

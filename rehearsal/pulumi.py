@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ops.texts import t
+from ops.texts import Refused, t
 
 
-class PulumiFailed(Exception):
+class PulumiFailed(Refused):
     """A ``pulumi`` command ended with another exit code than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.statements import secret_arn, secret_key
+from ops import stack as stacks
 from ops.texts import Text, said, shown, t
 from rehearsal.client import Facts
 from rehearsal.engine_progress import spoken
@@ -18,6 +20,7 @@ from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.visit import Page
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+MADE_UP = "made-up-in-the-rehearsal"
 PAGE_LIMIT = 120.0
 """Seconds until the page must answer after stage 2 has been put up."""
 Say = Callable[[Text], None]
@@ -54,12 +57,13 @@ class Rehearsal:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
 
-    def stage1(self, config: Sequence[tuple[str, str]] = ()) -> None:
+    def stage1(self, config: Sequence[tuple[str, str]], calls: Calls) -> None:
         """Network, database, balancer and image; the balancer answers that ECS is off."""
         self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
         for key, value in config:
-            self.pulumi.run("config", "set", key, value, "--stack", self.stack)
+            self._set(key, value)
+        self._make_secrets(calls)
         self._set_ecs("false")
         self._stage("stage1")
         page = self._page()
@@ -74,6 +78,34 @@ class Rehearsal:
             )
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
+
+    def _set(self, key: str, value: str) -> None:
+        """Set a setting, or an entry of a map: `appVariables.NAME`.
+
+        Without --plaintext `pulumi` refuses what looks like a secret to it, an ARN as well.
+        """
+        path = ["--plaintext", *(["--path"] if "." in key else [])]
+        self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
+
+    def _make_secrets(self, calls: Calls) -> None:
+        """Make a secret here for each of ``appSecrets``, which are the user's account's, and name it instead.
+
+        The stack file is a copy. A value is made up, with each key that is asked for.
+        """
+        named = stacks.read(self.stack, self.pulumi.folder).maps.get("appSecrets", {})
+        keys: dict[str, list[str]] = {}
+        for value in named.values():
+            keys.setdefault(secret_arn(value), []).append(secret_key(value))
+        for arn, wanted in keys.items():
+            text = (
+                json.dumps(dict.fromkeys(filter(None, wanted), MADE_UP)) if any(wanted) else MADE_UP
+            )
+            name = arn.rpartition(":")[2].rpartition("-")[0]
+            made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
+            for variable, value in named.items():
+                if secret_arn(value) == arn:
+                    self._set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
+            self.say(t("The secret {name} has a made-up value here.", name=name))
 
     def stage2(self) -> None:
         """The ECS part on top; nothing of stage 1 may change, and the page must answer."""
@@ -112,7 +144,7 @@ class Rehearsal:
         for edit in fault.edits:
             edit.apply(source)
         for key, value in fault.config.items():
-            self.pulumi.run("config", "set", key, value, "--stack", self.stack)
+            self._set(key, value)
         if fault.hand:
             fault.hand(calls, self.stack)
         self.report.fault = {"name": fault.name, "mistake": shown(fault.mistake)}
@@ -149,16 +181,22 @@ class Rehearsal:
             raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
 
     def wait_for_page(self) -> int:
-        """The page's status once it answers 200. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``."""
+        """The status of the page that the gate asks for, once it is below 500, as the gate has it.
+
+        Without a `smokePath` the health check's page is asked. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
+        """
         page, begun = self._page(), time.monotonic()
+        declared = stacks.read(self.stack, self.pulumi.folder)
+        path = declared.get("smokePath") or declared.get("healthPath")
         while True:
-            status, body, _ = page.get()
-            if status == 200:
+            status, body, _ = page.get(page.url.rstrip("/") + path)
+            if 0 < status < 500:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(
                     t(
-                        "the page does not answer 200 after {seconds:.0f} s; last {status}: {body}",
+                        "{path} does not answer below 500 after {seconds:.0f} s; last {status}: {body}",
+                        path=path,
                         seconds=PAGE_LIMIT,
                         status=status,
                         body=body[:200],

@@ -49,7 +49,7 @@ def rehearse(name: str) -> str:
         report = Path(folder) / "report.json"
         how = ("--mend", "--exit", "--tasks", "process", "--port", "0", "--json", str(report))
         done = subprocess.run(
-            [sys.executable, "-m", "rehearsal", "rehearse", "--break", name, *how],
+            [sys.executable, "-m", "cli", "rehearse", "--break", name, *how],
             env={**os.environ, "CAREAPP_HOME": folder},
             capture_output=True,
             text=True,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from infra.settings import rules
+from infra.settings import app, rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
 from ops.texts import t
@@ -30,8 +31,9 @@ IMAGE_REVISION = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """What the app's image is built for, and how many images are kept."""
+    """What the app's image is built from and for, and how many images are kept."""
 
+    folder: Path
     architecture: str
     revision: str
     kept: int
@@ -39,6 +41,7 @@ class ImageSettings:
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
         return cls(
+            folder=app.folder(read),
             architecture=read(CPU_ARCHITECTURE),
             revision=read(IMAGE_REVISION),
             kept=read(IMAGES_KEPT),

@@ -21,5 +21,5 @@ class Key(Generic[T]):
     @property
     def kind(self) -> str:
         """The type that Pulumi's project schema knows it by."""
-        kinds: dict[type, str] = {bool: "boolean", int: "integer"}
+        kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")

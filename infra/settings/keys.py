@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra.settings import (
+    app,
     bastion,
     database,
     general,
@@ -20,7 +21,7 @@ from infra.settings import (
 from infra.settings.key import Key
 
 PARTS = (
-    *(general, network, database, image, service, scaling, health, https),
+    *(general, network, database, app, image, service, scaling, health, https),
     *(logs, monitoring, bastion),
 )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.settings import fargate, health, image, rules
+from infra.settings import app, fargate, health, image, rules
 from infra.settings.fargate import MEMORY_BY_CPU
 from infra.settings.key import Key
 from infra.settings.reader import Reader
@@ -72,6 +73,9 @@ class ServiceSettings:
     """The task and how many run: `cpu` in 1/1024 vCPU, `memory` in MiB, grace in seconds."""
 
     port: int
+    variables: Mapping[str, str]
+    secrets: Mapping[str, str]
+    health_command: str
     cpu: int
     memory: int
     architecture: str
@@ -95,6 +99,9 @@ class ServiceSettings:
         cpu = read.together(lambda: fargate.checked_cpu(cpu), TASK_CPU, otherwise=cpu)
         return cls(
             port=read(CONTAINER_PORT),
+            variables=app.variables(read),
+            secrets=app.secrets(read),
+            health_command=read(app.HEALTH_COMMAND),
             cpu=cpu,
             memory=read.together(
                 lambda: fargate.checked_memory(cpu, memory),

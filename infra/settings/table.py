@@ -1,4 +1,4 @@
-"""The settings as the README's Markdown table: `python -m infra.settings.table`."""
+"""The settings as the Markdown table of docs/settings.md: `python -m infra.settings.table`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def table() -> str:
 
 
 def _default(text: str) -> str:
-    return f"`{text}`" if text else "empty"
+    return f"`{text}`" if text not in ("", "{}") else "empty"
 
 
 if __name__ == "__main__":

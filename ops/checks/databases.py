@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+from infra.statements import secret_arn
 from infra.thresholds import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
 from ops.authorities import root
 from ops.checks.case import Case
@@ -12,7 +13,6 @@ from ops.checks.known import Known
 from ops.findings import Finding, Fix
 from ops.moments import of_day
 from ops.snapshot.records import Definition, Task
-from ops.snapshot.stores import secret_arn
 from ops.snapshot.surroundings import Database
 from ops.snapshot.task_logs import BACK
 from ops.stack import BUNDLE
@@ -104,17 +104,21 @@ def tls(case: Case) -> Iterator[Finding]:
             t("DB_SSLMODE is {mode} in {revision}.", mode=mode, revision=_revision(case)),
             t("rds.force_ssl is 1 for DB instance {id}.", id=database.id),
         ),
-        fixes=(
-            Fix(
-                t(
-                    "Take DB_SSLMODE out of the task definition (the app's default is verify-full), "
-                    "and deploy:"
-                ),
-                (f"pulumi up -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(_without_mode(case),),
         evidence=case.logged(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
     )
+
+
+def _without_mode(case: Case) -> Fix:
+    stack, declared = case.now.names.stack, case.now.declared.maps.get("appVariables", {})
+    text = t(
+        "Take DB_SSLMODE out of the task definition (the app's default is verify-full), and deploy:"
+    )
+    if "DB_SSLMODE" not in declared:
+        return Fix(text, (f"pulumi up -s {stack}",))
+    text = t("Let the app use TLS (sslmode verify-full), and deploy:")
+    changed = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
+    return Fix(text, (changed, f"pulumi up -s {stack}"))
 
 
 def authority(case: Case) -> Iterator[Finding]:
@@ -145,17 +149,21 @@ def authority(case: Case) -> Iterator[Finding]:
             "With sslmode verify-full the app refuses every connection to a server that it does not know."
         ),
         seen=tuple(seen),
-        fixes=(
-            Fix(
-                t(
-                    "Let the image carry RDS's bundle of the region in {file}, let the app and "
-                    "DB_SSLROOTCERT name no other file, and deploy:",
-                    file=BUNDLE,
-                ),
-                (f"pulumi up -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(Fix(_with_bundle(case), (f"pulumi up -s {case.now.names.stack}",)),),
         evidence=refused,
+    )
+
+
+def _with_bundle(case: Case) -> Text:
+    if case.now.declared.webapp:
+        return t(
+            "Let the image carry RDS's bundle of the region in {file}, let the app and "
+            "DB_SSLROOTCERT name no other file, and deploy:",
+            file=BUNDLE,
+        )
+    return t(
+        "Let the image carry RDS's bundle of the region (truststore.pki.rds.amazonaws.com), let the app "
+        "name that file, and deploy:"
     )
 
 
@@ -303,8 +311,8 @@ def variables(case: Case) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-POOL = 4
-"""Connections of one worker of the app (webapp/database.py; a test compares it)."""
+POOL = 6
+"""Connections of one worker of the app (webapp/db.py; a test compares it)."""
 WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
 FULL = "too-many-connections"
 

@@ -194,15 +194,11 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
         (f"pulumi up -s {stack}",),
     )
     own = case.main.health if case.main else None
-    # The container's own check has a limit, too, and asks the same app.
-    first, text = (
-        (quick, t("Or wait longer, here and in the container's own check (infra/container.py):"))
-        if own and own.timeout < wait
-        else (None, t("Wait longer, with checks further apart:"))
-    )
+    text = t("Or wait longer, with checks further apart:")
     slower = case.set("healthTimeout", str(wait), text, retried=True)
     commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
     longer = Fix(text, commands)
     if right and check.path != right:
         return (_path(case, right), longer)
-    return (first, longer) if first else (longer, quick)
+    # The container's own check has a limit, too, and may ask the same app.
+    return (quick,) if own and own.timeout < wait else (quick, longer)

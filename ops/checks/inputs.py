@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from infra.statements import secret_arn, secret_key
 from ops.checks import databases
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Definition
-from ops.snapshot.stores import secret_arn, secret_key
 from ops.snapshot.surroundings import Secret
 from ops.texts import Text, t
 
@@ -122,6 +122,9 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
     fixes: tuple[Fix, ...] = (case.put_back(), *case.tried_again())
+    if name in case.now.declared.maps.get("appSecrets", {}):
+        text = t("Let appSecrets.{name} name a secret that is there, and deploy:", name=name)
+        fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
         fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())
@@ -144,6 +147,14 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
     if keys is not None:
         seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
     right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
+    text = t(
+        "In infra/container.py, let {name} end with :{right}:: and deploy:", name=name, right=right
+    )
+    if name in case.now.declared.maps.get("appSecrets", {}):
+        text = t(
+            "Let appSecrets.{name} end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
+            name=name,
+        )
     return Finding(
         id="secret-key-missing",
         kind="cause",
@@ -153,16 +164,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
             "ECS reads the secrets before the container starts, and stops the task without them."
         ),
         seen=tuple(seen),
-        fixes=(
-            Fix(
-                t(
-                    "In infra/container.py, let {name} end with :{right}:: and deploy:",
-                    name=name,
-                    right=right,
-                ),
-                (f"pulumi up -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
         evidence=case.reasons(NO_KEY),
     )
 

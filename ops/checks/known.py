@@ -39,8 +39,8 @@ KNOWN = (
         t("A Python module is missing in the image: {what}"),
         t("The app ends while it loads."),
         t(
-            "Add it to webapp/requirements.in and lock it (see README), or mend the import; "
-            "then deploy."
+            "Add it to the packages that the Dockerfile installs (in webapp: requirements.in, then "
+            "`make lock`), or mend the import; then deploy."
         ),
     ),
     _known(
@@ -48,14 +48,17 @@ KNOWN = (
         r"(?P<what>[A-Z][A-Z0-9_]{2,}) is missing\b|KeyError: '(?P<also>[A-Z][A-Z0-9_]{2,})'",
         t("The app misses the environment variable {what}"),
         t("The app refuses to start without it."),
-        t("Set {what} in infra/container.py and deploy."),
+        t(
+            "Set it by `pulumi config set --path appVariables.{what} VALUE`, or, where the stack sets "
+            "it, in infra/container.py; then deploy."
+        ),
     ),
     _known(
         "setting-wrong",
         r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
         t("The app refuses a setting: {what}"),
         t("The app checks its environment before it starts."),
-        t("Correct the variable in infra/container.py and deploy."),
+        t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
     ),
     _known(
         "address-in-use",
@@ -70,6 +73,13 @@ KNOWN = (
         t("The app may not write where it wants to: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
         t("Let the app write to /tmp, or add a volume in infra/task.py."),
+    ),
+    _known(
+        "no-temporary-folder",
+        r"No usable temporary directory",
+        t("The app finds no folder for temporary files"),
+        t("On Fargate /tmp is root's, unless the image declares it as a volume."),
+        t("Write VOLUME /tmp into the Dockerfile and deploy."),
     ),
     _known(
         "wrong-password",
@@ -106,7 +116,10 @@ KNOWN = (
         r"certificate verify failed|root certificate file .* does not exist",
         t("The app does not trust the database's certificate"),
         t("sslmode verify-full wants the CA that signed it; RDS has changed it before."),
-        t("Renew the CA bundle in webapp/certs and deploy; check DB_SSLROOTCERT."),
+        t(
+            "Renew RDS's CA bundle in the image (in webapp: certs/rds-ca.pem) and deploy; check which "
+            "file the app names (DB_SSLROOTCERT)."
+        ),
         "database",
     ),
     _known(

@@ -114,8 +114,8 @@ FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
 RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
 """A traceback's last line; those before it are indented."""
-IMAGE_ROOT = "/app/"
-"""Where the image has the app (webapp/Dockerfile)."""
+WEBAPP = "/app/webapp/"
+"""Where the image of webapp/ has it (webapp/Dockerfile); another app's files are named as in its image."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,8 @@ def raised(texts: Iterable[str]) -> Raised | None:
         if frame and not LIBRARY.search(frame["file"]):
             name, words = _exception(lines[number + 1 :])
             own = tuple(line.strip() for line in lines[number : number + 2])
-            file = frame["file"].removeprefix(IMAGE_ROOT)
+            file = frame["file"]
+            file = file.removeprefix("/app/") if file.startswith(WEBAPP) else file
             return Raised(name, words, file, int(frame["line"]), own)
     return None
 

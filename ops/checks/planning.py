@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from infra.statements import secret_arn
 from ops import acls
 from ops.checks.case import Case
 from ops.checks.inputs import no_secret
@@ -70,10 +71,12 @@ def room(case: Case) -> Iterator[Finding]:
 
 
 def secret(case: Case) -> Iterator[Finding]:
-    """Stage 1: the secret with the database's password must be there."""
+    """Stage 1: the secrets with the database's password and those of the app must be there."""
     database, known = case.now.database.value, case.now.secrets.value
     if case.main is not None or database is None or case.now.secrets.problem:
         return
-    secret = (known or {}).get(database.secret)
-    if not database.secret or secret is None or secret.deleted:
-        yield no_secret(case, "DB_PASSWORD", database.secret or "-", secret)
+    named = {"DB_PASSWORD": database.secret, **case.now.declared.maps.get("appSecrets", {})}
+    for name, value in named.items():
+        secret = (known or {}).get(secret_arn(value))
+        if not value or secret is None or secret.deleted:
+            yield no_secret(case, name, secret_arn(value) or "-", secret)

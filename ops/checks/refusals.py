@@ -102,10 +102,6 @@ def _wrong_address(
         return
     host, main = own[0], case.main
     variables = [name for name, value in main.environment.items() if value == host]
-    told = t(
-        "Take {name} out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
-        name=", ".join(variables),
-    )
     yield Finding(
         id="wrong-address",
         kind="cause",
@@ -120,16 +116,28 @@ def _wrong_address(
             t("{name} is {value} in {revision}.", name=name, value=host, revision=main.revision)
             for name in variables
         ),
-        fixes=(
-            Fix(
-                told
-                if variables
-                else t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:"),
-                (f"pulumi up -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(_everywhere(case, variables),),
         evidence=(heard.line, *evidence),
     )
+
+
+def _everywhere(case: Case, variables: list[str]) -> Fix:
+    """Let the app listen on all addresses: by the variables that name another, where there are any."""
+    stack, declared = case.now.names.stack, case.now.declared.maps.get("appVariables", {})
+    text = t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:")
+    if variables:
+        text = t(
+            "Take {name} out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
+            name=", ".join(variables),
+        )
+    if variables and declared.keys() >= set(variables):
+        text = t("Take {name} out of appVariables, and deploy:", name=", ".join(variables))
+    removed = [
+        f"pulumi config rm --path appVariables.{name} -s {stack}"
+        for name in variables
+        if name in declared
+    ]
+    return Fix(text, (*removed, f"pulumi up -s {stack}"))
 
 
 def _reachable(host: str, private_address: str) -> bool:
@@ -197,17 +205,20 @@ def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Findi
             ),
             t("ECS keeps what the command printed to itself: it is in no log."),
         ),
-        fixes=(
-            Fix(
-                t(
-                    "In infra/container.py, let HEALTH_CHECK name a command that the image has "
-                    "(python -m webapp.healthcheck), and deploy:"
-                ),
-                (f"pulumi up -s {case.now.names.stack}",),
-            ),
-        ),
+        fixes=(_left_to_balancer(case),),
         evidence=evidence,
     )
+
+
+def _left_to_balancer(case: Case) -> Fix:
+    stack = case.now.names.stack
+    text = t(
+        "Leave the check to the load balancer, or let healthCommand be a command that the image has; "
+        "then deploy:"
+    )
+    removed = [f"pulumi config rm healthCommand -s {stack}"]
+    declared = bool(case.now.declared.get("healthCommand"))
+    return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
 
 
 def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from infra.statements import secret_arn
 from ops.checks import grants
 from ops.checks.case import Case
 from ops.checks.databases import other_secrets
@@ -18,7 +19,6 @@ from ops.permits import (
     verdict,
 )
 from ops.snapshot.records import Definition
-from ops.snapshot.stores import secret_arn
 from ops.snapshot.surroundings import Role
 from ops.texts import Text, t
 
@@ -121,11 +121,12 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
 
 
 def _owns(case: Case, need: Need) -> bool:
-    """Whether a resource is the stack's: RDS's secret of its database, or one that bears its names."""
+    """Whether a resource is the stack's: RDS's secret of its database, one of appSecrets, or of its names."""
     names, database = case.now.names, case.now.database.value
     if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
-        return managed or f":secret:{names.prefix}" in need.resource
+        app = map(secret_arn, case.now.declared.maps.get("appSecrets", {}).values())
+        return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
     if need.purpose == "log":
         return f":log-group:{names.log_group}:" in need.resource
     return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")

@@ -13,6 +13,7 @@ from ops.findings import Finding, Fix
 from ops.snapshot.records import Task
 from ops.snapshot.surroundings import Line, Minute
 from ops.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED
+from ops.stack import WEBAPP
 from ops.texts import Text, joined, t, verbatim
 
 SURE = 3
@@ -101,7 +102,8 @@ def _unmigrated(case: Case, line: Line) -> Finding:
     first = words[0] if words else "?"
     if name:
         title = t("Migration {name} fails: {words}", name=name, words=first)
-        text = t("Correct webapp/migrations/{name}, and deploy:", name=name)
+        file = f"{WEBAPP}/migrations/{name}" if case.now.declared.webapp else name
+        text = t("Correct {file}, and deploy:", file=file)
     else:
         title = t("The app cannot migrate its database: {words}", words=first)
         text = t("Correct what PostgreSQL names, and deploy:")

@@ -92,7 +92,7 @@ def _tasks(case: Case, lang: str) -> Iterator[Line]:
             "{task} {status}, container {health}, target {state}, {revision}, {address}",
             task=task.short,
             status=task.status,
-            health=task.health,
+            health="-" if task.health == "UNKNOWN" else task.health,
             state=state + (f" ({target.description})" if target and target.description else ""),
             revision=task.revision,
             address=task.address or "-",

@@ -133,7 +133,8 @@ class _Gathering:
         main = self._main(running.value, known.value or {}, latest.value)
         stored = self._stored(main, known.value or {}, tasks.result().value or ())
         if main is None and (found := database.result().value) and found.secret:
-            stored["secrets"] = self.ask(stores.secrets, [found.secret])
+            planned = self.declared.maps.get("appSecrets", {}).values()
+            stored["secrets"] = self.ask(stores.secrets, [found.secret, *planned])
         return Snapshot(
             names=names,
             place=self.session.place,

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.statements import secret_arn
 from ops.aws import AwsProblem, Session
 from ops.snapshot.surroundings import Image, Secret
 
@@ -103,17 +104,6 @@ def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]
     """The secrets that a task definition's ``valueFrom`` name, by ARN. Raises AwsProblem."""
     arns = dict.fromkeys(secret_arn(each) for each in values if ":secretsmanager:" in each)
     return {arn: _secret(session, arn) for arn in arns}
-
-
-def secret_arn(value_from: str) -> str:
-    """Without json key, stage and version."""
-    return ":".join(value_from.split(":")[:7])
-
-
-def secret_key(value_from: str) -> str:
-    """The json key that is wanted of the secret, or ""."""
-    parts = value_from.split(":")
-    return parts[7] if len(parts) > 7 else ""
 
 
 def _secret(session: Session, arn: str) -> Secret | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ops.texts import Text, shown, t, verbatim
+from ops.texts import Refused, Text, shown, t, verbatim
 from rehearsal.engine_progress import Progress
 
 ANSWER = 10.0
@@ -15,7 +15,7 @@ BASE = "python:3.13-slim"
 """The default of the Dockerfile's BASE_IMAGE; a test keeps the two alike."""
 
 
-class NoDocker(Exception):
+class NoDocker(Refused):
     """Containers were asked for and no Docker engine can run them."""
 
 

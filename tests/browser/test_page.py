@@ -200,7 +200,7 @@ def test_the_app_is_one_step_away(visit, healthy, running):
 
 
 def test_the_facts_are_those_of_the_commands(visit, healthy, running):
-    told = running.shell(sys.executable, "-m", "ops", "status", "--json")
+    told = running.shell(sys.executable, "-m", "cli", "status", "--json")
     status = json.loads(told.stdout)
     page = visit(healthy).page
     for task in status["tasks"]:

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 
 import click
 
-from delivery.__main__ import main as delivery
-from ops.__main__ import main as ops
-from rehearsal.__main__ import main as rehearsal
-from tests.__main__ import EXIT_CODES as TESTS
+from cli import main
 
 WIDTH = 100
 HEAD = """\
 # Commands
 
 What each command of `./careapp` prints with `--help`, written by `python -m tests.documents`; a test compares.
-`./careapp test` and `./careapp completion` explain themselves.
 """
 EXIT_CODES = """
 ## Exit codes
@@ -29,18 +25,13 @@ TAIL = """
 Every command besides: 2 when it was called wrongly, 129, 130 and 143 when SIGHUP, Ctrl-C or SIGTERM ended it, 141 when
 its output is no longer read.
 """
-COMPLETION = "Exit code 0: printed. 2: no such shell."
-"""Of `completion`, which the entry script answers itself."""
 PARAGRAPH = re.compile(r"Exit code (0: .*)", re.DOTALL)
 CODE = re.compile(r"(\d+): (.*?)[.,]?\s*(?=\d+: |$)", re.DOTALL)
 
 
 def commands() -> dict[str, click.Command]:
     """Every command and subcommand by its words, `db check` say."""
-    found: dict[str, click.Command] = {}
-    for group in (rehearsal, ops):
-        found |= dict(_below(group, ()))
-    return found | {"delivery": delivery} | dict(_below(delivery, ("delivery",)))
+    return dict(_below(main, ()))
 
 
 def _below(group: click.Group, words: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
@@ -61,8 +52,8 @@ def page() -> str:
 def exit_codes() -> dict[str, dict[int, str]]:
     """Return every command's exit codes and their meanings; a command whose help names none has its group's."""
     found: dict[str, dict[int, str]] = {}
-    helps = {words: each.help or "" for words, each in commands().items()}
-    for words, text in (helps | {"test": str(TESTS), "completion": COMPLETION}).items():
+    for words, command in commands().items():
+        text = command.help or ""
         paragraph = PARAGRAPH.search(text)
         if paragraph:
             pairs = CODE.findall(paragraph[1])

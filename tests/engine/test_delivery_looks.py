@@ -68,7 +68,7 @@ class Job:
         return done.stdout
 
     def careapp(self, *words, **more):
-        return self.run(sys.executable, "-m", "delivery", "delivery", *words, **more)
+        return self.run(sys.executable, "-m", "cli", "delivery", *words, **more)
 
     def set_up(self):
         deploy_to(self.stack.calls, POC)

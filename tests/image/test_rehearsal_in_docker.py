@@ -13,7 +13,7 @@ def test_a_rehearsal_runs_the_image_and_leaves_nothing_in_the_engine(engine, tmp
     report = tmp_path / "report.json"
     words = ("rehearse", "--exit", "--tasks", "docker", "--port", "0", "--json", str(report))
     done = subprocess.run(
-        [sys.executable, "-m", "rehearsal", *words],
+        [sys.executable, "-m", "cli", *words],
         cwd=ROOT,
         env=engine.environment({"CAREAPP_HOME": str(tmp_path / "home"), "DOCKER_BUILDKIT": "0"}),
         capture_output=True,

@@ -285,7 +285,7 @@ def _service(made):
 @pytest.fixture
 def run(folder, capsys):
     """Run a command of ops; its exit code, what it printed, and what it complained about."""
-    from ops.__main__ import main
+    from cli import main
 
     assert (folder / "Pulumi.poc.yaml").exists()
 

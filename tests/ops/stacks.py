@@ -68,6 +68,7 @@ DEFAULTS = {
     "healthInterval": "10", "healthTimeout": "5", "healthyThreshold": "2",
     "unhealthyThreshold": "3", "healthGracePeriod": "60", "cpuArchitecture": "X86_64",
     "imageRevision": "1", "logRetentionDays": "30", "databaseStorageGb": "20", "smokePath": "/",
+    "appFolder": "webapp",
 }  # fmt: skip
 
 

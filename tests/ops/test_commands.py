@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend
 
-from ops.__main__ import main
+from cli import main
 from ops.aws import Session
 from ops.log_search import LogLine, Wanted
 from ops.render.logs import LogScreen

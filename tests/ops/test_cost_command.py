@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from cli import main
 from ops.render.cost import padded, wide
-from rehearsal.__main__ import main
 from rehearsal.cost import reason
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
 

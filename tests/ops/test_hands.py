@@ -65,7 +65,7 @@ def test_a_container_check_that_fails_while_the_load_balancer_is_content_is_name
     assert str(found.title) == (
         "The container's own health check fails: curl -f http://localhost:3000/health"
     )
-    assert "infra/container.py" in str(found.fixes[0].text)
+    assert "healthCommand" in str(found.fixes[0].text)
     assert found.evidence == ("Task failed container health checks",)
 
 

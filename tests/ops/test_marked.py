@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPEAKING = ("ops", "infra", "rehearsal", "tests/__main__.py", "tests/tiers.py", "tests/results.py")
+SPEAKING = ("ops", "infra", "rehearsal")
 SILENT = {
     "rehearsal/control": "AWS's own refusals, in AWS's words",
     "rehearsal/data": "AWS's own events and reasons, in AWS's words",
     "rehearsal/providers": "for whoever adds a resource type to the stand-ins",
     "rehearsal/session_plugin.py": "what AWS's own plugin prints; ops reads it",
-    "ops/locale_tools.py": "for whoever translates",
-    "ops/locale_sources.py": "for whoever translates",
 }
 """What speaks to programs and to those who change this one, and why."""
 SAYING = {

@@ -1,34 +1,35 @@
 """What careapp says: in English and Japanese, with nothing left untranslated."""
 
-import argparse
 import ast
-import inspect
+import io
 import re
 import string
 
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
-from ops.locale_libraries import ARGPARSE, LIBRARIES, library_messages
-from ops.locale_sources import helps, in_shell, messages
-from ops.locale_tools import catalogues, main, packed, parse, problems
-from ops.texts import LANGUAGES, Text, joined, language, said, shown, t, verbatim
+from ops.texts import DOMAIN, LANGUAGES, Text, joined, language, said, shown, t, verbatim
+from tests.catalogues import catalogues, helps, messages, problems, read
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
     *("{place}: {why}", "{road}: {why}"),
-    *("argument %(argument_name)s: %(message)s", "ruff, mypy, actionlint and zizmor"),
 }
 """Messages that are the same in every language."""
 
 
-WANTED = {"careapp": messages, LIBRARIES: library_messages}
+CATALOGUES = pytest.mark.parametrize("file", catalogues(), ids=lambda file: file.stem)
 
 
-def entries(domain="careapp"):
+def entries(file):
+    """The translations by their messages; of a plural the only form that Japanese has."""
     return {
-        name: text for name, text in parse(next(catalogues(domain)).read_text()).items() if name
+        each.id if isinstance(each.id, str) else each.id[0]: "".join(each.string)
+        for each in read(file)
+        if each.id
     }
 
 
@@ -36,41 +37,35 @@ def fields(template):
     return sorted(field for _, field, _, _ in string.Formatter().parse(template) if field)
 
 
-@pytest.mark.parametrize("domain", WANTED)
-def test_every_message_has_its_japanese_and_no_translation_is_left_over(domain):
-    assert set(entries(domain)) == WANTED[domain]()
-    assert [key for key, value in entries(domain).items() if not value] == []
+def test_every_message_has_its_japanese_and_no_translation_is_left_over():
+    [file] = [each for each in catalogues() if each.stem == DOMAIN]
+    assert list(problems(read(file), messages())) == []
 
 
-@pytest.mark.parametrize("domain", WANTED)
-def test_the_compiled_catalogue_is_that_of_the_text(domain):
-    for file in catalogues(domain):
-        assert file.with_suffix(".mo").read_bytes() == packed(parse(file.read_text()))
+@CATALOGUES
+def test_the_compiled_catalogue_is_that_of_the_text(file):
+    written = io.BytesIO()
+    write_mo(written, read(file))
+    assert file.with_suffix(".mo").read_bytes() == written.getvalue()
 
 
 def test_a_translation_names_the_same_values():
-    wrong = {key: value for key, value in entries().items() if fields(key) != fields(value)}
+    [file] = [each for each in catalogues() if each.stem == DOMAIN]
+    wrong = {key: text for key, text in entries(file).items() if fields(key) != fields(text)}
     assert wrong == {}
 
 
-@pytest.mark.parametrize("domain", WANTED)
-def test_the_japanese_is_japanese(domain):
-    assert {key for key, value in entries(domain).items() if not JAPANESE.search(value)} <= SAME
+@CATALOGUES
+def test_the_japanese_is_japanese(file):
+    assert {key for key, text in entries(file).items() if not JAPANESE.search(text)} <= SAME
 
 
-def test_argparse_still_says_what_is_translated_of_it():
-    source = inspect.getsource(argparse)
-    assert [words for words in ARGPARSE if repr(words)[1:-1] not in source] == []
-
-
-def test_what_is_not_translated_or_no_longer_said_is_named(tmp_path):
-    file = tmp_path / "ja" / "LC_MESSAGES" / "careapp.po"
-    file.parent.mkdir(parents=True)
-    file.write_text('msgid "old"\nmsgstr "x"\n\nmsgid "empty"\nmsgstr ""\n')
-    assert list(problems(file, {"empty", "new"})) == [
-        "ja/careapp.po: not translated: 'empty'",
-        "ja/careapp.po: not translated: 'new'",
-        "ja/careapp.po: no longer said: 'old'",
+def test_what_is_not_translated_or_no_longer_said_is_named():
+    catalogue = read_po(io.BytesIO(b'msgid "old"\nmsgstr "x"\n\nmsgid "empty"\nmsgstr ""\n'))
+    assert list(problems(catalogue, {"empty", "new"})) == [
+        "not translated: 'empty'",
+        "not translated: 'new'",
+        "no longer said: 'old'",
     ]
 
 
@@ -90,14 +85,6 @@ def other():
     """Never shown."""
 '''
     assert list(helps(ast.parse(source))) == ["Show it.\n\nAnd more.", "All of them."]
-
-
-def test_the_entry_script_s_messages_are_found():
-    script = """say "$(t 'one {name}' name "$x")"; cat <<'LIST'
-logs ops the app's log
-LIST
-"""
-    assert list(in_shell(script)) == ["one {name}", "the app's log"]
 
 
 @pytest.mark.parametrize(
@@ -130,19 +117,10 @@ def test_somebody_else_s_words_stay_as_they_are_even_with_braces():
     assert verbatim("{x} broke").to("ja") == "{x} broke"
 
 
-def test_a_po_file_is_read_with_its_continued_lines_and_quotes():
-    text = 'msgid ""\nmsgstr "head"\n\nmsgid "a "\n"b"\nmsgstr "\\"c\\"\\n"\n"d"\n'
-    assert parse(text) == {"": "head", "a b": '"c"\nd'}
-
-
 def test_a_template_that_is_no_literal_is_refused(tmp_path):
     (tmp_path / "bad.py").write_text("x = t(name)\n")
     with pytest.raises(ValueError, match=r"bad.py:1: t\(\) takes a literal"):
         messages([tmp_path])
-
-
-def test_the_upkeep_finds_nothing_to_do():
-    assert main() == 0
 
 
 def test_texts_are_values():

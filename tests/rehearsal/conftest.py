@@ -16,14 +16,14 @@ from rehearsal.paths import ROOT, Home
 
 
 class Careapp:
-    """``./careapp`` without its set-up of the venv, which the tooling tier tests."""
+    """``./careapp`` without its set-up of the venv, which tests/tooling tests."""
 
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder / "home")
         self.environment = {**os.environ, "CAREAPP_HOME": str(self.home.folder)}
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "rehearsal", *words]
+        return [sys.executable, "-m", "cli", *words]
 
     def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
         settings = {"capture_output": True, "text": True, "timeout": 300, **more}

@@ -17,7 +17,7 @@ from infra import policies
 
 
 def ops(running, *words, code=0):
-    done = running.shell(sys.executable, "-m", "ops", *words)
+    done = running.shell(sys.executable, "-m", "cli", *words)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -31,7 +31,7 @@ def busy():
     return (time.monotonic() - wall) / 0.3
 def seconds(*words):
     before, begun = busy(), time.monotonic()
-    subprocess.run([sys.executable, "-m", "ops", *words], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "cli", *words], check=True, capture_output=True)
     wall = time.monotonic() - begun
     return wall / max(1, (before + busy()) / 2), wall
 print(json.dumps({each: min(seconds(each) for _ in range(3)) for each in ("doctor", "status")}))
@@ -131,7 +131,7 @@ print(json.loads(secret["SecretString"])["password"])
 
 def hold_a_tunnel(running):
     """It leads to the database until Ctrl-C, and neither screen nor process list has the password."""
-    words = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "ops")
+    words = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "cli")
     held = running.start(*words, "db", "tunnel")
     lines = list(iter(held.stdout.readline, "Ctrl-C closes it.\n"))
     [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
@@ -160,14 +160,14 @@ def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(runn
     assert 0 < seen["p50_ms"] <= seen["slowest_ms"]
     asked = ops(running, "db", "psql", "-c", "SELECT count(*) > 0 AS visited FROM visits")
     assert "visited" in asked
-    bare = ("env", f"PATH={running.home.programs}", sys.executable, "-m", "ops", "db", "psql")
+    bare = ("env", f"PATH={running.home.programs}", sys.executable, "-m", "cli", "db", "psql")
     done = running.shell(*bare, "-c", "SELECT 1 AS one, NULL AS none")
     assert (done.returncode, done.stdout) == (0, "one | none\n----+-----\n1   |\n")
     done = running.shell(*bare)
     assert (done.returncode, "psql is not on PATH" in done.stderr) == (1, True)
     hold_a_tunnel(running)
     python(running, CLOSE, json.dumps([group, rule]))
-    done = running.shell(sys.executable, "-m", "ops", "db", "check")
+    done = running.shell(sys.executable, "-m", "cli", "db", "check")
     assert done.returncode == 1
     assert f"Security group {group} (careapp-poc-database" in done.stderr
     assert "has no inbound rule for TCP 5432" in done.stderr
@@ -175,7 +175,7 @@ def test_the_database_is_reached_through_a_bastion_where_the_rules_allow_it(runn
         "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id" in done.stderr
     )
     python(running, END, instance)
-    done = running.shell(sys.executable, "-m", "ops", "db", "check")
+    done = running.shell(sys.executable, "-m", "cli", "db", "check")
     assert done.returncode == 1
     assert (
         "no instance careapp-poc-bastion runs, and the tasks run without execEnabled" in done.stderr

@@ -7,9 +7,7 @@ not taken: the local cloud does not ask who calls (tests/engine/test_delivery_ri
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from dataclasses import dataclass, field
 
 import pytest
@@ -19,7 +17,6 @@ from tests.rehearsal.conftest import Careapp
 from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed
 from tests.support.workflows import steps
-from tests.tiers import browser_missing, docker_missing
 
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 BOUND = "careapp:permissionsBoundary: {}"
@@ -36,17 +33,6 @@ printf '%s\\n' "$@" > "$0.words"
 [ -t 0 ] || cat > "$0.given"
 """
 """A program of the runner's: it keeps its words and what it is given."""
-QUICK = (
-    *("test_imports", "test_locks", "test_texts", "test_what_a_task_must_be_told", "test_shapes"),
-    *(
-        "test_target_state",
-        "test_what_is_no_pulumi_command",
-        "test_the_table_in_the_docs",
-        "test_hadolint",
-    ),
-    "test_the_skip_link",
-)
-"""A quick test of each tier: the steps that run all tests are run, and not the tests again."""
 SPOIL = """
 import boto3
 boto3.client("cloudwatch").delete_alarms(AlarmNames=["careapp-poc-database-cpu"])
@@ -299,26 +285,7 @@ def test_nothing_is_left_after_a_destroy(story):
 
 
 CI = [step for step in steps() if step.workflow == "ci"]
-
-
-@pytest.mark.parametrize("step", CI, ids=lambda step: step.name)
-def test_a_step_of_ci_runs(step, tmp_path):
-    missing = {"image": docker_missing, "browser": browser_missing}
-    for tier in missing.keys() & step.script.split():
-        if reason := missing[tier]():
-            pytest.skip(str(reason))
-    script = tmp_path / "script.sh"
-    script.write_text(step.script)
-    environment = {
-        **os.environ,
-        "CAREAPP_HOME": str(tmp_path / "home"),
-        "PYTEST_ADDOPTS": f"-k '{' or '.join(QUICK)}'",
-    }
-    bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
-    done = subprocess.run(
-        bash, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflow_order.py."""
 
 
 def test_no_step_is_left_out(story):

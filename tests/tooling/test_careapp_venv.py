@@ -1,7 +1,6 @@
 """How the entry script makes .venv: once, again only where something changed, never half."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -34,14 +33,13 @@ class Tree:
     def __init__(self, base: Path, at_start: Callable[[], None]) -> None:
         self.at_start = at_start
         self.base, self.folder, self.bin = base, base / "my careapp", base / "bin"
-        for folder in (self.folder / "rehearsal", self.folder / "tests", self.bin):
+        for folder in (self.folder, self.bin):
             folder.mkdir(parents=True)
         for name in ("careapp", "pyproject.toml"):
             shutil.copy(ROOT / name, self.folder)
         for name in ("requirements.txt", "requirements-dev.txt"):
             (self.folder / name).write_text(f"# {name}: nothing\n")
-        for name in ("rehearsal", "tests"):
-            (self.folder / name / "__main__.py").write_text(TELLING)
+        (self.folder / "cli.py").write_text(TELLING)
         self.executable("uv", FAKE_UV)
         self.env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(base), "NOTES": str(base)}
         self.env["PYTHON"] = PYTHON
@@ -88,58 +86,31 @@ def steps(tree: Tree) -> list[str]:
     ]
 
 
-def test_the_first_command_makes_it_and_the_second_finds_it(tree):
+def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tree):
     code, out, err = tree.call("rehearse")
     assert (code, out) == (0, f"['rehearse'] {tree.folder}/.venv\n")
-    assert [line.split(" … ")[0].split(": done")[0] for line in err.splitlines()] == [
+    assert err.splitlines() == [
         f"careapp: making .venv with Python 3.{MINOR} …",
-        f"careapp: making .venv with Python 3.{MINOR}",
         "careapp: installing requirements.txt …",
-        "careapp: installing requirements.txt",
+    ]
+    assert (tree.base / "uv").read_text().splitlines() == [
+        f"venv --quiet --seed --allow-existing --python {PYTHON} {tree.folder}/.venv",
+        f"pip install --python {tree.folder}/.venv/bin/python --quiet --only-binary :all: "
+        f"--require-hashes -r {tree.folder}/requirements.txt",
     ]
     assert steps(tree) == [VENV, BASE]
     assert tree.call("rehearse") == (0, f"['rehearse'] {tree.folder}/.venv\n", "")
     assert steps(tree) == []
 
 
-def test_packages_are_installed_as_wheels_with_their_hashes_checked(tree):
-    tree.call("rehearse")
-    asked = (tree.base / "uv").read_text().splitlines()
-    assert asked == [
-        f"venv --quiet --seed --allow-existing --python {PYTHON} {tree.folder}/.venv",
-        f"pip install --quiet --python {tree.folder}/.venv/bin/python --only-binary :all: "
-        f"--require-hashes -r {tree.folder}/requirements.txt",
-    ]
-
-
 def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
     tree.call("cloud")
     assert steps(tree) == [VENV, BASE]
-    assert tree.call("test")[:2] == (0, f"[] {tree.folder}/.venv\n")
+    assert tree.call("test")[:2] == (0, f"['test'] {tree.folder}/.venv\n")
     assert steps(tree) == [DEV]
     tree.call("cloud")
     tree.call("test")
     assert steps(tree) == []
-
-
-def test_a_tier_that_does_not_exist_waits_for_no_installation(tree):
-    tree.call("cloud")
-    steps(tree)
-    refusing = tree.folder / "tests" / "__main__.py"
-    refusing.write_text("import sys; sys.exit(2 if 'nope' in sys.argv else 0)")
-    assert tree.call("test", "nope") == (2, "", "")
-    assert steps(tree) == []
-    assert tree.call("test", "unit")[0] == 0
-    assert steps(tree) == [DEV]
-
-
-def test_a_long_step_says_now_and_then_that_it_goes_on_where_no_line_is_drawn_again(tree):
-    script = tree.folder / "careapp"
-    text = script.read_text()
-    assert "\nevery=30 " in text
-    script.write_text(text.replace("\nevery=30 ", "\nevery=0 "))
-    _, _, err = tree.call("cloud", PAUSE="pip")
-    assert re.findall(r"^careapp: installing requirements\.txt … \d s$", err, re.MULTILINE)
 
 
 def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
@@ -176,25 +147,19 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
     assert steps(tree) == [VENV, BASE]
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-@pytest.mark.parametrize("step", ["venv", "pip"])
-def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind, step):
-    process = tree.start("cloud", SLOW=step)
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
+def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind):
+    process = tree.start("cloud", SLOW="pip")
     slow = tree.base / "slow"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (slow.exists() and slow.read_text().strip()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    installer = int(slow.read_text())
-    process.send_signal(kind)
-    if kind == signal.SIGKILL:
-        process.wait(20)
-        os.kill(installer, signal.SIGKILL)
-    _, err = process.communicate(timeout=20)
-    if kind != signal.SIGKILL:
-        assert process.returncode == 128 + kind
-        assert err.splitlines()[-1] == "careapp: stopped; .venv is made anew next time"
-        assert not is_running(installer)
+    os.killpg(process.pid, kind)  # as a terminal does
+    process.communicate(timeout=60)
+    assert process.returncode in (130, -kind)
+    if kind == signal.SIGINT:  # the killed one may wait for a parent that asks
+        assert not is_running(int(slow.read_text()))
     steps(tree)
     assert tree.call("cloud")[:2] == (0, f"['cloud'] {tree.folder}/.venv\n")
     assert steps(tree) == [VENV, BASE]
@@ -204,11 +169,10 @@ def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
     code, out, err = tree.call("cloud", BREAK="pip")
     log = tree.folder / ".venv" / ".careapp" / "install.log"
     assert (code, out) == (1, "")
-    assert err.splitlines()[-4:] == [
+    assert err.splitlines()[-3:] == [
         "  | no route to the index",
         f"careapp: installing requirements.txt: failed; above is the end of {log}",
-        "  Way out: mend what it says (network, proxy, disk) and run the same command again.",
-        "  A mirror or a proxy that only pip knows: CAREAPP_INSTALLER=pip ./careapp …",
+        "  Way out: fix what it says (network, proxy, disk) and run the same command again.",
     ]
     steps(tree)
     assert tree.call("cloud")[0] == 0
@@ -225,7 +189,7 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
 
 
 def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
-    (tree.folder / "rehearsal" / "__main__.py").write_text(
+    (tree.folder / "cli.py").write_text(
         "import sys, time; print('up', flush=True); sys.argv[1:] == ['shell'] and time.sleep(60)"
     )
     process = tree.start("shell")
@@ -235,24 +199,6 @@ def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
     assert tree.call("cloud")[:2] == (0, "up\n")
     process.kill()
     process.communicate()
-
-
-def test_a_venv_made_by_hand_is_kept_if_it_will_do(tree):
-    venv = tree.folder / ".venv"
-    subprocess.run([PYTHON, "-m", "venv", "--without-pip", venv], check=True)
-    site = venv / "lib" / f"python3.{MINOR}" / "site-packages"
-    (site / "pip.py").write_text("")
-    (site / "mine.py").write_text("")
-    err = tree.call("cloud")[2]
-    assert err.splitlines()[0] == f"careapp: using the .venv that is here (Python 3.{MINOR})"
-    assert steps(tree) == [BASE]
-    assert (site / "mine.py").exists()
-
-
-def test_a_venv_made_by_hand_without_pip_is_made_anew(tree):
-    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tree.folder / ".venv"], check=True)
-    tree.call("cloud")
-    assert steps(tree) == [VENV, BASE]
 
 
 def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
@@ -276,44 +222,25 @@ def pythons(tree: Tree, body: str) -> None:
 def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
     pythons(tree, "echo 9 /usr/bin/python3.9")
     tree.executable("python3.13", "exit 127")
+    (tree.bin / "uv").unlink()
+    no_pip = f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac'
+    tree.executable("python3.11", no_pip)
     assert tree.call("cloud") == (
         1,
         "",
         "careapp: no Python 3.11 or newer that can make a venv.\n"
-        "  python3.13: does not run as a Python 3\n"
-        "  python3.12: is 3.9\n"
-        "  python3.11: is 3.9\n"
-        "  python3.14: is 3.9\n"
-        "  python3: is 3.9\n"
-        "  python: is 3.9\n"
+        "  Found: python3.13 (does not run), python3.12 (3.9), python3.11 (3.11 without venv and "
+        "ensurepip; Debian: apt-get install python3.11-venv), python3.14 (3.9), python3 (3.9), "
+        "python (3.9),\n"
         "  Way out: install one (or uv), or name one: PYTHON=/path/to/python3 ./careapp …\n",
     )
-
-
-def test_a_python_without_ensurepip_is_explained_as_debian_splits_it(tree):
-    pythons(tree, f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac')
-    code, _, err = tree.call("cloud", CAREAPP_INSTALLER="pip")
-    assert code == 1
-    assert err.splitlines()[3] == (
-        "  python3.11: is 3.11, but its modules venv and ensurepip are missing "
-        "(on Debian and Ubuntu: apt-get install python3.11-venv)"
-    )
     assert not (tree.folder / ".venv").exists()
-
-
-@pytest.mark.parametrize(
-    ("named", "reason"),
-    [("/nowhere/python", "not found"), ("/bin/false", "does not run as a Python 3")],
-)
-def test_a_python_that_is_named_is_used_or_refused_but_never_replaced(tree, named, reason):
-    code, _, err = tree.call("cloud", PYTHON=named)
-    assert (code, err.splitlines()[1]) == (1, f"  {named}: {reason}")
-    assert steps(tree) == []
-
-
-def test_an_installer_that_does_not_exist_is_refused(tree):
-    assert tree.call("cloud", CAREAPP_INSTALLER="conda") == (
-        2,
-        "",
-        'careapp: CAREAPP_INSTALLER is "conda"; it can be uv or pip\n',
+    assert (
+        "venv を作れる Python 3.11 以降がありません。" in tree.call("cloud", LANG="ja_JP.UTF-8")[2]
     )
+
+
+def test_a_python_that_is_named_is_used_or_refused_but_never_replaced(tree):
+    code, _, err = tree.call("cloud", PYTHON="/bin/false")
+    assert (code, err.splitlines()[1]) == (1, "  Found: /bin/false (does not run),")
+    assert steps(tree) == []

@@ -2,9 +2,9 @@
 
 import re
 
+from tests.cli import FOLDERS
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, jobs, steps, text, workflows
-from tests.tiers import TIERS
 
 ONE_AT_A_TIME = {
     ("deploy", "poc"): "careapp-poc",
@@ -45,9 +45,11 @@ def test_ci_of_main_cancels_no_other_deploys_ci():
     assert concurrency == {"group": group, "cancel-in-progress": True}
 
 
-def test_ci_runs_every_tier():
-    script = " ".join(step.script for step in steps() if step.workflow == "ci")
-    assert {tier.name for tier in TIERS} <= set(script.split())
+def test_ci_runs_every_folder_of_tests_and_a_rehearsal():
+    scripts = [step.script for step in steps() if step.workflow == "ci"]
+    tests = [script.split()[2:] for script in scripts if script.startswith("./careapp test ")]
+    assert sorted(folder for folders in tests for folder in folders) == FOLDERS
+    assert "./careapp rehearse --exit" in scripts
 
 
 def test_one_run_per_stack_at_a_time_and_none_is_cancelled():

@@ -69,6 +69,14 @@ ATTACKS = {
         [POC.boundary],
         ("secretsmanager:GetSecretValue", arn("secretsmanager", "secret:other-AbCdEf"), HERE),
     ),
+    "a role of poc reads a secret of prod's app": (
+        [POC.boundary],
+        (
+            "secretsmanager:GetSecretValue",
+            arn("secretsmanager", "secret:careapp-prod/k-AbCdEf"),
+            HERE,
+        ),
+    ),
     "a role of poc reads prod's log": (
         [POC.boundary],
         ("logs:GetLogEvents", arn("logs", "log-group:/ecs/careapp-prod:log-stream:a"), HERE),
@@ -224,6 +232,14 @@ def test_it_does_not_get_through(attack):
         (
             [POC.boundary],
             ("secretsmanager:GetSecretValue", SECRET, {PRIMARY: arn("rds", "db:careapp-poc")}),
+        ),
+        (
+            [POC.boundary],
+            (
+                "secretsmanager:GetSecretValue",
+                arn("secretsmanager", "secret:careapp-poc/k-AbCdEf"),
+                {},
+            ),
         ),
     ],
     ids=lambda each: each[0] if isinstance(each, tuple) else "",

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from delivery import __main__ as delivery
+from delivery import cli as delivery
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -41,7 +41,7 @@ def job(monkeypatch, tmp_path):
             client().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
 
         def run(self, *words):
-            return CliRunner().invoke(delivery.main, words)
+            return CliRunner().invoke(delivery.delivery, words)
 
     def client(service="s3"):
         return delivery.boto3.client(service)
@@ -130,7 +130,7 @@ def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     monkeypatch.setattr(delivery.sys, "executable", "doctor")
     job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
     assert job.run("why", "--stack", "poc").exit_code == code
-    words = "1. [cause] -m ops doctor --stack poc"
+    words = "1. [cause] -m cli doctor --stack poc"
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
 

@@ -41,13 +41,6 @@ def test_the_whole_definition(configured):
             {"name": "WEB_CONCURRENCY", "value": "1"},
         ],
         "secrets": [{"name": "DB_PASSWORD", "valueFrom": "arn:secret:password::"}],
-        "healthCheck": {
-            "command": ["CMD", "python", "-m", "webapp.healthcheck"],
-            "interval": 15,
-            "timeout": 5,
-            "retries": 3,
-            "startPeriod": 30,
-        },
         "stopTimeout": 30,
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {

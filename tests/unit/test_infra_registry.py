@@ -97,6 +97,34 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
     }
 
 
+def test_another_folder_is_built_from_its_own_dockerfile(engine, build, checkout):
+    folder = checkout / "apps" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
+    tag = content_tag(folder, {"platform": "linux/amd64", "revision": "1"})
+    assert build(appFolder="apps/mine").tag == tag
+    assert engine.only(IMAGE)["build"] == {
+        "context": "./apps/mine",
+        "dockerfile": "./apps/mine/Dockerfile",
+        "platform": "linux/amd64",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [("", 1), ("VOLUME /tmp", 0), ('VOLUME ["/srv", "/tmp"]', 0), ("VOLUME /tmp/x", 1)],
+)
+def test_an_image_in_which_the_app_could_write_nowhere_is_warned_of(
+    build, checkout, monkeypatch, line, warned
+):
+    said = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    (checkout / "webapp" / "Dockerfile").write_text(f"FROM python\n{line}\n")
+    build()
+    assert len(said) == warned
+    assert all("webapp/Dockerfile has no VOLUME /tmp" in each for each in said)
+
+
 def test_another_revision_is_another_tag_for_the_same_sources(build):
     assert build(imageRevision="1").tag != build(imageRevision="2").tag
 

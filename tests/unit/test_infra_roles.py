@@ -95,6 +95,21 @@ def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
 SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "arn:secret"}
 
 
+def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app():
+    plain = policies.execution("arn:repository", "arn:log", "arn:secret")["Statement"]
+    more = policies.execution(
+        "arn:repository", "arn:log", "arn:secret", app_secrets=["arn:a", "arn:b"]
+    )
+    assert more["Statement"] == [
+        *plain,
+        {
+            "Effect": "Allow",
+            "Action": ["secretsmanager:GetSecretValue"],
+            "Resource": ["arn:a", "arn:b"],
+        },
+    ]
+
+
 def test_the_app_may_read_its_secret_and_nothing_else():
     assert policies.task("arn:secret", exec_enabled=False) == {
         "Version": "2012-10-17",

@@ -1,5 +1,6 @@
 """Pulumi.yaml and the stack files say what the program reads."""
 
+import json
 from pathlib import Path
 
 import pulumi
@@ -17,6 +18,8 @@ PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
 def as_text(value):
     """A value of a stack file as Pulumi hands it to the program."""
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -40,11 +43,11 @@ def test_every_setting_is_declared_with_its_type_default_and_meaning():
 def test_a_declaration_holds_only_what_pulumi_allows():
     for declaration in PROJECT["config"].values():
         assert set(declaration) == {"type", "default", "description"}
-        assert declaration["type"] in {"string", "integer", "boolean"}
+        assert declaration["type"] in {"string", "integer", "boolean", "object"}
 
 
 def test_every_default_is_of_its_declared_type():
-    types = {"string": str, "integer": int, "boolean": bool}
+    types = {"string": str, "integer": int, "boolean": bool, "object": dict}
     for name, declaration in PROJECT["config"].items():
         assert type(declaration["default"]) is types[declaration["type"]], name
 

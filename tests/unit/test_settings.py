@@ -1,7 +1,9 @@
 """The stack file: what is accepted, and what is said when it is not."""
 
+import json
 from datetime import time
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pulumi
 
@@ -47,7 +49,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             logs=False,
             log_days=30,
         ),
-        image=ImageSettings(architecture="X86_64", revision="1", kept=10),
+        image=ImageSettings(folder=Path("webapp"), architecture="X86_64", revision="1", kept=10),
         health=HealthSettings(
             path="/health",
             matcher="200",
@@ -61,6 +63,9 @@ def test_a_stack_file_need_only_name_the_region(configured):
         https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
             port=3000,
+            variables={},
+            secrets={},
+            health_command="",
             cpu=256,
             memory=512,
             architecture="X86_64",
@@ -79,6 +84,9 @@ def test_a_stack_file_need_only_name_the_region(configured):
     )
 
 
+SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:key-AbCdEf:k::"
+
+
 def test_every_key_reaches_the_record(configured):
     loaded = configured(
         ecsEnabled="true",
@@ -93,6 +101,9 @@ def test_every_key_reaches_the_record(configured):
         databaseMultiAz="true",
         databaseBackupDays="35",
         databaseFinalSnapshot="before-2027",
+        appVariables='{"GREETING": "hello"}',
+        appSecrets=json.dumps({"API_KEY": SECRET}),
+        healthCommand="true",
         cpuArchitecture="ARM64",
         imagesKept="30",
         imageRevision="2026-11",
@@ -159,7 +170,9 @@ def test_every_key_reaches_the_record(configured):
             logs=True,
             log_days=365,
         ),
-        image=ImageSettings(architecture="ARM64", revision="2026-11", kept=30),
+        image=ImageSettings(
+            folder=Path("webapp"), architecture="ARM64", revision="2026-11", kept=30
+        ),
         health=HealthSettings(
             path="/live?x=1",
             matcher="200-299",
@@ -173,6 +186,9 @@ def test_every_key_reaches_the_record(configured):
         https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
         service=ServiceSettings(
             port=8080,
+            variables={"GREETING": "hello"},
+            secrets={"API_KEY": SECRET},
+            health_command="true",
             cpu=1024,
             memory=3072,
             architecture="ARM64",

@@ -1,0 +1,170 @@
+"""The steps of .github/workflows that are more than one command: ``./careapp delivery …``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+PLAIN = ("--non-interactive", "--color", "never")
+NO_CHANGES_EXPECTED = "no changes were expected"
+"""How the engine begins to say that `--expect-no-changes` did not hold."""
+ROOM = 60_000
+"""Bytes of output in a comment: GitHub takes 65,536 characters, Linux 128 KiB in one variable."""
+
+stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
+
+
+@click.group()
+def delivery() -> None:
+    """The steps of .github/workflows/; docs/delivery.md says how a repository is set up."""
+
+
+@delivery.command()
+@click.option("--region", help="The stack's; otherwise that of AWS_DEFAULT_REGION or the profile.")
+def login(region: str | None) -> None:
+    """Log Docker in to the account's ECR, for the push of `pulumi up`.
+
+    The token stays in Docker's configuration for twelve hours and is no part of Pulumi's state.
+
+    Exit code 0: logged in. 1: refused by AWS, or no Docker. Any other: docker's own.
+    """
+    if not shutil.which("docker"):
+        raise click.ClickException(
+            "There is no docker on PATH: the image is built and pushed by it."
+        )
+    try:
+        answer = boto3.client("ecr", region_name=region).get_authorization_token()
+    except (BotoCoreError, ClientError) as problem:
+        raise click.ClickException(f"ECR gives no token: {problem}") from None
+    [found] = answer["authorizationData"]
+    user, _, token = base64.b64decode(found["authorizationToken"]).decode().partition(":")
+    host = urlsplit(found["proxyEndpoint"]).netloc
+    words = ["docker", "login", "--username", user, "--password-stdin", host]
+    sys.exit(subprocess.run(words, input=token, text=True).returncode)
+
+
+@delivery.command()
+@stack_option
+def preview(stack: str) -> None:
+    """Preview the stack, for the job's summary and its output `text`.
+
+    Exit code 0: previewed. Any other: pulumi's own.
+    """
+    if resources(stack) is None:
+        _tell(f"### {stack} is not deployed yet: the first deploy creates all of it.")
+        return
+    code, said = _pulumi("preview", "--stack", stack, "--diff")
+    title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
+    _tell(f"### {title}\n\n{folded(said)}")
+    sys.exit(code)
+
+
+@delivery.command()
+@stack_option
+def drift(stack: str) -> None:
+    """Compare AWS with the program.
+
+    Exit code 0: nothing has drifted. Any other: pulumi's own.
+    """
+    if not resources(stack):
+        _tell(f"### {stack} is not up: nothing can drift")
+        return
+    code, said = _pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
+    if not code:
+        _tell(f"### {stack}: no drift")
+        return
+    drifted = NO_CHANGES_EXPECTED in said
+    title = f"{stack} has drifted" if drifted else f"{stack}: the drift check failed"
+    _tell(f"### {title}\n\n{folded(said)}")
+    sys.exit(code)
+
+
+@delivery.command()
+@stack_option
+def why(stack: str) -> None:
+    """Put what `./careapp doctor` says about the stack into the job's summary.
+
+    Exit code 0: it is there, whatever it says. 2: the doctor could not look.
+    """
+    words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(done.stdout)
+    _tell(f"### Why {stack} failed\n\n{fenced(done.stdout)}")
+    sys.exit(0 if done.returncode in (0, 1) else done.returncode)
+
+
+def resources(stack: str) -> int | None:
+    """How many resources the stack has; None when its state does not exist.
+
+    S3 is asked first: Pulumi writes into an empty bucket, which the roles of these steps may not.
+    """
+    bucket = urlsplit(os.environ["PULUMI_BACKEND_URL"]).netloc
+    state = f".pulumi/stacks/careapp/{stack}.json"
+    if not boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=state)["KeyCount"]:
+        return None
+    words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
+    deployment = json.loads(subprocess.check_output(words, text=True))["deployment"]
+    held = deployment.get("resources") or []
+    return len([each for each in held if each["type"] != "pulumi:pulumi:Stack"])
+
+
+def changes(said: str) -> str:
+    """The engine's own counts, e.g. `+ 3 to create`."""
+    counts = re.findall(r"^ +([+~-]|\+-) (\d+ to [a-z]+)", said, re.MULTILINE)
+    return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
+
+
+def folded(said: str) -> str:
+    """Output behind a line to click on; of what is too long the beginning is left out."""
+    kept = said.encode()[-ROOM:].decode(errors="ignore")
+    left = len(kept) < len(said)
+    note = "The beginning is left out; the job's log has all of it.\n\n" if left else ""
+    return f"<details><summary>What pulumi says</summary>\n\n{note}{fenced(kept)}\n\n</details>"
+
+
+def fenced(text: str) -> str:
+    """Text shown as it is: the fence is longer than any within."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _pulumi(*words: str) -> tuple[int, str]:
+    """Run pulumi: its exit code, and what it printed, errors among the rest."""
+    with subprocess.Popen(
+        ["pulumi", *words, *PLAIN],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as child:
+        said = []
+        for line in child.stdout or ():
+            print(line, end="", flush=True)
+            said.append(line)
+    return child.returncode, "".join(said)
+
+
+def _tell(text: str) -> None:
+    """Add to the job's summary and set the step's output `text`, whose end nobody can foresee."""
+    end = secrets.token_hex(16)
+    for name, written in (
+        ("GITHUB_STEP_SUMMARY", f"{text}\n"),
+        ("GITHUB_OUTPUT", f"text<<{end}\n{text}\n{end}\n"),
+    ):
+        if file := os.environ.get(name):
+            with Path(file).open("a") as out:
+                out.write(written)

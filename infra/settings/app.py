@@ -1,0 +1,183 @@
+"""The keys of the app that the stack runs: its folder, its variables and secrets, its own health check."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime.config import is_config_secret
+
+from infra.settings import rules
+from infra.settings.key import Key
+from infra.settings.reader import Reader
+from ops.texts import t
+
+RESERVED = frozenset(
+    {
+        *("APP_VERSION", "PORT", "WEB_CONCURRENCY"),
+        *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_PORT", "DB_SECRET_ARN", "DB_USER"),
+    }
+)
+"""Variables that the stack sets itself; a test compares them with the task definition."""
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ARN = re.compile(
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
+    r"(:[^:]*:[^:]*:[^:]*)?"
+)
+"""A secret's whole ARN, which a policy needs, alone or with json key, stage and version.
+
+ECS takes the three together or none of them (ECS Developer Guide, "Pass Secrets Manager secrets
+through Amazon ECS environment variables").
+"""
+
+
+def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
+    """A map from variable names to texts that ``check`` accepts; Pulumi hands a map over as JSON."""
+
+    def rule(text: str) -> dict[str, str]:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError(
+                t(
+                    "it is no map from names to values; set one entry at a time: "
+                    "`pulumi config set --plaintext --path {key}.NAME VALUE`",
+                    key=key,
+                )
+            )
+        for name in found:
+            _check_name(name)
+        return {name: check(_text(name, value)) for name, value in found.items()}
+
+    return rule
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            t(
+                "{name!r} is no name of a variable: letters, digits and underscores, and no digit "
+                "in front; choose another name",
+                name=name,
+            )
+        )
+    if name in RESERVED:
+        raise ValueError(
+            t(
+                "{name} is set by the stack itself; let the app read it as it is "
+                "(docs/your-app.md), or choose another name",
+                name=name,
+            )
+        )
+
+
+def _text(name: str, value: object) -> str:
+    """A value as the container gets it: Pulumi makes numbers and booleans of `true` and `3`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(
+            t("{name} has a value that is no text; a variable has one text each", name=name)
+        )
+    return str(value)
+
+
+def secret_arn(text: str) -> str:
+    """What ECS takes as `valueFrom`. A wrong one may be the secret itself, so it is not repeated."""
+    if not ARN.fullmatch(text):
+        raise ValueError(
+            t(
+                "a value of {count} characters is not the whole ARN of a Secrets Manager secret, as "
+                "`aws secretsmanager describe-secret` shows it, alone or with a key of its JSON: "
+                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+                count=len(text),
+            )
+        )
+    return text
+
+
+APP_FOLDER = Key(
+    "appFolder",
+    "webapp",
+    rules.pattern(
+        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's, like webapp")
+    ),
+    "folder below the project's with the app and its Dockerfile (docs/your-app.md)",
+)
+APP_VARIABLES = Key(
+    "appVariables",
+    "{}",
+    entries("appVariables", str),
+    "variables of the app: `pulumi config set --path appVariables.NAME VALUE`",
+)
+APP_SECRETS = Key(
+    "appSecrets",
+    "{}",
+    entries("appSecrets", secret_arn),
+    "variables of the app that ECS reads from Secrets Manager: name and ARN, with or without `:KEY::`",
+)
+HEALTH_COMMAND = Key(
+    "healthCommand",
+    "",
+    str,
+    "shell command inside the container that ECS asks as well, besides the load balancer; empty: none",
+)
+
+
+def folder(read: Reader) -> Path:
+    """The app's folder, relative to the project: an absolute path would make every checkout a change."""
+    named = read(APP_FOLDER)
+
+    def checked() -> Path:
+        if not (Path(named) / "Dockerfile").is_file():
+            raise ValueError(
+                t(
+                    "{folder}/Dockerfile is missing; the app's image is built from it: name a folder "
+                    "that has one",
+                    folder=named,
+                )
+            )
+        return Path(named)
+
+    return read.together(checked, APP_FOLDER, otherwise=Path(named))
+
+
+def variables(read: Reader) -> Mapping[str, str]:
+    """The app's variables, none of them encrypted: the task definition would show it to its readers."""
+    found = read(APP_VARIABLES)
+
+    def plain() -> Mapping[str, str]:
+        if is_config_secret(f"{pulumi.get_project()}:{APP_VARIABLES.name}"):
+            raise ValueError(
+                t(
+                    "a value is encrypted, but the task definition shows variables as they are; keep "
+                    "it in Secrets Manager and name its ARN in appSecrets"
+                )
+            )
+        return found
+
+    return read.together(plain, APP_VARIABLES, otherwise=found)
+
+
+def secrets(read: Reader) -> Mapping[str, str]:
+    """The app's secrets. ECS refuses a name that is a variable's as well (API reference, Secret)."""
+    found, others = read(APP_SECRETS), read(APP_VARIABLES)
+
+    def apart() -> Mapping[str, str]:
+        if both := sorted(found.keys() & others.keys()):
+            raise ValueError(
+                t(
+                    "{names} stands in appVariables as well; take it out of one of the two: "
+                    "`pulumi config rm --path appVariables.{name}`",
+                    names=", ".join(both),
+                    name=both[0],
+                )
+            )
+        return found
+
+    return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)

@@ -1,0 +1,170 @@
+"""The commands that read a stack or act on it: ``./careapp status``, ``doctor``, ``logs`` and the like."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from ops.options import Number, Whole, options
+from ops.texts import language, said, shown, t
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def doctor(stack: str, lang: str | None, as_json: bool) -> None:
+    """Say why the stack does not work, cause first, and what mends it.
+
+    Exit code 0: healthy. 1: a cause was found. 2: it could not look, or the roll-out has not ended
+    yet.
+    """
+    from ops import commands
+
+    sys.exit(commands.doctor(stack, Path(), language(lang), as_json))
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def preflight(stack: str, lang: str | None, as_json: bool) -> None:
+    """Check what must be in order before the next stage.
+
+    Without the stack: account, quotas, roles and tools for stage 1. With it: what ecsEnabled needs.
+
+    Exit code 0: ready. 1: something is wrong. 2: it could not look.
+    """
+    from ops import commands
+
+    sys.exit(commands.preflight(stack, Path(), language(lang), as_json))
+
+
+@click.command()
+@options
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+def retry(stack: str, lang: str | None, dry_run: bool) -> None:
+    """Make ECS try again what it has given up, and follow the roll-out to its end.
+
+    ECS deploys the newest task definition again, with the health check and the grace period that
+    the stack file declares. Tasks that run are replaced without a gap. Ctrl-C ends the watching,
+    not the roll-out.
+
+    Exit code 0: it runs. 1: it does not run, or there is nothing to try. 2: it could not look.
+    130: interrupted.
+    """
+    from ops import retry as retrying
+
+    sys.exit(retrying.run(stack, Path(), language(lang), dry_run))
+
+
+class Since(click.ParamType[timedelta]):
+    """A time back from now, like 10m."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Refuses what is no time, in a sentence."""
+        from ops.logs import parse_since
+
+        try:
+            return parse_since(str(value))
+        except ValueError as problem:
+            self.fail(shown(said(problem)), param, ctx)
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
+@click.option(
+    "--every",
+    type=Number(min=0.5),
+    default=2.0,
+    show_default=True,
+    help="With --watch: seconds between two looks.",
+)
+def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: float) -> None:
+    """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
+
+    Exit code 0: what should run runs. 1: it does not. 2: it could not look.
+    """
+    from ops import commands
+
+    if watch and as_json:
+        raise click.UsageError(shown(t("--json answers once: leave --watch out.")))
+    again = every if watch else None
+    sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option(
+    "--since", type=Since(), help="Not the last lines but all since then: 90s, 10m, 2h, 1d."
+)
+@click.option("--previous", is_flag=True, help="The last lines of the task that stopped last.")
+@click.option(
+    "--filter",
+    "pattern",
+    default="",
+    help="Only lines that fit CloudWatch's filter pattern: words, or '{ $.level = \"error\" }'.",
+)
+@click.option("--task", default="", help="Only of the task whose id begins so.")
+@click.option(
+    "-n",
+    "--lines",
+    "last",
+    type=Whole(1, 10_000),
+    default=100,
+    show_default=True,
+    help="How many of the last lines.",
+)
+def logs(
+    stack: str,
+    lang: str | None,
+    as_json: bool,
+    follow: bool,
+    since: timedelta | None,
+    previous: bool,
+    pattern: str,
+    task: str,
+    last: int,
+) -> None:
+    """Show the app's log.
+
+    \b
+      ./careapp logs -f                     as it comes
+      ./careapp logs --previous             why the last task ended
+      ./careapp logs --since 1h --filter '{ $.level = "error" }'
+
+    Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
+    """
+    from ops import commands
+    from ops.log_search import Wanted
+    from ops.render.logs import LogScreen
+
+    if previous and (follow or since or pattern):
+        raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
+    wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
+    show = LogScreen(language(lang), as_json)
+    sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
+@click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines, too.")
+def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
+    """Show one timeline of deployments, tasks, service events, targets and, with --logs, log lines.
+
+    Exit code 0: shown. 2: it could not look at all of it.
+    """
+    from ops import commands
+
+    sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))

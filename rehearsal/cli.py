@@ -1,0 +1,220 @@
+"""The commands ``./careapp rehearse``, ``shell``, ``cloud`` and ``dev``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ops.names import PROJECT
+from ops.options import Number, Whole
+from ops.texts import said, shown, t
+from rehearsal import commands, console, course
+from rehearsal.clock import DEFAULT_SPEED
+from rehearsal.faults import FAULTS
+
+REGION = "ap-northeast-1"
+ECS_ENABLED = "ecsEnabled"
+CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
+
+
+def options(command: click.decorators.FC) -> click.decorators.FC:
+    """How a local cloud runs, for every command that may start one."""
+    for option in (
+        click.option(
+            "--tasks",
+            type=click.Choice(["auto", "docker", "process"]),
+            default="auto",
+            show_default=True,
+            help="Run tasks as containers of the built image, or as processes of the image's own "
+            "command; auto takes Docker where an engine can build the image.",
+        ),
+        click.option(
+            "--speed",
+            type=Number(min=1, max=200),
+            default=DEFAULT_SPEED,
+            show_default=True,
+            help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
+        ),
+        click.option(
+            "--port",
+            type=Whole(0, 65535),
+            default=None,
+            help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--watch-port",
+            type=Whole(0, 65535),
+            default=None,
+            help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
+            "--port 0. Default: 8081, or any if that is taken.",
+        ),
+        click.option(
+            "--region", default=REGION, show_default=True, help="The region to stand for."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def pair(text: str) -> tuple[str, str]:
+    """The key and value of `KEY=VALUE`; click tells the user what is wrong with another text."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(
+            shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+        )
+    if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
+        raise click.BadParameter(
+            shown(
+                t(
+                    "{key} tells the two stages apart, and the rehearsal sets it itself: "
+                    "--until stage1 leaves stage 2 out.",
+                    key=ECS_ENABLED,
+                )
+            )
+        )
+    return key, value
+
+
+@click.command()
+@options
+@click.option("--stack", default="poc", show_default=True, help="Whose stack file to rehearse.")
+@click.option("--exit", "leave", is_flag=True, help="Verify, destroy and exit with 0 or 1.")
+@click.option(
+    "--until", type=click.Choice(["stage1", "stage2"]), default="stage2", show_default=True,
+    help="The last stage to put up.",
+)  # fmt: skip
+@click.option(
+    "--config",
+    "-c",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda _context, _option, given: tuple(map(pair, given)),
+    help="A setting beside the stack file's, as in `pulumi up -c`; may be given several times.",
+)
+@click.option(
+    "--json",
+    "report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write what happened, with times, to this file.",
+)
+@click.option(
+    "--break",
+    "fault",
+    type=click.Choice(sorted(FAULTS)),
+    metavar="NAME",
+    help="Make one mistake after stage 1, as a person would; a wrong NAME lists them all.",
+)
+@click.option(
+    "--mend",
+    is_flag=True,
+    help="With --break: a second `up` must be red, too; then do what the doctor says, and it must "
+    "be green. Exit code 0 when all of that came about.",
+)
+def rehearse(fault: str | None, **how: Any) -> None:
+    """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
+
+    \b
+      ./careapp rehearse                      both stages, then stay up
+      ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
+      ./careapp rehearse --until stage1       the network, database and balancer only
+      ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
+      ./careapp rehearse --break health-path --mend --exit
+                                              and that what the doctor says puts it right
+
+    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file,
+    or a setting that cannot be used. 130: interrupted on its way up.
+    """
+    chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
+    if how["mend"] and not fault:
+        raise click.UsageError(shown(t("--mend mends what --break NAME broke: give both.")))
+    plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
+    sys.exit(course.rehearse(plan, chosen))
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@options
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def shell(command: tuple[str, ...], **how: Any) -> None:
+    """A shell, or one COMMAND, in which pulumi, aws and boto3 talk to the local cloud.
+
+    \b
+      ./careapp shell
+      $ pulumi stack init poc && pulumi up -s poc
+      $ pulumi config set ecsEnabled true && pulumi up -s poc
+      $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
+      $ pulumi destroy -s poc
+      ./careapp shell pulumi preview -s poc
+
+    The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
+
+    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
+    """
+    sys.exit(commands.shell(list(command), commands.Chosen(**how)))
+
+
+@click.command()
+@click.option(
+    "--port", type=Whole(1, 65535), default=3000, show_default=True, help="Loopback port."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="debug shows health checks, too.",
+)
+def dev(port: int, log_level: str) -> None:
+    """Run the web app alone, with a database of its own, anew at every change of webapp/.
+
+    No AWS account, no Docker: the image's own command from its lock file, with TLS to a real PostgreSQL.
+
+    Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
+    """
+    from rehearsal import dev as serving
+    from rehearsal.building.venvs import InstallError
+    from rehearsal.data.postgres import PostgresFailed
+
+    try:
+        sys.exit(serving.dev(port, log_level))
+    except (serving.DevFailed, InstallError, PostgresFailed) as problem:
+        console.fail(said(problem))
+        sys.exit(1)
+
+
+@click.group()
+def cloud() -> None:
+    """The local cloud that stays up between commands."""
+
+
+@cloud.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def start(as_json: bool, **how: Any) -> None:
+    """Start it in the background.
+
+    Exit code 0: it runs. 1: it does not.
+    """
+    sys.exit(commands.cloud_start(commands.Chosen(**how), as_json))
+
+
+@cloud.command()
+def stop() -> None:
+    """Stop it: its tasks, databases and listeners end, and what it held is gone.
+
+    Exit code 0: none runs any more. 1: it does not end, or a rehearsal needs it.
+    """
+    sys.exit(commands.cloud_stop())
+
+
+@cloud.command()
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(as_json: bool) -> None:
+    """Say whether it runs, and what runs in it.
+
+    Exit code 0: it runs. 1: it does not.
+    """
+    sys.exit(commands.cloud_status(as_json))

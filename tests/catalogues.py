@@ -1,0 +1,101 @@
+"""The Japanese catalogue's upkeep: ``python -m tests.catalogues`` writes the .mo, and says what is missing.
+
+Messages stand in calls of ``t`` and in the help of commands.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from ops.texts import DOMAIN, LOCALE
+from rehearsal.paths import ROOT
+
+SOURCES = tuple(
+    ROOT / name for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal")
+)
+
+
+def messages(places: Sequence[Path] = SOURCES) -> set[str]:
+    """Return every message of the files and folders. Raises ValueError for a ``t`` of what is no literal."""
+    found: set[str] = set()
+    for place in places:
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            tree = ast.parse(file.read_text())
+            found |= set(marked(tree, file.name)) | set(helps(tree))
+    return found
+
+
+def marked(tree: ast.AST, name: str) -> Iterator[str]:
+    """The templates that are given to ``t``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
+            template = node.args[0] if node.args else None
+            if not isinstance(template, ast.Constant):
+                where = f"{name}:{node.lineno}"
+                raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
+            yield str(template.value)
+
+
+def helps(tree: ast.AST) -> Iterator[str]:
+    """What click shows of a command: its docstring and its options' ``help``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
+            yield inspect.cleandoc(ast.get_docstring(node, clean=False) or "")
+        elif isinstance(node, ast.Call) and _name(node.func) in ("option", "Option"):
+            for keyword in node.keywords:
+                if keyword.arg == "help" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
+
+
+def _makes_command(decorator: ast.expr) -> bool:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return _name(called) in ("command", "group")
+
+
+def _name(called: ast.expr) -> str:
+    return str(getattr(called, "attr", getattr(called, "id", "")))
+
+
+def catalogues() -> list[Path]:
+    """Return the .po files: that of careapp, and that of the words of click."""
+    return sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
+
+
+def read(file: Path) -> Catalog:
+    """Return what a .po file holds."""
+    with file.open("rb") as source:
+        return read_po(source, locale=file.parts[-3], abort_invalid=True)
+
+
+def problems(catalogue: Catalog, said: set[str]) -> Iterator[str]:
+    """Say which messages the catalogue lacks, and which of its own are said no longer."""
+    entries = {str(each.id): each.string for each in catalogue if each.id}
+    for missing in sorted(said - {key for key, value in entries.items() if value}):
+        yield f"not translated: {missing!r}"
+    for left in sorted(entries.keys() - said):
+        yield f"no longer said: {left!r}"
+
+
+def main() -> int:
+    """Write each .mo; 1 when a message has no translation, or a translation no message."""
+    found: list[str] = []
+    for file in catalogues():
+        catalogue = read(file)
+        with file.with_suffix(".mo").open("wb") as compiled:
+            write_mo(compiled, catalogue)
+        if file.stem == DOMAIN:
+            found += problems(catalogue, messages())
+    print("\n".join(found), end="\n" if found else "")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""What the linters and the type checker say of the whole project: nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rehearsal.paths import ROOT
+
+CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_checker_has_nothing_to_say(check):
+    done = subprocess.run(
+        [sys.executable, "-m", *check.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,123 @@
+"""A stack that runs another app than the one in webapp/: what the doctor points at, and its own secrets."""
+
+from dataclasses import replace
+
+from ops.checks.loglines import raised
+from tests.ops import stacks as a
+from tests.ops.situations import CRASHED, EXITED, findings
+
+ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl"
+OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": f"{ARN}:key::"})
+
+
+def settings(variables=None, secrets=None, **values):
+    maps = {"appVariables": variables or {}, "appSecrets": secrets or {}}
+    return replace(a.declared(appFolder="apps/mine", **values), maps=maps)
+
+
+def first(snapshot):
+    found = findings(snapshot)[0]
+    return found.id, str(found.fixes[0].text), found.fixes[0].commands
+
+
+def test_a_secret_of_the_app_that_is_not_there_is_named_by_its_setting():
+    declared = settings(secrets={"API_KEY": f"{ARN}:key::"})
+    known = {**a.HEALTHY["secrets"], ARN: None}
+    role = a.role(a.TOKEN, a.PULL, a.WRITE, a.READ, a.allow(ARN, "secretsmanager:GetSecretValue"))
+    assert first(a.stack(declared, main=OWN, secrets=known, execution=role)) == (
+        "secret-missing",
+        "Let appSecrets.API_KEY name a secret that is there, and deploy:",
+        ("pulumi up -s poc",),
+    )
+
+
+def test_before_stage_2_the_app_s_secrets_are_looked_for_as_the_database_s_is():
+    declared = settings(secrets={"API_KEY": f"{ARN}:key::"}, ecsEnabled="false")
+    found = findings(a.stage1(declared, secrets={**a.HEALTHY["secrets"], ARN: None}))[0]
+    assert (found.id, str(found.title)) == ("secret-missing", "The secret for API_KEY is gone")
+
+
+def test_a_key_that_the_app_s_secret_lacks_is_corrected_in_the_setting():
+    declared = settings(secrets={"API_KEY": f"{ARN}:key::"})
+    why = "ResourceInitializationError: unable to pull secrets: did not contain json key key"
+    role = a.role(a.TOKEN, a.PULL, a.WRITE, a.READ, a.allow(ARN, "secretsmanager:GetSecretValue"))
+    found = a.failing(
+        a.ended(why, stop="TaskFailedToStart"), settings=declared, main=OWN, execution=role
+    )
+    assert first(found)[:2] == (
+        "secret-key-missing",
+        "Let appSecrets.API_KEY end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
+    )
+
+
+def test_the_execution_role_may_be_given_what_app_secrets_names():
+    declared = settings(secrets={"API_KEY": f"{ARN}:key::"})
+    id_, text, commands = first(a.stack(declared, main=OWN))
+    assert (id_, text) == ("execution-role-cannot-secret", "Allow it:")
+    assert ARN in commands[0]
+
+
+def test_a_file_of_another_app_is_named_as_in_its_image():
+    def found(file):
+        return raised(["Traceback:", f'  File "{file}", line 7, in home', "KeyError: 'x'"]).file
+
+    assert found("/app/webapp/pages.py") == "webapp/pages.py"
+    assert found("/app/flaskr/__init__.py") == "/app/flaskr/__init__.py"
+    assert found("/srv/app.py") == "/srv/app.py"
+
+
+def test_a_variable_that_the_app_misses_is_set_by_app_variables():
+    lines = ["KeyError: 'GREETING'"]
+    snapshot = a.failing(
+        a.ended(CRASHED, code=1, stop=EXITED), settings=settings(), logs=a.logs(b=lines)
+    )
+    assert "`pulumi config set --path appVariables.GREETING VALUE`" in first(snapshot)[1]
+
+
+def test_another_image_s_certificates_are_spoken_of_in_general():
+    line = "connection failed: SSL error: certificate verify failed"
+    snapshot = a.stack(settings(), logs=a.logs(a=[line]),
+                       database=a.database(authority="rds-ca-rsa2048-g1"))  # fmt: skip
+    id_, text, _ = first(snapshot)
+    assert (id_, "webapp" in text) == ("database-authority", False)
+
+
+def test_a_variable_that_turns_tls_off_is_set_right_where_it_was_set():
+    main = a.definition(environment={**a.definition().environment, "DB_SSLMODE": "disable"})
+    id_, _, commands = first(a.stack(settings({"DB_SSLMODE": "disable"}), main=main))
+    assert (id_, commands[0]) == (
+        "database-wants-tls",
+        "pulumi config set --path appVariables.DB_SSLMODE verify-full -s poc",
+    )
+
+
+def test_a_variable_that_leads_to_loopback_is_taken_out_where_it_was_set():
+    main = a.definition(environment={**a.definition().environment, "HOST": "127.0.0.1"})
+    snapshot = a.sick("Health checks failed", main=main, settings=settings({"HOST": "127.0.0.1"}),
+                      lines=["Listening at: http://127.0.0.1:3000 (7)"])  # fmt: skip
+    assert first(snapshot) == (
+        "wrong-address",
+        "Take HOST out of appVariables, and deploy:",
+        ("pulumi config rm --path appVariables.HOST -s poc", "pulumi up -s poc"),
+    )
+
+
+def test_a_health_command_that_fails_is_taken_out_where_it_was_set():
+    failed = a.ended("Task failed container health checks", code=143)
+    snapshot = a.failing(failed, settings=settings(healthCommand="curl localhost"))
+    id_, _, commands = first(snapshot)
+    assert (id_, commands) == (
+        "container-check-failed",
+        ("pulumi config rm healthCommand -s poc", "pulumi up -s poc"),
+    )
+
+
+def test_a_folder_for_temporary_files_is_declared_in_the_dockerfile():
+    lines = ["FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/srv']"]
+    snapshot = a.failing(
+        a.ended(CRASHED, code=1, stop=EXITED), settings=settings(), logs=a.logs(b=lines)
+    )
+    assert first(snapshot)[:2] == (
+        "crash-no-temporary-folder",
+        "Write VOLUME /tmp into the Dockerfile and deploy.",
+    )
