@@ -103,7 +103,8 @@ def names_of(balancer: Any) -> set[str]:
 
 def trusting(folder: Path, authority: Authority) -> dict[str, str]:
     """Return the variables by which clients trust the rehearsal's authority beside the usual ones."""
-    usual, file = Path(get_cert_path(True)).read_text(), folder / "trusted.pem"
+    usual = Path(os.environ.get("SSL_CERT_FILE") or get_cert_path(True)).read_text()
+    file = folder / "trusted.pem"
     file.write_text(f"{usual}\n{authority.path.read_text()}")
     file.chmod(0o644)
     return dict.fromkeys(("CURL_CA_BUNDLE", "SSL_CERT_FILE"), str(file))
