@@ -7,7 +7,7 @@ from ops.snapshot import page
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, EXITED, findings
 
-ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl"
+ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/key-GhIjKl"
 OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": f"{ARN}:key::"})
 
 
