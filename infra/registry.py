@@ -68,7 +68,9 @@ class AppImage(pulumi.ComponentResource):
             ),
             force_delete=not settings.protect,
             tags=settings.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=settings.protect, delete_before_replace=True
+            ),
         )
         aws.ecr.LifecyclePolicy(
             f"{name}-app",

@@ -99,6 +99,8 @@ def _serve(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
     watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
     extra = [word for path in watched for word in ("--reload-extra-file", str(path))]
     command = [str(programs / "gunicorn"), "--config", "webapp/gunicorn.conf.py", "--reload"]
+    # A browser keeps its connection, and a change is there only after that has ended.
+    command += ["--graceful-timeout", "1"]
     environment = {
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
         "BIND_HOST": ADDRESS,

@@ -88,6 +88,13 @@ def test_the_page_says_what_the_command_says(found, name, lang):
     assert table in text, f"./careapp cost --markdown --lang {lang} makes the table:\n{table}"
 
 
+def test_the_readme_s_round_sums_are_those(found):
+    sums = {each.stack + each.state: bill(each.graph, BOOK, Assumptions()).month for each in found}
+    poc = f"`poc` costs about USD {sums['pocstage2']:.0f} a month with stage 2 and {sums['pocstage1']:.0f}"
+    for words in (poc, f"`prod` about USD {sums['prodstage2']:.0f}:"):
+        assert words in (ROOT / "README.md").read_text()
+
+
 def test_a_setting_s_difference_is_that_of_the_changed_program():
     changed = subjects(["poc"], ROOT, {"careapp:natStrategy": "none"})
     pairs = compare(changed, BOOK, Assumptions(), ["natStrategy=none"]).changes()
