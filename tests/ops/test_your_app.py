@@ -139,3 +139,45 @@ def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     for declared in (a.declared(), settings()):
         page.page(a.balancer(), declared)
     assert asked == ["/", "/health/db", "/"]
+
+
+def sick(code, declared, **changes):
+    path = declared.get("healthPath")
+    group = a.target_group(path=path, matcher="200")
+    words = f"Health checks failed with these codes: [{code}]"
+    return a.sick(words, settings=declared, group=group, **changes)
+
+
+def test_a_page_that_another_app_lacks_is_not_asked_for_by_the_name_of_ours():
+    for path in ("/health", "/up"):
+        id_, text, commands = first(sick(404, settings(healthPath=path)))
+        assert (id_, commands) == ("health-path-missing", ("pulumi up -s poc",))
+        assert text == (
+            f"Let the app answer 200 on {path}, or let healthPath name a page that does, and deploy:"
+        )
+
+
+def test_a_health_check_that_asks_the_database_is_seen_in_another_app_by_its_own_path():
+    snapshot = sick(500, settings(healthPath="/up"), database=a.database(status="stopped"))
+    found = findings(snapshot)[0]
+    assert found.id == "health-needs-database"
+    assert "answers without it" not in str(found.why)
+
+
+def test_another_app_s_good_status_is_taken_as_healthy():
+    id_, _, commands = first(sick(204, settings(healthPath="/up")))
+    assert (id_, commands[0]) == ("health-matcher", "pulumi config set healthMatcher 204 -s poc")
+
+
+def test_what_only_the_app_in_webapp_demands_is_not_asked_of_another_one():
+    main = a.definition(environment={"PORT": "3000"})
+    snapshot = a.failing(a.ended(CRASHED, code=1, stop=EXITED), main=main, settings=settings())
+    assert "database-variables" not in [each.id for each in findings(snapshot)]
+
+
+def test_how_many_connections_another_app_opens_is_not_claimed():
+    logs = a.logs(a=["FATAL: sorry, too many clients already"])
+    found = findings(a.stack(settings(), logs=logs, page=a.page(500)))[0]
+    assert found.id == "app-too-many-connections"
+    assert "this stack" in str(found.why)
+    assert not [each for each in found.seen if "opens" in str(each)]
