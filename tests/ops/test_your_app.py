@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from ops.checks.loglines import raised
+from ops.snapshot import page
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, EXITED, findings
 
-ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl"
+ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/key-GhIjKl"
 OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": f"{ARN}:key::"})
 
 
@@ -121,3 +122,20 @@ def test_a_folder_for_temporary_files_is_declared_in_the_dockerfile():
         "crash-no-temporary-folder",
         "Write VOLUME /tmp into the Dockerfile and deploy.",
     )
+
+
+def test_a_page_that_answers_takes_back_what_another_app_s_log_says_of_the_database():
+    logs = a.logs(a=['FATAL: password authentication failed for user "postgres"'])
+    assert findings(a.stack(settings(), logs=logs)) == ()
+    found = findings(a.stack(settings(), logs=logs, page=a.page(500)))
+    assert found[0].id == "app-wrong-password"
+
+
+def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
+    asked = []
+    door = page.Door("127.0.0.1", 80, "name", 80, None)
+    monkeypatch.setattr(page, "_door", lambda *_: door)
+    monkeypatch.setattr(page, "_get", lambda _, path, __: asked.append(path) or (200, ""))
+    for declared in (a.declared(), settings()):
+        page.page(a.balancer(), declared)
+    assert asked == ["/", "/health/db", "/"]
