@@ -41,9 +41,11 @@ class Life:
 
     def __init__(self, stack):
         stack.pulumi.run("config", "set", "protect", "true", "--stack", stack.name)
-        self.preview = stack.pulumi.run("preview", "--stack", stack.name)
+        pack = ("--policy-pack", "policy")  # what violates a control ends each of these
+        self.preview = stack.pulumi.run("preview", "--stack", stack.name, *pack)
         self.first = stack.up(ecsEnabled="false")
-        self.second = stack.up(ecsEnabled="true")
+        stack.pulumi.run("config", "set", "ecsEnabled", "true", "--stack", stack.name)
+        self.second = stack.pulumi.update("up", stack.name, *pack)
         self.refused = ""
         self.before_refusal = urns(stack)
         try:
