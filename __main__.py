@@ -16,13 +16,13 @@ from ops import rollout, rollout_changes
 
 settings = Settings.load()
 keep_within(settings.boundary)
-name, kept = settings.prefix, pulumi.ResourceOptions(protect=settings.protect)
+name = settings.prefix
 changes = rollout_changes.watch()
 
-network = Network(name, NetworkArgs(settings=settings), kept)
-database = Database(name, DatabaseArgs(settings=settings, network=network), kept)
-image = AppImage(name, AppImageArgs(settings=settings), kept)
-balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network), kept)
+network = Network(name, NetworkArgs(settings=settings))
+database = Database(name, DatabaseArgs(settings=settings, network=network))
+image = AppImage(name, AppImageArgs(settings=settings))
+balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
@@ -54,4 +54,4 @@ if settings.ecs_enabled:
     )
     rollout.gate(service.service, balancer.target_group_arn, terms, changes)
 
-Protection(name, parts, protect=settings.protect)
+Protection(name, parts, network.routes, protect=settings.protect)

@@ -42,7 +42,10 @@ class AccessLogs(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.role = f"{name}-access-logs"
         bucket = aws.s3.Bucket(
-            self.role, force_destroy=not args.protect, tags=dict(args.tags), opts=self.child
+            self.role,
+            force_destroy=not args.protect,
+            tags=dict(args.tags),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self._close(bucket)
         self._forget(bucket)

@@ -21,11 +21,7 @@ class CertificateArgs:
 
 
 class Certificate(pulumi.ComponentResource):
-    """An ACM certificate validated by DNS; ACM renews it for as long as the record stands.
-
-    Never protected: it costs nothing and is made anew in minutes, and another domain or a
-    certificate of one's own takes its place.
-    """
+    """An ACM certificate validated by DNS; ACM renews it for as long as the record stands."""
 
     arn: pulumi.Output[str]
     """Known only when the certificate is issued: a listener refuses one that is not."""

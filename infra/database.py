@@ -74,7 +74,8 @@ class Database(pulumi.ComponentResource):
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
         settings, protect = self.args.settings.database, self.args.settings.protect
         subnets = self._subnet_group(name).name
-        logs = database_watch.log_groups(name, settings, self.tags, self.child)
+        kept = pulumi.ResourceOptions(parent=self, protect=protect)
+        logs = database_watch.log_groups(name, settings, self.tags, kept)
         return aws.rds.Instance(
             f"{name}-database",
             identifier=name,

@@ -60,13 +60,12 @@ def log_groups(
 
 
 def _role(name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """RDS's role for reading the operating system; of no value, so never protected."""
-    loose = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=False))
+    """RDS's role for reading the operating system."""
     account = aws.get_caller_identity_output().account_id
     takes = account.apply(lambda known: json.dumps(trust(known)))
-    made = role(f"{name}-database-monitoring", takes, tags, loose)
+    made = role(f"{name}-database-monitoring", takes, tags, opts)
     attached = aws.iam.RolePolicyAttachment(
-        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=loose
+        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=opts
     )
     return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
 

@@ -20,6 +20,7 @@ class FlowLogsArgs:
     vpc_id: pulumi.Input[str]
     region: str
     days: int
+    protect: bool
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,7 +41,9 @@ class FlowLogs(pulumi.ComponentResource):
             name=f"/vpc/{name}",
             retention_in_days=args.days,
             tags=dict(args.tags),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.protect, delete_before_replace=True
+            ),
         )
         aws.ec2.FlowLog(
             f"{name}-flow",

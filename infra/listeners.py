@@ -22,15 +22,12 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 class Listeners:
     """Makes listeners whose names begin with `prefix`.
 
-    With HTTPS a listener of its own serves, and the one of HTTP stays and leads there. `opts` are
-    for what is always there; `free` for what only HTTPS adds, which comes and goes and so is not
-    protected.
+    With HTTPS a listener of its own serves, and the one of HTTP stays and leads there.
     """
 
     prefix: str
     https: HttpsSettings
     opts: pulumi.ResourceOptions
-    free: pulumi.ResourceOptions
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def serving(self, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
@@ -44,7 +41,7 @@ class Listeners:
             port=HTTPS,
             certificate_arn=self._certificate_arn(),
             ssl_policy=TLS_POLICY,
-            opts=self.free,
+            opts=self.opts,
             **self._answering(balancer, answers.ecs_is_off()),
         )
 
@@ -62,7 +59,7 @@ class Listeners:
             name=self.https.domain,
             type="A",
             aliases=[alias],
-            opts=self.free,
+            opts=self.opts,
         )
         return pulumi.Output.concat("https://", record.name)
 
@@ -91,4 +88,4 @@ class Listeners:
         if not self.https.domain:
             return self.https.certificate_arn
         args = CertificateArgs(domain=self.https.domain, zone_id=self.https.zone_id, tags=self.tags)
-        return Certificate(self.prefix, args, self.free).arn
+        return Certificate(self.prefix, args, self.opts).arn

@@ -52,7 +52,6 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("careapp:infra:LoadBalancer", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.settings, self.tags = args.settings, args.settings.tags
-        self.free = pulumi.ResourceOptions(parent=self, protect=False)
         doors = self._security_group(name)
         balancer = self._balancer(name, doors)
         self.dns_name = balancer.dns_name
@@ -77,19 +76,12 @@ class LoadBalancer(pulumi.ComponentResource):
             tags={**self.tags, "Name": f"{name}-alb"},
             opts=self.child,
         )
-        self._open(name, group, "HTTP", HTTP, self.child)
+        self._open(name, group, "HTTP", HTTP)
         if self.settings.https.enabled:
-            self._open(name, group, "HTTPS", HTTPS, self.free)
+            self._open(name, group, "HTTPS", HTTPS)
         return group
 
-    def _open(
-        self,
-        name: str,
-        group: aws.ec2.SecurityGroup,
-        protocol: str,
-        port: int,
-        opts: pulumi.ResourceOptions,
-    ) -> None:
+    def _open(self, name: str, group: aws.ec2.SecurityGroup, protocol: str, port: int) -> None:
         aws.vpc.SecurityGroupIngressRule(
             f"{name}-internet-to-alb-{port}",
             security_group_id=group.id,
@@ -99,7 +91,7 @@ class LoadBalancer(pulumi.ComponentResource):
             from_port=port,
             to_port=port,
             tags=self.tags,
-            opts=opts,
+            opts=self.child,
         )
 
     def _balancer(self, name: str, group: aws.ec2.SecurityGroup) -> aws.lb.LoadBalancer:
@@ -117,7 +109,9 @@ class LoadBalancer(pulumi.ComponentResource):
             enable_deletion_protection=self.settings.protect,
             access_logs=self._access_logs(name),
             tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=self.settings.protect, delete_before_replace=True
+            ),
         )
 
     def _target_group(self, name: str) -> aws.lb.TargetGroup:
@@ -154,10 +148,4 @@ class LoadBalancer(pulumi.ComponentResource):
         return aws.lb.LoadBalancerAccessLogsArgs(bucket=made.bucket, enabled=True)
 
     def _listeners(self, name: str) -> Listeners:
-        return Listeners(
-            prefix=name,
-            https=self.settings.https,
-            opts=self.child,
-            free=self.free,
-            tags=self.tags,
-        )
+        return Listeners(prefix=name, https=self.settings.https, opts=self.child, tags=self.tags)

@@ -19,6 +19,7 @@ NAT = {
     "single": awsx.ec2.NatGatewayStrategy.SINGLE,
     "onePerAz": awsx.ec2.NatGatewayStrategy.ONE_PER_AZ,
 }
+SUBNET = "aws:ec2/subnet:Subnet"
 SMALL, LARGE = 8, 4
 """Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
 ZONE_BITS = 2
@@ -48,13 +49,22 @@ class Network(pulumi.ComponentResource):
     database_subnet_ids: pulumi.Output[Sequence[str]]
     task_subnet_ids: pulumi.Output[Sequence[str]]
     tasks_are_public: bool
+    routes: pulumi.Output[list[pulumi.Resource]]
+    """What awsx makes last: everything else of its own is a dependency of one of these.
+
+    The engine does not take what depends on awsx's component for a dependent of its children.
+    """
 
     def __init__(
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("careapp:infra:Network", name, None, opts)
         self.args = args
-        transforms: list[pulumi.ResourceTransform] = [no_public_ips, InternetGatewayFirst().order]
+        transforms: list[pulumi.ResourceTransform] = [
+            no_public_ips,
+            kept(args.settings),
+            InternetGatewayFirst().order,
+        ]
         self.vpc = _vpc(
             name, args.settings, pulumi.ResourceOptions(parent=self, transforms=transforms)
         )
@@ -64,6 +74,9 @@ class Network(pulumi.ComponentResource):
         self.tasks_are_public = args.settings.network.nat == "none"
         self.task_subnet_ids = (
             self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
+        )
+        self.routes = pulumi.Output.all(self.vpc.routes, self.vpc.route_table_associations).apply(
+            lambda made: [*made[0], *made[1]]
         )
         self._close_default_group(name)
         if args.settings.logs.flow:
@@ -86,6 +99,7 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             region=settings.region,
             days=settings.logs.days,
+            protect=settings.protect,
             tags=settings.tags,
         )
         FlowLogs(name, args, pulumi.ResourceOptions(parent=self))
@@ -97,11 +111,30 @@ def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransfor
     awsx turns it on and has no argument for it. The load balancer, NAT gateways and tasks do
     not need it: they ask for their addresses themselves.
     """
-    if args.type_ != "aws:ec2/subnet:Subnet":
+    if args.type_ != SUBNET:
         return None
     return pulumi.ResourceTransformResult(
         props={**args.props, "mapPublicIpOnLaunch": False}, opts=args.opts
     )
+
+
+def kept(settings: Settings) -> pulumi.ResourceTransform:
+    """Protect the VPC and the subnets of the two zones that the database lives in.
+
+    The engine then refuses another range, or another zone in place of one of these, before it changes
+    anything. A third zone and NAT gateways may still come and go.
+    """
+
+    def protect(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+        first = args.type_ == SUBNET and args.name.endswith(("-1", "-2"))
+        keep = first or args.type_ == "aws:ec2/vpc:Vpc"
+        # Said of every child: awsx nests them, and one that says nothing takes its parent's protection.
+        opts = pulumi.ResourceOptions(protect=settings.protect and keep)
+        return pulumi.ResourceTransformResult(
+            props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, opts)
+        )
+
+    return protect
 
 
 class InternetGatewayFirst:

@@ -11,11 +11,19 @@ class Protection(pulumi.ComponentResource):
     """Depends on every part of the stack, so that a destroy meets it first.
 
     Pulumi refuses to delete what is protected, and goes on with the rest: a destroy by mistake
-    would end red and have taken the alarms, the dashboard and the scaling, which are not protected
-    because a setting may turn them off. A part on which something still depends is left alone.
+    would end red and have deleted what is of no value by itself, which is not protected because a
+    setting may change it. A resource on which something still depends is left alone.
     """
 
-    def __init__(self, name: str, parts: Sequence[pulumi.Resource], *, protect: bool) -> None:
-        opts = pulumi.ResourceOptions(protect=protect, depends_on=list(parts))
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[pulumi.Resource],
+        routes: pulumi.Output[list[pulumi.Resource]],
+        *,
+        protect: bool,
+    ) -> None:
+        depends_on = routes.apply(lambda made: [*parts, *made])
+        opts = pulumi.ResourceOptions(protect=protect, depends_on=depends_on)
         super().__init__("careapp:infra:Protection", name, None, opts)
         self.register_outputs({})

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
+from infra.container import USER
 from infra.context import content_tag
 from infra.settings import Settings
+from ops.texts import shown, t
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7
+DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,7 @@ class AppImage(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         platform = PLATFORMS[args.settings.image.architecture]
         parts = {"platform": platform, "revision": args.settings.image.revision}
+        _check_scratch(args.settings.image.folder)
         self.tag = content_tag(args.settings.image.folder, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
@@ -62,7 +68,9 @@ class AppImage(pulumi.ComponentResource):
             ),
             force_delete=not settings.protect,
             tags=settings.tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=settings.protect, delete_before_replace=True
+            ),
         )
         aws.ecr.LifecyclePolicy(
             f"{name}-app",
@@ -90,6 +98,26 @@ class AppImage(pulumi.ComponentResource):
             build_on_preview=False,
             skip_push=False,
             opts=self.child,
+        )
+
+
+def _check_scratch(folder: Path) -> None:
+    """Warn where the Dockerfile does not declare /tmp: a base image may do so, and an app may not need it.
+
+    On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME (ECS Developer
+    Guide, "Use bind mounts with Amazon ECS").
+    """
+    file = folder / "Dockerfile"
+    if not DECLARES_TMP.search(file.read_text()):
+        pulumi.log.warn(
+            shown(
+                t(
+                    "{file} has no VOLUME /tmp. On Fargate /tmp is root's then, and the app, which "
+                    "runs as user {user}, can write nowhere.",
+                    file=str(file),
+                    user=USER.partition(":")[0],
+                )
+            )
         )
 
 

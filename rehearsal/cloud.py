@@ -104,7 +104,11 @@ class Cloud:
             "pid": os.getpid(),
             "endpoint": api.endpoint,
             "page": page.url,
-            "environment": {**hosts.environment, "PGSSLROOTCERT": str(plane.authorities)},
+            "environment": {
+                **hosts.environment,
+                **plane.shell,
+                "PGSSLROOTCERT": str(plane.authorities),
+            },
             "options": asdict(self.options),
         }
 

@@ -93,6 +93,12 @@ def _welcome(project: Project, path: str) -> None:
             programs="pulumi, aws, python (boto3)" if aws else "pulumi, python (boto3)",
         )
     )
+    console.tell(
+        t(
+            "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
+            "./careapp cloud status prints."
+        )
+    )
     if not aws:
         console.tell(
             t(

@@ -16,7 +16,8 @@ from pathlib import Path
 from ops.signals import terminations_raise
 from ops.texts import t, verbatim
 from rehearsal import console
-from rehearsal.building import venvs
+from rehearsal.building import dockerfile
+from rehearsal.building.builder import packages
 from rehearsal.data import postgres_roles
 from rehearsal.data.authority import Authority
 from rehearsal.data.postgres import Postgres
@@ -37,7 +38,8 @@ def dev(port: int, log_level: str, source: Path = ROOT) -> int:
     """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
     _check_free(port)
     with Progress().phase(t("the app's packages")):
-        programs = venvs.venv(source / "webapp" / "requirements.txt")
+        webapp = source / "webapp"
+        programs = packages(webapp, dockerfile.read(webapp / "Dockerfile", {}))
     with terminations_raise(), _database() as variables:
         console.say(verbatim(f"http://localhost:{port}"))
         console.tell(
@@ -97,6 +99,8 @@ def _serve(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
     watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
     extra = [word for path in watched for word in ("--reload-extra-file", str(path))]
     command = [str(programs / "gunicorn"), "--config", "webapp/gunicorn.conf.py", "--reload"]
+    # A browser keeps its connection, and a change is there only after that has ended.
+    command += ["--graceful-timeout", "1"]
     environment = {
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
         "BIND_HOST": ADDRESS,

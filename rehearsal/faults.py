@@ -16,9 +16,7 @@ from rehearsal.providers.calls import Calls
 
 PREFIX = "careapp"
 FRONT = "webapp/front.py"
-HEALTH_ANSWER = (
-    '            start_response("200 OK", SECURE_HEALTH_HEADERS if secure else HEALTH_HEADERS)\n'
-)
+HEALTH_ANSWER = "            await answer(send, 200, HEALTHY)\n"
 
 
 class FaultError(Exception):
@@ -132,12 +130,11 @@ def another_secret(calls: Calls, _stack: str) -> None:
 
 TEAM_B = '{around.db_secret_arn.partition("rds!")[0]}team-b/database'
 HEALTH_ASKS_DATABASE = (
-    "import psycopg, os; psycopg.connect(host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], "
-    "user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], connect_timeout=3)"
+    "import psycopg, os; await psycopg.AsyncConnection.connect(host=os.environ['DB_HOST'], "
+    "dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], "
+    "connect_timeout=3)"
 )
-REDIRECT = """            start_response("301 Moved Permanently", [("Location", "/healthz"), ("Content-Length", "0")])
-            return []
-"""
+REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -288,7 +285,7 @@ FAULTS: Mapping[str, Fault] = {
             mended_in_code=True,
             edits=(
                 Edit(
-                    file="webapp/application.py",
+                    file="webapp/__init__.py",
                     old="from flask import Flask\n",
                     new="import pandas\nfrom flask import Flask\n",
                 ),
@@ -301,8 +298,8 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
-                    old='wsgi_app = "webapp:create_app()"',
-                    new='import time; time.sleep(10)\nwsgi_app = "webapp:create_app()"',
+                    old='wsgi_app = "webapp.front:create_front()"',
+                    new='import time; time.sleep(10)\nwsgi_app = "webapp.front:create_front()"',
                 ),
             ),
         ),
@@ -310,7 +307,7 @@ FAULTS: Mapping[str, Fault] = {
             name="slow-health",
             mistake=t("/health takes longer than the health check waits"),
             mended_in_code=True,
-            edits=in_health("time.sleep(8)"),
+            edits=in_health("import asyncio; await asyncio.sleep(8)"),
         ),
         Fault(
             name="redirecting-health",
@@ -339,7 +336,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("the app loads more than the task's memory holds"),
             edits=(
                 Edit(
-                    file="webapp/application.py",
+                    file="webapp/__init__.py",
                     old="    settings = settings or Settings.load(os.environ)\n",
                     new="    global model; model = b'x' * (900 << 20)\n"
                     "    settings = settings or Settings.load(os.environ)\n",

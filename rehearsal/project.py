@@ -137,8 +137,6 @@ def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": endpoint,
-        # StartLiveTail would ask stream-127.0.0.1, which no resolver knows.
-        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",

@@ -21,6 +21,7 @@ from rehearsal.visit import Page
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 MADE_UP = "made-up-in-the-rehearsal"
+POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
 """Seconds until the page must answer after stage 2 has been put up."""
 Say = Callable[[Text], None]

@@ -1,17 +1,41 @@
 """careapp's web app: a Hello ECS page that proves that its container reaches its database."""
 
+import os
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from flask import Flask
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+if TYPE_CHECKING:
     from webapp.settings import Settings
 
-__all__ = ["create_app"]
+MAX_BODY = 16 * 1024  # bytes; no page reads a body
+STATIC_SECONDS = 300  # a file's name does not change with its content
 
 
-def create_app(settings: "Settings | None" = None) -> "Flask":
-    """See webapp.application, which is loaded only now: gunicorn's main process needs no Flask."""
-    from webapp import application
+def create_app(settings: "Settings | None" = None) -> Flask:
+    """Return the app, which connects to its database in the background.
 
-    return application.create_app(settings)
+    Reads the environment unless settings are given. Raises SettingsError if a variable is wrong.
+    """
+    # Imported here: gunicorn's main process does not need the pages, and could not reload them.
+    from webapp import db, errors, logs, pages, task, texts
+    from webapp.settings import Settings
+
+    settings = settings or Settings.load(os.environ)
+    app = Flask(__name__)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS)
+    # Otherwise Werkzeug redirects /health//db, to whatever host the client names.
+    app.url_map.merge_slashes = False
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.globals.update(version=settings.version)
+    # One proxy: the load balancer. What the client itself wrote into these headers is not read.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
+
+    logs.init_app(app, settings.log_level)
+    errors.init_app(app)
+    texts.init_app(app)
+    task.init_app(app, settings.metadata_uri)
+    db.init_app(app, settings)
+    app.register_blueprint(pages.bp)
+    return app

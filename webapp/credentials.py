@@ -6,17 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from webapp import redaction
+from webapp import logs
 from webapp.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# RDS's managed rotation takes less than a minute, and within it the secret may still be the old
-# one: so a look-up is repeated, but not more often than this many seconds.
+# Seconds between two look-ups. During a rotation the secret may still hold the old password for
+# some seconds, so a look-up has to be repeated.
 COOLDOWN = 1.0
-CONNECT_TIMEOUT = READ_TIMEOUT = 1.0  # seconds, of one attempt at Secrets Manager
+TIMEOUT = 1.0  # seconds, to connect to Secrets Manager and then for its answer
 
 
 class SecretUnavailable(Exception):
@@ -25,7 +25,7 @@ class SecretUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Login:
-    """Who the app is to the database."""
+    """The database user and its password."""
 
     user: str
     password: str = field(repr=False)
@@ -49,7 +49,7 @@ class SecretsManager:
         except (ValueError, TypeError, KeyError):
             # From None: the original exception would carry the secret's text along.
             raise SecretUnavailable(f"{self.arn} does not hold username and password") from None
-        redaction.hide(login.password)
+        logs.hide(login.password)
         return login
 
     def _client(self) -> Any:
@@ -57,18 +57,15 @@ class SecretsManager:
         import boto3
         from botocore.config import Config
 
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"total_max_attempts": 2, "mode": "standard"},
-        )
+        retries = {"total_max_attempts": 2, "mode": "standard"}
+        config = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries=retries)
         region = self.arn.split(":")[3]
         # A new client each time, so that the task role's keys are always current ones.
         return boto3.Session().client("secretsmanager", region_name=region, config=config)
 
 
 class Credentials:
-    """The login in use, replaced at most once in a burst of refusals."""
+    """The login in use; many connections that are refused together cause one look-up."""
 
     def __init__(
         self,
@@ -80,16 +77,15 @@ class Credentials:
         self._login = login
         self._look_up = look_up
         self._clock = clock
-        self.on_replaced: Callable[[], None] = _nothing
         self._lock = threading.Lock()
         self._not_before = float("-inf")
 
     @classmethod
-    def of(cls, settings: Settings) -> "Credentials":
+    def of(cls, settings: Settings) -> Self:
         """Those which the settings name; without DB_PASSWORD the secret is the only source."""
         login = None
         if settings.db_password is not None:
-            redaction.hide(settings.db_password)
+            logs.hide(settings.db_password)
             login = Login(settings.db_user, settings.db_password)
         arn = settings.db_secret_arn
         return cls(login, SecretsManager(arn) if arn else None)
@@ -102,10 +98,7 @@ class Credentials:
         return login
 
     def replace(self, refused: Login | None) -> Login | None:
-        """A login other than the refused one, or None if there is none to be had now.
-
-        Callers that were refused together cause one look-up: the others get its result.
-        """
+        """Return a login other than the refused one; None if there is none to be had now."""
         with self._lock:
             if self._login != refused:
                 return self._login
@@ -120,10 +113,4 @@ class Credentials:
                 return None
             self._login = found
             log.info("took the database login from Secrets Manager")
-            if refused is not None:
-                self.on_replaced()
             return found
-
-
-def _nothing() -> None:
-    """What is done about a new login as long as nobody holds connections."""

@@ -1,72 +1,82 @@
-"""What is answered when something goes wrong: HTML in the client's language, or JSON."""
+"""What every answer says about security, and what an error looks like: HTML or JSON."""
 
 import logging
 from typing import Any
 
-from flask import Flask, current_app, render_template, request
-from werkzeug.exceptions import (
-    HTTPException,
-    InternalServerError,
-    LengthRequired,
-    RequestEntityTooLarge,
-)
+import psycopg
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException
 
-from webapp.front import CHUNKED
-from webapp.texts import TEXTS, language_of
+from webapp import texts
+from webapp.db import DatabaseAway
 
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+RETRY_AFTER = {"Retry-After": "5"}  # seconds: by then the database's return has been noticed
 KEPT_HEADERS = ("Allow", "Location", "Retry-After")
 
 log = logging.getLogger(__name__)
 
 
+def init_app(app: Flask) -> None:
+    """Answer every error of the app."""
+    app.after_request(add_headers)
+    app.register_error_handler(HTTPException, _known)
+    app.register_error_handler(Exception, _unknown)
+    app.register_error_handler(DatabaseAway, _away)
+    app.register_error_handler(psycopg.errors.QueryCanceled, _too_slow)
+
+
+def add_headers(response: Response) -> Response:
+    """Add the security headers; for HSTS the load balancer must have been asked by HTTPS."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.update(SECURITY_HEADERS)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
 def wants_json() -> bool:
-    """Whether the client prefers JSON to HTML. Who accepts anything gets HTML."""
+    """Whether the client prefers JSON to HTML. A client that accepts anything gets HTML."""
     accepted = request.accept_mimetypes
     return accepted.best_match(["text/html", "application/json"]) == "application/json"
 
 
-def error_response(status: int, name: str, headers: Any = ()) -> tuple[Any, int, dict[str, str]]:
-    """An error as the client wants it."""
-    identity = request.environ.get("careapp.request_id", "")
+def _answer(status: int, name: str, headers: Any = ()) -> Any:
     if wants_json():
-        return {"status": status, "error": name, "request_id": identity}, status, dict(headers)
-    language = language_of(request.environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-    texts = TEXTS[language]
-    message = texts.get(f"error_{status}", texts["error_other"])
-    page = render_template(
-        "error.html", language=language, status=status, message=message, identity=identity
-    )
+        return {"status": status, "error": name, "request_id": g.request_id}, status, dict(headers)
+    message = texts.current().get(f"error_{status}", texts.current()["error_other"])
+    page = render_template("error.html", status=status, message=message, identity=g.request_id)
     return page, status, dict(headers)
-
-
-def refuse_large_body() -> None:
-    """Refuse a body over MAX_CONTENT_LENGTH at once: no route reads one, so Flask would not.
-
-    Nor one whose length is not told: there is no route that it could be meant for.
-    """
-    # The environment first: few requests have a body, and Flask's view of it costs more.
-    if CHUNKED in request.environ:
-        raise LengthRequired
-    if request.environ.get("CONTENT_LENGTH"):
-        limit = current_app.config["MAX_CONTENT_LENGTH"]
-        if (request.content_length or 0) > limit:
-            raise RequestEntityTooLarge
-
-
-def register(app: Flask) -> None:
-    """Have every error answered by `error_response`, and large bodies refused."""
-    app.before_request(refuse_large_body)
-    app.register_error_handler(HTTPException, _known)
-    app.register_error_handler(Exception, _unknown)
 
 
 def _known(error: HTTPException) -> Any:
     if error.code is None or error.response is not None:
         return error
     kept = {name: value for name, value in error.get_headers() if name in KEPT_HEADERS}
-    return error_response(error.code, error.name.lower(), kept)
+    return _answer(error.code, error.name.lower(), kept)
 
 
 def _unknown(error: Exception) -> Any:
     log.error("request failed", exc_info=error)
-    return error_response(500, InternalServerError().name.lower())
+    return _answer(500, "internal server error")
+
+
+def _too_slow(error: psycopg.errors.QueryCanceled) -> Any:
+    log.warning("the database took too long", extra={"reason": str(error)})
+    return _away(error)
+
+
+def _away(_: Exception) -> Any:
+    """The page without what the database holds. Its status says that it has failed.
+
+    ECS ends no task for it: the load balancer's health check is /health.
+    """
+    if wants_json():
+        return _answer(503, "database away", RETRY_AFTER)
+    return render_template("home.html", greeting=None), 503, RETRY_AFTER

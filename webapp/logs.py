@@ -1,182 +1,107 @@
-"""Log lines: one JSON object each on stdout, without secrets, and written off the hot path."""
+"""Log lines: one JSON object each on stdout, without secrets; and one line for each request."""
 
 import json
 import logging
-import os
+import re
+import secrets
 import sys
 import threading
 import time
-import traceback
-from collections import deque
-from contextvars import ContextVar
-from functools import lru_cache
-from json.encoder import encode_basestring_ascii as _quoted
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
+from urllib.parse import quote, quote_plus
 
-from webapp.redaction import redact
+from flask import Flask, Response, g, has_request_context, request
+from pythonjsonlogger.json import JsonFormatter
 
-STDOUT = 1
-MAX_WAITING = 10_000  # lines; CloudWatch that does not keep up must not cost memory or requests
-BATCH_SECONDS = 0.05
+MASK = "[redacted]"
+RENAMED = {"created": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
+HEALTH_PATHS = ("/health", "/health/db")  # logged at level debug only: they are asked all the time
+NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
+LONGEST_TRACE_ID, LONGEST_PATH = 256, 512
 
 log = logging.getLogger(__name__)
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+_forms: set[str] = set()
+_pattern: re.Pattern[str] | None = None
 
 
-class Access(NamedTuple):
-    """What is logged about one request."""
-
-    level: str
-    at: float  # seconds since the epoch
-    request_id: str
-    trace_id: str
-    method: str
-    path: str
-    status: int
-    duration: float  # seconds
-
-    def line(self) -> str:
-        """The JSON object of the request, on one line; written for speed, as it is for each one."""
-        trace = f', "trace_id": {_quoted(redact(self.trace_id))}' if self.trace_id else ""
-        return (
-            f'{{"time": "{timestamp(self.at)}", "level": "{self.level}", "message": "request", '
-            f'"request_id": "{self.request_id}", "method": {_quoted(self.method)}, '
-            f'"path": {_quoted(redact(self.path))}, "status": {self.status}, '
-            f'"duration_ms": {self.duration * 1000:.2f}{trace}}}'
-        )
+def hide(secret: str) -> None:
+    """From now on replace this text, also where it is quoted for Python, JSON, URLs or libpq."""
+    global _pattern
+    if not secret:
+        return
+    libpq = secret.replace("\\", "\\\\").replace("'", "\\'")
+    quoted = (repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1], libpq)
+    _forms.update((secret, *quoted, quote(secret, safe=""), quote(secret), quote_plus(secret)))
+    # The longest first: one form may begin with another.
+    ordered = sorted(_forms, key=len, reverse=True)
+    _pattern = re.compile("|".join(map(re.escape, ordered)))
 
 
-class JsonFormatter(logging.Formatter):
-    """A record as one JSON object on one line; what `extra=fields(...)` gave is part of it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {
-            "time": timestamp(record.created),
-            "level": record.levelname.lower(),
-            "message": redact(record.getMessage()),
-            "logger": record.name,
-        }
-        if current := request_id.get():
-            fields["request_id"] = current
-        fields |= {key: _clean(value) for key, value in getattr(record, "fields", {}).items()}
-        if record.exc_info and record.exc_info[0]:
-            lines = traceback.format_exception(*record.exc_info)
-            fields["traceback"] = redact("".join(lines).rstrip())
-        if record.stack_info:
-            fields["stack"] = redact(record.stack_info)
-        return json.dumps(fields)
+def redact(text: str) -> str:
+    """The text without any secret."""
+    return _pattern.sub(MASK, text) if _pattern else text
 
 
-def _clean(value: Any) -> Any:
-    return value if isinstance(value, (int, float, bool)) else redact(str(value))
-
-
-def fields(**values: Any) -> dict[str, dict[str, Any]]:
-    """For `extra`: further fields of the line."""
-    return {"fields": values}
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return f"{_whole_second(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _whole_second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-class Sink(logging.Handler):
-    """Where all lines end: on stdout, at once, or in batches by a thread after `start`."""
+class Formatter(JsonFormatter):
+    """Writes time, level, message and logger first, then what `extra` gave, all of it redacted."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(JsonFormatter())
-        self._lines: deque[str | Access] = deque()
-        self._some = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._dropped = 0
+        super().__init__(["created", "levelname", "message", "name"], rename_fields=RENAMED)
 
-    def start(self) -> None:
-        """Write in a thread from now on. Not before a fork: a child has no such thread."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Write what waits, and go back to writing at once."""
-        if self._thread is not None:
-            self._stopping = True
-            self._some.set()
-            self._thread.join(timeout=2)
-            self._thread = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.put(self.format(record))
-        except Exception:
-            self.handleError(record)
-
-    def put(self, line: str | Access) -> None:
-        """Write a line, or have it written soon. An Access becomes text only then."""
-        if self._thread is None:
-            _write([line])
-        elif len(self._lines) < MAX_WAITING:
-            self._lines.append(line)
-            # Once for a batch: waking a thread for each line would cost more than the line.
-            if not self._some.is_set():
-                self._some.set()
-        else:
-            self._dropped += 1
-
-    def _run(self) -> None:
-        while not self._stopping or self._lines:
-            self._some.wait()
-            if not self._stopping:
-                time.sleep(BATCH_SECONDS)
-            self._some.clear()
-            if batch := [self._lines.popleft() for _ in range(len(self._lines))]:
-                _write(batch)
-            if self._dropped:
-                dropped, self._dropped = self._dropped, 0
-                _write([self.format(_lost(dropped))])
-
-
-def _lost(lines: int) -> logging.LogRecord:
-    """To be written past the queue, which may be full again."""
-    message = "log lines lost: stdout is too slow"
-    given = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": message}
-    return logging.makeLogRecord(given | fields(lines=lines))
-
-
-def _write(lines: list[str | Access]) -> None:
-    text = "".join(f"{line if isinstance(line, str) else line.line()}\n" for line in lines)
-    waiting = memoryview(text.encode())
-    try:
-        while waiting:
-            waiting = waiting[os.write(STDOUT, waiting) :]
-    except OSError:
-        return  # stdout is gone: there is no place left to say so
-
-
-SINK = Sink()
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Write the time as RFC 3339 has it, add the request's id and take all secrets out."""
+        log_data["time"] = f"{datetime.fromtimestamp(log_data['time'], UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        log_data["level"] = log_data["level"].lower()
+        if has_request_context() and "request_id" in g:
+            log_data["request_id"] = g.request_id
+        plain = (int, float, bool)
+        return {k: v if isinstance(v, plain) else redact(str(v)) for k, v in log_data.items()}
 
 
 def configure(level: str) -> None:
     """Send all of this process's logging to stdout as JSON."""
     logging.captureWarnings(True)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Formatter())
     root = logging.getLogger()
-    root.handlers[:] = [SINK]
+    root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At debug, botocore would log Secrets Manager's answer; urllib3 and psycopg are only noise.
-    for name in ("boto3", "botocore", "s3transfer", "urllib3"):
+    # At debug, botocore would log Secrets Manager's answer.
+    for name in ("boto3", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # The database's state is logged once for each change, not for each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def init_app(app: Flask, level: str) -> None:
+    """Log the app's requests, each with an id that the client is told, too."""
+    configure(level)
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.request_id, g.began = secrets.token_hex(8), time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    level = logging.DEBUG if request.path in HEALTH_PATHS else logging.INFO
+    fields = {
+        "method": request.method,
+        "path": request.path[:LONGEST_PATH],
+        "status": response.status_code,
+        "duration_ms": round((time.perf_counter() - g.began) * 1000, 2),
+    }
+    trace_id = request.headers.get("X-Amzn-Trace-Id", "")[:LONGEST_TRACE_ID]
+    if trace_id := NO_TRACE_ID.sub("", trace_id):
+        fields["trace_id"] = trace_id
+    log.log(level, "request", extra=fields)
+    return response
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

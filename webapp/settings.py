@@ -5,13 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 MAX_WORKERS = 64
-THREADS = 16  # requests that one worker answers at the same time, health checks apart
 MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts longer names off (NAMEDATALEN)
 SHOWN = 60  # characters of a wrong value that an error repeats
 # Of the database's variables it repeats a port alone, and one that could be a slip of the keyboard:
@@ -21,8 +18,6 @@ PORT_SLIP = re.compile(r"[0-9A-Za-z]{1,7}")
 
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+")
-
-T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -58,56 +53,21 @@ class Settings:
 
         Raises SettingsError, which names every variable that is missing or malformed.
         """
-        read = _Reader(environ)
-        secret_arn = read.optional("DB_SECRET_ARN", _secret_arn)
-        password = read.optional("DB_PASSWORD", str)
-        if not password and not environ.get("DB_SECRET_ARN"):
-            read.problems.append("DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them")
-        values: dict[str, Any] = {
-            "bind_host": read.defaulted("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
-            "port": read.defaulted("PORT", _port, "3000"),
-            "workers": read.defaulted("WEB_CONCURRENCY", _workers, "1"),
-            "log_level": read.defaulted("LOG_LEVEL", _log_level, "info"),
-            "version": read.defaulted("APP_VERSION", _printable, "unversioned"),
-            "db_host": read.required("DB_HOST", _host),
-            "db_port": read.defaulted("DB_PORT", _port, "5432"),
-            "db_name": read.required("DB_NAME", _identifier),
-            "db_user": read.required("DB_USER", _identifier),
-            "db_sslmode": read.defaulted("DB_SSLMODE", _ssl_mode, "verify-full"),
-            "db_sslrootcert": read.defaulted("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
-            "metadata_uri": read.optional("ECS_CONTAINER_METADATA_URI_V4", _http_address),
-        }
-        if read.problems:
-            raise SettingsError(read.problems)
-        return cls(db_password=password, db_secret_arn=secret_arn, **values)
-
-
-class _Reader:
-    """Reads variables and gathers what is wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.problems: list[str] = []
-
-    # Where a problem was noted the value is None, whatever its type says: load() does not use it.
-    def required(self, name: str, parse: Callable[[str], T]) -> T:
-        if not self.environ.get(name):
-            self.problems.append(f"{name} is missing")
-        return self.optional(name, parse)  # type: ignore[return-value]
-
-    def defaulted(self, name: str, parse: Callable[[str], T], default: str) -> T:
-        return self._parsed(name, parse, self.environ.get(name) or default)  # type: ignore[return-value]
-
-    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
-        value = self.environ.get(name)
-        return self._parsed(name, parse, value) if value else None
-
-    def _parsed(self, name: str, parse: Callable[[str], T], value: str) -> T | None:
-        try:
-            return parse(value)
-        except ValueError as error:
-            self.problems.append(_refusal(name, value, error))
-            return None
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for field_name, (name, parse, default) in VARIABLES.items():
+            text = environ.get(name) or default
+            try:
+                values[field_name] = parse(text) if text else None
+            except ValueError as error:
+                problems.append(_refusal(name, text or "", error))
+            if name in REQUIRED and not text:
+                problems.append(f"{name} is missing")
+        if not environ.get("DB_PASSWORD") and not environ.get("DB_SECRET_ARN"):
+            problems.append("DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them")
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
 
 
 def _refusal(name: str, value: str, rule: ValueError) -> str:
@@ -132,18 +92,13 @@ def _workers(value: str) -> int:
     return _number(value, 1, MAX_WORKERS, "a number of workers")
 
 
-def _chosen(value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"one of {', '.join(choices)}")
-    return value
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
 
-
-def _log_level(value: str) -> str:
-    return _chosen(value, LOG_LEVELS)
-
-
-def _ssl_mode(value: str) -> str:
-    return _chosen(value, SSL_MODES)
+    return parse
 
 
 def _address(value: str) -> str:
@@ -194,3 +149,27 @@ def _readable_file(value: str) -> Path:
             return Path(value)
     except OSError as error:
         raise ValueError(f"a file that can be read ({error.strerror})") from None
+
+
+VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
+    "bind_host": ("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
+    "port": ("PORT", _port, "3000"),
+    "workers": ("WEB_CONCURRENCY", _workers, "1"),
+    "log_level": ("LOG_LEVEL", _one_of("debug", "info", "warning", "error", "critical"), "info"),
+    "version": ("APP_VERSION", _printable, "unversioned"),
+    "db_host": ("DB_HOST", _host, None),
+    "db_port": ("DB_PORT", _port, "5432"),
+    "db_name": ("DB_NAME", _identifier, None),
+    "db_user": ("DB_USER", _identifier, None),
+    "db_password": ("DB_PASSWORD", str, None),
+    "db_secret_arn": ("DB_SECRET_ARN", _secret_arn, None),
+    "db_sslmode": (
+        "DB_SSLMODE",
+        _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+        "verify-full",
+    ),
+    "db_sslrootcert": ("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
+    "metadata_uri": ("ECS_CONTAINER_METADATA_URI_V4", _http_address, None),
+}
+"""Field of Settings -> variable, how its text is read, and the text where it is not set."""
+REQUIRED = ("DB_HOST", "DB_NAME", "DB_USER")

@@ -1,17 +1,18 @@
 """Which ECS task this is, asked of the task's own metadata endpoint in the background."""
 
-import http.client
 import json
 import logging
 import os
 import threading
 import time
-from urllib.parse import urlsplit
+import urllib.request
+
+from flask import Flask, current_app
 
 log = logging.getLogger(__name__)
 
 TIMEOUT = 2.0  # seconds for one answer
-ATTEMPTS = 10
+PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2)  # seconds after an attempt that failed
 
 
 class Task:
@@ -22,28 +23,35 @@ class Task:
         self._uri = metadata_uri
 
     def start(self) -> None:
-        """Ask, without making anybody wait."""
+        """Ask, in the background."""
         if self._uri:
             threading.Thread(target=self._ask_until_known, name="task-id", daemon=True).start()
 
     def _ask_until_known(self) -> None:
-        for attempt in range(ATTEMPTS):
+        for pause in PAUSES:
             try:
                 self.id = self._ask()
-            except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
+            except (OSError, ValueError, KeyError) as error:
                 last = error
-                time.sleep(0.2 * 2 ** min(attempt, 4))
+                time.sleep(pause)
             else:
                 return
         log.warning("task id unknown: %s does not tell it: %s", self._uri, last)
 
     def _ask(self) -> str:
         """The last part of the task's ARN (arn:aws:ecs:region:account:task/cluster/id)."""
-        address = urlsplit(f"{self._uri}/task")
-        connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT)
-        try:
-            connection.request("GET", address.path)
-            answer = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
-        return str(answer["TaskARN"]).rsplit("/", 1)[-1]
+        # An http address, as settings.py has checked.
+        with urllib.request.urlopen(f"{self._uri}/task", timeout=TIMEOUT) as answer:  # noqa: S310
+            return str(json.load(answer)["TaskARN"]).rsplit("/", 1)[-1]
+
+
+def init_app(app: Flask, metadata_uri: str | None) -> None:
+    """Ask for the task's id."""
+    app.extensions["task"] = Task(metadata_uri)
+    app.extensions["task"].start()
+    app.context_processor(lambda: {"task": current()})
+
+
+def current() -> str:
+    """The id of the task that answers."""
+    return str(current_app.extensions["task"].id)

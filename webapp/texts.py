@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from typing import Any
 
+from flask import Flask, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -20,8 +22,7 @@ TEXTS = {
         "database": "Database",
         "connected": "Connected",
         "away": "Not available",
-        "away_why": "The database does not answer at the moment. Visits are noted and will be "
-        "written when it is back. Please try again in a few seconds.",
+        "away_why": "The database does not answer at the moment. Please try again in a few seconds.",
         "visits": "Visits",
         "version": "Version",
         "task": "Answered by task",
@@ -52,8 +53,7 @@ TEXTS = {
         "database": "データベース",
         "connected": "接続中",
         "away": "利用できません",
-        "away_why": "現在、データベースが応答していません。訪問は記録され、復旧後に書き込まれます。"
-        "数秒後にもう一度お試しください。",
+        "away_why": "現在、データベースが応答していません。数秒後にもう一度お試しください。",
         "visits": "訪問数",
         "version": "バージョン",
         "task": "応答したタスク",
@@ -76,6 +76,31 @@ TEXTS = {
         "request": "リクエスト",
     },
 }
+
+
+def init_app(app: Flask) -> None:
+    """Give every template its texts: `t` in the visitor's language."""
+    app.context_processor(_for_templates)
+
+
+def _for_templates() -> dict[str, Any]:
+    chosen = language()
+    return {
+        "language": chosen,
+        "t": TEXTS[chosen],
+        "zone": ZONES[chosen],
+        "local_time": lambda moment: local_time(moment, chosen),
+    }
+
+
+def language() -> str:
+    """The language in which the present request is answered."""
+    return language_of(request.headers.get("Accept-Language", ""))
+
+
+def current() -> dict[str, str]:
+    """The texts in that language."""
+    return TEXTS[language()]
 
 
 @lru_cache(maxsize=256)

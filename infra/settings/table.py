@@ -1,4 +1,4 @@
-"""The settings as the README's Markdown table: `python -m infra.settings.table`."""
+"""The settings as the Markdown table of docs/settings.md: `python -m infra.settings.table`."""
 
 from __future__ import annotations
 

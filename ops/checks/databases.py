@@ -311,8 +311,8 @@ def variables(case: Case) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-POOL = 4
-"""Connections of one worker of the app (webapp/database.py; a test compares it)."""
+POOL = 6
+"""Connections of one worker of the app (webapp/db.py; a test compares it)."""
 WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
 FULL = "too-many-connections"
 

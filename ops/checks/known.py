@@ -75,6 +75,13 @@ KNOWN = (
         t("Let the app write to /tmp, or add a volume in infra/task.py."),
     ),
     _known(
+        "no-temporary-folder",
+        r"No usable temporary directory",
+        t("The app finds no folder for temporary files"),
+        t("On Fargate /tmp is root's, unless the image declares it as a volume."),
+        t("Write VOLUME /tmp into the Dockerfile and deploy."),
+    ),
+    _known(
         "wrong-password",
         r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
         t("The database refuses the password of {what}"),

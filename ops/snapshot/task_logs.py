@@ -20,9 +20,9 @@ GetLogEvents), but nobody waits for all of them."""
 TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
 AWAY, BACK = "database away", "database connected"
-"""What the app says when it loses the database and when it has it again (webapp/keeper.py)."""
+"""What the app says when it loses the database and when it has it again (webapp/db.py)."""
 UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
-"""What it says of a migration that fails, and when that has succeeded after all (webapp/schema.py)."""
+"""What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
 TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""

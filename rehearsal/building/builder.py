@@ -10,13 +10,16 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.context import content_tag
 from ops.texts import t
-from rehearsal.building import dockerfile, layout, venvs
+from rehearsal.building import dockerfile, layout, pip, venvs
+from rehearsal.building.dockerfile import DockerfileError
 from rehearsal.images import ImageNotFound, LocalImage
 from rehearsal.providers.calls import Calls
 
@@ -92,8 +95,7 @@ class Builder:
         """Build, push, and return the digest (``sha256:…``). Raises ``BuildError``."""
         if not wanted.file.is_file():
             raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
-        stage = dockerfile.read(wanted.file, dict(wanted.arguments))
-        image = self._with_docker(wanted, stage) if self._docker else self._unpacked(wanted, stage)
+        image = self._with_docker(wanted) if self._docker else self._unpacked(wanted)
         digest = self._push(wanted, image)
         repository = wanted.name.rpartition(":")[0]
         with self._lock:
@@ -101,13 +103,13 @@ class Builder:
                 self._images[reference] = image
         return digest
 
-    def _unpacked(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:
-        """Without Docker: the copied files in a folder and the locked packages in a venv."""
+    def _unpacked(self, wanted: Wanted) -> LocalImage:
+        """Without Docker: the copied files in a folder and the packages in a venv."""
+        stage = dockerfile.read(wanted.file, dict(wanted.arguments))
         key = content_tag(wanted.context, {"platform": wanted.platform, **wanted.arguments})
         root = self._folder / key
         shutil.rmtree(root, ignore_errors=True)
         layout.lay_out(wanted.context, stage.copies, root)
-        lock = wanted.context / "requirements.txt"
         folder = root / str(stage.workdir).lstrip("/")
         folder.mkdir(parents=True, exist_ok=True)
         return LocalImage(
@@ -118,13 +120,12 @@ class Builder:
             environment={n: v for n, v in stage.environment.items() if n != "PATH"},
             command=stage.command,
             user=stage.user,
-            python=venvs.venv(lock) if lock.exists() else None,
-            workdir=str(stage.workdir),
+            python=packages(wanted.context, stage),
             docker=False,
             root=root,
         )
 
-    def _with_docker(self, wanted: Wanted, stage: dockerfile.Stage) -> LocalImage:
+    def _with_docker(self, wanted: Wanted) -> LocalImage:
         """With a Docker engine: its own build of the Dockerfile, for the platform asked for."""
         # The host's network serves an engine without a bridge, too; tasks run in it as well.
         command = ["docker", "build", "--quiet", "--network", "host"]
@@ -142,15 +143,16 @@ class Builder:
             raise BuildError(
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
+        told = _configuration(wanted.name)
         return LocalImage(
             reference=wanted.name,
             digest=built.stdout.strip().splitlines()[-1],
             platform=wanted.platform,
             folder=wanted.context,
-            # The image brings its own; what was read of the Dockerfile lacks its base's.
-            environment={},
-            command=stage.command,
-            user=stage.user,
+            environment={},  # The image brings its own.
+            # `docker run` puts the image's entry point in front by itself.
+            command=tuple(told.get("Cmd") or ()),
+            user=told.get("User") or None,
             python=None,
             docker=True,
         )
@@ -187,3 +189,34 @@ class Builder:
         params = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
         [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
         return {"imageDigest": found["imageDigest"]}
+
+
+def packages(context: Path, stage: dockerfile.Stage) -> Path:
+    """The folder of programs of a venv with the packages that a stage installs.
+
+    Raises ``InstallError``, and ``DockerfileError`` for a file that is not in the image.
+    """
+    return venvs.venv([arguments(context, each) for each in stage.installs])
+
+
+def arguments(context: Path, install: dockerfile.Install) -> list[str]:
+    """The arguments of a `pip install`, its files named as they are in the context."""
+    files = {str(path): str(file) for path, file in layout.placed(context, install.copies).items()}
+    for option, value in pairwise(install.arguments):
+        if option in pip.FILES and value not in files:
+            raise DockerfileError(
+                t(
+                    "{place}: {file} is not copied into the image before",
+                    place=install.place,
+                    file=value,
+                )
+            )
+    return [files.get(word, word) for word in install.arguments]
+
+
+def _configuration(name: str) -> dict[str, Any]:
+    """What an image says of its command and its user."""
+    command = ["docker", "image", "inspect", "--format", "{{json .Config}}", name]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = json.loads(told)
+    return found

@@ -1,124 +1,253 @@
-"""What a Dockerfile's last stage says of the container: enough to run the image's command without Docker."""
+"""What a Dockerfile of the usual Python shape says of its last stage, for tasks that run without Docker.
+
+Read by a few functions of our own: a parser such as dockerfile-parse ends where this begins, with what
+COPY, RUN and the stages mean. Whatever is not understood is refused, and never skipped in silence.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ops.texts import t
+from ops.texts import Text, t
+from rehearsal.building import pip
 
-INSTRUCTIONS = {
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK",
-    "LABEL", "MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
-}  # fmt: skip
+SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
+ROOT = PurePosixPath("/")
+SHELL = ("/bin/sh", "-c")
+NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "VOLUME")
+"""Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
+NEEDLESS = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
+"""Commands that a process of this machine does not need: it has a user of its own and writes to no image."""
+PYTHON = re.compile(r"(?:\S+/)?python(?:[:@]\S+)?")
+"""The official image, by a mirror as well."""
 
 
 class DockerfileError(Exception):
-    """The Dockerfile cannot be read. The message names the line's words and the rule."""
+    """The Dockerfile cannot be run without Docker. The message names file, line, rule and the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """Files of the context that the last stage takes over."""
+    """Files of the context that a stage takes over; ``place`` is the instruction's, for an error."""
 
     sources: tuple[str, ...]
     target: PurePosixPath
     into_folder: bool
+    place: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Install:
+    """One `pip install`: its arguments, and what had been copied by then; files are named as in the image."""
+
+    arguments: tuple[str, ...]
+    copies: tuple[Copy, ...]
+    place: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """The last stage: its folder, its command, its variables, its user and its copies of the context."""
+    """A stage: its folder, command, variables, user, copies of the context, and packages."""
 
-    workdir: PurePosixPath
-    command: tuple[str, ...]
+    workdir: PurePosixPath = ROOT
+    entry: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     environment: dict[str, str]
-    user: str | None
-    copies: tuple[Copy, ...]
+    user: str | None = None
+    copies: tuple[Copy, ...] = ()
+    installs: tuple[Install, ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What the container runs. An ENTRYPOINT in shell form ignores CMD (Dockerfile reference)."""
+        return self.entry if self.entry[:2] == SHELL else self.entry + self.arguments
+
+
+@dataclass(frozen=True)
+class Line:
+    """One instruction and where it begins."""
+
+    place: str
+    word: str
+    rest: str
+
+    def refused(self, rule: Text) -> DockerfileError:
+        """The error that says what is wrong with it."""
+        return DockerfileError(
+            t(
+                "{place}: {text}: {rule}. A Docker engine runs any Dockerfile: start one.",
+                place=self.place,
+                text=f"{self.word} {self.rest}"[:120],
+                rule=rule,
+            )
+        )
 
 
 def read(file: Path, arguments: dict[str, str]) -> Stage:
     """The last stage of ``file``. Raises ``DockerfileError`` for what cannot be run without Docker."""
     reader = _Reader(arguments)
-    for line in _logical_lines(file.read_text()):
-        word, _, rest = line.partition(" ")
-        if word.upper() not in INSTRUCTIONS:
-            raise DockerfileError(
-                t("{file}: {word!r} is no instruction", file=file.name, word=word)
-            )
-        reader.take(word.upper(), rest.strip())
-    return reader.stage(file.name)
+    for line in _lines(file):
+        reader.take(line)
+    stage = reader.stage
+    if stage is None or not stage.command:
+        raise DockerfileError(
+            t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=_name(file))
+        )
+    return stage
 
 
-def _logical_lines(text: str) -> list[str]:
-    kept = [line for line in text.splitlines() if not re.match(r"\s*#", line)]
-    joined = re.sub(r"\\[ \t]*\n", " ", "\n".join(kept))
-    return [line.strip() for line in joined.splitlines() if line.strip()]
+def _name(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _lines(file: Path) -> Iterator[Line]:
+    """Yield the instructions; comments go, wherever they stand, and a RUN marked to be skipped."""
+    parts: list[str] = []
+    begun, skipped = 0, False
+    for number, text in enumerate(file.read_text().splitlines(), 1):
+        if re.match(r"\s*#", text) or not text.strip():
+            skipped = (skipped or bool(SKIP.match(text))) if not parts else skipped
+            continue
+        begun = begun if parts else number
+        more = re.fullmatch(r"(.*)\\[ \t]*", text)
+        parts.append(more[1] if more else text)
+        if more:
+            continue
+        word, _, rest = " ".join(parts).strip().partition(" ")
+        if not (skipped and word.upper() == "RUN"):
+            yield Line(f"{_name(file)}:{begun}", word.upper(), rest.strip())
+        parts, skipped = [], False
 
 
 class _Reader:
-    """Takes one instruction after the other; what earlier stages copied is kept for ``--from``."""
+    """Takes one instruction after the other; earlier stages are kept for FROM and ``--from``."""
 
     def __init__(self, arguments: dict[str, str]) -> None:
         self.arguments = dict(arguments)
-        self.earlier: dict[str, list[Copy]] = {}
-        self.label, self.copies = "", list[Copy]()
-        self.start("")
+        self.stages: dict[str, Stage] = {}
+        self.count, self.label = 0, ""
+        self.stage: Stage | None = None
 
-    def start(self, rest: str) -> None:
-        self.earlier[self.label] = self.copies
-        number = str(len(self.earlier) - 1)
-        words = rest.split()
-        self.label = words[2] if len(words) > 2 and words[1].upper() == "AS" else number
-        self.workdir = PurePosixPath("/")
-        self.environment: dict[str, str] = {}
-        self.entry: tuple[str, ...] = ()
-        self.command: tuple[str, ...] = ()
-        self.user: str | None = None
-        self.copies = []
+    def take(self, line: Line) -> None:
+        if line.word == "FROM":
+            return self.start(line)
+        if line.word == "ARG":
+            name, _, default = line.rest.partition("=")
+            self.arguments.setdefault(name, self.expand(default).strip("\"'"))
+        elif self.stage is None:
+            raise line.refused(t("the first instruction is FROM"))
+        elif line.word not in NO_EFFECT:
+            self.stage = self.changed(self.stage, line)
+        return None
 
-    def take(self, word: str, rest: str) -> None:
-        match word:
-            case "FROM":
-                self.start(rest)
-            case "ARG":
-                name, _, default = rest.partition("=")
-                self.arguments.setdefault(name, self.expand(default))
+    def changed(self, stage: Stage, line: Line) -> Stage:
+        """The stage after the instruction."""
+        match line.word:
             case "ENV":
-                self.environment |= self.pairs(rest)
+                return replace(stage, environment=stage.environment | self.pairs(line.rest))
             case "WORKDIR":
-                self.workdir /= self.expand(rest)
+                return replace(stage, workdir=stage.workdir / self.expand(line.rest))
             case "USER":
-                self.user = self.expand(rest)
+                return replace(stage, user=self.expand(line.rest))
             case "CMD":
-                self.command = self.exec_form(word, rest)
+                return replace(stage, arguments=_command(line.rest))
             case "ENTRYPOINT":
-                self.entry = self.exec_form(word, rest)
-            case "COPY" | "ADD":
-                self.copy(rest)
+                return replace(stage, entry=_command(line.rest))
+            case "COPY":
+                return self.copied(stage, line)
+            case "RUN":
+                return self.run(stage, line)
+        raise line.refused(t("without Docker this instruction is not understood"))
 
-    def copy(self, rest: str) -> None:
-        words = shlex.split(self.expand(rest))
-        stage = next((word[7:] for word in words if word.startswith("--from=")), None)
-        *sources, target = [word for word in words if not word.startswith("--")]
-        place = self.workdir / target
-        if stage is not None:
-            self.copies += self.taken_over(stage, sources, place)
+    def start(self, line: Line) -> None:
+        if self.stage is not None:
+            self.stages |= {self.label: self.stage, str(self.count): self.stage}
+            self.count += 1
+        words = [each for each in self.expand(line.rest).split() if not each.startswith("--")]
+        self.label = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
+        base = words[0] if words else ""
+        if base not in self.stages and not PYTHON.fullmatch(base):
+            raise line.refused(t("without Docker the base is an image named python"))
+        self.stage = self.stages.get(base) or Stage(environment={})
+
+    def copied(self, stage: Stage, line: Line) -> Stage:
+        flags, words = _flags(self.expand(line.rest))
+        text = " ".join(words)
+        *sources, target = (json.loads(text) if text.startswith("[") else shlex.split(text)) or [""]
+        place = stage.workdir / target
+        if not sources or any(each.startswith("<<") for each in sources):
+            raise line.refused(t("without Docker COPY takes files of the folder or of a stage"))
+        if "from" not in flags:
+            # An existing folder takes a file in; the working folder exists.
+            into_folder = target.endswith("/") or stage.workdir.is_relative_to(place)
+            made = Copy(
+                sources=tuple(sources), target=place, into_folder=into_folder, place=line.place
+            )
+            return replace(stage, copies=(*stage.copies, made))
+        earlier = self.stages.get(flags["from"])
+        if earlier is None:
+            raise line.refused(
+                t("without Docker files come from an earlier stage, not from an image")
+            )
+        # The packages that an earlier stage installed come along, as a venv that is copied.
+        return replace(
+            stage,
+            copies=(*stage.copies, *_taken_over(earlier, sources, place)),
+            installs=(*stage.installs, *(e for e in earlier.installs if e not in stage.installs)),
+        )
+
+    def run(self, stage: Stage, line: Line) -> Stage:
+        flags, words = _flags(line.rest)
+        mounts = [flags[each] for each in flags if each.startswith("mount")]
+        copies = (
+            *stage.copies,
+            *(_mounted(each, stage, line) for each in mounts if "=bind" in each),
+        )
+        installs = list(stage.installs)
+        for command in self.commands(" ".join(words), line):
+            found = _pip_arguments(command)
+            if found is None:
+                raise line.refused(
+                    t(
+                        "without Docker only `pip install -r FILE` and packages by name are understood; "
+                        'where the app runs without it, write "# rehearsal: skip" on the line before'
+                    )
+                )
+            try:
+                arguments = pip.arguments(found, stage.workdir)
+            except ValueError as problem:
+                raise line.refused(
+                    t("{word}: no option or package that is understood", word=str(problem))
+                ) from None
+            if arguments:
+                installs.append(Install(arguments=arguments, copies=copies, place=line.place))
+        return replace(stage, installs=tuple(installs))
+
+    def commands(self, text: str, line: Line) -> Iterator[list[str]]:
+        """Yield the simple commands of a RUN that the app could need, those in between left out."""
+        if text.startswith("["):
+            yield [str(each) for each in json.loads(text)]
             return
-        into_folder = target.endswith("/") or target in (".", "./")
-        self.copies.append(Copy(sources=tuple(sources), target=place, into_folder=into_folder))
-
-    def taken_over(self, stage: str, sources: list[str], place: PurePosixPath) -> list[Copy]:
-        """What an earlier stage had copied from the context below one of ``sources``."""
-        return [
-            replace(copy, target=place / copy.target.relative_to(source))
-            for source in sources
-            for copy in self.earlier.get(stage, [])
-            if copy.target.is_relative_to(source)
-        ]
+        lexer = shlex.shlex(self.expand(text), posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        try:
+            words = [*lexer, "&&"]
+        except ValueError as problem:
+            raise line.refused(t("the shell's words cannot be told apart")) from problem
+        command: list[str] = []
+        for word in words:
+            if word not in ("&&", ";"):
+                command.append(word)
+                continue
+            if command and not _needless(command):
+                yield command
+            command = []
 
     def pairs(self, rest: str) -> dict[str, str]:
         words = shlex.split(self.expand(rest))
@@ -127,34 +256,66 @@ class _Reader:
         return {name: value for name, _, value in (word.partition("=") for word in words)}
 
     def expand(self, text: str) -> str:
-        known = {**self.arguments, **self.environment}
+        known = {**self.arguments, **(self.stage.environment if self.stage else {})}
         return re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: known.get(m[1], m[2] or ""), text)
 
-    @staticmethod
-    def exec_form(word: str, rest: str) -> tuple[str, ...]:
-        try:
-            parts = json.loads(rest)
-        except ValueError as problem:
-            raise DockerfileError(
-                t(
-                    '{word} {rest}: use the exec form, {word} ["program", "argument"]: '
-                    "a shell in front swallows SIGTERM",
-                    word=word,
-                    rest=rest,
-                )
-            ) from problem
-        return tuple(map(str, parts))
 
-    def stage(self, name: str) -> Stage:
-        command = self.entry + self.command
-        if not command:
-            raise DockerfileError(
-                t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=name)
-            )
-        return Stage(
-            workdir=self.workdir,
-            command=command,
-            environment=self.environment,
-            user=self.user,
-            copies=tuple(self.copies),
-        )
+def _command(rest: str) -> tuple[str, ...]:
+    """The words of the exec form; any other text is for the shell (Dockerfile reference, "Shell and exec form")."""
+    try:
+        words = json.loads(rest)
+    except ValueError:
+        return (*SHELL, rest)
+    return tuple(map(str, words)) if isinstance(words, list) else (*SHELL, rest)
+
+
+def _flags(text: str) -> tuple[dict[str, str], list[str]]:
+    """Split the flags in front (`--from=build`) from the other words. There may be several mounts."""
+    flags: dict[str, str] = {}
+    words = text.split()
+    while words and words[0].startswith("--"):
+        name, _, value = words.pop(0)[2:].partition("=")
+        flags[f"{name}{len(flags)}" if name == "mount" else name] = value
+    return flags, words
+
+
+def _mounted(mount: str, stage: Stage, line: Line) -> Copy:
+    """A file of the context that a RUN sees: for its time, as if it was copied."""
+    fields = dict(each.partition("=")[::2] for each in mount.split(","))
+    source = fields.get("source", fields.get("src", "."))
+    target = fields.get("target", fields.get("dst", fields.get("destination", "")))
+    return Copy(
+        sources=(source,), target=stage.workdir / target, into_folder=False, place=line.place
+    )
+
+
+def _needless(command: list[str]) -> bool:
+    """Whether what a command of a RUN makes is made otherwise here, or serves the image alone."""
+    program, *rest = command
+    name = PurePosixPath(program).name
+    return name in NEEDLESS or (
+        name.startswith("python") and rest[:2] in (["-m", "venv"], ["-m", "compileall"])
+    )
+
+
+def _pip_arguments(command: list[str]) -> list[str] | None:
+    """What stands behind `pip install`; None for any other command."""
+    program, *rest = command
+    name = PurePosixPath(program).name
+    if re.fullmatch(r"python[\d.]*", name) and rest[:2] == ["-m", "pip"]:
+        name, rest = "pip", rest[2:]
+    if not re.fullmatch(r"pip[\d.]*", name):
+        return None
+    if rest[:1] == ["--python"]:
+        rest = rest[2:]
+    return rest[1:] if rest[:1] == ["install"] else None
+
+
+def _taken_over(earlier: Stage, sources: list[str], place: PurePosixPath) -> list[Copy]:
+    """What an earlier stage had copied from the context below one of ``sources``."""
+    return [
+        replace(copy, target=place / copy.target.relative_to(source))
+        for source in sources
+        for copy in earlier.copies
+        if copy.target.is_relative_to(source)
+    ]

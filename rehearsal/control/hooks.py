@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,17 +33,7 @@ class Refused(Exception):
         self.code, self.message = code, message
 
 
-@dataclass(frozen=True)
-class Streamed:
-    """An answer that is sent piece by piece, after the call has returned; what makes it holds LOCK itself."""
-
-    pieces: Iterator[bytes]
-    content_type: str
-
-
-Instead = Callable[[Params], "Params | Streamed"]
-
-
+Instead = Callable[[Params], "Params"]
 Caller = Callable[[str, str, "Params"], None]
 """Judges a call of one access key by the service's name in IAM, the action and the parameters.
 
@@ -80,7 +70,7 @@ def after(service: str, action: str) -> Callable[[H], H]:
 
 
 def instead(service: str, action: str) -> Callable[[H], H]:
-    """Answer a call in moto's place, with a dictionary in botocore's shape or a ``Streamed`` body."""
+    """Answer a call in moto's place, with a dictionary in botocore's shape."""
 
     def add(handler: H) -> H:
         if (service, action) in registry.instead:
@@ -165,10 +155,7 @@ def _answer(response: BaseResponse, call: Call) -> Any:
     for look in registry.before.get(call, []):
         look(params)
     if call in registry.instead:
-        answered = registry.instead[call](params)
-        if isinstance(answered, Streamed):
-            return 200, {"Content-Type": answered.content_type}, answered.pieces
-        return response.serialized(ActionResult(answered))
+        return response.serialized(ActionResult(registry.instead[call](params)))
     answer = _call_action(response)
     if not _failed(answer):
         for act in registry.after.get(call, []):

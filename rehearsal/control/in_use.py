@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from moto.ec2.models.subnets import Subnet
 from moto.rds.models import DBSubnetGroup, RDSBackend
 
@@ -82,6 +84,39 @@ def subnet_unused(params: Params) -> None:
     if in_use:
         words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
         raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "DetachInternetGateway")
+def no_public_address_left(params: Params) -> None:
+    """Keep an internet gateway while anything in its VPC holds a public address.
+
+    AWS's words: hashicorp/terraform issue 497. NAT gateways, load balancers (jenkins-x/terraform-aws-eks-jx
+    issue 373), instances, and network interfaces of Fargate tasks (alchemy-run/alchemy pull request 1125).
+    """
+    vpc = params["VpcId"]
+    if vpc in _vpcs_with_public_addresses():
+        raise Refused(
+            "DependencyViolation",
+            f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
+            "before detaching the gateway.",
+        )
+
+
+def _vpcs_with_public_addresses() -> Iterator[str]:
+    """The VPC of each public address that is in use."""
+    ec2 = backend("ec2")
+    gateways = ec2.nat_gateways.values()
+    for gateway in gateways:
+        if gateway.connectivity_type != "private" and gateway.state == "available":
+            yield gateway.vpc_id
+    for balancer in backend("elbv2").load_balancers.values():
+        if balancer.scheme != "internal":
+            yield balancer.vpc_id
+    # moto keeps the interface of a deleted NAT gateway, with its address.
+    of_gateways = {gateway._eni.id for gateway in gateways}
+    for interface in ec2.enis.values():
+        if interface.public_ip and interface.id not in of_gateways:
+            yield interface.subnet.vpc_id
 
 
 @before("ec2", "DeleteSecurityGroup")

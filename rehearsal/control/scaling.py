@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rehearsal.control.hooks import Params, Refused, after, backend, before, registry
+from rehearsal.control.hooks import ACCOUNT, Params, Refused, after, backend, before, registry
 
 SERVICE = "application-autoscaling"
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -81,6 +81,14 @@ def into_the_range(params: Params) -> None:
         enforce(targets[params["ResourceId"]])
 
 
+@before(SERVICE, "PutScalingPolicy")
+def alarms_of_the_policy_before(params: Params) -> None:
+    """Delete the alarms of a policy that is changed; moto makes others and forgets these."""
+    for policy in backend(SERVICE).policies.values():
+        if (policy.policy_name, policy.resource_id) == (params["PolicyName"], params["ResourceId"]):
+            policy.delete_alarms(ACCOUNT, registry.region)
+
+
 @after(SERVICE, "DeregisterScalableTarget")
 def forget_what_hung_on_it(params: Params) -> None:
     """AWS deletes policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
@@ -90,6 +98,7 @@ def forget_what_hung_on_it(params: Params) -> None:
     ]
     for key, policy in list(scaling.policies.items()):
         if policy.resource_id == resource:
+            policy.delete_alarms(ACCOUNT, registry.region)
             del scaling.policies[key]
 
 

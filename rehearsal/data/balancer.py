@@ -20,6 +20,7 @@ from rehearsal.data.listener_tls import Declared
 from rehearsal.data.listener_view import View
 from rehearsal.data.loop import Loop
 from rehearsal.data.metrics.traffic import Traffic
+from rehearsal.data.names import names_of
 from rehearsal.data.network import read_map
 from rehearsal.data.proxy import Client
 from rehearsal.data.targets import Targets
@@ -102,6 +103,14 @@ class Balancer:
     def describe(self) -> list[dict[str, object]]:
         """For ``cloud status``. Who does HTTPS gets the file with the authority to trust."""
         return [self._described(each) for each in self._listening.values()]
+
+    def port_of(self, name: str, port: int) -> int | None:
+        """The port here of the listener that a name and a declared port, or its own one, lead to."""
+        for each in list(self._listening.values()):
+            view = self._view(each) if port in (each.declared.place[1], each.port) else None
+            if view is not None and name.lower() in names_of(view.balancer):
+                return each.port
+        return None
 
     def _described(self, each: Listening) -> dict[str, object]:
         protocol, port = each.declared.place

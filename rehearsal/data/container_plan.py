@@ -45,7 +45,8 @@ def plan(
     supplies; nothing of the local cloud's own.
     """
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
-    environment = {**image.environment, **declared, **secrets, **platform}
+    told = {name: image.outside(value) for name, value in {**image.environment, **declared}.items()}
+    environment = {**told, **secrets, **platform}
     if not image.docker:
         path = environment.get("PATH", SYSTEM_PATH)
         environment["PATH"] = f"{image.python}:{path}" if image.python else path
@@ -53,7 +54,7 @@ def plan(
     return Plan(
         name=str(definition["name"]),
         image=image,
-        argv=tuple(_command(definition, image)),
+        argv=tuple(map(image.outside, _command(definition, image))),
         environment=environment,
         cwd=image.folder if not folder or not image.docker else Path(folder),
         user=definition.get("user") or image.user,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 CHUNK = 65536
+LOOPBACK = "127.0.0.1"
 
 Lookup = Callable[[], int | None]
 """Which port on 127.0.0.1 the connection may go to now; None when it would get no answer on AWS."""
@@ -39,7 +40,7 @@ class Forwarder:
             if goal is None:
                 await swallow(reader)
             else:
-                await join(reader, writer, goal)
+                await join(reader, writer, LOOPBACK, goal)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -53,9 +54,22 @@ async def swallow(reader: asyncio.StreamReader) -> None:
         pass
 
 
-async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, goal: int) -> None:
-    """Lead a connection to a port of 127.0.0.1, both ways, until both sides are done."""
-    far_reader, far_writer = await asyncio.open_connection("127.0.0.1", goal)
+async def join(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    host: str,
+    port: int,
+    *,
+    first: bytes = b"",
+    greeting: bytes = b"",
+) -> None:
+    """Lead a connection to a host's port, both ways, until both sides are done.
+
+    ``first`` is sent there before all else, and ``greeting`` back, once the connection is there.
+    """
+    far_reader, far_writer = await asyncio.open_connection(host, port)
+    far_writer.write(first)
+    writer.write(greeting)
     try:
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
     finally:

@@ -22,6 +22,7 @@ from rehearsal.data.loop import Loop
 from rehearsal.data.metrics.publisher import Publisher
 from rehearsal.data.metrics.sources import publisher
 from rehearsal.data.metrics.traffic import Traffic
+from rehearsal.data.names import NameProxy, trusting
 from rehearsal.data.runner import Runner
 from rehearsal.data.scheduled_scaling import ScheduledScaling
 from rehearsal.data.scheduler import Scheduler
@@ -57,6 +58,8 @@ class DataPlane:
         self._folder: Path | None = None
         self.authorities: Path | None = None
         """The certificate by which clients know the databases."""
+        self.shell: dict[str, str] = {}
+        """The variables by which HTTP clients in the shell reach load balancers by their names."""
         self._balancer: Balancer | None = None
         self._databases: Databases | None = None
         self._scheduler: Scheduler | None = None
@@ -89,6 +92,9 @@ class DataPlane:
         )
         balancer.start(self._hooking)
         self._undo.append(lambda: self._loop.run(balancer.stop()))
+        names = NameProxy(self._loop, balancer.port_of)
+        self.shell = names.start() | trusting(folder, authority)
+        self._undo.append(names.stop)
         self._undo.append(databases.stop)
         databases.start(self._hooking)
         self._watch(targets, balancer)

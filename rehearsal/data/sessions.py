@@ -12,7 +12,7 @@ from rehearsal.control import hooks
 from rehearsal.data import rds_patches
 from rehearsal.data.database import Databases
 from rehearsal.data.firewall import Endpoint, allows
-from rehearsal.data.forwarder import join, swallow
+from rehearsal.data.forwarder import LOOPBACK, join, swallow
 from rehearsal.data.hooking import Hooking
 from rehearsal.data.loop import Loop
 from rehearsal.data.network import database_endpoint, read_map
@@ -57,7 +57,7 @@ class Door:
                 brought = await reader.readline()
             if secrets.compare_digest(brought.strip(), self.token.encode()):
                 goal = self._lookup()
-                await (swallow(reader) if goal is None else join(reader, writer, goal))
+                await (swallow(reader) if goal is None else join(reader, writer, LOOPBACK, goal))
         except (OSError, ValueError, asyncio.IncompleteReadError):
             pass
         finally:

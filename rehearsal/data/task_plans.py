@@ -33,8 +33,7 @@ def prepare(
         log = _log(checks, definition, place.task)
         if not image.docker:
             trust.vouch(image, authority)
-        platform = _platform(place, definition, folder) | _bundle(definition, image)
-        plans.append(plan(definition, image, secrets, platform, log))
+        plans.append(plan(definition, image, secrets, _platform(place, definition, folder), log))
     return plans
 
 
@@ -57,13 +56,6 @@ def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict
     if place.namespace is None and "BIND_HOST" not in declared:
         supplied["BIND_HOST"] = place.address
     return supplied
-
-
-def _bundle(definition: Mapping[str, Any], image: LocalImage) -> dict[str, str]:
-    """DB_SSLROOTCERT, where the task definition names a file of the image by its whole path."""
-    declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
-    file = trust.laid_out(image, declared.get("DB_SSLROOTCERT", ""))
-    return {"DB_SSLROOTCERT": file} if file else {}
 
 
 def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:

@@ -37,14 +37,6 @@ def vouch(image: LocalImage, authority: Path) -> None:
                 half.replace(file)
 
 
-def laid_out(image: LocalImage, path: str) -> str | None:
-    """Where a file of the image that ``path`` names from its root is laid out; None for any other path."""
-    if image.root is None or not path.startswith("/"):
-        return None
-    file = image.root / path.lstrip("/")
-    return str(file) if file.is_file() else None
-
-
 def mounts(image: LocalImage, authority: Path) -> Iterator[str]:
     """For a container, what to mount over the files that hold the root: each as docker's --volume names it."""
     folder = authority.parent / f"trusted-{hashlib.sha256(image.digest.encode()).hexdigest()[:16]}"

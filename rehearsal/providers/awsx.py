@@ -1,7 +1,8 @@
 """The stand-in for awsx: ``awsx:ec2:Vpc`` with the very children, names and addresses of the real one.
 
 It registers the children by the engine's own protocol; the real provider does the same through Pulumi's Node.js library
-(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``).
+(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``). Left out: ``stateDependencies``, by which the real one's outputs depend on more
+children than the one that they name, and the outputs ``publicSubnets``, ``privateSubnets`` and ``isolatedSubnets``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
-from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
 
 from rehearsal.providers.servicer import Servicer, Values, fail, struct, values
 from rehearsal.providers.subnets import Subnet, lay_out
@@ -32,6 +33,15 @@ OF_AWSX = {
 }
 """The arguments that awsx itself uses; every other one goes to the ``aws:ec2/vpc:Vpc`` as it is."""
 STRATEGIES = {"none", "single", "oneperaz"}
+OUTPUTS = {
+    "aws:ec2/subnet:Subnet": "subnets",
+    "aws:ec2/routeTable:RouteTable": "routeTables",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "routeTableAssociations",
+    "aws:ec2/route:Route": "routes",
+    "aws:ec2/natGateway:NatGateway": "natGateways",
+    "aws:ec2/eip:Eip": "eips",
+}
+"""The outputs that are lists of children, by the children's type."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,10 @@ class Child:
     urn: str
     identity: str
     outputs: Values
+
+    def reference(self) -> Values:
+        """The child as an output of the component, which the SDK makes a resource again."""
+        return {_special_sig_key: _special_resource_sig, "urn": self.urn, "id": self.identity}
 
 
 class Monitor:
@@ -104,11 +118,9 @@ class Monitor:
         made = values(answer.object)
         return Child(urn=answer.urn, identity=answer.id or UNKNOWN, outputs=made)
 
-    def finish(self, urn: str, outputs: Values) -> None:
-        """Say that the component is complete."""
-        self._stub.RegisterResourceOutputs(
-            resource_pb2.RegisterResourceOutputsRequest(urn=urn, outputs=struct(outputs))
-        )
+    def finish(self, urn: str) -> None:
+        """Say that the component is complete. As the real one it has no outputs in the state."""
+        self._stub.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn))
 
 
 class Builder:
@@ -125,43 +137,63 @@ class Builder:
         needed = {"availabilityZoneNames", "availabilityZoneCidrMask"}
         if args.get("subnetStrategy") != "Auto" or needed - set(args):
             raise ValueError(f"the stand-in knows subnetStrategy Auto with {sorted(needed)} only")
-        self.nats: list[Child] = []
-        self.ids: dict[str, list[str]] = {"Public": [], "Private": [], "Isolated": []}
+        self.zones: list[str] = self.args["availabilityZoneNames"]
+        self.lists: dict[str, list[Child]] = {output: [] for output in OUTPUTS.values()}
 
     def build(self) -> Values:
-        """Register everything and return the component's outputs."""
+        """Register everything and return the component's outputs.
+
+        As in the real awsx each child begins as soon as what it needs is there: no NAT gateway waits
+        for the internet gateway.
+        """
         own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
         self.vpc = self.monitor.add(
             "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
         )
-        # The real awsx registers its children at once: no NAT gateway waits for this one.
-        with ThreadPoolExecutor(1) as beside:
-            self.gateway = beside.submit(
-                self.monitor.add,
-                "aws:ec2/internetGateway:InternetGateway",
-                self.name,
-                {"tags": self.tags},
-                self.vpc.urn,
-                {"vpcId": self.vpc},
-            )
-            return self.outputs(self.subnets())
+        subnets = self.layout()
+        # A task waits only for tasks that were submitted before it, so that no number of threads is too small.
+        with ThreadPoolExecutor() as pool:
+            self.gateway = pool.submit(self.internet_gateway)
+            self.made = {each.name: pool.submit(self.subnet, each) for each in subnets}
+            self.nats = {
+                each.zone: pool.submit(self.nat, each)
+                for each in subnets
+                if each.kind == "Public" and self.needs_nat(each.zone)
+            }
+            routed = [pool.submit(self.routes, each) for each in subnets]
+        for each in routed:
+            each.result()
+        return self.outputs(subnets)
 
-    def subnets(self) -> list[Values]:
-        """Register the subnets, zone by zone, with all that belongs to them."""
-        zones = self.args["availabilityZoneNames"]
+    def add(
+        self, kind: str, name: str, inputs: Values, parent: str, links: Mapping[str, Child]
+    ) -> Child:
+        """Register one child and list it among the component's outputs."""
+        made = self.monitor.add(kind, name, inputs, parent, links)
+        self.lists[OUTPUTS[kind]].append(made)
+        return made
+
+    def internet_gateway(self) -> Child:
+        return self.monitor.add(
+            "aws:ec2/internetGateway:InternetGateway",
+            self.name,
+            {"tags": self.tags},
+            self.vpc.urn,
+            {"vpcId": self.vpc},
+        )
+
+    def layout(self) -> list[Subnet]:
+        """The subnets to register, zone by zone."""
         cidr = IPv4Network(self.args.get("cidrBlock", "10.0.0.0/16"))
-        specs: list[Values] = self.args["subnetSpecs"]
         order = {"Public": 0, "Private": 1, "Isolated": 2}
         blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
-        subnets = lay_out(self.name, dict(zip(zones, blocks, strict=False)), specs)
-        for subnet in sorted(subnets, key=lambda item: (zones.index(item.zone), order[item.kind])):
-            self.subnet(subnet, zones.index(subnet.zone))
-        return specs
+        zones = dict(zip(self.zones, blocks, strict=False))
+        subnets = lay_out(self.name, zones, self.args["subnetSpecs"])
+        return sorted(subnets, key=lambda each: (self.zones.index(each.zone), order[each.kind]))
 
-    def subnet(self, subnet: Subnet, zone: int) -> None:
-        """A subnet with its route table, and the way out that its kind has."""
+    def subnet(self, subnet: Subnet) -> Child:
         tags = {**self.tags, **subnet.tags, "Name": subnet.name, "SubnetType": subnet.kind}
-        made = self.monitor.add(
+        return self.add(
             "aws:ec2/subnet:Subnet",
             subnet.name,
             {
@@ -174,34 +206,36 @@ class Builder:
             self.vpc.urn,
             {"vpcId": self.vpc},
         )
-        self.ids[subnet.kind].append(made.identity)
-        table = self.monitor.add(
+
+    def routes(self, subnet: Subnet) -> None:
+        """A subnet's route table, and the route out that its kind has."""
+        made = self.made[subnet.name].result()
+        table = self.add(
             "aws:ec2/routeTable:RouteTable",
             subnet.name,
             {"tags": {**self.tags, "Name": subnet.name, "SubnetType": subnet.kind}},
             made.urn,
             {"vpcId": self.vpc},
         )
-        self.monitor.add(
+        self.add(
             "aws:ec2/routeTableAssociation:RouteTableAssociation",
             subnet.name,
             {},
             table.urn,
             {"routeTableId": table, "subnetId": made},
         )
-        if subnet.kind == "Public" and self.needs_nat(zone):
-            self.nats.append(self.nat(zone, made))
-        self.way_out(subnet, zone, table)
+        self.way_out(subnet, table)
 
-    def needs_nat(self, zone: int) -> bool:
-        return self.strategy == "oneperaz" or (self.strategy == "single" and zone == 0)
+    def needs_nat(self, zone: str) -> bool:
+        return self.strategy == "oneperaz" or (self.strategy == "single" and zone == self.zones[0])
 
-    def nat(self, zone: int, subnet: Child) -> Child:
+    def nat(self, public: Subnet) -> Child:
         """A NAT gateway with an address of its own."""
-        name = f"{self.name}-{zone + 1}"
+        subnet = self.made[public.name].result()
+        name = f"{self.name}-{self.zones.index(public.zone) + 1}"
         tags = {**self.args.get("tags", {}), "Name": name}
-        address = self.monitor.add("aws:ec2/eip:Eip", name, {"tags": tags}, subnet.urn, {})
-        return self.monitor.add(
+        address = self.add("aws:ec2/eip:Eip", name, {"tags": tags}, subnet.urn, {})
+        return self.add(
             "aws:ec2/natGateway:NatGateway",
             name,
             {"tags": tags},
@@ -209,25 +243,39 @@ class Builder:
             {"subnetId": subnet, "allocationId": address},
         )
 
-    def way_out(self, subnet: Subnet, zone: int, table: Child) -> None:
+    def way_out(self, subnet: Subnet, table: Child) -> None:
         """The default route: public by the internet gateway, private by NAT, isolated not at all."""
         links = {"routeTableId": table}
         if subnet.kind == "Public":
             links["gatewayId"] = self.gateway.result()
         elif subnet.kind == "Private" and self.strategy != "none":
-            links["natGatewayId"] = self.nats[0 if self.strategy == "single" else zone]
+            zone = self.zones[0] if self.strategy == "single" else subnet.zone
+            links["natGatewayId"] = self.nats[zone].result()
         else:
             return
         everywhere = {"destinationCidrBlock": "0.0.0.0/0"}
-        self.monitor.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
+        self.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
 
-    def outputs(self, specs: list[Values]) -> Values:
-        layout = [{**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in specs]
+    def outputs(self, subnets: list[Subnet]) -> Values:
+        layout = [
+            {**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in self.args["subnetSpecs"]
+        ]
+        children = {
+            output: [each.reference() for each in sorted(made, key=lambda child: child.urn)]
+            for output, made in self.lists.items()
+        }
+        ids = {
+            f"{kind.lower()}SubnetIds": [
+                self.made[each.name].result().identity for each in subnets if each.kind == kind
+            ]
+            for kind in ("Public", "Private", "Isolated")
+        }
         return {
+            **children,
+            **ids,
+            "vpc": self.vpc.reference(),
+            "internetGateway": self.gateway.result().reference(),
             "vpcId": self.vpc.identity,
-            "publicSubnetIds": self.ids["Public"],
-            "privateSubnetIds": self.ids["Private"],
-            "isolatedSubnetIds": self.ids["Isolated"],
             "subnetLayout": layout,
         }
 
@@ -247,7 +295,7 @@ class AwsxServicer(Servicer):
                 urn = monitor.component(request)
                 builder = Builder(monitor, request.name, values(request.inputs), urn)
                 outputs = builder.build()
-                monitor.finish(urn, outputs)
+                monitor.finish(urn)
         except (ValueError, KeyError) as problem:
             fail(context, request.name, "constructing", problem)
         return pb.ConstructResponse(urn=urn, state=struct(outputs))

@@ -34,12 +34,13 @@ from webapp.settings import RDS_BUNDLE
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
-def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> LocalImage:
+def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> LocalImage:
     """The test app as an image, with RDS's authorities beside it."""
+    folder = root / "app"
     (folder / "webapp").mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
     shutil.copy(RDS_BUNDLE, folder / "webapp" / "rds-ca.pem")
-    for each in (folder, folder / "webapp"):
+    for each in (root, folder, folder / "webapp"):
         each.chmod(0o755)
     settings: dict[str, Any] = {
         "reference": name,
@@ -49,7 +50,7 @@ def make_image(folder: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Lo
         "command": ("python3", "webapp/app.py"),
         "environment": {"PYTHONUNBUFFERED": "1"},
         "python": Path(sys.executable).parent,
-        "workdir": "/app",
+        "root": root,
     }
     return LocalImage(**{**settings, **change})
 

@@ -72,6 +72,20 @@ def test_a_client_that_trusts_the_authority_gets_the_page(secure: Any) -> None:
     assert ask(secure, "/")[0] == 200
 
 
+def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secure: Any) -> None:
+    listener(secure, "HTTPS")
+    [balancer] = secure.elb.describe_load_balancers()["LoadBalancers"]
+    proxy = urlsplit(secure.plane.shell["https_proxy"])
+    trusting = ssl.create_default_context(cafile=secure.plane.shell["SSL_CERT_FILE"])
+    with socket.create_connection((proxy.hostname, proxy.port), 5) as raw:
+        raw.sendall(f"CONNECT {balancer['DNSName']}:443 HTTP/1.1\r\n\r\n".encode())
+        assert raw.recv(100) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+        # The certificate is of the rehearsal's own, for names of this machine.
+        with trusting.wrap_socket(raw, server_hostname="localhost") as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def test_a_client_that_does_not_is_warned(secure: Any) -> None:
     place = urlsplit(listener(secure, "HTTPS")["url"])
     stranger = ssl.create_default_context()

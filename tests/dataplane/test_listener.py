@@ -7,6 +7,8 @@ import json
 import re
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -63,6 +65,33 @@ def test_the_target_gets_the_forwarded_headers_and_the_clients_own_host(running:
         },
     )
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
+
+
+def by_name(stack: Any, url: str, body: bytes | None = None) -> Any:
+    """What a client gets that follows the variables of the local cloud's shell."""
+    proxies = {name: stack.plane.shell[f"{name}_proxy"] for name in ("http", "https")}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+    try:
+        with opener.open(url, data=body, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.status, refused.read()
+
+
+def test_the_load_balancer_s_name_leads_to_its_listener(running: Any) -> None:
+    running.url()
+    [balancer] = running.elb.describe_load_balancers()["LoadBalancers"]
+    name = balancer["DNSName"]
+    status, body = by_name(running, f"http://{name}/headers?a=b")
+    assert (status, ["Host", name] in json.loads(body)) == (200, True)
+    sent = bytes(range(256)) * 4096
+    assert by_name(running, f"http://{name}/echo", sent) == (200, sent)
+
+
+def test_any_other_name_leads_where_it_leads_anyway(running: Any) -> None:
+    assert by_name(running, f"{running.url()}/health")[0] == 200
+    assert by_name(running, "http://no-such-name.invalid/")[0] == 502
 
 
 def test_a_body_goes_up_and_comes_back_whole(running: Any) -> None:

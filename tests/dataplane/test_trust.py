@@ -78,9 +78,10 @@ def test_what_is_no_certificate_is_left_alone(image: LocalImage, authority: Auth
 def test_a_bundle_that_the_task_definition_names_by_its_path_in_the_image_is_found(
     tmp_path: Path,
 ) -> None:
-    folder = tmp_path / "root" / "app"
-    image = make_image(folder, root=tmp_path / "root")
-    file = folder / "webapp" / "rds-ca.pem"
-    assert trust.laid_out(image, "/app/webapp/rds-ca.pem") == str(file)
-    assert trust.laid_out(image, "/etc/ssl/other.pem") is None
-    assert trust.laid_out(image, "webapp/rds-ca.pem") is None
+    image = make_image(tmp_path / "root")
+    file = image.folder / "webapp" / "rds-ca.pem"
+    assert image.outside("/app/webapp/rds-ca.pem") == str(file)
+    assert image.outside("/etc/ssl/other.pem") == "/etc/ssl/other.pem"
+    assert image.outside("webapp/rds-ca.pem") == "webapp/rds-ca.pem"
+    assert image.outside("--cert=/app/webapp/rds-ca.pem:x") == f"--cert={file}:x"
+    assert image.outside("http://app/webapp") == "http://app/webapp"

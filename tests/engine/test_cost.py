@@ -1,4 +1,4 @@
-"""What the stacks cost by the real engine's graphs: known to the last resource, and as the README says."""
+"""What the stacks cost by the real engine's graphs: known to the last resource, and as docs/cost.md says."""
 
 from __future__ import annotations
 
@@ -81,11 +81,18 @@ def test_the_graph_is_that_of_the_program(found):
     assert {"rds:Instance", "lb:LoadBalancer", "ecr:Repository", "index:Image"} <= set(kinds)
 
 
-@pytest.mark.parametrize(("name", "lang"), [("README.md", "en"), ("README.ja.md", "ja")])
-def test_the_readme_says_what_the_command_says(found, name, lang):
-    text = (ROOT / name).read_text()
+@pytest.mark.parametrize(("name", "lang"), [("cost.md", "en"), ("cost.ja.md", "ja")])
+def test_the_page_says_what_the_command_says(found, name, lang):
+    text = (ROOT / "docs" / name).read_text()
     table = "\n".join(markdown(compare(found, BOOK, Assumptions()), lang))
     assert table in text, f"./careapp cost --markdown --lang {lang} makes the table:\n{table}"
+
+
+def test_the_readme_s_round_sums_are_those(found):
+    sums = {each.stack + each.state: bill(each.graph, BOOK, Assumptions()).month for each in found}
+    poc = f"`poc` costs about USD {sums['pocstage2']:.0f} a month with stage 2 and {sums['pocstage1']:.0f}"
+    for words in (poc, f"`prod` about USD {sums['prodstage2']:.0f}:"):
+        assert words in (ROOT / "README.md").read_text()
 
 
 def test_a_setting_s_difference_is_that_of_the_changed_program():

@@ -1,11 +1,82 @@
-"""The prod stack's whole life, twice with the same names, by the real engine."""
+"""The prod stack's whole life, twice with the same names, by the real engine: every setting is changed in it."""
 
 from __future__ import annotations
 
-import pytest
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
 
+import pytest
+import yaml
+
+from infra.settings.keys import KEYS
+from ops.paused import Pause
+from rehearsal.paths import ROOT
 from rehearsal.pulumi import PulumiFailed
 from tests.support.local_stack import local_stack
+
+CHANGES = {
+    "permissionsBoundary": "boundary",
+    "zoneCount": "3",
+    "natStrategy": "single",
+    "databaseInstanceClass": "db.m7g.large",
+    "databaseMultiAz": "false",
+    "databaseBackupDays": "14",
+    "databaseFinalSnapshot": "last",
+    "databaseMonitoringInterval": "0",
+    "databaseInsights": "false",
+    "databaseIamAuth": "false",
+    "cpuArchitecture": "ARM64",
+    "imagesKept": "20",
+    "containerPort": "8080",
+    "taskCpu": "1024",
+    "taskMemory": "2048",
+    "desiredCount": "3",
+    "rolloutTimeoutMinutes": "20",
+    "fargateSpot": "true",
+    "execEnabled": "true",
+    "containerInsights": "false",
+    "logRetentionDays": "60",
+    "minCount": "3",
+    "maxCount": "4",
+    "scaleCpuTarget": "50",
+    "scaleRequestsPerTarget": "500",
+    "schedule": "mon-sun 00:00-23:59",
+    "scheduleTimeZone": "UTC",
+    "healthPath": "/health/db",
+    "healthMatcher": "200-299",
+    "smokePath": "/health",
+    "healthInterval": "20",
+    "healthTimeout": "6",
+    "healthyThreshold": "3",
+    "unhealthyThreshold": "4",
+    "healthGracePeriod": "90",
+    "deregistrationDelay": "30",
+    "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+    "alarmsEnabled": "false",
+    "dashboardEnabled": "false",
+    "bastionEnabled": "true",
+}
+"""Values that a running, protected stack takes, and gives up again."""
+ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
+"""RDS never shrinks a database's storage; a pushed tag is never pushed again."""
+REFUSED = {
+    "network": {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"},
+    "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
+}
+"""What would lose something of value, refused by the preview."""
+ELSEWHERE = ("ecsEnabled", "protect", "domainName", "hostedZoneId")
+"""The first two by a life's own steps, the others by test_entrance, which has the zone."""
+ANYTHING = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+)
+PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+VALUES = {key.name: PROD.get(f"careapp:{key.name}", key.default) for key in KEYS}
+"""What prod's stack file says, with the defaults."""
 
 
 def snapshots(stack):
@@ -37,74 +108,197 @@ def urns(stack):
 
 
 class Life:
-    """One life of the stack: up in two stages, protection lifted, destroyed."""
+    """One life of the stack: up in two stages, every setting changed and put back, destroyed."""
 
     def __init__(self, stack):
-        stack.pulumi.run("config", "set", "protect", "true", "--stack", stack.name)
-        pack = ("--policy-pack", "policy")  # what violates a control ends each of these
+        pack = ("--policy-pack", "policy")  # a control that is violated ends both of these
         self.preview = stack.pulumi.run("preview", "--stack", stack.name, *pack)
         self.first = stack.up(ecsEnabled="false")
-        stack.pulumi.run("config", "set", "ecsEnabled", "true", "--stack", stack.name)
+        stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
-        self.refused = ""
-        self.before_refusal = urns(stack)
-        try:
-            stack.destroy()
-        except PulumiFailed as failed:
-            self.refused = failed.output
-        [bucket] = stack.calls("s3", "list_buckets", {})["Buckets"]
-        log = {"Bucket": bucket["Name"], "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
-        stack.calls("s3", "put_object", log)
-        self.after_refusal = urns(stack)
-        self.lifted = stack.up(protect="false")
+        self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
+        boundary = {"PolicyName": CHANGES["permissionsBoundary"], "PolicyDocument": ANYTHING}
+        stack.calls("iam", "create_policy", boundary)
+        self.changed = stack.up(**CHANGES, **ONE_WAY)
+        self.after_change = left_to_do(stack)
+        self.back = stack.up(**{key: VALUES[key] for key in CHANGES})
+        before = urns(stack)
+        self.refused = refused_destroy(stack)
+        self.deleted_by_refused = before - urns(stack)
+        self.log_a_request(stack)
+        stack.configure({"protect": "false"})
+        self.lifted = left_to_do(stack)
         self.destroyed = stack.destroy()
         self.left = stack.pulumi.resources(stack.name)
         self.on_aws = left_on_aws(stack)
         self.snapshots = snapshots(stack)
 
+    @staticmethod
+    def log_a_request(stack):
+        """Put an object into the bucket for access logs, which only lifted protection empties."""
+        [bucket] = stack.calls("s3", "list_buckets", {})["Buckets"]
+        log = {"Bucket": bucket["Name"], "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
+        stack.calls("s3", "put_object", log)
+
+
+class PausedLife:
+    """Another life under the same names, destroyed while its database is stopped."""
+
+    def __init__(self, stack):
+        stack.up(ecsEnabled="true", protect="false")
+        named = {"DBInstanceIdentifier": "careapp-prod"}
+        made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
+        tags = Pause(datetime.now(UTC), 2).tags()
+        tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
+        stack.calls("rds", "add_tags_to_resource", tagged)
+        self.refused = refused_destroy(stack)
+        self.kept = {resource["type"] for resource in stack.pulumi.resources(stack.name)}
+        self.doctor = ops(stack, "doctor")
+        self.resumed = ops(stack, "resume")
+        stack.destroy()
+        self.left = stack.pulumi.resources(stack.name)
+        self.snapshots = snapshots(stack)
+
+
+def refused_preview(stack, config):
+    """What the preview of a change says that must be refused; the settings are put back."""
+    stack.configure(config)
+    try:
+        with pytest.raises(PulumiFailed) as refused:
+            stack.pulumi.run("preview", "--stack", stack.name)
+    finally:
+        stack.configure({key: VALUES[key] for key in config})
+    return refused.value.output
+
+
+def refused_destroy(stack):
+    """What a destroy says that must be refused."""
+    with pytest.raises(PulumiFailed) as refused:
+        stack.destroy()
+    return refused.value.output
+
+
+def left_to_do(stack):
+    """What an `up` with a refresh still does."""
+    steps = stack.pulumi.update("up", stack.name, "--refresh").steps
+    return [step for step in steps if not step.startswith("refresh ")]
+
+
+def ops(stack, command):
+    """Run one of the commands that operate a stack, and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "ops", command, "-s", stack.name],
+        cwd=stack.pulumi.folder,
+        env=stack.pulumi.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
 
 @pytest.fixture(scope="module")
 def lives(tmp_path_factory):
     with local_stack(tmp_path_factory.mktemp("prod"), "prod") as stack:
-        yield Life(stack), Life(stack)
+        yield Life(stack), PausedLife(stack)
 
 
-def test_stage_2_only_adds(lives):
-    for life in lives:
-        done = life.second
-        assert (done.updated, done.replaced, done.deleted) == (0, 0, 0)
-        assert done.unchanged == life.first.created
+@pytest.fixture(scope="module")
+def life(lives):
+    return lives[0]
 
 
-def test_a_preview_passes_before_anything_is_there(lives):
-    assert "to create" in lives[0].preview
+@pytest.fixture(scope="module")
+def paused(lives):
+    return lives[1]
 
 
-def test_destroying_it_while_it_is_protected_is_refused(lives):
-    for life in lives:
-        assert "protect" in life.refused
+def replaced(changes):
+    """The types of what was replaced."""
+    return {step.split()[1] for step in changes.steps if step.startswith("replace ")}
 
 
-def test_a_destroy_that_is_refused_deletes_nothing(lives):
-    for life in lives:
-        assert life.after_refusal == life.before_refusal
+def test_every_setting_is_changed_here_or_where_it_is_said():
+    refused = [key for config in REFUSED.values() for key in config]
+    assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES)
+    same = {key for key, value in (CHANGES | ONE_WAY).items() if VALUES[key] == value}
+    assert same == set()
 
 
-def test_lifting_the_protection_only_updates(lives):
-    for life in lives:
-        assert {step.split()[0] for step in life.lifted.steps} == {"update"}
+def test_stage_2_only_adds(life):
+    done = life.second
+    assert (done.updated, done.replaced, done.deleted) == (0, 0, 0)
+    assert done.unchanged == life.first.created
 
 
-def test_destroy_then_leaves_no_resource_and_no_name_that_is_wanted_again(lives):
-    for life in lives:
-        assert life.left == []
-        assert life.destroyed.deleted == life.first.created + life.second.created
-        assert {kind: held for kind, held in life.on_aws.items() if held} == {}
+def test_a_preview_passes_before_anything_is_there(life):
+    assert "to create" in life.preview
 
 
-def test_each_life_leaves_its_last_snapshot_under_a_name_of_its_own(lives):
-    first, second = lives
-    assert len(first.snapshots) == 1
-    assert len(second.snapshots) == 2
-    assert all(name.endswith("-final") for name in second.snapshots)
-    assert second.first.created == first.first.created
+@pytest.mark.parametrize("step", ["changed", "back"])
+def test_a_running_protected_stack_takes_every_change_and_replaces_nothing_of_value(life, step):
+    """RDS gives no subnet away in which the database may live: its subnet group stays as it is."""
+    done = getattr(life, step)
+    assert replaced(done) == {
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+        "aws:ecs/taskDefinition:TaskDefinition",
+        "aws:lb/listenerRule:ListenerRule",
+    }
+    assert not [each for each in done.steps if "aws:rds/subnetGroup" in each]
+
+
+def test_nothing_is_left_to_change_then(life):
+    assert life.after_change == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("network", "ec2:Vpc careapp-prod delete original [diff: ~cidrBlock]; error: unable to"),
+        ("network", "[diff: ~availabilityZone,cidrBlock,vpcId]; error: unable to replace"),
+        ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
+        ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
+        ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),
+    ],
+)
+def test_a_change_that_would_lose_something_of_value_is_refused_before_anything_is_made(
+    life, change, words
+):
+    assert words in life.lost[change]
+
+
+def test_destroying_it_while_it_is_protected_is_refused(life):
+    assert "protect" in life.refused
+
+
+def test_a_destroy_that_is_refused_deletes_nothing(life):
+    assert life.deleted_by_refused == set()
+
+
+def test_lifting_the_protection_only_updates_what_was_protected_on_aws_too(life):
+    """With a refresh: whatever the settings that were put back had left would be seen here."""
+    assert {step.rpartition(" ")[0] for step in life.lifted} == {
+        "update aws:ecr/repository:Repository",
+        "update aws:lb/loadBalancer:LoadBalancer",
+        "update aws:rds/instance:Instance",
+        "update aws:s3/bucket:Bucket",
+    }
+
+
+def test_destroy_then_leaves_no_resource_and_no_name_that_is_wanted_again(life):
+    assert life.left == []
+    assert {kind: held for kind, held in life.on_aws.items() if held} == {}
+
+
+def test_each_life_leaves_its_last_snapshot_under_a_name_of_its_own(life, paused):
+    assert len(life.snapshots) == 1
+    assert len(paused.snapshots) == 2
+    assert all(name.endswith("-final") for name in paused.snapshots)
+
+
+def test_a_paused_stack_that_keeps_a_snapshot_is_destroyed_only_after_it_is_resumed(paused):
+    """RDS takes no snapshot of a stopped database. The service is deleted by then, the data is not."""
+    assert "InvalidDBInstanceState" in paused.refused
+    assert "aws:rds/instance:Instance" in paused.kept
+    assert "./careapp resume -s prod" in paused.doctor.stdout
+    assert paused.resumed.returncode == 0, paused.resumed.stdout + paused.resumed.stderr
+    assert paused.left == []

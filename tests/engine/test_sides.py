@@ -1,4 +1,4 @@
-"""The README's comparison of poc and prod: every setting that differs, and what each would cost poc."""
+"""The comparison of poc and prod in docs/cost.md: every setting that differs, and what each would cost poc."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def settings_of(stack):
 
 
 def rows():
-    """What the README says: the settings of each row, and the price at its end."""
-    [table] = [each for each in Page(ROOT / "README.md").tables if "on `poc`" in each[0][-1]]
+    """What the page says: the settings of each row, and the price at its end."""
+    [table] = [each for each in Page(ROOT / "docs" / "cost.md").tables if "on `poc`" in each[0][-1]]
     return [(dict(SETTING.findall(row[1])), row[-1]) for row in table[1:]]
 
 

@@ -92,10 +92,6 @@ def did(tmp_path_factory):
         steps["safety off"] = stack.up(**turned(SAFETY, 0)).steps
         steps["watch off"] = stack.up(**turned(WATCH, 1)).steps
         steps["watch on"] = stack.up(**turned(WATCH, 0)).steps
-        steps["third zone"] = stack.up(zoneCount="3").steps
-        steps["two zones"] = stack.up(zoneCount="2").steps
-        steps["nat"] = stack.up(natStrategy="onePerAz").steps
-        steps["email"] = stack.up(alarmEmail="team@example.com").steps
         stack.destroy()
         pairs = {pair["Key"]: pair["Value"] for pair in attributes}
         yield steps, seen, pairs, stack.pulumi.resources(stack.name)
@@ -132,40 +128,6 @@ def test_alarms_dashboard_and_bastion_go_and_come_without_touching_anything_else
     both = sorted([*ALARMS, *BASTION])
     assert by_operation(did[0]["watch off"]) == {"delete": both}
     assert by_operation(did[0]["watch on"]) == {"create": both}
-
-
-def test_a_third_zone_comes_and_goes_and_leaves_the_database_where_it_is(did):
-    """RDS gives no subnet away in which the database may live."""
-    comes, goes = by_operation(did[0]["third zone"]), by_operation(did[0]["two zones"])
-    assert set(comes) == {"create", "update"}
-    assert set(goes) == {"delete", "update"}
-    assert comes["create"] == goes["delete"]
-    assert {what.split(" ")[0] for what in comes["create"]} == {
-        "aws:ec2/route:Route",
-        "aws:ec2/routeTable:RouteTable",
-        "aws:ec2/routeTableAssociation:RouteTableAssociation",
-        "aws:ec2/subnet:Subnet",
-    }
-    assert not [what for what in comes["update"] if what.startswith("aws:rds/")]
-
-
-def test_a_nat_gateway_in_each_zone_replaces_nothing_that_holds_data_or_traffic(did):
-    steps = by_operation(did[0]["nat"])
-    assert set(steps) == {"create", "update"}
-    assert {what.split(" ")[0] for what in steps["create"]} == {
-        "aws:ec2/eip:Eip",
-        "aws:ec2/natGateway:NatGateway",
-    }
-    assert {what.split(" ")[0] for what in steps["update"]} <= {
-        "aws:ec2/route:Route",
-        "awsx:ec2:Vpc",
-    }
-
-
-def test_an_address_only_adds_its_subscription(did):
-    assert by_operation(did[0]["email"]) == {
-        "create": ["aws:sns/topicSubscription:TopicSubscription careapp-poc-alarms"]
-    }
 
 
 def test_nothing_is_left(did):

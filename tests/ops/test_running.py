@@ -133,11 +133,11 @@ def full(count, **changes):
 def test_connections_that_others_hold_are_not_called_the_tasks_own():
     first = full(101)
     assert first.id == "app-too-many-connections"
-    assert str(first.why) == "At least 97 of them are not this stack's tasks'."
+    assert str(first.why) == "At least 95 of them are not this stack's tasks'."
     assert [str(each) for each in first.seen[1:]] == [
         "DatabaseConnections is 101 (CloudWatch).",
         "db.t4g.micro allows some 112.",
-        "1 tasks run; each opens 4 at most.",
+        "1 tasks run; each opens 6 at most.",
     ]
     assert first.fixes[0].commands == (f'./careapp db psql -s poc -c "{databases.WHO}"',)
 

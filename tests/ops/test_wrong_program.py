@@ -11,9 +11,8 @@ from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Role, Secret
 from tests.ops import stacks as a
 from tests.ops.situations import OTHER_SECRET, SITUATIONS, env, findings, never_started
-from webapp.database import SPARE_CONNECTIONS
+from webapp.db import POOL_SIZE, SPARE_CONNECTIONS
 from webapp.settings import Settings, SettingsError
-from webapp.texts import LANGUAGES
 
 
 def foreign(**changes):
@@ -153,7 +152,7 @@ def test_the_demanded_variables_and_the_pool_are_the_app_s():
         Settings.load({})
     names = {each.partition(" ")[0] for each in refused.value.problems}
     assert names == {*databases.DEMANDED, "DB_PASSWORD"}
-    assert len(LANGUAGES) + SPARE_CONNECTIONS == databases.POOL
+    assert POOL_SIZE + SPARE_CONNECTIONS == databases.POOL
 
 
 def test_preflight_says_what_the_task_definition_names_wrongly():

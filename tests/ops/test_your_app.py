@@ -110,3 +110,14 @@ def test_a_health_command_that_fails_is_taken_out_where_it_was_set():
         "container-check-failed",
         ("pulumi config rm healthCommand -s poc", "pulumi up -s poc"),
     )
+
+
+def test_a_folder_for_temporary_files_is_declared_in_the_dockerfile():
+    lines = ["FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/srv']"]
+    snapshot = a.failing(
+        a.ended(CRASHED, code=1, stop=EXITED), settings=settings(), logs=a.logs(b=lines)
+    )
+    assert first(snapshot)[:2] == (
+        "crash-no-temporary-folder",
+        "Write VOLUME /tmp into the Dockerfile and deploy.",
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -35,17 +37,23 @@ ARGS = {
 NOT_RECORDED = {"allocationId"}
 
 
-COMPONENT = "the component"
+COMPONENT, LAST = "the component", "careapp-poc-database-2"
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     """Notes every registration; ids carry the type, as in the recording."""
 
     def __init__(self):
-        self.made = []
+        self.made, self.outputs = [], []
+        self.last, self.late, self.released = threading.Event(), ("", ""), False
+        """`late` is answered once LAST has been registered; `released` says whether it was."""
 
     def RegisterResource(self, request, _context):
         self.made.append(request)
+        if (request.type, request.name) == self.late:
+            self.released = self.last.wait(10)
+        if request.name == LAST:
+            self.last.set()
         short = request.type.rpartition(":")[2]
         # The recording calls the component and the VPC in it alike; the engine never does.
         urn = f"{short}/{request.name}" if request.custom else COMPONENT
@@ -55,7 +63,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             object=request.object,
         )
 
-    def RegisterResourceOutputs(self, _request, _context):
+    def RegisterResourceOutputs(self, request, _context):
+        self.outputs.append(values(request.outputs))
         return empty_pb2.Empty()
 
 
@@ -90,8 +99,9 @@ def construct(monitor, **changes):
 @pytest.mark.parametrize("recorded", sorted(STRATEGY))
 def test_the_children_are_those_of_the_real_provider(monitor, recorded):
     construct(monitor, natGateways={"strategy": STRATEGY[recorded]})
-    want = json.loads((RECORDED / f"{recorded}.json").read_text())["resources"]
-    assert sorted(described(monitor.made), key=key) == sorted(want, key=key)
+    record = json.loads((RECORDED / f"{recorded}.json").read_text())
+    assert sorted(described(monitor.made), key=key) == sorted(record["resources"], key=key)
+    assert metadata.version("pulumi-awsx").startswith(f"{record['awsx']}."), "record it again"
 
 
 def described(made):
@@ -115,6 +125,12 @@ def key(resource):
     return resource["type"], resource["name"]
 
 
+def test_no_child_waits_for_one_that_it_does_not_need(monitor):
+    monitor.late = ("aws:ec2/subnet:Subnet", "careapp-poc-public-1")
+    construct(monitor, natGateways={"strategy": "Single"})
+    assert monitor.released
+
+
 def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
     construct(monitor, natGateways={"strategy": "Single"})
     [nat] = [request for request in monitor.made if request.type.endswith("NatGateway")]
@@ -124,10 +140,23 @@ def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
 def test_the_outputs_name_the_subnets_by_kind(monitor):
     state = values(construct(monitor, natGateways={"strategy": "None"}).state)
     assert state["vpcId"] == "${Vpc/careapp-poc}"
+    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
     assert state["isolatedSubnetIds"] == [
         "${Subnet/careapp-poc-database-1}",
         "${Subnet/careapp-poc-database-2}",
     ]
+
+
+def test_the_children_are_outputs_as_resources(monitor):
+    state = values(construct(monitor, natGateways={"strategy": "Single"}).state)
+    named = {name: [each["urn"] for each in state[name]] for name in ("natGateways", "routes")}
+    assert named == {
+        "natGateways": ["NatGateway/careapp-poc-1"],
+        "routes": [
+            f"Route/careapp-poc-{kind}-{n}" for kind in ("private", "public") for n in (1, 2)
+        ],
+    }
+    assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
 
 
 def test_a_strategy_that_awsx_does_not_know_is_refused_by_name(monitor):

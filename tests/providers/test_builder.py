@@ -18,7 +18,9 @@ def built(calls, tmp_path):
     """A builder, and the references by tag and by digest of an image that it has pushed."""
     context = tmp_path / "context"
     context.mkdir()
-    (context / "Dockerfile").write_text('FROM scratch\nCOPY . /app/\nWORKDIR /app\nCMD ["true"]\n')
+    (context / "Dockerfile").write_text(
+        'FROM python:3.13-slim\nCOPY . /app/\nWORKDIR /app\nCMD ["true"]\n'
+    )
     calls("ecr", "create_repository", {"repositoryName": REPOSITORY})
     builder = Builder(calls, tmp_path / "images", docker=False)
     name = f"{REGISTRY}/{REPOSITORY}:one"
@@ -40,7 +42,7 @@ def test_a_log_names_the_image_s_files_as_in_its_containers(built):
     image = builder.find(tag)
     line = f'  File "{image.folder}/webapp/pages.py", line 12'
     assert image.inside(line) == '  File "/app/webapp/pages.py", line 12'
-    assert replace(image, docker=True).inside(line) == line
+    assert replace(image, docker=True, root=None).inside(line) == line
 
 
 def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):

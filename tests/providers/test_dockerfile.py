@@ -6,15 +6,16 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from rehearsal.building import dockerfile, layout
+from rehearsal.building import builder, dockerfile, layout, pip
 from rehearsal.building.dockerfile import DockerfileError
+from rehearsal.paths import ROOT
 
 TWO_STAGES = """
 ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 RUN pip install \\
     # a comment between
-    --no-cache-dir wheel
+    --no-cache-dir flask
 COPY . /app/webapp/
 FROM ${BASE}
 ENV PATH="/venv/bin:${PATH}" \\
@@ -44,6 +45,17 @@ def read(context, **arguments):
     return dockerfile.read(context / "Dockerfile", arguments)
 
 
+def says(context, *lines):
+    """The last stage of a Dockerfile that begins with Python's image and ends with a command."""
+    text = "\n".join(["FROM python:3.13", *lines, 'CMD ["x"]'])
+    (context / "Dockerfile").write_text(text)
+    return read(context)
+
+
+def installed(context, *lines):
+    return [each.arguments for each in says(context, *lines).installs]
+
+
 def test_the_last_stage_decides(context):
     stage = read(context)
     assert stage.workdir == PurePosixPath("/srv")
@@ -59,31 +71,134 @@ def test_files_of_the_context_are_followed_through_the_stages(context, tmp_path)
     assert "srv/webapp/noise.log" not in laid
 
 
-def test_a_file_that_is_not_there_is_named(context, tmp_path):
+def test_a_file_that_is_not_there_is_named_with_its_line(context, tmp_path):
     (context / "extra.txt").unlink()
-    with pytest.raises(DockerfileError, match=r"COPY extra.txt: no such file in context/"):
+    with pytest.raises(
+        DockerfileError, match=r"context/Dockerfile:13: COPY extra.txt: no such file in context/"
+    ):
         layout.lay_out(context, read(context).copies, tmp_path / "root")
 
 
-def test_a_shell_form_is_refused_with_the_reason(context):
-    (context / "Dockerfile").write_text("FROM a\nCMD gunicorn webapp\n")
-    with pytest.raises(DockerfileError, match="use the exec form"):
-        read(context)
+def test_a_command_in_shell_form_is_the_shell_s(context):
+    (context / "Dockerfile").write_text("FROM python\nCMD exec gunicorn -b :$PORT 'a:b()'\n")
+    assert read(context).command == ("/bin/sh", "-c", "exec gunicorn -b :$PORT 'a:b()'")
 
 
-def test_a_word_that_is_no_instruction_is_named(context):
-    (context / "Dockerfile").write_text("FROM a\nCOPPY . .\n")
-    with pytest.raises(DockerfileError, match="'COPPY' is no instruction"):
-        read(context)
+def test_an_entry_point_takes_the_command_as_its_arguments_and_a_shell_s_does_not(context):
+    file = context / "Dockerfile"
+    file.write_text('FROM python\nENTRYPOINT ["gunicorn"]\nCMD ["app"]\n')
+    assert read(context).command == ("gunicorn", "app")
+    file.write_text('FROM python\nENTRYPOINT gunicorn\nCMD ["app"]\n')
+    assert read(context).command == ("/bin/sh", "-c", "gunicorn")
+
+
+@pytest.mark.parametrize(
+    ("run", "arguments"),
+    [
+        ("RUN pip install -r requirements.txt", [("--requirement", "/srv/requirements.txt")]),
+        ("RUN pip install --no-cache-dir -U -r/x/a.txt", [("--requirement", "/x/a.txt")]),
+        (
+            "RUN pip3 install 'flask>=3' gunicorn[gevent]==23",
+            [("flask>=3", "gunicorn[gevent]==23")],
+        ),
+        (
+            "RUN python -m pip install --require-hashes --requirement=r.txt -c c.txt",
+            [("--require-hashes", "--requirement", "/srv/r.txt", "--constraint", "/srv/c.txt")],
+        ),
+        ('RUN ["pip", "install", "flask"]', [("flask",)]),
+        ("RUN pip install --upgrade pip && pip install flask", [("flask",)]),
+        ("RUN set -e; adduser --disabled-password app; chown -R app /srv", []),
+        ("RUN python -m venv /opt/venv && /opt/venv/bin/pip install flask", [("flask",)]),
+        ("RUN --mount=type=cache,target=/root/.cache/pip pip install flask", [("flask",)]),
+        ("# rehearsal: skip\nRUN apt-get install -y curl | tee log", []),
+    ],
+)
+def test_what_a_run_installs_is_what_pip_is_given(context, run, arguments):
+    assert installed(context, "WORKDIR /srv", run) == arguments
+
+
+def test_requirements_are_those_that_were_copied_or_mounted(context):
+    (context / "requirements.txt").write_text("flask\n-r more.txt\n")
+    (context / "more.txt").write_text("gunicorn\n")
+    for before, flag in (
+        ("COPY requirements.txt more.txt /srv/", ""),
+        ("", "--mount=type=bind,source=requirements.txt,target=requirements.txt "),
+    ):
+        stage = says(context, "WORKDIR /srv", before, f"RUN {flag}pip install -r requirements.txt")
+        [install] = stage.installs
+        arguments = builder.arguments(context, install)
+        assert arguments == ["--requirement", str(context / "requirements.txt")]
+    assert [each.name for each in pip.files(arguments)] == ["requirements.txt", "more.txt"]
+
+
+def test_requirements_that_were_not_copied_before_are_named(context):
+    [install] = says(context, "RUN pip install -r requirements.txt").installs
+    with pytest.raises(
+        DockerfileError,
+        match=r"Dockerfile:2: /requirements.txt is not copied into the image before",
+    ):
+        builder.arguments(context, install)
+
+
+def test_packages_of_a_stage_whose_files_are_copied_come_along(context):
+    (context / "Dockerfile").write_text(
+        "FROM python AS build\nRUN pip install flask\nFROM build AS more\nRUN pip install gunicorn\n"
+        "FROM python AS unused\nRUN pip install pytest\n"
+        'FROM python\nCOPY --from=more /opt/venv /opt/venv\nCMD ["x"]\n'
+    )
+    assert [each.arguments for each in read(context).installs] == [("flask",), ("gunicorn",)]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("FROM node:22", "without Docker the base is an image named python"),
+        ("COPPY . .", "without Docker this instruction is not understood"),
+        ("ADD app.tar.gz /srv", "without Docker this instruction is not understood"),
+        ("STOPSIGNAL SIGINT", "without Docker this instruction is not understood"),
+        ("RUN apt-get update", "without Docker only `pip install -r FILE` and packages by name"),
+        ("RUN pip install flask | tee log", "|: no option or package that is understood"),
+        ("RUN pip install .", ".: no option or package that is understood"),
+        (
+            "RUN pip install git+https://example.com/a",
+            "git+https://example.com/a: no option or pack",
+        ),
+        ("RUN pip install -e /srv", "-e: no option or package that is understood"),
+        ("RUN pip install 'flask", "the shell's words cannot be told apart"),
+        ("RUN <<EOF", "without Docker only `pip install -r FILE` and packages by name"),
+        (
+            "COPY --from=nginx:1 /etc/nginx /etc",
+            "files come from an earlier stage, not from an image",
+        ),
+        ("COPY <<EOF /srv/file", "COPY takes files of the folder or of a stage"),
+    ],
+)
+def test_anything_else_is_refused_with_its_line_and_the_way_out(context, line, rule):
+    with pytest.raises(DockerfileError) as refused:
+        says(context, "# a comment", "", line)
+    said = str(refused.value)
+    assert said.startswith(f"context/Dockerfile:4: {line}: ")
+    assert rule in said
+    assert said.endswith("A Docker engine runs any Dockerfile: start one.")
 
 
 def test_an_image_without_a_command_is_refused(context):
-    (context / "Dockerfile").write_text("FROM a\nRUN true\n")
+    (context / "Dockerfile").write_text("FROM python\nRUN set -e\n")
     with pytest.raises(DockerfileError, match="neither CMD nor ENTRYPOINT"):
         read(context)
 
 
 def test_arguments_given_go_before_the_files_defaults(context):
-    (context / "Dockerfile").write_text('FROM a\nARG PLACE=/one\nWORKDIR ${PLACE}\nCMD ["x"]\n')
+    (context / "Dockerfile").write_text(
+        'FROM python\nARG PLACE=/one\nWORKDIR ${PLACE}\nCMD ["x"]\n'
+    )
     assert read(context).workdir == PurePosixPath("/one")
     assert read(context, PLACE="/two").workdir == PurePosixPath("/two")
+
+
+@pytest.mark.parametrize("folder", ["webapp", "examples/flaskr"])
+def test_the_apps_that_come_with_the_project_can_be_run_without_docker(folder):
+    stage = dockerfile.read(ROOT / folder / "Dockerfile", {})
+    [install] = stage.installs
+    assert str(ROOT / folder / "requirements.txt") in builder.arguments(ROOT / folder, install)
+    assert layout.placed(ROOT / folder, stage.copies)

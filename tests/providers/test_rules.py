@@ -315,6 +315,52 @@ def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
     assert error["Code"] == "DependencyViolation"
 
 
+def delete_nat_gateway(calls, made):
+    calls("ec2", "delete_nat_gateway", {"NatGatewayId": made[0]})
+
+
+def public_balancer(calls, vpc):
+    params = {"Name": f"b{next(counter)}", "Subnets": subnets_of(calls, vpc)[:2]}
+    answer = calls("elbv2", "create_load_balancer", params)
+    return answer["LoadBalancers"][0]["LoadBalancerArn"]
+
+
+def delete_balancer(calls, arn):
+    calls("elbv2", "delete_load_balancer", {"LoadBalancerArn": arn})
+
+
+def public_instance(calls, vpc):
+    interface = {"DeviceIndex": 0, "SubnetId": subnets_of(calls, vpc)[0]}
+    interface["AssociatePublicIpAddress"] = True
+    params = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
+    made = calls("ec2", "run_instances", {**params, "NetworkInterfaces": [interface]})
+    return made["Instances"][0]["InstanceId"]
+
+
+def terminate(calls, instance):
+    calls("ec2", "terminate_instances", {"InstanceIds": [instance]})
+
+
+@pytest.mark.parametrize(
+    ("make", "remove"),
+    [
+        (nat_gateway, delete_nat_gateway),
+        (public_balancer, delete_balancer),
+        (public_instance, terminate),
+    ],
+)
+def test_an_internet_gateway_stays_while_a_public_address_is_mapped(calls, vpc, make, remove):
+    found = calls("ec2", "describe_internet_gateways", {})["InternetGateways"]
+    [gateway] = [each for each in found if vpc in str(each["Attachments"])]
+    names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": vpc}
+    made = make(calls, vpc)
+    error = refused(calls, "ec2", "detach_internet_gateway", names)
+    assert error["Code"] == "DependencyViolation"
+    assert f"Network {vpc} has some mapped public address(es)" in error["Message"]
+    remove(calls, made)
+    calls("ec2", "detach_internet_gateway", names)
+
+
 def test_what_the_rehearsal_does_not_implement_is_said(calls):
     error = refused(calls, "ecs", "list_services_by_namespace", {"namespace": "x"})
     assert error["Code"] == "UnsupportedOperation"

@@ -126,6 +126,10 @@ def test_policies_and_actions_are_made_changed_and_gone(calls, place):
         how = {"name": "cpu", "policyType": "TargetTrackingScaling"}
         return {**place, **how, "targetTrackingScalingPolicyConfiguration": tracking}
 
+    def alarms():
+        asked = {"AlarmNamePrefix": f"TargetTracking-{place['resourceId']}"}
+        return len(calls("cloudwatch", "describe_alarms", asked)["MetricAlarms"])
+
     def look():
         asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
         found = calls("application-autoscaling", "describe_scaling_policies", asked)
@@ -134,9 +138,9 @@ def test_policies_and_actions_are_made_changed_and_gone(calls, place):
 
     identity, _ = lifecycle.create(calls, POLICY, policy(50), Event())
     lifecycle.update(calls, POLICY, identity, policy(50), policy(70))
-    assert look() == [70.0]
+    assert (look(), alarms()) == ([70.0], 2)
     lifecycle.delete(calls, POLICY, identity, policy(70))
-    assert look() == []
+    assert (look(), alarms()) == ([], 0)
     assert lifecycle.read(calls, POLICY, identity, policy(70)) is None
 
     old, new = (action(place, "stop", f"cron(0 {hour} ? * MON *)", 0) for hour in (20, 21))

@@ -441,7 +441,7 @@ EDITS: tuple[Edit, ...] = (
     line("pages.py", "from flask import", "from flask import )"),
     line("pages.py", "from flask import", "raise RuntimeError('half done')\nfrom flask import"),
     line("gunicorn.conf.py", "workers = settings.workers", "workers = 'two'"),
-    line("gunicorn.conf.py", 'wsgi_app = "webapp:create_app()"', 'wsgi_app = "webapp:app()"'),
+    line("gunicorn.conf.py", '"webapp.front:create_front()"', '"webapp.front:front()"'),
     # The settings, deployed by the engine.
     setting("healthPath", "/nowhere"),
     setting("healthMatcher", "204"),

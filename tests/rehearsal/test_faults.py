@@ -86,14 +86,14 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
         if "Ctrl-C destroys everything again." in line:
             break
     said = "".join(lines)
-    changed = careapp.home.source / "webapp" / "application.py"
+    changed = careapp.home.source / "webapp" / "__init__.py"
     [number] = [
         at for at, line in enumerate(changed.read_text().splitlines(), 1) if line == "import pandas"
     ]
     assert f"The mistake lies in {changed}:{number}:" in said
     assert "\n  +import pandas\n   from flask import Flask\n" in said
     # As the reader does: in the shell's folder, without naming the stack again.
-    assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/application.py").returncode == 0
+    assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/__init__.py").returncode == 0
     assert "import pandas" not in changed.read_text()
     assert careapp.shell("pulumi", "config", "set", "ecsEnabled", "true").returncode == 0
     done = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")

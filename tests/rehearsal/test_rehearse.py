@@ -62,9 +62,18 @@ def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_pa
     assert_nothing_left(careapp)
 
 
-def test_https_serves_the_page_and_http_leads_there(careapp, tmp_path):
+SECRET = "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:careapp-poc/flaskr-AbCdEf"
+HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
+EXAMPLE = (
+    *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
+    *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
+)
+"""What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+
+
+def test_another_app_is_served_by_https_and_http_leads_there(careapp, tmp_path):
     file = tmp_path / "report.json"
-    settings = ("-c", "domainName=app.example.com", "-c", "hostedZoneId=Z0123456789ABC")
+    settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
     done = careapp.run(
         *("rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)), *settings
     )
@@ -76,6 +85,7 @@ def test_https_serves_the_page_and_http_leads_there(careapp, tmp_path):
     assert f"leads to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
+    assert "The secret careapp-poc/flaskr has a made-up value here." in done.stdout
     assert_nothing_left(careapp)
 
 
@@ -92,6 +102,8 @@ def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
         ("careapp:taskCpu=300", "taskCpu: 300 is not a Fargate CPU size"),
         ("healthInterval=5 healthTimeout=9", "healthTimeout: 9 is not less than healthInterval 5"),
         ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
+        ("appVariables.PORT=80", "appVariables: PORT is set by the stack itself"),
+        ("appFolder=docs", "appFolder: docs/Dockerfile is missing"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
@@ -101,6 +113,18 @@ def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
     done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", "0", *given)
     assert done.returncode == 2
     assert told in done.stderr
+    assert not careapp.home.log.exists()
+
+
+@pytest.mark.parametrize("name", ["page-raises", "listens-on-loopback"])
+def test_a_mistake_of_the_app_that_comes_along_is_refused_where_another_one_runs(careapp, name):
+    done = careapp.run("rehearse", "--break", name, "-c", "appFolder=examples/flaskr")
+    assert done.returncode == 2
+    assert (
+        f"--break {name} is a mistake of the app in webapp/, and the stack runs the app in "
+        "examples/flaskr/." in done.stderr
+    )
+    assert "choose one that fits any app: alb-cannot-reach-task, another-secret" in done.stderr
     assert not careapp.home.log.exists()
 
 

@@ -10,7 +10,6 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -74,8 +73,6 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.careapp = Careapp(folder / "shell")
         self.alone = Careapp(folder / "alone")
-        self.curl = folder / "curl"
-        self.curl.mkdir()
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
@@ -100,8 +97,6 @@ class Terminal:
         if words.startswith(OF_THIS_MACHINE):
             return ["sh", "-c", words]
         settings = [f"LC_ALL={locale}", "PULUMI_SKIP_CONFIRMATIONS=true"]
-        if "curl" in words:
-            settings.append(f"CURL_HOME={self._led_to_the_balancer()}")
         shell = self.careapp.command("shell", "--tasks", "process", "--port", "0", "--")
         return [*shell, "env", *settings, "sh", "-c", words]
 
@@ -114,17 +109,6 @@ class Terminal:
         facts = require(self.careapp.home)
         groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
         return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
-
-    def _led_to_the_balancer(self) -> Path:
-        """What DNS does on AWS: the page's name leads to the load balancer, here to its loopback ports."""
-        lines = []
-        for listener in self.careapp.facts()["state"]["listeners"]:
-            _, port = listener["declared"].split(":")
-            lines.append(f'connect-to = ":{port}:127.0.0.1:{urlsplit(listener["url"]).port}"')
-            if "authority" in listener:
-                lines.append(f'cacert = "{listener["authority"]}"')
-        (self.curl / ".curlrc").write_text("\n".join(lines))
-        return self.curl
 
     def _held(self, process: subprocess.Popen[str], command: Command) -> str:
         """What is printed until it is what the page says, or for as long as a reader would wait."""

@@ -96,7 +96,9 @@ class Recorder(Engine):
             {"kind": args.typ, "name": args.name, "inputs": args.inputs, "known_as": known_as}
         )
         if args.typ == VPC:
-            state |= Builder(Children(self, args.transforms), args.name, args.inputs, "").build()
+            built = Builder(Children(self, args.transforms), args.name, args.inputs, "").build()
+            # The others are the children themselves, which Pulumi's mocks would have to know.
+            state |= {key: value for key, value in built.items() if key.endswith(("Id", "Ids"))}
         return identity, state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,14 @@ class LocalStack:
 
     def up(self, **config: str) -> Changes:
         """Set configuration, then ``pulumi up``."""
-        for key, value in config.items():
-            self.pulumi.run("config", "set", key, value, "--stack", self.name)
+        self.configure(config)
         return self.pulumi.update("up", self.name)
+
+    def configure(self, config: Mapping[str, str]) -> None:
+        """Set configuration, by one call of the engine."""
+        if config:
+            pairs = [f"--plaintext={key}={value}" for key, value in config.items()]
+            self.pulumi.run("config", "set-all", *pairs, "--stack", self.name)
 
     def destroy(self) -> Changes:
         return self.pulumi.update("destroy", self.name)

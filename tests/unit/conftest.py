@@ -27,6 +27,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "publicSubnetIds": ["public-1", "public-2"],
         "privateSubnetIds": ["private-1", "private-2"],
         "isolatedSubnetIds": ["database-1", "database-2"],
+        "routes": [],
+        "routeTableAssociations": [],
     },
     "aws:rds/instance:Instance": {
         "address": "careapp-poc.rds.example",

@@ -12,9 +12,11 @@ from tests.documents.pairs import differences, pairs, twin
 BILINGUAL = (
     "README.md",
     "docs/architecture.md",
+    "docs/cost.md",
     "docs/delivery.md",
     "docs/runbook.md",
     "docs/settings.md",
+    "docs/your-app.md",
 )
 ENGLISH = """\
 # One

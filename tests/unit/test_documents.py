@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from cli import main
-from infra.settings.keys import KEYS
+from infra.settings.app import RESERVED
 from rehearsal.faults import FAULTS
 from tests.documents import commands
 from tests.documents.markdown import ROOT, Page, pages
@@ -47,6 +47,18 @@ def test_no_page_names_a_page_or_folder_that_is_not_there(page):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("name", ["docs/your-app.md", "docs/your-app.ja.md"])
+def test_the_example_in_the_docs_is_the_one_that_is_rehearsed(name):
+    folder, text = ROOT / "examples" / "flaskr", (ROOT / name).read_text()
+    for language, file in (("python", "flaskr/__init__.py"), ("dockerfile", "Dockerfile")):
+        assert f"```{language}\n{(folder / file).read_text()}```\n" in text
+
+
+def test_the_docs_name_every_variable_that_the_stack_sets():
+    named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "your-app.md").read_text()))
+    assert named >= RESERVED
+
+
 def test_dead_links_are_seen(tmp_path, monkeypatch):
     (tmp_path / "other.md").write_text("# A heading, twice\n\n# A heading, twice\n")
     page = tmp_path / "page.md"
@@ -77,10 +89,9 @@ def test_the_page_of_commands_is_what_they_say_of_themselves():
     assert written == commands.page(), "run `python -m tests.documents`"
 
 
-def test_every_command_is_in_the_readme_and_every_setting_and_fault_in_its_table():
+def test_every_command_is_in_the_readme_and_every_fault_in_its_table():
     said = " ".join(README.spans)
     assert [name for name in main.commands if not re.search(rf"\b{name}\b", said)] == []
-    assert {key.name for key in KEYS} <= set(README.spans)
     assert set(FAULTS) <= set(Page(ROOT / "docs" / "faults.md").spans)
 
 

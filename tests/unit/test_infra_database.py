@@ -151,12 +151,6 @@ def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
     }
 
 
-def test_a_protected_database_can_still_lose_its_monitoring(engine, build):
-    build(protect="true", databaseMonitoringInterval="60")
-    role = engine.request("aws:iam/role:Role", "careapp-poc-database-monitoring")
-    assert role.protect is False
-
-
 def test_size_standby_and_backups_are_the_settings(engine, build):
     build(
         databaseInstanceClass="db.m7g.large",

@@ -15,7 +15,7 @@ BUCKET = "aws:s3/bucket:Bucket"
 
 @pytest.fixture
 def flow(engine):
-    args = FlowLogsArgs(vpc_id="vpc-1", region="ap-northeast-1", days=90, tags=TAGS)
+    args = FlowLogsArgs(vpc_id="vpc-1", region="ap-northeast-1", days=90, protect=False, tags=TAGS)
     engine.run(lambda: FlowLogs("careapp-poc", args))
     return engine
 

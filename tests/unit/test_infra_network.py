@@ -5,7 +5,7 @@ import asyncio
 import pulumi
 import pytest
 
-from infra.network import InternetGatewayFirst, Network, NetworkArgs, no_public_ips
+from infra.network import InternetGatewayFirst, Network, NetworkArgs, kept, no_public_ips
 from tests.unit.parts import NAME, TAGS
 
 VPC = "awsx:ec2:Vpc"
@@ -112,10 +112,31 @@ def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
     assert transformed("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}) is None
 
 
+@pytest.mark.parametrize("protect", [True, False])
+def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configured, protect):
+    transform = kept(configured(protect=str(protect).lower()))
+
+    def protected(kind, name):
+        args = pulumi.ResourceTransformArgs(
+            custom=True, type_=kind, name=name, props={}, opts=pulumi.ResourceOptions()
+        )
+        return transform(args).opts.protect
+
+    assert protected("aws:ec2/vpc:Vpc", NAME) is protect
+    subnet = "aws:ec2/subnet:Subnet"
+    zones = [protected(subnet, f"{NAME}-database-{number}") for number in (1, 2, 3)]
+    assert zones == [protect, protect, False]
+    assert protected("aws:ec2/natGateway:NatGateway", f"{NAME}-1") is False
+
+
 def test_awsx_s_children_go_through_that_change(engine, build):
     build()
     [vpc] = [made for made in engine.made if made.typ == VPC]
-    assert [transform.__name__ for transform in vpc.transforms] == ["no_public_ips", "order"]
+    assert [transform.__name__ for transform in vpc.transforms] == [
+        "no_public_ips",
+        "protect",
+        "order",
+    ]
 
 
 def test_a_nat_gateway_says_what_it_waited_for_in_vain(engine, monkeypatch):

@@ -110,6 +110,21 @@ def test_another_folder_is_built_from_its_own_dockerfile(engine, build, checkout
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [("", 1), ("VOLUME /tmp", 0), ('VOLUME ["/srv", "/tmp"]', 0), ("VOLUME /tmp/x", 1)],
+)
+def test_an_image_in_which_the_app_could_write_nowhere_is_warned_of(
+    build, checkout, monkeypatch, line, warned
+):
+    said = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    (checkout / "webapp" / "Dockerfile").write_text(f"FROM python\n{line}\n")
+    build()
+    assert len(said) == warned
+    assert all("webapp/Dockerfile has no VOLUME /tmp" in each for each in said)
+
+
 def test_another_revision_is_another_tag_for_the_same_sources(build):
     assert build(imageRevision="1").tag != build(imageRevision="2").tag
 

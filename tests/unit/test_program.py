@@ -222,10 +222,22 @@ def test_nothing_hangs_from_the_stack_itself_and_every_component_finishes(engine
     assert engine.unfinished() == set()
 
 
-def test_a_protected_stack_loses_nothing_of_stage_one_and_keeps_its_service(engine, program):
-    program(ecsEnabled="true", protect="true")
+def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(engine, program):
+    """The VPC and two zones' subnets, too, which awsx makes (test_infra_network)."""
+    logs = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true"}
+    program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **logs)
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
-    assert protected == STAGE_ONE - WATCHES | {("aws:ecs/service:Service", "careapp-poc-service")}
+    assert protected == {
+        ("aws:rds/instance:Instance", "careapp-poc-database"),
+        ("aws:ecr/repository:Repository", "careapp-poc-app"),
+        ("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb"),
+        ("aws:ecs/service:Service", "careapp-poc-service"),
+        ("aws:s3/bucket:Bucket", "careapp-poc-access-logs"),
+        ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-flow"),
+        ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-postgresql"),
+        ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-upgrade"),
+        ("careapp:infra:Protection", "careapp-poc"),
+    }
 
 
 def test_everything_stands_behind_the_protection(engine, program):

@@ -1,12 +1,10 @@
 """Asking an app in this process, and what it must answer while its database is away or back."""
 
 import time
-from contextlib import ExitStack
 
 from flask import Flask
 
 from tests.webapp.waiting import eventually
-from webapp.database import Database
 
 BACK = 5.0  # seconds in which the app must have found back
 TRUTH = 3.0  # seconds in which /health/db must answer
@@ -32,11 +30,6 @@ def comes_back(app: Flask) -> None:
     assert database_health(app) == CONNECTED
 
 
-def database_of(app: Flask) -> Database:
-    database: Database = app.extensions["careapp"].database
-    return database
-
-
 def assert_away(app: Flask) -> None:
     """The database is away, /health does not mind, and the page says so, soon without waiting."""
     assert database_health(app) == DISCONNECTED
@@ -46,11 +39,3 @@ def assert_away(app: Flask) -> None:
     assert [ask(app, "/")[0] for _ in range(20)] == [503] * 20
     assert ask(app, "/health") == (200, '{"status":"healthy"}')
     assert time.monotonic() - began < 1
-
-
-def hold_connections(app: Flask, number: int) -> None:
-    """Have the pool open this many connections, and give them back."""
-    pool = database_of(app).pool
-    with ExitStack() as stack:
-        for _ in range(number):
-            stack.enter_context(pool.connection(timeout=3))

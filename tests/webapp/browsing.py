@@ -1,18 +1,10 @@
 """Clients of the page: what they send, and what of the page they look at."""
 
-import re
-
 from flask.testing import FlaskClient
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}
 JAPANESE = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"}
-
-
-def static(client: FlaskClient, name: str) -> str:
-    found = re.search(rf'"(/static/{name.replace(".", r"[.][0-9a-f]{16}[.]")})"', home(client))
-    assert found
-    return found[1]
 
 
 def home(client: FlaskClient) -> str:

@@ -16,7 +16,7 @@ from tests.webapp.postgres import HOST, Postgres, running
 from tests.webapp.serving import Server, serving
 from tests.webapp.vault import Vault, open_vault
 from tests.webapp.waiting import eventually
-from webapp import create_app
+from webapp import create_app, db
 from webapp.settings import Settings
 
 MakeApp = Callable[..., Flask]
@@ -66,8 +66,11 @@ def making_apps(variables: dict[str, str]) -> Iterator[MakeApp]:
         patch.setenv("PGHOSTADDR", variables["PGHOSTADDR"])
 
         def make(**changed: str) -> Flask:
-            app = create_app(Settings.load(variables | changed))
-            stack.callback(app.extensions["careapp"].stop)
+            with pytest.MonkeyPatch.context() as own:
+                # Not pytest's, which is closed before the app is.
+                own.setattr(sys, "stdout", sys.__stdout__)
+                app = create_app(Settings.load(variables | changed))
+            stack.callback(db.of(app).close)
             return app
 
         yield make

@@ -89,6 +89,21 @@ class Server:
             return []
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def cpu_seconds(self) -> float:
+        """The CPU time that its processes have used."""
+        ticks = 0
+        for pid in (self.process.pid, *self.workers()):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def resident_megabytes(self) -> float:
+        """What its processes hold in memory; what they share is counted for each."""
+        pages = 0
+        for pid in (self.process.pid, *self.workers()):
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def text(self) -> str:
         """What it has printed."""
         return self.output.read_text(errors="replace")

@@ -11,8 +11,8 @@ import pytest
 from tests.webapp.conftest import MakeApp
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
-from webapp import schema
-from webapp.schema import Migration, Migrator
+from webapp import db, migrations
+from webapp.migrations import Migration
 
 FIRST = Migration(1, "0001_a.sql", "CREATE TABLE a (x int); INSERT INTO a VALUES (1)")
 SECOND = Migration(2, "0002_b.sql", "CREATE TABLE b (x int)")
@@ -30,7 +30,7 @@ def tables(postgres: Postgres) -> set[str]:
 
 
 def test_the_app_s_own_are_numbered_and_ordered() -> None:
-    assert [migration.name for migration in schema.read()] == [
+    assert [migration.name for migration in migrations.read()] == [
         "0001_visits.sql",
         "0002_greetings.sql",
     ]
@@ -52,14 +52,14 @@ def test_a_folder_with_a_gap_or_a_wrong_name_is_refused(
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(ValueError, match=problem):
-        schema.read(tmp_path)
+        migrations.read(tmp_path)
 
 
 def test_each_is_applied_once(connect: Callable[[], Any], postgres: Postgres) -> None:
     with connect() as connection:
-        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
-        assert schema.apply(connection, [FIRST, SECOND]) == ["0002_b.sql"]
-        assert schema.apply(connection, [FIRST, SECOND]) == []
+        assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
+        assert migrations.apply(connection, [FIRST, SECOND]) == ["0002_b.sql"]
+        assert migrations.apply(connection, [FIRST, SECOND]) == []
     assert postgres.execute("SELECT x FROM a") == [(1,)]
     assert postgres.execute("SELECT version, name FROM schema_migrations ORDER BY 1") == [
         (1, "0001_a.sql"),
@@ -71,7 +71,7 @@ def test_one_that_fails_leaves_nothing_and_those_before_it_stay(
     connect: Callable[[], Any], postgres: Postgres
 ) -> None:
     with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
-        schema.apply(connection, [FIRST, BROKEN])
+        migrations.apply(connection, [FIRST, BROKEN])
     assert tables(postgres) == {"a", "schema_migrations"}
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
@@ -81,7 +81,7 @@ def test_one_that_cannot_be_entered_in_the_book_is_undone(
 ) -> None:
     unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
     with connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
-        schema.apply(connection, [unbookable])
+        migrations.apply(connection, [unbookable])
     assert tables(postgres) == {"schema_migrations"}
 
 
@@ -90,8 +90,8 @@ def test_one_that_was_changed_later_is_reported_and_not_applied_again(
 ) -> None:
     changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
     with connect() as connection:
-        schema.apply(connection, [FIRST])
-        assert schema.apply(connection, [changed]) == []
+        migrations.apply(connection, [FIRST])
+        assert migrations.apply(connection, [changed]) == []
     assert caplog.messages == ["migration changed after it was applied"]
     assert postgres.execute("SELECT x FROM a") == [(1,)]
 
@@ -104,7 +104,7 @@ def test_tasks_that_start_together_take_turns(
 
     def run() -> None:
         with connect() as connection:
-            done.append(schema.apply(connection, [slow, SECOND]))
+            done.append(migrations.apply(connection, [slow, SECOND]))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -119,16 +119,16 @@ def test_the_lock_is_given_back_also_after_a_failure(
     connect: Callable[[], Any], postgres: Postgres
 ) -> None:
     with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
-        schema.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
+        migrations.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
     with connect() as connection:
-        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
+        assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
     assert postgres.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
 def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
     make_app: MakeApp, postgres: Postgres
 ) -> None:
-    migrators: list[Migrator] = [make_app().extensions["careapp"].migrator for _ in range(3)]
+    migrators = [db.of(make_app()).migrator for _ in range(3)]
     for migrator in migrators:
         eventually(migrator.done.is_set, 5, "the migrations")
     assert postgres.execute("SELECT count(*) FROM schema_migrations") == [(2,)]
@@ -140,11 +140,11 @@ def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
 def test_waiting_for_another_task_s_migrations_has_no_such_limit(
     connect: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", 0.05)
     with connect() as other, connect() as connection:
         connection.execute("SET lock_timeout = '50ms'")
-        other.execute("SELECT pg_advisory_lock(%s)", (schema.LOCK,))
+        other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
         give_back = threading.Timer(0.4, other.execute, ("SELECT pg_advisory_unlock_all()",))
         give_back.start()
-        assert schema.apply(connection, [FIRST]) == ["0001_a.sql"]
+        assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
         give_back.join()

@@ -10,19 +10,30 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.webapp.asking import ask, database_of
+from tests.webapp.asking import ask
+from tests.webapp.conftest import MakeApp
 from tests.webapp.postgres import Postgres
 from tests.webapp.waiting import eventually
-from webapp import schema
-from webapp.schema import Migrator
+from webapp import db, migrations
+from webapp.migrations import Migrator
+
+# Fails while the table `trouble` exists.
+FAILING = """
+DO $$ BEGIN
+    PERFORM nextval('attempts');
+    IF to_regclass('trouble') IS NOT NULL THEN
+        RAISE EXCEPTION 'trouble' USING ERRCODE = '53100';
+    END IF;
+END $$
+"""
 
 
 @contextmanager
 def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
     """A migrator at work on the app's own migrations and one more."""
-    folder = shutil.copytree(schema.FOLDER, tmp_path / "migrations")
+    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
     (folder / "0003_more.sql").write_text(sql)
-    migrator = Migrator(database_of(app).unlimited_parameters, folder)
+    migrator = Migrator(db.of(app).connect, folder)
     migrator.start()
     try:
         yield migrator
@@ -38,7 +49,7 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM visits")
         with migrating(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text") as migrator:
-            until = time.monotonic() + 3
+            until = time.monotonic() + 1.5
             while time.monotonic() < until:
                 assert ask(app, "/")[0] == 200
             assert not migrator.done.is_set()
@@ -46,19 +57,38 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
             eventually(migrator.done.is_set, 5, "the migration")
 
 
-@pytest.mark.parametrize("state", ["53100", "57014"])
+def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready(
+    make_app: MakeApp, postgres: Postgres
+) -> None:
+    with postgres.connect() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
+        app = make_app()
+        eventually(lambda: ask(app, "/health/db")[0] == 200, 5, "the database")
+        assert [ask(app, "/")[0] for _ in range(3)] == [503] * 3
+    eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
+
+
+def test_a_migration_may_take_longer_than_a_page(
+    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = f"SELECT pg_sleep({db.PATIENCE + 0.3})"
+    with migrating(app, tmp_path, slow) as migrator:
+        eventually(migrator.done.is_set, 10, "the migration")
+    assert told(caplog) == []
+
+
 def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
-    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str
+    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     postgres.execute("CREATE SEQUENCE attempts; CREATE TABLE trouble ()")
     postgres.execute("GRANT ALL ON attempts TO postgres")
-    with migrating(app, tmp_path, failing(state)) as migrator:
+    with migrating(app, tmp_path, FAILING) as migrator:
         time.sleep(2)
         assert told(caplog) == ["cannot migrate the database"]
         # After 0, 0.5 and 1.5 s; each half second would be four times.
         assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
-        [failure] = [each for each in caplog.records if each.name == schema.__name__]
-        fields = vars(failure)["fields"]
+        [failure] = [each for each in caplog.records if each.name == migrations.__name__]
+        fields = vars(failure)
         assert (fields["migration"], fields["reason"].splitlines()[0]) == (
             "0003_more.sql",
             "trouble",
@@ -74,27 +104,15 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
         each.getMessage()
         for each in caplog.records
-        if each.name == schema.__name__ and each.levelno >= logging.WARNING
+        if each.name == migrations.__name__ and each.levelno >= logging.WARNING
     ]
-
-
-def failing(state: str) -> str:
-    """A migration that fails with this SQLSTATE while the table `trouble` exists."""
-    return f"""
-        DO $$ BEGIN
-            PERFORM nextval('attempts');
-            IF to_regclass('trouble') IS NOT NULL THEN
-                RAISE EXCEPTION 'trouble' USING ERRCODE = '{state}';
-            END IF;
-        END $$
-    """
 
 
 def test_that_the_database_is_away_is_left_to_others_to_tell(
     app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     postgres.stop()
-    eventually(lambda: database_of(app).keeper.away, 3, "noticed")
+    eventually(lambda: ask(app, "/")[0] == 503, 3, "noticed")
     caplog.clear()
     with migrating(app, tmp_path, "CREATE TABLE more ()") as migrator:
         time.sleep(1.2)

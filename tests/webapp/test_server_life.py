@@ -6,8 +6,6 @@ import signal
 import threading
 import time
 
-import pytest
-
 from tests.webapp.conftest import Serve
 from tests.webapp.postgres import HOST, Postgres
 from tests.webapp.waiting import eventually
@@ -30,9 +28,9 @@ def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve:
     assert server.wait() == 2
     assert server.text() == (
         "careapp cannot start: "
-        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them; "
         "WEB_CONCURRENCY is '0', which is not a number of workers (1 to 64); "
-        "DB_HOST is missing\n"
+        "DB_HOST is missing; "
+        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them\n"
     )
 
 
@@ -42,14 +40,15 @@ def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve: Serve) ->
     assert "canary" not in server.text()
 
 
-def test_every_line_is_json_and_the_first_ones_say_what_started(
-    serve: Serve, postgres: Postgres
-) -> None:
+def test_every_line_is_json_and_health_checks_have_none(serve: Serve, postgres: Postgres) -> None:
     server = serve(WEB_CONCURRENCY="2")
     server.wait_for("/", 200)
     server.get("/nothing?token=canary", X_Amzn_Trace_Id='Root=1-67-ab;Parent=5 bad"chars')
+    server.get("/health/db")
     server.terminate()
+    began = time.monotonic()
     assert server.wait() == 0
+    assert time.monotonic() - began < 15
     lines = server.lines()
     (started,) = [line for line in lines if line["message"] == "listening"]
     del started["time"]
@@ -61,7 +60,6 @@ def test_every_line_is_json_and_the_first_ones_say_what_started(
         "host": "127.0.0.1",
         "port": server.port,
         "workers": 2,
-        "threads": 16,
         "db_host": HOST,
         "db_port": postgres.port,
         "db_sslmode": "verify-full",
@@ -73,23 +71,20 @@ def test_every_line_is_json_and_the_first_ones_say_what_started(
     assert "canary" not in server.text()
 
 
-def test_health_checks_are_logged_at_debug_only(serve: Serve) -> None:
-    server = serve(LOG_LEVEL="debug")
-    server.get("/health/db")
-    server.terminate()
-    server.wait()
-    paths = {line["path"] for line in server.lines() if line["message"] == "request"}
-    assert paths == {"/health", "/health/db"}
+def test_it_answers_after_little_work_and_in_little_memory(serve: Serve) -> None:
+    """CPU time is what a start takes on a free core; at 0.25 CPU it is four times as long."""
+    server = serve()
+    assert server.cpu_seconds() < 0.8
+    server.wait_for("/", 200)
+    for _ in range(50):
+        server.get("/")
+    assert server.resident_megabytes() < 130
 
 
-def test_what_runs_is_finished_what_is_idle_is_closed_and_nothing_stays_behind(
-    serve: Serve, postgres: Postgres
-) -> None:
+def test_what_runs_is_finished_and_nothing_stays_behind(serve: Serve, postgres: Postgres) -> None:
     server = serve()
     server.wait_for("/", 200)
     answers: list[int] = []
-    idle = http.client.HTTPConnection("127.0.0.1", server.port)
-    assert exchange(idle, "/health") == (200, "keep-alive")
     with postgres.connect() as holder, holder.transaction():
         holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
         threads = [
@@ -100,78 +95,35 @@ def test_what_runs_is_finished_what_is_idle_is_closed_and_nothing_stays_behind(
             thread.start()
         time.sleep(0.5)
         server.terminate()
-        time.sleep(0.8)
-        with pytest.raises(ConnectionRefusedError):
-            server.get("/health")
+        eventually(lambda: not server.answers("/health", 200), 5, "no new connections")
         assert answers == []
     for thread in threads:
         thread.join()
     assert answers == [200, 200, 200]
     assert server.wait() == 0
-    idle.close()
     assert connections(postgres) == 0
     assert "stopped" in server.messages()
     written = postgres.execute("SELECT value FROM counters")[0][0]
     assert written >= 4
 
 
-def test_an_idle_server_stops_soon(serve: Serve) -> None:
-    server = serve()
-    began = time.monotonic()
+def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve: Serve) -> None:
+    server = serve(wait=False)
+    eventually(lambda: "Booting worker" in server.text(), 20, "a worker")
     server.terminate()
+    began = time.monotonic()
     assert server.wait() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve) -> None:
     server = serve()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    assert exchange(connection, "/health") == (200, "keep-alive")
+    assert exchange(connection, "/health") == (200, None)
     server.terminate()
     time.sleep(0.8)
     assert exchange(connection, "/health") == (200, "close")
     connection.close()
-    assert server.wait() == 0
-
-
-def test_who_connects_just_after_the_stop_began_is_answered(serve: Serve) -> None:
-    server = serve()
-    server.terminate()
-    time.sleep(0.1)
-    answer = server.get("/health")
-    assert (answer.status, answer.headers["Connection"]) == (200, "close")
-    assert server.wait() == 0
-
-
-def test_no_request_is_lost_when_a_balancer_drains_at_the_same_moment(serve: Serve) -> None:
-    """Those who connect in the moment of the stop are answered; later ones are refused."""
-    server = serve()
-    lost: list[Exception] = []
-    refused = threading.Event()
-    answered = 0
-
-    def client() -> None:
-        nonlocal answered
-        while not refused.is_set():
-            try:
-                assert server.get("/health").status == 200
-                answered += 1
-            except ConnectionRefusedError:
-                refused.set()
-            except (OSError, http.client.HTTPException) as error:
-                lost.append(error)
-
-    threads = [threading.Thread(target=client) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: answered > 20, 5)
-    before = answered
-    server.terminate()
-    assert refused.wait(5)
-    for thread in threads:
-        thread.join()
-    assert lost == []
-    assert answered > before
     assert server.wait() == 0
 
 

@@ -97,10 +97,10 @@ def test_every_variable_is_taken(tmp_path: Path) -> None:
 
 def test_all_that_is_missing_is_named_at_once() -> None:
     assert problems({}) == [
-        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them",
         "DB_HOST is missing",
         "DB_NAME is missing",
         "DB_USER is missing",
+        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them",
     ]
 
 

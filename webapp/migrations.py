@@ -1,4 +1,4 @@
-"""Brings the database's schema up to date: numbered SQL files, each applied once."""
+"""Brings the database's schema up to date: the numbered SQL files in migrations/, each applied once."""
 
 import hashlib
 import logging
@@ -11,21 +11,16 @@ from typing import Any
 
 import psycopg
 
-from webapp.connection import Connection, TooSlow, is_disconnection
-from webapp.credentials import SecretUnavailable
-from webapp.logs import fields
-
 log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).with_name("migrations")
 FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 LOCK = 4_021_968  # any number, but the same in every version of the app
 LONGEST = 600.0  # seconds that one statement of a migration, or the wait for another task, may take
-# Seconds that a migration waits for a table. Whoever comes after it waits behind it, pages too,
-# though the table is free for them: so it must be far less than their statement_timeout.
+# Seconds that a migration waits for a table. Pages queue behind a waiting migration, so this must be
+# far less than their statement_timeout.
 LOCK_TIMEOUT = 1.0
-RETRY_EVERY = 0.5  # seconds, while the database is away
-LONGEST_PAUSE = 5.0  # seconds; after failures of the migration itself the pauses grow up to this
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds between attempts
 BOOK = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
@@ -84,7 +79,8 @@ def apply(connection: psycopg.Connection[Any], migrations: list[Migration]) -> l
             _apply_one(connection, migration)
             done.append(migration.name)
         elif known != migration.sha256:
-            log.error("migration changed after it was applied", extra=fields(name=migration.name))
+            told = {"migration": migration.name}
+            log.error("migration changed after it was applied", extra=told)
     connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return done
 
@@ -105,11 +101,13 @@ def _apply_one(connection: psycopg.Connection[Any], migration: Migration) -> Non
 class Migrator:
     """Migrates in the background as soon as the database is there."""
 
-    def __init__(self, parameters: Callable[[], dict[str, Any]], folder: Path = FOLDER) -> None:
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], folder: Path = FOLDER
+    ) -> None:
         self.migrations = read(folder)
         self.done = threading.Event()
-        self._parameters = parameters
-        self._told = ""
+        self._connect = connect
+        self._reported = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="migrations", daemon=True)
 
@@ -118,50 +116,44 @@ class Migrator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Give up trying; a migration that runs is the server's to roll back."""
+        """Stop trying; the server rolls a migration back that still runs."""
         self._stopping.set()
 
     def _run(self) -> None:
-        pause = RETRY_EVERY
+        pause = FIRST_PAUSE
         while not self._stopping.is_set():
             try:
-                self._migrate()
+                connection = self._connect()
+            except Exception:  # the database is away: webapp.db reports that
+                self._stopping.wait(FIRST_PAUSE)
+                continue
+            try:
+                self._migrate(connection)
             except Exception as error:
-                if _is_away(error):
-                    pause = RETRY_EVERY
-                else:
-                    self._tell(error)
+                self._report(error)
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
-                if self._told:
-                    log.info("database migrated")
-                self.done.set()
                 return
 
-    def _tell(self, error: Exception) -> None:
-        """Log what is new: a failure that repeats itself is told once."""
-        if str(error) == self._told:
-            return
-        self._told = str(error)
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            # Not wrong: whoever uses the table goes first, and it is tried again.
-            log.warning("a migration waits for a lock", extra=fields(reason=str(error)))
-        else:
-            told = {"reason": str(error)}
-            if notes := getattr(error, "__notes__", None):
-                told["migration"] = notes[0]
-            log.error("cannot migrate the database", extra=fields(**told), exc_info=error)
-
-    def _migrate(self) -> None:
-        with Connection.connect(**self._parameters()) as connection:
-            connection.patience = LONGEST
+    def _migrate(self, connection: psycopg.Connection[Any]) -> None:
+        with connection:
             for name in apply(connection, self.migrations):
-                log.info("migration applied", extra=fields(name=name))
+                log.info("migration applied", extra={"migration": name})
+        if self._reported:
+            log.info("database migrated")
+        self.done.set()
 
-
-def _is_away(error: Exception) -> bool:
-    """Whether the database is away, of which the keeper tells; all else is the migration's own."""
-    if isinstance(error, TooSlow):  # after LONGEST: a migration that never gets done
-        return False
-    return isinstance(error, SecretUnavailable) or is_disconnection(error)
+    def _report(self, error: Exception) -> None:
+        """Log a failure, but not again when it repeats itself."""
+        if str(error) == self._reported:
+            return
+        self._reported = str(error)
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            # Not wrong: the table's present user goes first, and it is tried again.
+            log.warning("a migration waits for a lock", extra={"reason": str(error)})
+            return
+        told = {"reason": str(error)}
+        if notes := getattr(error, "__notes__", None):
+            told["migration"] = notes[0]
+        log.error("cannot migrate the database", extra=told, exc_info=error)
