@@ -57,17 +57,18 @@ def several(value: Any) -> list[str]:
 
 
 def statements(resource: Checked) -> list[Statement]:
-    """Return the statements of a resource's policy and, for a role, of its inline policies."""
-    found = [json.loads(text)["Statement"] for text in _documents(resource)]
+    """Return the statements of a resource's policy and, for a role, of its trust and inline policies."""
+    # ECR's lifecycle policy is a policy without statements.
+    found = [json.loads(text).get("Statement", []) for text in _documents(resource)]
     return [
         Statement(one) for each in found for one in (each if isinstance(each, list) else [each])
     ]
 
 
 def _documents(resource: Checked) -> Iterator[str]:
-    for holder in (resource.props, *resource.props.get("inlinePolicies", [])):
-        if holder.get("policy"):
-            yield holder["policy"]
+    props = resource.props
+    inline = [one.get("policy") for one in props.get("inlinePolicies", [])]
+    yield from filter(None, [props.get("policy"), props.get("assumeRolePolicy"), *inline])
 
 
 def any_statement(bad: Callable[[Statement], bool]) -> Check:
