@@ -72,7 +72,7 @@ def as_policy(control: Control) -> Policy:
 
         def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
             if not is_left_out(control, args.urn) and violators(control, [args]):
-                report(_message(control))
+                report(_message(control), args.urn)
 
         return ResourceValidationPolicy(validate=check, **shared)
 
@@ -127,7 +127,7 @@ def reasons() -> Mapping[str, Any]:
 def left_out(stack: str) -> Mapping[str, str]:
     """Return the controls that a stack leaves out, with the reasons."""
     written = reasons()
-    chosen = dict(written["every stack"]) | written["stacks"].get(stack, {})
+    chosen: dict[str, str] = dict(written["every stack"]) | written["stacks"].get(stack, {})
     for conditions, controls in written["settings"].items():
         if set(conditions.split()) <= _settings(Path(f"Pulumi.{stack}.yaml")):
             chosen |= controls

@@ -81,8 +81,9 @@ def has_plain_disk(instance: Checked) -> bool:
 
 
 def allows_imds_v1(instance: Checked) -> bool:
-    return value(instance, "metadataOptions.httpTokens") != "required" and (
-        value(instance, "metadataOptions.httpEndpoint") != "disabled"
+    tokens = value(instance, "metadataOptions.httpTokens")
+    return bool(
+        tokens != "required" and value(instance, "metadataOptions.httpEndpoint") != "disabled"
     )
 
 

@@ -291,14 +291,18 @@ def reported(control_id, *resources):
     """What the control's policy reports when the engine asks it, on plain dicts: each resource's name."""
     policy = as_policy(BY_ID[control_id])
     found = []
+
+    def report(_, urn):
+        found.append(urn.rpartition("::")[2])
+
     if isinstance(policy, StackValidationPolicy):
-        policy.validate(StackValidationArgs([*resources]), lambda _, urn: found.append(urn))
-        return [urn.rpartition("::")[2] for urn in found]
+        policy.validate(StackValidationArgs([*resources]), report)
+        return found
     for one in resources:
         args = ResourceValidationArgs(
             one.resource_type, one.props, one.urn, one.name, one.opts, None
         )
-        policy.validate(args, lambda _, name=one.name: found.append(name))
+        policy.validate(args, report)
     return found
 
 
