@@ -63,6 +63,12 @@ class Case:
         return self.now.group.value.check if self.now.group.value else None
 
     @property
+    def health_path(self) -> str:
+        """The page that is meant for health checks: of the app in webapp/ its own, else what the stack file says."""
+        declared = self.now.declared
+        return declared.default("healthPath") if declared.webapp else declared.get("healthPath")
+
+    @property
     def primary(self) -> Deployment | None:
         return self.service.primary if self.service else None
 

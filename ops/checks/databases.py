@@ -276,13 +276,16 @@ def secret(case: Case) -> Iterator[Finding]:
 
 
 DEMANDED = ("DB_HOST", "DB_NAME", "DB_USER")
-"""Variables without which the app does not start (webapp/settings.py; a test compares them)."""
+"""Variables without which the app in webapp/ does not start (webapp/settings.py; a test compares them)."""
 
 
 def variables(case: Case) -> Iterator[Finding]:
-    """The task definition must set what the app demands; an app that runs well demands something else."""
+    """The task definition must set what the app demands; an app that runs well demands something else.
+
+    What another app than the one in webapp/ demands is not known.
+    """
     main = case.main
-    if main is None or not case.unsteady:
+    if main is None or not case.unsteady or not case.now.declared.webapp:
         return
     told = {**main.environment, **main.secrets}
     missing = [name for name in DEMANDED if not told.get(name)]
@@ -312,7 +315,7 @@ def variables(case: Case) -> Iterator[Finding]:
 
 
 POOL = 6
-"""Connections of one worker of the app (webapp/db.py; a test compares it)."""
+"""Connections of one worker of the app in webapp/ (webapp/db.py; a test compares it)."""
 WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
 FULL = "too-many-connections"
 
@@ -325,10 +328,13 @@ def commands(case: Case, known: Known) -> tuple[str, ...]:
 
 
 def why(case: Case, known: Known) -> Text:
-    """Return why it fails; of used-up connections, whose they are as far as the numbers tell."""
+    """Return why it fails; of used-up connections, whose they are as far as the numbers tell.
+
+    How many another app than the one in webapp/ opens is not known.
+    """
     own, limit = _own(case), _limit(case)
     count = case.now.measured.value.connections if case.now.measured.value else None
-    if known.id != FULL or not limit:
+    if known.id != FULL or not limit or not case.now.declared.webapp:
         return known.why
     if own >= limit:
         return t(
@@ -350,12 +356,12 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
         seen.append(t("DatabaseConnections is {count} (CloudWatch).", count=count))
     if limit := _limit(case):
         seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
-    text = t(
-        "{tasks} tasks run; each opens {each} at most.",
-        tasks=len(_tasks(case)),
-        each=_each(main),
-    )
-    return (*seen, text)
+    if case.now.declared.webapp:
+        tasks = len(_tasks(case))
+        seen.append(
+            t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(main))
+        )
+    return tuple(seen)
 
 
 def _tasks(case: Case) -> list[Task]:

@@ -10,7 +10,7 @@ from ops.checks.hops import task_to_database
 from ops.checks.loglines import asked_path, slowest
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
-from ops.texts import Text, t
+from ops.texts import Text, joined, t
 
 
 def codes(case: Case) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ Answer = tuple[Text, Text, tuple[Fix, ...], int, str]
 
 def _answered(case: Case, check: Check, code: int) -> Answer:
     path, matcher = check.path, check.matcher
-    right = case.now.declared.default("healthPath") or "/health"
+    right = case.health_path or "/health"
     asks = _asks(case, right, check)
     if 300 <= code < 400:
         why = t(
@@ -96,12 +96,14 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         why = t("The load balancer cannot log in.")
         title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
         return title, why, (asks,), 62, "health-forbidden"
-    if code >= 500 and path != right and _database_away(case):
+    webapp = case.now.declared.webapp
+    if code >= 500 and (path != right or not webapp) and _database_away(case):
         why = t(
             "A health check that asks the database makes ECS replace every task when the database "
-            "is away, and new tasks are no better. {right} answers without it.",
-            right=right,
+            "is away, and new tasks are no better."
         )
+        if webapp:
+            why = joined(" ", (why, t("{right} answers without it.", right=right)))
         title = t("The health check's path {path} needs the database, which is away", path=path)
         return title, why, (asks,), 38, "health-needs-database"
     return _other_code(case, check, code, asks)
@@ -113,7 +115,7 @@ def _database_away(case: Case) -> bool:
 
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     path, matcher = check.path, check.matcher
-    right = case.now.declared.default("healthPath")
+    right = case.health_path
     logs = Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
     if code >= 500:
         why = t("The app itself reports an error on this path.")
@@ -127,21 +129,29 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         path=path,
         matcher=matcher,
     )
-    if case.now.declared.default("healthMatcher") == matcher:
+    given = case.now.declared.default("healthMatcher") or "200"
+    if not case.now.declared.webapp and code < 300:
+        given = str(code)
+    if given == matcher:
         return title, why, (asks, logs), 62, "health-matcher"
-    default = case.now.declared.default("healthMatcher") or "200"
     text = t("Ask for the status that the app gives:")
-    fix = case.set("healthMatcher", default, text, retried=True)
+    fix = case.set("healthMatcher", given, text, retried=True)
     return title, why, (fix,), 62, "health-matcher"
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:
     if check.path != right:
         return _path(case, right)
-    return Fix(
-        t("Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right),
-        (f"pulumi up -s {case.now.names.stack}",),
+    text = t(
+        "Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
     )
+    if not case.now.declared.webapp:
+        text = t(
+            "Let the app answer {matcher} on {path}, or let healthPath name a page that does, and deploy:",
+            matcher=check.matcher,
+            path=right,
+        )
+    return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
 
 
 def _path(case: Case, right: str) -> Fix:
@@ -186,7 +196,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
 
 
 def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
-    stack, right = case.now.names.stack, case.now.declared.default("healthPath")
+    stack, right = case.now.names.stack, case.health_path
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
     quick = Fix(

@@ -22,7 +22,13 @@ MINUTE = timedelta(minutes=1)
 
 
 def database(case: Case) -> Iterator[Finding]:
-    """A running app that has lost its database and not said since that it is back, whatever the reason."""
+    """A running app that has lost its database and not said since that it is back, whatever the reason.
+
+    Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
+    """
+    page = case.now.page.value
+    if not case.now.declared.webapp and page is not None and not page.fails:
+        return
     for task in case.alive:
         lines = _standing(case, task)
         cause = told(lines)

@@ -47,7 +47,7 @@ class Unreached(Exception):
 
 
 def page(balancer: Balancer, declared: Declared) -> Page | None:
-    """Ask for ``smokePath``, and for the database's health.
+    """Ask for ``smokePath``, and the app in webapp/ for the database's health.
 
     One answer below 500 ends it. An error, or a connection that closes without an answer, is
     tried again, three times in all; ANSWER_SECONDS without an answer end it. None without a
@@ -61,7 +61,7 @@ def page(balancer: Balancer, declared: Declared) -> Page | None:
     try:
         door = _door(balancer, listener, declared)
         found = _tried(door, Page(url=url, path=path))
-        if found.status:
+        if found.status and declared.webapp:
             found = replace(found, database=_get(door, DATABASE_PATH, DATABASE_SECONDS)[0])
         return found
     except Unreached as unreached:

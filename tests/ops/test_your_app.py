@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from ops.checks.loglines import raised
+from ops.snapshot import page
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, EXITED, findings
 
-ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl"
+ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/key-GhIjKl"
 OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": f"{ARN}:key::"})
 
 
@@ -121,3 +122,62 @@ def test_a_folder_for_temporary_files_is_declared_in_the_dockerfile():
         "crash-no-temporary-folder",
         "Write VOLUME /tmp into the Dockerfile and deploy.",
     )
+
+
+def test_a_page_that_answers_takes_back_what_another_app_s_log_says_of_the_database():
+    logs = a.logs(a=['FATAL: password authentication failed for user "postgres"'])
+    assert findings(a.stack(settings(), logs=logs)) == ()
+    found = findings(a.stack(settings(), logs=logs, page=a.page(500)))
+    assert found[0].id == "app-wrong-password"
+
+
+def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
+    asked = []
+    door = page.Door("127.0.0.1", 80, "name", 80, None)
+    monkeypatch.setattr(page, "_door", lambda *_: door)
+    monkeypatch.setattr(page, "_get", lambda _, path, __: asked.append(path) or (200, ""))
+    for declared in (a.declared(), settings()):
+        page.page(a.balancer(), declared)
+    assert asked == ["/", "/health/db", "/"]
+
+
+def sick(code, declared, **changes):
+    path = declared.get("healthPath")
+    group = a.target_group(path=path, matcher="200")
+    words = f"Health checks failed with these codes: [{code}]"
+    return a.sick(words, settings=declared, group=group, **changes)
+
+
+def test_a_page_that_another_app_lacks_is_not_asked_for_by_the_name_of_ours():
+    for path in ("/health", "/up"):
+        id_, text, commands = first(sick(404, settings(healthPath=path)))
+        assert (id_, commands) == ("health-path-missing", ("pulumi up -s poc",))
+        assert text == (
+            f"Let the app answer 200 on {path}, or let healthPath name a page that does, and deploy:"
+        )
+
+
+def test_a_health_check_that_asks_the_database_is_seen_in_another_app_by_its_own_path():
+    snapshot = sick(500, settings(healthPath="/up"), database=a.database(status="stopped"))
+    found = findings(snapshot)[0]
+    assert found.id == "health-needs-database"
+    assert "answers without it" not in str(found.why)
+
+
+def test_another_app_s_good_status_is_taken_as_healthy():
+    id_, _, commands = first(sick(204, settings(healthPath="/up")))
+    assert (id_, commands[0]) == ("health-matcher", "pulumi config set healthMatcher 204 -s poc")
+
+
+def test_what_only_the_app_in_webapp_demands_is_not_asked_of_another_one():
+    main = a.definition(environment={"PORT": "3000"})
+    snapshot = a.failing(a.ended(CRASHED, code=1, stop=EXITED), main=main, settings=settings())
+    assert "database-variables" not in [each.id for each in findings(snapshot)]
+
+
+def test_how_many_connections_another_app_opens_is_not_claimed():
+    logs = a.logs(a=["FATAL: sorry, too many clients already"])
+    found = findings(a.stack(settings(), logs=logs, page=a.page(500)))[0]
+    assert found.id == "app-too-many-connections"
+    assert "this stack" in str(found.why)
+    assert not [each for each in found.seen if "opens" in str(each)]

@@ -52,3 +52,33 @@ def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
     for reference in (tag, digest):
         with pytest.raises(ImageNotFound):
             builder.find(reference)
+
+
+DOCKER = """#!/bin/sh
+echo "$*" >> "{log}"
+case "$1 $2" in
+  "image inspect") echo '{{"Cmd": ["node", "server.js"], "User": "node"}}' ;;
+  *) echo sha256:0123 ;;
+esac
+"""
+
+
+def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
+    calls, tmp_path, monkeypatch
+):
+    docker, log = tmp_path / "bin" / "docker", tmp_path / "log"
+    docker.parent.mkdir()
+    docker.write_text(DOCKER.format(log=log))
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:/usr/bin:/bin")
+    (tmp_path / "Dockerfile").write_text("FROM node:22\nRUN npm ci\nADD https://a.b/c /\n")
+    calls("ecr", "create_repository", {"repositoryName": "held/node"})
+    name = f"{REGISTRY}/held/node:one"
+    builder = Builder(calls, tmp_path / "images", docker=True)
+    builder.build(
+        Wanted(name=name, context=tmp_path, dockerfile=None, platform="linux/amd64", arguments={})
+    )
+    image = builder.find(name)
+    assert (image.command, image.user, image.docker) == (("node", "server.js"), "node", True)
+    assert f"--platform linux/amd64 --tag {name}" in log.read_text()
+    calls("ecr", "delete_repository", {"repositoryName": "held/node", "force": True})

@@ -6,8 +6,6 @@ from flask import Flask, request
 
 from webapp.front import Front
 
-SECONDS = 1.5
-
 
 def create_front() -> Front:
     """Return the app for gunicorn."""
@@ -15,7 +13,7 @@ def create_front() -> Front:
 
     @app.route("/")
     def slow() -> str:
-        time.sleep(SECONDS)
+        time.sleep(float(request.args.get("seconds", 1.5)))
         return "slow"
 
     @app.post("/body")

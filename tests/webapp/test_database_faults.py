@@ -40,14 +40,6 @@ def test_away_at_the_start(make_app: MakeApp, postgres: Postgres) -> None:
     comes_back(app)
 
 
-def test_restarted_after_a_crash(app: Flask, postgres: Postgres) -> None:
-    assert ask(app, "/")[0] == 200
-    postgres.stop("immediate")
-    assert_away(app)
-    postgres.start()
-    comes_back(app)
-
-
 def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres) -> None:
     pool = db.of(app).pool
     with ExitStack() as stack:
@@ -179,11 +171,11 @@ def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(
     assert len(took) == 25
 
 
-def test_away_is_logged_once_and_so_is_its_return(
+def test_a_crash_is_logged_once_and_so_is_the_return(
     app: Flask, postgres: Postgres, capfd: pytest.CaptureFixture[str]
 ) -> None:
     capfd.readouterr()
-    postgres.stop()
+    postgres.stop("immediate")
     assert_away(app)
     time.sleep(0.8)
     postgres.start()
