@@ -65,7 +65,7 @@ def preview(stack: str) -> None:
     if resources(stack) is None:
         _tell(f"### {stack} is not deployed yet: the first deploy creates all of it.")
         return
-    code, said = _pulumi("preview", "--stack", stack, "--diff")
+    code, said = _pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
     title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
     _tell(f"### {title}\n\n{folded(said)}")
     sys.exit(code)

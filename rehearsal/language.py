@@ -1,4 +1,4 @@
-"""The engine's language host: it runs the Pulumi program, each time in a fresh process.
+"""The engine's language host: it runs the Pulumi program, and policy packs, each time in a fresh process.
 
 Pulumi's own host, ``pulumi-language-python``, comes with the installed CLI only. This one does the same by Pulumi's
 protocol: a process of the project's Python, the project's folder first on ``sys.path``, its output to the engine.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,6 +86,30 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         if status == SHOWN:
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"the program ended with exit code {status}")
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
+        """Run a policy pack until the engine ends the call. Its first line is the port that it listens on."""
+        words = ["pulumi.policy", *request.args, request.info.program_directory]
+        child = subprocess.Popen(
+            [sys.executable, "-u", "-m", *words],
+            cwd=request.pwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(pair.split("=", 1) for pair in request.env),
+        )
+        with self._lock:
+            self._running.add(child)
+        context.add_callback(child.kill)
+        with grpc.insecure_channel(request.args[0]) as channel, child:
+            told = (child.stderr, engine_pb2.ERROR, engine_pb2_grpc.EngineStub(channel))
+            threading.Thread(target=_forward, args=told, daemon=True).start()
+            for line in child.stdout or ():
+                yield language_pb2.RunPluginResponse(stdout=line.encode())
+        with self._lock:
+            self._running.discard(child)
+        yield language_pb2.RunPluginResponse(exitcode=child.returncode)
 
     def Cancel(self, _request: Any, _context: Any) -> Any:
         """A Ctrl-C in ``pulumi``: no program may go on declaring resources."""

@@ -92,10 +92,11 @@ def _answer(status: str, text: str | None = "") -> bytes:
 def names_of(balancer: Any) -> set[str]:
     """The names that lead to a load balancer: its own, and Route 53's aliases of it."""
     own = str(balancer.dns_name).lower()
-    zones = hooks.backend("route53").zones.values()
+    # moto's own threads may add to these meanwhile.
+    zones = list(hooks.backend("route53").zones.values())
     aliases = {
         record.name.rstrip(".").lower()
-        for record in (each for zone in zones for each in zone.rrsets)
+        for record in (each for zone in zones for each in list(zone.rrsets))
         if str((record.alias_target or {}).get("DNSName", "")).rstrip(".").lower() == own
     }
     return {own, *aliases}
@@ -103,7 +104,8 @@ def names_of(balancer: Any) -> set[str]:
 
 def trusting(folder: Path, authority: Authority) -> dict[str, str]:
     """Return the variables by which clients trust the rehearsal's authority beside the usual ones."""
-    usual, file = Path(get_cert_path(True)).read_text(), folder / "trusted.pem"
+    usual = Path(os.environ.get("SSL_CERT_FILE") or get_cert_path(True)).read_text()
+    file = folder / "trusted.pem"
     file.write_text(f"{usual}\n{authority.path.read_text()}")
     file.chmod(0o644)
     return dict.fromkeys(("CURL_CA_BUNDLE", "SSL_CERT_FILE"), str(file))

@@ -84,14 +84,12 @@ def did(tmp_path_factory):
     """What each step did, and how the database and the load balancer looked with all turned on."""
     with local_stack(tmp_path_factory.mktemp("toggles")) as stack:
         steps = {"up": stack.up(ecsEnabled="true", bastionEnabled="true").steps}
-        steps["safety on"] = stack.up(**turned(SAFETY, 1)).steps
+        steps["safe"] = stack.up(**turned(SAFETY, 1), **turned(WATCH, 1)).steps
         [seen] = stack.calls("rds", "describe_db_instances", {})["DBInstances"]
         [alb] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
         asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
         attributes = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
-        steps["safety off"] = stack.up(**turned(SAFETY, 0)).steps
-        steps["watch off"] = stack.up(**turned(WATCH, 1)).steps
-        steps["watch on"] = stack.up(**turned(WATCH, 0)).steps
+        steps["watched"] = stack.up(**turned(SAFETY, 0), **turned(WATCH, 0)).steps
         stack.destroy()
         pairs = {pair["Key"]: pair["Value"] for pair in attributes}
         yield steps, seen, pairs, stack.pulumi.resources(stack.name)
@@ -105,12 +103,20 @@ def by_operation(steps):
     return {operation: sorted(whats) for operation, whats in found.items()}
 
 
-def test_every_precaution_is_added_in_place_to_a_running_stack(did):
-    assert by_operation(did[0]["safety on"]) == {"create": SAFETY_ADDS, "update": SAFETY_UPDATES}
+def test_precautions_come_and_alarms_dashboard_and_bastion_go_without_touching_anything_else(did):
+    assert by_operation(did[0]["safe"]) == {
+        "create": SAFETY_ADDS,
+        "update": SAFETY_UPDATES,
+        "delete": sorted([*ALARMS, *BASTION]),
+    }
 
 
-def test_and_taken_away_in_place(did):
-    assert by_operation(did[0]["safety off"]) == {"delete": SAFETY_ADDS, "update": SAFETY_UPDATES}
+def test_and_the_other_way_round(did):
+    assert by_operation(did[0]["watched"]) == {
+        "create": sorted([*ALARMS, *BASTION]),
+        "update": SAFETY_UPDATES,
+        "delete": SAFETY_ADDS,
+    }
 
 
 def test_the_database_and_the_load_balancer_are_what_the_settings_say(did):
@@ -122,12 +128,6 @@ def test_the_database_and_the_load_balancer_are_what_the_settings_say(did):
     assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
     assert attributes["access_logs.s3.enabled"] == "true"
     assert attributes["access_logs.s3.bucket"].startswith("careapp-poc-access-logs-")
-
-
-def test_alarms_dashboard_and_bastion_go_and_come_without_touching_anything_else(did):
-    both = sorted([*ALARMS, *BASTION])
-    assert by_operation(did[0]["watch off"]) == {"delete": both}
-    assert by_operation(did[0]["watch on"]) == {"create": both}
 
 
 def test_nothing_is_left(did):

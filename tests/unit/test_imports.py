@@ -13,6 +13,7 @@ FORBIDDEN = {
     "delivery": {"infra", "ops", "rehearsal", "webapp", "pulumi", "moto"},
     "infra": {"delivery", "ops", "rehearsal", "webapp", "boto3", "botocore", "moto"},
     "webapp": {"delivery", "infra", "ops", "rehearsal", "pulumi", "pulumi_aws", "moto"},
+    "policy": {"delivery", "infra", "ops", "rehearsal", "webapp", "boto3", "botocore", "moto"},
     "ops": {"delivery", "webapp"},
     "rehearsal": {"delivery", "webapp"},
 }

@@ -1,0 +1,7 @@
+"""The controls of AWS Security Hub that apply to the stacks, as a policy pack of Pulumi."""
+
+from __future__ import annotations
+
+from policy import access, database, network, service
+
+CONTROLS = (*service.CONTROLS, *database.CONTROLS, *network.CONTROLS, *access.CONTROLS)

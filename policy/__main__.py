@@ -1,0 +1,16 @@
+"""The policy pack that the engine starts: `pulumi up -s poc --policy-pack policy`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pulumi_policy import PolicyPack
+
+# The engine runs the folder itself; its modules belong to the package `policy` beside it.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from policy import CONTROLS
+from policy.controls import as_policy
+
+PolicyPack("careapp", [as_policy(control) for control in CONTROLS])

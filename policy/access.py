@@ -1,0 +1,120 @@
+"""Controls of IAM, KMS and SNS: what a policy document allows, and to whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from policy.controls import Check, Checked, Control
+
+ROLE_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/role:Role")
+IAM_POLICIES = ("aws:iam/policy:Policy", *ROLE_POLICIES)
+KEY = ("aws:kms/key:Key",)
+TOPIC = ("aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy")
+DECRYPTING = {"*", "kms:*", "kms:decrypt", "kms:reencryptfrom", "kms:reencrypt*"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy document."""
+
+    said: dict[str, Any]
+
+    @property
+    def allows(self) -> bool:
+        return bool(self.said["Effect"] == "Allow")
+
+    @property
+    def actions(self) -> list[str]:
+        return several(self.said.get("Action"))
+
+    @property
+    def resources(self) -> list[str]:
+        return several(self.said.get("Resource"))
+
+    @property
+    def principals(self) -> list[str]:
+        given = self.said.get("Principal")
+        return several([*given.values()] if isinstance(given, dict) else given)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        return dict(self.said.get("Condition", {}))
+
+    @property
+    def open_to_all(self) -> bool:
+        """Whether it allows anybody, and no condition limits it."""
+        return self.allows and "*" in self.principals and not self.conditions
+
+
+def several(value: Any) -> list[str]:
+    """Return one value or many, as policy documents have them, as a flat list."""
+    if isinstance(value, list):
+        return [one for item in value for one in several(item)]
+    return [] if value is None else [str(value)]
+
+
+def statements(resource: Checked) -> list[Statement]:
+    """Return the statements of a resource's policy and, for a role, of its trust and inline policies."""
+    # ECR's lifecycle policy is a policy without statements.
+    found = [json.loads(text).get("Statement", []) for text in _documents(resource)]
+    return [
+        Statement(one) for each in found for one in (each if isinstance(each, list) else [each])
+    ]
+
+
+def _documents(resource: Checked) -> Iterator[str]:
+    props = resource.props
+    inline = [one.get("policy") for one in props.get("inlinePolicies", [])]
+    yield from filter(None, [props.get("policy"), props.get("assumeRolePolicy"), *inline])
+
+
+def any_statement(bad: Callable[[Statement], bool]) -> Check:
+    return lambda resource: any(bad(one) for one in statements(resource))
+
+
+def decrypts_with_all(statement: Statement) -> bool:
+    every = any(one == "*" or one.endswith(":key/*") for one in statement.resources)
+    return (
+        statement.allows and every and bool({one.lower() for one in statement.actions} & DECRYPTING)
+    )
+
+
+def allows_whole_service(statement: Statement) -> bool:
+    return statement.allows and any(
+        action == "*" or action.endswith(":*") for action in statement.actions
+    )
+
+
+CONTROLS = (
+    # Security Hub looks at customer managed policies; the stacks' are inline, and checked as well.
+    Control(
+        "IAM.1",
+        "No policy allows all actions",
+        IAM_POLICIES,
+        any_statement(lambda one: one.allows and "*" in one.actions),
+    ),
+    Control(
+        "IAM.21",
+        "No policy allows all actions of a service",
+        IAM_POLICIES,
+        any_statement(allows_whole_service),
+    ),
+    Control(
+        "KMS.2",
+        "Inline policies do not allow decryption with all keys",
+        ROLE_POLICIES,
+        any_statement(decrypts_with_all),
+    ),
+    Control(
+        "KMS.5", "Keys are not publicly accessible", KEY, any_statement(lambda one: one.open_to_all)
+    ),
+    Control(
+        "SNS.4",
+        "Topics are not open to the public",
+        TOPIC,
+        any_statement(lambda one: one.open_to_all),
+    ),
+)

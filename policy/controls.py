@@ -1,0 +1,197 @@
+"""What a control is, and how it becomes a policy that the engine checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import yaml
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
+LEFT_OUT = Path(__file__).with_name("left_out.yaml")
+
+
+class Checked(Protocol):
+    """A resource as the engine describes it, on its own or within the stack."""
+
+    resource_type: str
+    props: Mapping[str, Any]
+    urn: str
+
+
+Resources: TypeAlias = Sequence[PolicyResource]
+Check: TypeAlias = Callable[[Checked], bool]
+StackCheck: TypeAlias = Callable[[PolicyResource, Resources], bool]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control of Security Hub: its text, the types that it applies to, and its check.
+
+    ``violates`` looks at one resource, before it is made. ``violates_in`` looks at a resource and
+    those that point at it, once all of the stack are known. ``cost`` is what AWS bills for it.
+    """
+
+    id: str
+    text: str
+    kinds: tuple[str, ...]
+    violates: Check = lambda _: False
+    violates_in: StackCheck | None = None
+    cost: str = ""
+
+    @property
+    def url(self) -> str:
+        """The control's place in AWS's guide."""
+        service = self.id.partition(".")[0].lower()
+        return f"{GUIDE}/{service}-controls.html#{self.id.lower().replace('.', '-')}"
+
+
+def as_policy(control: Control) -> Policy:
+    """Return the mandatory policy that reports each resource that violates the control."""
+    shared: dict[str, Any] = {
+        "name": control.id,
+        "description": control.text,
+        "enforcement_level": EnforcementLevel.MANDATORY,
+        "url": control.url,
+    }
+    if control.violates_in is None:
+
+        def check(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            if not is_left_out(control, args.urn) and violators(control, [args]):
+                report(_message(control), args.urn)
+
+        return ResourceValidationPolicy(validate=check, **shared)
+
+    def check_stack(args: StackValidationArgs, report: ReportViolation) -> None:
+        for one in violators(control, args.resources):
+            if not is_left_out(control, one.urn):
+                report(_message(control), one.urn)
+
+    return StackValidationPolicy(validate=check_stack, **shared)
+
+
+def violators(control: Control, resources: Sequence[Any]) -> list[Any]:
+    """Return the resources that violate a control, whether their stack leaves it out or not."""
+    return [
+        one
+        for one in resources
+        if one.resource_type in control.kinds and _violates(control, one, resources)
+    ]
+
+
+def _violates(control: Control, one: Any, resources: Resources) -> bool:
+    try:
+        if control.violates_in is None:
+            return control.violates(one)
+        return control.violates_in(one, resources)
+    except UnknownValueError:
+        # Known only after `up` has made another resource; the engine checks again then.
+        return False
+
+
+def _message(control: Control) -> str:
+    return (
+        f"Meet {control.id} in infra/ or by the stack's settings, "
+        f"or say in policy/left_out.yaml why this stack leaves it out. {control.url}"
+    )
+
+
+def is_left_out(control: Control, urn: str) -> bool:
+    """Return whether a resource's stack leaves a control out."""
+    # The engine passes the stack's name to a pack of Python in URNs only.
+    return control.id in left_out(urn.split(":")[2])
+
+
+@cache
+def reasons() -> Mapping[str, Any]:
+    """Return what left_out.yaml says: of every stack, of stacks by name, of settings."""
+    written: Mapping[str, Any] = yaml.safe_load(LEFT_OUT.read_text())
+    return written
+
+
+@cache
+def left_out(stack: str) -> Mapping[str, str]:
+    """Return the controls that a stack leaves out, with the reasons."""
+    written = reasons()
+    chosen: dict[str, str] = dict(written["every stack"]) | written["stacks"].get(stack, {})
+    for conditions, controls in written["settings"].items():
+        if set(conditions.split()) <= _settings(Path(f"Pulumi.{stack}.yaml")):
+            chosen |= controls
+    return chosen
+
+
+def _settings(file: Path) -> set[str]:
+    """Return a stack file's settings as `key=value`. The engine starts a pack in the project's folder."""
+    config = yaml.safe_load(file.read_text()).get("config") or {} if file.exists() else {}
+    return {
+        f"{key.removeprefix('careapp:')}={str(value).lower()}"
+        for key, value in config.items()
+        if key.startswith("careapp:")
+    }
+
+
+def value(resource: Checked, path: str, default: Any = None) -> Any:
+    """Return a property by a path such as `healthCheck.protocol`; of a list, the first item that has it."""
+    found: Any = resource.props
+    for key in path.split("."):
+        if isinstance(found, Sequence) and not isinstance(found, str):
+            found = next((item[key] for item in found if key in item), None)
+        else:
+            found = (found or {}).get(key)
+    return default if found is None else found
+
+
+def unless(path: str, *good: Any, default: Any = None) -> Check:
+    """Return the check that a property has one of the ``good`` values."""
+    return lambda resource: value(resource, path, default) not in good
+
+
+def pointing_at(
+    target: PolicyResource, resources: Resources, kind: str, key: str
+) -> Iterator[PolicyResource]:
+    """Yield the resources of a type whose property ``key`` comes from the target.
+
+    What comes from an output of awsx's Vpc points at that component instead of its child.
+    """
+    wanted = {target.urn}
+    if target.parent and target.parent.resource_type.startswith("awsx:"):
+        wanted.add(target.parent.urn)
+    for one in of_type(resources, kind):
+        if wanted & {source.urn for source in one.property_dependencies.get(key, [])}:
+            yield one
+
+
+def sources(resource: PolicyResource, key: str, kind: str) -> list[PolicyResource]:
+    """Return the resources of a type that a property comes from."""
+    return list(of_type(resource.property_dependencies.get(key, []), kind))
+
+
+def of_type(resources: Iterable[PolicyResource], kind: str) -> Iterator[PolicyResource]:
+    """Yield the resources of one type."""
+    return (one for one in resources if one.resource_type == kind)
+
+
+def lacks(kind: str, key: str, **needed: Any) -> StackCheck:
+    """Return the check that a resource of ``kind`` points at this one and has the values ``needed``."""
+
+    def violates(resource: PolicyResource, resources: Resources) -> bool:
+        return not any(
+            all(other.props.get(name) == value for name, value in needed.items())
+            for other in pointing_at(resource, resources, kind, key)
+        )
+
+    return violates

@@ -1,0 +1,196 @@
+"""Controls of RDS, of the password that it manages, and of the bucket for logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pulumi_policy import PolicyResource
+
+from policy.access import statements
+from policy.controls import (
+    Check,
+    Control,
+    Resources,
+    StackCheck,
+    lacks,
+    pointing_at,
+    sources,
+    unless,
+    value,
+)
+
+INSTANCE = ("aws:rds/instance:Instance",)
+BUCKET = ("aws:s3/bucket:Bucket",)
+SUBNET = "aws:ec2/subnet:Subnet"
+VPC = "awsx:ec2:Vpc"
+EVERYWHERE = {"0.0.0.0/0", "::/0"}
+RESERVED = {
+    *("*", "s3:*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"),
+    *("s3:PutEncryptionConfiguration", "s3:PutObjectAcl"),
+}
+"""What S3.6 keeps from other accounts."""
+
+
+def in_public_subnet(instance: PolicyResource, resources: Resources) -> bool:
+    """Return whether a subnet of the database's group has a route to the internet gateway.
+
+    Without a group it would be in the default VPC, whose subnets are public.
+    """
+    groups = sources(instance, "dbSubnetGroupName", "aws:rds/subnetGroup:SubnetGroup")
+    return not groups or any(_is_public(group, resources) for group in groups)
+
+
+def _is_public(group: PolicyResource, resources: Resources) -> bool:
+    subnets = sources(group, "subnetIds", SUBNET)
+    if subnets:
+        return any(_leads_out(one, resources) for one in subnets)
+    networks = sources(group, "subnetIds", VPC)
+    public = {name for one in networks for name in one.props.get("publicSubnetIds", [])}
+    return not networks or bool(public & {*group.props["subnetIds"]})
+
+
+def _leads_out(subnet: PolicyResource, resources: Resources) -> bool:
+    """Return whether a subnet's route table leads to an internet gateway.
+
+    A subnet without a table of its own has the VPC's main one, which nothing here describes.
+    """
+    kind = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+    links = [*pointing_at(subnet, resources, kind, "subnetId")]
+    tables = [
+        table
+        for link in links
+        for table in sources(link, "routeTableId", "aws:ec2/routeTable:RouteTable")
+    ]
+    return not tables or any(
+        "gatewayId" in route.props and value(route, "destinationCidrBlock") in EVERYWHERE
+        for table in tables
+        for route in pointing_at(table, resources, "aws:ec2/route:Route", "routeTableId")
+    )
+
+
+def exports_too_little(*logs: str) -> Check:
+    return lambda one: not {*logs} <= {*value(one, "enabledCloudwatchLogsExports", [])}
+
+
+def policies_of(bucket: PolicyResource, resources: Resources) -> list[PolicyResource]:
+    return [*pointing_at(bucket, resources, "aws:s3/bucketPolicy:BucketPolicy", "bucket")]
+
+
+def allows_plain_requests(bucket: PolicyResource, resources: Resources) -> bool:
+    """Return whether no statement denies every action without TLS."""
+    return not any(
+        not one.allows
+        and "s3:*" in one.actions
+        and "*" in one.principals
+        and one.conditions.get("Bool") == {"aws:SecureTransport": "false"}
+        for policy in policies_of(bucket, resources)
+        for one in statements(policy)
+    )
+
+
+def gives_away(bucket: PolicyResource, resources: Resources) -> bool:
+    return any(
+        one.allows and bool(RESERVED & {*one.actions})
+        for policy in policies_of(bucket, resources)
+        for one in statements(policy)
+    )
+
+
+def has_acl(bucket: PolicyResource, resources: Resources) -> bool:
+    acls = pointing_at(bucket, resources, "aws:s3/bucketAcl:BucketAcl", "bucket")
+    return bool(value(bucket, "acl") or [*acls])
+
+
+def _instance(id_: str, text: str, violates: Check, cost: str = "") -> Control:
+    return Control(id_, text, INSTANCE, violates, cost=cost)
+
+
+def _bucket(id_: str, text: str, violates_in: StackCheck) -> Control:
+    return Control(id_, text, BUCKET, violates_in=violates_in)
+
+
+_rotates: Any = unless("manageMasterUserPassword", True)
+_blocks = lacks(
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "bucket",
+    blockPublicAcls=True,
+    ignorePublicAcls=True,
+    blockPublicPolicy=True,
+    restrictPublicBuckets=True,
+)
+CONTROLS = (
+    _instance(
+        "RDS.2", "Instances are not publicly accessible", unless("publiclyAccessible", False)
+    ),
+    _instance("RDS.3", "Storage is encrypted", unless("storageEncrypted", True)),
+    _instance(
+        "RDS.5",
+        "Instances span zones (Multi-AZ)",
+        unless("multiAz", True),
+        "the database's price again",
+    ),
+    _instance(
+        "RDS.6",
+        "Enhanced monitoring is on",
+        unless("monitoringInterval", *(1, 5, 10, 15, 30, 60)),
+        "logs by the gigabyte",
+    ),
+    _instance("RDS.8", "Deletion protection is on", unless("deletionProtection", True)),
+    _instance(
+        "RDS.9",
+        "Instances publish logs to CloudWatch Logs",
+        exports_too_little("postgresql", "upgrade"),
+        "logs by the gigabyte",
+    ),
+    _instance(
+        "RDS.10", "IAM authentication is on", unless("iamDatabaseAuthenticationEnabled", True)
+    ),
+    _instance(
+        "RDS.11",
+        "Backups are kept for at least 7 days",
+        lambda one: value(one, "backupRetentionPeriod", 0) < 7,
+        "what is larger than the database, by the gigabyte",
+    ),
+    _instance("RDS.13", "Minor versions are upgraded", unless("autoMinorVersionUpgrade", True)),
+    _instance("RDS.17", "Tags are copied to snapshots", unless("copyTagsToSnapshot", True)),
+    _instance(
+        "RDS.23",
+        "Instances do not use the engine's default port",
+        lambda one: value(one, "port", 5432) == 5432,
+    ),
+    _instance(
+        "RDS.25",
+        "The administrator's name is a custom one",
+        lambda one: value(one, "username", "postgres") in {"postgres", "admin"},
+    ),
+    _instance(
+        "RDS.36",
+        "PostgreSQL instances publish logs to CloudWatch Logs",
+        exports_too_little("postgresql"),
+        "logs by the gigabyte",
+    ),
+    Control(
+        "RDS.46",
+        "Instances are not in subnets with a route to an internet gateway",
+        INSTANCE,
+        violates_in=in_public_subnet,
+    ),
+    # The one secret is the database's: RDS makes it and rotates it every 7 days where it manages it
+    # (RDS User Guide, rds-secrets-manager).
+    _instance("SecretsManager.1", "Secrets rotate automatically", _rotates),
+    _instance("SecretsManager.4", "Secrets rotate at least every 90 days", _rotates),
+    _bucket("S3.2", "Buckets block public read access", _blocks),
+    _bucket("S3.3", "Buckets block public write access", _blocks),
+    _bucket("S3.5", "Requests have to use TLS", allows_plain_requests),
+    _bucket("S3.6", "Policies restrict access of other accounts", gives_away),
+    _bucket("S3.8", "Buckets block public access", _blocks),
+    _bucket(
+        "S3.9", "Server access logging is on", lacks("aws:s3/bucketLogging:BucketLogging", "bucket")
+    ),
+    _bucket("S3.12", "ACLs do not manage access", has_acl),
+    _bucket(
+        "S3.13",
+        "Buckets have a lifecycle",
+        lacks("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "bucket"),
+    ),
+)

@@ -1,0 +1,414 @@
+"""Each policy passes what meets its control and reports what does not; the stacks meet all but those left out."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackValidationPolicy
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
+
+from policy import CONTROLS, controls
+from policy.controls import as_policy, left_out, violators
+from tests.documents.controls import page
+from tests.support.declared import ROOT, resource, resources_of
+
+BY_ID = {control.id: control for control in CONTROLS}
+DOMAIN = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
+OPTIONS = (
+    DOMAIN,
+    ("bastionEnabled=true",),
+    ("execEnabled=true",),
+    ("natStrategy=none", "bastionEnabled=true"),
+)
+"""Settings on top of `prod` that meet another control, leave one out, or bring resources of their own."""
+
+
+def containers(good, bad):
+    """Two task definitions; in the bad one the second of two containers is at fault."""
+    return tuple({"containerDefinitions": json.dumps([good, one])} for one in (good, bad))
+
+
+def document(*allowed, resource="arn:aws:s3:::it/*", **more):
+    statement = {"Effect": "Allow", "Action": [*allowed], "Resource": resource, **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def policies(good, bad):
+    return {"policy": good}, {"policy": bad}
+
+
+def world(low, high, **more):
+    return {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "tcp", "fromPort": low, "toPort": high} | more
+
+
+ROTATED = {"manageMasterUserPassword": True}, {"manageMasterUserPassword": False}
+EXAMPLES = {
+    "ECS.2": tuple({"networkConfiguration": {"assignPublicIp": one}} for one in (False, True)),
+    "ECS.3": ({}, {"pidMode": "host"}),
+    "ECS.4": containers({}, {"privileged": True}),
+    "ECS.5": containers({"readonlyRootFilesystem": True}, {}),
+    "ECS.8": containers(
+        {"environment": [{"name": "PORT"}]}, {"environment": [{"name": "AWS_SECRET_ACCESS_KEY"}]}
+    ),
+    "ECS.9": containers({"logConfiguration": {"logDriver": "awslogs"}}, {"logConfiguration": {}}),
+    "ECS.10": ({"platformVersion": "LATEST"}, {"platformVersion": "1.3.0"}),
+    "ECS.12": tuple(
+        {"settings": [{"name": "containerInsights", "value": one}]}
+        for one in ("enabled", "disabled")
+    ),
+    "ECS.17": ({"networkMode": "awsvpc"}, {"networkMode": "host"}),
+    "ECS.20": containers({"user": "10001"}, {"user": "0:0"}),
+    "ECR.1": tuple({"imageScanningConfiguration": {"scanOnPush": one}} for one in (True, False)),
+    "ECR.2": ({"imageTagMutability": "IMMUTABLE"}, {"imageTagMutability": "MUTABLE"}),
+    "ELB.4": ({"dropInvalidHeaderFields": True}, {"dropInvalidHeaderFields": False}),
+    "ELB.5": tuple({"accessLogs": {"bucket": "b", "enabled": one}} for one in (True, False)),
+    "ELB.6": ({"enableDeletionProtection": True}, {"enableDeletionProtection": False}),
+    "ELB.12": ({}, {"desyncMitigationMode": "monitor"}),
+    "ELB.13": ({"subnets": ["a", "b"]}, {"subnets": ["a"]}),
+    "ELB.17": tuple(
+        {"protocol": "HTTPS", "sslPolicy": f"ELBSecurityPolicy-{one}"}
+        for one in ("TLS13-1-2-Res-2021-06", "2016-08")
+    ),
+    "ELB.18": ({"protocol": "HTTPS"}, {"protocol": "HTTP"}),
+    "ELB.21": tuple({"healthCheck": {"protocol": one}} for one in ("HTTPS", "HTTP")),
+    "ELB.22": ({"protocol": "HTTPS"}, {"protocol": "HTTP"}),
+    "ACM.1": ({"validationMethod": "DNS"}, {"validationMethod": "EMAIL"}),
+    "ACM.2": ({"keyAlgorithm": "RSA_2048"}, {"keyAlgorithm": "RSA_1024"}),
+    "RDS.2": ({"publiclyAccessible": False}, {"publiclyAccessible": True}),
+    "RDS.3": ({"storageEncrypted": True}, {"storageEncrypted": False}),
+    "RDS.5": ({"multiAz": True}, {"multiAz": False}),
+    "RDS.6": ({"monitoringInterval": 60.0}, {"monitoringInterval": 0.0}),
+    "RDS.8": ({"deletionProtection": True}, {"deletionProtection": False}),
+    "RDS.9": (
+        {"enabledCloudwatchLogsExports": ["postgresql", "upgrade"]},
+        {"enabledCloudwatchLogsExports": ["postgresql"]},
+    ),
+    "RDS.10": ({"iamDatabaseAuthenticationEnabled": True}, {}),
+    "RDS.11": ({"backupRetentionPeriod": 7.0}, {"backupRetentionPeriod": 6.0}),
+    "RDS.13": ({"autoMinorVersionUpgrade": True}, {"autoMinorVersionUpgrade": False}),
+    "RDS.17": ({"copyTagsToSnapshot": True}, {"copyTagsToSnapshot": False}),
+    "RDS.23": ({"port": 5433.0}, {}),
+    "RDS.25": ({"username": "keeper"}, {"username": "postgres"}),
+    "RDS.36": (
+        {"enabledCloudwatchLogsExports": ["postgresql"]},
+        {"enabledCloudwatchLogsExports": ["upgrade"]},
+    ),
+    "SecretsManager.1": ROTATED,
+    "SecretsManager.4": ROTATED,
+    "EC2.3": ({"rootBlockDevice": {"encrypted": True}}, {"rootBlockDevice": {"volumeSize": 8}}),
+    "EC2.8": tuple({"metadataOptions": {"httpTokens": one}} for one in ("required", "optional")),
+    "EC2.9": ({"associatePublicIpAddress": False}, {"associatePublicIpAddress": True}),
+    "EC2.15": ({"mapPublicIpOnLaunch": False}, {"mapPublicIpOnLaunch": True}),
+    "EC2.17": ({}, {"networkInterfaces": [{"deviceIndex": 0}, {"deviceIndex": 1}]}),
+    "EC2.18": (world(443, 443), world(443, 444)),
+    "EC2.19": (world(80, 80), world(80, 80, cidrIpv4=None, cidrIpv6="::/0", ipProtocol="-1")),
+    "EC2.24": ({"instanceType": "t4g.nano"}, {"instanceType": "m1.small"}),
+    "EC2.180": ({}, {"sourceDestCheck": False}),
+    "IAM.1": policies(document("s3:GetObject"), document("*")),
+    "IAM.21": policies(document("s3:GetObject"), document("s3:*")),
+    "KMS.2": policies(
+        document("kms:ReEncryptFrom", resource="arn:aws:kms:x:1:key/k"),
+        document("kms:ReEncryptFrom", resource="arn:aws:kms:x:1:key/*"),
+    ),
+    "KMS.5": policies(
+        document("kms:Encrypt", Principal={"AWS": "1"}),
+        document("kms:Encrypt", Principal={"AWS": "*"}),
+    ),
+    "SNS.4": policies(
+        document("sns:Publish", Principal={"Service": "events.amazonaws.com"}),
+        document("sns:Publish", Principal="*"),
+    ),
+    "CloudWatch.15": ({"alarmActions": ["arn:t"]}, {"alarmActions": []}),
+    "CloudWatch.16": ({"retentionInDays": 365}, {"retentionInDays": 364}),
+    "CloudWatch.17": ({}, {"actionsEnabled": False}),
+}
+"""Of controls of one resource: properties that meet it, and those that violate it."""
+
+
+def pointing(target, kind, key, **props):
+    """A resource whose property `key` comes from the target."""
+    one = resource(kind, **props)
+    one.property_dependencies = {key: [target]}
+    return one
+
+
+def beside(id_, kind, key, good, bad=None):
+    """A resource of the control's type, and one that points at it; in the bad stack it is another, or none."""
+    target = resource(BY_ID[id_].kinds[0])
+    worse = [] if bad is None else [pointing(target, kind, key, **bad)]
+    return [target, pointing(target, kind, key, **good)], [target, *worse]
+
+
+def bucket_policy(id_, bad):
+    good = document(
+        "s3:*",
+        Effect="Deny",
+        Principal="*",
+        Condition={"Bool": {"aws:SecureTransport": "false"}},
+    )
+    return beside(id_, "aws:s3/bucketPolicy:BucketPolicy", "bucket", *policies(good, bad))
+
+
+def blocked(id_):
+    keys = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
+    good = dict.fromkeys(keys, True)
+    kind = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    return beside(id_, kind, "bucket", good, good | {"blockPublicPolicy": False})
+
+
+def endpoint(id_, service):
+    names = ({"serviceName": f"com.amazonaws.x.{service}{end}"} for end in ("", ".other"))
+    return beside(id_, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId", *names)
+
+
+def redirected(rule):
+    redirect = {"redirect": {"protocol": "HTTPS"}}
+    listener = resource("aws:lb/listener:Listener", protocol="HTTP", defaultActions=[redirect])
+    kind = "aws:lb/listenerRule:ListenerRule"
+    return [listener, pointing(listener, kind, "listenerArn", actions=[rule or redirect])]
+
+
+def placed(**route):
+    """A database in a subnet whose route table has this route."""
+    subnet = resource("aws:ec2/subnet:Subnet")
+    table = resource("aws:ec2/routeTable:RouteTable")
+    group = pointing(subnet, "aws:rds/subnetGroup:SubnetGroup", "subnetIds")
+    kind = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+    link = pointing(subnet, kind, "subnetId")
+    link.property_dependencies["routeTableId"] = [table]
+    way = {"destinationCidrBlock": "0.0.0.0/0"} | route
+    out = pointing(table, "aws:ec2/route:Route", "routeTableId", **way)
+    database = pointing(group, "aws:rds/instance:Instance", "dbSubnetGroupName")
+    return [database, group, subnet, link, table, out]
+
+
+def placed_by(*subnets):
+    """A database in subnets of which only awsx's component says that they are public."""
+    network = resource("awsx:ec2:Vpc", publicSubnetIds=["subnet-1", "subnet-2"])
+    kind = "aws:rds/subnetGroup:SubnetGroup"
+    group = pointing(network, kind, "subnetIds", subnetIds=[*subnets])
+    return [pointing(group, "aws:rds/instance:Instance", "dbSubnetGroupName"), group, network]
+
+
+def managed(action):
+    role = resource("aws:iam/role:Role")
+    profile = pointing(role, "aws:iam/instanceProfile:InstanceProfile", "role")
+    right = pointing(role, "aws:iam/rolePolicy:RolePolicy", "role", policy=document(action))
+    machine = pointing(profile, "aws:ec2/instance:Instance", "iamInstanceProfile")
+    return [machine, profile, role, right]
+
+
+DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+FLOW_LOG = "aws:ec2/flowLog:FlowLog"
+STACKS = {
+    "ECR.3": beside("ECR.3", "aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository", {}),
+    "ELB.1": (redirected(None), redirected({"type": "forward"})),
+    "RDS.46": (placed(natGatewayId="n"), placed(gatewayId="i")),
+    "EC2.2": beside("EC2.2", DEFAULT_GROUP, "vpcId", {}, {"egress": [{"protocol": "-1"}]}),
+    "EC2.6": beside(
+        "EC2.6", FLOW_LOG, "vpcId", {"trafficType": "REJECT"}, {"trafficType": "ACCEPT"}
+    ),
+    "EC2.10": endpoint("EC2.10", "ec2"),
+    "EC2.55": endpoint("EC2.55", "ecr.api"),
+    "EC2.56": endpoint("EC2.56", "ecr.dkr"),
+    "EC2.57": endpoint("EC2.57", "ssm"),
+    "EC2.58": endpoint("EC2.58", "ssm-contacts"),
+    "EC2.60": endpoint("EC2.60", "ssm-incidents"),
+    "S3.2": blocked("S3.2"),
+    "S3.3": blocked("S3.3"),
+    "S3.5": bucket_policy("S3.5", document("s3:*", Effect="Deny", Principal="*")),
+    "S3.6": bucket_policy("S3.6", document("s3:PutObjectAcl", Principal="2")),
+    "S3.8": blocked("S3.8"),
+    "S3.9": beside("S3.9", "aws:s3/bucketLogging:BucketLogging", "bucket", {}),
+    "S3.12": (
+        [resource("aws:s3/bucket:Bucket")],
+        [resource("aws:s3/bucket:Bucket", acl="private")],
+    ),
+    "S3.13": beside("S3.13", LIFECYCLE, "bucket", {}),
+    "SSM.1": (managed("ssm:UpdateInstanceInformation"), managed("s3:GetObject")),
+}
+"""Of controls of several resources: those of a stack that meets it, and of one that does not."""
+ALSO_WRONG = {
+    "a user that is absent": ("ECS.20", containers({}, {})[0]),
+    "root by name": ("ECS.20", containers({"user": "root"}, {})[0]),
+    "a role with an inline policy": ("IAM.1", {"inlinePolicies": [{"policy": document("*")}]}),
+    "a rule of a low port to a high one": ("EC2.19", world(0, 65535)),
+}
+"""Other properties that violate a control."""
+ALSO_WRONG_STACKS = {
+    "a default action that answers": (
+        "ELB.1",
+        [resource("aws:lb/listener:Listener", protocol="HTTP", defaultActions=[{}])],
+    ),
+    "a database without a subnet group": ("RDS.46", [resource("aws:rds/instance:Instance")]),
+    "a subnet with the VPC's main route table": ("RDS.46", placed(natGatewayId="n")[:3]),
+    "a subnet that is one of awsx's public ones": ("RDS.46", placed_by("subnet-3", "subnet-2")),
+    "a default group that the stack leaves to AWS": ("EC2.2", [resource("aws:ec2/vpc:Vpc")]),
+    "a bucket without a policy": ("S3.5", [resource("aws:s3/bucket:Bucket")]),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def declared():
+    """Run the program for the stacks and for the settings at the same time."""
+    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda words: resources_of(*words), asked))
+
+
+@pytest.fixture
+def of_settings(tmp_path, monkeypatch):
+    """Return what `prod` leaves out when its stack file has further settings."""
+
+    def of(*settings):
+        text = (ROOT / "Pulumi.prod.yaml").read_text()
+        for key, said in (setting.split("=") for setting in settings):
+            lines = [line for line in text.splitlines() if f"careapp:{key}:" not in line]
+            text = "\n".join([*lines, f'  careapp:{key}: "{said}"\n'])
+        (tmp_path / "Pulumi.prod.yaml").write_text(text)
+        monkeypatch.chdir(tmp_path)
+        left_out.cache_clear()
+        return left_out("prod")
+
+    yield of
+    left_out.cache_clear()
+
+
+def failing(resources):
+    return {control.id for control in CONTROLS if violators(control, resources)}
+
+
+def concerned(resources):
+    kinds = {one.resource_type for one in resources}
+    return {control.id for control in CONTROLS if kinds & {*control.kinds}}
+
+
+def reported(control_id, *resources):
+    """What the control's policy reports when the engine asks it, on plain dicts: each resource's name."""
+    policy = as_policy(BY_ID[control_id])
+    found = []
+
+    def report(_, urn):
+        found.append(urn.rpartition("::")[2])
+
+    if isinstance(policy, StackValidationPolicy):
+        policy.validate(StackValidationArgs([*resources]), report)
+        return found
+    for one in resources:
+        args = ResourceValidationArgs(
+            one.resource_type, one.props, one.urn, one.name, one.opts, None
+        )
+        policy.validate(args, report)
+    return found
+
+
+def single(control_id, props, stack="prod"):
+    return resource(BY_ID[control_id].kinds[0], "it", stack, **props)
+
+
+def test_every_control_has_an_example():
+    assert BY_ID.keys() == EXAMPLES.keys() | STACKS.keys()
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """No stack leaves anything out."""
+    monkeypatch.setattr(controls, "left_out", lambda _: {})
+
+
+@pytest.mark.parametrize("control_id", EXAMPLES)
+def test_a_policy_of_one_resource_passes_what_is_good_and_reports_what_is_not(strict, control_id):
+    good, bad = (single(control_id, props) for props in EXAMPLES[control_id])
+    assert reported(control_id, good) == []
+    assert reported(control_id, bad) == ["it"]
+
+
+@pytest.mark.parametrize("control_id", STACKS)
+def test_a_policy_of_a_stack_passes_what_is_good_and_reports_what_is_not(strict, control_id):
+    good, bad = STACKS[control_id]
+    assert reported(control_id, *good) == []
+    assert reported(control_id, *bad) == ["it"]
+
+
+@pytest.mark.parametrize(("control_id", "props"), ALSO_WRONG.values(), ids=ALSO_WRONG)
+def test_a_policy_reports_what_is_wrong_in_another_way(strict, control_id, props):
+    assert reported(control_id, single(control_id, props)) == ["it"]
+
+
+@pytest.mark.parametrize(
+    ("control_id", "resources"), ALSO_WRONG_STACKS.values(), ids=ALSO_WRONG_STACKS
+)
+def test_a_policy_reports_a_stack_that_is_wrong_in_another_way(strict, control_id, resources):
+    assert reported(control_id, *resources) == ["it"]
+
+
+def test_a_rule_within_a_security_group_is_checked_as_one_beside_it(strict):
+    group = "aws:ec2/securityGroup:SecurityGroup"
+    inner = {"cidrBlocks": ["0.0.0.0/0"], "protocol": "tcp", "fromPort": 22, "toPort": 22}
+    assert reported("EC2.18", resource(group, ingress=[inner])) == ["it"]
+    assert reported("EC2.18", resource(group)) == []
+
+
+def test_a_database_in_subnets_that_awsx_calls_isolated_is_fine(strict):
+    assert reported("RDS.46", *placed_by("subnet-3")) == []
+
+
+def test_what_a_preview_does_not_know_is_no_violation(strict):
+    unknown = unknown_checking_proxy({"containerDefinitions": UNKNOWN_STRING_VALUE})
+    task = resource("aws:ecs/taskDefinition:TaskDefinition")
+    task.props = unknown
+    assert reported("ECS.5", task) == []
+    database = placed_by("subnet-2")
+    database[1].props = unknown_checking_proxy({"subnetIds": UNKNOWN_STRING_VALUE})
+    assert reported("RDS.46", *database) == []
+
+
+def test_what_comes_from_awsx_s_component_points_at_the_vpc_in_it(strict):
+    component = resource("awsx:ec2:Vpc", "network")
+    vpc = resource("aws:ec2/vpc:Vpc")
+    vpc.parent = component
+    log = pointing(component, FLOW_LOG, "vpcId", trafficType="ALL")
+    assert reported("EC2.6", vpc, component, log) == []
+
+
+def test_a_stack_without_a_section_of_its_own_has_the_rules_of_prod():
+    assert left_out("copied") == left_out("prod")
+    bad = EXAMPLES["RDS.5"][1]
+    asked = {name: single("RDS.5", bad, name) for name in ("poc", "prod", "copied")}
+    found = {name: reported("RDS.5", one) for name, one in asked.items()}
+    assert found == {"poc": [], "prod": ["it"], "copied": ["it"]}
+
+
+@pytest.mark.parametrize("stack", ["poc", "prod"])
+def test_a_stack_meets_every_control_but_those_left_out_and_none_of_those(stack):
+    resources = resources_of(stack)
+    assert failing(resources) == left_out(stack).keys() & concerned(resources)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=" ".join)
+def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(of_settings, option):
+    resources = resources_of("prod", *option)
+    met = {"ELB.1"} if option == DOMAIN else set()
+    assert failing(resources) == (of_settings(*option).keys() & concerned(resources)) - met
+
+
+def test_each_control_concerns_a_resource_of_some_stack():
+    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
+    found = {each for words in asked for each in concerned(resources_of(*words))}
+    assert found == BY_ID.keys()
+
+
+def test_what_is_left_out_somewhere_is_a_control():
+    written = controls.reasons()
+    named = {*written["every stack"]}
+    for part in ("stacks", "settings"):
+        named |= {each for section in written[part].values() for each in section}
+    assert named - BY_ID.keys() == set()
+
+
+def test_the_page_is_what_the_pack_says():
+    assert (ROOT / "docs" / "controls.md").read_text() == page(), "run `python -m tests.documents`"
