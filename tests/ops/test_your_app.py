@@ -179,5 +179,5 @@ def test_how_many_connections_another_app_opens_is_not_claimed():
     logs = a.logs(a=["FATAL: sorry, too many clients already"])
     found = findings(a.stack(settings(), logs=logs, page=a.page(500)))[0]
     assert found.id == "app-too-many-connections"
-    assert "this stack" in str(found.why)
+    assert str(found.why).startswith("max_connections of them are open")
     assert not [each for each in found.seen if "opens" in str(each)]
