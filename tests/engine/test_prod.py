@@ -29,6 +29,7 @@ CHANGES = {
     "databaseIamAuth": "false",
     "cpuArchitecture": "ARM64",
     "imagesKept": "20",
+    "healthCommand": "true",
     "containerPort": "8080",
     "taskCpu": "1024",
     "taskMemory": "2048",
@@ -66,8 +67,12 @@ REFUSED = {
     "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
 }
 """What would lose something of value, refused by the preview."""
-ELSEWHERE = ("ecsEnabled", "protect", "domainName", "hostedZoneId")
-"""The first two by a life's own steps, the others by test_entrance, which has the zone."""
+ELSEWHERE = (
+    *("ecsEnabled", "protect"),
+    *("domainName", "hostedZoneId"),
+    *("appFolder", "appVariables", "appSecrets"),
+)
+"""By a life's own steps; by test_entrance, which has the zone; by test_rehearse, which has another app."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",
@@ -187,7 +192,7 @@ def left_to_do(stack):
 def ops(stack, command):
     """Run one of the commands that operate a stack, and return what it prints."""
     return subprocess.run(
-        [sys.executable, "-m", "ops", command, "-s", stack.name],
+        [sys.executable, "-m", "cli", command, "-s", stack.name],
         cwd=stack.pulumi.folder,
         env=stack.pulumi.environment,
         capture_output=True,
