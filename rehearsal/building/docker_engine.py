@@ -26,7 +26,8 @@ def decide(tasks: str) -> tuple[bool, Text]:
     """
     if tasks == "process":
         return False, t("Tasks run as processes of the image's own command (--tasks process).")
-    problem = trouble() or _without_base()
+    # Another app may have another base. Where Docker is asked for, its own build says what cannot be pulled.
+    problem = trouble() or (_without_base() if tasks == "auto" else None)
     if problem is None:
         return True, t("Tasks run as containers: a Docker engine answers.")
     if tasks == "docker":
@@ -37,7 +38,7 @@ def decide(tasks: str) -> tuple[bool, Text]:
 
 
 def _without_base() -> Text | None:
-    """Why the base image of the app's Dockerfile cannot be had; None when it can."""
+    """Why the base image of webapp/Dockerfile cannot be had; None when it can."""
     if _docker("image", "inspect", BASE).returncode == 0:
         return None
     with Progress().phase(t("pulling {image}", image=BASE)):

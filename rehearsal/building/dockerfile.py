@@ -80,7 +80,7 @@ class Line:
         """The error that says what is wrong with it."""
         return DockerfileError(
             t(
-                "{place}: {text}: {rule}. A Docker engine runs any Dockerfile: start one.",
+                "{place}: {text}: {rule}. A Docker engine runs any Dockerfile (--tasks docker).",
                 place=self.place,
                 text=f"{self.word} {self.rest}"[:120],
                 rule=rule,

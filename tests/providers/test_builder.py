@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rehearsal.building import docker_engine
 from rehearsal.building.builder import Builder, Wanted
 from rehearsal.images import ImageNotFound
 
@@ -82,3 +83,22 @@ def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
     assert (image.command, image.user, image.docker) == (("node", "server.js"), "node", True)
     assert f"--platform linux/amd64 --tag {name}" in log.read_text()
     calls("ecr", "delete_repository", {"repositoryName": "held/node", "force": True})
+
+
+WITHOUT_BASE = """#!/bin/sh
+[ "$1" = version ] && echo linux && exit
+exit 1
+"""
+
+
+def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_along(
+    tmp_path, monkeypatch
+):
+    docker = tmp_path / "docker"
+    docker.write_text(WITHOUT_BASE)
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert docker_engine.decide("docker")[0]
+    used, why = docker_engine.decide("auto")
+    assert not used
+    assert "cannot pull python:3.13-slim" in str(why)

@@ -179,7 +179,7 @@ def test_anything_else_is_refused_with_its_line_and_the_way_out(context, line, r
     said = str(refused.value)
     assert said.startswith(f"context/Dockerfile:4: {line}: ")
     assert rule in said
-    assert said.endswith("A Docker engine runs any Dockerfile: start one.")
+    assert said.endswith("A Docker engine runs any Dockerfile (--tasks docker).")
 
 
 def test_an_image_without_a_command_is_refused(context):

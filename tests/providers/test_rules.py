@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
+from rehearsal.providers.aws import ec2
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
 from rehearsal.providers.aws.rds import INSTANCE
 
@@ -359,6 +361,24 @@ def test_an_internet_gateway_stays_while_a_public_address_is_mapped(calls, vpc, 
     assert f"Network {vpc} has some mapped public address(es)" in error["Message"]
     remove(calls, made)
     calls("ec2", "detach_internet_gateway", names)
+
+
+@pytest.mark.parametrize("freed", [True, False])
+def test_the_provider_waits_for_mapped_addresses_before_it_gives_up(calls, vpc, monkeypatch, freed):
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 30.0 if freed else 0.3)
+    made = nat_gateway(calls, vpc)
+    found = calls("ec2", "describe_internet_gateways", {})["InternetGateways"]
+    [gateway] = [each["InternetGatewayId"] for each in found if vpc in str(each["Attachments"])]
+    with ThreadPoolExecutor(1) as beside:
+        deleting = beside.submit(lifecycle.delete, calls, ec2.INTERNET_GATEWAY, gateway, {})
+        with pytest.raises(TimeoutError):
+            deleting.result(0.2)
+        if freed:
+            delete_nat_gateway(calls, made)
+            deleting.result(30)
+        else:
+            with pytest.raises(ClientError, match="has some mapped public address"):
+                deleting.result(30)
 
 
 def test_what_the_rehearsal_does_not_implement_is_said(calls):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from rehearsal.control.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
 
 ANYWHERE = "destinationCidrBlock"
+DETACH_SECONDS = 60.0
+"""The provider's 20 minutes, by the local cloud's usual clock."""
 
 
 def arn(resource: str) -> Callable[[Subject, Values], str]:
@@ -81,9 +86,27 @@ SUBNET = Kind(
 
 
 def _detach(subject: Subject) -> None:
+    """Detach an internet gateway, again and again while public addresses are mapped in its VPC.
+
+    The provider does so for 20 minutes (terraform-provider-aws, vpc_internet_gateway.go): tasks that
+    ECS stops keep theirs for a while.
+    """
     answer = subject.call("describe_internet_gateways")
+    end = time.monotonic() + DETACH_SECONDS
     for attached in path("InternetGateways[0].Attachments", answer) or []:
-        subject.call("detach_internet_gateway", VpcId=attached["VpcId"])
+        while not _detached(subject, attached["VpcId"], time.monotonic() > end):
+            time.sleep(0.1)
+
+
+def _detached(subject: Subject, vpc: str, last: bool) -> bool:
+    """Whether it could be detached; the last refusal is raised."""
+    try:
+        subject.call("detach_internet_gateway", VpcId=vpc)
+    except ClientError as refused:
+        if last or refused.response["Error"]["Code"] != "DependencyViolation":
+            raise
+        return False
+    return True
 
 
 def _attach(subject: Subject) -> None:
