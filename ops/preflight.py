@@ -39,13 +39,15 @@ GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 class Item:
     """One line of the list: what is asked, the checks that answer it, the parts they look at.
 
-    ``second`` marks what only stage 2 makes: before it there is nothing to look at.
+    ``second`` marks what only stage 2 makes: before it there is nothing to look at. ``webapp`` marks what is
+    known of the image of webapp/ alone: for another app it is left out.
     """
 
     text: Text
     checks: tuple[CheckOf, ...]
     parts: tuple[str, ...]
     second: bool = False
+    webapp: bool = False
 
 
 ITEMS = (
@@ -60,6 +62,7 @@ ITEMS = (
         t("The app's CA bundle holds the authority of the database"),
         (databases.authority,),
         ("database",),
+        webapp=True,
     ),
     Item(
         t("The secrets of the database and of the app are there"),
@@ -179,7 +182,8 @@ def tick_account(account: Account) -> Preflight:
 def tick(now: Snapshot) -> Preflight:
     """The list for a snapshot."""
     case = Case(now)
-    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in ITEMS), judge(now))
+    items = [each for each in ITEMS if now.declared.webapp or not each.webapp]
+    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
 
 
 def _state(item: Item, case: Case) -> str:

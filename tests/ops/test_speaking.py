@@ -8,16 +8,17 @@ import pytest
 from ops import speaking
 from ops.options import Number, Whole
 from ops.stack import StackError
-from ops.texts import t
+from ops.texts import Refused, t
 
 
-class Broken(Exception):
+class Broken(Refused):
     """What the command below can fail with."""
 
 
 ENDS = {
     "well": (None, 0, ""),
     "broken": (Broken(t("cause")), 1, "careapp: cause\n"),
+    "click": (click.ClickException("cause"), 1, "careapp: cause\n"),
     "stack": (StackError(t("cause")), 2, "careapp: cause\n"),
     "ctrl-c": (KeyboardInterrupt(), 130, "\n"),
     "own": (SystemExit(7), 7, ""),
@@ -46,7 +47,7 @@ def run(monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr("sys.argv", ["./careapp", *words])
         with pytest.raises(SystemExit) as ended:
-            speaking.run(main, (Broken,))
+            speaking.run(main)
         return ended.value.code, *capsys.readouterr()
 
     yield run

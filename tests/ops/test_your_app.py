@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ops.checks.loglines import raised
+from ops.preflight import tick
 from ops.snapshot import page
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, EXITED, findings
@@ -181,3 +182,13 @@ def test_how_many_connections_another_app_opens_is_not_claimed():
     assert found.id == "app-too-many-connections"
     assert str(found.why).startswith("max_connections of them are open")
     assert not [each for each in found.seen if "opens" in str(each)]
+
+
+def test_preflight_ticks_nothing_of_an_image_that_it_does_not_know():
+    def listed(snapshot):
+        return [
+            each for each in map(str, (i.text for i in tick(snapshot).items)) if "bundle" in each
+        ]
+
+    assert len(listed(a.stack())) == 1
+    assert listed(a.stack(settings())) == []

@@ -118,6 +118,12 @@ def test_a_check_that_could_not_be_made_is_red_and_is_not_called_drift(job):
     assert "no credentials" in summary
 
 
+def test_a_preview_passes_the_policy_pack(job):
+    job.deployed()
+    job.pulumi(UP, 'echo "$@"')
+    assert "--policy-pack policy" in job.run("preview", "--stack", "poc").output
+
+
 def test_a_preview_that_fails_is_red_and_says_so(job):
     job.deployed()
     job.pulumi(UP, "echo broken >&2; exit 3")

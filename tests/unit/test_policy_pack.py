@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,9 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out, violators
+from rehearsal.client import Facts
+from rehearsal.pulumi import Changes, Pulumi
+from rehearsal.rehearse import Rehearsal
 from tests.documents.controls import page
 from tests.support.declared import ROOT, resource, resources_of
 
@@ -252,7 +256,7 @@ ALSO_WRONG_STACKS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def declared():
     """Run the program for the stacks and for the settings at the same time."""
     asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
@@ -384,19 +388,19 @@ def test_a_stack_without_a_section_of_its_own_has_the_rules_of_prod():
 
 
 @pytest.mark.parametrize("stack", ["poc", "prod"])
-def test_a_stack_meets_every_control_but_those_left_out_and_none_of_those(stack):
+def test_a_stack_meets_every_control_but_those_left_out_and_none_of_those(declared, stack):
     resources = resources_of(stack)
     assert failing(resources) == left_out(stack).keys() & concerned(resources)
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=" ".join)
-def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(of_settings, option):
+def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(declared, of_settings, option):
     resources = resources_of("prod", *option)
     met = {"ELB.1"} if option == DOMAIN else set()
     assert failing(resources) == (of_settings(*option).keys() & concerned(resources)) - met
 
 
-def test_each_control_concerns_a_resource_of_some_stack():
+def test_each_control_concerns_a_resource_of_some_stack(declared):
     asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
     found = {each for words in asked for each in concerned(resources_of(*words))}
     assert found == BY_ID.keys()
@@ -412,3 +416,25 @@ def test_what_is_left_out_somewhere_is_a_control():
 
 def test_the_page_is_what_the_pack_says():
     assert (ROOT / "docs" / "controls.md").read_text() == page(), "run `python -m tests.documents`"
+
+
+def test_every_deploy_of_the_workflows_passes_the_pack():
+    files = (ROOT / ".github" / "workflows").glob("*.yml")
+    ups = re.findall(r"run: (pulumi up .*)", "".join(file.read_text() for file in files))
+    assert len(ups) == 2
+    assert [words for words in ups if "--policy-pack policy" not in words] == []
+
+
+def test_a_rehearsal_passes_the_pack_but_where_it_lifts_the_protection(monkeypatch):
+    asked = []
+
+    def update(_, verb, stack, *more):
+        asked.append(more)
+        return Changes()
+
+    monkeypatch.setattr(Pulumi, "update", update)
+    monkeypatch.setattr(Pulumi, "run", lambda *_: "")
+    run = Rehearsal(Pulumi(ROOT, {}), "prod", Facts, lambda _: None)
+    run._stage("stage1")
+    run._lift_protection()
+    assert asked == [("--policy-pack", "policy"), ()]
