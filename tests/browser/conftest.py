@@ -18,7 +18,7 @@ from tests.rehearsal.conftest import Careapp, running  # noqa: F401 - a fixture
 from tests.support.chromium import DESKTOP, chromium, reader
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop must not run on under other tests
 def browser():
     with chromium() as found:
         yield found
@@ -68,7 +68,7 @@ def visit(browser) -> Iterator[Callable[..., Visit]]:
         assert each.errors == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def healthy(running) -> str:  # noqa: F811 - the fixture
     """Where the page of a healthy stack is."""
     return str(running.facts()["page"])
