@@ -44,7 +44,7 @@ class Visit:
     def headline(self) -> str:
         return self.page.locator(".headline").inner_text()
 
-    def until(self, headline: str, seconds: float = 30) -> None:
+    def until(self, headline: str, seconds: float = 120) -> None:
         """Wait until the page says so by itself."""
         found = self.page.locator(".headline", has_text=re.compile(headline))
         found.wait_for(timeout=seconds * 1000)

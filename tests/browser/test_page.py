@@ -136,7 +136,7 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
     page.evaluate("window.unchanged = true")
     try:
         assert running.shell(sys.executable, "-c", SCALE, "2").returncode == 0
-        page.locator(".one.open").nth(1).wait_for(timeout=30_000)
+        page.locator(".one.open").nth(1).wait_for(timeout=120_000)
         seen.until("Everything works")
         assert "Healthy targets: 2." in page.locator(".detail").inner_text()
         assert page.evaluate("window.unchanged"), "it was not loaded anew"
@@ -145,7 +145,7 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
         assert page.get_by_role("radio", name="log lines").is_checked()
     finally:
         assert running.shell(sys.executable, "-c", SCALE, "1").returncode == 0
-    page.locator(".one").nth(1).wait_for(state="detached", timeout=60_000)
+    page.locator(".one").nth(1).wait_for(state="detached", timeout=180_000)
 
 
 TOGGLED = "new Promise(done => setTimeout(done, 100))"  # its event is told in a task of its own
