@@ -26,7 +26,8 @@ What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and 
 {day}; `benchmarks/faults/table.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
 with nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. The time is AWS's, of the
-failed roll-out, from the service's first event to its last.
+failed roll-out, from the service's first event to its last. A mistake that lies in `webapp/` is refused where
+`appFolder` names another app.
 
 | fault | the mistake | doctor's first finding | what made it green | failed roll-out on AWS |
 |---|---|---|---|---|
@@ -68,7 +69,8 @@ def mended(done: dict[str, Any]) -> str:
     """What was told and done, a line each."""
     edits = [f"`{file}` put right" for file in done["edited"]]
     commands = [f"`{LONG.sub('…', command)}`" for command in done["commands"]]
-    return "<br>".join([*(text.rstrip(":") for text in done["told"]), *edits, *commands])
+    told = [LONG.sub("…", text.rstrip(":")) for text in done["told"]]
+    return "<br>".join([*told, *edits, *commands])
 
 
 def main() -> int:
