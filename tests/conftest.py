@@ -9,7 +9,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 ONE_PROCESS = ("image", "browser")
-"""Folders whose tests share what is dear: an image, a browser. Other files may go to any process."""
+"""Folders whose tests share what is dear, an image, a browser: one process runs all of them."""
 
 
 def pytest_collection_modifyitems(items):

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
+from cli import main
 from delivery import cli as delivery
 from tests.support.delivery import REGION
 
@@ -41,7 +42,7 @@ def job(monkeypatch, tmp_path):
             client().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
 
         def run(self, *words):
-            return CliRunner().invoke(delivery.delivery, words)
+            return CliRunner().invoke(main, ["delivery", *words])
 
     def client(service="s3"):
         return delivery.boto3.client(service)
