@@ -12,6 +12,7 @@ ONE_PROCESS = ("image", "browser")
 """Folders whose tests share what is dear, an image, a browser: one process runs all of them."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
     for item in items:
         folder, *_ = item.path.relative_to(TESTS).parts

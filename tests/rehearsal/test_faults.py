@@ -103,5 +103,5 @@ def test_it_stays_red_until_what_the_doctor_says_is_done_and_then_is_green(
     assert report["second_up"]["red"]
     assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
     assert "error" not in report
-    assert report["aws_seconds"] > 60
+    assert report["aws_seconds"] > 20
     assert report["destroy"]["left"] == 0
