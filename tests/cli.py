@@ -15,6 +15,8 @@ from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
 OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
+SHARING_MUCH = {"browser", "image"}
+"""Folders whose tests share what is dear, a browser, an image: one process runs them in CI, too."""
 CALLED_WRONGLY, NONE_CHOSEN = 4, 5
 """pytest's exit codes for a wrong call, and when no test was collected."""
 
@@ -57,7 +59,8 @@ def test(words: tuple[str, ...]) -> None:
 
 def pytest(folder: str, options: Sequence[str]) -> int:
     """Run pytest on a folder and return its exit code; Ctrl-C reaches it, too, and it tidies up."""
-    shared = ["-n", "2", "--dist", "loadgroup"] if os.environ.get("CI") == "true" else []
+    in_two = os.environ.get("CI") == "true" and Path(folder).name not in SHARING_MUCH
+    shared = ["-n", "2", "--dist", "loadfile"] if in_two else []
     named = [folder] if folder else []
     print(f"== {folder or 'tests'}", flush=True)
     child = subprocess.Popen([sys.executable, "-m", "pytest", *named, *shared, *options])

@@ -1,23 +1,10 @@
-"""What holds for every test: with CI=true a skipped one is a failure; which ones share a process."""
+"""What holds for every test: with CI=true one that is skipped is a failure."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
-
-TESTS = Path(__file__).parent
-ONE_PROCESS = ("image", "browser")
-"""Folders whose tests share what is dear, an image, a browser: one process runs all of them."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    for item in items:
-        folder, *_ = item.path.relative_to(TESTS).parts
-        group = folder if folder in ONE_PROCESS else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
