@@ -68,7 +68,7 @@ def speak(chosen: str) -> None:
     """
     if chosen:
         os.environ[VARIABLE] = chosen
-    # gettext itself asks this variable first; click and argparse give it no language.
+    # gettext itself asks this variable first; click gives it no language.
     os.environ["LANGUAGE"] = language()
     gettext.bindtextdomain(LIBRARIES, str(LOCALE))
     gettext.textdomain(LIBRARIES)

@@ -23,6 +23,8 @@ from pulumi_policy.proxy import UnknownValueError
 
 GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
 LEFT_OUT = Path(__file__).with_name("left_out.yaml")
+ANYWHERE = {"0.0.0.0/0", "::/0"}
+"""The whole world, as an address range."""
 
 
 class Checked(Protocol):

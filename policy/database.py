@@ -8,6 +8,7 @@ from pulumi_policy import PolicyResource
 
 from policy.access import statements
 from policy.controls import (
+    ANYWHERE,
     Check,
     Control,
     Resources,
@@ -23,7 +24,6 @@ INSTANCE = ("aws:rds/instance:Instance",)
 BUCKET = ("aws:s3/bucket:Bucket",)
 SUBNET = "aws:ec2/subnet:Subnet"
 VPC = "awsx:ec2:Vpc"
-EVERYWHERE = {"0.0.0.0/0", "::/0"}
 RESERVED = {
     *("*", "s3:*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"),
     *("s3:PutEncryptionConfiguration", "s3:PutObjectAcl"),
@@ -62,7 +62,7 @@ def _leads_out(subnet: PolicyResource, resources: Resources) -> bool:
         for table in sources(link, "routeTableId", "aws:ec2/routeTable:RouteTable")
     ]
     return not tables or any(
-        "gatewayId" in route.props and value(route, "destinationCidrBlock") in EVERYWHERE
+        "gatewayId" in route.props and value(route, "destinationCidrBlock") in ANYWHERE
         for table in tables
         for route in pointing_at(table, resources, "aws:ec2/route:Route", "routeTableId")
     )

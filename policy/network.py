@@ -9,6 +9,7 @@ from pulumi_policy import PolicyResource
 
 from policy.access import statements
 from policy.controls import (
+    ANYWHERE,
     Check,
     Checked,
     Control,
@@ -33,7 +34,6 @@ RISKY = {
 }
 """The ports of high risk that EC2.19 names."""
 PARAVIRTUAL = {"c1", "c3", "hs1", "m1", "m2", "m3", "t1"}
-ANYWHERE = {"0.0.0.0/0", "::/0"}
 REPORTS = "ssm:UpdateInstanceInformation"
 """The action by which an instance registers with Systems Manager."""
 

@@ -10,8 +10,8 @@ import click
 
 from ops.names import PROJECT
 from ops.options import Number, Whole
-from ops.texts import said, shown, t
-from rehearsal import commands, console, course
+from ops.texts import shown, t
+from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.faults import FAULTS
 
@@ -175,14 +175,8 @@ def dev(port: int, log_level: str) -> None:
     Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
     """
     from rehearsal import dev as serving
-    from rehearsal.building.venvs import InstallError
-    from rehearsal.data.postgres import PostgresFailed
 
-    try:
-        sys.exit(serving.dev(port, log_level))
-    except (serving.DevFailed, InstallError, PostgresFailed) as problem:
-        console.fail(said(problem))
-        sys.exit(1)
+    sys.exit(serving.dev(port, log_level))
 
 
 @click.group()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.signals import terminations_raise
-from ops.texts import t, verbatim
+from ops.texts import Refused, t, verbatim
 from rehearsal import console
 from rehearsal.building import dockerfile
 from rehearsal.building.builder import packages
@@ -30,7 +30,7 @@ WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")
 STOP_SECONDS = 30.0
 
 
-class DevFailed(Exception):
+class DevFailed(Refused):
     """The app cannot be started. The message says why and what to do."""
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,9 +78,12 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             secret_keys=tuple(request.configSecretKeys),
         )
         self.folder = Path(request.pwd or request.info.program_directory)
-        child = self._start(self.folder, wanted)
-        context.add_callback(child.kill)
-        with grpc.insecure_channel(engine) as channel:
+        child = self._start(self.folder)
+        with self._counted(child, context), grpc.insecure_channel(engine) as channel:
+            # The request holds decrypted configuration: it goes through a pipe, not through argv.
+            assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
+            child.stdin.write(wanted.to_json())
+            child.stdin.close()
             status = self._follow(child, engine_pb2_grpc.EngineStub(channel))
         if status == 0:
             return language_pb2.RunResponse()
@@ -99,16 +103,15 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             text=True,
             env=dict(pair.split("=", 1) for pair in request.env),
         )
-        with self._lock:
-            self._running.add(child)
-        context.add_callback(child.kill)
-        with grpc.insecure_channel(request.args[0]) as channel, child:
+        with (
+            self._counted(child, context),
+            grpc.insecure_channel(request.args[0]) as channel,
+            child,
+        ):
             told = (child.stderr, engine_pb2.ERROR, engine_pb2_grpc.EngineStub(channel))
             threading.Thread(target=_forward, args=told, daemon=True).start()
             for line in child.stdout or ():
                 yield language_pb2.RunPluginResponse(stdout=line.encode())
-        with self._lock:
-            self._running.discard(child)
         yield language_pb2.RunPluginResponse(exitcode=child.returncode)
 
     def Cancel(self, _request: Any, _context: Any) -> Any:
@@ -122,8 +125,20 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             for child in self._running:
                 child.kill()
 
-    def _start(self, folder: Path, wanted: Request) -> subprocess.Popen[str]:
-        child = subprocess.Popen(
+    @contextmanager
+    def _counted(self, child: subprocess.Popen[str], context: Any) -> Iterator[None]:
+        """Let ``stop``, and the end of the engine's call, end a process for as long as the block."""
+        with self._lock:
+            self._running.add(child)
+        context.add_callback(child.kill)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(child)
+
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-u", "-m", "rehearsal.program", str(folder)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -132,13 +147,6 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             text=True,
             env={**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
-        with self._lock:
-            self._running.add(child)
-        # The request holds decrypted configuration: it goes through a pipe, not through argv.
-        assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
-        child.stdin.write(wanted.to_json())
-        child.stdin.close()
-        return child
 
     def _follow(self, child: subprocess.Popen[str], engine: Any) -> int:
         severities = (
@@ -154,8 +162,6 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         status = child.wait()
         for reader in readers:
             reader.join(timeout=5)
-        with self._lock:
-            self._running.discard(child)
         return status
 
 

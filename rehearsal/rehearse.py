@@ -207,7 +207,7 @@ class Rehearsal:
 
     def _lift_protection(self) -> None:
         self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
-        self.pulumi.run("config", "set", "protect", "false", "--stack", self.stack)
+        self._set("protect", "false")
         # Without the policy pack: ELB.6 and RDS.8 are the protection that is lifted here.
         changes = self._stage("unprotected", pack=())
         touched = [step for step in changes.steps if not step.startswith("update ")]
@@ -217,7 +217,7 @@ class Rehearsal:
             )
 
     def _set_ecs(self, value: str) -> None:
-        self.pulumi.run("config", "set", "ecsEnabled", value, "--stack", self.stack)
+        self._set("ecsEnabled", value)
 
     def _stage(self, name: str, pack: Sequence[str] = POLICY_PACK) -> Changes:
         try:

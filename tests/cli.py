@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from ops.signals import run_in_front
+from ops.speaking import INTERRUPTED
 from rehearsal.engine import find_or_get
 from rehearsal.paths import ROOT
 
@@ -17,8 +18,8 @@ FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.gl
 OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
 SHARING_MUCH = {"browser", "image"}
 """Folders whose tests share what is dear, a browser, an image: one process runs them in CI, too."""
-CALLED_WRONGLY, NONE_CHOSEN = 4, 5
-"""pytest's exit codes for a wrong call, and when no test was collected."""
+STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
+"""pytest's exit codes after Ctrl-C, for a wrong call, and when no test was collected."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -44,11 +45,12 @@ def test(words: tuple[str, ...]) -> None:
         folders = FOLDERS
     if OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress can be seen
-    os.chdir(ROOT)
     # The local cloud's rules stay in moto, and Pulumi's mocks in its runtime: not for other tests.
     codes: dict[str, int] = {}
     for each in [f"tests/{name}" for name in folders] or [""]:
         codes[each] = pytest(each, rest)
+        if codes[each] == STOPPED:
+            sys.exit(INTERRUPTED)
         if codes[each] == CALLED_WRONGLY:
             break
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
@@ -63,9 +65,5 @@ def pytest(folder: str, options: Sequence[str]) -> int:
     shared = ["-n", "2", "--dist", "loadfile"] if in_two else []
     named = [folder] if folder else []
     print(f"== {folder or 'tests'}", flush=True)
-    child = subprocess.Popen([sys.executable, "-m", "pytest", *named, *shared, *options])
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        child.wait()
-        raise
+    words = [sys.executable, "-m", "pytest", *named, *shared, *options]
+    return run_in_front(words, os.environ, ROOT)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ops.texts import Text, t
+from ops.texts import Refused, Text, t
 from rehearsal.building import pip
 
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
@@ -27,7 +27,7 @@ PYTHON = re.compile(r"(?:\S+/)?python(?:[:@]\S+)?")
 """The official image, by a mirror as well."""
 
 
-class DockerfileError(Exception):
+class DockerfileError(Refused):
     """The Dockerfile cannot be run without Docker. The message names file, line, rule and the way out."""
 
 

