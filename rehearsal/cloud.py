@@ -59,10 +59,10 @@ class Cloud:
 
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stops all again when one fails."""
+        from rehearsal.aws.api import Api
+        from rehearsal.aws.plane import DataPlane
+        from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
-        from rehearsal.control import service_roles
-        from rehearsal.control.api import Api
-        from rehearsal.data.plane import DataPlane
         from rehearsal.page.launch import listening
         from rehearsal.project import led_to_local_cloud
         from rehearsal.providers.calls import Calls
@@ -78,7 +78,7 @@ class Cloud:
             api.start()
             stops.callback(api.stop)
             calls = Calls(api.endpoint, self.options.region)
-            service_roles.prepare(calls)
+            make_service_role(calls)
             builder = Builder(calls, folder / "images", docker=self.options.docker)
             stops.callback(builder.close)
             clock = Clock(self.options.speed)

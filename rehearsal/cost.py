@@ -119,7 +119,7 @@ def reason(output: str) -> str:
 @contextlib.contextmanager
 def previews() -> Iterator[Previews]:
     """The engine with stand-ins around it, in this process; the environment is as before at the end."""
-    from rehearsal.control.api import Api
+    from rehearsal.aws.api import Api
 
     engine, before = find_or_get(), dict(os.environ)
     # One line for every request would bury the answer.

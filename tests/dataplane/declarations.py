@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from rehearsal.aws.plane import DataPlane
 from rehearsal.clock import Clock
-from rehearsal.data.plane import DataPlane
 from rehearsal.images import LocalImage
 
 REGION = "ap-northeast-1"

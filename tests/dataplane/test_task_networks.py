@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data import namespaces
-from rehearsal.data.accounts import open_to_all
+from rehearsal.machine import namespaces
+from rehearsal.machine.processes import open_to_all
 from rehearsal.paths import ROOT
 from tests.dataplane.conftest import at_speed, own_networks
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rehearsal.control import hooks, scaling
+from rehearsal.aws import hooks, scaling
 from rehearsal.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 

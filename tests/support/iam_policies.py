@@ -10,7 +10,7 @@ from typing import Any
 from moto.backends import get_backend
 
 from ops.problems import IAM_PREFIX
-from rehearsal.data.permissions import permits
+from rehearsal.aws.iam import permits
 from tests.support.authorization import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 

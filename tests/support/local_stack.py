@@ -10,10 +10,10 @@ from pathlib import Path
 
 from moto.backends import get_backend
 
+from rehearsal.aws.api import Api
+from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.building.builder import Builder
 from rehearsal.client import Facts
-from rehearsal.control import service_roles
-from rehearsal.control.api import Api
 from rehearsal.engine import find_or_get
 from rehearsal.hosts import Hosts
 from rehearsal.language import Language
@@ -93,7 +93,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         stops.callback(api.stop)
         forget_other_stacks()
         calls = Calls(api.endpoint, REGION)
-        service_roles.prepare(calls)
+        make_service_role(calls)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
             led_to_local_cloud(api.endpoint, REGION, home.facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rehearsal.control.hooks import ACCOUNT
+from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 from rehearsal.providers.tags import written
