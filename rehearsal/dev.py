@@ -20,7 +20,7 @@ from rehearsal.aws.rds import postgres
 from rehearsal.aws.rds.postgres import Postgres
 from rehearsal.building import dockerfile
 from rehearsal.building.builder import packages
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 from rehearsal.machine.authority import Authority
 from rehearsal.paths import ROOT
 

@@ -22,8 +22,8 @@ from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.rds.database import Databases
 from rehearsal.aws.scaling import ScheduledScaling
 from rehearsal.aws.ssm import Sessions
+from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
-from rehearsal.images import LocalImage
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import FOLDER, Guardian
 from rehearsal.machine.names import NameProxy, trusting

@@ -24,8 +24,8 @@ from moto.server import ThreadedMotoServer
 
 from rehearsal.aws import hooks
 from rehearsal.aws.plane import DataPlane
+from rehearsal.building.builder import ImageNotFound, LocalImage
 from rehearsal.clock import Clock
-from rehearsal.images import ImageNotFound, LocalImage
 from rehearsal.machine import namespaces
 from tests.dataplane.declarations import REPOSITORY
 from tests.dataplane.stack import Stack

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.plans import vouch
-from rehearsal.images import LocalImage
+from rehearsal.building.builder import LocalImage
 from rehearsal.machine.authority import Authority
 from tests.dataplane.conftest import make_image
 from webapp.settings import RDS_BUNDLE

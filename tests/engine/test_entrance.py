@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rehearsal.aws import hooks, scaling
-from rehearsal.pulumi import Changes
+from rehearsal.engine.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}

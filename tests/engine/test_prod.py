@@ -12,8 +12,8 @@ import yaml
 
 from infra.settings.keys import KEYS
 from ops.paused import Pause
+from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import PulumiFailed
 from tests.support.local_stack import local_stack
 
 CHANGES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 

@@ -14,16 +14,15 @@ from rehearsal.aws.api import Api
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.building.builder import Builder
 from rehearsal.client import Facts
-from rehearsal.engine import find_or_get
-from rehearsal.hosts import Hosts
-from rehearsal.language import Language
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.language import Hosts, Language
+from rehearsal.engine.pulumi import Changes, Pulumi
 from rehearsal.paths import Home
 from rehearsal.project import Project, copy_program, led_to_local_cloud
 from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
-from rehearsal.pulumi import Changes, Pulumi
 from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 from rehearsal.paths import ROOT
 from tests.support.terminal import shown_on_a_terminal
 

@@ -1,4 +1,9 @@
-"""What a task's containers are started with: command, environment, and trust in the rehearsal's database."""
+"""What a task's containers are started with: command, environment, and trust in the rehearsal's database.
+
+The certificates of the databases here are signed by the rehearsal's own authority. It is added to each file
+of an image that holds the root by which RDS signs the certificate of a declared database, and to no other.
+An app that is told, or comes with, another file refuses the connection here as it does on AWS.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import endpoint_of, read_map
 from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place
 from rehearsal.aws.ecs.start_checks import StartChecks
-from rehearsal.images import LocalImage
+from rehearsal.building.builder import LocalImage
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STOP_SECONDS = 30.0

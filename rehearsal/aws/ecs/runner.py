@@ -17,8 +17,8 @@ from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
 from rehearsal.aws.elb.upstream import SHORTEST_TIMEOUT
+from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
-from rehearsal.images import LocalImage
 from rehearsal.machine.guardian import Guardian
 from rehearsal.machine.processes import unprivileged
 

@@ -11,7 +11,7 @@ from rehearsal.aws import hooks
 from rehearsal.aws.ec2.firewall import Endpoint, Map
 from rehearsal.aws.ec2.network import reaches
 from rehearsal.aws.iam import documents_of, refusal
-from rehearsal.images import ImageNotFound, LocalImage
+from rehearsal.building.builder import ImageNotFound, LocalImage
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "

@@ -1,4 +1,7 @@
-"""What load balancers publish to CloudWatch (ELB user guide, CloudWatch metrics): requests and healthy targets."""
+"""What load balancers publish to CloudWatch (ELB user guide, CloudWatch metrics): requests and healthy targets.
+
+A count is only told where there is something to count; RequestCount also while there are targets.
+"""
 
 from __future__ import annotations
 

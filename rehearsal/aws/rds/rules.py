@@ -24,7 +24,10 @@ GOING_OFF = ("stopping", "stopped", "starting")
 
 
 def save_automated_backup(database: DBInstance) -> None:
-    """Take moto's snapshot of a new database, under the next minute that is free."""
+    """Take moto's snapshot of a new database, under the next minute that is free.
+
+    On AWS no two databases of one name come into being within a minute; in the local cloud they do.
+    """
     database.add_event("DB_INSTANCE_BACKUP_START")
     now, identifier = datetime.now(UTC), database.db_instance_identifier
     names = (f"rds:{identifier}-{now + timedelta(minutes=n):%Y-%m-%d-%H-%M}" for n in count())

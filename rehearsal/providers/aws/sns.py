@@ -7,7 +7,7 @@ import json
 from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
-from rehearsal.providers.tags import written
+from rehearsal.providers.lifecycle import written
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
 

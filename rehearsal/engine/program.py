@@ -1,4 +1,4 @@
-"""Runs one Pulumi program in this process: ``python -m rehearsal.program FOLDER``, the request on standard input.
+"""Runs one Pulumi program in this process: ``python -m rehearsal.engine.program FOLDER``, the request on stdin.
 
 It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not in its wheel.
 """

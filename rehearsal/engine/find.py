@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ops.signals import terminations_raise
 from ops.texts import Refused, Text, joined, said, t
-from rehearsal.engine_build import EXPECT, build, recipe_version
-from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
-from rehearsal.engine_progress import Progress
-from rehearsal.engine_release import RELEASES, download, machine
+from rehearsal.console import Progress
+from rehearsal.engine.build import EXPECT, build, recipe_version
+from rehearsal.engine.release import RELEASES, download, machine
+from rehearsal.engine.version import WANTED, RoadClosed, usable, version_of
 from rehearsal.paths import cache, cache_refused
 
 WAY_OUT = t(

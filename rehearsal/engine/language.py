@@ -1,4 +1,4 @@
-"""The engine's language host: it runs the Pulumi program, and policy packs, each time in a fresh process.
+"""The servers to which the engine attaches: the providers' stand-ins, and the language host, which runs programs.
 
 Pulumi's own host, ``pulumi-language-python``, comes with the installed CLI only. This one does the same by Pulumi's
 protocol: a process of the project's Python, the project's folder first on ``sys.path``, its output to the engine.
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +23,12 @@ from pulumi.runtime.proto import (
     language_pb2,
     language_pb2_grpc,
     plugin_pb2,
+    provider_pb2_grpc,
 )
 
+from rehearsal.engine.program import SHOWN, Request
 from rehearsal.paths import ROOT
-from rehearsal.program import SHOWN, Request
+from rehearsal.providers.servicer import Servicer
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
@@ -139,7 +142,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
 
     def _start(self, folder: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-u", "-m", "rehearsal.program", str(folder)],
+            [sys.executable, "-u", "-m", "rehearsal.engine.program", str(folder)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -172,3 +175,48 @@ def _forward(stream: IO[str], severity: Any, engine: Any) -> None:
                 engine.Log(engine_pb2.LogRequest(severity=severity, message=line.rstrip("\n")))
             except grpc.RpcError:
                 return  # The engine has gone; nobody is left to read the rest.
+
+
+WORKERS = 64
+"""Calls at one time: the engine sends every resource that is not waiting for another at once."""
+
+
+class Hosts:
+    """One gRPC server a plugin, each on a loopback port of its own."""
+
+    def __init__(self, language: Language, providers: dict[str, Servicer]) -> None:
+        self._language = language
+        self._servers: list[grpc.Server] = []
+        self.environment: dict[str, str] = {}
+        self._providers = providers
+
+    def start(self) -> None:
+        """Serve, and note in ``environment`` what tells the engine where."""
+        ports = {}
+        for name, servicer in self._providers.items():
+            server = self._new()
+            provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+            ports[name] = self._open(server)
+        server = self._new()
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(self._language, server)
+        self.environment = {
+            "PULUMI_DEBUG_LANGUAGES": f"python:{self._open(server)}",
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
+        }
+
+    def stop(self) -> None:
+        """Close the ports and end the programs that still run."""
+        self._language.stop()
+        for stopped in [server.stop(grace=1) for server in self._servers]:
+            stopped.wait(timeout=2)
+
+    @staticmethod
+    def _new() -> grpc.Server:
+        limits = [("grpc.max_receive_message_length", 400 << 20), ("grpc.so_reuseport", 0)]
+        return grpc.server(ThreadPoolExecutor(WORKERS), options=limits)
+
+    def _open(self, server: grpc.Server) -> int:
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self._servers.append(server)
+        return int(port)

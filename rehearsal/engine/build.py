@@ -1,18 +1,138 @@
 """Builds the `pulumi` CLI from the Go module proxy, as rehearsal/gomod/ lays down to the letter."""
 
+from __future__ import annotations
+
 import importlib.util
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ops.texts import said, t, verbatim
-from rehearsal.engine_cli import RoadClosed, Version
-from rehearsal.engine_progress import Progress
-from rehearsal.engine_run import Failed, run
+from rehearsal.console import Progress
+from rehearsal.engine.version import RoadClosed, Version
 
-RECIPE = Path(__file__).parent / "gomod"
+LAST_LINES = 12  # of a failed command's output: enough to see the reason
+
+
+class Failed(Exception):
+    """A child process did not start or did not succeed; the text has its last lines."""
+
+
+def run(
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    on_line: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Runs the command in the folder; `on_line` gets each line of its standard error as it comes.
+
+    Returns the lines of its standard output. Raises Failed.
+    """
+    # A file, since a second pipe that nobody reads would fill up and stop the child.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out:
+        last, code = _watched(command, folder, environ, out, on_line)
+        out.seek(0)
+        lines = out.read().splitlines()
+    if code:
+        words = "\n    ".join(last or lines[-LAST_LINES:])
+        called = " ".join([Path(command[0]).name, *command[1:3]])
+        raise Failed(
+            t(
+                "`{called} …` exited {code}:\n    {words}",
+                called=called,
+                code=code,
+                words=verbatim(words) if words else t("it printed nothing"),
+            )
+        )
+    return lines
+
+
+def _watched(
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    out: IO[str],
+    on_line: Callable[[str], None],
+) -> tuple[deque[str], int]:
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with _signals_held() as let_go:
+        try:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise Failed(
+                t("{program} does not start: {why}", program=command[0], why=str(problem))
+            ) from problem
+        with _ended(child):
+            let_go()
+            assert child.stderr is not None  # noqa: S101 - a pipe was asked for
+            for line in child.stderr:
+                last.append(line.rstrip("\n"))
+                on_line(last[-1])
+            return last, child.wait()
+
+
+@contextmanager
+def _signals_held() -> Iterator[Callable[[], None]]:
+    """Signals that would unwind the stack wait until the caller lets them go, once.
+
+    One that comes while a child is being started would leave that child without a parent.
+    """
+    came: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(kind)):
+                before[kind] = signal.signal(kind, lambda number, _: came.append(number))
+
+    def let_go() -> None:
+        while before:
+            signal.signal(*before.popitem())
+        while came:
+            os.kill(os.getpid(), came.pop())
+
+    try:
+        yield let_go
+    finally:
+        let_go()
+
+
+@contextmanager
+def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever ends the block, Ctrl-C included, leaves no process of the child's group."""
+    with child:
+        try:
+            yield
+        except BaseException:
+            for kind in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(child.pid, kind)
+                    child.wait(5)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    continue
+            raise
+
+
+RECIPE = Path(__file__).parents[1] / "gomod"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 EXPECT = t("4 to 6 minutes on 2 cores, once")

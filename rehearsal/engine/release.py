@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from ops.texts import Text, joined, said, t, verbatim
-from rehearsal.engine_cli import RoadClosed, Version
-from rehearsal.engine_progress import Phase, Progress
+from rehearsal.console import Phase, Progress
+from rehearsal.engine.version import RoadClosed, Version
 
 # Where Pulumi's installer script and its documentation take the archives from, in their order.
 RELEASES = (
