@@ -82,7 +82,7 @@ def test_a_bind_host_of_the_task_definition_is_not_overridden(shared: Any) -> No
 UNPRIVILEGED = f"""
 import subprocess, sys
 sys.path.insert(0, {str(ROOT)!r})
-from rehearsal.data.namespaces import Namespace, refusal
+from rehearsal.machine.namespaces import Namespace, refusal
 print(refusal())
 both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
 serve = ["python3", "-u", "-m", "http.server", "3000"]
