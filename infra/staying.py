@@ -19,19 +19,19 @@ def keep(settings: Settings) -> dict[str, Any]:
     one is deleted, and storage only grows (RDS user guide, "Increasing DB instance storage capacity").
     A zone may be added behind the others and be given up again.
     """
-    wanted = {
+    wanted: dict[str, Any] = {
         "vpcCidr": str(settings.network.cidr),
         "zones": list(settings.network.zones),
         "databaseStorageGb": settings.database.storage_gb,
     }
-    had = _last_outputs().get("kept") or wanted
+    had: dict[str, Any] = _last_outputs().get("kept") or wanted
     problems: list[Text] = []
     if wanted["vpcCidr"] != had["vpcCidr"]:
         problems.append(_stays("vpcCidr", wanted["vpcCidr"], had["vpcCidr"]))
     if any(new != old for new, old in zip(wanted["zones"], had["zones"], strict=False)):
         problems.append(_stays("zones", ",".join(wanted["zones"]), ",".join(had["zones"])))
-    if wanted["databaseStorageGb"] < had["databaseStorageGb"]:
-        smaller, size = (int(each["databaseStorageGb"]) for each in (wanted, had))
+    smaller, size = wanted["databaseStorageGb"], int(had["databaseStorageGb"])
+    if smaller < size:
         problems.append(_stays("databaseStorageGb", smaller, size))
     if problems:
         raise SettingsError(shown(joined("\n", problems)))
