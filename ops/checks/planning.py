@@ -30,7 +30,6 @@ def way_out(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="task-cannot-reach-aws",
             kind="cause",
-            rank=20,
             title=t("The tasks' subnets have no way to the internet"),
             why=CANNOT_START,
             seen=tuple(says(each, network) for each in dead)
@@ -57,7 +56,6 @@ def room(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="subnets-full",
             kind="cause",
-            rank=18,
             title=t("The tasks' subnets have no address left"),
             why=t("Every task takes an address; a roll-out takes twice as many for a while."),
             seen=tuple(
