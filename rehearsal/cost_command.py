@@ -25,10 +25,10 @@ from ops.signals import terminations_raise
 from ops.speaking import Told
 from ops.texts import LANGUAGES, Text, language, said, shown, t
 from rehearsal import console
-from rehearsal.engine import EngineError
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
+from rehearsal.engine.find import EngineError
+from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import PulumiFailed
 
 
 class Setting(click.ParamType[tuple[str, str]]):

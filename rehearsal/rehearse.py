@@ -12,12 +12,11 @@ from typing import Any
 from infra.statements import secret_arn, secret_key
 from ops import stack as stacks
 from ops.texts import Text, said, shown, t
-from rehearsal.client import Facts
-from rehearsal.engine_progress import spoken
+from rehearsal.client import Facts, Page
+from rehearsal.console import spoken
+from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.faults import Fault
 from rehearsal.providers.calls import Calls
-from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
-from rehearsal.visit import Page
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 MADE_UP = "made-up-in-the-rehearsal"

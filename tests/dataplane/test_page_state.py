@@ -13,9 +13,9 @@ from ops.paused import Pause
 from ops.snapshot.records import Part
 from ops.texts import LANGUAGES, verbatim
 from ops.timeline import Happening
-from rehearsal.page import labels, watching
-from rehearsal.page.engine_work import EngineWork, Work
+from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
+from rehearsal.page.watching import EngineWork, Work
 from rehearsal.paths import Home
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -151,7 +151,7 @@ def test_all_of_it_is_in_japanese_too(name):
 
 
 def test_every_label_has_its_japanese():
-    english, japanese = labels.spoken("en"), labels.spoken("ja")
+    english, japanese = server.spoken("en"), server.spoken("ja")
     assert english["tls"] == japanese["tls"] == "TLS"
     assert {name for name in english if english[name] == japanese[name]} == {"tls"}
 

@@ -10,7 +10,7 @@ from ops.aws import Session
 from ops.names import StackNames
 from ops.snapshot import others
 from ops.snapshot.surroundings import Quota
-from rehearsal.control import quotas
+from rehearsal.aws import quotas
 
 OTHER = StackNames.of("poc")
 

@@ -17,9 +17,9 @@ from ops.cost.prices import PriceBook
 from ops.render.cost_data import markdown
 from ops.stack import StackError
 from rehearsal.cost import deployed, previews, subjects
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import Pulumi
 from tests.ops.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from infra.settings.keys import KEYS
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
 from tests.documents.markdown import pages
 from tests.documents.typed import typed
 

@@ -13,7 +13,7 @@ from ops import local
 from ops.doctor import judge
 from ops.problems import AwsProblem
 from ops.snapshot import looked, page
-from rehearsal.data.authority import Authority
+from rehearsal.machine.authority import Authority
 from tests.ops import stacks as a
 
 SILENCE, HANGS_UP = 0, 1

@@ -21,11 +21,10 @@ from ops.findings import Diagnosis
 from ops.names import StackNames
 from ops.rollout_changes import Changes
 from ops.texts import Text
-from rehearsal.client import require
-from rehearsal.engine import find_or_get
+from rehearsal.client import Page, require
+from rehearsal.engine.find import find_or_get
 from rehearsal.project import Project
 from rehearsal.providers.calls import Calls
-from rehearsal.visit import Page
 from tests.rehearsal.conftest import Careapp
 from tests.rehearsal.mistakes import EDITS, Edit, Stack
 

@@ -136,7 +136,12 @@ def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
     pulumi.runtime.set_mocks(
-        recorder, project="careapp", stack=stack, preview=False, monitor=recorder.monitor
+        recorder,
+        project="careapp",
+        stack=stack,
+        preview=False,
+        monitor=recorder.monitor,
+        organization="organization",
     )
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
     rollout_changes.watch = lambda: None  # the recorder knows no transforms

@@ -9,7 +9,7 @@ import yaml
 
 from infra.settings import Settings
 from infra.settings.keys import KEYS
-from rehearsal.engine_cli import BELOW, MINIMUM
+from rehearsal.engine.version import BELOW, MINIMUM
 
 ROOT = Path(__file__).parents[2]
 STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
