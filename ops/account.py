@@ -70,7 +70,6 @@ def zones(account: Account) -> Iterator[Finding]:
     if missing:
         yield Finding(
             id="zones-missing",
-            kind="cause",
             title=t("The account has no zone {zones}", zones=", ".join(missing)),
             why=t("AWS offers it {there}.", there=", ".join(there)),
             fixes=(
@@ -143,7 +142,6 @@ def _quota(
         return
     yield Finding(
         id=f"quota-{code}",
-        kind="cause",
         title=t("The account's quota is used up: {name}", name=name),
         why=t(
             "{used} of {limit} are taken, and the stack needs {more}.",
@@ -234,7 +232,6 @@ def docker(account: Account) -> Iterator[Finding]:
     except DockerException as problem:
         yield Finding(
             id="docker-missing",
-            kind="cause",
             title=t("No Docker daemon answers"),
             why=t("Stage 1 builds the app's image with it, at DOCKER_HOST or Docker's own socket."),
             fixes=(Fix(t("Start it, and see that it answers:"), ("docker version",)),),

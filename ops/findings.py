@@ -33,11 +33,11 @@ class Fix:
 class Finding:
     """One thing that is wrong, or that explains. Raises LookupError for an id that has no row.
 
-    ``evidence`` are AWS's and the app's own words.
+    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words.
     """
 
     id: str
-    kind: str
+    kind: str = "cause"
     title: Text
     why: Text
     seen: tuple[Text, ...] = ()

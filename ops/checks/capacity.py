@@ -50,7 +50,6 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
     limit = found.limit if found else 0
     return Finding(
         id="fargate-quota",
-        kind="cause",
         title=t("The account may not run more on Fargate"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),

@@ -49,7 +49,6 @@ def memory(case: Case) -> Iterator[Finding]:
     task, container = killed[0]
     yield Finding(
         id="out-of-memory",
-        kind="cause",
         title=t("The task runs out of memory"),
         why=t("Fargate kills a container that takes more memory than the task has."),
         seen=(
@@ -92,7 +91,6 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
     return Finding(
         id=_id(cause, mistake),
-        kind="cause",
         title=_title(cause, mistake),
         why=databases.why(case, cause.known)
         if cause
@@ -171,7 +169,6 @@ def unexplained(case: Case) -> Iterator[Finding]:
     if words:
         yield mended.start(case, words) or Finding(
             id="task-cannot-start",
-            kind="cause",
             title=t("The tasks cannot start"),
             why=t("ECS says why in its own words below."),
             seen=(verbatim(words[0].partition(":")[0]),),

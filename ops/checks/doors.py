@@ -20,7 +20,6 @@ def attached(case: Case) -> Iterator[Finding]:
     if group is None:
         yield Finding(
             id="target-group-missing",
-            kind="cause",
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
             why=t("The load balancer has nowhere to send requests."),
             fixes=(case.put_back(),),
@@ -28,7 +27,6 @@ def attached(case: Case) -> Iterator[Finding]:
     elif all(each[0] != group.arn for each in service.targets):
         yield Finding(
             id="service-not-attached",
-            kind="cause",
             title=t("The service does not register its tasks with the load balancer"),
             why=t("The load balancer knows of no task."),
             seen=(t("The service names no target, or another than {name}.", name=group.name),),
@@ -92,7 +90,6 @@ def protocol(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="target-protocol",
-        kind="cause",
         title=t(
             "The load balancer sends requests by {asked}, and the app answers {checked}",
             asked=asked,
@@ -134,7 +131,6 @@ def declared_port(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="port-mismatch",
-        kind="cause",
         title=t("The app is told another port than the load balancer asks"),
         why=t("Nobody listens where the load balancer knocks: the connection is refused."),
         seen=(
@@ -185,7 +181,6 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     )
     return Finding(
         id="balancer-cut-off",
-        kind="cause",
         title=t("The load balancer lies in subnets that are not the public ones")
         if misplaced
         else t("The load balancer's subnets do not lead to the internet"),
@@ -207,7 +202,6 @@ def _missing(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="balancer-missing",
-        kind="cause",
         title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing knows no load balancer of that name."),),

@@ -34,7 +34,6 @@ def codes(case: Case) -> Iterator[Finding]:
     id_, title, why, fixes = _answered(case, case.check, code)
     yield Finding(
         id=id_,
-        kind="cause",
         title=title,
         why=why,
         seen=(seen, *_database(case, code)),
@@ -54,7 +53,6 @@ def _before(case: Case, asked: str, code: int) -> Finding:
     check = case.check or Check()
     return Finding(
         id="health-check-mended",
-        kind="cause",
         title=t("The health check was changed, and ECS has not tried again since"),
         why=t("ECS has given up, and starts no task by itself any more."),
         seen=(
@@ -181,7 +179,6 @@ def timeouts(case: Case) -> Iterator[Finding]:
         )
     yield Finding(
         id="health-slow",
-        kind="cause",
         title=t("The app answers the health check too late"),
         why=t(
             "The load balancer waits {limit} s (healthTimeout), then takes the check as failed.",

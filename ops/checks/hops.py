@@ -39,7 +39,6 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
         if missing or barred:
             yield Finding(
                 id="balancer-cannot-reach-task",
-                kind="cause",
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
                 why=DROPPED if missing else barriers.WHY,
                 seen=_seen(network, missing, barred, source, target, port),
@@ -67,7 +66,6 @@ def task_to_database(case: Case) -> Iterator[Finding]:
     if missing or barred:
         yield Finding(
             id="task-cannot-reach-database",
-            kind="cause",
             title=t("The tasks cannot reach the database on port {port}", port=port),
             why=WAITS if missing else barriers.WHY,
             seen=_seen(network, missing, barred, source, target, port),

@@ -91,7 +91,6 @@ def short(case: Case) -> Iterator[Finding]:
     words = tuple(dict.fromkeys(each.reason for each in case.failed[:4]))
     yield Finding(
         id="too-few-tasks",
-        kind="cause",
         title=t(
             "{healthy} healthy tasks where {desired} are wanted",
             healthy=sum(each.state == "healthy" for each in case.targets),

@@ -29,7 +29,6 @@ def way_out(case: Case) -> Iterator[Finding]:
     if dead or not subnets:
         yield Finding(
             id="task-cannot-reach-aws",
-            kind="cause",
             title=t("The tasks' subnets have no way to the internet"),
             why=CANNOT_START,
             seen=tuple(says(each, network) for each in dead)
@@ -55,7 +54,6 @@ def room(case: Case) -> Iterator[Finding]:
     if known and sum(each.free for each in known) < needed:
         yield Finding(
             id="subnets-full",
-            kind="cause",
             title=t("The tasks' subnets have no address left"),
             why=t("Every task takes an address; a roll-out takes twice as many for a while."),
             seen=tuple(

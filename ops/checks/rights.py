@@ -89,7 +89,6 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
     name = role.arn.rpartition("/")[2]
     return Finding(
         id=f"execution-role-cannot-{purpose}",
-        kind="cause",
         title=TITLES[purpose],
         why=t(
             "With this role ECS fetches the image, reads the secrets and opens the log before the "
@@ -141,7 +140,6 @@ def _verdict(role: str, lack: Lack) -> Text:
 def _no_role(case: Case, main: Definition) -> Finding:
     return Finding(
         id="execution-role-missing",
-        kind="cause",
         title=t("The task definition's execution role does not exist"),
         why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
         seen=(
@@ -159,7 +157,6 @@ def _no_role(case: Case, main: Definition) -> Finding:
 def _no_trust(case: Case, role: Role) -> Finding:
     return Finding(
         id="execution-role-not-trusted",
-        kind="cause",
         title=t("ECS may not take the execution role"),
         why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
         seen=(

@@ -30,7 +30,6 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     yield Finding(
         id="scaled-to-zero",
-        kind="cause",
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 nothing answers behind the load balancer: it says 503."),
         seen=(
@@ -50,7 +49,6 @@ def draining(case: Case) -> Iterator[Finding]:
     if service is not None and service.status != "ACTIVE":
         yield Finding(
             id="service-going",
-            kind="cause",
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(t("{running} tasks still run.", running=service.running),),
@@ -70,7 +68,6 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     ends = [each.message for each in service.events if ENDED.search(each.message)]
     yield Finding(
         id="rolled-back" if case.replaced else "roll-out-failed",
-        kind="cause",
         title=title,
         why=t(
             "The circuit breaker ends a roll-out after a few failed tasks "

@@ -44,7 +44,6 @@ def database(case: Case) -> Iterator[Finding]:
 def _known(case: Case, task: Task, cause: Told) -> Finding:
     return Finding(
         id=f"app-{cause.known.id}",
-        kind="cause",
         title=cause.title,
         why=databases.why(case, cause.known),
         seen=(_says(task), *databases.measured(case, cause.known)),
@@ -64,7 +63,6 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
         id="app-database-away",
-        kind="cause",
         title=t("The app has lost its database, and has not found it again"),
         why=t("/health does not ask the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
@@ -113,7 +111,6 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         text = t("Correct what PostgreSQL names, and deploy:")
     return Finding(
         id="app-cannot-migrate",
-        kind="cause",
         title=title,
         why=t("The app serves on, but pages that need what the migration makes fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),

@@ -21,7 +21,6 @@ def at_zero(case: Case, hours: str) -> Finding:
     if within(case, hours, zone):
         return Finding(
             id="scaled-to-zero-in-hours",
-            kind="cause",
             title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
                     zone=zone),
             why=t("Somebody has set it to 0; the schedule starts it when the next hours begin."),

@@ -57,7 +57,6 @@ def _no_stack(case: Case) -> Finding:
     )
     return Finding(
         id="stack-missing",
-        kind="cause",
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
         fixes=(Fix(t("Make it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
@@ -68,7 +67,6 @@ def _no_service(case: Case) -> Finding:
     names = case.now.names
     return Finding(
         id="service-missing",
-        kind="cause",
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),

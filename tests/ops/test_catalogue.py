@@ -67,7 +67,7 @@ def test_every_row_has_a_situation_but_those_of_log_lines_and_of_an_empty_accoun
 
 def test_a_finding_with_an_unknown_id_cannot_be_made():
     with pytest.raises(LookupError, match="surprise: no row"):
-        Finding(id="surprise", kind="cause", title=t("the page"), why=t("the page"))
+        Finding(id="surprise", title=t("the page"), why=t("the page"))
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
