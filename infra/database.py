@@ -10,10 +10,10 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from i18n import t
 from infra import database_watch
 from infra.network import Network
 from infra.settings import DatabaseSettings, Settings
-from ops.texts import t
 
 VERSION = "17"
 PORT = 5432

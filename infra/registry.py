@@ -11,10 +11,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
+from i18n import shown, t
 from infra.container import USER
 from infra.context import content_tag
 from infra.settings import Settings
-from ops.texts import shown, t
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from ops.texts import t
+from i18n import t
 
 GIB, MIB = 1024**3, 1024**2
 LARGE_GIB = MappingProxyType({"c": 4, "t": 8, "m": 8, "r": 16, "x": 32})

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from i18n import Text, t
 from ops.aws import Session
 from ops.checks import capacity
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
-from ops.texts import Text, t
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
 """RDS needs its role before it makes one; ECS makes its own, and may fail as it does.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from i18n import Text, t, verbatim
 from ops.checks.case import Case
 from ops.findings import Diagnosis, Finding
 from ops.snapshot.records import Task
-from ops.texts import Text, t, verbatim
 
 INTERNET, FORWARD, DATABASE = "internet", "forward", "database"
 IMAGE, SECRETS, LOGS = "image", "secrets", "logs"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from i18n import t
 from ops.access import asking, login, ways, why
 from ops.access.login import Login
 from ops.access.tunnel import Tunnel, opened
@@ -24,7 +25,6 @@ from ops.refused import Refused
 from ops.render import db as screen
 from ops.render.lines import display
 from ops.signals import run_in_front, terminations_raise
-from ops.texts import t
 
 LOOK_SECONDS = 0.5
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from i18n import Text, t
 from ops import checks, stack
 from ops.aws import Session
 from ops.checks import pages, stages
@@ -12,7 +13,6 @@ from ops.findings import Diagnosis, Unseen
 from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
-from ops.texts import Text, t
 
 PAGE = t("the page")
 PARTS: dict[str, Text] = {

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
+from i18n import Text, said, t
 from ops.refused import Refused
 from ops.stack import Declared
-from ops.texts import Text, said, t
 
 if TYPE_CHECKING:
     from infra.settings import scaling

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from i18n import Text, t
 from ops.paused import DAYS_STOPPED, Pause
 from ops.refused import Refused
 from ops.stack import Declared
 from ops.standing import Standing, Station, unusable
-from ops.texts import Text, t
 from ops.turning import STOPPED, turned
 from ops.waiting import Waiting
 

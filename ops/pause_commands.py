@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from i18n import Text, t
 from ops import pause as pausing
 from ops import resume as resuming
 from ops import stack as stacks
@@ -21,7 +22,6 @@ from ops.render.lines import display
 from ops.rollout_follow import Pace
 from ops.speaking import INTERRUPTED
 from ops.standing import Standing, Station
-from ops.texts import Text, t
 from ops.waiting import Waiting
 
 NOT_AGREED = 1

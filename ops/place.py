@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 CALL = re.compile(r"aws(?: [a-z][a-z0-9-]*)+(?= |$)")
 """Program, service and operation; `aws rds wait` has one word more."""

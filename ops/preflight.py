@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from i18n import Text, t
 from ops import stack
 from ops.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.account import Account
@@ -29,7 +30,6 @@ from ops.findings import Diagnosis, Finding, Unseen, ranked
 from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
-from ops.texts import Text, t
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"

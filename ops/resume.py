@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from i18n import Text, t
 from ops.hours import Wish
 from ops.standing import Scaled, Standing, Station
-from ops.texts import Text, t
 from ops.turning import STARTED, turned
 from ops.waiting import Waiting
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from i18n import Text, t
 from ops import stack as stacks
 from ops.aws import Session
 from ops.checks.doors import WATCHED
@@ -23,7 +24,6 @@ from ops.snapshot import T, balancing, compute, looked
 from ops.snapshot.entrance import TargetGroup
 from ops.speaking import INTERRUPTED
 from ops.stack import Declared
-from ops.texts import Text, t
 
 FAILED = 1
 MINUTES = 15

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from ops.texts import Text, joined, t, verbatim
+from i18n import Text, joined, t, verbatim
 
 if TYPE_CHECKING:
     from ops.aws import Session

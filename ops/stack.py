@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from i18n import Refused, Text, t
 from ops import authorities
 from ops.names import PROJECT
 from ops.place import other_credentials
-from ops.texts import Refused, Text, t
 
 WEBAPP = "webapp"
 """The folder of the app that comes with the project."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
 from ops import paused
 from ops.aws import Session
 from ops.checks.case import Case
@@ -18,7 +19,6 @@ from ops.snapshot.records import Service
 from ops.snapshot.surroundings import Database
 from ops.stack import Declared
 from ops.status import overview
-from ops.texts import Text, t
 
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 DIMENSION = "ecs:service:DesiredCount"

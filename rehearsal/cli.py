@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from i18n import shown, t
 from ops.names import PROJECT
 from ops.options import Number, Whole
-from ops.texts import shown, t
 from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.faults import FAULTS

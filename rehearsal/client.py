@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from i18n import Refused, Text, t, verbatim
 from ops.local import held
-from ops.texts import Refused, Text, t, verbatim
 from rehearsal.cloud import Options
 from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT, Home

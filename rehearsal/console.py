@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from i18n import Text, shown
 from ops.render.lines import console
 from ops.speaking import tell as fail
-from ops.texts import Text, shown
 
 __all__ = ["fail", "note", "say", "tell"]
 

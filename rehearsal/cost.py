@@ -20,12 +20,12 @@ from typing import Any
 
 import yaml
 
+from i18n import verbatim
 from ops.cost.comparison import DEPLOYED, STAGES, Subject
 from ops.cost.config import config_of, not_exported
 from ops.cost.graph import Graph, read
 from ops.cost.prices import REGION
 from ops.stack import StackError
-from ops.texts import verbatim
 from rehearsal.client import Facts
 from rehearsal.engine import find_or_get
 from rehearsal.paths import Home

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from i18n import LANGUAGES, Text, language, said, shown, t
 from ops.commands import CANNOT_LOOK, guarded
 from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
@@ -23,7 +24,6 @@ from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
 from ops.signals import terminations_raise
 from ops.speaking import Told
-from ops.texts import LANGUAGES, Text, language, said, shown, t
 from rehearsal import console
 from rehearsal.engine import EngineError
 from rehearsal.engine_progress import Progress

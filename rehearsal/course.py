@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i18n import Text, said, shown, t, verbatim
 from ops import stack as stacks
 from ops.names import PROJECT
 from ops.signals import terminations_raise
-from ops.texts import Text, said, shown, t, verbatim
 from rehearsal import client, console, mending, telling
 from rehearsal.commands import Chosen, watch_it
 from rehearsal.engine import find_or_get

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from i18n import Refused, Text, joined, said, t
 from ops.signals import terminations_raise
-from ops.texts import Refused, Text, joined, said, t
 from rehearsal.engine_build import EXPECT, build, recipe_version
 from rehearsal.engine_cli import WANTED, RoadClosed, usable, version_of
 from rehearsal.engine_progress import Progress

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ops.texts import said, t, verbatim
+from i18n import said, t, verbatim
 from rehearsal.engine_cli import RoadClosed, Version
 from rehearsal.engine_progress import Progress
 from rehearsal.engine_run import Failed, run

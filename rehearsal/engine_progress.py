@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from ops.texts import Text, shown, t
+from i18n import Text, shown, t
 
 
 def spoken(seconds: float) -> str:

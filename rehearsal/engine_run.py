@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ops.texts import t, verbatim
+from i18n import t, verbatim
 
 LAST_LINES = 12  # of a failed command's output: enough to see the reason
 

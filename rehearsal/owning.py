@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from i18n import t
 from ops.local import held
-from ops.texts import t
 from rehearsal.client import CloudError
 from rehearsal.paths import Home
 

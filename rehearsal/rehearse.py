@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from i18n import Text, said, shown, t
 from infra.statements import secret_arn, secret_key
 from ops import stack as stacks
-from ops.texts import Text, said, shown, t
 from rehearsal.client import Facts
 from rehearsal.engine_progress import spoken
 from rehearsal.faults import Fault

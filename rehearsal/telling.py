@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops.texts import t
+from i18n import t
 from rehearsal import console
 from rehearsal.faults import Fault
 from rehearsal.mending import changes

@@ -10,10 +10,10 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import is_config_secret
 
+from i18n import t
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 RESERVED = frozenset(
     {

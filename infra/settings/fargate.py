@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 MEMORY_BY_CPU = MappingProxyType(
     {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from i18n import t
 from infra.settings import rules
 from infra.settings.key import Key
-from ops.texts import t
 
 ECS_ENABLED = Key(
     "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false removes ECS again"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from i18n import t
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 HEALTH_PATH = Key(
     "healthPath",

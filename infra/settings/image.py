@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from i18n import t
 from infra.settings import app, rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",

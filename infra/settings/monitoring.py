@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from i18n import t
 from infra import thresholds
 from infra.settings import database, rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 ALARMS_ENABLED = Key(
     "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms, and the SNS topic they tell"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from i18n import t
 from infra.settings import rules, zones
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 VPC_CIDR = Key("vpcCidr", "10.0.0.0/16", rules.private_range, "the VPC's private range, /16 to /19")
 ZONE_COUNT = Key(

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi.runtime.config import CONFIG
 
+from i18n import Text, joined, said, shown, t
 from infra.settings.key import Key
 from ops.place import other_credentials
-from ops.texts import Text, joined, said, shown, t
 
 T = TypeVar("T")
 

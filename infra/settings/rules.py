@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Network
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 
+from i18n import t
 from infra.settings import rules
 from infra.settings.key import Key
 from infra.settings.reader import Reader
-from ops.texts import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from i18n import t
 from infra.settings import app, fargate, health, image, rules
 from infra.settings.fargate import MEMORY_BY_CPU
 from infra.settings.key import Key
 from infra.settings.reader import Reader
 from infra.settings.scaling import ScalingSettings
-from ops.texts import t
 
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

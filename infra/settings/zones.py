@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from ops.texts import t
+from i18n import t
 
 ZONE_LETTERS = MappingProxyType(
     {

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.surroundings import Quota
-from ops.texts import Text, t
 
 UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from i18n import Text, t
 from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
 from ops.moments import of_day
@@ -17,7 +18,6 @@ from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
 from ops.snapshot.records import Definition, Deployment, Service, Task
 from ops.snapshot.surroundings import Line, Network
-from ops.texts import Text, t
 
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+from i18n import Text, t
 from infra.statements import secret_arn
 from infra.thresholds import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
 from ops.authorities import root
@@ -16,7 +17,6 @@ from ops.snapshot.records import Definition, Task
 from ops.snapshot.surroundings import Database
 from ops.snapshot.task_logs import BACK
 from ops.stack import BUNDLE
-from ops.texts import Text, t
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),

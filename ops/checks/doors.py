@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.checks import stages
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import default_route
 from ops.snapshot.surroundings import Network
-from ops.texts import t
 
 
 def attached(case: Case) -> Iterator[Finding]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, joined, t
 from ops.checks.case import Case
 from ops.checks.databases import away
 from ops.checks.hops import task_to_database
 from ops.checks.loglines import asked_path, slowest
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
-from ops.texts import Text, joined, t
 
 
 def codes(case: Case) -> Iterator[Finding]:

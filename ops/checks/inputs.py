@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from infra.statements import secret_arn, secret_key
 from ops.checks import databases
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Definition
 from ops.snapshot.surroundings import Secret
-from ops.texts import Text, t
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"

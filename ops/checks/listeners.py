@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops import routing
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Balancer, Listener, Rule, TargetGroup
-from ops.texts import t
 
 
 def forwarding(case: Case) -> Iterator[Finding]:

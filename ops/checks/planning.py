@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from infra.statements import secret_arn
 from ops import acls
 from ops.checks.case import Case
@@ -11,7 +12,6 @@ from ops.checks.inputs import no_secret
 from ops.checks.outbound import CANNOT_START, barred, route_commands, says
 from ops.findings import Finding, Fix
 from ops.reach import Dead, ways_out
-from ops.texts import t
 
 
 def way_out(case: Case) -> Iterator[Finding]:

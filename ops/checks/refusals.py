@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from itertools import pairwise
 from math import ceil
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.checks.loglines import Listening, listening
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
 from ops.snapshot.records import ContainerHealth, Definition, Task
-from ops.texts import Text, t
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""

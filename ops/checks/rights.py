@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from i18n import Text, t
 from infra.statements import secret_arn
 from ops.checks import grants
 from ops.checks.case import Case
@@ -20,7 +21,6 @@ from ops.permits import (
 )
 from ops.snapshot.records import Definition
 from ops.snapshot.surroundings import Role
-from ops.texts import Text, t
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks import schedules
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.texts import Text, t
 
 ENDED = re.compile(r"deployment failed|rolling back to deployment")
 

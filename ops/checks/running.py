@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from i18n import Text, joined, t, verbatim
 from ops.checks import databases
 from ops.checks.case import Case
 from ops.checks.loglines import Raised, Request, Told, errors, parsed, raised, requests, told
@@ -14,7 +15,6 @@ from ops.snapshot.records import Task
 from ops.snapshot.surroundings import Line, Minute
 from ops.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED
 from ops.stack import WEBAPP
-from ops.texts import Text, joined, t, verbatim
 
 SURE = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""

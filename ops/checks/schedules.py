@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.hours import ZONE, Hours
-from ops.texts import t
 
 STARTED_WITHIN = timedelta(minutes=5)
 """Scheduled actions may come late, and ECS needs its time."""

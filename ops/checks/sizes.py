@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Fix
-from ops.texts import t
 
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.texts import Text, t
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 

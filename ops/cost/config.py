@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from i18n import t
 from ops import stack as stacks
 from ops.cost.prices import REGION
 from ops.stack import StackError
-from ops.texts import t
 
 
 def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:

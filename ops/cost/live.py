@@ -12,10 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from i18n import t
 from ops import stack as stacks
 from ops.aws import AwsProblem, Session
 from ops.cost.prices import REGION, Listing, Price, PriceBook
-from ops.texts import t
 
 API_REGION = "us-east-1"
 """Where the Price List API answers."""

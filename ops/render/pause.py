@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import Text, t
 from ops import pause
 from ops.hours import Wish
 from ops.moments import zoned
@@ -12,7 +13,6 @@ from ops.paused import keeps_snapshot
 from ops.render.lines import Line
 from ops.stack import Declared
 from ops.standing import Standing, Station
-from ops.texts import Text, t
 
 
 def plan(now: Standing, station: Station, lang: str) -> Iterator[Line]:

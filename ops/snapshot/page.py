@@ -9,11 +9,11 @@ import time
 import urllib.request
 from dataclasses import dataclass, replace
 
+from i18n import said, t
 from ops import local, routing
 from ops.problems import AwsProblem
 from ops.snapshot.entrance import Balancer, Listener, Page
 from ops.stack import Declared
-from ops.texts import said, t
 
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""

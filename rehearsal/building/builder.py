@@ -16,8 +16,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from i18n import t
 from infra.context import content_tag
-from ops.texts import t
 from rehearsal.building import dockerfile, layout, pip, venvs
 from rehearsal.building.dockerfile import DockerfileError
 from rehearsal.images import ImageNotFound, LocalImage

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ops.texts import Refused, Text, t
+from i18n import Refused, Text, t
 from rehearsal.building import pip
 
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")

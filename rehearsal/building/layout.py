@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from i18n import t
 from infra.context import sent_files
-from ops.texts import t
 from rehearsal.building.dockerfile import Copy, DockerfileError
 
 

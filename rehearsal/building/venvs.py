@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.texts import Refused, t
+from i18n import Refused, t
 from rehearsal.building import pip
 from rehearsal.paths import cache, cache_refused
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib import metadata
 
-from ops.texts import t
+from i18n import t
 
 VERSION = "5.2.5"
 """The version of moto whose inside was read."""

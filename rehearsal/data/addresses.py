@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from ops.texts import t
+from i18n import t
 
 FIRST = IPv4Address("127.0.1.1")
 LAST = IPv4Address("127.0.250.254")

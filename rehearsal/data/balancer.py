@@ -9,7 +9,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
-from ops.texts import t
+from i18n import t
 from rehearsal.clock import Clock
 from rehearsal.control import hooks
 from rehearsal.data import listener_tls, listener_view

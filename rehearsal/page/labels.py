@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from i18n import Text, t
 from ops.render.diagnosis import KINDS
-from ops.texts import Text, t
 
 LABELS: dict[str, Text] = {
     "skip": t("Skip to the state"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
 from ops.chain import chain, target_of
 from ops.checks.case import Case
 from ops.findings import Diagnosis
@@ -12,7 +13,6 @@ from ops.moments import of_day
 from ops.render.status import plain
 from ops.snapshot.entrance import Rule
 from ops.snapshot.records import Task
-from ops.texts import Text, t
 from ops.timeline import short
 
 STOPPED_SHOWN = 5

@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
-from ops.texts import LANGUAGES
+from i18n import LANGUAGES
 from rehearsal.page import labels
 from rehearsal.page.state import state
 from rehearsal.page.watching import TICK, Watcher

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from i18n import Text, t
 from ops.checks import stages
 from ops.checks.case import Case
 from ops.findings import Diagnosis
-from ops.texts import Text, t
 from rehearsal.page.engine_work import Work
 from rehearsal.page.watching import Seen
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from i18n import verbatim
 from ops import logs, timeline
 from ops.aws import AwsProblem, Session
 from ops.checks.case import Case
@@ -20,7 +21,6 @@ from ops.snapshot.entrance import Page
 from ops.snapshot.records import Part
 from ops.stack import Declared, StackError, read
 from ops.status import overview
-from ops.texts import verbatim
 from ops.timeline import Happening
 from rehearsal.page.engine_work import EngineWork, Work, content
 from rehearsal.paths import Home

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from i18n import LANGUAGES, verbatim
 from ops.paused import Pause
 from ops.snapshot.records import Part
-from ops.texts import LANGUAGES, verbatim
 from ops.timeline import Happening
 from rehearsal.page import labels, watching
 from rehearsal.page.engine_work import EngineWork, Work

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
+from i18n import t
 from ops.names import StackNames
 from ops.place import Place
 from ops.problems import AwsProblem
@@ -47,7 +48,6 @@ from ops.snapshot.surroundings import (
     Subnet,
 )
 from ops.stack import Declared
-from ops.texts import t
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"

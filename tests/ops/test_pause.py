@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from i18n import Text, t
 from ops import pause as pausing
 from ops import paused
 from ops.paused import Pause
@@ -12,7 +13,6 @@ from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render import pause as screen
 from ops.stack import Declared
-from ops.texts import Text, t
 from tests.ops import stacks as a
 from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
 

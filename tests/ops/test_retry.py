@@ -3,10 +3,10 @@
 import boto3
 import pytest
 
+from i18n import verbatim
 from ops import retry as retrying
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End
-from ops.texts import verbatim
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES, REGION
 

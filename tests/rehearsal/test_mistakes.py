@@ -14,13 +14,13 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from i18n import Text
 from ops import rollout
 from ops.aws import Session
 from ops.doctor import diagnose
 from ops.findings import Diagnosis
 from ops.names import StackNames
 from ops.rollout_changes import Changes
-from ops.texts import Text
 from rehearsal.client import require
 from rehearsal.engine import find_or_get
 from rehearsal.project import Project
