@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra import config
 from infra.bastion import Bastion, BastionArgs
 from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
@@ -11,12 +12,11 @@ from infra.network import Network, NetworkArgs
 from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from infra.settings import Settings
 from ops import rollout, rollout_changes
 
-settings = Settings.load()
+settings = config.load()
 keep_within(settings.boundary)
-name = settings.prefix
+name = settings.names.prefix
 changes = rollout_changes.watch()
 
 network = Network(name, NetworkArgs(settings=settings))

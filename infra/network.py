@@ -12,7 +12,7 @@ import pulumi_awsx as awsx
 
 from i18n import t
 from infra.flow_logs import FlowLogs, FlowLogsArgs
-from infra.settings import Settings
+from stack.settings import Settings
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,

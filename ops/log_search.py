@@ -10,8 +10,8 @@ from typing import Any
 
 from i18n import t
 from ops.aws import AwsProblem, Session
-from ops.names import StackNames
 from ops.snapshot.task_logs import at
+from stack.names import StackNames
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),

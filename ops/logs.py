@@ -10,9 +10,9 @@ from datetime import timedelta
 from i18n import t
 from ops.aws import AwsProblem, Session
 from ops.log_search import LogLine, Search, Wanted
-from ops.names import StackNames
 from ops.snapshot import compute, task_logs
 from ops.snapshot.records import Task
+from stack.names import StackNames
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 POLL_SECONDS = 2.0

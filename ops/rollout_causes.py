@@ -139,7 +139,7 @@ def diagnosis(stack: str, session: Session, lang: str) -> str:
 
 def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
     from ops.doctor import diagnose
-    from ops.names import StackNames
+    from stack.names import StackNames
 
     return diagnose(StackNames.of(stack), session, wanted=wanted)
 

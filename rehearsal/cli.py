@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from i18n import shown, t
-from ops.names import PROJECT
 from ops.options import Number, Whole
 from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.faults import FAULTS
+from stack.names import PROJECT
 
 REGION = "ap-northeast-1"
 ECS_ENABLED = "ecsEnabled"

@@ -17,7 +17,6 @@ from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
 from ops.cost.prices import PriceBook
-from ops.names import PROJECT
 from ops.options import Number
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
@@ -29,6 +28,7 @@ from rehearsal.engine import EngineError
 from rehearsal.engine_progress import Progress
 from rehearsal.paths import ROOT
 from rehearsal.pulumi import PulumiFailed
+from stack.names import PROJECT
 
 
 class Setting(click.ParamType[tuple[str, str]]):

@@ -19,7 +19,8 @@ from i18n import DOMAIN, LOCALE
 from rehearsal.paths import ROOT
 
 SOURCES = tuple(
-    ROOT / name for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal")
+    ROOT / name
+    for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal", "stack")
 )
 
 

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from infra.placement import scheduling
-from infra.settings import HealthSettings, ServiceSettings
-from infra.settings.reader import Reader
-from infra.settings.service import ROLLOUT_TIMEOUT
+from stack.entrance import HealthSettings
+from stack.reader import Reader
+from stack.service import ROLLOUT_TIMEOUT, ServiceSettings
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def ours() -> Profile:
     read = Reader()
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
     declared = scheduling(service)
-    keys, program = "infra/settings/health.py", "infra/service.py"
+    keys, program = "stack/entrance.py", "infra/service.py"
     breaker = declared["deployment_circuit_breaker"]
     return Profile(
         title="careapp",
@@ -93,7 +93,7 @@ def ours() -> Profile:
         breaker=Told(breaker.enable, program),
         rollback=Told(breaker.rollback, program),
         wait=Told(Wait.GATE, "ops/rollout.py"),
-        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "infra/settings/service.py"),
+        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "stack/service.py"),
     )
 
 

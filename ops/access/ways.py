@@ -8,10 +8,10 @@ from typing import Any
 
 from i18n import Text, t
 from ops.aws import Session
-from ops.names import CONTAINER, StackNames
 from ops.refused import Refused
 from ops.snapshot import compute, looked
 from ops.snapshot.records import Service
+from stack.names import CONTAINER, StackNames
 
 BASTION, TASK = "bastion", "task"
 AGENT = "ExecuteCommandAgent"

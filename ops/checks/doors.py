@@ -68,8 +68,8 @@ def drifted(case: Case) -> Iterator[Finding]:
         return
     seen = []
     for key, name in WATCHED.items():
-        declared, real = case.now.declared.get(key), str(getattr(case.check, name))
-        if declared not in ("", real):
+        declared, real = getattr(case.now.settings.health, name), getattr(case.check, name)
+        if declared != real:
             text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)

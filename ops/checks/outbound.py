@@ -122,7 +122,7 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
             f"--network-configuration '{vpc}' --force-new-deployment"
         )
         return (Fix(t("Give the tasks public addresses:"), (command,)), case.declared_again())
-    if case.now.declared.get("natStrategy") in ("single", "onePerAz"):
+    if case.now.settings.network.nat != "none":
         text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
         return (
             case.refreshed(text),

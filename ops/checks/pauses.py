@@ -29,7 +29,7 @@ def paused(case: Case) -> Iterator[Finding]:
         seen.append(t("AWS starts a stopped database by itself after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
-    if keeps_snapshot(case.now.declared):
+    if keeps_snapshot(case.now.settings):
         seen.append(NO_SNAPSHOT)
     yield Finding(
         id="stack-paused",

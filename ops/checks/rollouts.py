@@ -18,9 +18,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or service.desired > 0 or service.status != "ACTIVE":
         return
-    declared = case.now.declared.get("desiredCount")
-    if hours := case.now.declared.get("schedule"):
-        yield schedules.at_zero(case, hours)
+    declared = case.now.settings.texts["desiredCount"]
+    if hours := case.now.settings.service.scaling.hours:
+        yield schedules.at_zero(case, hours.text)
         return
     count = schedules.wanted(case)
     fix = (
@@ -38,7 +38,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
             t(
                 "Desired count 0, running {running}; the stack file says desiredCount {declared}.",
                 running=service.running,
-                declared=declared or "-",
+                declared=declared,
             ),
         ),
         fixes=(fix,),

@@ -44,7 +44,7 @@ def missing(case: Case) -> Iterator[Finding]:
     now = stage(case)
     if now == NOTHING:
         yield _no_stack(case)
-    elif now == FIRST and case.now.declared.get("ecsEnabled") == "true":
+    elif now == FIRST and case.now.settings.ecs_enabled:
         yield _no_service(case)
     elif now == FIRST:
         yield _off(case)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from i18n import t
-from ops.stack import StackError
+from stack.file import StackError
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""

@@ -152,7 +152,7 @@ def exit_code(now: Snapshot) -> int:
     if case.paused:
         return 0
     stage = stages.stage(case)
-    off = now.declared.get("ecsEnabled") != "true"
+    off = not now.settings.ecs_enabled
     well = case.steady or (stage == stages.FIRST and off)
     database = now.database.value
     return 0 if well and database is not None and database.status in USABLE else 1

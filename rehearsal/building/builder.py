@@ -17,11 +17,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from i18n import t
-from infra.context import content_tag
 from rehearsal.building import dockerfile, layout, pip, venvs
 from rehearsal.building.dockerfile import DockerfileError
 from rehearsal.images import ImageNotFound, LocalImage
 from rehearsal.providers.calls import Calls
+from stack.context import content_tag
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 

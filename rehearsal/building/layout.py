@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from i18n import t
-from infra.context import sent_files
 from rehearsal.building.dockerfile import Copy, DockerfileError
+from stack.context import sent_files
 
 
 def placed(context: Path, copies: Iterable[Copy]) -> dict[PurePosixPath, Path]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.names import PROJECT
 from rehearsal.paths import Home
+from stack.names import PROJECT
 
 DELETING = "deleting"
 """Type of a pending operation (Pulumi, apitype.OperationType)."""

@@ -49,7 +49,7 @@ def _at_work(case: Case, stage: str, work: Work) -> Verdict:
     if work.removing:
         text = t("{count} resources are left.", count=work.resources)
         return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
-    second = stage == stages.FIRST and case.now.declared.get("ecsEnabled") == "true"
+    second = stage == stages.FIRST and case.now.settings.ecs_enabled
     return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 

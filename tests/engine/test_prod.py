@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from infra.settings.keys import KEYS
 from ops.paused import Pause
 from rehearsal.paths import ROOT
 from rehearsal.pulumi import PulumiFailed
+from stack.settings import KEYS
 from tests.support.local_stack import local_stack
 
 CHANGES = {

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import yaml
 
-from infra.settings.keys import KEYS
 from ops.cost.assumptions import Assumptions
 from ops.cost.bill import bill
 from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
 from rehearsal.cost import AT_ONCE, ECS, previews
 from rehearsal.paths import ROOT
+from stack.settings import KEYS
 from tests.documents.markdown import Page
 
 SETTING = re.compile(r"`(\w+) ([^`]*)`")

@@ -12,8 +12,8 @@ from moto.logs.models import LogGroup
 
 from ops import waiting
 from ops.aws import Session
-from ops.names import StackNames
 from ops.rollout_follow import Pace
+from stack.names import StackNames
 
 REGION = "ap-northeast-1"
 NAMES = StackNames.of("poc")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
 from i18n import t
-from ops.names import StackNames
 from ops.place import Place
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
@@ -47,7 +46,8 @@ from ops.snapshot.surroundings import (
     Secret,
     Subnet,
 )
-from ops.stack import Declared
+from stack.file import Declared
+from stack.names import StackNames
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"

@@ -232,7 +232,7 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
 
 def test_following_shows_each_line_once(put, session):
     from ops import logs
-    from ops.names import StackNames
+    from stack.names import StackNames
 
     put("a" * 32, (58, "one"), (59, "two"))
     slept = []

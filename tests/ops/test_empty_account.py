@@ -9,8 +9,8 @@ from docker.errors import DockerException
 
 from ops import stack as stacks
 from ops.aws import Session
-from ops.names import StackNames
 from ops.snapshot import gather
+from stack.names import StackNames
 
 NAMES = StackNames.of("poc")
 

@@ -5,13 +5,13 @@ import shlex
 
 import pytest
 
-from infra.settings.fargate import MEMORY_BY_CPU
 from ops.checks.case import Case
 from ops.checks.rights import execution_needs
 from ops.checks.sizes import larger
 from ops.doctor import judge
 from ops.permits import ALLOWED, verdict
 from ops.snapshot.surroundings import Image, Role
+from stack.service import MEMORY_BY_CPU
 from tests.ops import stacks as a
 
 AGAIN = "./careapp retry -s poc"

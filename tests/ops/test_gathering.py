@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.statements import secret_arn, secret_key
 from ops import stack as stacks
-from ops.names import StackNames
 from ops.snapshot import gather, others, page
 from ops.snapshot.entrance import Listener, Rule
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Measured, Minute
-from ops.stack import StackError
+from stack.file import StackError
+from stack.names import StackNames
+from stack.statements import secret_arn, secret_key
 from tests.ops.conftest import client
 from tests.ops.stacks import EVERY
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPEAKING = ("ops", "infra", "rehearsal")
+SPEAKING = ("ops", "infra", "rehearsal", "stack")
 SILENT = {
     "rehearsal/control": "AWS's own refusals, in AWS's words",
     "rehearsal/data": "AWS's own events and reasons, in AWS's words",

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from infra import alarms, container, service
-from infra.settings import Settings
 from ops import routing
-from ops.names import StackNames
+from stack.names import StackNames
+from stack.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render import pause as screen
-from ops.stack import Declared
+from stack.file import Declared
 from tests.ops import stacks as a
 from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
 

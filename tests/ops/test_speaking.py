@@ -8,7 +8,7 @@ import pytest
 from i18n import Refused, t
 from ops import speaking
 from ops.options import Number, Whole
-from ops.stack import StackError
+from stack.file import StackError
 
 
 class Broken(Refused):

@@ -8,7 +8,7 @@ import cfnlint
 import moto.ec2
 import pytest
 
-from infra import thresholds
+from stack import database as thresholds
 
 GIB = 1024**3
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from infra.settings import SettingsError
 from ops import rollout
+from stack.file import StackError
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer", "Protection"}
@@ -300,7 +300,7 @@ def test_stage_two_tells_the_service_s_names_as_well(program):
 
 
 def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
-    with pytest.raises(SettingsError):
+    with pytest.raises(StackError):
         program(zoneCount="9")
     assert declared(engine) == set()
 

@@ -7,9 +7,8 @@ import pulumi
 import pytest
 import yaml
 
-from infra.settings import Settings
-from infra.settings.keys import KEYS
 from rehearsal.engine_cli import BELOW, MINIMUM
+from stack.settings import KEYS, Settings
 
 ROOT = Path(__file__).parents[2]
 STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))

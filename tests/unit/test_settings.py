@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pulumi
 
-from infra.settings import (
-    DatabaseSettings,
-    HealthSettings,
-    HttpsSettings,
-    ImageSettings,
-    LogSettings,
-    MonitoringSettings,
-    NetworkSettings,
-    ScalingSettings,
-    ServiceSettings,
-    Settings,
-)
-from infra.settings.scaling import Hours
+from stack.app import ImageSettings
+from stack.database import DatabaseSettings
+from stack.entrance import HealthSettings, HttpsSettings
+from stack.monitoring import LogSettings, MonitoringSettings
+from stack.network import NetworkSettings
+from stack.scaling import Hours, ScalingSettings
+from stack.service import ServiceSettings
+from stack.settings import Settings
 
 
 def test_a_stack_file_need_only_name_the_region(configured):

@@ -6,13 +6,13 @@ import pulumi
 import pulumi_aws.config
 import pytest
 
-from infra.settings import Settings, SettingsError
-from ops.place import OTHER_CREDENTIALS
+from stack.file import OTHER_CREDENTIALS, StackError
+from stack.settings import Settings
 
 
 def problems(load, **changes):
     """The lines between the heading and the advice."""
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(StackError) as refused:
         load(**changes)
     return [line.strip() for line in str(refused.value).splitlines()[1:-1]]
 
@@ -310,7 +310,7 @@ def test_what_elb_takes_for_status_codes_is_accepted(configured, codes):
 
 
 def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(configured):
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(StackError) as refused:
         configured(zoneCount="9", protect="maybe", healthTimeout="60", taskMemory="1")
     assert str(refused.value).splitlines() == [
         "the settings of stack poc cannot be used (4 problems):",
@@ -324,12 +324,12 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
 
 
 def test_a_single_problem_is_not_called_problems(configured):
-    with pytest.raises(SettingsError, match=r"cannot be used \(1 problem\):"):
+    with pytest.raises(StackError, match=r"cannot be used \(1 problem\):"):
         configured(protect="maybe")
 
 
 def test_a_settings_error_ends_the_program_without_a_traceback():
-    assert issubclass(SettingsError, pulumi.RunError)
+    assert issubclass(StackError, pulumi.RunError)
 
 
 def test_a_refused_key_is_not_blamed_twice(configured):
