@@ -37,9 +37,10 @@ class Key(Generic[T]):
 
 
 def boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
+    # The engine takes no other spelling for a key that Pulumi.yaml calls a boolean.
+    if text not in ("true", "false"):
         raise ValueError(t("{text!r} is neither true nor false", text=text))
-    return text.lower() == "true"
+    return text == "true"
 
 
 def integer(low: int, high: int, unit: Text | str = "") -> Callable[[str], int]:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from infra.placement import scheduling
 from stack.entrance import HealthSettings
+from stack.file import StackFile
 from stack.reader import Reader
 from stack.service import ROLLOUT_TIMEOUT, ServiceSettings
 
@@ -75,7 +76,7 @@ THREE_HOURS = "aws/aws-cdk#37755, by a maintainer: 3 hours to fail without the c
 
 def ours() -> Profile:
     """What this program declares when a stack file sets nothing: read from it, not copied."""
-    read = Reader()
+    read = Reader(StackFile(stack="poc", values={}))
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
     declared = scheduling(service)
     keys, program = "stack/entrance.py", "infra/service.py"

@@ -2,13 +2,11 @@
 
 import json
 
-import pulumi
 import pytest
 
 from infra.container import Surroundings, definition
 from stack.app import RESERVED
 from stack.file import StackError
-from stack.settings import Settings
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
 AROUND = Surroundings(
@@ -91,15 +89,9 @@ def test_a_name_is_a_variable_or_a_secret(configured):
     )
 
 
-@pytest.mark.usefixtures("engine")
-def test_an_encrypted_variable_belongs_into_secrets_manager():
-    values = {"aws:region": "ap-northeast-1", "careapp:appVariables": '{"KEY": "hunter2"}'}
-    pulumi.runtime.set_all_config(values, ["careapp:appVariables"])
-    try:
-        with pytest.raises(StackError, match=r"appVariables: a value is encrypted.*appSecrets"):
-            Settings.load()
-    finally:
-        pulumi.runtime.set_all_config(values, [])
+def test_an_encrypted_variable_belongs_into_secrets_manager(configured):
+    with pytest.raises(StackError, match=r"appVariables: a value is encrypted.*appSecrets"):
+        configured(encrypted=("careapp:appVariables",), appVariables='{"KEY": "hunter2"}')
 
 
 @pytest.mark.parametrize("folder", ["../mine", "/srv/app", ".", ".hidden", "a/../b", "app/"])

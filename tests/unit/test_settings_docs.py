@@ -16,5 +16,5 @@ def test_the_page_describes_every_setting_and_nothing_else():
     expected = rows(table())
     assert expected
     assert rows(PAGE.read_text()) == expected, (
-        "put the output of `python -m stack.__main__` into docs/settings.md"
+        "put the output of `python -m stack` into docs/settings.md"
     )
