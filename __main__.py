@@ -12,10 +12,12 @@ from infra.network import Network, NetworkArgs
 from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from infra.staying import keep
 from ops import rollout, rollout_changes
 
 settings = config.load()
 keep_within(settings.boundary)
+kept = keep(settings)
 name = settings.names.prefix
 changes = rollout_changes.watch()
 
@@ -25,6 +27,7 @@ image = AppImage(name, AppImageArgs(settings=settings))
 balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]
+pulumi.export("kept", kept)
 pulumi.export("stage", 2 if settings.ecs_enabled else 1)
 pulumi.export("pageUrl", balancer.url)
 pulumi.export("repositoryUrl", image.repository_url)

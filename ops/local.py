@@ -42,7 +42,7 @@ def monotonic() -> float:
     """Seconds by which waits for AWS are measured, to be taken times the clock's speed.
 
     They are a local cloud's own where this process's calls go to one: its clock runs more slowly while
-    tasks start (rehearsal/data/starts.py).
+    tasks start (rehearsal/aws/ecs/starts.py).
     """
     found = _facts()
     if "time" not in found:

@@ -1,22 +1,27 @@
-"""Starting, finding and stopping the local cloud's process from a command."""
+"""The local cloud's process as commands see it: start, find and stop it, own its folder, and fetch its page."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from i18n import Refused, Text, t, verbatim
 from ops.local import held
-from rehearsal.cloud import Options
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 
 START_LIMIT = 60.0
@@ -25,6 +30,23 @@ STOP_LIMIT = 60.0
 
 
 NONE_RUNS = t("no local cloud runs here: ./careapp cloud start starts one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a local cloud is to run."""
+
+    region: str
+    speed: float
+    port: int | None
+    docker: bool
+    namespaces: bool
+    watch_port: int | None = None
+
+    @property
+    def page_port(self) -> int | None:
+        """The port of the rehearsal's page; where the app's may be any, that one may, too."""
+        return 0 if self.watch_port is None and self.port == 0 else self.watch_port
 
 
 class CloudError(Refused):
@@ -191,3 +213,75 @@ def _gone(pid: int) -> bool:
         return True
     except OSError:
         return False  # Somebody else's process, or a system without /proc.
+
+
+@contextmanager
+def owned(home: Home) -> Iterator[None]:
+    """Keep the folder for this process's rehearsal. Raises ``CloudError`` while another has it."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.owner.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CloudError(
+                t(
+                    "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
+                    "started, or give this one a folder of its own: "
+                    "CAREAPP_HOME=FOLDER ./careapp rehearse",
+                    pid=lock.read().strip(),
+                    folder=str(home.folder),
+                )
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def refuse_to_stop(home: Home) -> None:
+    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs its local cloud until it has destroyed."""
+    if not held(home.owner):
+        return
+    pid = home.owner.read_text().strip()
+    raise CloudError(
+        t(
+            "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
+            "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
+            "without destroying",
+            pid=pid,
+            folder=str(home.folder),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Page:
+    """The listener that serves. ``authority`` is the file with who vouches for it; "" without HTTPS."""
+
+    url: str
+    authority: str = ""
+    plain: str = ""
+    """The listener beside it that must lead to it; "" when there is none."""
+
+    @classmethod
+    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
+        """By what the local cloud says of its listeners; None when there is none."""
+        secure = [each for each in listeners if each.get("authority")]
+        plain = [each["url"] for each in listeners if not each.get("authority")]
+        if secure:
+            return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
+        return cls(plain[0]) if plain else None
+
+    def get(self, url: str = "") -> tuple[int, str, str]:
+        """Status, text and address in the end; status 0 and the reason when nobody answers or is trusted."""
+        url = url or self.url
+        trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
+        try:
+            with urllib.request.urlopen(url, timeout=10, context=trust) as answer:  # noqa: S310 - a loopback address
+                return answer.status, answer.read().decode(errors="replace"), answer.url
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, answer.read().decode(errors="replace"), answer.url
+        except OSError as problem:
+            return 0, str(problem), url

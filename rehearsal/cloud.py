@@ -12,38 +12,22 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from i18n import said, shown, t
+from rehearsal.client import Options
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
 
 if TYPE_CHECKING:
     from rehearsal.building.builder import Builder
-    from rehearsal.hosts import Hosts
+    from rehearsal.engine.language import Hosts
 
 log = logging.getLogger("rehearsal.cloud")
 GATE_POLL = "0.1"
 """Seconds of the wall between two looks of the program's roll-out gate; AWS's 3 s would be too few."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a local cloud is to run."""
-
-    region: str
-    speed: float
-    port: int | None
-    docker: bool
-    namespaces: bool
-    watch_port: int | None = None
-
-    @property
-    def page_port(self) -> int | None:
-        """The port of the rehearsal's page; where the app's may be any, that one may, too."""
-        return 0 if self.watch_port is None and self.port == 0 else self.watch_port
 
 
 class AlreadyRunning(Exception):
@@ -59,10 +43,10 @@ class Cloud:
 
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stops all again when one fails."""
+        from rehearsal.aws.api import Api
+        from rehearsal.aws.plane import DataPlane
+        from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
-        from rehearsal.control import service_roles
-        from rehearsal.control.api import Api
-        from rehearsal.data.plane import DataPlane
         from rehearsal.page.launch import listening
         from rehearsal.project import led_to_local_cloud
         from rehearsal.providers.calls import Calls
@@ -78,7 +62,7 @@ class Cloud:
             api.start()
             stops.callback(api.stop)
             calls = Calls(api.endpoint, self.options.region)
-            service_roles.prepare(calls)
+            make_service_role(calls)
             builder = Builder(calls, folder / "images", docker=self.options.docker)
             stops.callback(builder.close)
             clock = Clock(self.options.speed)
@@ -114,8 +98,7 @@ class Cloud:
 
     def _hosts(self, endpoint: str, builder: Builder, led: Mapping[str, str]) -> Hosts:
         """What the engine attaches to: the program's language, and a provider for each plugin."""
-        from rehearsal.hosts import Hosts
-        from rehearsal.language import Language
+        from rehearsal.engine.language import Hosts, Language
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer

@@ -13,10 +13,9 @@ from i18n import Text, joined, t, verbatim
 from ops.signals import run_in_front
 from rehearsal import client, console
 from rehearsal.building import docker_engine
-from rehearsal.cloud import Options
-from rehearsal.data import namespaces
-from rehearsal.engine import find_or_get
-from rehearsal.owning import refuse_to_stop
+from rehearsal.client import Options, refuse_to_stop
+from rehearsal.engine.find import find_or_get
+from rehearsal.machine import namespaces
 from rehearsal.paths import home
 from rehearsal.project import Project, standing
 

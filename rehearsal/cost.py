@@ -26,10 +26,10 @@ from ops.cost.config import config_of, not_exported
 from ops.cost.graph import Graph, read
 from ops.cost.prices import REGION
 from rehearsal.client import Facts
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import Home
 from rehearsal.project import Project, led_to_local_cloud
-from rehearsal.pulumi import Pulumi, PulumiFailed
 from stack.file import StackError
 
 ECS = "careapp:ecsEnabled"
@@ -70,8 +70,7 @@ class Previews:
     def _hosted(self) -> Iterator[Pulumi]:
         """``pulumi`` with stand-ins of its own: an engine that ends cancels what its hosts are doing."""
         from rehearsal.building.builder import Builder
-        from rehearsal.hosts import Hosts
-        from rehearsal.language import Language
+        from rehearsal.engine.language import Hosts, Language
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.calls import Calls
@@ -119,7 +118,7 @@ def reason(output: str) -> str:
 @contextlib.contextmanager
 def previews() -> Iterator[Previews]:
     """The engine with stand-ins around it, in this process; the environment is as before at the end."""
-    from rehearsal.control.api import Api
+    from rehearsal.aws.api import Api
 
     engine, before = find_or_get(), dict(os.environ)
     # One line for every request would bury the answer.

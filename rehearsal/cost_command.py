@@ -24,10 +24,10 @@ from ops.render.lines import display
 from ops.signals import terminations_raise
 from ops.speaking import Told
 from rehearsal import console
-from rehearsal.engine import EngineError
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
+from rehearsal.engine.find import EngineError
+from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import PulumiFailed
 from stack.names import PROJECT
 
 

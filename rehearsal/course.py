@@ -1,4 +1,4 @@
-"""The course of ``./careapp rehearse``: stage 1, a mistake if one is wanted, stage 2, the page, destroy."""
+"""The course of ``./careapp rehearse``: stage 1, a mistake if one is asked for, stage 2, the page, destroy."""
 
 from __future__ import annotations
 
@@ -11,20 +11,81 @@ from pathlib import Path
 
 from i18n import Text, said, shown, t
 from ops.signals import terminations_raise
-from rehearsal import client, console, mending, telling
+from rehearsal import client, console, mending
+from rehearsal.client import owned
 from rehearsal.commands import Chosen, watch_it
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.faults import FAULTS, Fault, FaultError
-from rehearsal.owning import owned
+from rehearsal.mending import changes
 from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
-from rehearsal.pulumi import Pulumi, PulumiFailed
-from rehearsal.rehearse import Rehearsal, RehearsalFailed
+from rehearsal.rehearse import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER
 from stack.file import StackError, StackFile, read
 from stack.names import PROJECT
 from stack.settings import Settings
+
+
+def tell_stages(report: Report) -> None:
+    """What each stage did, and where the page is."""
+    for stage in report.stages:
+        console.tell(
+            t(
+                "{name}: {created} created, {updated} updated, {replaced} replaced, "
+                "{deleted} deleted, {unchanged} unchanged in {seconds} s",
+                **stage,
+            )
+        )
+    page = report.page
+    if page is None:
+        return
+    console.say(
+        t(
+            "{url} answers {status} after {seconds} s",
+            url=page["url"],
+            status=page["status"],
+            seconds=page["seconds_to_healthy"],
+        )
+    )
+    if "authority" in page:
+        console.tell(
+            t(
+                "Its certificate is the rehearsal's: curl --cacert {file} {url}. "
+                "A browser warns; go on past it.",
+                file=page["authority"],
+                url=page["url"],
+            )
+        )
+
+
+def tell_edits(fault: Fault, source: Path, stack: str) -> None:
+    """Where ``fault`` changed the program or the app, so that a reader can mend it by hand.
+
+    ``stack`` is the one that stands meanwhile; empty: none does.
+    """
+    for change in changes(fault, source):
+        console.say(t("The mistake lies in {place}:", place=f"{change.file}:{change.line}"))
+        for line in change.diff:
+            console.tell(f"  {line}")
+    if fault.edits and stack:
+        console.tell(t("Mend it there, then: ./careapp shell pulumi up -s {stack}", stack=stack))
+
+
+def tell_destroyed(report: Report) -> None:
+    """The last words of a rehearsal that left nothing."""
+    done = report.destroy
+    if done is None:
+        console.say(t("Nothing had been made yet; the local cloud has ended."))
+        return
+    console.say(
+        t(
+            "Everything is gone: the stack with its {deleted} resources, and the local cloud.",
+            deleted=done["deleted"],
+        )
+    )
+
 
 FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
@@ -58,7 +119,7 @@ class Course:
         """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
         try:
             status = self._up()
-            telling.stages(self.run.report)
+            tell_stages(self.run.report)
             if not self.plan.leave:
                 self._until_interrupt()
         except FAILURES as problem:
@@ -98,7 +159,7 @@ class Course:
         console.say(
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
-        telling.edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
+        tell_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = shown(red)
         return 1
 
@@ -183,7 +244,7 @@ def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
             client.stop(place)
             project.forget()
         if course.gone:
-            telling.gone(run.report)
+            tell_destroyed(run.report)
     return status
 
 

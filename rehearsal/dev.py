@@ -16,12 +16,12 @@ from pathlib import Path
 from i18n import Refused, t, verbatim
 from ops.signals import terminations_raise
 from rehearsal import console
+from rehearsal.aws.rds import postgres
+from rehearsal.aws.rds.postgres import Postgres
 from rehearsal.building import dockerfile
 from rehearsal.building.builder import packages
-from rehearsal.data import postgres_roles
-from rehearsal.data.authority import Authority
-from rehearsal.data.postgres import Postgres
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
+from rehearsal.machine.authority import Authority
 from rehearsal.paths import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
@@ -79,7 +79,7 @@ def _database() -> Iterator[dict[str, str]]:
         with Progress().phase(t("the database")):
             server.create()
             server.start()
-            postgres_roles.add_master(server, USER, password, DATABASE)
+            postgres.add_master(server, USER, password, DATABASE)
         yield {
             "DB_HOST": "localhost",
             "DB_PORT": str(server.port),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from i18n import said, t
+from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.faults import Fault
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import PulumiFailed
 from rehearsal.rehearse import Rehearsal, RehearsalFailed
 
 HEALTHY, CAUSE_FOUND = 0, 1

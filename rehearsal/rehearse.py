@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Text, said, shown, t
-from rehearsal.client import Facts
-from rehearsal.engine_progress import spoken
+from rehearsal.client import Facts, Page
+from rehearsal.console import spoken
+from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.faults import Fault
 from rehearsal.providers.calls import Calls
-from rehearsal.pulumi import Changes, Pulumi, PulumiFailed
-from rehearsal.visit import Page
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
 

@@ -11,7 +11,7 @@ import click
 
 from ops.signals import run_in_front
 from ops.speaking import INTERRUPTED
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from benchmarks.defaults.measure import Said, Seen
 from benchmarks.defaults.profiles import Profile, Told
-from rehearsal.engine_progress import spoken
+from rehearsal.console import spoken
 
 TEXT = """# Defaults, compared
 

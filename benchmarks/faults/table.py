@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine_progress import spoken
+from rehearsal.console import spoken
 from rehearsal.faults import FAULTS
 from rehearsal.paths import ROOT
 

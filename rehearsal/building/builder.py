@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,54 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from i18n import t
-from rehearsal.building import dockerfile, layout, pip, venvs
-from rehearsal.building.dockerfile import DockerfileError
-from rehearsal.images import ImageNotFound, LocalImage
+from rehearsal.building import dockerfile, venvs
+from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
+from rehearsal.building.venvs import FILES
 from rehearsal.providers.calls import Calls
 from stack.context import content_tag
+
+
+class ImageNotFound(Exception):
+    """No image of that reference was ever pushed; ``str()`` names the reference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalImage:
+    """One image, in a form that a task can be started from.
+
+    ``folder`` is where the command runs and stands for the image's WORKDIR; ``root`` stands for the image's
+    root, where its files are laid out. ``python`` is the folder of programs that the command
+    finds first. With ``docker`` the reference names an image in the local engine and the other fields
+    describe it.
+    """
+
+    reference: str
+    digest: str
+    platform: str
+    folder: Path
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    python: Path | None = None
+    docker: bool = False
+    root: Path | None = None
+
+    def inside(self, text: str) -> str:
+        """Return the text with the files below ``root`` named as in a container of the image."""
+        return text if self.root is None else text.replace(str(self.root), "")
+
+    def outside(self, text: str) -> str:
+        """Return the text with the image's own files, named by their whole paths, as they are laid out here."""
+        if self.root is None:
+            return text
+        root = self.root
+
+        def led(match: re.Match[str]) -> str:
+            file = root / match[0].lstrip("/")
+            return str(file) if file.exists() else match[0]
+
+        return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", led, text)
+
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -109,7 +153,7 @@ class Builder:
         key = content_tag(wanted.context, {"platform": wanted.platform, **wanted.arguments})
         root = self._folder / key
         shutil.rmtree(root, ignore_errors=True)
-        layout.lay_out(wanted.context, stage.copies, root)
+        lay_out(wanted.context, stage.copies, root)
         folder = root / str(stage.workdir).lstrip("/")
         folder.mkdir(parents=True, exist_ok=True)
         return LocalImage(
@@ -201,9 +245,9 @@ def packages(context: Path, stage: dockerfile.Stage) -> Path:
 
 def arguments(context: Path, install: dockerfile.Install) -> list[str]:
     """The arguments of a `pip install`, its files named as they are in the context."""
-    files = {str(path): str(file) for path, file in layout.placed(context, install.copies).items()}
+    files = {str(path): str(file) for path, file in placed(context, install.copies).items()}
     for option, value in pairwise(install.arguments):
-        if option in pip.FILES and value not in files:
+        if option in FILES and value not in files:
             raise DockerfileError(
                 t(
                     "{place}: {file} is not copied into the image before",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from i18n import Refused, Text, shown, t, verbatim
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 
 ANSWER = 10.0
 """Seconds that the Docker engine may take to answer."""

@@ -54,8 +54,8 @@ def serve(options: Options) -> None:
 
 def app_address(home: Home) -> str:
     """Where the app's own page answers; "" while no listener is there."""
-    from rehearsal.page.engine_work import content
-    from rehearsal.visit import Page
+    from rehearsal.client import Page
+    from rehearsal.page.watching import content
 
     state = content(home.facts).get("state") or {}
     page = Page.of(state.get("listeners") or [])

@@ -4,20 +4,252 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
+from ops.chain import chain, target_of
 from ops.checks import stages
+from ops.checks.case import Case
 from ops.checks.loglines import parsed
+from ops.findings import Diagnosis
 from ops.moments import of_day
 from ops.render import diagnosis as doctor
+from ops.render.status import plain
 from ops.render.timeline import LABELS
-from ops.snapshot.records import Deployment
-from ops.timeline import Happening
-from rehearsal.page import parts
-from rehearsal.page.verdict import EMPTY, verdict
-from rehearsal.page.watching import Seen
+from ops.snapshot.entrance import Rule
+from ops.snapshot.records import Deployment, Task
+from ops.timeline import Happening, short
+from rehearsal.page.watching import Seen, Work
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``tone`` is one of good, bad, busy, calm; ``word`` says the same for those who see no colour."""
+
+    tone: str
+    word: Text
+    headline: Text
+    detail: Text
+
+
+def verdict(seen: Seen) -> Verdict:
+    """What counts first: what the engine takes away or builds, then causes, then the roll-out."""
+    case, diagnosis, work = seen.case, seen.diagnosis, seen.work
+    if case is None or diagnosis is None:
+        return _nothing(work)
+    stage = stages.stage(case)
+    if work.busy and (work.removing or stage in (stages.NOTHING, stages.FIRST)):
+        return _at_work(case, stage, work)
+    if stage == stages.NOTHING:
+        return _nothing(work)
+    if case.paused:
+        return PAUSED
+    if stage == stages.FIRST and not diagnosis.causes:
+        return STAGE1
+    return _judged(case, diagnosis)
+
+
+def _nothing(work: Work) -> Verdict:
+    if work.busy:
+        return _building(t("Stage 1 is being built"), work)
+    return EMPTY
+
+
+def _at_work(case: Case, stage: str, work: Work) -> Verdict:
+    if work.removing:
+        text = t("{count} resources are left.", count=work.resources)
+        return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
+    second = stage == stages.FIRST and case.now.settings.ecs_enabled
+    return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
+
+
+def _building(headline: Text, work: Work) -> Verdict:
+    text = t("{count} resources so far.", count=work.resources)
+    return Verdict("busy", t("at work"), headline, text)
+
+
+EMPTY = Verdict(
+    "calm",
+    t("empty"),
+    t("Nothing is up"),
+    t("The local cloud runs and is empty. What you put up shows here as it comes."),
+)
+PAUSED = Verdict(
+    "calm",
+    t("paused"),
+    t("The stack is paused"),
+    t("No task runs and the database is stopped; ./careapp resume brings both back."),
+)
+STAGE1 = Verdict(
+    "calm",
+    t("stage 1"),
+    t("Stage 1 stands, ECS is off"),
+    t("Network, database, image and load balancer are there; the page answers 503 and says why."),
+)
+
+
+def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
+    if diagnosis.causes:
+        first = diagnosis.causes[0]
+        return Verdict("bad", t("broken"), first.title, first.why)
+    service = case.service
+    counts = t(
+        "Tasks that run: {running} of {desired}. Healthy targets: {healthy}.",
+        running=service.running if service else 0,
+        desired=service.desired if service else 0,
+        healthy=sum(each.state == "healthy" for each in case.targets),
+    )
+    if diagnosis.blind:
+        headline = t("Not all could be looked at")
+        return Verdict("busy", t("unknown"), headline, diagnosis.stage)
+    if not case.steady:
+        return Verdict("busy", t("rolling out"), t("The roll-out is under way"), counts)
+    return Verdict("good", t("healthy"), t("Everything works"), counts)
+
+
+STOPPED_SHOWN = 5
+
+
+def links(case: Case, diagnosis: Diagnosis, lang: str) -> dict[str, Any]:
+    """Every place of the chain: state and reason."""
+    return {
+        name: {"state": each.state, "reason": each.reason.to(lang)}
+        for name, each in chain(case, diagnosis).items()
+    }
+
+
+def tasks(case: Case, lang: str) -> dict[str, Any]:
+    """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
+    found = case.now.tasks.value or ()
+    ended = [each for each in found if each.over]
+    return {
+        "running": [_running(case, each, lang) for each in found if not each.over],
+        "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
+    }
+
+
+def _running(case: Case, task: Task, lang: str) -> dict[str, Any]:
+    target = target_of(case, task)
+    return {
+        "id": task.short,
+        "status": task.status,
+        "health": task.health,
+        "revision": task.revision,
+        "address": task.address,
+        "target": {"state": target.state, "reason": target.reason.to(lang)},
+    }
+
+
+def _ended(task: Task, now: datetime) -> dict[str, Any]:
+    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    return {
+        "id": task.short,
+        "at": of_day(task.stopped, now) if task.stopped else "",
+        "reason": short(task.reason) or task.status,
+        "codes": ", ".join(codes),
+        "revision": task.revision,
+    }
+
+
+def balancer(case: Case, lang: str) -> dict[str, Any] | None:
+    """The load balancer with its listeners and rules."""
+    found = case.now.balancer.value
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "dns": found.dns,
+        "scheme": found.scheme,
+        "state": found.state,
+        "listeners": [
+            {
+                "name": f"{each.protocol} {each.port}",
+                "rules": [_rule(rule, lang) for rule in each.rules],
+            }
+            for each in found.listeners
+        ],
+    }
+
+
+def _rule(rule: Rule, lang: str) -> dict[str, Any]:
+    groups = ", ".join(each.split("/")[1] for each in rule.groups)
+    return {
+        "priority": rule.priority,
+        "when": ", ".join(rule.paths) or t("everything else").to(lang),
+        "then": f"{rule.action} → {groups}" if groups else rule.action,
+    }
+
+
+def group(case: Case, lang: str) -> dict[str, Any] | None:
+    """The target group: how it checks, and what it says of each target."""
+    found = case.now.group.value
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "check": _check(case).to(lang),
+        "targets": plain(case.now.targets.value) or [],
+    }
+
+
+def _check(case: Case) -> Text:
+    check = case.check
+    if check is None or not check.enabled:
+        return t("No health check.")
+    return t(
+        "{protocol} {path}, wants {matcher}; every {interval} s, at most {timeout} s; "
+        "healthy after {healthy}, unhealthy after {unhealthy}",
+        protocol=check.protocol,
+        path=check.path,
+        matcher=check.matcher,
+        interval=check.interval,
+        timeout=check.timeout,
+        healthy=check.healthy,
+        unhealthy=check.unhealthy,
+    )
+
+
+def database(case: Case) -> dict[str, Any] | None:
+    """The DB instance; of its secret nothing but the name."""
+    found = case.now.database.value
+    if found is None:
+        return None
+    return {
+        "id": found.id,
+        "status": found.status,
+        "version": found.version,
+        "kind": found.kind,
+        "multi_az": found.multi_az,
+        "storage": found.storage_gb,
+        "address": f"{found.address}:{found.port}" if found.address else "",
+        "tls": found.force_ssl,
+    }
+
+
+def stores(case: Case) -> dict[str, Any]:
+    """What a task is started from: image, names of secrets, log group."""
+    image, held, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
+    return {
+        "image": plain(image) if image else None,
+        "secrets": [arn.rpartition(":")[2] for arn in held or ()],
+        "log": {"group": log.group, "exists": log.exists} if log else None,
+    }
+
+
+def alarms(case: Case) -> dict[str, Any] | None:
+    """How many alarms there are, and those that ring."""
+    found = case.now.alarms.value
+    if found is None:
+        return None
+    return {
+        "count": len(found),
+        "ringing": [
+            {"name": each.name, "reason": each.reason} for each in found if each.state == "ALARM"
+        ],
+    }
+
 
 SHOWN = 160
 """Lines of the timeline."""
@@ -54,13 +286,13 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
     return found | {
         "region": case.now.region,
         "stage": stage,
-        "links": parts.links(case, diagnosis, lang),
-        "balancer": parts.balancer(case, lang),
-        "group": parts.group(case, lang),
-        "tasks": parts.tasks(case, lang),
-        "database": parts.database(case),
-        "stores": parts.stores(case),
-        "alarms": parts.alarms(case),
+        "links": links(case, diagnosis, lang),
+        "balancer": balancer(case, lang),
+        "group": group(case, lang),
+        "tasks": tasks(case, lang),
+        "database": database(case),
+        "stores": stores(case),
+        "alarms": alarms(case),
         "rollouts": rollouts(case.service.deployments if case.service else (), seen.at),
         "doctor": doctor.as_dict(diagnosis, lang),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -11,7 +11,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
-from rehearsal.providers import invokes, lifecycle
+from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind
@@ -25,6 +25,50 @@ from rehearsal.providers.servicer import (
     unknown,
     values,
 )
+
+Function = Callable[[Calls, Values], Mapping[str, Any]]
+
+
+def caller_identity(calls: Calls, _: Values) -> Values:
+    """``aws.get_caller_identity``."""
+    found = calls("sts", "get_caller_identity", {})
+    account = found["Account"]
+    return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
+
+
+def region(calls: Calls, _: Values) -> Values:
+    """``aws.get_region``."""
+    return {"id": calls.region, "name": calls.region, "region": calls.region}
+
+
+def partition(_calls: Calls, _: Values) -> Values:
+    """``aws.get_partition``."""
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
+
+
+def parameter(calls: Calls, asked: Values) -> Values:
+    """``aws.ssm.get_parameter``; what is not a secret comes as ``insecureValue``, too."""
+    found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
+    held = found["Parameter"]
+    return {
+        "id": held["Name"],
+        "name": held["Name"],
+        "arn": held["ARN"],
+        "type": held["Type"],
+        "value": held["Value"],
+        "insecureValue": held["Value"] if held["Type"] != "SecureString" else "",
+        "version": held["Version"],
+    }
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
+    "aws:index/getPartition:getPartition": partition,
+    "aws:index/getRegion:getRegion": region,
+    "aws:ssm/getParameter:getParameter": parameter,
+}
+"""Every function that the stand-in can answer, by its token."""
+
 
 NAMED_BY_US = "__defaults"
 """Where the provider notes which inputs it has filled in itself, as the real one does."""
@@ -156,9 +200,9 @@ class AwsServicer(Servicer):
         return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:
-        function = invokes.FUNCTIONS.get(request.tok)
+        function = FUNCTIONS.get(request.tok)
         if function is None:
-            known = ", ".join(sorted(invokes.FUNCTIONS))
+            known = ", ".join(sorted(FUNCTIONS))
             fail(context, request.tok, "calling", UnknownType(f"the stand-in only has {known}"))
         try:
             answer: Mapping[str, Any] = function(self._calls, values(request.args))  # type: ignore[misc]

@@ -3,15 +3,18 @@
 It registers the children by the engine's own protocol; the real provider does the same through Pulumi's Node.js library
 (pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``). Left out: ``stateDependencies``, by which the real one's outputs depend on more
 children than the one that they name, and the outputs ``publicSubnets``, ``privateSubnets`` and ``isolatedSubnets``.
+
+awsx cuts the VPC into blocks of ``availabilityZoneCidrMask``, one a zone, and lays each zone's subnets one after the
+other, each at the next boundary of its own size (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import grpc
@@ -20,7 +23,50 @@ from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
 
 from rehearsal.providers.servicer import Servicer, Values, fail, struct, values
-from rehearsal.providers.subnets import Subnet, lay_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """One subnet: its name, ``Public``, ``Private`` or ``Isolated``, its zone and its range."""
+
+    name: str
+    kind: str
+    zone: str
+    cidr: IPv4Network
+    tags: Mapping[str, str]
+
+
+def lay_out(
+    vpc_name: str, zones: Mapping[str, IPv4Network], specs: Sequence[Mapping[str, Any]]
+) -> list[Subnet]:
+    """Every subnet, in the order in which awsx creates them; ``zones`` have each its block of the VPC.
+
+    Raises ``ValueError`` when they do not fit.
+    """
+    placed: list[Subnet] = []
+    for number, (zone, base) in enumerate(zones.items(), start=1):
+        start = base.network_address
+        for spec in specs:
+            cidr = _next(start, int(spec["cidrMask"]))
+            if not cidr.subnet_of(base):
+                raise ValueError(f"subnet {_label(spec)} of {zone} does not fit into {base}")
+            name = f"{vpc_name}-{_label(spec)}-{number}"
+            tags = spec.get("tags") or {}
+            placed.append(Subnet(name=name, kind=spec["type"], zone=zone, cidr=cidr, tags=tags))
+            start = cidr.broadcast_address + 1
+    return placed
+
+
+def _label(spec: Mapping[str, Any]) -> str:
+    return str(spec.get("name") or str(spec["type"]).lower())
+
+
+def _next(start: IPv4Address, mask: int) -> IPv4Network:
+    """The first range of that size which begins at ``start`` or after it."""
+    size = 1 << (32 - mask)
+    aligned = -(-int(start) // size) * size
+    return IPv4Network((aligned, mask))
+
 
 VPC = "awsx:ec2:Vpc"
 OF_AWSX = {

@@ -1,17 +1,112 @@
-"""Calls to the AWS API of the local cloud, by the names that its own models use."""
+"""Calls to the AWS API of the local cloud: Pulumi's inputs become an operation's parameters by botocore's models.
+
+Pulumi writes ``cidrBlock`` where AWS writes ``CidrBlock``. The names are matched by botocore's own input shapes, so
+that nobody has to list them, and botocore itself checks what is sent.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.model import OperationModel, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
-from rehearsal.providers import shapes
-from rehearsal.providers.kind import Kind, Values
+Values = dict[str, Any]
+PAIR = (("key", "value"), ("name", "value"), ("tagkey", "tagvalue"))
+"""The members of AWS's lists of pairs, which Pulumi writes as one map (tags, say)."""
+
+
+class UnknownInput(Exception):
+    """An input that no operation takes and nobody has left out on purpose."""
+
+
+def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple[Values, set[str]]:
+    """The part of ``inputs`` that ``operation`` takes, in its own words, and the names it took."""
+    if not isinstance(operation.input_shape, StructureShape):
+        return {}, set()
+    sent: Values = {}
+    taken: set[str] = set()
+    for name, value in inputs.items():
+        member = member_name(operation.input_shape, name)
+        if member is None or value is None:
+            continue
+        sent[member] = to_shape(operation.input_shape.members[member], value)
+        taken.add(name)
+    return sent, taken
+
+
+def member_name(shape: StructureShape, name: str) -> str | None:
+    """The member of ``shape`` that is called ``name``, but for case, a plural or ``Config`` behind it."""
+    members: dict[str, str] = {member.lower(): member for member in shape.members}
+    low = name.lower()
+    for candidate in (low, f"{low}s", low.removesuffix("s"), f"{low}config"):
+        if candidate in members:
+            return members[candidate]
+    return None
+
+
+def to_shape(shape: Shape, value: Any) -> Any:
+    """``value`` as ``shape`` wants it. Raises ``UnknownInput`` for a name that the shape lacks."""
+    for kind, how in CONVERSIONS:
+        if isinstance(shape, kind):
+            return how(shape, value)
+    return SCALARS.get(shape.type_name, lambda same: same)(value)
+
+
+def _structure(shape: Any, value: Any) -> Values:
+    result: Values = {}
+    for name, inner in value.items():
+        member = member_name(shape, name)
+        if member is None:
+            raise UnknownInput(f"{shape.name} has no {name!r}")
+        if inner is not None:
+            result[member] = to_shape(shape.members[member], inner)
+    return result
+
+
+def _list(shape: Any, value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        names = {member.lower(): member for member in getattr(shape.member, "members", {})}
+        for key, held in PAIR:
+            if set(names) == {key, held}:
+                pairs = sorted(value.items())
+                return [{names[key]: name, names[held]: str(text)} for name, text in pairs]
+        value = [value]
+    return [to_shape(shape.member, item) for item in value]
+
+
+def _map(shape: Any, value: Any) -> Values:
+    return {name: to_shape(shape.value, inner) for name, inner in value.items()}
+
+
+CONVERSIONS: tuple[tuple[type[Shape], Callable[[Any, Any], Any]], ...] = (
+    (StructureShape, _structure),
+    (ListShape, _list),
+    (MapShape, _map),
+)
+
+
+def _boolean(value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value).lower() == "true"
+
+
+SCALARS: dict[str, Callable[[Any], Any]] = {
+    "string": lambda value: str(value).lower() if isinstance(value, bool) else _text(value),
+    "integer": int,
+    "long": int,
+    "boolean": _boolean,
+    "double": float,
+    "float": float,
+}
+
+
+def _text(value: Any) -> str:
+    """Numbers arrive as floats from the engine: 80 must not become "80.0"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
 
 CREDENTIALS = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
 """What every client of the local cloud signs with; moto does not look at it."""
@@ -51,26 +146,10 @@ class Calls:
 
     def convert(self, service: str, operation: str, inputs: Mapping[str, Any]) -> Values:
         """``inputs`` as ``operation`` wants them; an input that it does not take is an error."""
-        params, taken = shapes.parameters(self.model(service, operation), inputs)
+        params, taken = to_parameters(self.model(service, operation), inputs)
         left = sorted(
             name for name, value in inputs.items() if value is not None and name not in taken
         )
         if left:
-            raise shapes.UnknownInput(f"{service}.{operation} takes no {', '.join(left)}")
+            raise UnknownInput(f"{service}.{operation} takes no {', '.join(left)}")
         return params
-
-    def name(self, kind: Kind, operation: str, identity: str, inputs: Mapping[str, Any]) -> Values:
-        """The parameters of ``operation`` that name one resource: its id, alone or as a list of one."""
-        shape = self.model(kind.service, operation).input_shape
-        members = shape.members if isinstance(shape, StructureShape) else {}
-        params: Values = {}
-        for single, value in {kind.identity: identity, **_scope(kind, inputs)}.items():
-            if single in members:
-                params[single] = value
-            elif f"{single}s" in members:
-                params[f"{single}s"] = [value]
-        return params
-
-
-def _scope(kind: Kind, inputs: Mapping[str, Any]) -> Values:
-    return {parameter: inputs.get(name) for parameter, name in kind.scope.items()}

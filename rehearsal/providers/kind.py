@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jmespath
+from botocore.model import StructureShape
 
-if TYPE_CHECKING:
-    from rehearsal.providers.calls import Calls
+from rehearsal.providers.calls import Calls
 
 Values = dict[str, Any]
 
@@ -28,8 +28,20 @@ class Subject:
         return self.calls(self.kind.service, operation, self.named(operation, more))
 
     def named(self, operation: str, more: Mapping[str, Any]) -> Values:
-        """``more`` with the parameters that name this resource, as far as ``operation`` has them."""
-        return self.calls.name(self.kind, operation, self.identity, self.inputs) | dict(more)
+        """Return ``more`` with the parameters of ``operation`` that name this resource.
+
+        Its id goes alone or as a list of one, as botocore's model has it.
+        """
+        shape = self.calls.model(self.kind.service, operation).input_shape
+        members = shape.members if isinstance(shape, StructureShape) else {}
+        scope = {parameter: self.inputs.get(name) for parameter, name in self.kind.scope.items()}
+        params: Values = {}
+        for single, value in {self.kind.identity: self.identity, **scope}.items():
+            if single in members:
+                params[single] = value
+            elif f"{single}s" in members:
+                params[f"{single}s"] = [value]
+        return params | dict(more)
 
 
 Apply = Callable[[Subject], object]

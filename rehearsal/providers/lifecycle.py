@@ -1,16 +1,73 @@
-"""Create, read, change and delete a resource of any kind by what its ``Kind`` says."""
+"""Create, read, change, tag and delete a resource of any kind by what its ``Kind`` says."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from threading import Event
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.providers import shapes, tags
-from rehearsal.providers.calls import Calls
+from rehearsal.providers.calls import Calls, UnknownInput, to_parameters
 from rehearsal.providers.kind import Kind, Subject, Values, path
+
+ADD: Mapping[str, tuple[str, str, str, str]] = {
+    "ec2": ("create_tags", "Resources", "Tags", "Key"),
+    "elbv2": ("add_tags", "ResourceArns", "Tags", "Key"),
+    "rds": ("add_tags_to_resource", "ResourceName", "Tags", "Key"),
+    "ecs": ("tag_resource", "resourceArn", "tags", "key"),
+    "ecr": ("tag_resource", "resourceArn", "tags", "Key"),
+    "iam": ("tag_role", "RoleName", "Tags", "Key"),
+    "logs": ("tag_resource", "resourceArn", "tags", ""),
+    "cloudwatch": ("tag_resource", "ResourceARN", "Tags", "Key"),
+    "events": ("tag_resource", "ResourceARN", "Tags", "Key"),
+    "sns": ("tag_resource", "ResourceArn", "Tags", "Key"),
+    "kms": ("tag_resource", "KeyId", "Tags", "TagKey"),
+    "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", ""),
+    "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
+}
+"""Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
+
+REMOVE: Mapping[str, tuple[str, str]] = {
+    "ec2": ("delete_tags", "Tags"),
+    "elbv2": ("remove_tags", "TagKeys"),
+    "rds": ("remove_tags_from_resource", "TagKeys"),
+    "ecs": ("untag_resource", "tagKeys"),
+    "ecr": ("untag_resource", "tagKeys"),
+    "iam": ("untag_role", "TagKeys"),
+    "logs": ("untag_resource", "tagKeys"),
+    "cloudwatch": ("untag_resource", "TagKeys"),
+    "events": ("untag_resource", "TagKeys"),
+    "sns": ("untag_resource", "TagKeys"),
+    "kms": ("untag_resource", "TagKeys"),
+    "application-autoscaling": ("untag_resource", "TagKeys"),
+    "acm": ("remove_tags_from_certificate", "Tags"),
+}
+
+
+def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """Make a resource's tags ``new`` where they were ``old``."""
+    service = subject.kind.service
+    operation, target, member, key = ADD[service]
+    named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
+    where = {target: [named] if target in ("Resources", "ResourceArns") else named}
+    gone = sorted(set(old) - set(new))
+    if gone:
+        remove, keys = REMOVE[service]
+        named_keys = [{"Key": name} for name in gone] if keys == "Tags" else gone
+        subject.calls(service, remove, {**where, keys: named_keys})
+    if new:
+        subject.calls(service, operation, {**where, member: written(new, key)})
+
+
+def written(tags: Mapping[str, str], key: str) -> Any:
+    """``tags`` as a service writes them: a map, or a list of pairs whose key is called ``key``."""
+    if not key:
+        return dict(tags)
+    value = {"Key": "Value", "key": "value", "TagKey": "TagValue"}[key]
+    return [{key: name, value: text} for name, text in sorted(tags.items())]
+
 
 WAIT = 300.0
 """Seconds of the wall after which a resource that does not become ready is an error."""
@@ -31,26 +88,26 @@ class HalfMade(Exception):
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
     """The names in ``inputs`` that nothing sends and nobody has left out on purpose."""
     known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
-    if kind.tag_type or kind.service in tags.ADD:
+    if kind.tag_type or kind.service in ADD:
         known.add("tags")
     if kind.autoname:
         known.add(kind.autoname)
     prepared = kind.prepare(clean(inputs))
     for operation in (kind.create, kind.update):
         if operation:
-            known |= shapes.parameters(_model(calls, kind, operation), prepared)[1]
+            known |= to_parameters(_model(calls, kind, operation), prepared)[1]
     return sorted(set(prepared) - known)
 
 
 def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
     """Make the resource and return its id and outputs. Raises ``HalfMade`` when only its set-up fails."""
     prepared = kind.prepare(clean(inputs))
-    params, taken = shapes.parameters(_model(calls, kind, kind.create), _created(kind, prepared))
+    params, taken = to_parameters(_model(calls, kind, kind.create), _created(kind, prepared))
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
     else:
         if kind.tag_type and inputs.get("tags"):
-            pairs = tags.written(inputs["tags"], "Key")
+            pairs = written(inputs["tags"], "Key")
             params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
         answer = calls(kind.service, kind.create, params)
         identity = str(path(kind.identity_from, {**answer, "inputs": inputs}))
@@ -93,10 +150,10 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
     done = set(kind.ignored)
     if kind.update:
         chosen = {name: after[name] for name in changed & set(after) if name != "tags"}
-        params, taken = shapes.parameters(_model(calls, kind, kind.update), chosen)
+        params, taken = to_parameters(_model(calls, kind, kind.update), chosen)
         if taken:
             again = {name: after[name] for name in kind.repeated & set(after)}
-            more, _ = shapes.parameters(_model(calls, kind, kind.update), again)
+            more, _ = to_parameters(_model(calls, kind, kind.update), again)
             subject.call(kind.update, **{**more, **params})
         done |= taken
     for setting in kind.settings:
@@ -105,14 +162,10 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
             done |= set(setting.inputs)
     results = outputs(subject, news)
     if "tags" in changed - done:
-        tags.retag(
-            subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {}
-        )
+        retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
         done.add("tags")
     if changed - done:
-        raise shapes.UnknownInput(
-            f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed"
-        )
+        raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
     return results
 
 

@@ -22,11 +22,11 @@ os.environ.update(
 
 from moto.server import ThreadedMotoServer
 
+from rehearsal.aws import hooks
+from rehearsal.aws.plane import DataPlane
+from rehearsal.building.builder import ImageNotFound, LocalImage
 from rehearsal.clock import Clock
-from rehearsal.control import hooks
-from rehearsal.data import namespaces
-from rehearsal.data.plane import DataPlane
-from rehearsal.images import ImageNotFound, LocalImage
+from rehearsal.machine import namespaces
 from tests.dataplane.declarations import REPOSITORY
 from tests.dataplane.stack import Stack
 from webapp.settings import RDS_BUNDLE

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data.task_place import Place
+from rehearsal.aws.ecs.place import Place
 from tests.dataplane.declarations import Declarations
 
 

@@ -7,8 +7,23 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from rehearsal.data.acls import CLIENTS, LINUX, WIDE, Acl, Entry, Ports, Stop, passes
-from rehearsal.data.firewall import INTERNET, Endpoint, Group, Map, Route, Rule, allows
+from rehearsal.aws.ec2.firewall import (
+    CLIENTS,
+    INTERNET,
+    LINUX,
+    WIDE,
+    Acl,
+    Endpoint,
+    Entry,
+    Group,
+    Map,
+    Ports,
+    Route,
+    Rule,
+    Stop,
+    allows,
+    passes,
+)
 
 ANYWHERE, VPC = IPv4Network("0.0.0.0/0"), IPv4Network("10.0.0.0/16")
 PUBLIC, PRIVATE = IPv4Network("10.0.0.0/24"), IPv4Network("10.0.2.0/24")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data.container_check import command_of
-from rehearsal.data.container_plan import plan
-from rehearsal.data.docker_container import DockerContainer
-from rehearsal.data.guardian import Guardian
+from rehearsal.aws.ecs.containers import DockerContainer
+from rehearsal.aws.ecs.plans import plan
+from rehearsal.aws.ecs.runner import command_of
+from rehearsal.machine.guardian import Guardian
 
 FAKE = """#!/bin/sh
 printf '%s\\n' "$@" > "$DOCKER_SEEN/argv"

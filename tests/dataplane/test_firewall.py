@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from rehearsal.data.firewall import INTERNET, Endpoint, Group, Map, Route, Rule, allows
+from rehearsal.aws.ec2.firewall import INTERNET, Endpoint, Group, Map, Route, Rule, allows
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 VPC = IPv4Network("10.0.0.0/16")

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rehearsal.control import certificates
-from rehearsal.data import listener_tls
-from rehearsal.data.authority import Authority
+from rehearsal.aws import acm
+from rehearsal.aws.elb.listener import lowest_tls
+from rehearsal.machine.authority import Authority
 from tests.dataplane.stack import until
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
@@ -25,7 +25,7 @@ POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 @pytest.fixture(scope="module")
 def secure(running: Any) -> Any:
     """The running stack with HTTPS, as `infra.load_balancer` declares it."""
-    certificates.install()
+    acm.install()
     elb, ids = running.elb, running.ids
     running.allow("alb-sg", 443, cidr="0.0.0.0/0")
     ids["https"] = elb.create_listener(
@@ -176,4 +176,4 @@ def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_
     ],
 )
 def test_a_policy_s_name_says_the_lowest_version(policy: str, version: ssl.TLSVersion) -> None:
-    assert listener_tls.lowest(policy) is version
+    assert lowest_tls(policy) is version

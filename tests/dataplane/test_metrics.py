@@ -17,23 +17,19 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws import hooks
+from rehearsal.aws.cloudwatch.publisher import Publisher
+from rehearsal.aws.cloudwatch.store import Datum, Values
+from rehearsal.aws.ecs.metrics import Rules, Tasks
+from rehearsal.aws.ecs.place import TaskAddress
+from rehearsal.aws.elb.listener import View
+from rehearsal.aws.elb.metrics import Hosts, Traffic
+from rehearsal.aws.elb.proxy import Client
+from rehearsal.aws.elb.targets import Health, Target, Targets
+from rehearsal.aws.elb.upstream import Pool, Upstream, Wire
+from rehearsal.aws.rds.metrics import CLIENT, processors
 from rehearsal.clock import Clock
-from rehearsal.control import hooks
-from rehearsal.control.metrics.store import Values
-from rehearsal.data.listener_view import View
-from rehearsal.data.metrics import usage
-from rehearsal.data.metrics.datum import Datum
-from rehearsal.data.metrics.hosts import Hosts
-from rehearsal.data.metrics.instances import CLIENT, processors
-from rehearsal.data.metrics.publisher import Publisher
-from rehearsal.data.metrics.rules import Rules
-from rehearsal.data.metrics.tasks import Tasks
-from rehearsal.data.metrics.traffic import Traffic
-from rehearsal.data.proxy import Client
-from rehearsal.data.target_state import Health
-from rehearsal.data.targets import Target, Targets
-from rehearsal.data.task_place import TaskAddress
-from rehearsal.data.upstream import Pool, Upstream, Wire
+from rehearsal.machine import processes
 from tests.dataplane.conftest import serving
 from tests.dataplane.stack import Stack, until
 from tests.dataplane.test_listener import ask
@@ -191,10 +187,10 @@ def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
 
 
 def test_an_answer_of_the_balancer_s_own_is_no_request() -> None:
-    from rehearsal.data import answers
+    from rehearsal.aws.elb.listener import error_answer
 
-    assert answered(answers.error(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
-    assert answered(answers.error(400)) == {}
+    assert answered(error_answer(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
+    assert answered(error_answer(400)) == {}
 
 
 def test_a_minute_is_told_when_it_is_over_and_once() -> None:
@@ -220,7 +216,7 @@ def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(
     targets, clock = Targets(Clock(1)), Clock(1)
     hosts = Hosts(clock, targets)
     monkeypatch.setattr(
-        "rehearsal.data.metrics.hosts.balanced", lambda: [(BALANCER, GROUP), (BALANCER, "empty")]
+        "rehearsal.aws.elb.metrics.balanced", lambda: [(BALANCER, GROUP), (BALANCER, "empty")]
     )
     targets.on_health = lambda target: hosts.look(target.group)
     with hooks.LOCK:
@@ -249,13 +245,13 @@ def busy() -> Iterator[int]:
     process.wait()
 
 
-def measured(meter: usage.Meter, root: int) -> float:
-    return meter.cores(usage.processes(), root) or 0.0
+def measured(meter: processes.Meter, root: int) -> float:
+    return meter.cores(processes.processes(), root) or 0.0
 
 
 def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) -> None:
-    until(lambda: len(usage.family(usage.processes(), busy)) == 2, what="the child")
-    meter = usage.Meter()
+    until(lambda: len(processes.family(processes.processes(), busy)) == 2, what="the child")
+    meter = processes.Meter()
     measured(meter, busy)
     time.sleep(0.6)
     assert 0.1 < measured(meter, busy) < 1.3, "a whole CPU, where no others want it"
@@ -263,9 +259,9 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) ->
     measured(meter, busy)
     time.sleep(0.3)
     assert measured(meter, busy) < 0.05, "only what it has used since"
-    family = [each.pid for each in usage.family(usage.processes(), busy)]
-    assert usage.held(family) > usage.held([busy]) > 2**20
-    assert meter.cores(usage.processes(), 1 << 30) is None
+    family = [each.pid for each in processes.family(processes.processes(), busy)]
+    assert processes.held(family) > processes.held([busy]) > 2**20
+    assert meter.cores(processes.processes(), 1 << 30) is None
 
 
 def service(desired: int = 2, **more: Any) -> Any:
@@ -285,9 +281,9 @@ def service(desired: int = 2, **more: Any) -> Any:
 
 
 def test_usage_is_of_what_the_task_is_given(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage.Meter, "cores", lambda *_: 0.25)
-    monkeypatch.setattr(usage, "held", lambda _: 256 * 1024**2)
-    tasks = Tasks({"web": service()}, lambda _: [busy], usage.Census())
+    monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
+    monkeypatch.setattr(processes, "held", lambda _: 256 * 1024**2)
+    tasks = Tasks({"web": service()}, lambda _: [busy], processes.Census())
     found = told(tasks.take(0))
     assert found == {
         ("CPUUtilization", frozenset(SERVICE.items())): 50,
@@ -301,7 +297,7 @@ def test_container_insights_count_tasks_where_they_are_on(value: str, running: A
     running.ecs.create_cluster(clusterName=value, settings=[setting])
     watched = service()
     watched.record.cluster_name = value
-    tasks = Tasks({"web": watched}, lambda _: [], usage.Census())
+    tasks = Tasks({"web": watched}, lambda _: [], processes.Census())
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)

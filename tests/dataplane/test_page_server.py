@@ -9,7 +9,7 @@ import pytest
 from i18n import verbatim
 from ops.timeline import Happening
 from rehearsal.page import server
-from rehearsal.page.engine_work import Work
+from rehearsal.page.watching import Work
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
 from tests.support.pages import Shown, client, seen

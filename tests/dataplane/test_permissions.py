@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data.permissions import permits
+from rehearsal.aws.iam import permits
 
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-AbCdEf"
 READ = "secretsmanager:GetSecretValue"

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws import hooks
+from rehearsal.aws.elb.balancer import PortTaken
+from rehearsal.aws.plane import DataPlane
+from rehearsal.building.builder import ImageNotFound
 from rehearsal.clock import Clock
-from rehearsal.control import hooks
-from rehearsal.data.balancer import PortTaken
-from rehearsal.data.plane import DataPlane
-from rehearsal.images import ImageNotFound
 from tests.dataplane.conftest import own_networks
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from ops.aws import Session
 from ops.snapshot import others
 from ops.snapshot.surroundings import Quota
-from rehearsal.control import quotas
+from rehearsal.aws import quotas
 from stack.names import StackNames
 
 OTHER = StackNames.of("poc")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data.routing import Request, Rule, choose, location, matches
+from rehearsal.aws.elb.listener import Request, Rule, choose_rule, matches, redirect_location
 
 REQUEST = Request(
     method="GET",
@@ -68,9 +68,9 @@ def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> N
         Rule(5, tuple(both), ({"Type": "five"},)),
         Rule(30, ({"Field": "path-pattern", "Values": ["*"]},), ({"Type": "thirty"},)),
     ]
-    assert choose(rules, REQUEST).priority == 20
-    assert choose(rules, replace(REQUEST, path="/")).priority == 30
-    assert choose(rules[:3], replace(REQUEST, path="/")).priority == 1 << 30
+    assert choose_rule(rules, REQUEST).priority == 20
+    assert choose_rule(rules, replace(REQUEST, path="/")).priority == 30
+    assert choose_rule(rules[:3], replace(REQUEST, path="/")).priority == 1 << 30
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> N
     ],
 )
 def test_a_redirect_keeps_what_it_does_not_change(config: dict[str, str], leads_to: str) -> None:
-    assert location(config, REQUEST, "HTTP", 80) == leads_to
+    assert redirect_location(config, REQUEST, "HTTP", 80) == leads_to

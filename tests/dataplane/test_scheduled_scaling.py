@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from rehearsal.control import scaling
 from tests.dataplane.stack import until
 
 PLACE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 
 
 def test_tasks_stop_and_start_at_their_hours(running: Any) -> None:
-    scaling.install()
     client = running.client("application-autoscaling")
     service = running.describe()
     cluster = service["clusterArn"].rpartition("/")[2]

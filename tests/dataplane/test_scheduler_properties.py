@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.data import ecs_happenings as happen
-from rehearsal.data.ecs_core import step
-from rehearsal.data.ecs_state import Breaker, Revision, Service, Settings, Task
+from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs.service import step
+from rehearsal.aws.ecs.state import Breaker, Revision, Service, Settings, Task
 
 GROUP = "tg"
 TICK = 5.0

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws.ecs import starts
 from rehearsal.clock import Clock
-from rehearsal.data import starts
 from tests.dataplane.stack import until
 
 LISTENING = """

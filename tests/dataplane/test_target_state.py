@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.data.target_state import (
+from rehearsal.aws.elb.targets import (
     CHECKING,
     FAILED,
     PASSED,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from rehearsal.data import namespaces
-from rehearsal.data.accounts import open_to_all
+from rehearsal.machine import namespaces
+from rehearsal.machine.processes import open_to_all
 from rehearsal.paths import ROOT
 from tests.dataplane.conftest import at_speed, own_networks
 
@@ -82,7 +82,7 @@ def test_a_bind_host_of_the_task_definition_is_not_overridden(shared: Any) -> No
 UNPRIVILEGED = f"""
 import subprocess, sys
 sys.path.insert(0, {str(ROOT)!r})
-from rehearsal.data.namespaces import Namespace, refusal
+from rehearsal.machine.namespaces import Namespace, refusal
 print(refusal())
 both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
 serve = ["python3", "-u", "-m", "http.server", "3000"]

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.data.metadata import credentials
+from rehearsal.aws.ecs.network import credentials
 from tests.dataplane.declarations import REGION
 
 READ = "secretsmanager:GetSecretValue"

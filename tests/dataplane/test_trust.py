@@ -9,10 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from rehearsal.control import hooks
-from rehearsal.data import trust
-from rehearsal.data.authority import Authority
-from rehearsal.images import LocalImage
+from rehearsal.aws import hooks
+from rehearsal.aws.ecs.plans import vouch
+from rehearsal.building.builder import LocalImage
+from rehearsal.machine.authority import Authority
 from tests.dataplane.conftest import make_image
 from webapp.settings import RDS_BUNDLE
 
@@ -36,7 +36,7 @@ def rds(kind: str) -> str:
 
 
 def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
-    trust.vouch(image, authority.path)
+    vouch(image, authority.path)
     return authority.certificate in certificates(file)
 
 
@@ -55,7 +55,7 @@ def test_a_file_with_the_web_s_authorities_stays_as_it_is(
 ) -> None:
     file = image.folder / "webapp" / "rds-ca.pem"
     file.write_bytes(WEB.read_bytes())
-    trust.vouch(image, authority.path)
+    vouch(image, authority.path)
     assert file.read_bytes() == WEB.read_bytes()
 
 
@@ -71,7 +71,7 @@ def test_a_root_by_which_rds_does_not_sign_is_not_enough(
 def test_what_is_no_certificate_is_left_alone(image: LocalImage, authority: Authority) -> None:
     file = image.folder / "webapp" / "key.pem"
     file.write_text("no certificate")
-    trust.vouch(image, authority.path)
+    vouch(image, authority.path)
     assert file.read_text() == "no certificate"
 
 

@@ -16,9 +16,9 @@ from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
 from ops.render.cost_data import markdown
 from rehearsal.cost import deployed, previews, subjects
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
-from rehearsal.pulumi import Pulumi
 from stack.file import StackError
 from tests.ops.cost_graphs import exported, made
 

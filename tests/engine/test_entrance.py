@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rehearsal.control import hooks, scaling
-from rehearsal.pulumi import Changes
+from rehearsal.aws import hooks, scaling
+from rehearsal.engine.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}

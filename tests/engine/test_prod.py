@@ -2,86 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from datetime import UTC, datetime
 
 import pytest
-import yaml
 
 from ops.paused import Pause
-from rehearsal.paths import ROOT
-from rehearsal.pulumi import PulumiFailed
-from stack.settings import KEYS
+from rehearsal.engine.pulumi import PulumiFailed
+from tests.support.every_setting import (
+    CHANGES,
+    ELSEWHERE,
+    ONE_WAY,
+    allow_boundary,
+    left_to_do,
+    refused_preview,
+    values,
+)
 from tests.support.local_stack import local_stack
 
-CHANGES = {
-    "permissionsBoundary": "boundary",
-    "zoneCount": "3",
-    "natStrategy": "single",
-    "databaseInstanceClass": "db.m7g.large",
-    "databaseMultiAz": "false",
-    "databaseBackupDays": "14",
-    "databaseFinalSnapshot": "last",
-    "databaseMonitoringInterval": "0",
-    "databaseInsights": "false",
-    "databaseIamAuth": "false",
-    "cpuArchitecture": "ARM64",
-    "imagesKept": "20",
-    "healthCommand": "true",
-    "containerPort": "8080",
-    "taskCpu": "1024",
-    "taskMemory": "2048",
-    "desiredCount": "3",
-    "rolloutTimeoutMinutes": "20",
-    "fargateSpot": "true",
-    "execEnabled": "true",
-    "containerInsights": "false",
-    "logRetentionDays": "60",
-    "minCount": "3",
-    "maxCount": "4",
-    "scaleCpuTarget": "50",
-    "scaleRequestsPerTarget": "500",
-    "schedule": "mon-sun 00:00-23:59",
-    "scheduleTimeZone": "UTC",
-    "healthPath": "/health/db",
-    "healthMatcher": "200-299",
-    "smokePath": "/health",
-    "healthInterval": "20",
-    "healthTimeout": "6",
-    "healthyThreshold": "3",
-    "unhealthyThreshold": "4",
-    "healthGracePeriod": "90",
-    "deregistrationDelay": "30",
-    "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
-    "alarmsEnabled": "false",
-    "dashboardEnabled": "false",
-    "bastionEnabled": "true",
-}
-"""Values that a running, protected stack takes, and gives up again."""
-ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
-"""RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 REFUSED = {
     "network": {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"},
     "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
 }
 """What would lose something of value, refused by the preview."""
-ELSEWHERE = (
-    *("ecsEnabled", "protect"),
-    *("domainName", "hostedZoneId"),
-    *("appFolder", "appVariables", "appSecrets"),
-)
-"""By a life's own steps; by test_entrance, which has the zone; by test_rehearse, which has another app."""
-ANYTHING = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-    }
-)
-PROD = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
-VALUES = {key.name: PROD.get(f"careapp:{key.name}", key.default) for key in KEYS}
-"""What prod's stack file says, with the defaults."""
+VALUES = values("prod")
 
 
 def snapshots(stack):
@@ -122,8 +67,7 @@ class Life:
         stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
         self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
-        boundary = {"PolicyName": CHANGES["permissionsBoundary"], "PolicyDocument": ANYTHING}
-        stack.calls("iam", "create_policy", boundary)
+        allow_boundary(stack)
         self.changed = stack.up(**CHANGES, **ONE_WAY)
         self.after_change = left_to_do(stack)
         self.back = stack.up(**{key: VALUES[key] for key in CHANGES})
@@ -165,28 +109,11 @@ class PausedLife:
         self.snapshots = snapshots(stack)
 
 
-def refused_preview(stack, config):
-    """What the preview of a change says that must be refused; the settings are put back."""
-    stack.configure(config)
-    try:
-        with pytest.raises(PulumiFailed) as refused:
-            stack.pulumi.run("preview", "--stack", stack.name)
-    finally:
-        stack.configure({key: VALUES[key] for key in config})
-    return refused.value.output
-
-
 def refused_destroy(stack):
     """What a destroy says that must be refused."""
     with pytest.raises(PulumiFailed) as refused:
         stack.destroy()
     return refused.value.output
-
-
-def left_to_do(stack):
-    """What an `up` with a refresh still does."""
-    steps = stack.pulumi.update("up", stack.name, "--refresh").steps
-    return [step for step in steps if not step.startswith("refresh ")]
 
 
 def ops(stack, command):
@@ -258,8 +185,8 @@ def test_nothing_is_left_to_change_then(life):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("network", "ec2:Vpc careapp-prod delete original [diff: ~cidrBlock]; error: unable to"),
-        ("network", "[diff: ~availabilityZone,cidrBlock,vpcId]; error: unable to replace"),
+        ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
+        ("network", "zones: ap-northeast-1c,ap-northeast-1d is refused: this stack has"),
         ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
         ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
         ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),

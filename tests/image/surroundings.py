@@ -17,9 +17,8 @@ import boto3
 import psycopg
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from rehearsal.data.authority import Authority
-from rehearsal.data.postgres import Postgres
-from rehearsal.data.postgres_roles import add_master
+from rehearsal.aws.rds.postgres import Postgres, add_master
+from rehearsal.machine.authority import Authority
 from tests.image.containers import LOOPBACK
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"

@@ -17,15 +17,6 @@ from stack.names import StackNames
 
 REGION = "ap-northeast-1"
 NAMES = StackNames.of("poc")
-PROJECT = """\
-name: careapp
-config:
-  ecsEnabled: {type: boolean, default: false}
-  natStrategy: {type: string, default: single}
-  healthPath: {type: string, default: /health}
-  desiredCount: {type: integer, default: 1}
-  cpuArchitecture: {type: string, default: X86_64}
-"""
 STACK = "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
 
 
@@ -46,7 +37,6 @@ def clock_in():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A project's folder with the stack file, in which commands run."""
-    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
     (tmp_path / "Pulumi.poc.yaml").write_text(STACK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANG", "C")

@@ -7,10 +7,10 @@ import boto3
 import pytest
 from docker.errors import DockerException
 
-from ops import stack as stacks
 from ops.aws import Session
 from ops.snapshot import gather
 from stack.names import StackNames
+from stack.settings import Settings
 
 NAMES = StackNames.of("poc")
 
@@ -43,7 +43,7 @@ def test_logs_without_a_log_group_say_what_that_means(run):
 
 @pytest.mark.usefixtures("folder")
 def test_an_empty_account_has_nothing_and_that_is_an_answer(session):
-    now = gather(NAMES, session, stacks.read("poc", Path()))
+    now = gather(NAMES, session, Settings.read("poc", Path()))
     assert set(now.problems()) == {"quota"}
     assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [
         True

@@ -126,7 +126,7 @@ def test_without_a_repository_pulumi_must_look_again():
 
 def starved(cpu, memory, **settings):
     task = a.ended("Essential container in task exited", code=137, container=KILLED)
-    declared = a.declared(taskCpu=str(cpu), taskMemory=str(memory), **settings)
+    declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
     failed = a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
     return next(each for each in judge(failed).causes if each.id == "out-of-memory").fixes[0]
 

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SPEAKING = ("ops", "infra", "rehearsal", "stack")
 SILENT = {
-    "rehearsal/control": "AWS's own refusals, in AWS's words",
-    "rehearsal/data": "AWS's own events and reasons, in AWS's words",
+    "rehearsal/aws": "AWS's own refusals, events and reasons, in AWS's words",
+    "rehearsal/machine": "what the local cloud says to the engineer who starts it",
     "rehearsal/providers": "for whoever adds a resource type to the stand-ins",
     "rehearsal/session_plugin.py": "what AWS's own plugin prints; ops reads it",
 }

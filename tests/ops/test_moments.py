@@ -20,7 +20,8 @@ from ops.rollout_follow import Reporter
 from ops.rollout_seen import Outcome, Verdict
 from ops.snapshot.surroundings import Line
 from ops.timeline import Timeline, of_database, of_tasks
-from rehearsal.page import parts, state
+from rehearsal.page import state
+from rehearsal.page.state import tasks
 from tests.ops import rollout_answers as gate
 from tests.ops import stacks as a
 from tests.ops.simulated import Simulated
@@ -134,7 +135,7 @@ def test_the_rehearsal_s_page_does():
     lines = state.timeline(tuple(of_tasks([task])), "en")
     assert lines[0]["time"] == "20:58:20"
     assert lines[0]["at"] == task.stopped.isoformat()
-    [ended] = parts.tasks(Case(a.stack(tasks=(task,))), "en")["ended"]
+    [ended] = tasks(Case(a.stack(tasks=(task,))), "en")["ended"]
     assert ended["at"] == "20:58:20"
 
 

@@ -13,7 +13,7 @@ from ops import local
 from ops.doctor import judge
 from ops.problems import AwsProblem
 from ops.snapshot import looked, page
-from rehearsal.data.authority import Authority
+from rehearsal.machine.authority import Authority
 from tests.ops import stacks as a
 
 SILENCE, HANGS_UP = 0, 1
@@ -85,12 +85,12 @@ def server(monkeypatch):
 
 
 def ask(server, balancer=None, **settings):
-    return page.page(balancer or server.there, a.declared(**settings))
+    return page.page(balancer or server.there, a.choices(**settings))
 
 
 def problem(balancer, **settings):
     with pytest.raises(AwsProblem) as refused:
-        page.page(balancer, a.declared(**settings))
+        page.page(balancer, a.choices(**settings))
     assert refused.value.kind == "unreachable"
     return str(refused.value.text)
 
@@ -242,7 +242,7 @@ def test_the_doctor_says_what_the_page_answers():
 
 
 def test_a_page_that_could_not_be_reached_leaves_the_stack_healthy():
-    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.declared()))
+    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.choices()))
     found = judge(a.stack(page=denied.problem))
     assert (found.healthy, [str(each.part) for each in found.unseen]) == (True, ["the page"])
 

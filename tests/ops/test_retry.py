@@ -129,4 +129,4 @@ def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, 
 def test_every_declared_setting_of_the_health_check_has_a_parameter():
     check = {key: "7" for key in retrying.PARAMETERS}
     group = a.target_group()
-    assert retrying._differing(a.declared(**check), group).keys() == retrying.PARAMETERS.keys()
+    assert retrying._differing(a.choices(**check), group).keys() == retrying.PARAMETERS.keys()

@@ -107,13 +107,13 @@ def test_a_default_rule_that_forwards_is_as_good():
 
 def test_a_rule_for_the_declared_domain_is_the_page_s():
     named = ours(100, ("host-header", ("app.example.com",)))
-    settings = a.declared(domainName="app.example.com", hostedZoneId="Z1")
+    settings = a.choices(domainName="app.example.com", hostedZoneId="Z1")
     assert causes(listening(named, DEFAULT, settings=settings)) == []
     assert causes(listening(named, DEFAULT)) == ["no-rule-forwards"]
 
 
 def test_with_a_certificate_of_one_s_own_nobody_knows_the_page_s_name():
-    settings = a.declared(certificateArn="arn:aws:acm:r:1:certificate/x")
+    settings = a.choices(certificateArn="arn:aws:acm:r:1:certificate/x")
     for host in ("app.example.com", "*.example.com"):
         named = ours(100, ("host-header", (host,)))
         assert causes(listening(named, DEFAULT, settings=settings)) == []

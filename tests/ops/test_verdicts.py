@@ -75,7 +75,7 @@ def test_what_could_not_be_looked_at_is_told_before_that_the_roll_out_has_not_en
     ],
 )
 def test_no_task_within_the_hours_is_a_cause_and_outside_of_them_a_warning(hours, zone, inside):
-    settings = a.declared(schedule=hours, scheduleTimeZone=zone, desiredCount="2")
+    settings = a.choices(schedule=hours, scheduleTimeZone=zone, desiredCount="2")
     service = a.service(desired=0, running=0)
     [only] = judge(a.stack(settings, service=service, tasks=(), targets=())).findings
     assert (only.id, only.kind) == (
@@ -89,7 +89,7 @@ def test_no_task_within_the_hours_is_a_cause_and_outside_of_them_a_warning(hours
 def test_a_clock_that_runs_ahead_tells_the_time():
     stopped = a.event("has reached a steady state.", seconds=2 * 3600)
     quiet = a.service(desired=0, running=0, events=(stopped,))
-    settings = a.declared(schedule="mon-fri 08:00-22:00")
+    settings = a.choices(schedule="mon-fri 08:00-22:00")
     case = Case(a.stack(settings, service=quiet))
     assert case.now.at == datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
     assert not schedules.within(case, "mon-fri 08:00-22:00", "Asia/Tokyo")
@@ -97,7 +97,7 @@ def test_a_clock_that_runs_ahead_tells_the_time():
 
 
 def test_a_pause_within_the_hours_is_meant():
-    settings = a.declared(schedule="mon-fri 08:00-22:00")
+    settings = a.choices(schedule="mon-fri 08:00-22:00")
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
     service = a.service(desired=0, running=0)
     snapshot = a.stack(settings, service=service, database=database, tasks=(), targets=())

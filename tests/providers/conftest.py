@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from rehearsal.control import service_roles
-from rehearsal.control.api import Api
+from rehearsal.aws.api import Api
+from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.providers.calls import Calls
 
 REGION = "ap-northeast-1"
@@ -37,6 +37,6 @@ def attach_internet_gateway(calls):
 @pytest.fixture
 def make_role(calls):
     """Makes RDS's service-linked role for one test."""
-    yield lambda: service_roles.prepare(calls)
+    yield lambda: make_service_role(calls)
     for role in calls("iam", "list_roles", {"PathPrefix": "/aws-service-role/rds."})["Roles"]:
         calls("iam", "delete_service_linked_role", {"RoleName": role["RoleName"]})

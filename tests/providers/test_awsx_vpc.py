@@ -14,9 +14,8 @@ import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
 
-from rehearsal.providers.awsx import AwsxServicer
+from rehearsal.providers.awsx import AwsxServicer, lay_out
 from rehearsal.providers.servicer import struct, values
-from rehearsal.providers.subnets import lay_out
 
 RECORDED = Path(__file__).parent / "recorded"
 STRATEGY = {"none": "None", "single": "Single", "one-per-az": "OnePerAz"}

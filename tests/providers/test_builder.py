@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rehearsal.building import docker_engine
-from rehearsal.building.builder import Builder, Wanted
-from rehearsal.images import ImageNotFound
+from rehearsal.building.builder import Builder, ImageNotFound, Wanted
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from rehearsal.building import builder, dockerfile, layout, pip
-from rehearsal.building.dockerfile import DockerfileError
+from rehearsal.building import builder, dockerfile
+from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
+from rehearsal.building.venvs import named_files
 from rehearsal.paths import ROOT
 
 TWO_STAGES = """
@@ -65,7 +66,7 @@ def test_the_last_stage_decides(context):
 
 
 def test_files_of_the_context_are_followed_through_the_stages(context, tmp_path):
-    layout.lay_out(context, read(context).copies, tmp_path / "root")
+    lay_out(context, read(context).copies, tmp_path / "root")
     laid = {str(file.relative_to(tmp_path / "root")) for file in (tmp_path / "root").rglob("*.*")}
     assert {"srv/webapp/app.py", "srv/extra.txt"} <= laid
     assert "srv/webapp/noise.log" not in laid
@@ -76,7 +77,7 @@ def test_a_file_that_is_not_there_is_named_with_its_line(context, tmp_path):
     with pytest.raises(
         DockerfileError, match=r"context/Dockerfile:13: COPY extra.txt: no such file in context/"
     ):
-        layout.lay_out(context, read(context).copies, tmp_path / "root")
+        lay_out(context, read(context).copies, tmp_path / "root")
 
 
 def test_a_command_in_shell_form_is_the_shell_s(context):
@@ -128,7 +129,7 @@ def test_requirements_are_those_that_were_copied_or_mounted(context):
         [install] = stage.installs
         arguments = builder.arguments(context, install)
         assert arguments == ["--requirement", str(context / "requirements.txt")]
-    assert [each.name for each in pip.files(arguments)] == ["requirements.txt", "more.txt"]
+    assert [each.name for each in named_files(arguments)] == ["requirements.txt", "more.txt"]
 
 
 def test_requirements_that_were_not_copied_before_are_named(context):
@@ -201,4 +202,4 @@ def test_the_apps_that_come_with_the_project_can_be_run_without_docker(folder):
     stage = dockerfile.read(ROOT / folder / "Dockerfile", {})
     [install] = stage.installs
     assert str(ROOT / folder / "requirements.txt") in builder.arguments(ROOT / folder, install)
-    assert layout.placed(ROOT / folder, stage.copies)
+    assert placed(ROOT / folder, stage.copies)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.control import hooks
-from rehearsal.control.metrics import alarms
-from rehearsal.control.metrics.evaluation import Rule
-from rehearsal.control.metrics.maths import Maths, NotUnderstood
-from rehearsal.control.metrics.store import KEPT, STORE, Metric, Values
+from rehearsal.aws import hooks
+from rehearsal.aws.cloudwatch import alarms
+from rehearsal.aws.cloudwatch.alarms import Rule
+from rehearsal.aws.cloudwatch.queries import Maths, NotUnderstood
+from rehearsal.aws.cloudwatch.store import KEPT, STORE, Metric, Values
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DIMENSIONS = [{"Name": "LoadBalancer", "Value": "app/a/1"}, {"Name": "TargetGroup", "Value": "tg"}]

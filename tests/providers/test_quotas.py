@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.control import quotas
+from rehearsal.aws import quotas
 
 ON_DEMAND, SPOT = "L-3032A538", "L-36FBB829"
 

@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.control import scaling
-from rehearsal.control.scaling import Cron
+from rehearsal.aws import scaling
+from rehearsal.aws.scaling import Cron
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
 from tests.providers.test_rules import definition

@@ -20,11 +20,10 @@ from ops.aws import Session
 from ops.doctor import diagnose
 from ops.findings import Diagnosis
 from ops.rollout_changes import Changes
-from rehearsal.client import require
-from rehearsal.engine import find_or_get
+from rehearsal.client import Page, require
+from rehearsal.engine.find import find_or_get
 from rehearsal.project import Project
 from rehearsal.providers.calls import Calls
-from rehearsal.visit import Page
 from stack.names import StackNames
 from tests.rehearsal.conftest import Careapp
 from tests.rehearsal.mistakes import EDITS, Edit, Stack

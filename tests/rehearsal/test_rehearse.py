@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import find_or_get
+from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 
@@ -195,7 +195,7 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
 
 OWNER = """
 import sys
-from rehearsal.owning import owned
+from rehearsal.client import owned
 from rehearsal.paths import home
 with owned(home()):
     print("owns", flush=True)

@@ -10,21 +10,20 @@ from pathlib import Path
 
 from moto.backends import get_backend
 
+from rehearsal.aws.api import Api
+from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.building.builder import Builder
 from rehearsal.client import Facts
-from rehearsal.control import service_roles
-from rehearsal.control.api import Api
-from rehearsal.engine import find_or_get
-from rehearsal.hosts import Hosts
-from rehearsal.language import Language
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.language import Hosts, Language
+from rehearsal.engine.pulumi import Changes, Pulumi
 from rehearsal.paths import Home
 from rehearsal.project import Project, copy_program, led_to_local_cloud
 from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
-from rehearsal.pulumi import Changes, Pulumi
-from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
+from tests.support.local_stack import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"
 SPEED = "100"
@@ -93,7 +92,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         stops.callback(api.stop)
         forget_other_stacks()
         calls = Calls(api.endpoint, REGION)
-        service_roles.prepare(calls)
+        make_service_role(calls)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
             led_to_local_cloud(api.endpoint, REGION, home.facts)

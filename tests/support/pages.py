@@ -8,9 +8,8 @@ from pathlib import Path
 from ops import timeline
 from ops.doctor import judge
 from ops.snapshot import Snapshot
-from rehearsal.page.engine_work import Work
 from rehearsal.page.server import create_app
-from rehearsal.page.watching import Seen
+from rehearsal.page.watching import Seen, Work
 from tests.ops import stacks as a
 
 POC = Work(stack="poc", resources=88)

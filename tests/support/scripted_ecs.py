@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rehearsal.control import hooks
+from rehearsal.aws import hooks
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"

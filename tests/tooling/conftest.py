@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 
 
 class Script:

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from rehearsal.engine_progress import Progress
+from rehearsal.console import Progress
 from rehearsal.paths import ROOT
-from tests.support.terminal import shown_on_a_terminal
+from tests.tooling.test_colours import shown_on_a_terminal
 
 CALLS = ["status --nonsense", "status --stack nope", "cloud status", "doctor --help"]
 

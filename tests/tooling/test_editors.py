@@ -6,8 +6,8 @@ import json
 
 import yaml
 
+from rehearsal.aws.elb.balancer import USUAL_PORTS
 from rehearsal.cli import dev as command
-from rehearsal.data.balancer import USUAL_PORTS
 from rehearsal.page import launch
 from rehearsal.paths import ROOT
 from tests.lint.test_lint import CHECKS

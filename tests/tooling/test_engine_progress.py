@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rehearsal.engine_progress import Progress, spoken
+from rehearsal.console import Progress, spoken
 
 
 class Terminal(io.StringIO):

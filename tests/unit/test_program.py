@@ -174,6 +174,40 @@ def test_logs_are_added_and_nothing_else_is_changed_but_who_writes_them(engine, 
     }
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vpcCidr": "10.1.0.0/16"},
+        {"zones": "ap-northeast-1c,ap-northeast-1a"},
+        {"zones": "ap-northeast-1a,ap-northeast-1d"},
+        {"databaseStorageGb": "20"},
+    ],
+)
+def test_what_the_last_update_had_and_aws_cannot_change_is_refused(engine, program, change):
+    had = KEPT | ({"databaseStorageGb": 100} if "databaseStorageGb" in change else {})
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": had}}
+    [(key, value)] = change.items()
+    with pytest.raises(pulumi.RunError, match=f"^{key}: {value} is refused: this stack has"):
+        program(**change)
+    assert [made.typ for made in engine.made] == []
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"databaseStorageGb": "30"}, {"zoneCount": "3"}, {"natStrategy": "none"}]
+)
+def test_what_may_change_is_no_move(engine, program, change):
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT}}
+    told = program(**change)["kept"]
+    assert told["databaseStorageGb"] == int(change.get("databaseStorageGb", 20))
+    assert len(told["zones"]) == int(change.get("zoneCount", 2))
+
+
+def test_a_third_zone_is_given_up_again(engine, program):
+    three = {"zones": [*KEPT["zones"], "ap-northeast-1d"]}
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT | three}}
+    assert program()["kept"] == KEPT
+
+
 def test_the_bastion_is_apart_from_both_stages_and_its_id_is_told(engine, program):
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
     told = program(bastionEnabled="true")
@@ -271,7 +305,13 @@ def test_stage_two_follows_its_service_into_its_target_group(engine, program, ga
     assert changes.last is None
 
 
+KEPT = {
+    "vpcCidr": "10.0.0.0/16",
+    "zones": ["ap-northeast-1a", "ap-northeast-1c"],
+    "databaseStorageGb": 20,
+}
 STAGE_ONE_OUTPUTS = {
+    "kept": KEPT,
     "stage": 1,
     "pageUrl": "http://careapp-poc-alb.example",
     "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",

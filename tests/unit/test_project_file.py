@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal.engine_cli import BELOW, MINIMUM
+from rehearsal.engine.version import BELOW, MINIMUM
 from stack.file import read
 from stack.settings import KEYS, Settings
 

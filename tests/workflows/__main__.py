@@ -7,10 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rehearsal.engine_build import go_at_hand
-from rehearsal.engine_cli import RoadClosed
-from rehearsal.engine_progress import Progress
-from rehearsal.engine_run import Failed, run
+from rehearsal.console import Progress
+from rehearsal.engine.build import Failed, go_at_hand, run
+from rehearsal.engine.version import RoadClosed
 from rehearsal.paths import ROOT, cache
 
 RECIPE = Path(__file__).parent

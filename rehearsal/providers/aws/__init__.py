@@ -11,13 +11,9 @@ from rehearsal.providers.aws import (
     ecr,
     ecs,
     elb,
-    events,
-    flow_logs,
     groups,
     iam,
-    instances,
     kms,
-    logs,
     rds,
     route53,
     s3,
@@ -27,9 +23,8 @@ from rehearsal.providers.aws import (
 from rehearsal.providers.kind import Kind
 
 MODULES = (
-    *(ec2, groups, flow_logs, elb, rds, ecr, ecs, iam, kms, logs),
-    *(cloudwatch, events, sns, s3, instances, acm, route53, scaling),
+    *(acm, cloudwatch, ec2, ecr, ecs, elb, groups, iam),
+    *(kms, rds, route53, s3, scaling, sns),
 )
-
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

@@ -1,4 +1,4 @@
-"""VPC, subnets, gateways and routes."""
+"""VPCs with their parts, flow logs, and EC2 instances."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.control.hooks import ACCOUNT
+from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
+from rehearsal.providers.lifecycle import written
 
 ANYWHERE = "destinationCidrBlock"
 DETACH_SECONDS = 60.0
@@ -244,13 +245,96 @@ ROUTE = Kind(
     outputs={"state": "State"},
 )
 
+
+OTHER_NAMES = {"iamRoleArn": "deliverLogsPermissionArn"}
+
+
+def _flow_log(inputs: Values) -> Values:
+    """EC2 takes any resource; the provider's input tells of which type it is."""
+    rest = {OTHER_NAMES.get(name, name): value for name, value in inputs.items() if name != "vpcId"}
+    return {**rest, "resourceIds": [inputs["vpcId"]], "resourceType": "VPC"}
+
+
+def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
+    untagged = {name: value for name, value in inputs.items() if name != "tags"}
+    params = calls.convert("ec2", kind.create, untagged)
+    pairs = written(inputs.get("tags") or {}, "Key")
+    params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
+    answer = calls("ec2", kind.create, params)
+    if answer["Unsuccessful"]:
+        raise ValueError(answer["Unsuccessful"][0]["Error"]["Message"])
+    return str(answer["FlowLogIds"][0])
+
+
+FLOW_LOG = Kind(
+    token="aws:ec2/flowLog:FlowLog",
+    service="ec2",
+    identity="FlowLogId",
+    create="create_flow_logs",
+    on_create=_make_flow_log,
+    read="describe_flow_logs",
+    found="FlowLogs[0]",
+    delete="delete_flow_logs",
+    replaces=frozenset(
+        {"vpcId", "iamRoleArn", "logDestination", "logDestinationType", "logFormat"}
+        | {"maxAggregationInterval", "trafficType"}
+    ),
+    prepare=_flow_log,
+    outputs={"arn": arn("vpc-flow-log")},
+    tag_type="vpc-flow-log",
+)
+
+
+ROOT_DEVICE = "/dev/xvda"
+"""Of Amazon Linux; the provider asks the image."""
+INTO_THE_INTERFACE = {
+    "subnetId": "subnetId",
+    "associatePublicIpAddress": "associatePublicIpAddress",
+    "vpcSecurityGroupIds": "groups",
+}
+
+
+def _instance(inputs: Values) -> Values:
+    """EC2 takes network inputs by the interface and the root disk by its device, as the provider does."""
+    others = {*INTO_THE_INTERFACE, "ami", "rootBlockDevice", "iamInstanceProfile"}
+    rest = {name: value for name, value in inputs.items() if name not in others}
+    interface = {new: inputs[old] for old, new in INTO_THE_INTERFACE.items() if old in inputs}
+    sent = {
+        **rest,
+        "imageId": inputs["ami"],
+        "minCount": 1,
+        "maxCount": 1,
+        "networkInterfaces": [{"deviceIndex": 0, **interface}],
+    }
+    if inputs.get("iamInstanceProfile"):
+        sent["iamInstanceProfile"] = {"name": inputs["iamInstanceProfile"]}
+    if inputs.get("rootBlockDevice"):
+        disk = {"deviceName": ROOT_DEVICE, "ebs": inputs["rootBlockDevice"]}
+        sent["blockDeviceMappings"] = [disk]
+    return sent
+
+
+INSTANCE = Kind(
+    token="aws:ec2/instance:Instance",
+    service="ec2",
+    identity="InstanceId",
+    create="run_instances",
+    identity_from="Instances[0].InstanceId",
+    read="describe_instances",
+    found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
+    delete="terminate_instances",
+    replaces=frozenset({"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}),
+    prepare=_instance,
+    ready=("State.Name", "running"),
+    outputs={
+        "arn": arn("instance"),
+        "privateIp": "PrivateIpAddress",
+        "publicIp": "PublicIpAddress",
+    },
+    tag_type="instance",
+)
+
 KINDS = (
-    VPC,
-    SUBNET,
-    INTERNET_GATEWAY,
-    EIP,
-    NAT_GATEWAY,
-    ROUTE_TABLE,
-    ROUTE_TABLE_ASSOCIATION,
-    ROUTE,
+    *(VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY),
+    *(ROUTE_TABLE, ROUTE_TABLE_ASSOCIATION, ROUTE, FLOW_LOG, INSTANCE),
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.providers import shapes
-from rehearsal.providers.calls import Calls
+from rehearsal.providers.calls import Calls, to_shape
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
-from rehearsal.providers.tags import written
+from rehearsal.providers.lifecycle import written
 
 
 def _make(calls: Calls, _: Kind, inputs: Values) -> str:
@@ -59,7 +58,7 @@ def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: 
 
     def put(calls: Calls, _: Kind, given: Values) -> str:
         shape = calls.model("s3", f"put_{what}").input_shape.members[member]
-        value = shapes.convert(shape, part(given))
+        value = to_shape(shape, part(given))
         calls("s3", f"put_{what}", {"Bucket": given["bucket"], member: value})
         return str(given["bucket"])
 

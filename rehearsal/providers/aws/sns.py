@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from rehearsal.control.hooks import ACCOUNT
+from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
-from rehearsal.providers.tags import written
+from rehearsal.providers.lifecycle import written
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
 

@@ -1,0 +1,92 @@
+"""ACM and Route 53 as moto lacks them: when a certificate is issued, and what the account has before.
+
+A stack names a hosted zone, and may name a certificate, that it does not make. The user's account
+has them and the local one cannot, so both are taken as given: a zone comes to be at its first
+record, a certificate of the region when a listener wants it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto import settings
+from moto.acm.models import CertBundle
+from moto.route53.models import FakeZone
+
+from rehearsal.aws.hooks import ACCOUNT, Params, Refused, backend, before, registry
+
+NEVER = 1 << 31
+"""Seconds after which moto itself would call a certificate issued, record or no record."""
+
+
+def install() -> None:
+    """Stop moto from issuing certificates by the clock; the hooks are in place by the import."""
+    settings.ACM_VALIDATION_WAIT = NEVER
+
+
+@before("acm", "DescribeCertificate")
+def issued_by_its_records(params: Params) -> None:
+    known = backend("acm")._certificates.get(params["CertificateArn"])
+    if known is not None and known.status == "PENDING_VALIDATION":
+        options = known.describe()["Certificate"]["DomainValidationOptions"]
+        if all(_stands(option["ResourceRecord"]) for option in options):
+            known.status = "ISSUED"
+
+
+def _stands(wanted: dict[str, str]) -> bool:
+    return any(
+        record.name.rstrip(".") == wanted["Name"].rstrip(".")
+        and record.type == wanted["Type"]
+        and [value.rstrip(".") for value in record.records or ()] == [wanted["Value"].rstrip(".")]
+        for zone in backend("route53").zones.values()
+        for record in zone.rrsets
+    )
+
+
+@before("acm", "DeleteCertificate")
+def certificate_unused(params: Params) -> None:
+    arn = params["CertificateArn"]
+    for balancer in backend("elbv2").load_balancers.values():
+        for listener in balancer.listeners.values():
+            if arn == listener.certificate:
+                words = f"Certificate {arn} in account {ACCOUNT} is in use."
+                raise Refused("ResourceInUseException", words)
+
+
+def _certificate_serves(params: Params) -> None:
+    for wanted in params.get("Certificates") or []:
+        arn = str(wanted["CertificateArn"])
+        known = backend("acm")._certificates.get(arn) or _given_certificate(arn)
+        if known is None:
+            raise Refused("CertificateNotFound", f"Certificate '{arn}' not found")
+        if known.status != "ISSUED":
+            words = f"The certificate '{arn}' must have a fully-qualified domain name, a supported "
+            words += "signature, and a supported key size."
+            raise Refused("UnsupportedCertificate", words)
+
+
+before("elbv2", "CreateListener")(_certificate_serves)
+before("elbv2", "ModifyListener")(_certificate_serves)
+
+
+def _given_certificate(arn: str) -> Any:
+    """A certificate that the user's account has; None when it is of another region."""
+    service, region = arn.split(":")[2:4]
+    if (service, region) != ("acm", registry.region):
+        return None
+    made = CertBundle.generate_cert("localhost", ACCOUNT, region)
+    made.arn, made.status = arn, "ISSUED"
+    backend("acm")._certificates[arn] = made
+    return made
+
+
+@before("route53", "ChangeResourceRecordSets")
+def given_zone(params: Params) -> None:
+    zones, identity = backend("route53").zones, str(params["HostedZoneId"]).rpartition("/")[2]
+    if identity in zones:
+        return
+    name = params["ChangeBatch"]["Changes"][0]["ResourceRecordSet"]["Name"].rstrip(".")
+    # Any parent holds the record; which one the real zone stands for cannot be known.
+    parent = ".".join(name.split(".")[-2:]) + "."
+    zone: Any = FakeZone  # moto's own instances lack the same abstract methods
+    zones[identity] = zone(parent, identity, private_zone=False, caller_reference=identity)

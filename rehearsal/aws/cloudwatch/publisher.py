@@ -1,0 +1,125 @@
+"""Publishes to CloudWatch once a minute, on AWS's clock, what the services have measured."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from rehearsal.aws import hooks
+from rehearsal.aws.cloudwatch.alarms import evaluate
+from rehearsal.aws.cloudwatch.store import MINUTE, STORE, Source, minute_of
+from rehearsal.aws.ecs.metrics import Rules, Tasks
+from rehearsal.aws.ecs.runner import Runner
+from rehearsal.aws.ecs.scheduler import Scheduler
+from rehearsal.aws.elb.metrics import Hosts, Traffic
+from rehearsal.aws.elb.targets import Targets
+from rehearsal.aws.rds.database import Databases
+from rehearsal.aws.rds.metrics import Instances
+from rehearsal.clock import Clock
+from rehearsal.machine.processes import Census
+
+log = logging.getLogger(__name__)
+
+SHORTEST = 0.5
+"""Seconds of the wall between two looks at the sources, however fast the clock runs."""
+
+
+class Publisher:
+    """One thread. What a source fails with is logged, and shown by ``cloud status`` until it works again."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        sources: Sequence[Source],
+        after: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """``after`` is called with the minute that has been told."""
+        self._clock, self._sources, self._after = clock, sources, after
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rehearsal-metrics", daemon=True)
+        self._problems: dict[str, str] = {}
+        self._minutes = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell no more."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def describe(self) -> dict[str, object]:
+        """For ``cloud status``."""
+        return {"minutes": self._minutes, "problems": list(self._problems.values())}
+
+    def publish(self, minute: int) -> None:
+        """Tell what there is of a minute that is over."""
+        for each in (*self._sources, self._evaluate):
+            name = getattr(each, "__qualname__", repr(each))
+            try:
+                found = list(each(minute) or ())
+                with hooks.LOCK:
+                    for datum in found:
+                        STORE.put(*datum)
+                self._problems.pop(name, None)
+            except Exception as problem:
+                log.exception("metrics of the rehearsal could not be told")
+                self._problems[name] = f"{name}: {type(problem).__name__}: {problem}"
+        self._minutes += 1
+
+    def _evaluate(self, minute: int) -> None:
+        self._after(minute)
+
+    def _run(self) -> None:
+        while True:
+            if self._over.wait(SHORTEST):
+                return
+            now = self._clock.now().timestamp()
+            if self._clock.sleep(minute_of(now) + MINUTE - now, self._over):
+                return
+            self.publish(minute_of(self._clock.now().timestamp()) - MINUTE)
+
+
+NOT_MEASURED = {
+    ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
+    "fraction of what RDS gives them",
+}
+"""Metrics that the dashboard reads and that nothing here could tell truthfully, with the reason."""
+
+WHEN_IT_HAPPENS = frozenset(
+    {
+        ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
+        ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
+        ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
+        ("AWS/Events", "TriggeredRules"),
+    }
+)
+"""Metrics that nobody tells while all is well, as on AWS."""
+
+
+def publisher(
+    clock: Clock,
+    traffic: Traffic,
+    targets: Targets,
+    databases: Databases,
+    scheduler: Scheduler,
+    runner: Runner,
+) -> Publisher:
+    """What tells CloudWatch of load balancers, targets, tasks, databases and rules; not yet started."""
+    STORE.clear()
+    STORE.now = clock.now
+    hosts = Hosts(clock, targets)
+    targets.on_health = lambda target: hosts.look(target.group)
+    traffic.registered = hosts.registered
+    services, census = scheduler.services, Census()
+    sources = (
+        traffic.take,
+        hosts.take,
+        Tasks(services, runner.roots, census).take,
+        Instances(databases, census).take,
+        Rules(services).take,
+    )
+    return Publisher(clock, sources, evaluate)

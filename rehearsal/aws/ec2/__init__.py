@@ -1,0 +1,1 @@
+"""VPCs: rules that moto lacks, and which address reaches which."""

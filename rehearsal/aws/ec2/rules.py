@@ -1,0 +1,133 @@
+"""AWS's rules for VPCs and security groups that moto lacks: what is still in use, and changed rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rehearsal.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
+
+
+@after("ec2", "CreateNatGateway")
+def nat_needs_internet_gateway(_params: Params) -> None:
+    """EC2 makes the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
+    made = list(backend("ec2").nat_gateways.values())[-1]
+    if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
+        made.state, made.failure_code = "failed", "Gateway.NotAttached"
+        made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+
+
+def internet_gateway(vpc_id: str) -> bool:
+    """Tell whether an internet gateway is attached to the VPC."""
+    gateways = backend("ec2").internet_gateways.values()
+    return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+@before("ec2", "DeleteSubnet")
+def subnet_unused(params: Params) -> None:
+    subnet = params["SubnetId"]
+    balancers = backend("elbv2").load_balancers.values()
+    gateways = backend("ec2").nat_gateways.values()
+    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
+    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
+    if in_use:
+        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "DetachInternetGateway")
+def no_public_address_left(params: Params) -> None:
+    """Keep an internet gateway while anything in its VPC holds a public address.
+
+    AWS's words: hashicorp/terraform issue 497. NAT gateways, load balancers (jenkins-x/terraform-aws-eks-jx
+    issue 373), instances, and network interfaces of Fargate tasks (alchemy-run/alchemy pull request 1125).
+    """
+    vpc = params["VpcId"]
+    if vpc in _vpcs_with_public_addresses():
+        raise Refused(
+            "DependencyViolation",
+            f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
+            "before detaching the gateway.",
+        )
+
+
+def _vpcs_with_public_addresses() -> Iterator[str]:
+    """The VPC of each public address that is in use."""
+    ec2 = backend("ec2")
+    gateways = ec2.nat_gateways.values()
+    for gateway in gateways:
+        if gateway.connectivity_type != "private" and gateway.state == "available":
+            yield gateway.vpc_id
+    for balancer in backend("elbv2").load_balancers.values():
+        if balancer.scheme != "internal":
+            yield balancer.vpc_id
+    # moto keeps the interface of a deleted NAT gateway, with its address.
+    of_gateways = {gateway._eni.id for gateway in gateways}
+    for interface in ec2.enis.values():
+        if interface.public_ip and interface.id not in of_gateways:
+            yield interface.subnet.vpc_id
+
+
+@before("ec2", "DeleteSecurityGroup")
+def group_unused(params: Params) -> None:
+    """Another group's rule that names it holds it (EC2, DeleteSecurityGroup)."""
+    group = params.get("GroupId")
+    for other in backend("ec2").describe_security_groups():
+        rules = [*other.ingress_rules, *other.egress_rules]
+        named = {(rule.source_group or {}).get("GroupId") for rule in rules}
+        if other.id != group and group in named:
+            words = f"resource {group} has a dependent object"
+            raise Refused("DependencyViolation", words)
+
+
+PEERS = {
+    "CidrIpv4": "an IPv4 CIDR",
+    "CidrIpv6": "an IPv6 CIDR",
+    "PrefixListId": "a prefix list",
+    "ReferencedGroupId": "a referenced group id",
+}
+"""The members of a SecurityGroupRuleRequest that say whom a rule names (botocore), in EC2's words."""
+
+
+@before("ec2", "ModifySecurityGroupRules")
+def peer_keeps_its_kind(params: Params) -> None:
+    """EC2 refuses to turn a rule about a network into one about a group, and the other way round.
+
+    Words as EC2 answers them: github.com/mukulmantosh/SampleDemo/issues/1.
+    """
+    for rule, request in _changes(params):
+        asked = next((name for name in PEERS if request.get(name)), None)
+        kind = _kind(rule)
+        if asked is not None and asked != kind:
+            raise Refused(
+                "InvalidParameterValue",
+                f"Invalid rule type for security group rule '{rule.id}'. You may not specify"
+                f" {PEERS[asked]} for an existing {PEERS[kind].split(' ', 1)[1]} rule.",
+            )
+
+
+@after("ec2", "ModifySecurityGroupRules")
+def peer_is_changed(params: Params) -> None:
+    """Put the new group, IPv6 network or prefix list into the rule."""
+    for rule, request in _changes(params):
+        if group := request.get("ReferencedGroupId"):
+            rule.source_group = {"GroupId": group, "OwnerId": ACCOUNT, "UserId": ACCOUNT}
+        if network := request.get("CidrIpv6"):
+            rule.ip_range["CidrIpv6"] = network
+        rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
+
+
+def _changes(params: Params) -> Iterator[tuple[Any, Params]]:
+    group = backend("ec2").get_security_group_from_id(params["GroupId"])
+    for each in params["SecurityGroupRules"]:
+        rule = group.get_rule(each["SecurityGroupRuleId"]) if group else None
+        if rule is not None:
+            yield rule, each["SecurityGroupRule"]
+
+
+def _kind(rule: Any) -> str:
+    if rule.source_group:
+        return "ReferencedGroupId"
+    if rule.prefix_list_id:
+        return "PrefixListId"
+    return "CidrIpv6" if rule.cidr_ipv6 else "CidrIpv4"

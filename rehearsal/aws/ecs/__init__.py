@@ -1,0 +1,1 @@
+"""ECS: rules that moto lacks, the service scheduler, and tasks that really run."""

@@ -1,0 +1,284 @@
+"""The ECS calls that the scheduler answers in moto's place, and the service-deployments API, which moto lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rehearsal.aws import hooks
+from rehearsal.aws.ecs import records
+from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs.records import At, TaskRecord
+from rehearsal.aws.ecs.scheduler import Managed, Scheduler
+from rehearsal.aws.ecs.state import Deployment, Service
+from rehearsal.aws.hooks import Hooking
+
+ROLLBACKS = {
+    "IN_PROGRESS": "ROLLBACK_IN_PROGRESS",
+    "SUCCESSFUL": "ROLLBACK_SUCCESSFUL",
+    "FAILED": "ROLLBACK_FAILED",
+    "NO_CANDIDATE": "ROLLBACK_FAILED",
+}
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+NO_CANDIDATE = "No rollback candidate was found to run the rollback."
+STOPPED = "Service deployment stopped because the circuit breaker threshold was exceeded."
+SUPERSEDED = "Service deployment stopped because a newer one was started."
+
+
+def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
+    """Status and reason of a service deployment (API reference, ServiceDeployment)."""
+    if deployment.rollback is not None:
+        reason = NO_CANDIDATE if deployment.rollback == "NO_CANDIDATE" else TRIPPED
+        return ROLLBACKS[deployment.rollback], reason
+    if deployment.superseded:
+        return "STOPPED", SUPERSEDED
+    if deployment.rollout == "FAILED":
+        return "STOPPED", STOPPED
+    if deployment.rollout == "COMPLETED" or deployment.rolling_back is not None:
+        return "SUCCESSFUL", None
+    return "IN_PROGRESS", None
+
+
+def deployment_arn(record: Any, deployment: Deployment) -> str:
+    """A service deployment's ARN."""
+    base = str(record.arn).replace(":service/", ":service-deployment/")
+    return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
+
+
+def revision_arn(record: Any, deployment: Deployment) -> str:
+    """A service revision's ARN."""
+    base = str(record.arn).replace(":service/", ":service-revision/")
+    return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
+
+
+def brief_deployment(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
+    """A row of ListServiceDeployments."""
+    state, reason = deployment_status(deployment)
+    row = {
+        "serviceDeploymentArn": deployment_arn(record, deployment),
+        "serviceArn": record.arn,
+        "clusterArn": record.cluster_arn,
+        "createdAt": at(deployment.created_at),
+        "startedAt": at(deployment.created_at),
+        "finishedAt": at(deployment.finished_at),
+        "targetServiceRevisionArn": revision_arn(record, deployment),
+        "status": state,
+        "statusReason": reason,
+    }
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def describe_deployment(
+    core: Service, record: Any, deployment: Deployment, at: At
+) -> dict[str, Any]:
+    """A row of DescribeServiceDeployments."""
+    row = brief_deployment(record, deployment, at)
+    row.pop("targetServiceRevisionArn")
+    tasks = [task for task in core.tasks if task.deployment == deployment.id and task.alive]
+    running = sum(task.status == "RUNNING" for task in tasks)
+    row["updatedAt"] = at(deployment.updated_at)
+    row["deploymentConfiguration"] = record.deployment_configuration
+    row["targetServiceRevision"] = {
+        "arn": revision_arn(record, deployment),
+        "requestedTaskCount": core.settings.desired,
+        "runningTaskCount": running,
+        "pendingTaskCount": len(tasks) - running,
+    }
+    row["deploymentCircuitBreaker"] = _breaker(core, deployment)
+    if deployment.rollback is not None:
+        row["rollback"] = {"reason": TRIPPED, "startedAt": at(deployment.finished_at)}
+    return row
+
+
+def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
+    breaker = core.settings.breaker
+    state = "MONITORING_COMPLETE"
+    if not breaker.enable:
+        state = "DISABLED"
+    elif deployment.rollback is not None or deployment.rollout == "FAILED":
+        state = "TRIGGERED"
+    elif deployment.rollout == "IN_PROGRESS":
+        state = "MONITORING"
+    return {
+        "status": state,
+        "failureCount": deployment.failed_tasks,
+        "threshold": breaker.threshold(core.settings.desired),
+    }
+
+
+def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
+    """A row of DescribeServiceRevisions."""
+    revision = deployment.revision
+    found = {
+        "serviceRevisionArn": revision_arn(record, deployment),
+        "serviceArn": record.arn,
+        "clusterArn": record.cluster_arn,
+        "taskDefinition": revision.task_definition,
+        "launchType": record.launch_type,
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "loadBalancers": list(revision.load_balancers),
+        "networkConfiguration": revision.network,
+        "createdAt": at(deployment.created_at),
+    }
+    if revision.providers:
+        found.pop("launchType")
+        found["capacityProviderStrategy"] = list(revision.providers)
+    return found
+
+
+class EcsApi:
+    """Service and task calls, answered from what really runs."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def start(self, hooking: Hooking) -> None:
+        """Put the answers in."""
+        answers = {
+            "CreateService": self._create,
+            "UpdateService": self._update,
+            "DeleteService": self._delete,
+            "ListTasks": self._list_tasks,
+            "DescribeTasks": self._describe_tasks,
+            "StopTask": self._stop_task,
+            "ListServiceDeployments": self._list_deployments,
+            "DescribeServiceDeployments": self._describe_deployments,
+            "DescribeServiceRevisions": self._describe_revisions,
+        }
+        for action, answer in answers.items():
+            hooking.instead("ecs", action, answer)
+
+    def _create(self, params: hooks.Params) -> hooks.Params:
+        name = f"{str(params.get('cluster', 'default')).rsplit('/', 1)[-1]}/{params['serviceName']}"
+        for arn, managed in self._scheduler.services.items():
+            if arn.endswith(f":service/{name}") and managed.core.status == "DRAINING":
+                raise hooks.Refused(
+                    "InvalidParameterException",
+                    "Unable to Start a service that is still Draining.",
+                )
+        record = records.create_service(params)
+        managed = self._scheduler.adopt(record)
+        return {"service": managed.record}
+
+    def _update(self, params: hooks.Params) -> hooks.Params:
+        managed = self._service(params)
+        if managed.core.status != "ACTIVE":
+            raise hooks.Refused("ServiceNotActiveException", "Service was not ACTIVE.")
+        record, core = managed.record, managed.core
+        now = core.primary.revision.task_definition
+        ecs = hooks.backend("ecs")
+        definition = ecs.describe_task_definition(params.get("taskDefinition") or now)
+        rolls = records.keep_settings(record, params)
+        rolls = rolls or bool(params.get("forceNewDeployment")) or definition.arn != now
+        revision = records.revision_of(record, definition) if rolls else None
+        settings = records.settings_of(record)
+        self._scheduler.act(managed, happen.Updated(settings, revision))
+        return {"service": record}
+
+    def _delete(self, params: hooks.Params) -> hooks.Params:
+        managed = self._service(params)
+        if managed.core.settings.desired > 0 and not params.get("force"):
+            raise hooks.Refused(
+                "InvalidParameterException",
+                "The service cannot be stopped while it is scaled above 0.",
+            )
+        self._scheduler.act(managed, happen.Deleted())
+        return {"service": managed.record}
+
+    def _list_tasks(self, params: hooks.Params) -> hooks.Params:
+        wanted = params.get("desiredStatus", "RUNNING")
+        found = [
+            shown
+            for shown in self._tasks(params.get("cluster", "default"))
+            if shown.desired_status == wanted and _chosen(shown, params)
+        ]
+        return {"taskArns": [shown.task_arn for shown in found]}
+
+    def _describe_tasks(self, params: hooks.Params) -> hooks.Params:
+        known = {shown.id: shown for shown in self._tasks(params.get("cluster", "default"))}
+        found, failures = [], []
+        for name in params["tasks"]:
+            shown = known.get(str(name).rsplit("/", 1)[-1])
+            if shown is None:
+                failures.append({"arn": name, "reason": "MISSING"})
+            else:
+                found.append(_written(shown, "TAGS" in params.get("include", [])))
+        return {"tasks": found, "failures": failures}
+
+    def _stop_task(self, params: hooks.Params) -> hooks.Params:
+        task = str(params["task"]).rsplit("/", 1)[-1]
+        for managed in self._scheduler.services.values():
+            if task in managed.shown:
+                reason = params.get("reason") or "Task stopped by user"
+                self._scheduler.act(managed, happen.StopAsked(task, reason))
+                return {"task": _written(managed.shown[task], False)}
+        raise hooks.Refused("InvalidParameterException", "The referenced task was not found.")
+
+    def _list_deployments(self, params: hooks.Params) -> hooks.Params:
+        managed, at = self._service(params), self._scheduler.at
+        rows = [brief_deployment(managed.record, each, at) for each in managed.core.history]
+        wanted = params.get("status")
+        return {
+            "serviceDeployments": [row for row in rows if not wanted or row["status"] in wanted]
+        }
+
+    def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
+        rows = {}
+        for managed in self._scheduler.services.values():
+            for each in managed.core.history:
+                arn = deployment_arn(managed.record, each)
+                rows[arn] = describe_deployment(
+                    managed.core, managed.record, each, self._scheduler.at
+                )
+        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+
+    def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
+        rows = {}
+        for managed in self._scheduler.services.values():
+            for each in managed.core.history:
+                arn = revision_arn(managed.record, each)
+                rows[arn] = describe_revision(managed.record, each, self._scheduler.at)
+        return _picked("serviceRevisions", rows, params["serviceRevisionArns"])
+
+    def _service(self, params: hooks.Params) -> Managed:
+        ecs = hooks.backend("ecs")
+        name = str(params["service"]).rsplit("/", 1)[-1]
+        record = ecs._get_service(params.get("cluster", "default"), name)
+        managed = self._scheduler.services.get(record.arn)
+        if managed is None:
+            raise hooks.Refused("ServiceNotFoundException", "Service not found.")
+        return managed
+
+    def _tasks(self, cluster: str) -> list[TaskRecord]:
+        ecs = hooks.backend("ecs")
+        name = ecs._get_cluster(cluster).name
+        return [
+            shown for shown in ecs.tasks.get(name, {}).values() if hasattr(shown, "last_status")
+        ]
+
+
+def _chosen(shown: TaskRecord, params: hooks.Params) -> bool:
+    service = params.get("serviceName")
+    if service and shown.group != f"service:{str(service).rsplit('/', 1)[-1]}":
+        return False
+    family = params.get("family")
+    if family and shown.task_definition_arn.rsplit("/", 1)[-1].split(":")[0] != family:
+        return False
+    started_by = params.get("startedBy")
+    return not started_by or shown.started_by == started_by
+
+
+def _written(shown: TaskRecord, with_tags: bool) -> Any:
+    copy = TaskRecord(**vars(shown))
+    if not with_tags:
+        copy.tags = []
+    return copy
+
+
+def _picked(name: str, rows: dict[str, hooks.Params], wanted: list[str]) -> hooks.Params:
+    missing = [arn for arn in wanted if arn not in rows]
+    return {
+        name: [rows[arn] for arn in wanted if arn in rows],
+        "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing],
+    }

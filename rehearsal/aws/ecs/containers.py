@@ -1,0 +1,235 @@
+"""A running container: a process group of this machine, or a container of the local Docker engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from rehearsal.aws.ecs.plans import Plan
+from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian
+from rehearsal.machine.namespaces import Namespace
+from rehearsal.machine.processes import Account, held, open_to_all, unprivileged
+
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+LOOK_SECONDS = 0.25
+
+
+class CannotRun(Exception):
+    """The command cannot be started; ``str()`` as the container runtime says it."""
+
+
+class Running(Protocol):
+    """A started container."""
+
+    pid: int
+    output: IO[bytes]
+    reason: str | None
+
+    def root(self) -> int | None:
+        """The first process inside, by its id on this machine; None when that cannot be told."""
+
+    def wait(self) -> int:
+        """Wait for the end; the exit code, 128 and the signal's number when a signal ended it."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of it."""
+
+    def check(self, argv: Sequence[str], timeout: float) -> int | None:
+        """Run a health-check command inside; its exit code, None when it took longer than ``timeout``."""
+
+
+class Process:
+    """A process group of its own, in the plan's clean environment, under the task's memory limit.
+
+    It runs in the task's ``namespace``, if the task has one.
+    """
+
+    def __init__(
+        self, plan: Plan, guardian: Guardian, memory: int | None, namespace: Namespace | None
+    ) -> None:
+        self._plan, self._guardian, self._memory = plan, guardian, memory
+        self._namespace = namespace
+        self.reason: str | None = None
+        program = self._find(plan.argv[0])
+        if program is None:
+            raise CannotRun(_not_found(plan.argv[0]))
+        self._account = _account(plan, program)
+        self._process = self._start(plan.argv, program)
+        self.pid = self._process.pid
+        guardian.watch(GROUP, self.pid)
+        assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
+        self.output: IO[bytes] = self._process.stdout
+
+    def _find(self, name: str) -> Path | None:
+        if "/" in name:
+            path = self._plan.cwd / name
+            return path if path.exists() else None
+        found = shutil.which(name, path=self._plan.environment["PATH"])
+        return Path(found) if found else None
+
+    def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
+        # nsenter changes the user: only root may enter the namespaces that root has made.
+        who = self._account if self._namespace is None else None
+        before = self._namespace.entered(self._account) if self._namespace else []
+        try:
+            return subprocess.Popen(
+                [*before, *argv],
+                executable=None if before else program,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=dict(self._plan.environment),
+                cwd=self._plan.cwd,
+                start_new_session=True,
+                user=who.uid if who else None,
+                group=who.gid if who else None,
+                extra_groups=[] if who else None,
+            )
+        except OSError as error:
+            raise CannotRun(f"CannotStartContainerError: {argv[0]}: {error.strerror}") from None
+
+    def root(self) -> int | None:
+        """See Running."""
+        return self.pid
+
+    def wait(self) -> int:
+        """See Running."""
+        if self._memory:
+            threading.Thread(target=self._limit, daemon=True, name="rehearsal-memory").start()
+        code = self._process.wait()
+        self.signal(signal.SIGKILL)
+        self._guardian.forget(GROUP, self.pid)
+        return code if code >= 0 else 128 - code
+
+    def signal(self, number: int) -> None:
+        """See Running."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def check(self, argv: Sequence[str], timeout: float) -> int | None:
+        """See Running."""
+        program = self._find(argv[0])
+        if program is None:
+            return 127
+        try:
+            process = self._start(argv, program)
+        except CannotRun:
+            return 127
+        self._guardian.watch(GROUP, process.pid)
+        try:
+            process.communicate(timeout=timeout)
+            return process.returncode
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self._guardian.forget(GROUP, process.pid)
+
+    def _limit(self) -> None:
+        """Kill the group when it holds more memory than declared, as the kernel does in a container."""
+        limit = (self._memory or 0) * 1024 * 1024
+        while self._process.poll() is None:
+            if _resident(self.pid) > limit:
+                self.reason = OUT_OF_MEMORY
+                self.signal(signal.SIGKILL)
+                return
+            time.sleep(LOOK_SECONDS)
+
+
+def _account(plan: Plan, program: Path) -> Account | None:
+    """Not root, where another user can get at the image's folder, its programs and its interpreter."""
+    needed = [plan.cwd, program]
+    if plan.image.python:
+        needed += [plan.image.python, *plan.image.python.glob("python3")]
+    return unprivileged() if all(open_to_all(each) for each in needed) else None
+
+
+def _resident(group: int) -> int:
+    """The memory of a process group in bytes (Linux; 0 elsewhere)."""
+    pids = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.getpgid(int(entry.name)) == group:
+                pids.append(int(entry.name))
+    return held(pids)
+
+
+def _not_found(program: str) -> str:
+    return (
+        "CannotStartContainerError: failed to create containerd task: failed to create shim task:"
+        " OCI runtime create failed: runc create failed: unable to start container process: exec:"
+        f' "{program}": executable file not found in $PATH: unknown'
+    )
+
+
+class DockerContainer:
+    """A container of the local Docker engine; secrets go through the client's environment, not argv."""
+
+    def __init__(self, plan: Plan, guardian: Guardian, name: str, limits: Sequence[str]) -> None:
+        self._guardian, self.name = guardian, name
+        self.reason: str | None = None
+        self._root = 0
+        client = {key: os.environ[key] for key in ("PATH", "DOCKER_HOST") if key in os.environ}
+        argv = ["docker", "run", "--rm", "--name", name, "--network", "host", *limits]
+        argv += [part for key in plan.environment for part in ("--env", key)]
+        guardian.watch(CONTAINER, name)
+        self._process = subprocess.Popen(
+            [*argv, plan.image.reference, *plan.argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**plan.environment, **client},
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        guardian.watch(GROUP, self.pid)
+        assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
+        self.output: IO[bytes] = self._process.stdout
+
+    def root(self) -> int | None:
+        """See Running. The engine may run in a virtual machine: then its number means nothing here."""
+        if not self._root:
+            asked = subprocess.run(
+                ["docker", "inspect", "--format", "{{.State.Pid}}", self.name],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self._root = int(asked.stdout.strip() or 0)
+        return self._root or None
+
+    def wait(self) -> int:
+        """See Running."""
+        code = self._process.wait()
+        self._guardian.forget(GROUP, self.pid)
+        self._guardian.forget(CONTAINER, self.name)
+        return code if code >= 0 else 128 - code
+
+    def signal(self, number: int) -> None:
+        """See Running."""
+        subprocess.run(
+            ["docker", "kill", "--signal", str(number), self.name], capture_output=True, check=False
+        )
+
+    def check(self, argv: Sequence[str], timeout: float) -> int | None:
+        """See Running."""
+        try:
+            done = subprocess.run(
+                ["docker", "exec", self.name, *argv],
+                capture_output=True,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+        return done.returncode

@@ -1,0 +1,207 @@
+"""What a task's containers are started with: command, environment, and trust in the rehearsal's database.
+
+The certificates of the databases here are signed by the rehearsal's own authority. It is added to each file
+of an image that holds the root by which RDS signs the certificate of a declared database, and to no other.
+An app that is told, or comes with, another file refuses the connection here as it does on AWS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ops.authorities import ROOTS, names, root
+from rehearsal.aws import hooks
+from rehearsal.aws.ec2.network import endpoint_of, read_map
+from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place
+from rehearsal.aws.ecs.start_checks import StartChecks
+from rehearsal.building.builder import LocalImage
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+STOP_SECONDS = 30.0
+"""Fargate's stop timeout when a container declares none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One container, ready to start. ``memory`` in MiB (None: the task's), ``stop_timeout`` in AWS seconds."""
+
+    name: str
+    image: LocalImage
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    cwd: Path
+    user: str | None
+    read_only: bool
+    essential: bool
+    memory: int | None
+    stop_timeout: float
+    log_group: str | None
+    log_stream: str | None
+
+
+def plan(
+    definition: Mapping[str, Any],
+    image: LocalImage,
+    secrets: Mapping[str, str],
+    platform: Mapping[str, str],
+    log: tuple[str, str] | None,
+) -> Plan:
+    """Put a container together.
+
+    The environment is exactly: the image's, the task definition's, its secrets, and what the platform
+    supplies; nothing of the local cloud's own.
+    """
+    declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
+    told = {name: image.outside(value) for name, value in {**image.environment, **declared}.items()}
+    environment = {**told, **secrets, **platform}
+    if not image.docker:
+        path = environment.get("PATH", SYSTEM_PATH)
+        environment["PATH"] = f"{image.python}:{path}" if image.python else path
+    folder = definition.get("workingDirectory")
+    return Plan(
+        name=str(definition["name"]),
+        image=image,
+        argv=tuple(map(image.outside, _command(definition, image))),
+        environment=environment,
+        cwd=image.folder if not folder or not image.docker else Path(folder),
+        user=definition.get("user") or image.user,
+        read_only=bool(definition.get("readonlyRootFilesystem")),
+        essential=bool(definition.get("essential", True)),
+        memory=definition.get("memory"),
+        stop_timeout=float(definition.get("stopTimeout") or STOP_SECONDS),
+        log_group=log[0] if log else None,
+        log_stream=log[1] if log else None,
+    )
+
+
+def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
+    """An entry point in the task definition drops the image's command (Docker's own rule)."""
+    entry = [str(each) for each in definition.get("entryPoint") or ()]
+    command = [str(each) for each in definition.get("command") or ()]
+    if entry:
+        return entry + command
+    return command or image.command
+
+
+SUFFIXES = (".pem", ".crt", ".cer")
+DEFAULT = "rds-ca-rsa2048-g1"
+"""The authority of an instance that names none (API reference, CreateDBInstance, CACertificateIdentifier)."""
+
+
+def vouch(image: LocalImage, authority: Path) -> None:
+    """Add the rehearsal's authority to the files of an image that is laid out in a folder."""
+    added = authority.read_text()
+    for file in (image.root or image.folder).rglob("*"):
+        if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
+            text = file.read_text()
+            if added not in text:
+                half = file.with_name(f".{file.name}.part")
+                half.write_text(f"{text.rstrip()}\n{added}")
+                half.chmod(file.stat().st_mode)
+                half.replace(file)
+
+
+def trust_mounts(image: LocalImage, authority: Path) -> Iterator[str]:
+    """For a container, what to mount over the files that hold the root: each as docker's --volume names it."""
+    folder = authority.parent / f"trusted-{hashlib.sha256(image.digest.encode()).hexdigest()[:16]}"
+    for inside, file in _bundles(image.reference, folder):
+        if _trusts_rds(file):
+            both = file.with_suffix(".both")
+            both.write_text(f"{file.read_text().rstrip()}\n{authority.read_text()}")
+            both.chmod(0o644)
+            yield f"{both}:{inside}:ro"
+
+
+def _trusts_rds(file: Path) -> bool:
+    """Whether a file holds the root of each declared database."""
+    with hooks.LOCK:
+        instances = list(hooks.backend("rds").databases.values())
+    kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
+    return {root(hooks.registry.region, kind) for kind in kinds or {DEFAULT}} <= names(file)
+
+
+@cache
+def _bundles(reference: str, folder: Path) -> tuple[tuple[str, Path], ...]:
+    """Copy the certificate files of an image's working folder out of it; where each stands inside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = ("image", "inspect", "--format", "{{.Config.WorkingDir}}", reference)
+    workdir = PurePosixPath(_docker(*asked).decode().strip() or "/")
+    container = _docker("create", reference).decode().strip()
+    try:
+        archive = _docker("cp", f"{container}:{workdir}", "-")
+    finally:
+        _docker("rm", container)
+    found: list[tuple[str, Path]] = []
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        for each in files:
+            content = files.extractfile(each) if each.name.endswith(SUFFIXES) else None
+            if content is not None:
+                file = folder / f"{len(found)}.pem"
+                file.write_bytes(content.read())
+                found.append((str(workdir.parent / each.name), file))
+    return tuple(found)
+
+
+def _docker(*command: str) -> bytes:
+    return subprocess.run(["docker", *command], capture_output=True, check=True).stdout
+
+
+def prepare(
+    place: Place, folder: Path, images: Callable[[str], LocalImage], authority: Path
+) -> list[Plan]:
+    """Make Fargate's checks and put every container together. Raises CannotStart."""
+    checks = StartChecks(place.task, place.definition, read_map(), endpoint_of(place.interface))
+    plans = []
+    for definition, state in zip(
+        place.definition.container_definitions, place.containers, strict=True
+    ):
+        secrets = {
+            str(each["name"]): checks.secret(str(each["valueFrom"]))
+            for each in definition.get("secrets") or ()
+        }
+        image = checks.pull(state.image, images)
+        state.digest = image.digest
+        log = _log(checks, definition, place.task)
+        if not image.docker:
+            vouch(image, authority)
+        plans.append(plan(definition, image, secrets, _platform(place, definition, folder), log))
+    return plans
+
+
+def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """What Fargate, the VPC's DNS and the machine supply to a container."""
+    region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
+    supplied = {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": f"http://{place.platform}:{API_PORT}",
+        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+        "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
+        "PGHOSTADDR": place.platform,
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+    }
+    if getattr(place.definition, "task_role_arn", None):
+        supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
+    declared = [each["name"] for each in definition["environment"]]
+    if place.namespace is None and "BIND_HOST" not in declared:
+        supplied["BIND_HOST"] = place.address
+    return supplied
+
+
+def _log(checks: StartChecks, definition: Mapping[str, Any], task: str) -> tuple[str, str] | None:
+    declared = definition.get("logConfiguration") or {}
+    if declared.get("logDriver") != "awslogs":
+        return None
+    options = declared["options"]
+    stream = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task}"
+    checks.log_stream(options, stream)
+    return str(options["awslogs-group"]), stream

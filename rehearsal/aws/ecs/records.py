@@ -1,0 +1,299 @@
+"""Services and tasks in moto's objects: what was declared there, and what the scheduler writes there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from rehearsal.aws import hooks
+from rehearsal.aws.ecs.place import ContainerState, Place, health_of
+from rehearsal.aws.ecs.state import Breaker, Deployment, Revision, Service, Settings, Task
+
+NEWEST_EVENTS = 100
+WAITING = ("PROVISIONING", "PENDING")
+
+At = Callable[[float | None], datetime | None]
+"""AWS seconds on the clock to AWS's date and time."""
+
+
+class TaskRecord(SimpleNamespace):
+    """A task in moto's table; moto writes out any attribute that is named as the API's member."""
+
+    def advance(self) -> None:
+        """Moto would move a task of its own on when it is described."""
+
+
+def publish_service(core: Service, record: Any, at: At) -> None:
+    """Update moto's service."""
+    record.status = core.status
+    record.desired_count = core.settings.desired if core.status == "ACTIVE" else 0
+    record.running_count = _running(core.tasks)
+    record.pending_count = _pending(core.tasks)
+    record.deployments = [_deployment(core, each, record, at) for each in core.deployments]
+    record.events = [
+        {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
+        for each in reversed(core.events[-NEWEST_EVENTS:])
+    ]
+    # What a rollback leaves of the service's own network and load balancers is not documented: they
+    # stay as they were asked for last. Its deployments and tasks have those of their revision.
+    if core.deployments:
+        record.task_definition = core.primary.revision.task_definition
+
+
+def _deployment(core: Service, deployment: Deployment, record: Any, at: At) -> dict[str, Any]:
+    mine = [task for task in core.tasks if task.deployment == deployment.id]
+    found = {
+        "id": deployment.id,
+        "status": deployment.status,
+        "taskDefinition": deployment.revision.task_definition,
+        "desiredCount": deployment.desired,
+        "pendingCount": _pending(mine),
+        "runningCount": _running(mine),
+        "failedTasks": deployment.failed_tasks,
+        "createdAt": at(deployment.created_at),
+        "updatedAt": at(deployment.updated_at),
+        "launchType": record.launch_type,
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "networkConfiguration": deployment.revision.network,
+        "rolloutState": deployment.rollout,
+        "rolloutStateReason": deployment.reason,
+    }
+    if deployment.revision.providers:
+        found.pop("launchType")
+        found["capacityProviderStrategy"] = list(deployment.revision.providers)
+    return found
+
+
+def _running(tasks: list[Task]) -> int:
+    return sum(task.status == "RUNNING" for task in tasks)
+
+
+def _pending(tasks: list[Task]) -> int:
+    return sum(task.status in WAITING and task.desired == "RUNNING" for task in tasks)
+
+
+def _uuid(text: str) -> str:
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def make_record(core: Service, task: Task, place: Place, record: Any, at: At) -> TaskRecord:
+    """A new task in moto's form."""
+    definition, interface = place.definition, place.interface
+    attachment = _uuid(f"{place.task[::-1]}")
+    details = {
+        "subnetId": interface.subnet.id,
+        "networkInterfaceId": interface.id,
+        "macAddress": interface.mac_address,
+        "privateDnsName": f"ip-{place.private_address.replace('.', '-')}",
+        "privateIPv4Address": place.private_address,
+    }
+    return TaskRecord(
+        id=task.id,
+        task_arn=place.arn,
+        cluster_arn=record.cluster_arn,
+        task_definition_arn=definition.arn,
+        group=f"service:{core.name}",
+        started_by=task.deployment,
+        launch_type=record.launch_type,
+        capacity_provider_name=_provider(task),
+        platform_version="1.4.0",
+        platform_family="Linux",
+        cpu=definition.cpu,
+        memory=definition.memory,
+        availability_zone=place.zone,
+        connectivity="CONNECTED",
+        connectivity_at=at(task.created_at),
+        created_at=at(task.created_at),
+        enable_execute_command=record.enable_execute_command,
+        ephemeral_storage=definition.ephemeral_storage or {"sizeInGiB": 20},
+        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+        attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
+        container_instance_arn=None,
+        resource_requirements={},
+        tags=_tags(record, definition),
+        version=1,
+        attachments=[
+            {
+                "id": attachment,
+                "type": "ElasticNetworkInterface",
+                "status": "PRECREATED",
+                "details": [{"name": key, "value": value} for key, value in details.items()],
+            }
+        ],
+        attachment=attachment,
+        containers=[],
+    )
+
+
+def _provider(task: Task) -> str | None:
+    """The provider of a task; a strategy of several would spread them, and none is declared here."""
+    strategy = task.revision.providers
+    return str(strategy[0]["capacityProvider"]) if strategy else None
+
+
+def publish_task(task: Task, place: Place, shown: TaskRecord, at: At) -> None:
+    """Update a task in moto's form."""
+    shown.last_status, shown.desired_status = task.status, task.desired
+    shown.health_status = health_of(place)
+    shown.started_at, shown.stopping_at = at(task.started_at), at(task.stopping_at)
+    shown.pull_started_at = shown.pull_stopped_at = at(task.started_at)
+    shown.stopped_at, shown.execution_stopped_at = at(task.stopped_at), at(task.stopped_at)
+    shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
+    gone = task.status == "STOPPED"
+    attached = "ATTACHED" if task.status != "PROVISIONING" else "ATTACHING"
+    shown.attachments[0]["status"] = "DELETED" if gone else attached
+    known = place.containers or [
+        ContainerState.declared(each) for each in place.definition.container_definitions
+    ]
+    shown.containers = [_container(each, place, shown, gone) for each in known]
+
+
+def _container(
+    state: ContainerState, place: Place, shown: TaskRecord, gone: bool
+) -> dict[str, Any]:
+    found = {
+        "containerArn": f"{place.arn.replace(':task/', ':container/')}/{_uuid(place.task)}",
+        "taskArn": place.arn,
+        "name": state.name,
+        "image": state.image,
+        "imageDigest": state.digest,
+        "runtimeId": f"{place.task}-{state.pid}" if state.pid else None,
+        "lastStatus": "STOPPED" if gone else state.status,
+        "exitCode": state.exit_code,
+        "reason": state.reason,
+        "networkBindings": [],
+        "networkInterfaces": [
+            {"attachmentId": shown.attachment, "privateIpv4Address": place.private_address}
+        ],
+        "healthStatus": state.health,
+        "cpu": "0",
+    }
+    if shown.enable_execute_command:
+        found["managedAgents"] = [_exec_agent(state, gone)]
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _exec_agent(state: ContainerState, gone: bool) -> dict[str, str]:
+    """ECS Exec's agent, which ECS puts beside the container's own process."""
+    status = "STOPPED" if gone else "RUNNING" if state.status == "RUNNING" else "PENDING"
+    return {"name": "ExecuteCommandAgent", "lastStatus": status}
+
+
+def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
+    source = {"SERVICE": record.tags, "TASK_DEFINITION": definition.tags}
+    return [dict(each) for each in source.get(record.propagate_tags, [])]
+
+
+DEPLOYMENT = {
+    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+    "bakeTimeInMinutes": 0,
+}
+KEPT = {
+    "capacityProviderStrategy": "capacity_provider_strategy",
+    "placementConstraints": "placement_constraints",
+    "placementStrategy": "placement_strategy",
+    "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
+    "enableECSManagedTags": "enable_ecs_managed_tags",
+    "enableExecuteCommand": "enable_execute_command",
+    "availabilityZoneRebalancing": "availability_zone_rebalancing",
+    "propagateTags": "propagate_tags",
+    "platformVersion": "platform_version",
+    "networkConfiguration": "network_configuration",
+    "loadBalancers": "load_balancers",
+    "serviceRegistries": "service_registries",
+}
+"""The API's members that moto drops or does not update, and the attribute it would serialize each from."""
+ROLLING = ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")
+"""A change of these starts a new deployment (API reference, UpdateService)."""
+
+
+def create_service(params: hooks.Params) -> Any:
+    """Let moto make the service, and keep what it would drop."""
+    service = hooks.backend("ecs").create_service(
+        cluster_str=params.get("cluster", "default"),
+        service_name=params["serviceName"],
+        desired_count=params.get("desiredCount"),
+        task_definition_str=params.get("taskDefinition"),
+        load_balancers=params.get("loadBalancers"),
+        scheduling_strategy=params.get("schedulingStrategy"),
+        tags=params.get("tags"),
+        deployment_controller=params.get("deploymentController"),
+        launch_type=params.get("launchType")
+        or ("FARGATE" if "capacityProviderStrategy" in params else None),
+        service_registries=params.get("serviceRegistries"),
+        platform_version=params.get("platformVersion"),
+        network_configuration=params.get("networkConfiguration"),
+        propagate_tags=params.get("propagateTags") or "NONE",
+        role_arn=params.get("role"),
+    )
+    if service.launch_type == "FARGATE":
+        service.platform_version = service.platform_version or "LATEST"
+    service.platform_family = "Linux"
+    service.deployment_configuration = dict(DEPLOYMENT)
+    service.availability_zone_rebalancing = "ENABLED"
+    service.enable_execute_command = service.enable_ecs_managed_tags = False
+    service.health_check_grace_period_seconds = 0 if service.load_balancers else None
+    keep_settings(service, params)
+    return service
+
+
+def keep_settings(service: Any, params: hooks.Params) -> bool:
+    """Note changed members; whether one of them starts a new deployment."""
+    rolls = False
+    for name, attribute in KEPT.items():
+        if params.get(name) is not None:
+            changed = getattr(service, attribute, None) != params[name]
+            rolls = rolls or (changed and name in ROLLING)
+            setattr(service, attribute, params[name])
+    if params.get("desiredCount") is not None:
+        service.desired_count = params["desiredCount"]
+    given = params.get("deploymentConfiguration")
+    if given:
+        service.deployment_configuration = {**service.deployment_configuration, **given}
+    return rolls
+
+
+def settings_of(service: Any) -> Settings:
+    """What the scheduler needs to know of the service."""
+    declared = service.deployment_configuration
+    return Settings(
+        desired=int(service.desired_count),
+        minimum_percent=int(declared["minimumHealthyPercent"]),
+        maximum_percent=int(declared["maximumPercent"]),
+        grace=float(service.health_check_grace_period_seconds or 0),
+        breaker=_breaker(declared["deploymentCircuitBreaker"]),
+    )
+
+
+def _breaker(declared: Mapping[str, Any]) -> Breaker:
+    limit = declared.get("thresholdConfiguration") or {}
+    return Breaker(
+        enable=bool(declared.get("enable")),
+        rollback=bool(declared.get("rollback")),
+        kind=str(limit.get("type", "BOUNDED_PERCENT")),
+        value=int(limit.get("value", 50)),
+        reset_on_healthy=bool(declared.get("resetOnHealthyTask", True)),
+    )
+
+
+def revision_of(service: Any, definition: Any) -> Revision:
+    """What a deployment of this task definition runs, with the service as it is declared now."""
+    checks = any(
+        each.get("healthCheck")
+        and each.get("essential", True)
+        and each["healthCheck"].get("command", ["NONE"])[0] != "NONE"
+        for each in definition.container_definitions
+    )
+    return Revision(
+        task_definition=str(definition.arn),
+        checks_health=checks,
+        network=service.network_configuration or {},
+        load_balancers=tuple(service.load_balancers or ()),
+        providers=tuple(getattr(service, "capacity_provider_strategy", None) or ()),
+    )

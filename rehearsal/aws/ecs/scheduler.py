@@ -1,0 +1,301 @@
+"""The driver of the service scheduler: passes it what happens to tasks, and carries out its actions."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from rehearsal.aws import hooks
+from rehearsal.aws.ec2.network import NoAddressLeft
+from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs.network import TaskNetwork
+from rehearsal.aws.ecs.place import NoLoopback, Place, health_of
+from rehearsal.aws.ecs.records import (
+    At,
+    TaskRecord,
+    make_record,
+    publish_service,
+    publish_task,
+    revision_of,
+    settings_of,
+)
+from rehearsal.aws.ecs.runner import Runner
+from rehearsal.aws.ecs.service import step
+from rehearsal.aws.ecs.start_checks import CannotStart
+from rehearsal.aws.ecs.state import Service
+from rehearsal.aws.elb.targets import Target, Targets
+from rehearsal.clock import Clock
+
+
+@dataclass(eq=False)
+class Managed:
+    """A service: its state, moto's record of it, and the places of its tasks."""
+
+    core: Service
+    record: Any
+    places: dict[str, Place] = field(default_factory=dict)
+    shown: dict[str, TaskRecord] = field(default_factory=dict)
+
+    def ports(self, task_id: str) -> dict[str, int]:
+        """The port that a task registers in each target group; none when it is forgotten."""
+        task = self.core.task(task_id)
+        return task.revision.ports if task else {}
+
+    def publish(self, at: At) -> None:
+        """Write everything into moto's records. Call it with the lock held."""
+        publish_service(self.core, self.record, at)
+        for task in self.core.tasks:
+            shown, place = self.shown.get(task.id), self.places.get(task.id)
+            if shown is not None and place is not None:
+                publish_task(task, place, shown, at)
+        alive = {task.id for task in self.core.tasks}
+        for task_id in set(self.shown) - alive:
+            shown = self.shown.pop(task_id)
+            hooks.backend("ecs").tasks[self.record.cluster_name].pop(shown.task_arn, None)
+
+
+Tell = Callable[[Managed, happen.Happening], None]
+Services = Mapping[str, Managed]
+
+
+def listen(
+    targets: Targets, network: TaskNetwork, runner: Runner, services: Services, tell: Tell
+) -> None:
+    """Let everything that happens to tasks be told."""
+
+    def exited(task: str) -> None:
+        if (managed := owner(services, task)) is not None:
+            tell(managed, happen.Exited(task))
+
+    def checked(task: str) -> None:
+        if (managed := owner(services, task)) is not None:
+            tell(managed, happen.ContainerChecked(task, health_of(managed.places[task])))
+
+    def changed(target: Target) -> None:
+        if (found := _of(target, network, services)) is not None:
+            state, why = targets.state(target)
+            words = why[1] if why else ""
+            tell(found[0], happen.TargetChanged(found[1].task, target.group, state, words))
+
+    def gone(target: Target) -> None:
+        found = _of(target, network, services)
+        if found is not None and _in_no_group(targets, *found):
+            tell(found[0], happen.Drained(found[1].task))
+
+    runner.on_exit, runner.on_health = exited, checked
+    targets.on_changed, targets.on_gone = changed, gone
+
+
+def owner(services: Services, task: str) -> Managed | None:
+    """The service of a task that has a place."""
+    return next((each for each in list(services.values()) if task in each.places), None)
+
+
+def _of(target: Target, network: TaskNetwork, services: Services) -> tuple[Managed, Place] | None:
+    place = network.find(target.id)
+    managed = owner(services, place.task) if place else None
+    return (managed, place) if managed and place else None
+
+
+def _in_no_group(targets: Targets, managed: Managed, place: Place) -> bool:
+    return all(
+        targets.is_gone(group, place.private_address, port)
+        for group, port in managed.ports(place.task).items()
+    )
+
+
+log = logging.getLogger(__name__)
+
+WORKERS = 8
+
+
+class TaskWork:
+    """Addresses, containers and targets of tasks; tells what came of it."""
+
+    def __init__(
+        self, targets: Targets, network: TaskNetwork, runner: Runner, tell: Tell, at: At
+    ) -> None:
+        self._targets, self._network, self._runner = targets, network, runner
+        self._tell, self._at = tell, at
+        self._pool = ThreadPoolExecutor(WORKERS, "rehearsal-task-work")
+
+    def stop(self, services: Iterable[Managed]) -> None:
+        """End every task and give every address back."""
+        self._runner.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        # A task that was just being started when the others were ended.
+        self._runner.stop()
+        for managed in services:
+            for place in managed.places.values():
+                self._network.take_back(place)
+            managed.places.clear()
+
+    def _attach(self, managed: Managed, task_id: str) -> None:
+        task, ecs = managed.core.task(task_id), hooks.backend("ecs")
+        if task is None:
+            return
+        revision = task.revision
+        definition = ecs.describe_task_definition(revision.task_definition)
+        try:
+            place = self._network.give(
+                task_id, managed.record, revision.network, definition, lambda: task.status
+            )
+        except (NoAddressLeft, NoLoopback, OSError) as problem:
+            self._tell(managed, happen.FailedToStart(task_id, str(problem)))
+            return
+        with hooks.LOCK:
+            managed.places[task_id] = place
+            shown = make_record(managed.core, task, place, managed.record, self._at)
+            managed.shown[task_id] = shown
+            ecs.tasks.setdefault(managed.record.cluster_name, {})[place.arn] = shown
+            managed.publish(self._at)
+
+    def do(self, managed: Managed, action: happen.Action) -> None:
+        """Carry out one action; what takes time goes to the pool."""
+        place = managed.places.get(action.task)
+        match action:
+            case happen.Attach(task=task):
+                self._attach(managed, task)
+            case happen.Launch() if place is not None:
+                self._pool.submit(self._guarded, self._launch, managed, place)
+            case happen.Kill(task=task):
+                self._pool.submit(self._guarded, self._kill, managed, task)
+            case happen.Register() if place is not None:
+                for group, port in managed.ports(action.task).items():
+                    self._targets.register(group, place.private_address, port)
+            case happen.Deregister() if place is not None:
+                self._deregister(managed, place)
+            case happen.Detach() if place is not None:
+                self._network.take_back(managed.places.pop(action.task))
+
+    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            work(*arguments)
+        except Exception:
+            log.exception("work on a task of the rehearsal failed")
+
+    def _launch(self, managed: Managed, place: Place) -> None:
+        try:
+            self._runner.start(place)
+        except CannotStart as problem:
+            self._tell(managed, happen.FailedToStart(place.task, str(problem)))
+        except Exception as problem:
+            self._tell(managed, happen.FailedToStart(place.task, f"InternalError: {problem}"))
+            raise
+        else:
+            self._tell(managed, happen.Launched(place.task))
+
+    def _kill(self, managed: Managed, task: str) -> None:
+        self._runner.end(task)
+        self._tell(managed, happen.Ended(task))
+
+    def _deregister(self, managed: Managed, place: Place) -> None:
+        any_left = False
+        for group, port in managed.ports(place.task).items():
+            any_left |= self._targets.deregister(group, place.private_address, port)
+        if not any_left:
+            self._tell(managed, happen.Drained(place.task))
+
+
+TICK_SECONDS = 0.05
+"""Seconds of the wall between two looks at the clock."""
+
+Found: TypeAlias = tuple[Place, TaskRecord]
+
+
+class Scheduler:
+    """Runs every ECS service. One thread decides; starting and stopping happens in a pool."""
+
+    def __init__(
+        self, clock: Clock, targets: Targets, network: TaskNetwork, runner: Runner
+    ) -> None:
+        self._clock, self._targets, self._network = clock, targets, network
+        self._epoch = clock.now() - timedelta(seconds=clock.monotonic())
+        self._happened: queue.Queue[tuple[Managed, happen.Happening]] = queue.Queue()
+        self._wanted: queue.Queue[tuple[Managed, happen.Action]] = queue.Queue()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rehearsal-ecs", daemon=True)
+        self.services: dict[str, Managed] = {}
+        self._work = TaskWork(targets, network, runner, self.tell, self.at)
+        listen(targets, network, runner, self.services, self.tell)
+
+    def start(self) -> None:
+        """Begin to schedule."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop scheduling, end every task, give every address back."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(20)
+        self._work.stop(self.services.values())
+
+    def at(self, seconds: float | None) -> datetime | None:
+        """A moment on the clock as AWS's date and time."""
+        return None if seconds is None else self._epoch + timedelta(seconds=seconds)
+
+    def find(self, task: str) -> Found | None:
+        """The place of a task and what ECS shows of it."""
+        for managed in list(self.services.values()):
+            place, shown = managed.places.get(task), managed.shown.get(task)
+            if place is not None and shown is not None:
+                return place, shown
+        return None
+
+    def adopt(self, record: Any) -> Managed:
+        """Take a new service over from moto."""
+        definition = hooks.backend("ecs").describe_task_definition(record.task_definition)
+        core = Service(
+            name=record.name,
+            settings=settings_of(record),
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        record.created_at = self._clock.now()
+        managed = self.services[record.arn] = Managed(core, record)
+        self.act(managed, happen.Updated(settings_of(record), revision_of(record, definition)))
+        return managed
+
+    def act(self, managed: Managed, *happenings: happen.Happening) -> None:
+        """Let the scheduler take ``happenings`` in now.
+
+        What it then wants done is left to the thread: callers hold the lock, and this is network work.
+        """
+        with hooks.LOCK:
+            for action in step(managed.core, self._clock.monotonic(), happenings):
+                self._wanted.put((managed, action))
+            managed.publish(self.at)
+
+    def tell(self, managed: Managed, happening: happen.Happening) -> None:
+        """Queue something for the next turn."""
+        self._happened.put((managed, happening))
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._turn()
+            except Exception:
+                log.exception("a turn of the rehearsal's service scheduler failed")
+
+    def _turn(self) -> None:
+        gathered: dict[Managed, list[happen.Happening]] = {}
+        try:
+            managed, happening = self._happened.get(timeout=TICK_SECONDS)
+            gathered.setdefault(managed, []).append(happening)
+            while True:
+                managed, happening = self._happened.get_nowait()
+                gathered.setdefault(managed, []).append(happening)
+        except queue.Empty:
+            pass
+        self._targets.expire()
+        self._network.refresh()
+        for managed in list(self.services.values()):
+            self.act(managed, *gathered.get(managed, ()))
+        while not self._wanted.empty():
+            self._work.do(*self._wanted.get())

@@ -1,0 +1,267 @@
+"""The service scheduler: one step of one service, what it starts and stops, and its deployment circuit breaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rehearsal.aws.ecs.state import (
+    Action,
+    Deleted,
+    Deployment,
+    Happening,
+    Revision,
+    Service,
+    Task,
+    Updated,
+)
+from rehearsal.aws.ecs.tasks import Turn, advance, condemn, healthy, listed, sickness, start, take
+
+
+def notice_health(turn: Turn) -> None:
+    """Note the tasks that became healthy; each ends the deployment's run of failures."""
+    service = turn.service
+    for task in service.alive():
+        if not task.was_healthy and healthy(turn, task):
+            task.was_healthy = True
+            if service.settings.breaker.reset_on_healthy:
+                for deployment in service.deployments:
+                    if deployment.id == task.deployment and deployment.rollout == "IN_PROGRESS":
+                        deployment.failed_tasks = 0
+
+
+def judge(turn: Turn) -> None:
+    """Trip the circuit breaker where it is due."""
+    service, primary = turn.service, turn.service.primary
+    breaker = service.settings.breaker
+    if primary.rollout != "IN_PROGRESS" or not breaker.enable or service.status != "ACTIVE":
+        return
+    if primary.failed_tasks < breaker.threshold(service.settings.desired):
+        return
+    primary.rollout, primary.finished_at, primary.updated_at = "FAILED", turn.now, turn.now
+    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
+    service.say(turn.now, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+    service.start_failures, service.not_before = 0, 0.0
+    if primary.rolling_back is not None:
+        primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
+    elif breaker.rollback and (goal := _candidate(service)) is not None:
+        _roll_back(turn, primary, goal)
+    elif breaker.rollback:
+        primary.rollback = "NO_CANDIDATE"
+
+
+def _candidate(service: Service) -> Deployment | None:
+    """The last completed deployment; one that a rollback is still on its way to is none until it
+    is completed (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures").
+    """
+    goal = service.completed
+    return goal if goal not in (None, service.primary) and goal.rollout == "COMPLETED" else None
+
+
+def _roll_back(turn: Turn, failed: Deployment, goal: Deployment) -> None:
+    """Make the last completed deployment the primary one again: same id, and the tasks it still has stay."""
+    service = turn.service
+    service.deployments = [each for each in service.deployments if each is not goal]
+    for other in service.deployments:
+        other.status, other.desired = "ACTIVE", 0
+    goal.status, goal.rollout, goal.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
+    goal.desired, goal.updated_at, goal.rolling_back = service.settings.desired, turn.now, failed
+    goal.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {goal.id}."
+    failed.rollback = "IN_PROGRESS"
+    service.say(turn.now, f"rolling back to deployment {goal.id}.")
+    service.deployments.insert(0, goal)
+
+
+FIRST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 900.0
+"""Tasks that never reach RUNNING are tried again ever more slowly, up to 15 minutes (service throttle logic)."""
+PATIENCE = 3
+
+
+def schedule(turn: Turn) -> None:
+    """Start and stop tasks of the primary deployment, and stop those of older ones."""
+    service, primary = turn.service, turn.service.primary
+    if service.status != "ACTIVE":
+        return
+    settings = service.settings
+    mine = [task for task in service.alive() if task.deployment == primary.id]
+    sick = [task for task in mine if sickness(turn, task)]
+    need = settings.desired - (len(mine) - len(sick))
+    launches = primary.rollout != "FAILED"
+    room = max(settings.upper - len(service.alive()), 0)
+    count = min(need, room)
+    if launches and count > 0 and _may_start(turn):
+        _start(turn, primary, count, min(count, len(sick)))
+    _stop_sick(turn, mine, sick, launches and need > room)
+    _stop_old(turn, primary)
+    _stop_surplus(turn, primary)
+    _complain(turn, launches and need > 0 and room == 0)
+
+
+def _may_start(turn: Turn) -> bool:
+    service = turn.service
+    over = service.start_failures - PATIENCE
+    if over >= 0 and not service.not_before:
+        pause = min(FIRST_PAUSE_SECONDS * 2**over, LONGEST_PAUSE_SECONDS)
+        service.not_before = turn.now + pause
+        service.say(turn.now, "is unable to consistently start tasks successfully.")
+    if turn.now < service.not_before:
+        return False
+    service.not_before = 0.0
+    return True
+
+
+def _start(turn: Turn, primary: Deployment, count: int, replacing: int) -> None:
+    service = turn.service
+    made = start(turn, primary, count)
+    words = f"has started {count} tasks: {listed(made)}."
+    if replacing:
+        words += f" Amazon ECS replaced {replacing} tasks due to an unhealthy status."
+    service.say(turn.now, words)
+    service.steady = False
+
+
+def _stop_sick(turn: Turn, mine: list[Task], sick: list[Task], no_room: bool) -> None:
+    """A sick task goes when its replacement is decided about, or when there is no room for one."""
+    undecided = [task for task in mine if task not in sick and not healthy(turn, task)]
+    spare = max(len(mine) - turn.service.settings.desired - len(undecided), 0)
+    going = sick if no_room or turn.service.primary.rollout == "FAILED" else sick[:spare]
+    for task in going:
+        task.failed = not task.was_healthy
+        condemn(turn, [task], "ServiceSchedulerInitiated", sickness(turn, task))
+        turn.service.steady = False
+
+
+def _stop_old(turn: Turn, primary: Deployment) -> None:
+    """Older deployments' tasks go as far as the minimum healthy percent allows, the unhealthy ones first."""
+    service = turn.service
+    alive = service.alive()
+    old = [task for task in alive if task.deployment != primary.id]
+    spare = sum(healthy(turn, task) for task in alive) - service.settings.lower
+    going = [task for task in old if not healthy(turn, task)]
+    going += [task for task in old if healthy(turn, task)][: max(spare, 0)]
+    if going:
+        condemn(turn, going, "ServiceSchedulerInitiated", _scaled_by(primary))
+
+
+def _stop_surplus(turn: Turn, primary: Deployment) -> None:
+    mine = [task for task in turn.service.alive() if task.deployment == primary.id]
+    firm = [task for task in mine if not sickness(turn, task)]
+    surplus = len(firm) - turn.service.settings.desired
+    if surplus > 0:
+        order = sorted(firm, key=lambda task: (healthy(turn, task), -task.created_at))
+        turn.service.steady = False
+        condemn(turn, order[:surplus], "ServiceSchedulerInitiated", _scaled_by(primary))
+
+
+def _scaled_by(deployment: Deployment) -> str:
+    return f"Scaling activity initiated by (deployment {deployment.id})"
+
+
+def _complain(turn: Turn, stuck: bool) -> None:
+    service = turn.service
+    settings = service.settings
+    stuck = stuck and settings.lower >= settings.upper and service.primary.rollout == "IN_PROGRESS"
+    if stuck and not service.blocked:
+        why = "because of the service deployment configuration"
+        service.say(
+            turn.now,
+            f"was unable to stop or start tasks during a deployment {why}."
+            " Update the minimumHealthyPercent or maximumPercent value and try again.",
+        )
+    service.blocked = stuck
+
+
+def step(service: Service, now: float, happenings: Sequence[Happening] = ()) -> list[Action]:
+    """Let ``happenings`` and time act on ``service``; returns what the driver must do, in order."""
+    turn = Turn(service, now)
+    for happening in happenings:
+        match happening:
+            case Updated():
+                _update(turn, happening)
+            case Deleted():
+                _delete(turn)
+            case _:
+                take(turn, happening)
+    advance(turn)
+    if service.deployments:
+        notice_health(turn)
+        judge(turn)
+        schedule(turn)
+        _settle(turn)
+    return turn.actions
+
+
+def _update(turn: Turn, update: Updated) -> None:
+    service = turn.service
+    service.settings = update.settings
+    service.steady, service.blocked = False, False
+    service.not_before, service.start_failures = 0.0, 0
+    if update.revision is not None:
+        for deployment in service.deployments:
+            if deployment.rollout == "IN_PROGRESS":
+                deployment.superseded, deployment.finished_at = True, turn.now
+                deployment.rolling_back = None
+        _deploy(turn, update.revision)
+    for deployment in service.deployments:
+        deployment.desired = update.settings.desired if deployment.status == "PRIMARY" else 0
+        deployment.updated_at = turn.now
+
+
+def _deploy(turn: Turn, revision: Revision) -> None:
+    service = turn.service
+    number = f"ecs-svc/{int(service.new_id(), 16) % 10**19:019d}"
+    made = Deployment(
+        id=number,
+        revision=revision,
+        created_at=turn.now,
+        updated_at=turn.now,
+        desired=service.settings.desired,
+        reason=f"ECS deployment {number} in progress.",
+    )
+    for older in service.deployments:
+        older.status, older.desired = "ACTIVE", 0
+    service.deployments.insert(0, made)
+    service.history.insert(0, made)
+
+
+def _delete(turn: Turn) -> None:
+    service = turn.service
+    service.status = "DRAINING"
+    for deployment in service.deployments:
+        deployment.desired = 0
+    condemn(turn, service.alive(), "ServiceSchedulerInitiated")
+
+
+def _settle(turn: Turn) -> None:
+    service, primary = turn.service, turn.service.primary
+    unfinished = {task.deployment for task in service.tasks if task.alive or _draining(task)}
+    service.deployments = [
+        each for each in service.deployments if each is primary or each.id in unfinished
+    ]
+    if service.status == "DRAINING":
+        if all(task.status == "STOPPED" for task in service.tasks):
+            service.status, service.deployments = "INACTIVE", []
+        return
+    mine = [task for task in service.alive() if task.deployment == primary.id]
+    whole = len(mine) == service.settings.desired and all(healthy(turn, task) for task in mine)
+    if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
+        return
+    if primary.rollout == "IN_PROGRESS":
+        _complete(turn, primary)
+    if not service.steady and primary.rollout == "COMPLETED":
+        service.steady = True
+        service.say(turn.now, "has reached a steady state.")
+
+
+def _draining(task: Task) -> bool:
+    return task.status == "DEACTIVATING"
+
+
+def _complete(turn: Turn, primary: Deployment) -> None:
+    service = turn.service
+    primary.rollout, primary.finished_at, primary.updated_at = "COMPLETED", turn.now, turn.now
+    primary.reason = f"ECS deployment {primary.id} completed."
+    service.completed = primary
+    if primary.rolling_back is not None:
+        primary.rolling_back.rollback, primary.rolling_back = "SUCCESSFUL", None
+    service.say(turn.now, f"(deployment {primary.id}) deployment completed.")

@@ -1,0 +1,317 @@
+"""The service scheduler's records, events and actions: no threads, no sockets, no moto."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PROVISIONING_SECONDS = 10.0
+"""AWS seconds until a task's network interface is attached."""
+PENDING_SECONDS = 15.0
+"""AWS seconds until a small image is pulled and its container created."""
+DEPROVISIONING_SECONDS = 15.0
+"""AWS seconds until a stopped task's network interface is gone.
+
+With these three a task that crashes at once is tried again every 40 s; measured on AWS: 51 s.
+"""
+UNCHECKED_SECONDS = 40.0
+"""A task without any health check counts as healthy so long after RUNNING (API reference, DeploymentConfiguration)."""
+
+UP = frozenset({"PROVISIONING", "PENDING", "RUNNING"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breaker:
+    """The deployment circuit breaker, as declared."""
+
+    enable: bool = False
+    rollback: bool = False
+    kind: str = "BOUNDED_PERCENT"
+    value: int = 50
+    reset_on_healthy: bool = True
+
+    def threshold(self, desired: int) -> int:
+        """How many failed tasks fail a deployment (API reference, ServiceDeploymentCircuitBreaker)."""
+        if self.kind == "COUNT":
+            return self.value
+        share = math.ceil(desired * self.value / 100)
+        return min(max(share, 3), 200) if self.kind == "BOUNDED_PERCENT" else max(share, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a service was told, apart from what it runs. Times in AWS seconds."""
+
+    desired: int
+    minimum_percent: int = 100
+    maximum_percent: int = 200
+    grace: float = 0.0
+    breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def lower(self) -> int:
+        """The fewest healthy tasks that a deployment may leave."""
+        return math.ceil(self.desired * self.minimum_percent / 100)
+
+    @property
+    def upper(self) -> int:
+        """The most tasks that may be pending or running."""
+        return math.floor(self.desired * self.maximum_percent / 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """What a deployment runs, as it was declared when it began: a rollback comes back to all of it.
+
+    Networks, load balancers and providers are in the API's form (ECS Developer Guide, "Properties
+    included in an Amazon ECS service revision"). ``checks_health`` tells whether an essential
+    container checks its own health.
+    """
+
+    task_definition: str
+    checks_health: bool = False
+    network: Mapping[str, Any] = field(default_factory=dict)
+    load_balancers: tuple[Mapping[str, Any], ...] = ()
+    providers: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The container port that its tasks register, by target group."""
+        return {
+            str(each["targetGroupArn"]): int(each["containerPort"])
+            for each in self.load_balancers
+            if "targetGroupArn" in each
+        }
+
+
+@dataclass(kw_only=True)
+class Task:
+    """One task of a service. Times are AWS seconds on the clock."""
+
+    id: str
+    deployment: str
+    revision: Revision
+    created_at: float
+    status: str = "PROVISIONING"
+    desired: str = "RUNNING"
+    since: float = 0.0
+    launching: bool = False
+    started_at: float | None = None
+    stopping_at: float | None = None
+    stopped_at: float | None = None
+    targets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    container_health: str = "UNKNOWN"
+    was_healthy: bool = False
+    ended: bool = False
+    failed: bool = False
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is pending or running and meant to go on."""
+        return self.desired == "RUNNING" and self.status in UP
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    """One roll-out of a service.
+
+    ``rollback`` is what became of the way back from it (IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE);
+    ``rolling_back`` is the failed deployment that this one takes over from again.
+    """
+
+    id: str
+    revision: Revision
+    created_at: float
+    updated_at: float
+    desired: int
+    status: str = "PRIMARY"
+    rollout: str = "IN_PROGRESS"
+    reason: str = ""
+    failed_tasks: int = 0
+    finished_at: float | None = None
+    rollback: str | None = None
+    rolling_back: Deployment | None = None
+    superseded: bool = False
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of the service's event stream."""
+
+    at: float
+    id: str
+    message: str
+
+
+@dataclass(kw_only=True)
+class Service:
+    """A service: what it was told, its deployments (newest first) and its tasks (oldest first)."""
+
+    name: str
+    settings: Settings
+    new_id: Callable[[], str]
+    status: str = "ACTIVE"
+    deployments: list[Deployment] = field(default_factory=list)
+    history: list[Deployment] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    completed: Deployment | None = None
+    steady: bool = False
+    blocked: bool = False
+    start_failures: int = 0
+    not_before: float = 0.0
+
+    @property
+    def primary(self) -> Deployment:
+        """The newest deployment."""
+        return self.deployments[0]
+
+    def task(self, task_id: str) -> Task | None:
+        """The task of that id, or None when it is forgotten."""
+        return next((task for task in self.tasks if task.id == task_id), None)
+
+    def alive(self) -> list[Task]:
+        """The tasks that count towards the maximum percent."""
+        return [task for task in self.tasks if task.alive]
+
+    def say(self, now: float, words: str) -> None:
+        """Add an event in AWS's form."""
+        self.events.append(Event(now, self.new_id(), f"(service {self.name}) {words}"))
+
+
+@dataclass(frozen=True)
+class Launched:
+    """The task's containers run."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class FailedToStart:
+    """The task's containers could not be started; ``reason`` in AWS's words."""
+
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exited:
+    """An essential container ended by itself."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class TargetChanged:
+    """A health check changed what is known of the task's target; ``words`` as DescribeTargetHealth has them."""
+
+    task: str
+    target_group: str
+    state: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerChecked:
+    """The container's own health check: HEALTHY, UNHEALTHY or UNKNOWN."""
+
+    task: str
+    health: str
+
+
+@dataclass(frozen=True)
+class StopAsked:
+    """Somebody called StopTask."""
+
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Drained:
+    """The task is in no target group any more."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Every container of the task has ended."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The service was created or updated. A ``revision`` begins a new deployment."""
+
+    settings: Settings
+    revision: Revision | None = None
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The service is to end."""
+
+
+Happening = (
+    Launched
+    | FailedToStart
+    | Exited
+    | TargetChanged
+    | ContainerChecked
+    | StopAsked
+    | Drained
+    | Ended
+    | Updated
+    | Deleted
+)
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Give the new task a record and an address."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Pull the image, resolve the secrets, start the containers."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """Put the task into its service's target groups."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Deregister:
+    """Take the task out of its target groups."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Kill:
+    """End the containers: SIGTERM, then SIGKILL after the stop timeout."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Detach:
+    """The task is over: give its address back."""
+
+    task: str
+
+
+Action = Attach | Launch | Register | Deregister | Kill | Detach

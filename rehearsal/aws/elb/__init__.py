@@ -1,0 +1,1 @@
+"""Load balancers: rules that moto lacks, and listeners that really answer."""

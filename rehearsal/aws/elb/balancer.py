@@ -1,0 +1,347 @@
+"""The load balancers' listeners on loopback, and what they do with each request by what is declared at that time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from i18n import t
+from rehearsal.aws import hooks
+from rehearsal.aws.ec2.firewall import Endpoint, allows
+from rehearsal.aws.ec2.network import endpoint_of, load_balancer_endpoints, read_map
+from rehearsal.aws.ecs.network import TaskNetwork
+from rehearsal.aws.ecs.place import TaskAddress
+from rehearsal.aws.elb.listener import (
+    Answer,
+    Declared,
+    Request,
+    View,
+    choose_rule,
+    error_answer,
+    fixed_answer,
+    forwards,
+    read_declared,
+    read_view,
+    redirect_answer,
+    redirect_location,
+    secure,
+)
+from rehearsal.aws.elb.metrics import Traffic
+from rehearsal.aws.elb.proxy import Client
+from rehearsal.aws.elb.targets import Target, Targets, choose
+from rehearsal.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, Upstream
+from rehearsal.aws.hooks import Hooking
+from rehearsal.clock import Clock
+from rehearsal.machine.authority import Authority
+from rehearsal.machine.names import names_of
+from rehearsal.machine.sockets import Loop
+
+FRESH_SECONDS = 0.1
+"""How old what is known of the declared network may be, in seconds of the wall."""
+MANY = 1000
+
+Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
+"""Every listener's declared protocol and port, the port that stands for it here, and its view."""
+
+
+class Forwarding:
+    """Decides about requests, and knows where targets really listen."""
+
+    def __init__(
+        self, clock: Clock, targets: Targets, network: TaskNetwork, standing: Standing
+    ) -> None:
+        self._targets, self._network, self._standing = targets, network, standing
+        self._turns: dict[str, int] = {}
+        self._places: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
+        limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
+        self.pool = Pool(limit)
+
+    async def decide(self, view: View, request: Request) -> Answer | Upstream:
+        """An answer of the balancer's own, or a target to ask."""
+        rule = choose_rule(view.rules, request)
+        action = rule.actions[-1]
+        match action["Type"]:
+            case "fixed-response":
+                return fixed_answer(action["FixedResponseConfig"])
+            case "redirect":
+                config = action["RedirectConfig"]
+                place = redirect_location(config, request, view.protocol, view.port)
+                return redirect_answer(config, self._on_this_machine(view, place))
+            case "forward":
+                return self._forward(action)
+        return error_answer(500)
+
+    def _forward(self, action: Mapping[str, Any]) -> Answer | Upstream:
+        groups = forwards(action)
+        weights = [weight for _, weight in groups]
+        if not any(weights):
+            return error_answer(503)
+        group = random.choices([arn for arn, _ in groups], weights)[0]  # noqa: S311 - no secret
+        registered = [each for each in self._targets.of(group) if each.draining_until is None]
+        usable = choose([each.health.state for each in registered])
+        if not usable:
+            return error_answer(503)
+        turn = self._turns[group] = self._turns.get(group, -1) + 1
+        target = registered[usable[turn % len(usable)]]
+        return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
+
+    def place(self, target: Target, port: int) -> TaskAddress | None:
+        """Where a target really listens on ``port``, if its load balancers may reach it there."""
+        now = time.monotonic()
+        known = self._places.get((target, port))
+        if known is None or now - known[0] > FRESH_SECONDS:
+            known = self._places[target, port] = (now, self._find(target, port))
+        if len(self._places) > MANY:
+            self._places.clear()
+        return known[1]
+
+    def _find(self, target: Target, port: int) -> TaskAddress | None:
+        task = self._network.find(target.id)
+        if task is None:
+            return None
+        network, destination = read_map(), endpoint_of(task.interface)
+        nodes = _nodes(target.group)
+        if any(allows(network, node, destination, port) for node in nodes):
+            return TaskAddress(task.address, port, task.namespace)
+        return None
+
+    def _on_this_machine(self, view: View, location: str) -> str:
+        """Another listener's declared port, as the port that stands for it here."""
+        scheme, _, rest = location.partition("://")
+        place, slash, path = rest.partition("/")
+        host, _, port = place.partition(":")
+        declared = (scheme.upper(), int(port or {"http": 80, "https": 443}[scheme]))
+        for known, real, other in self._standing():
+            if known == declared and other and other.balancer is view.balancer:
+                return f"{scheme}://{host}:{real}{slash}{path}"
+        return location
+
+
+def _speaks_tls(group: str) -> bool:
+    """Whether requests go to the group's targets over TLS: its protocol is HTTPS."""
+    found = hooks.backend("elbv2").target_groups.get(group)
+    return found is not None and str(found.protocol) == "HTTPS"
+
+
+def _nodes(group: str) -> list[Endpoint]:
+    """The nodes of every load balancer that uses the target group."""
+    found: list[Endpoint] = []
+    with hooks.LOCK:
+        elb = hooks.backend("elbv2")
+        for balancer in elb.load_balancers.values():
+            actions = [
+                action.data
+                for listener in balancer.listeners.values()
+                for rule in listener.rules.values()
+                for action in rule.actions
+            ]
+            if any(group in elb._get_target_group_arns_from(action_data=each) for each in actions):
+                found += load_balancer_endpoints(balancer)
+    return found
+
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+USUAL_PORTS = {("HTTP", 80): 8080, ("HTTPS", 443): 8443}
+"""Where listeners are looked for first on this machine, by what is declared."""
+CHANGES = (
+    *("CreateListener", "ModifyListener", "DeleteListener", "DeleteLoadBalancer"),
+    *("CreateRule", "ModifyRule", "DeleteRule", "SetRulePriorities"),
+)
+
+
+class PortTaken(Exception):
+    """The port that was asked for is in use; says which and the way out."""
+
+
+@dataclass(eq=False)
+class Listening:
+    """A listener that really listens."""
+
+    arn: str
+    port: int
+    declared: Declared
+    context: ssl.SSLContext | None = None
+    server: asyncio.Server | None = None
+    view: View | None = None
+    read_at: float = 0.0
+    clients: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Balancer:
+    """All listeners of all load balancers."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        clock: Clock,
+        targets: Targets,
+        network: TaskNetwork,
+        authority: Authority,
+        port: int | None,
+        traffic: Traffic,
+    ) -> None:
+        self._loop, self._traffic = loop, traffic
+        self._authority, self._wanted = authority, port
+        self._listening: dict[str, Listening] = {}
+        self._changing = asyncio.Lock()
+        self.forwarding = Forwarding(clock, targets, network, self._standing)
+
+    def start(self, hooking: Hooking) -> None:
+        """Make sure of the port. Raises PortTaken."""
+        if self._wanted is not None and not _free(self._wanted):
+            raise PortTaken(
+                t(
+                    "port {port} on {host} is in use: choose another with --port, or --port 0",
+                    port=self._wanted,
+                    host=HOST,
+                )
+            )
+        for action in CHANGES:
+            hooking.after("elbv2", action, lambda _: self.changed())
+
+    def changed(self) -> None:
+        """Something was declared anew: listen accordingly."""
+        for each in list(self._listening.values()):
+            each.read_at = 0.0
+        self._loop.begin(self._follow())
+
+    async def stop(self) -> None:
+        """Close every listener and connection."""
+        async with self._changing:
+            for each in list(self._listening.values()):
+                await self._close(each)
+            self.forwarding.pool.close()
+
+    def describe(self) -> list[dict[str, object]]:
+        """For ``cloud status``. Who does HTTPS gets the file with the authority to trust."""
+        return [self._described(each) for each in self._listening.values()]
+
+    def port_of(self, name: str, port: int) -> int | None:
+        """The port here of the listener that a name and a declared port, or its own one, lead to."""
+        for each in list(self._listening.values()):
+            view = self._view(each) if port in (each.declared.place[1], each.port) else None
+            if view is not None and name.lower() in names_of(view.balancer):
+                return each.port
+        return None
+
+    def _described(self, each: Listening) -> dict[str, object]:
+        protocol, port = each.declared.place
+        trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
+        return {
+            "arn": each.arn,
+            "declared": f"{protocol}:{port}",
+            "url": f"{protocol.lower()}://localhost:{each.port}",
+            **trust,
+        }
+
+    def _standing(self) -> list[tuple[tuple[str, int], int, View | None]]:
+        return [(each.declared.place, each.port, each.view) for each in self._listening.values()]
+
+    async def _follow(self) -> None:
+        async with self._changing:
+            declared = read_declared()
+            for arn in set(self._listening) - set(declared):
+                await self._close(self._listening.pop(arn))
+            for arn, what in declared.items():
+                old = self._listening.get(arn)
+                if old is not None and old.declared == what:
+                    continue
+                if old is not None and old.declared.place == what.place:
+                    self._secure(old, what)
+                    continue
+                if old is not None:
+                    await self._close(self._listening.pop(arn))
+                try:
+                    await self._open(arn, what)
+                except OSError:
+                    log.exception("the rehearsal cannot listen for %s", arn)
+
+    async def _open(self, arn: str, declared: Declared) -> None:
+        each = Listening(arn, 0, declared)
+        if declared.protocol == "HTTPS":
+            each.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._secure(each, declared)
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._serve(each, reader, writer)
+
+        each.server = await asyncio.start_server(
+            accept, HOST, self._port_for(declared), ssl=each.context, backlog=512
+        )
+        each.port = each.server.sockets[0].getsockname()[1]
+        self._listening[arn] = each
+
+    def _port_for(self, declared: Declared) -> int:
+        """The port that was asked for stands for HTTP:80; 0 takes any that is free."""
+        if self._wanted is not None:
+            port = self._wanted if declared.place == ("HTTP", 80) else 0
+        else:
+            port = USUAL_PORTS.get(declared.place, 0)
+        return port if port and _free(port) else 0
+
+    def _secure(self, each: Listening, declared: Declared) -> None:
+        """Have new connections meet the declared certificate and security policy."""
+        each.declared, view = declared, self._view(each)
+        if each.context is None or view is None:
+            return
+        secure(each.context, declared, view.certificate_names, self._authority)
+
+    async def _close(self, each: Listening) -> None:
+        if each.server is not None:
+            each.server.close()
+        for client in list(each.clients):
+            client.cancel()
+
+    async def _serve(
+        self, each: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        client = Client(reader, writer, self.forwarding.decide, self._traffic)
+        task = asyncio.current_task()
+        if task is not None:
+            each.clients.add(task)
+        try:
+            await client.serve(lambda: self._view(each))
+        except (OSError, asyncio.CancelledError):
+            pass
+        except Exception:
+            log.exception("a request to the rehearsal's load balancer failed")
+        finally:
+            if task is not None:
+                each.clients.discard(task)
+            client.close()
+
+    def _view(self, each: Listening) -> View | None:
+        now = time.monotonic()
+        if now - each.read_at > FRESH_SECONDS and hooks.LOCK.acquire(timeout=FRESH_SECONDS):
+            try:
+                each.view, each.read_at = _read(each.arn), now
+            finally:
+                hooks.LOCK.release()
+        return each.view
+
+
+def _read(arn: str) -> View | None:
+    for balancer in hooks.backend("elbv2").load_balancers.values():
+        listener = balancer.listeners.get(arn)
+        if listener is not None:
+            return read_view(balancer, listener, read_map())
+    return None
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,153 @@
+"""What load balancers publish to CloudWatch (ELB user guide, CloudWatch metrics): requests and healthy targets.
+
+A count is only told where there is something to count; RequestCount also while there are targets.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from rehearsal.aws import hooks
+from rehearsal.aws.cloudwatch.store import Datum, Metric, Values, minute_of
+from rehearsal.aws.elb.targets import Targets
+from rehearsal.clock import Clock
+
+K = TypeVar("K")
+
+
+class Counts(Generic[K]):
+    """Values by minute, on AWS's clock, and by what they are of. Any thread may add."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counted: dict[tuple[int, K], Values] = {}
+
+    def add(self, key: K, value: float) -> None:
+        """Take in a value that was seen just now."""
+        minute = minute_of(self._clock.now().timestamp())
+        with self._lock:
+            self._counted.setdefault((minute, key), Values()).add(value)
+
+    def take(self, minute: int) -> dict[tuple[int, K], Values]:
+        """All up to the end of this minute, which is not counted any more."""
+        with self._lock:
+            over = {key: values for key, values in self._counted.items() if key[0] <= minute}
+            for key in over:
+                del self._counted[key]
+        return over
+
+
+NAMESPACE = "AWS/ApplicationELB"
+UNITS = {"TargetResponseTime": "Seconds"}
+
+
+class Traffic:
+    """Counts by minute, balancer and target group. Told of requests on the data plane's loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._counted = Counts[Metric](clock)
+        self.registered: Callable[[], Iterable[tuple[Any, str]]] = tuple
+        """Every load balancer with each of its target groups that has targets."""
+
+    def own(self, balancer: Any, status: int) -> None:
+        """The balancer has answered by itself: a fixed response, or an error of its own."""
+        if status >= 500:
+            self._add("HTTPCode_ELB_5XX_Count", 1, balancer)
+
+    def chosen(self, balancer: Any, group: str) -> None:
+        """A target has been chosen for a request: only then it is a request to CloudWatch."""
+        self._both("RequestCount", 1, balancer, group)
+
+    def answered(self, balancer: Any, group: str, status: int, seconds: float) -> None:
+        """A target has begun to answer, so long after it was asked; its seconds are not compressed."""
+        self._both("TargetResponseTime", seconds, balancer, group)
+        if status >= 500:
+            self._both("HTTPCode_Target_5XX_Count", 1, balancer, group)
+
+    def unreached(self, balancer: Any, group: str) -> None:
+        """No connection to the target could be made."""
+        self._both("TargetConnectionErrorCount", 1, balancer, group)
+
+    def no_tls(self, balancer: Any, group: str) -> None:
+        """A target was connected to, but no TLS session came about."""
+        self._both("TargetTLSNegotiationErrorCount", 1, balancer, group)
+
+    def take(self, minute: int) -> Iterator[Datum]:
+        """All that was counted up to the end of this minute."""
+        over = self._counted.take(minute)
+        for metric in self._expected():
+            over.setdefault((minute, metric), Values.of(0))
+        for (at, metric), values in over.items():
+            yield Datum(metric, at, values, UNITS.get(metric.name, "Count"))
+
+    def _expected(self) -> Iterator[Metric]:
+        for balancer, group in self.registered():
+            yield about("RequestCount", balancer)
+            yield about("RequestCount", balancer, group)
+
+    def _both(self, name: str, value: float, balancer: Any, group: str) -> None:
+        self._add(name, value, balancer)
+        self._add(name, value, balancer, group)
+
+    def _add(self, name: str, value: float, balancer: Any, group: str = "") -> None:
+        self._counted.add(about(name, balancer, group), value)
+
+
+def about(name: str, balancer: Any, group: str = "") -> Metric:
+    """A metric of a load balancer, or of one of its target groups, by the ends of their ARNs."""
+    named = {"LoadBalancer": str(balancer.arn).partition(":loadbalancer/")[2]}
+    if group:
+        named["TargetGroup"] = group.rpartition(":")[2]
+    return Metric.of(NAMESPACE, name, **named)
+
+
+def balanced() -> list[tuple[Any, str]]:
+    """Every load balancer with each target group that its rules forward to."""
+    found = []
+    with hooks.LOCK:
+        elb = hooks.backend("elbv2")
+        for balancer in elb.load_balancers.values():
+            groups = {
+                arn
+                for listener in balancer.listeners.values()
+                for rule in listener.rules.values()
+                for action in rule.actions
+                for arn in elb._get_target_group_arns_from(action_data=action.data)
+            }
+            found += [(balancer, group) for group in sorted(groups)]
+    return found
+
+
+COUNTED = {"HealthyHostCount": "healthy", "UnHealthyHostCount": "unhealthy"}
+
+
+class Hosts:
+    """Looks at every minute's end and whenever a target's health changes, so that no moment is missed."""
+
+    def __init__(self, clock: Clock, targets: Targets) -> None:
+        self._targets = targets
+        self._seen = Counts[tuple[str, str]](clock)
+
+    def look(self, group: str) -> None:
+        """Count a group's targets as they are now."""
+        states = [
+            each.health.state for each in self._targets.of(group) if each.draining_until is None
+        ]
+        for name, state in COUNTED.items() if states else ():
+            self._seen.add((name, group), states.count(state))
+
+    def take(self, minute: int) -> Iterator[Datum]:
+        """What was seen up to the end of this minute."""
+        used = self.registered()
+        for _, group in used:
+            self.look(group)
+        for (at, (name, group)), values in self._seen.take(minute).items():
+            for balancer in [each for each, arn in used if arn == group]:
+                yield Datum(about(name, balancer, group), at, values, "Count")
+
+    def registered(self) -> list[tuple[Any, str]]:
+        """Every load balancer with each of its target groups that has targets."""
+        return [(balancer, group) for balancer, group in balanced() if self._targets.of(group)]

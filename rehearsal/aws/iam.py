@@ -1,0 +1,149 @@
+"""What a role may do: its identity-based policies, evaluated as IAM does, and tasks' calls judged by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from rehearsal.aws import hooks
+
+Document = Mapping[str, Any]
+
+
+Context = Mapping[str, str | Sequence[str]]
+
+
+def permits(
+    documents: Iterable[Document], action: str, resource: str, context: Context | None = None
+) -> bool:
+    """Whether the policies allow ``action`` on ``resource``: an explicit Deny wins, silence refuses.
+
+    ``context`` holds the request's condition keys. Without one, conditions are taken as fulfilled:
+    the local cloud does not know who calls, or with which tags.
+    """
+    allowed = False
+    for document in documents:
+        for statement in _list(document.get("Statement", [])):
+            if _applies(statement, action, resource) and (
+                context is None or _holds(statement.get("Condition", {}), context)
+            ):
+                if statement.get("Effect") == "Deny":
+                    return False
+                allowed = True
+    return allowed
+
+
+def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
+    """Return whether every condition holds. An operator that is missing here raises ValueError."""
+    return all(
+        _judge(operator, [str(each) for each in _list(expected)], context.get(key))
+        for operator, keys in conditions.items()
+        for key, expected in keys.items()
+    )
+
+
+def _judge(operator: str, expected: list[str], is_: str | Sequence[str] | None) -> bool:
+    match operator:
+        case "StringEquals" | "Bool":
+            return is_ in expected
+        case "StringNotEquals":  # holds for a key that the request lacks, too
+            return is_ not in expected
+        case "Null":
+            return (is_ is None) == (expected == ["true"])
+        case "ForAllValues:StringEquals":  # holds for a request without any value, too
+            return set([] if is_ is None else _list(is_)) <= set(expected)
+    raise ValueError(f"the rehearsal cannot judge the condition operator {operator}")
+
+
+def _applies(statement: Mapping[str, Any], action: str, resource: str) -> bool:
+    if "NotAction" in statement:
+        acts = not _any(statement["NotAction"], action, fold=True)
+    else:
+        acts = _any(statement.get("Action", []), action, fold=True)
+    if "NotResource" in statement:
+        return acts and not _any(statement["NotResource"], resource)
+    return acts and _any(statement.get("Resource", []), resource)
+
+
+def _any(patterns: object, value: str, fold: bool = False) -> bool:
+    value = value.lower() if fold else value
+    for pattern in _list(patterns):
+        text = str(pattern).lower() if fold else str(pattern)
+        if fnmatchcase(value, text.replace("[", "[[]")):
+            return True
+    return False
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def documents_of(role_arn: str) -> list[Document] | None:
+    """The policies of a role in moto, inline and managed; None when there is no such role."""
+    with hooks.LOCK:
+        roles = hooks.backend("iam").roles.values()
+        role = next((each for each in roles if each.arn == role_arn), None)
+        if role is None:
+            return None
+        found = [_parsed(text) for text in role.policies.values()]
+        return found + [_parsed(_default(each)) for each in role.managed_policies.values()]
+
+
+def refusal(role_arn: str, session: str, action: str, resource: str) -> str | None:
+    """Why IAM refuses an action to a session of a role, in its words; None when a policy allows it."""
+    if permits(documents_of(role_arn) or (), action, resource):
+        return None
+    name = role_arn.rsplit("/", 1)[1]
+    user = f"arn:aws:sts::{hooks.ACCOUNT}:assumed-role/{name}/{session}"
+    return (
+        f"User: {user} is not authorized to perform: {action} on resource: {resource} because"
+        f" no identity-based policy allows the {action} action"
+    )
+
+
+def _default(policy: Any) -> object:
+    """The text of a managed policy's default version."""
+    return next(each.document for each in policy.versions if each.is_default)
+
+
+def _parsed(text: object) -> Document:
+    document: Document = json.loads(text) if isinstance(text, str) else text  # type: ignore[assignment]
+    return document
+
+
+FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
+"""Calls that need no permission (STS API reference)."""
+CODES = {"ec2": "UnauthorizedOperation"} | dict.fromkeys(
+    ("autoscaling", "elasticloadbalancing", "iam", "monitoring", "rds", "sns", "sts"),
+    "AccessDenied",
+)
+"""The error code of a refusal; AccessDeniedException for the services that speak JSON."""
+
+
+def judge(role: str, task: str, service: str, action: str, params: hooks.Params) -> None:
+    """Refuse a call that the task role does not allow. Raises Refused with IAM's words.
+
+    The resource is known for secrets only. For any other call it is enough that the role allows the
+    action on some resource.
+    """
+    if (service, action) in FREE:
+        return
+    if documents_of(role) is None:
+        words = "The security token included in the request is invalid."
+        raise hooks.Refused("UnrecognizedClientException", words)
+    resource = _secret(str(params["SecretId"])) if "SecretId" in params else "*"
+    if refused := refusal(role, task, f"{_prefix(service)}:{action}", resource):
+        raise hooks.Refused(CODES.get(service, "AccessDeniedException"), refused)
+
+
+def _prefix(service: str) -> str:
+    """The service's name in policies; CloudWatch signs its requests as "monitoring"."""
+    return "cloudwatch" if service == "monitoring" else service
+
+
+def _secret(name: str) -> str:
+    """The ARN of a secret that is named by its ARN or its name."""
+    known = hooks.backend("secretsmanager").secrets
+    return str(known[name].arn) if name in known else name

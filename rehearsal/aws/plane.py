@@ -1,0 +1,167 @@
+"""The data plane as a whole: started, stopped and described together."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from rehearsal.aws.cloudwatch.publisher import Publisher, publisher
+from rehearsal.aws.ecs.api import EcsApi
+from rehearsal.aws.ecs.network import TaskNetwork
+from rehearsal.aws.ecs.place import Addresses
+from rehearsal.aws.ecs.runner import Runner
+from rehearsal.aws.ecs.scheduler import Scheduler
+from rehearsal.aws.elb.balancer import Balancer
+from rehearsal.aws.elb.metrics import Traffic
+from rehearsal.aws.elb.targets import Target, Targets
+from rehearsal.aws.elb.upstream import HealthChecker
+from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.rds.database import Databases
+from rehearsal.aws.scaling import ScheduledScaling
+from rehearsal.aws.ssm import Sessions
+from rehearsal.building.builder import LocalImage
+from rehearsal.clock import Clock
+from rehearsal.machine.authority import Authority
+from rehearsal.machine.guardian import FOLDER, Guardian
+from rehearsal.machine.names import NameProxy, trusting
+from rehearsal.machine.processes import open_to_all, unprivileged
+from rehearsal.machine.sockets import Loop
+
+
+class DataPlane:
+    """Makes what moto only pretends really happen: databases, load balancers, tasks, firewall.
+
+    ``folder`` is where it may write; ``images`` finds an image by its reference or raises ImageNotFound;
+    ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else any); ``aws_endpoint`` is
+    moto's address. With ``namespaces`` every task has a network of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        clock: Clock,
+        images: Callable[[str], LocalImage],
+        port: int | None,
+        aws_endpoint: str,
+        namespaces: bool,
+    ) -> None:
+        self._given, self._clock, self._images = folder, clock, images
+        self._port, self._aws_endpoint = port, aws_endpoint
+        self._namespaces = namespaces
+        self._hooking, self._guardian, self._loop = Hooking(), Guardian(), Loop()
+        self._undo: list[Callable[[], None]] = []
+        self._folder: Path | None = None
+        self.authorities: Path | None = None
+        """The certificate by which clients know the databases."""
+        self.shell: dict[str, str] = {}
+        """The variables by which HTTP clients in the shell reach load balancers by their names."""
+        self._balancer: Balancer | None = None
+        self._databases: Databases | None = None
+        self._scheduler: Scheduler | None = None
+        self._metrics: Publisher | None = None
+
+    def start(self) -> None:
+        """Take over from moto. Raises PortTaken, NoLoopback or OSError, and then leaves nothing behind."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        addresses = None if self._namespaces else Addresses()
+        if addresses:
+            addresses.check()
+        self._guardian.start()
+        self._undo.append(self._guardian.stop)
+        folder = self._folder = self._make_folder()
+        self._loop.start()
+        self._undo.append(self._loop.stop)
+        authority = Authority(folder)
+        self.authorities = authority.path
+        databases = self._databases = Databases(folder, authority, self._guardian)
+        targets, traffic = Targets(self._clock), Traffic(self._clock)
+        network = TaskNetwork(self._loop, addresses, databases, self._aws_endpoint)
+        balancer = self._balancer = Balancer(
+            self._loop, self._clock, targets, network, authority, self._port, traffic
+        )
+        balancer.start(self._hooking)
+        self._undo.append(lambda: self._loop.run(balancer.stop()))
+        names = NameProxy(self._loop, balancer.port_of)
+        self.shell = names.start() | trusting(folder, authority)
+        self._undo.append(names.stop)
+        self._undo.append(databases.stop)
+        databases.start(self._hooking)
+        self._watch(targets, balancer)
+        runner = Runner(folder, self._clock, self._guardian, self._images, authority.path)
+        scheduler = self._scheduler = Scheduler(self._clock, targets, network, runner)
+        self._undo.append(scheduler.stop)
+        EcsApi(scheduler).start(self._hooking)
+        sessions = Sessions(self._loop, databases, scheduler.find)
+        self._undo.append(sessions.stop)
+        sessions.start(self._hooking)
+        scheduler.start()
+        hours = ScheduledScaling(self._clock)
+        self._undo.append(hours.stop)
+        hours.start()
+        metrics = self._metrics = publisher(
+            self._clock, traffic, targets, databases, scheduler, runner
+        )
+        self._undo.append(metrics.stop)
+        metrics.start()
+
+    def _watch(self, targets: Targets, balancer: Balancer) -> None:
+        checker = HealthChecker(self._clock, targets, balancer.forwarding.place)
+
+        def registered(target: Target) -> None:
+            self._loop.begin(checker.watch(target))
+
+        targets.on_registered = registered
+        targets.start(self._hooking)
+
+    def stop(self) -> None:
+        """End every process, close every listener, remove what was written. A second call does nothing."""
+        self._hooking.remove()
+        while self._undo:
+            with suppress(Exception):
+                self._undo.pop()()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def describe(self) -> dict[str, object]:
+        """What runs now: listeners, databases, tasks."""
+        if self._folder is None or not (self._balancer and self._databases and self._scheduler):
+            return {"listeners": [], "databases": [], "tasks": []}
+        tasks = [
+            {
+                "id": task.id,
+                "service": managed.core.name,
+                "address": place.address,
+                "private_address": place.private_address,
+                "pid": [each.pid for each in place.containers],
+                "state": task.status,
+            }
+            for managed in list(self._scheduler.services.values())
+            for task in list(managed.core.tasks)
+            if (place := managed.places.get(task.id)) is not None
+        ]
+        return {
+            "listeners": self._balancer.describe(),
+            "databases": self._databases.describe(),
+            "tasks": tasks,
+            "metrics": self._metrics.describe() if self._metrics else {},
+        }
+
+    def _make_folder(self) -> Path:
+        """A folder of its own, which another user can enter: a root's own folders are often closed."""
+        self._given.mkdir(parents=True, exist_ok=True)
+        inside = unprivileged() is None or open_to_all(self._given)
+        folder = Path(tempfile.mkdtemp(prefix="data-plane-", dir=self._given if inside else None))
+        folder.chmod(0o755)
+        self._guardian.watch(FOLDER, folder)
+        return folder

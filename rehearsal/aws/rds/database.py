@@ -1,0 +1,258 @@
+"""RDS: a real PostgreSQL server behind every DB instance, with what it can take of its parameter group."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal.aws import hooks
+from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.rds import patches, postgres
+from rehearsal.aws.rds.postgres import Postgres
+from rehearsal.machine.authority import Authority
+from rehearsal.machine.guardian import GROUP, Guardian
+
+OWN = frozenset(
+    {
+        *("listen_addresses", "port", "unix_socket_directories", "data_directory", "hba_file"),
+        *("ssl", "ssl_cert_file", "ssl_key_file", "ssl_ca_file", "config_file", "ident_file"),
+        *("shared_buffers", "huge_pages", "fsync", "max_wal_size", "shared_preload_libraries"),
+        *("logging_collector", "log_destination", "log_directory", "log_filename"),
+    }
+)
+"""Settings that belong to this machine rather than to the database."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A parameter group as the server takes it, and the names that it cannot take."""
+
+    settings: Mapping[str, str]
+    force_ssl: bool
+    not_applied: tuple[str, ...]
+
+
+def read(declared: Mapping[str, str], family: str) -> Parameters:
+    """Split declared parameters.
+
+    RDS demands TLS by default from PostgreSQL 15 on (RDS user guide, rds.force_ssl). Names of RDS's own
+    and formulas of the instance's memory mean nothing to a server on this machine.
+    """
+    major = int(family.removeprefix("postgres").split(".")[0] or 0)
+    default = "1" if major >= 15 else "0"
+    force = declared.get("rds.force_ssl", default).lower() in ("1", "on", "true")
+    settings, left = {}, []
+    for name, value in sorted(declared.items()):
+        if name == "rds.force_ssl":
+            continue
+        if name in OWN or name.startswith(("rds.", "apg_")) or "{" in value:
+            left.append(name)
+        else:
+            settings[name] = value
+    return Parameters(settings, force, tuple(left))
+
+
+log = logging.getLogger(__name__)
+
+
+class Databases:
+    """The DB instances and their servers. One thread does what takes time, in the order it was asked."""
+
+    def __init__(self, folder: Path, authority: Authority, guardian: Guardian) -> None:
+        self._folder, self._authority, self._guardian = folder, authority, guardian
+        self._servers: dict[str, Postgres] = {}
+        self._problems: dict[str, str] = {}
+        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
+
+    def start(self, hooking: Hooking) -> None:
+        """Put the hooks in and take work."""
+        patches.apply(hooking, self._created)
+        hooking.after("rds", "ModifyDBInstance", self._modified)
+        hooking.after("rds", "DeleteDBInstance", self._deleted)
+        hooking.after("rds", "StopDBInstance", self._stop_asked)
+        hooking.after("rds", "StartDBInstance", self._start_asked)
+        hooking.after("rds", "RebootDBInstance", self._rebooted)
+        hooking.after("rds", "ModifyDBParameterGroup", self._parameters_changed)
+        hooking.after("secretsmanager", "RotateSecret", self._rotated)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End every server and remove its files."""
+        if self._thread.is_alive():
+            self._work.put(None)
+            self._thread.join(40)
+        for identifier in list(self._servers):
+            self._remove(identifier)
+
+    def server(self, identifier: str) -> Postgres | None:
+        """The server of an instance, or None."""
+        return self._servers.get(identifier)
+
+    def describe(self) -> list[dict[str, object]]:
+        """For ``cloud status``."""
+        found = []
+        for identifier, instance in list(hooks.backend("rds").databases.items()):
+            server = self._servers.get(identifier)
+            found.append(
+                {
+                    "id": identifier,
+                    "status": instance.status,
+                    "endpoint": patches.address(instance),
+                    "listens": f"127.0.0.1:{server.port}" if server and server.pid else None,
+                    "pid": server.pid if server else None,
+                    "not_applied": self._declared(instance).not_applied,
+                    "problem": self._problems.get(identifier),
+                }
+            )
+        return found
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                work()
+            except Exception:
+                log.exception("a change of the rehearsal's database failed")
+
+    def _created(self, instance: Any) -> None:
+        if instance.engine == "postgres":
+            instance.status = "creating"
+            self._work.put(lambda: self._create(instance))
+
+    def _create(self, instance: Any) -> None:
+        name = str(instance.db_instance_identifier)
+        certificate, key = self._authority.issue(
+            [patches.address(instance), "localhost", "127.0.0.1"]
+        )
+        with hooks.LOCK:
+            declared, word = self._declared(instance), patches.current(instance)
+        folder = self._folder / f"postgres-{name}"
+        server = Postgres(folder, certificate, key, declared.settings, declared.force_ssl)
+        try:
+            server.create()
+            self._servers[name] = server
+            self._launch(server)
+            postgres.add_master(server, instance.master_username, word, instance.db_name)
+        except Exception as failed:
+            self._problems[name] = str(failed)
+            _set(instance, "failed")
+            raise
+        _set(instance, "available")
+
+    def _launch(self, server: Postgres) -> None:
+        server.start()
+        if server.pid:
+            self._guardian.watch(GROUP, server.pid)
+
+    def _halt(self, server: Postgres) -> None:
+        pid = server.pid
+        server.stop()
+        if pid:
+            self._guardian.forget(GROUP, pid)
+
+    def _remove(self, identifier: str) -> None:
+        server = self._servers.pop(identifier, None)
+        if server is not None:
+            self._halt(server)
+            server.remove()
+
+    def _deleted(self, params: hooks.Params) -> None:
+        name = str(params["DBInstanceIdentifier"])
+        self._work.put(lambda: self._remove(name))
+
+    def _stop_asked(self, params: hooks.Params) -> None:
+        self._later(params, "stopping", self._halt, "stopped")
+
+    def _start_asked(self, params: hooks.Params) -> None:
+        self._later(params, "starting", self._launch, "available")
+
+    def _rebooted(self, params: hooks.Params) -> None:
+        def again(server: Postgres) -> None:
+            self._halt(server)
+            self._launch(server)
+
+        self._later(params, "rebooting", again, "available")
+
+    def _modified(self, params: hooks.Params) -> None:
+        instance = _find(params["DBInstanceIdentifier"])
+        if params.get("RotateMasterUserPassword"):
+            self._rotate(instance, None)
+            return
+        with hooks.LOCK:
+            declared = self._declared(instance)
+            word = patches.current(instance)
+        changed = params.get("MasterUserPassword") or params.get("ManageMasterUserPassword")
+
+        def change(server: Postgres) -> None:
+            server.settings, server.force_ssl = declared.settings, declared.force_ssl
+            server.reload()
+            if changed is not None:
+                postgres.set_password(server, instance.master_username, word)
+
+        self._later(params, "modifying", change, "available")
+
+    def _parameters_changed(self, params: hooks.Params) -> None:
+        name = str(params["DBParameterGroupName"]).lower()
+        for instance in hooks.backend("rds").databases.values():
+            running = instance.status == "available"
+            if running and str(instance.db_parameter_group_name or "").lower() == name:
+                same = {"DBInstanceIdentifier": instance.db_instance_identifier}
+                self._modified(same)
+
+    def _rotated(self, params: hooks.Params) -> None:
+        secret = hooks.backend("secretsmanager").secrets[params["SecretId"]]
+        for instance in hooks.backend("rds").databases.values():
+            managed = getattr(instance, "master_user_secret", None)
+            if managed is not None and managed.secret is secret:
+                patches.undo_moto(secret)
+                self._rotate(instance, params.get("ClientRequestToken"))
+
+    def _rotate(self, instance: Any, version: str | None) -> None:
+        made, word = patches.begin_rotation(instance, version)
+
+        def change(server: Postgres) -> None:
+            postgres.set_password(server, instance.master_username, word)
+            patches.finish_rotation(instance, made)
+
+        same = {"DBInstanceIdentifier": instance.db_instance_identifier}
+        self._later(same, "resetting-master-credentials", change, "available")
+
+    def _later(
+        self, params: hooks.Params, now: str, work: Callable[[Postgres], None], after: str
+    ) -> None:
+        name = str(params.get("NewDBInstanceIdentifier") or params["DBInstanceIdentifier"])
+        instance = _find(name)
+        instance.status = now
+
+        def do() -> None:
+            server = self._servers.get(name)
+            if server is not None:
+                work(server)
+            _set(instance, after)
+
+        self._work.put(do)
+
+    @staticmethod
+    def _declared(instance: Any) -> Parameters:
+        group = instance.db_parameter_groups()[0]
+        values = {
+            str(name): str(each["ParameterValue"])
+            for name, each in group.parameters.items()
+            if each.get("ParameterValue") is not None
+        }
+        return read(values, str(group.family))
+
+
+def _find(identifier: str) -> Any:
+    return hooks.backend("rds").databases[identifier]
+
+
+def _set(instance: Any, status: str) -> None:
+    with hooks.LOCK:
+        if instance.status != "deleting":
+            instance.status = status

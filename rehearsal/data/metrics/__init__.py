@@ -1,1 +1,0 @@
-"""What AWS's services tell CloudWatch of themselves, measured on what really runs here."""

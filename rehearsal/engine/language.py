@@ -1,0 +1,222 @@
+"""The servers to which the engine attaches: the providers' stand-ins, and the language host, which runs programs.
+
+Pulumi's own host, ``pulumi-language-python``, comes with the installed CLI only. This one does the same by Pulumi's
+protocol: a process of the project's Python, the project's folder first on ``sys.path``, its output to the engine.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import (
+    engine_pb2,
+    engine_pb2_grpc,
+    language_pb2,
+    language_pb2_grpc,
+    plugin_pb2,
+    provider_pb2_grpc,
+)
+
+from rehearsal.engine.program import SHOWN, Request
+from rehearsal.paths import ROOT
+from rehearsal.providers.servicer import Servicer
+
+
+class Language(language_pb2_grpc.LanguageRuntimeServicer):
+    """Answers the engine for programs written in Python.
+
+    Pulumi's own host starts with ``pulumi`` and has its environment; this one is told it.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
+        self._engine = ""
+        self.folder = Path()
+        """Of the program that ran last."""
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+
+    def Handshake(self, request: Any, _context: Any) -> Any:
+        self._engine = request.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, _request: Any, _context: Any) -> Any:
+        return plugin_pb2.PluginInfo()
+
+    def GetRequiredPlugins(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetRequiredPluginsResponse()
+
+    def GetRequiredPackages(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetRequiredPackagesResponse()
+
+    def GetProgramDependencies(self, _request: Any, _context: Any) -> Any:
+        return language_pb2.GetProgramDependenciesResponse()
+
+    def About(self, _request: Any, _context: Any) -> Any:
+        version = ".".join(map(str, sys.version_info[:3]))
+        return language_pb2.AboutResponse(executable=sys.executable, version=version)
+
+    def Run(self, request: Any, context: Any) -> Any:
+        """Run the program to its end; what it prints goes to the engine line by line."""
+        engine = request.args[0] if request.args else self._engine
+        wanted = Request(
+            project=request.project,
+            stack=request.stack,
+            organization=request.organization or "organization",
+            monitor=request.monitor_address,
+            engine=engine,
+            parallel=request.parallel,
+            preview=request.dryRun,
+            program=request.info.entry_point or "__main__.py",
+            config=dict(request.config),
+            secret_keys=tuple(request.configSecretKeys),
+        )
+        self.folder = Path(request.pwd or request.info.program_directory)
+        child = self._start(self.folder)
+        with self._counted(child, context), grpc.insecure_channel(engine) as channel:
+            # The request holds decrypted configuration: it goes through a pipe, not through argv.
+            assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
+            child.stdin.write(wanted.to_json())
+            child.stdin.close()
+            status = self._follow(child, engine_pb2_grpc.EngineStub(channel))
+        if status == 0:
+            return language_pb2.RunResponse()
+        if status == SHOWN:
+            return language_pb2.RunResponse(bail=True)
+        return language_pb2.RunResponse(error=f"the program ended with exit code {status}")
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
+        """Run a policy pack until the engine ends the call. Its first line is the port that it listens on."""
+        words = ["pulumi.policy", *request.args, request.info.program_directory]
+        child = subprocess.Popen(
+            [sys.executable, "-u", "-m", *words],
+            cwd=request.pwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(pair.split("=", 1) for pair in request.env),
+        )
+        with (
+            self._counted(child, context),
+            grpc.insecure_channel(request.args[0]) as channel,
+            child,
+        ):
+            told = (child.stderr, engine_pb2.ERROR, engine_pb2_grpc.EngineStub(channel))
+            threading.Thread(target=_forward, args=told, daemon=True).start()
+            for line in child.stdout or ():
+                yield language_pb2.RunPluginResponse(stdout=line.encode())
+        yield language_pb2.RunPluginResponse(exitcode=child.returncode)
+
+    def Cancel(self, _request: Any, _context: Any) -> Any:
+        """A Ctrl-C in ``pulumi``: no program may go on declaring resources."""
+        self.stop()
+        return empty_pb2.Empty()
+
+    def stop(self) -> None:
+        """End the programs that still run."""
+        with self._lock:
+            for child in self._running:
+                child.kill()
+
+    @contextmanager
+    def _counted(self, child: subprocess.Popen[str], context: Any) -> Iterator[None]:
+        """Let ``stop``, and the end of the engine's call, end a process for as long as the block."""
+        with self._lock:
+            self._running.add(child)
+        context.add_callback(child.kill)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(child)
+
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "rehearsal.engine.program", str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        )
+
+    def _follow(self, child: subprocess.Popen[str], engine: Any) -> int:
+        severities = (
+            (child.stdout, engine_pb2.LogSeverity.Value("INFO")),
+            (child.stderr, engine_pb2.LogSeverity.Value("WARNING")),
+        )
+        readers = [
+            threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
+            for stream, severity in severities
+        ]
+        for reader in readers:
+            reader.start()
+        status = child.wait()
+        for reader in readers:
+            reader.join(timeout=5)
+        return status
+
+
+def _forward(stream: IO[str], severity: Any, engine: Any) -> None:
+    with stream:
+        for line in stream:
+            try:
+                engine.Log(engine_pb2.LogRequest(severity=severity, message=line.rstrip("\n")))
+            except grpc.RpcError:
+                return  # The engine has gone; nobody is left to read the rest.
+
+
+WORKERS = 64
+"""Calls at one time: the engine sends every resource that is not waiting for another at once."""
+
+
+class Hosts:
+    """One gRPC server a plugin, each on a loopback port of its own."""
+
+    def __init__(self, language: Language, providers: dict[str, Servicer]) -> None:
+        self._language = language
+        self._servers: list[grpc.Server] = []
+        self.environment: dict[str, str] = {}
+        self._providers = providers
+
+    def start(self) -> None:
+        """Serve, and note in ``environment`` what tells the engine where."""
+        ports = {}
+        for name, servicer in self._providers.items():
+            server = self._new()
+            provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+            ports[name] = self._open(server)
+        server = self._new()
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(self._language, server)
+        self.environment = {
+            "PULUMI_DEBUG_LANGUAGES": f"python:{self._open(server)}",
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
+        }
+
+    def stop(self) -> None:
+        """Close the ports and end the programs that still run."""
+        self._language.stop()
+        for stopped in [server.stop(grace=1) for server in self._servers]:
+            stopped.wait(timeout=2)
+
+    @staticmethod
+    def _new() -> grpc.Server:
+        limits = [("grpc.max_receive_message_length", 400 << 20), ("grpc.so_reuseport", 0)]
+        return grpc.server(ThreadPoolExecutor(WORKERS), options=limits)
+
+    def _open(self, server: grpc.Server) -> int:
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self._servers.append(server)
+        return int(port)

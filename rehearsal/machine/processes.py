@@ -1,0 +1,143 @@
+"""The users and processes of this machine: as which user the local cloud starts what it runs, and what that uses."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and group to run as, by number."""
+
+    uid: int
+    gid: int
+
+    def own(self, path: Path) -> None:
+        """Give ``path`` to the account."""
+        os.chown(path, self.uid, self.gid)
+
+
+def unprivileged(name: str = "nobody") -> Account | None:
+    """The account for what must not run as root; None when this process is not root itself."""
+    if os.geteuid() != 0:
+        return None
+    entry = pwd.getpwnam(name)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def open_to_all(path: Path) -> bool:
+    """Whether any user can reach and read ``path``: a root's home folder, for one, is closed."""
+    path = path.resolve()
+    if not path.exists():
+        return False
+    mode = path.stat().st_mode
+    wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+    return mode & wanted == wanted and all(
+        parent.stat().st_mode & stat.S_IXOTH for parent in path.parents
+    )
+
+
+PROC = Path("/proc")
+FRESH_SECONDS = 0.2
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process(NamedTuple):
+    """A process: ``cpu`` in seconds, with that of its children that have ended; ``began`` since boot."""
+
+    pid: int
+    parent: int
+    group: int
+    cpu: float
+    began: float
+    state: str
+
+
+def processes() -> dict[int, Process]:
+    """All of them, by their ids (proc_pid_stat(5))."""
+    found = {}
+    for entry in os.scandir(PROC) if PROC.exists() else ():
+        if entry.name.isdigit() and (process := _read(int(entry.name))) is not None:
+            found[process.pid] = process
+    return found
+
+
+def _read(pid: int) -> Process | None:
+    try:
+        text = (PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # The command's name may itself have brackets and spaces.
+    rest = text[text.rindex(")") + 2 :].split()
+    cpu = sum(int(each) for each in rest[11:15]) / TICKS
+    return Process(pid, int(rest[1]), int(rest[2]), cpu, int(rest[19]) / TICKS, rest[0])
+
+
+def family(every: Mapping[int, Process], root: int) -> list[Process]:
+    """The process, what it has started, and the rest of its process group."""
+    return [each for each in every.values() if each.group == root or _under(every, each, root)]
+
+
+def _under(every: Mapping[int, Process], each: Process, root: int) -> bool:
+    pid = each.pid
+    while pid > 1 and pid in every:
+        if pid == root:
+            return True
+        pid = every[pid].parent
+    return False
+
+
+def held(pids: Iterable[int]) -> int:
+    """Bytes of memory, pages that several share counted once."""
+    return sum(_held(each) for each in pids)
+
+
+def _held(pid: int) -> int:
+    try:
+        text = (PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(int(each.split()[1]) for each in text.splitlines() if each[:4] == "Pss:") * 1024
+
+
+class Census:
+    """The processes, read once for all who ask at the same time: on a full machine that takes a while."""
+
+    def __init__(self) -> None:
+        self._read_at, self._known = -FRESH_SECONDS, dict[int, Process]()
+
+    def now(self) -> Mapping[int, Process]:
+        """All processes, as they were at most FRESH_SECONDS ago."""
+        if time.monotonic() - self._read_at >= FRESH_SECONDS:
+            self._known, self._read_at = processes(), time.monotonic()
+        return self._known
+
+
+class Meter:
+    """CPU that families of processes use, from one look to the next."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[int, float], tuple[float, float]] = {}
+
+    def cores(self, every: Mapping[int, Process], root: int) -> float | None:
+        """Seconds of CPU a second since the last look, or since the process began; None when it is gone."""
+        first = every.get(root)
+        if first is None:
+            return None
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        used = sum(each.cpu for each in family(every, root))
+        key = (root, first.began)
+        before, since = self._last.get(key, (0.0, first.began))
+        self._last[key] = (used, now)
+        return max(0.0, used - before) / max(now - since, 1 / TICKS)
+
+    def forget(self, every: Mapping[int, Process]) -> None:
+        """Let go of what has ended."""
+        self._last = {key: seen for key, seen in self._last.items() if key[0] in every}
