@@ -152,6 +152,10 @@ def _balancer(made):
         TargetType="ip",
         HealthCheckPath="/health",
         Matcher={"HttpCode": "200"},
+        HealthCheckIntervalSeconds=10,
+        HealthCheckTimeoutSeconds=5,
+        HealthyThresholdCount=2,
+        UnhealthyThresholdCount=3,
     )["TargetGroups"][0]["TargetGroupArn"]
     page = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
     made.listener = elb.create_listener(

@@ -206,24 +206,28 @@ def secure(server, authority, tmp_path, monkeypatch):
 
 
 def test_with_a_domain_the_load_balancer_itself_is_asked_by_that_name(server, secure):
-    found = ask(server, secure(DOMAIN), domainName=DOMAIN)
+    found = ask(server, secure(DOMAIN), domainName=DOMAIN, hostedZoneId="Z1")
     assert (found.status, server.asked) == (200, [("/", DOMAIN)])
 
 
 def test_a_certificate_for_another_name_is_no_answer(server, secure):
-    found = ask(server, secure("other.example.com"), domainName=DOMAIN)
+    found = ask(server, secure("other.example.com"), domainName=DOMAIN, hostedZoneId="Z1")
     assert (found.status, found.tries) == (0, 3)
     assert "Hostname mismatch" in found.problem
 
 
 def test_an_issuer_that_is_not_known_here_says_nothing_about_the_page(secure):
     assert "cannot be reached from here" in problem(
-        secure(DOMAIN, trusted=False), domainName=DOMAIN
+        secure(DOMAIN, trusted=False), domainName=DOMAIN, hostedZoneId="Z1"
     )
 
 
 def test_with_a_certificate_of_ones_own_the_name_is_not_verified(server, secure):
-    found = ask(server, secure("other.example.com"), certificateArn="arn:aws:acm:x")
+    found = ask(
+        server,
+        secure("other.example.com"),
+        certificateArn="arn:aws:acm:ap-northeast-1:123456789012:certificate/0a",
+    )
     assert (found.status, server.asked) == (200, [("/", "careapp-poc-alb.invalid")])
 
 

@@ -127,6 +127,7 @@ def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, 
 
 
 def test_every_declared_setting_of_the_health_check_has_a_parameter():
-    check = {key: "7" for key in retrying.PARAMETERS}
+    check = {"healthPath": "/up", "healthMatcher": "204", "healthInterval": "20"}
+    check |= {"healthTimeout": "7", "healthyThreshold": "7", "unhealthyThreshold": "7"}
     group = a.target_group()
     assert retrying._differing(a.choices(**check), group).keys() == retrying.PARAMETERS.keys()

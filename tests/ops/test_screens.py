@@ -115,7 +115,7 @@ def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
 
 
 def test_a_warning_does_not_make_a_preflight_unready():
-    settings = a.choices(ecsEnabled="false", taskCpu="1024", desiredCount="3")
+    settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
     found = tick(a.stage1(settings, quota=Quota(limit=5)))
     assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
     text = "\n".join(said(preflight_screen.lines(found, "en")))
