@@ -37,6 +37,7 @@ def clock_in():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A project's folder with the stack file, in which commands run."""
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(STACK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANG", "C")

@@ -108,7 +108,8 @@ def interrupted(name):
 
 
 def test_interruptions_of_spot_are_no_deaths_and_no_failures():
-    snapshot = a.stack(tasks=(a.task(), interrupted("b"), interrupted("c")))
+    settings = a.choices(fargateSpot="true")
+    snapshot = a.stack(settings, tasks=(a.task(), interrupted("b"), interrupted("c")))
     [only] = judge(snapshot).findings
     assert (only.id, only.kind, judge(snapshot).exit_code) == ("spot-interrupted", "warning", 0)
     assert str(only.seen[0]) == f"Task bbbbbbbb: {INTERRUPTED}"
