@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ops.aws import Session
-from ops.names import StackNames
 from ops.snapshot import others
 from ops.snapshot.surroundings import Quota
 from rehearsal.aws import quotas
+from stack.names import StackNames
 
 SECRET_FAILED = (
     "ResourceInitializationError: unable to pull secrets or registry auth: execution resource"
