@@ -50,11 +50,6 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    terms = rollout.Terms(
-        minutes=settings.rollout_minutes,
-        notice=settings.health.notice,
-        counts=settings.service.scaling.counts,
-    )
-    rollout.gate(service.service, balancer.target_group_arn, terms, changes)
+    rollout.gate(service.service, balancer.target_group_arn, settings, changes)
 
 Protection(name, parts, network.routes, protect=settings.protect)

@@ -13,10 +13,10 @@ import pulumi_docker as docker
 
 from i18n import shown, t
 from infra.container import USER
+from stack.app import PLATFORMS
 from stack.context import content_tag
 from stack.settings import Settings
 
-PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ops.rollout_changes import Changes
     from ops.rollout_verdict import End
     from ops.rollout_view import Wanted
+    from stack.settings import Settings
 
 # The functions import what they look with: a preview needs none of it.
 
@@ -35,20 +35,8 @@ class RolloutFailed(pulumi.RunError):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """On which terms a roll-out is called good."""
-
-    minutes: int
-    """How long it may take."""
-    notice: int
-    """Seconds after which the load balancer calls a target unhealthy that it does not reach any more."""
-    counts: Collection[int]
-    """How many tasks the stack file wants: more than one number where the count is scaled."""
-
-
 def gate(
-    service: aws.ecs.Service, target_group: pulumi.Output[str], terms: Terms, changes: Changes
+    service: aws.ecs.Service, target_group: pulumi.Output[str], settings: Settings, changes: Changes
 ) -> None:
     """Hold this `pulumi up` until the service's roll-out has ended; RolloutFailed ends it red.
 
@@ -59,7 +47,7 @@ def gate(
     those of the stack file, that is said.
     """
     if not pulumi.runtime.is_dry_run():
-        held = _wait(service, target_group, terms, changes)
+        held = _wait(service, target_group, settings, changes)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(held)  # type: ignore[arg-type]  # mypy cannot infer its U
 
@@ -67,7 +55,7 @@ def gate(
 async def _wait(
     service: aws.ecs.Service,
     target_group: pulumi.Output[str],
-    terms: Terms,
+    settings: Settings,
     changes: Changes,
 ) -> bool:
     """Whether there was a roll-out to follow."""
@@ -82,7 +70,7 @@ async def _wait(
         pulumi.log.warn(NOT_PART.to(language()), service)
         return False
     try:
-        await _follow(arns, terms, changes, Log(service, language()))
+        await _follow(arns, settings, changes, Log(service, language()))
         return True
     except RolloutFailed:
         raise
@@ -91,7 +79,7 @@ async def _wait(
         raise RolloutFailed(f"{BROKEN.to(language())} {why}") from mistake
 
 
-async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log) -> None:
+async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from ops import rollout_text as words
     from ops.aws import Session
     from ops.rollout_causes import causes
@@ -102,10 +90,10 @@ async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log
         pace = Pace.of()
     except Refused as refusal:
         raise RolloutFailed(refusal.text.to(log.lang)) from None
-    wanted, config = Wanted(**arns), pulumi.Config("aws")
-    session = Session(config.require("region"), config.get("profile"))
+    wanted, counts = Wanted(**arns), settings.service.scaling.counts
+    session = Session(settings.region, settings.profile)
     try:
-        patience = pace.patience(terms.minutes, terms.notice)
+        patience = pace.patience(settings.rollout_minutes, settings.health.notice)
         end = await follow(session, wanted, patience, pace, log, changes)
     except AwsProblem as problem:
         said = words.unconfirmed(wanted, problem.as_text(log.lang), log.lang)
@@ -113,9 +101,9 @@ async def _follow(arns: dict[str, str], terms: Terms, changes: Changes, log: Log
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
     log.moment(end.verdict.text)
-    if end.view and end.view.desired not in terms.counts:
-        log.lasting(words.another_count(end.view.desired, terms.counts, wanted, session.place))
-    ill = await causes(pulumi.get_stack(), session, log, wanted.definition, terms.counts)
+    if end.view and end.view.desired not in counts:
+        log.lasting(words.another_count(end.view.desired, counts, wanted, session.place))
+    ill = await causes(pulumi.get_stack(), session, log, wanted.definition, counts)
     if ill:
         raise RolloutFailed(words.running_but_ill(end, wanted, ill, log.lang))
 

@@ -181,10 +181,12 @@ def secrets(read: Reader) -> Mapping[str, str]:
     return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)
 
 
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+"""What Docker calls each processor architecture of Fargate."""
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
     "X86_64",
-    rules.choice(("X86_64", "ARM64")),
+    rules.choice(PLATFORMS),
     "what the image is built for and the task runs on",
 )
 IMAGES_KEPT = Key(

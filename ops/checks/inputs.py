@@ -10,9 +10,9 @@ from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Definition
 from ops.snapshot.surroundings import Secret
+from stack.app import PLATFORMS
 from stack.statements import secret_arn, secret_key
 
-PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 NO_KEY = r"did not contain json key (?P<key>\S+)"

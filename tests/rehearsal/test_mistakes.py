@@ -25,6 +25,7 @@ from rehearsal.engine.find import find_or_get
 from rehearsal.project import Project
 from rehearsal.providers.calls import Calls
 from stack.names import StackNames
+from stack.settings import Settings
 from tests.rehearsal.conftest import Careapp
 from tests.rehearsal.mistakes import EDITS, Edit, Stack
 
@@ -104,9 +105,9 @@ class Running:
         }
         changes = Changes()
         changes.last = time.monotonic()
-        terms = rollout.Terms(minutes=60, notice=30, counts={1})
+        settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
         try:
-            asyncio.run(rollout._follow(arns, terms, changes, Told()))
+            asyncio.run(rollout._follow(arns, settings, changes, Told()))
         except rollout.RolloutFailed as failed:
             return str(failed)
         return ""
@@ -153,7 +154,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         os.environ.update(project.environment(facts, find_or_get()))
         os.environ.update(CAREAPP_CLOCK_SPEED=SPEED, CAREAPP_POLL_SECONDS="0.1")
         os.chdir(careapp.home.project)
-        pulumi.runtime.set_all_config({"aws:region": facts.options.region})
         pulumi.runtime.configure(pulumi.runtime.Settings(project="careapp", stack="poc"))
         running = Running(careapp)
         assert running.up() == ""

@@ -44,7 +44,7 @@ def test_a_package_imports_only_downwards(package):
 @pytest.mark.parametrize(
     ("pattern", "readers"),
     [
-        (r"runtime\.config import", {"infra/config.py"}),
+        (r"runtime\.config import|pulumi\.Config\(", {"infra/config.py"}),
         # The policy pack's other file is its own: left_out.yaml.
         (r"yaml\.(safe_)?load\(", {"policy/controls.py", "stack/file.py"}),
     ],

@@ -298,10 +298,11 @@ def test_stage_one_has_no_roll_out_to_follow(program, gates):
 
 def test_stage_two_follows_its_service_into_its_target_group(engine, program, gates):
     program(ecsEnabled="true", rolloutTimeoutMinutes="40")
-    [(service, target_group, terms, changes)] = gates
+    [(service, target_group, settings, changes)] = gates
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
     assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
-    assert terms == rollout.Terms(minutes=40, notice=40, counts=frozenset({1}))
+    assert (settings.rollout_minutes, settings.health.notice) == (40, 40)
+    assert settings.service.scaling.counts == {1}
     assert changes.last is None
 
 

@@ -12,11 +12,11 @@ from rehearsal.aws.ec2.firewall import Endpoint, Map
 from rehearsal.aws.ec2.network import reaches
 from rehearsal.aws.iam import documents_of, refusal
 from rehearsal.building.builder import ImageNotFound, LocalImage
+from stack.app import PLATFORMS
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "
 LOGGER = "ResourceInitializationError: failed to validate logger args: "
-ARCHITECTURES = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
 
 class CannotStart(Exception):
@@ -43,7 +43,7 @@ class StartChecks:
                 f" failed to resolve ref {reference}: {reference}: not found"
             ) from None
         runtime = self._definition.runtime_platform or {}
-        wanted = ARCHITECTURES[str(runtime.get("cpuArchitecture") or "X86_64")]
+        wanted = PLATFORMS[str(runtime.get("cpuArchitecture") or "X86_64")]
         if image.platform != wanted:
             raise CannotStart(
                 "CannotPullContainerError: pull image manifest has been retried 7 time(s):"
