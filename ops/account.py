@@ -70,8 +70,6 @@ def zones(account: Account) -> Iterator[Finding]:
     if missing:
         yield Finding(
             id="zones-missing",
-            kind="cause",
-            rank=2,
             title=t("The account has no zone {zones}", zones=", ".join(missing)),
             why=t("AWS offers it {there}.", there=", ".join(there)),
             fixes=(
@@ -87,12 +85,11 @@ def service_roles(account: Account) -> Iterator[Finding]:
     """Whether the service-linked roles are there that stages 1 and 2 need at once."""
     found = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
     there = {each["Path"].split("/")[2] for each in found}
-    for number, service in enumerate(name for name in ROLES if name not in there):
+    for service in (name for name in ROLES if name not in there):
         first = service == ROLES[0]
         yield Finding(
             id=f"service-role-{service.partition('.')[0]}",
             kind="cause" if first else "warning",
-            rank=3 + number,
             title=t("The account has no service-linked role for {service}", service=service),
             why=t(
                 "RDS makes it with the first database, and refuses the subnet group that comes before."
@@ -145,8 +142,6 @@ def _quota(
         return
     yield Finding(
         id=f"quota-{code}",
-        kind="cause",
-        rank=6,
         title=t("The account's quota is used up: {name}", name=name),
         why=t(
             "{used} of {limit} are taken, and the stack needs {more}.",
@@ -182,7 +177,6 @@ def names(account: Account) -> Iterator[Finding]:
         yield Finding(
             id="names-taken",
             kind="warning",
-            rank=8,
             title=t("Names of the stack are taken: {names}", names=", ".join(taken)),
             why=t("AWS refuses a second one of a name, unless these are the stack's own already."),
             fixes=(
@@ -202,7 +196,6 @@ def pulumi(_account: Account) -> Iterator[Finding]:
         yield Finding(
             id="pulumi-missing" if found is None else "pulumi-old",
             kind="cause" if found is None else "warning",
-            rank=1,
             title=t("Pulumi is not on PATH")
             if found is None
             else t(
@@ -239,8 +232,6 @@ def docker(account: Account) -> Iterator[Finding]:
     except DockerException as problem:
         yield Finding(
             id="docker-missing",
-            kind="cause",
-            rank=1,
             title=t("No Docker daemon answers"),
             why=t("Stage 1 builds the app's image with it, at DOCKER_HOST or Docker's own socket."),
             fixes=(Fix(t("Start it, and see that it answers:"), ("docker version",)),),

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from ops.catalogue import (
+    BALANCER_NODE,
+    DATABASE,
+    DATABASE_NODE,
+    FORWARD,
+    IMAGE,
+    INTERNET,
+    LOGS,
+    SECRETS,
+    TASKS_NODE,
+)
 from ops.checks.case import Case
 from ops.findings import Diagnosis, Finding
 from ops.snapshot.records import Task
 from ops.texts import Text, t, verbatim
 
-INTERNET, FORWARD, DATABASE = "internet", "forward", "database"
-IMAGE, SECRETS, LOGS = "image", "secrets", "logs"
 HOPS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
-BALANCER_NODE, TASKS_NODE, DATABASE_NODE = "balancer-node", "tasks-node", "database-node"
 NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
-WHOLE = "whole"
-"""Of findings about the stack as a whole, which no single place shows."""
-
-TO_AWS = (IMAGE, SECRETS, LOGS)
-PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"internet-cannot-reach-balancer|balancer-lets-nobody-in|certificate-.*", (INTERNET,)),
-    (r"balancer-(not-active|cut-off|missing)", (BALANCER_NODE,)),
-    (r"balancer-cannot-reach-task|target-group-missing|no-rule-forwards", (FORWARD,)),
-    (r"rule-(in-the-way|taken)|target-(deregistered|protocol)|health-.*", (FORWARD,)),
-    (r"targets-unhealthy|service-not-attached|slow-start.*", (FORWARD,)),
-    (r"port-mismatch|wrong-address", (FORWARD,)),
-    (r"task-cannot-reach-database|database-(address|authority|variables|wants-tls)", (DATABASE,)),
-    (r"(app|crash)-(database.*|no-tls|pg-hba|certificate|host-unknown)", (DATABASE,)),
-    (r"(app|crash)-(wrong-password|too-many-connections)", (DATABASE,)),
-    (r"database-(full|away|missing)", (DATABASE_NODE,)),
-    (r"image-.*|execution-role-cannot-pull", (IMAGE,)),
-    (r"(database-)?secret(-.*)?|(execution-role-cannot|task-role-cannot-read)-secret", (SECRETS,)),
-    (r"log-group-.*|execution-role-cannot-log", (LOGS,)),
-    (r"task-cannot-reach-aws|task-https-closed|execution-role-(missing|not-trusted)", TO_AWS),
-    (r"(app|crash)(-.*)?|out-of-memory|tasks-die|too-few-tasks|task-cannot-start", (TASKS_NODE,)),
-    (
-        r"page-.*|spot-interrupted|stopped-by-hand|task-start-mended|container-check-failed",
-        (TASKS_NODE,),
-    ),
-    (r"cannot-place-tasks|fargate-quota.*|subnets-full|scaled-to-zero.*", (TASKS_NODE,)),
-    (r"service-(going|missing)|rolled-back|roll-out-.*|ecs-off|stack-.*", (WHOLE,)),
-)
-"""Where each finding shows; the first line that fits counts."""
-
 OPEN, BLOCKED, WARNED, WAITING, OFF, UNSEEN = (
     "open", "blocked", "warned", "waiting", "off", "unseen",
 )  # fmt: skip
@@ -70,21 +48,13 @@ class Link:
     reason: Text
 
 
-def places(finding: str) -> tuple[str, ...]:
-    """Where a finding of that id shows. Raises LookupError for one that nobody has placed."""
-    for pattern, found in PLACES:
-        if re.fullmatch(pattern, finding):
-            return found
-    raise LookupError(f"{finding}: no line of ops.chain.PLACES fits")
-
-
 def chain(case: Case, diagnosis: Diagnosis) -> dict[str, Link]:
     """Every place of the chain, by id."""
     return {each: _link(each, case, diagnosis) for each in (*HOPS, *NODES)}
 
 
 def _link(place: str, case: Case, diagnosis: Diagnosis) -> Link:
-    here = [each for each in diagnosis.findings if place in places(each.id)]
+    here = [each for each in diagnosis.findings if place in each.row.places]
     wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
     if wrong:
         return Link(place, BLOCKED, wrong.title)

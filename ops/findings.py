@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ops import catalogue
 from ops.place import Place
 from ops.problems import AwsProblem
 from ops.texts import Text
@@ -30,20 +31,26 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, or that explains.
+    """One thing that is wrong, or that explains. Raises LookupError for an id that has no row.
 
-    ``rank`` orders findings of a kind: a lower one lies deeper and explains those above it.
-    ``evidence`` are AWS's and the app's own words.
+    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words.
     """
 
     id: str
-    kind: str
-    rank: int
+    kind: str = "cause"
     title: Text
     why: Text
     seen: tuple[Text, ...] = ()
     fixes: tuple[Fix, ...] = ()
     evidence: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        catalogue.row(self.id)
+
+    @property
+    def row(self) -> catalogue.Row:
+        """What the catalogue knows of it."""
+        return catalogue.row(self.id)
 
     def at(self, place: Place) -> Finding:
         """The same with fixes that reach the place."""
@@ -115,4 +122,4 @@ class Diagnosis:
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     """Causes first, the deepest of them first; a finding that two checks made counts once."""
     once = {each.id: each for each in reversed(findings)}
-    return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.rank)))
+    return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.row.depth)))

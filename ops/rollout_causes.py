@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -14,17 +13,7 @@ if TYPE_CHECKING:
     from ops.aws import Session
     from ops.findings import Diagnosis, Finding, Unseen
 
-NO_REASON = re.compile(
-    # What looks that agreed have just seen the roll-out get over.
-    r"tasks-die|too-few-tasks|rolled-back|roll-out-failed"
-    # What only another roll-out would meet.
-    r"|fargate-quota-small|subnets-full"
-)
-"""Causes that keep no `pulumi up` from being green. Healthy targets rule out none of the others:
-/health must not ask the database, a rule may lead the page elsewhere, the next task may not start.
-"""
 NO_TASK = "scaled-to-zero"
-WARMING_UP = {"page-unavailable", "app-database-away"}
 WARM_UP_SECONDS = 30.0
 """How long a page may answer 503, of the wall: an app says so until it has its database, say."""
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
@@ -72,8 +61,9 @@ async def _settled(stack: str, session: Session, wanted: str, counts: Collection
     while again:
         await asyncio.sleep(pace.poll)
         found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
-        ids = {each.id for each in _reasons(found, counts)}
-        again = bool(ids) and ids <= WARMING_UP and time.monotonic() - begun < WARM_UP_SECONDS
+        reasons = _reasons(found, counts)
+        warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
+        again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
     return found
 
 
@@ -105,11 +95,13 @@ def _warned(finding: Finding) -> Text:
 
 
 def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
-    return [
-        each
-        for each in found.causes
-        if not NO_REASON.fullmatch(each.id) and not (each.id == NO_TASK and 0 in counts)
-    ]
+    """Return the causes that make `pulumi up` red.
+
+    Healthy targets rule out none of them: /health must not ask the database, a rule may lead the page
+    elsewhere, the next task may not start.
+    """
+    blocking = [each for each in found.causes if each.row.blocks]
+    return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
 
 
 def _unseen(found: Diagnosis) -> Iterator[Text]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 
 from ops.checks import (
@@ -85,55 +84,19 @@ CHECKS: tuple[CheckOf, ...] = (
     numbers.short,
 )
 
-START = r"task-cannot-reach-aws|task-https-closed|execution-role-.*|secret-.*|database-secret|log-group-.*|image-.*"
-DATABASE = r"task-cannot-reach-database|database-.*"
-EXPLAINED = (
-    (r"app-.*|crash-(database|host|no-tls|pg-hba|certificate|wrong|too-many|variable).*", DATABASE),
-    (r"app-(database-away|requests-fail)", r"app-.*|page-.*"),
-    (r"(app|crash)-(wrong-password|database-away)", r"task-role-cannot-read-secret"),
-    (r"crash-exec-format", r"image-architecture"),
-    (
-        r"page-.*",
-        rf"{DATABASE}|app-.*|rule-in-the-way|no-rule-forwards|target-protocol|task-role-.*",
-    ),
-    (r"rolled-back|roll-out-failed|tasks-die", r".*"),
-)
-"""Findings that are consequences where one of the causes at their right was found."""
-
-NEEDLESS = (
-    (r"task-cannot-start|cannot-place-tasks", START),
-    (r"too-few-tasks", r".*"),
-    (r"health-slow", r"balancer-cannot-reach-task"),
-    (
-        r"slow-start.*",
-        r"balancer-cannot-reach-task|crash.*|out-of-memory|port-mismatch|wrong-address",
-    ),
-)
-"""Findings that say again, or wrongly, what a cause at their right says: they go."""
-
 
 def run(case: Case) -> tuple[Finding, ...]:
     """What all checks find, the root cause first."""
     all_ = [each for check in CHECKS for each in check(case)]
     found = ranked([each for each in all_ if not pauses.meant(each, case)])
-    kept = [each for each in found if not _due_to(each, found, NEEDLESS)]
-    return ranked([_explained(each, found).at(case.now.place) for each in kept])
+    causes = {each.id for each in found if each.kind == "cause"}
+    shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
+    return ranked(shown)
 
 
-def _explained(finding: Finding, found: tuple[Finding, ...]) -> Finding:
-    if finding.kind == "cause" and _due_to(finding, found, EXPLAINED):
-        return replace(finding, kind="consequence")
-    return finding
-
-
-def _due_to(finding: Finding, found: tuple[Finding, ...], table: Iterable[tuple[str, str]]) -> bool:
-    """Whether a cause that lies deeper accounts for this one."""
-    deeper = [
-        each.id
-        for each in found
-        if each.kind == "cause" and each.id != finding.id and each.rank < finding.rank
-    ]
-    return any(
-        re.fullmatch(mine, finding.id) and any(re.fullmatch(others, each) for each in deeper)
-        for mine, others in table
-    )
+def _shown(finding: Finding, causes: Set[str]) -> Iterator[Finding]:
+    """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
+    if causes.isdisjoint(finding.row.explained_by):
+        yield finding
+    elif not finding.row.repeats:
+        yield replace(finding, kind="consequence") if finding.kind == "cause" else finding

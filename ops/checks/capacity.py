@@ -38,7 +38,6 @@ def placing(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="cannot-place-tasks",
             kind="consequence" if case.failed else "cause",
-            rank=72,
             title=t("ECS cannot start tasks as it wants to"),
             why=t("It tries again by itself, more and more slowly."),
             fixes=case.tried_again(),
@@ -51,8 +50,6 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
     limit = found.limit if found else 0
     return Finding(
         id="fargate-quota",
-        kind="cause",
-        rank=15,
         title=t("The account may not run more on Fargate"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
@@ -80,7 +77,6 @@ def quota(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="fargate-quota-small",
             kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
-            rank=16,
             title=t("Fargate's quota is too small for a roll-out"),
             why=t("A roll-out starts the new tasks beside the old ones."),
             seen=_sum(case, found, needed),

@@ -29,6 +29,11 @@ EXIT_CODES: dict[int, Text] = {
 }
 """What a container's exit code means: its own, or 128 and the number of the signal that ended it."""
 
+PROGRAM_ERRORS = {
+    *("AttributeError", "ImportError", "IndentationError", "NameError", "SyntaxError", "TypeError"),
+}
+"""Exceptions that say that the program is wrong, and not that it lacks what may come later."""
+
 
 def memory(case: Case) -> Iterator[Finding]:
     """A container that was killed for its memory."""
@@ -44,8 +49,6 @@ def memory(case: Case) -> Iterator[Finding]:
     task, container = killed[0]
     yield Finding(
         id="out-of-memory",
-        kind="cause",
-        rank=50,
         title=t("The task runs out of memory"),
         why=t("Fargate kills a container that takes more memory than the task has."),
         seen=(
@@ -87,9 +90,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
     return Finding(
-        id=f"crash-{cause.known.id}" if cause else "crash",
-        kind="cause",
-        rank=52,
+        id=_id(cause, mistake),
         title=_title(cause, mistake),
         why=databases.why(case, cause.known)
         if cause
@@ -98,6 +99,12 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         fixes=(*_fixes(case, cause, mistake), *case.mended()),
         evidence=_last(case, task) or (task.reason,),
     )
+
+
+def _id(cause: Told | None, mistake: Raised | None) -> str:
+    if cause:
+        return f"crash-{cause.known.id}"
+    return "crash-by-program" if mistake and mistake.error in PROGRAM_ERRORS else "crash"
 
 
 def _raised(case: Case, task: Task) -> Raised | None:
@@ -162,8 +169,6 @@ def unexplained(case: Case) -> Iterator[Finding]:
     if words:
         yield mended.start(case, words) or Finding(
             id="task-cannot-start",
-            kind="cause",
-            rank=70,
             title=t("The tasks cannot start"),
             why=t("ECS says why in its own words below."),
             seen=(verbatim(words[0].partition(":")[0]),),

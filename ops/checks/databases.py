@@ -45,8 +45,6 @@ def status(case: Case) -> Iterator[Finding]:
     elif found.status not in USABLE:
         yield Finding(
             id="database-full" if found.status == "storage-full" else "database-away",
-            kind="cause",
-            rank=40,
             title=t("The database is {status}", status=found.status),
             why=t("It takes no connections in this status; every page that needs it fails."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
@@ -60,8 +58,6 @@ def status(case: Case) -> Iterator[Finding]:
 def _absent(case: Case) -> Finding:
     return Finding(
         id="database-missing",
-        kind="cause",
-        rank=40,
         title=t("The database does not exist"),
         why=t("The app has nowhere to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
@@ -93,8 +89,6 @@ def tls(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="database-wants-tls",
-        kind="cause",
-        rank=44,
         title=t("The app connects without TLS, and the database refuses that"),
         why=t(
             "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
@@ -142,8 +136,6 @@ def authority(case: Case) -> Iterator[Finding]:
         seen.append(t("{file} does not hold it.", file=BUNDLE))
     yield Finding(
         id="database-authority",
-        kind="cause",
-        rank=42,
         title=t("The app's CA bundle lacks the authority of the database"),
         why=t(
             "With sslmode verify-full the app refuses every connection to a server that it does not know."
@@ -207,8 +199,6 @@ def address(case: Case) -> Iterator[Finding]:
     if seen:
         yield Finding(
             id="database-address",
-            kind="cause",
-            rank=43,
             title=t("The app is told another database than there is"),
             why=t(
                 "It connects to the wrong place, or as somebody whom the database does not know."
@@ -250,8 +240,6 @@ def secret(case: Case) -> Iterator[Finding]:
     values = {"DB_PASSWORD": f"{database.secret}:password::", "DB_SECRET_ARN": database.secret}
     yield Finding(
         id="database-secret",
-        kind="cause",
-        rank=25,
         title=t("The task definition names another secret than the database's"),
         why=t("The password in it is another database's, or goes out of date within 7 days."),
         seen=tuple(
@@ -296,8 +284,6 @@ def variables(case: Case) -> Iterator[Finding]:
     near = {name: get_close_matches(name, told, 1) for name in missing}
     yield Finding(
         id="database-variables",
-        kind="cause",
-        rank=42,
         title=t("The task definition does not set {names}", names=", ".join(missing)),
         why=t("The app refuses to start without it."),
         seen=tuple(

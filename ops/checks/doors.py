@@ -20,8 +20,6 @@ def attached(case: Case) -> Iterator[Finding]:
     if group is None:
         yield Finding(
             id="target-group-missing",
-            kind="cause",
-            rank=32,
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
             why=t("The load balancer has nowhere to send requests."),
             fixes=(case.put_back(),),
@@ -29,8 +27,6 @@ def attached(case: Case) -> Iterator[Finding]:
     elif all(each[0] != group.arn for each in service.targets):
         yield Finding(
             id="service-not-attached",
-            kind="cause",
-            rank=32,
             title=t("The service does not register its tasks with the load balancer"),
             why=t("The load balancer knows of no task."),
             seen=(t("The service names no target, or another than {name}.", name=group.name),),
@@ -42,7 +38,6 @@ def attached(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="health-check-off",
             kind="warning",
-            rank=33,
             title=t("The load balancer's health check is off"),
             why=t("It would send requests to a task that does not answer."),
             fixes=case.corrected(
@@ -77,7 +72,6 @@ def drifted(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="health-check-drifted",
             kind="warning",
-            rank=61,
             title=t("The health check is not the declared one"),
             why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
             seen=tuple(seen),
@@ -96,8 +90,6 @@ def protocol(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="target-protocol",
-        kind="cause",
-        rank=57,
         title=t(
             "The load balancer sends requests by {asked}, and the app answers {checked}",
             asked=asked,
@@ -139,8 +131,6 @@ def declared_port(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="port-mismatch",
-        kind="cause",
-        rank=58,
         title=t("The app is told another port than the load balancer asks"),
         why=t("Nobody listens where the load balancer knocks: the connection is refused."),
         seen=(
@@ -170,7 +160,6 @@ def balancer(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="balancer-not-active",
             kind="cause" if found.state == "failed" else "warning",
-            rank=31,
             title=t("The load balancer is {state}", state=found.state),
             why=t("It answers when it is active."),
             fixes=(fix,),
@@ -192,8 +181,6 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     )
     return Finding(
         id="balancer-cut-off",
-        kind="cause",
-        rank=31,
         title=t("The load balancer lies in subnets that are not the public ones")
         if misplaced
         else t("The load balancer's subnets do not lead to the internet"),
@@ -215,8 +202,6 @@ def _missing(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="balancer-missing",
-        kind="cause",
-        rank=31,
         title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing knows no load balancer of that name."),),

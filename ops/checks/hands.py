@@ -23,8 +23,6 @@ def stopped(case: Case) -> Iterator[Finding]:
     stack = case.now.names.stack
     yield Finding(
         id="stopped-by-hand",
-        kind="cause",
-        rank=74,
         title=t("{count} tasks were stopped by hand within the last hour", count=len(by_hand)),
         why=t(
             "A person or a program has called StopTask: ECS itself stops tasks with another code. "
@@ -54,8 +52,6 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="target-deregistered",
-        kind="cause",
-        rank=33,
         title=t("{count} running tasks are no target of the load balancer", count=len(lost)),
         why=t(
             "ECS registers a task once, after its start, and deregisters only tasks that it stops: "

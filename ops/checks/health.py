@@ -31,11 +31,9 @@ def codes(case: Case) -> Iterator[Finding]:
     if case.mended() and ((asked and asked != path) or matches(case.check.matcher, code)):
         yield _before(case, asked or path, code)
         return
-    title, why, fixes, rank, name = _answered(case, case.check, code)
+    id_, title, why, fixes = _answered(case, case.check, code)
     yield Finding(
-        id=name,
-        kind="cause",
-        rank=rank,
+        id=id_,
         title=title,
         why=why,
         seen=(seen, *_database(case, code)),
@@ -55,8 +53,6 @@ def _before(case: Case, asked: str, code: int) -> Finding:
     check = case.check or Check()
     return Finding(
         id="health-check-mended",
-        kind="cause",
-        rank=62,
         title=t("The health check was changed, and ECS has not tried again since"),
         why=t("ECS has given up, and starts no task by itself any more."),
         seen=(
@@ -73,7 +69,8 @@ def _before(case: Case, asked: str, code: int) -> Finding:
     )
 
 
-Answer = tuple[Text, Text, tuple[Fix, ...], int, str]
+Answer = tuple[str, Text, Text, tuple[Fix, ...]]
+"""The finding's id, title, why and fixes."""
 
 
 def _answered(case: Case, check: Check, code: int) -> Answer:
@@ -87,15 +84,15 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
             matcher=matcher,
         )
         title = t("The health check's path {path} redirects ({code})", path=path, code=code)
-        return title, why, (asks,), 62, "health-redirects"
+        return "health-redirects", title, why, (asks,)
     if code in (404, 405):
         why = t("The app has no such page, so the load balancer takes every task for ill.")
         title = t("The health check asks for {path}, which the app does not have", path=path)
-        return title, why, (asks,), 62, "health-path-missing"
+        return "health-path-missing", title, why, (asks,)
     if code in (401, 403):
         why = t("The load balancer cannot log in.")
         title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
-        return title, why, (asks,), 62, "health-forbidden"
+        return "health-forbidden", title, why, (asks,)
     webapp = case.now.declared.webapp
     if code >= 500 and (path != right or not webapp) and _database_away(case):
         why = t(
@@ -105,7 +102,7 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         if webapp:
             why = joined(" ", (why, t("{right} answers without it.", right=right)))
         title = t("The health check's path {path} needs the database, which is away", path=path)
-        return title, why, (asks,), 38, "health-needs-database"
+        return "health-needs-database", title, why, (asks,)
     return _other_code(case, check, code, asks)
 
 
@@ -121,7 +118,7 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         why = t("The app itself reports an error on this path.")
         title = t("The health check's path {path} answers with error {code}", path=path, code=code)
         fixes = (logs,) if path == right else (asks, logs)
-        return title, why, fixes, 62, "health-errors"
+        return "health-errors", title, why, fixes
     why = t("The load balancer takes every other status for a failure.")
     title = t(
         "The app answers {code} on {path}, and healthy is {matcher}",
@@ -133,10 +130,10 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if not case.now.declared.webapp and code < 300:
         given = str(code)
     if given == matcher:
-        return title, why, (asks, logs), 62, "health-matcher"
+        return "health-matcher", title, why, (asks, logs)
     text = t("Ask for the status that the app gives:")
     fix = case.set("healthMatcher", given, text, retried=True)
-    return title, why, (fix,), 62, "health-matcher"
+    return "health-matcher", title, why, (fix,)
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:
@@ -182,8 +179,6 @@ def timeouts(case: Case) -> Iterator[Finding]:
         )
     yield Finding(
         id="health-slow",
-        kind="cause",
-        rank=64,
         title=t("The app answers the health check too late"),
         why=t(
             "The load balancer waits {limit} s (healthTimeout), then takes the check as failed.",

@@ -39,8 +39,6 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
         if missing or barred:
             yield Finding(
                 id="balancer-cannot-reach-task",
-                kind="cause",
-                rank=30,
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
                 why=DROPPED if missing else barriers.WHY,
                 seen=_seen(network, missing, barred, source, target, port),
@@ -68,8 +66,6 @@ def task_to_database(case: Case) -> Iterator[Finding]:
     if missing or barred:
         yield Finding(
             id="task-cannot-reach-database",
-            kind="cause",
-            rank=42,
             title=t("The tasks cannot reach the database on port {port}", port=port),
             why=WAITS if missing else barriers.WHY,
             seen=_seen(network, missing, barred, source, target, port),
@@ -97,7 +93,6 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="balancer-lets-nobody-in" if nobody else "internet-cannot-reach-balancer",
             kind="cause" if nobody else "warning",
-            rank=31 if nobody else 34,
             title=t("Nobody reaches the load balancer on port {port}", port=port)
             if nobody
             else t("Not everybody reaches the load balancer on port {port}", port=port),

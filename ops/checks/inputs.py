@@ -30,8 +30,6 @@ def image(case: Case) -> Iterator[Finding]:
     if found is None or not found.present:
         yield Finding(
             id="image-missing",
-            kind="cause",
-            rank=28,
             title=t("The image is not in ECR"),
             why=t("Fargate has nothing to start: every task stops with CannotPullContainerError."),
             seen=(
@@ -76,8 +74,6 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     )
     yield Finding(
         id="image-architecture",
-        kind="cause",
-        rank=28,
         title=t("The image is built for another processor than the task runs on"),
         why=t("The processor cannot run it, or Fargate does not even find a variant to pull."),
         seen=(seen,),
@@ -130,8 +126,6 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
         fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())
     return Finding(
         id="secret-missing",
-        kind="cause",
-        rank=26,
         title=t("The secret for {name} is gone", name=name),
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
@@ -157,8 +151,6 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         )
     return Finding(
         id="secret-key-missing",
-        kind="cause",
-        rank=26,
         title=t('The secret has no key "{key}"', key=key),
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
@@ -178,8 +170,6 @@ def log_group(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="log-group-missing",
-        kind="cause",
-        rank=26,
         title=t("The log group {group} does not exist", group=main.log_group),
         why=t("Fargate opens the log before the container starts, and stops the task without it."),
         seen=(t("{revision} writes to {group}.", revision=main.revision, group=main.log_group),),

@@ -46,8 +46,6 @@ def shadowed(case: Case) -> Iterator[Finding]:
 def _taken(listener: Listener, rule: Rule) -> Finding:
     return Finding(
         id="rule-taken",
-        kind="cause",
-        rank=32,
         title=t("The number of the app's rule is taken by another rule of the load balancer"),
         why=t("Two rules of a listener cannot have one number: stage 2 fails with PriorityInUse."),
         seen=(
@@ -82,8 +80,6 @@ def _host(case: Case, balancer: Balancer) -> str | None:
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
     return Finding(
         id="rule-in-the-way",
-        kind="cause",
-        rank=32,
         title=t("Another rule of the load balancer answers in place of the tasks"),
         why=t("The rule with the lowest number that fits answers; those behind it get no request."),
         seen=(
@@ -110,8 +106,6 @@ def _none_forwards(
 ) -> Finding:
     return Finding(
         id="no-rule-forwards",
-        kind="cause",
-        rank=32,
         title=t("No rule of the load balancer forwards to the tasks"),
         why=t("Requests get the default answer, the 503 page that says that ECS is off."),
         seen=(
@@ -140,8 +134,6 @@ def certificate(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="certificate-not-valid",
-        kind="cause",
-        rank=31,
         title=t("The load balancer's certificate is {status}", status=found.status),
         why=t("Browsers refuse a page whose certificate does not hold."),
         seen=(t("ACM says so of {arn}.", arn=found.arn),),

@@ -31,8 +31,6 @@ def start(case: Case, words: tuple[str, ...]) -> Finding | None:
         return None
     return Finding(
         id="task-start-mended",
-        kind="cause",
-        rank=70,
         title=t("What kept the tasks from starting is in order now; ECS has not tried again since"),
         why=t("ECS has given up, and starts no task by itself any more."),
         seen=(

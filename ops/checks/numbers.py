@@ -23,7 +23,6 @@ def deaths(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="tasks-die",
         kind="cause" if len(after) > 1 else "warning",
-        rank=75,
         title=t("{count} tasks died within the last hour, and were replaced", count=len(after)),
         why=t("The page was up meanwhile if other tasks ran; whatever ended them may come again."),
         seen=tuple(
@@ -51,7 +50,6 @@ def interrupted(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="spot-interrupted",
         kind="warning",
-        rank=76,
         title=t("Fargate Spot has taken {count} tasks back within the last hour", count=len(taken)),
         why=t(
             "AWS takes Spot capacity back when it needs it, with two minutes' notice; ECS starts "
@@ -72,7 +70,6 @@ def ill(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="targets-unhealthy",
         kind="consequence",
-        rank=90,
         title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
         why=t("The load balancer sends requests to them only while no target is healthy."),
         evidence=tuple(
@@ -94,8 +91,6 @@ def short(case: Case) -> Iterator[Finding]:
     words = tuple(dict.fromkeys(each.reason for each in case.failed[:4]))
     yield Finding(
         id="too-few-tasks",
-        kind="cause",
-        rank=95,
         title=t(
             "{healthy} healthy tasks where {desired} are wanted",
             healthy=sum(each.state == "healthy" for each in case.targets),

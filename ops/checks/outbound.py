@@ -45,8 +45,6 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
         return
     yield Finding(
         id="task-cannot-reach-aws",
-        kind="cause",
-        rank=20,
         title=t("The tasks' subnets have no way to the internet"),
         why=CANNOT_START,
         seen=tuple(says(each, network) for each in dead),
@@ -59,8 +57,6 @@ def barred(case: Case, network: Network, found: tuple[Barred, ...]) -> Finding:
     """Network ACLs drop what the tasks exchange with AWS."""
     return Finding(
         id="task-cannot-reach-aws",
-        kind="cause",
-        rank=20,
         title=t("A network ACL cuts the tasks off from the internet"),
         why=CANNOT_START,
         seen=(*barriers.said(found, network), barriers.WHY),
@@ -165,8 +161,6 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
     )
     yield Finding(
         id="task-https-closed",
-        kind="cause",
-        rank=22,
         title=t("The tasks' security group does not let HTTPS out"),
         why=CANNOT_START,
         seen=(

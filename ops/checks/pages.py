@@ -23,8 +23,6 @@ def failing(case: Case) -> Iterator[Finding]:
     mistake = raised(each.text for each in lines)
     yield Finding(
         id=_id(page),
-        kind="cause",
-        rank=66,
         title=_title(page),
         why=t(
             "The health check asks for {check} only, so the targets are healthy; visitors get an error.",

@@ -34,7 +34,6 @@ def paused(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="stack-paused",
         kind="note",
-        rank=0,
         title=t("The stack is paused"),
         why=t("./careapp pause stopped it at {time}.", time=zoned(pause.since)),
         seen=tuple(seen),
@@ -43,10 +42,8 @@ def paused(case: Case) -> Iterator[Finding]:
 
 
 def meant(finding: Finding, case: Case) -> bool:
-    """Whether a finding only tells that the stack is paused."""
+    """Whether a finding only says that the database of a paused stack is off."""
     database = case.now.database.value
     if case.paused is None or database is None:
         return False
-    if finding.id == "database-away":
-        return database.status in GOING_OFF
-    return finding.id.startswith("scaled-to-zero")
+    return finding.id == "database-away" and database.status in GOING_OFF

@@ -29,8 +29,6 @@ def way_out(case: Case) -> Iterator[Finding]:
     if dead or not subnets:
         yield Finding(
             id="task-cannot-reach-aws",
-            kind="cause",
-            rank=20,
             title=t("The tasks' subnets have no way to the internet"),
             why=CANNOT_START,
             seen=tuple(says(each, network) for each in dead)
@@ -56,8 +54,6 @@ def room(case: Case) -> Iterator[Finding]:
     if known and sum(each.free for each in known) < needed:
         yield Finding(
             id="subnets-full",
-            kind="cause",
-            rank=18,
             title=t("The tasks' subnets have no address left"),
             why=t("Every task takes an address; a roll-out takes twice as many for a while."),
             seen=tuple(

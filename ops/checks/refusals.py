@@ -59,8 +59,6 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
     if heard.port != asked:
         yield Finding(
             id="port-mismatch",
-            kind="cause",
-            rank=60,
             title=t(
                 "The app listens on port {heard}, and is asked on port {asked}",
                 heard=heard.port,
@@ -78,8 +76,6 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
     elif check.protocol != "HTTP":
         yield Finding(
             id="health-protocol",
-            kind="cause",
-            rank=60,
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
@@ -104,8 +100,6 @@ def _wrong_address(
     variables = [name for name, value in main.environment.items() if value == host]
     yield Finding(
         id="wrong-address",
-        kind="cause",
-        rank=60,
         title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
         why=t(
             "The load balancer connects to the task's private address ({address}), and is refused. "
@@ -187,8 +181,6 @@ def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Findi
     command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
     return Finding(
         id="container-check-failed",
-        kind="cause",
-        rank=59,
         title=t("The container's own health check fails: {command}", command=command),
         why=t(
             "ECS runs this command inside the container. A program that the image does not have "
@@ -257,8 +249,6 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
     longer = ceil(needed / ROUND) * ROUND
     return Finding(
         id="slow-start",
-        kind="cause",
-        rank=64,
         title=t("The app starts more slowly than ECS waits"),
         why=t(
             "For healthGracePeriod ({grace} s) after its start ECS ignores that a task is ill; "
@@ -297,8 +287,6 @@ def _longer_by_now(
     """The grace period was made longer after the last try."""
     return Finding(
         id="slow-start-mended",
-        kind="cause",
-        rank=64,
         title=t("The grace period was made longer, and ECS has not tried again since"),
         why=t("The service waits {grace} s after a task's start now.", grace=grace),
         seen=seen,

@@ -77,8 +77,6 @@ def _repository_arn(image: str) -> str:
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
 
 
-RANKS = {"log": 27, "secret": 27, "pull": 29}
-"""After what is missing altogether: nobody may write a log that does not exist."""
 TITLES = {
     "pull": t("The execution role may not pull the image"),
     "log": t("The execution role may not write the log"),
@@ -91,8 +89,6 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
     name = role.arn.rpartition("/")[2]
     return Finding(
         id=f"execution-role-cannot-{purpose}",
-        kind="cause",
-        rank=RANKS[purpose],
         title=TITLES[purpose],
         why=t(
             "With this role ECS fetches the image, reads the secrets and opens the log before the "
@@ -144,8 +140,6 @@ def _verdict(role: str, lack: Lack) -> Text:
 def _no_role(case: Case, main: Definition) -> Finding:
     return Finding(
         id="execution-role-missing",
-        kind="cause",
-        rank=24,
         title=t("The task definition's execution role does not exist"),
         why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
         seen=(
@@ -163,8 +157,6 @@ def _no_role(case: Case, main: Definition) -> Finding:
 def _no_trust(case: Case, role: Role) -> Finding:
     return Finding(
         id="execution-role-not-trusted",
-        kind="cause",
-        rank=24,
         title=t("ECS may not take the execution role"),
         why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
         seen=(
@@ -198,7 +190,6 @@ def task_role(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="task-role-cannot-read-secret",
         kind="cause" if refused else "warning",
-        rank=42,
         title=t("The app may not read the database's secret again"),
         why=t(
             "RDS changes the password every 7 days. A running task then needs its task role to read "

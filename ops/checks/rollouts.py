@@ -14,9 +14,9 @@ ENDED = re.compile(r"deployment failed|rolling back to deployment")
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
-    """A service that is to run nothing runs nothing."""
+    """A service that is to run nothing runs nothing; that of a paused stack is meant to."""
     service = case.service
-    if service is None or service.desired > 0 or service.status != "ACTIVE":
+    if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
         return
     declared = case.now.declared.get("desiredCount")
     if hours := case.now.declared.get("schedule"):
@@ -30,8 +30,6 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     yield Finding(
         id="scaled-to-zero",
-        kind="cause",
-        rank=12,
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 nothing answers behind the load balancer: it says 503."),
         seen=(
@@ -51,8 +49,6 @@ def draining(case: Case) -> Iterator[Finding]:
     if service is not None and service.status != "ACTIVE":
         yield Finding(
             id="service-going",
-            kind="cause",
-            rank=11,
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(t("{running} tasks still run.", running=service.running),),
@@ -72,8 +68,6 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     ends = [each.message for each in service.events if ENDED.search(each.message)]
     yield Finding(
         id="rolled-back" if case.replaced else "roll-out-failed",
-        kind="cause",
-        rank=80,
         title=title,
         why=t(
             "The circuit breaker ends a roll-out after a few failed tasks "
@@ -123,7 +117,6 @@ def going_on(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="roll-out-going-on",
         kind="warning" if primary.failed else "note",
-        rank=82,
         title=t("A roll-out is under way"),
         why=t("ECS starts new tasks, waits until they are healthy, and stops the old ones then."),
         seen=(

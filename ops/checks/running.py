@@ -44,8 +44,6 @@ def database(case: Case) -> Iterator[Finding]:
 def _known(case: Case, task: Task, cause: Told) -> Finding:
     return Finding(
         id=f"app-{cause.known.id}",
-        kind="cause",
-        rank=45,
         title=cause.title,
         why=databases.why(case, cause.known),
         seen=(_says(task), *databases.measured(case, cause.known)),
@@ -65,8 +63,6 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
         id="app-database-away",
-        kind="cause",
-        rank=47,
         title=t("The app has lost its database, and has not found it again"),
         why=t("/health does not ask the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
@@ -115,8 +111,6 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         text = t("Correct what PostgreSQL names, and deploy:")
     return Finding(
         id="app-cannot-migrate",
-        kind="cause",
-        rank=45,
         title=title,
         why=t("The app serves on, but pages that need what the migration makes fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
@@ -211,15 +205,16 @@ def _failing(
     case: Case, title: Text, seen: tuple[Text, ...], mistake: Raised | None, *, cause: bool
 ) -> Finding:
     stack = case.now.names.stack
+    # What the app raises explains the page's own error; without it the page explains the requests.
+    fails = "app-raises" if mistake else "app-requests-fail"
     fix = _see_log(case)
     if mistake:
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         fix = Fix(text, (f"pulumi up -s {stack}",))
     lines = sorted((each for task in case.alive for each in case.lines(task)), key=lambda e: e.at)
     return Finding(
-        id="app-requests-fail" if cause else "app-requests-failed",
+        id=fails if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
-        rank=63 if mistake else 67,
         title=title,
         why=t("The health check asks another path, so the targets stay healthy."),
         seen=seen,

@@ -21,8 +21,6 @@ def at_zero(case: Case, hours: str) -> Finding:
     if within(case, hours, zone):
         return Finding(
             id="scaled-to-zero-in-hours",
-            kind="cause",
-            rank=12,
             title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
                     zone=zone),
             why=t("Somebody has set it to 0; the schedule starts it when the next hours begin."),
@@ -32,7 +30,6 @@ def at_zero(case: Case, hours: str) -> Finding:
     return Finding(
         id="scaled-to-zero-by-schedule",
         kind="warning",
-        rank=12,
         title=t(
             "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
         ),

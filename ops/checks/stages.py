@@ -57,8 +57,6 @@ def _no_stack(case: Case) -> Finding:
     )
     return Finding(
         id="stack-missing",
-        kind="cause",
-        rank=1,
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
         fixes=(Fix(t("Make it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
@@ -69,8 +67,6 @@ def _no_service(case: Case) -> Finding:
     names = case.now.names
     return Finding(
         id="service-missing",
-        kind="cause",
-        rank=10,
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
@@ -88,7 +84,6 @@ def _off(case: Case) -> Finding:
     return Finding(
         id="ecs-off",
         kind="note",
-        rank=1,
         title=t("ECS is off: the load balancer answers 503 and says so"),
         why=t("ecsEnabled is false in the stack file. That is stage 1."),
         fixes=(Fix(t("Check first, then turn it on:"), commands),),

@@ -77,6 +77,11 @@ def asked(path, status):
     return json.dumps({"level": "info", "message": "request", "path": path, "status": status})
 
 
+def trace(error):
+    """A traceback that passes through the app's own code."""
+    return ('  File "/app/webapp/pages.py", line 66, in home', "    x", error)
+
+
 SITUATIONS = {
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
@@ -206,11 +211,15 @@ SITUATIONS = {
         )
     ),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
+    "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
     ),
     "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
     "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
+    "app-raises": a.stack(
+        logs=a.logs(a=[a.LISTENS, *trace("ZeroDivisionError: x"), *[asked("/", 500)] * 3])
+    ),
     "app-requests-fail": a.stack(logs=a.logs(a=[a.LISTENS, *[asked("/", 500)] * 3])),
     "app-requests-failed": a.stack(logs=a.logs(a=[a.LISTENS, asked("/x", 500), asked("/", 200)])),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),

@@ -9,7 +9,16 @@ from ops.doctor import judge
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Secret
 from tests.ops import stacks as a
-from tests.ops.situations import CRASHED, EXITED, INIT, NO_ROUTE, crashed, findings, never_started
+from tests.ops.situations import (
+    CRASHED,
+    EXITED,
+    INIT,
+    NO_ROUTE,
+    crashed,
+    findings,
+    never_started,
+    trace,
+)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +165,19 @@ def test_an_exception_of_the_app_is_the_headline_with_its_file_as_in_the_image(t
         assert str(first.title) == title
         file, line = title.split(" in ")[1].split(":")[0].split(", line ")
         assert str(first.fixes[0].text) == f"Correct {file}, line {line}, and deploy:"
+
+
+@pytest.mark.parametrize(
+    ("error", "id_", "certain"),
+    [
+        ("TypeError: create() takes 0 arguments", "crash-by-program", True),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "crash", False),
+        ("TimeoutError: the cache does not answer", "crash", False),
+    ],
+)
+def test_only_an_error_of_the_program_itself_is_certain_to_come_again(error, id_, certain):
+    first = judge(crashed(*trace(error))).findings[0]
+    assert (first.id, first.row.certain) == (id_, certain)
 
 
 def test_a_missing_module_is_told_with_the_line_that_wants_it():

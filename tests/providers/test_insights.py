@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.providers.test_databases import DATABASE
+from tests.providers.test_backups import DATABASE
 
 NAME = {"DBInstanceIdentifier": "one"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.providers.test_databases import DATABASE
+from tests.providers.test_backups import DATABASE
 
 GROUP = {"DBSubnetGroupName": "three-zones"}
 

@@ -19,7 +19,7 @@ from rehearsal.providers.calls import Calls
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
-from tests.rehearsal.test_runbook import kill_while_creating
+from tests.rehearsal.killing import kill_while_creating
 
 PAGES = ("README", "docs/runbook")
 PAIRS = [

@@ -11,8 +11,8 @@ from moto.backends import get_backend
 
 from ops.problems import IAM_PREFIX
 from rehearsal.aws.iam import permits
+from tests.support.authorization import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
-from tests.support.iam_policies import fits, forms, rows
 
 PREFIXES = {
     **IAM_PREFIX,

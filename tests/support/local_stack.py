@@ -23,7 +23,7 @@ from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
-from tests.support.local_stack import ScriptedEcs, scripted_ecs
+from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
 REGION = "ap-northeast-1"
 SPEED = "100"

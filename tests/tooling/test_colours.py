@@ -9,7 +9,7 @@ import pytest
 
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT
-from tests.tooling.test_colours import shown_on_a_terminal
+from tests.support.terminal import shown_on_a_terminal
 
 CALLS = ["status --nonsense", "status --stack nope", "cloud status", "doctor --help"]
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.engine import build
 from rehearsal.engine.build import PACKAGE, recipe_version
-from rehearsal.engine.find import EngineError, build, cached_cli, find_or_get
+from rehearsal.engine.find import EngineError, cached_cli, find_or_get
 
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"

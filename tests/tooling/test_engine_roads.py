@@ -9,8 +9,9 @@ import pytest
 
 from rehearsal import paths
 from rehearsal.building import venvs
+from rehearsal.engine import build
 from rehearsal.engine.build import recipe_version
-from rehearsal.engine.find import EngineError, build, cached_cli, find_or_get
+from rehearsal.engine.find import EngineError, cached_cli, find_or_get
 from rehearsal.engine.release import machine
 from rehearsal.engine.version import MINIMUM, Version, version_of
 
