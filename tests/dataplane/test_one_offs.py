@@ -57,6 +57,7 @@ def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(runni
     assert (task["lastStatus"], task["desiredStatus"]) == ("PROVISIONING", "RUNNING")
     assert (task["group"], task["startedBy"]) == ("family:app", "the-test")
     ended = until(running, task, "STOPPED")
+    assert (ended["group"], ended["startedBy"]) == ("family:app", "the-test")
     assert ended["stopCode"] == "EssentialContainerExited"
     assert ended["stoppedReason"] == "Essential container in task exited"
     assert [each["exitCode"] for each in ended["containers"]] == [3]
