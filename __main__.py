@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra import config
 from infra.bastion import Bastion, BastionArgs
 from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
@@ -11,14 +12,13 @@ from infra.network import Network, NetworkArgs
 from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from infra.settings import Settings
 from infra.staying import keep
 from ops import rollout, rollout_changes
 
-settings = Settings.load()
+settings = config.load()
 keep_within(settings.boundary)
 kept = keep(settings)
-name = settings.prefix
+name = settings.names.prefix
 changes = rollout_changes.watch()
 
 network = Network(name, NetworkArgs(settings=settings))

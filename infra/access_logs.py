@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.statements import Policy, policy, without_tls
+from stack.statements import Policy, policy, without_tls
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery, in every region; the accounts by region are the older way (Application Load

@@ -7,12 +7,10 @@ from typing import Any
 
 import pulumi
 
-from infra import thresholds
 from infra.alarm import MINUTE, Alarm, Source
-from infra.settings import DatabaseSettings, ServiceSettings
-
-RUNNING, PAGE_ERRORS = "service-running", "page-errors"
-"""`ops` turns their actions off while a stack is paused."""
+from stack.database import DatabaseSettings, connections, free_memory, free_storage
+from stack.names import PAGE_ERRORS, RUNNING
+from stack.service import ServiceSettings, task_memory
 
 
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
@@ -30,7 +28,7 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
             name="database-memory",
             meaning="The database is short of memory; choose a larger databaseInstanceClass",
             metrics=rds.one("FreeableMemory", "Average"),
-            limit=thresholds.free_memory(settings.instance_class),
+            limit=free_memory(settings.instance_class),
             over=False,
             periods=15,
         ),
@@ -38,14 +36,14 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
             name="database-storage",
             meaning="The database's storage fills up; raise databaseStorageGb by a tenth or more",
             metrics=rds.one("FreeStorageSpace", "Minimum"),
-            limit=thresholds.free_storage(settings.storage_gb),
+            limit=free_storage(settings.storage_gb),
             over=False,
         ),
         Alarm(
             name="database-connections",
             meaning="So many connections are open that new ones will soon be refused",
             metrics=rds.one("DatabaseConnections", "Maximum"),
-            limit=thresholds.connections(settings.instance_class),
+            limit=connections(settings.instance_class),
         ),
     )
 
@@ -128,7 +126,7 @@ def service(
             name="service-memory",
             meaning="The tasks are about to be killed for their memory; raise taskMemory",
             metrics=ecs.one("MemoryUtilization", "Maximum"),
-            limit=thresholds.task_memory(settings.memory),
+            limit=task_memory(settings.memory),
             silence="notBreaching",
         ),
         _running(named, _targets(balancer, group), settings),

@@ -13,8 +13,8 @@ from infra.connections import Connections
 from infra.database import Database
 from infra.network import Network
 from infra.role import role
-from infra.settings import Settings
-from infra.statements import trusted
+from stack.settings import Settings
+from stack.statements import trusted
 
 INSTANCE_TYPE = "t4g.nano"
 ROOT_GIB = 8

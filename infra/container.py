@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.settings import ServiceSettings
+from stack.names import CONTAINER
+from stack.service import ServiceSettings
 
-NAME = "app"
 USER = "10001:10001"
 """User and group. A user without a primary group would run with root's (Dockerfile reference, USER)."""
 STOP_SECONDS = 30
@@ -37,7 +37,7 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
     variables = {**settings.variables, **environment(around, settings)}
     secrets = {**settings.secrets, "DB_PASSWORD": f"{around.db_secret_arn}:password::"}
     return {
-        "name": NAME,
+        "name": CONTAINER,
         "image": around.image,
         "essential": True,
         "user": USER,
@@ -57,7 +57,7 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
             "options": {
                 "awslogs-group": around.log_group,
                 "awslogs-region": around.region,
-                "awslogs-stream-prefix": NAME,
+                "awslogs-stream-prefix": CONTAINER,
                 "mode": "non-blocking",
                 "max-buffer-size": LOG_BUFFER,
             },

@@ -10,10 +10,11 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from i18n import t
 from infra import database_watch
 from infra.network import Network
-from infra.settings import DatabaseSettings, Settings
-from ops.texts import t
+from stack.database import DatabaseSettings
+from stack.settings import Settings
 
 VERSION = "17"
 PORT = 5432
@@ -78,7 +79,7 @@ class Database(pulumi.ComponentResource):
         logs = database_watch.log_groups(name, settings, self.tags, kept)
         return aws.rds.Instance(
             f"{name}-database",
-            identifier=name,
+            identifier=self.args.settings.names.database,
             engine="postgres",
             engine_version=VERSION,
             instance_class=settings.instance_class,

@@ -10,8 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.role import role
-from infra.settings import DatabaseSettings
-from infra.statements import Policy, trusted
+from stack.database import DatabaseSettings
+from stack.statements import Policy, trusted
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can send to CloudWatch (RDS.36)."""

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.role import role
-from infra.statements import Policy, allow, of, policy, trusted
+from stack.statements import Policy, allow, of, policy, trusted
 
 
 @dataclass(frozen=True, kw_only=True)

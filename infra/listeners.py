@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from infra import answers
 from infra.certificate import Certificate, CertificateArgs
-from infra.settings import HttpsSettings
+from stack.entrance import HttpsSettings
 
 HTTP, HTTPS = 80, 443
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.listeners import HTTP, HTTPS, Listeners
 from infra.network import Network
-from infra.settings import Settings
+from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
 IDLE_SECONDS = 60
@@ -97,7 +97,7 @@ class LoadBalancer(pulumi.ComponentResource):
     def _balancer(self, name: str, group: aws.ec2.SecurityGroup) -> aws.lb.LoadBalancer:
         return aws.lb.LoadBalancer(
             f"{name}-alb",
-            name=f"{name}-alb",
+            name=self.settings.names.balancer,
             load_balancer_type="application",
             internal=False,
             ip_address_type="ipv4",
@@ -118,7 +118,7 @@ class LoadBalancer(pulumi.ComponentResource):
         health = self.settings.health
         return aws.lb.TargetGroup(
             f"{name}-tg",
-            name=f"{name}-tg",
+            name=self.settings.names.target_group,
             target_type="ip",
             protocol="HTTP",
             port=TARGET_PORT,

@@ -14,7 +14,7 @@ from infra.alarm import Alarm
 from infra.load_balancer import LoadBalancer
 from infra.notices import Notices, NoticesArgs
 from infra.service import Service
-from infra.settings import Settings
+from stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +76,9 @@ class Monitoring(pulumi.ComponentResource):
                 region=settings.region,
                 balancer=balancer,
                 target_group=group,
-                database=name,
-                cluster=f"{name}-cluster",
-                service=f"{name}-service",
+                database=settings.names.database,
+                cluster=settings.names.cluster,
+                service=settings.names.service,
                 rule=rollout_alarm.rule_name(name),
             )
             every = (
@@ -123,7 +123,9 @@ class ServiceMonitoring(pulumi.ComponentResource):
         targets = balancer.arn_suffix, balancer.target_group_suffix
         watched = (
             *alarms.page(*targets),
-            *alarms.service(f"{name}-cluster", f"{name}-service", *targets, settings.service),
+            *alarms.service(
+                settings.names.cluster, settings.names.service, *targets, settings.service
+            ),
         )
         ring(name, watched, args.topic_arn, settings.tags, child)
         rollout_alarm.tell(

@@ -10,9 +10,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
+from i18n import t
 from infra.flow_logs import FlowLogs, FlowLogsArgs
-from infra.settings import Settings
-from ops.texts import t
+from stack.settings import Settings
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.statements import Policy, policy, without_tls
+from stack.statements import Policy, policy, without_tls
 
 DAYS_TO_REGRET = 7
 """The least that KMS waits before it deletes a key, which costs nothing meanwhile."""

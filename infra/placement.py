@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings import ServiceSettings
+from stack.service import ServiceSettings
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 

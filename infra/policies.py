@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from infra.statements import Policy, allow, of, policy, trusted
+from stack.statements import Policy, allow, of, policy, trusted
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """Who may take either role."""

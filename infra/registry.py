@@ -11,10 +11,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
+from i18n import shown, t
 from infra.container import USER
-from infra.context import content_tag
-from infra.settings import Settings
-from ops.texts import shown, t
+from stack.context import content_tag
+from stack.settings import Settings
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 UNTAGGED_DAYS = 7
@@ -61,7 +61,7 @@ class AppImage(pulumi.ComponentResource):
         settings = self.args.settings
         repository = aws.ecr.Repository(
             f"{name}-app",
-            name=settings.repository,
+            name=settings.names.repository,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration=aws.ecr.RepositoryImageScanningConfigurationArgs(
                 scan_on_push=True

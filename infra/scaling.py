@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings import ScalingSettings
+from stack.scaling import ScalingSettings
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 OUT_SECONDS, IN_SECONDS = 60, 300

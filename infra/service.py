@@ -8,17 +8,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import container, placement
+from infra import placement
 from infra.access import TaskAccess, TaskAccessArgs
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
-from infra.settings import Settings
 from infra.task import Task, TaskArgs
-
-RULE_PRIORITY = 100
+from stack.names import CONTAINER, RULE_PRIORITY
+from stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class Service(pulumi.ComponentResource):
         insights = "enabled" if self.settings.insights else "disabled"
         return aws.ecs.Cluster(
             f"{name}-cluster",
-            name=f"{name}-cluster",
+            name=self.args.settings.names.cluster,
             settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value=insights)],
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
@@ -86,6 +85,7 @@ class Service(pulumi.ComponentResource):
             region=self.args.settings.region,
             image=self.args.image,
             database=self.args.database,
+            names=self.args.settings.names,
             tags=self.tags,
         )
         return Task(name, args, self.child)
@@ -139,7 +139,7 @@ class Service(pulumi.ComponentResource):
         args, settings = self.args, self.settings
         return aws.ecs.Service(
             f"{name}-service",
-            name=f"{name}-service",
+            name=args.settings.names.service,
             cluster=cluster.arn,
             task_definition=task.definition_arn,
             desired_count=settings.desired_count,
@@ -182,6 +182,6 @@ class Service(pulumi.ComponentResource):
         """Each task enters the target group by its own address and the container's port."""
         return aws.ecs.ServiceLoadBalancerArgs(
             target_group_arn=self.args.balancer.target_group_arn,
-            container_name=container.NAME,
+            container_name=CONTAINER,
             container_port=self.settings.port,
         )

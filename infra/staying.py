@@ -6,15 +6,14 @@ from typing import Any
 
 import pulumi
 
-from infra.settings import Settings
-from infra.settings.reader import SettingsError
-from ops.texts import Text, joined, shown, t
+from i18n import Text, joined, shown, t
+from stack.settings import Settings
 
 
 def keep(settings: Settings) -> dict[str, Any]:
     """What is kept, to be exported. Refused when it is not what the stack's last update had.
 
-    Raises SettingsError before anything is made. AWS would refuse in the middle of the update: a subnet
+    Raises RunError before anything is made. AWS would refuse in the middle of the update: a subnet
     group never changes its VPC (terraform-provider-aws#27459), a subnet's range is taken until the old
     one is deleted, and storage only grows (RDS user guide, "Increasing DB instance storage capacity").
     A zone may be added behind the others and be given up again.
@@ -34,7 +33,7 @@ def keep(settings: Settings) -> dict[str, Any]:
     if smaller < size:
         problems.append(_stays("databaseStorageGb", smaller, size))
     if problems:
-        raise SettingsError(shown(joined("\n", problems)))
+        raise pulumi.RunError(shown(joined("\n", problems)))
     return wanted
 
 

@@ -13,14 +13,16 @@ from infra import container
 from infra.database import Database
 from infra.registry import AppImage
 from infra.roles import TaskRoles, TaskRolesArgs
-from infra.settings import ServiceSettings
-from infra.statements import secret_arn
+from stack.names import StackNames
+from stack.service import ServiceSettings
+from stack.statements import secret_arn
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskArgs:
-    """What a task needs to be told: its settings, its image and its database."""
+    """What a task needs to be told: its names, its settings, its image and its database."""
 
+    names: StackNames
     settings: ServiceSettings
     region: str
     image: AppImage
@@ -50,7 +52,7 @@ class Task(pulumi.ComponentResource):
     def _log_group(self, name: str) -> aws.cloudwatch.LogGroup:
         return aws.cloudwatch.LogGroup(
             f"{name}-app",
-            name=f"/ecs/{name}",
+            name=self.args.names.log_group,
             retention_in_days=self.args.settings.log_days,
             tags=dict(self.args.tags),
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
@@ -73,7 +75,7 @@ class Task(pulumi.ComponentResource):
         settings = self.args.settings
         return aws.ecs.TaskDefinition(
             f"{name}-app",
-            family=name,
+            family=self.args.names.family,
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
             cpu=str(settings.cpu),

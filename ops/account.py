@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from i18n import Text, t
 from ops.aws import Session
 from ops.checks import capacity
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
-from ops.texts import Text, t
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
 """RDS needs its role before it makes one; ECS makes its own, and may fail as it does.
@@ -36,20 +36,13 @@ class Account:
 
     @property
     def zones(self) -> tuple[str, ...]:
-        """The zones that the stack file asks for. Empty where its settings name none that can be known."""
-        from infra.settings import zones
-
-        declared = self.now.declared
-        named = tuple(filter(None, re.split(r"[,\s]+", declared.get("zones"))))
-        try:
-            return zones.choose(self.session.region, declared.number("zoneCount", 2), named)
-        except ValueError:
-            return named
+        """The zones that the stack file asks for."""
+        return self.now.settings.network.zones
 
     @property
     def nat_zones(self) -> tuple[str, ...]:
         """The zones that get a NAT gateway, each with an Elastic IP address."""
-        kept = {"none": 0, "single": 1}.get(self.now.declared.get("natStrategy"), len(self.zones))
+        kept = {"none": 0, "single": 1}.get(self.now.settings.network.nat, len(self.zones))
         return self.zones[:kept]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from stack.app import APP_FOLDER
+from stack.settings import Settings
+
 ROOTS = {
     "rds-ca-rsa2048-g1": "RSA2048 G1",
     "rds-ca-rsa4096-g1": "RSA4096 G1",
@@ -16,10 +19,20 @@ RDS user guide, "Using SSL/TLS to encrypt a connection to a DB instance", and th
 """
 
 
+BUNDLE = f"{APP_FOLDER.default}/certs/rds-ca.pem"
+"""The certificate authorities that the image of the app in webapp/ carries."""
+
+
 def root(region: str, identifier: str) -> str:
     """The common name of the root that signs an instance's certificate; "" for an unknown identifier."""
     kind = ROOTS.get(identifier)
     return f"Amazon RDS {region} Root CA {kind}" if kind else ""
+
+
+def carried(settings: Settings) -> frozenset[str] | None:
+    """The names in BUNDLE, by which the app knows the database; None where its image holds no such file."""
+    bundle = settings.folder / BUNDLE
+    return names(bundle) if settings.webapp and bundle.is_file() else None
 
 
 def names(file: Path) -> frozenset[str]:

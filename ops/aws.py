@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops import stack
 from ops.botocore_errors import translate
 from ops.local import led_to
 from ops.place import Place
 from ops.problems import AwsProblem
+from stack.file import read
 
 if TYPE_CHECKING:
     import botocore.session
@@ -44,8 +44,8 @@ class Session:
     @classmethod
     def of_stack(cls, name: str, folder: Path) -> Session:
         """With the region and the profile of the stack's file. Raises StackError."""
-        declared = stack.read(name, folder)
-        return cls(declared.region, declared.profile)
+        found = read(name, folder)
+        return cls(found.region, found.profile)
 
     @property
     def local(self) -> bool:

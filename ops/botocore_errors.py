@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from i18n import t, verbatim
 from ops.problems import SET_REGION, AwsProblem, log_in, refused
-from ops.texts import t, verbatim
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from i18n import Text, t, verbatim
 from ops.catalogue import (
     BALANCER_NODE,
     DATABASE,
@@ -18,7 +19,6 @@ from ops.catalogue import (
 from ops.checks.case import Case
 from ops.findings import Diagnosis, Finding
 from ops.snapshot.records import Task
-from ops.texts import Text, t, verbatim
 
 HOPS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
 NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)

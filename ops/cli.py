@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from i18n import language, said, shown, t
 from ops.options import Number, Whole, options
-from ops.texts import language, said, shown, t
 
 
 @click.command()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from ops import local
 from ops.aws import Session
 from ops.findings import Diagnosis
-from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render.diagnosis import lines
 from ops.render.lines import display
 from ops.render.watch import watched
-from ops.stack import StackError
+from stack.file import StackError
+from stack.names import StackNames
+from stack.settings import Settings
 
 if TYPE_CHECKING:
     from ops.log_search import Wanted
@@ -99,12 +100,11 @@ def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
 
 def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | None) -> int:
     """How the stack stands; 0 well, 1 not, 2 could not look."""
-    from ops import stack as stacks
     from ops.render import status as screen
     from ops.status import overview
 
     def look() -> Snapshot:
-        return overview(StackNames.of(stack), session, stacks.read(stack, folder))
+        return overview(StackNames.of(stack), session, Settings.read(stack, folder))
 
     def work() -> int:
         now = look()

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import psycopg
 
+from i18n import t
 from ops.access import asking, login, ways, why
 from ops.access.login import Login
 from ops.access.tunnel import Tunnel, opened
 from ops.aws import Session
 from ops.commands import REFUSED, guarded
-from ops.names import StackNames
 from ops.refused import Refused
 from ops.render import db as screen
 from ops.render.lines import display
 from ops.signals import run_in_front, terminations_raise
-from ops.texts import t
+from stack.names import StackNames
 
 LOOK_SECONDS = 0.5
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops import checks, stack
+from i18n import Text, t
+from ops import checks
 from ops.aws import Session
 from ops.checks import pages, stages
 from ops.checks.case import Case
 from ops.findings import Diagnosis, Unseen
-from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
-from ops.texts import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 
 PAGE = t("the page")
 PARTS: dict[str, Text] = {
@@ -49,10 +50,10 @@ def diagnose(
 ) -> Diagnosis:
     """Look and judge. ``wanted`` is the ARN of the task definition that should run.
 
-    What cannot be looked at is in the diagnosis. Raises StackError without the stack's file.
+    What cannot be looked at is in the diagnosis. Raises StackError where the stack's file cannot be used.
     """
-    declared = stack.read(names.stack, folder or Path())
-    return judge(gather(names, session, declared, wanted))
+    settings = Settings.read(names.stack, folder or Path())
+    return judge(gather(names, session, settings, wanted))
 
 
 def judge(now: Snapshot) -> Diagnosis:

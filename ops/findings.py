@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from i18n import Text
 from ops import catalogue
 from ops.place import Place
 from ops.problems import AwsProblem
-from ops.texts import Text
 
 KINDS = ("cause", "warning", "consequence", "note")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 ROOT = Path(__file__).resolve().parent.parent
 FACTS = "CAREAPP_CLOUD_FACTS"

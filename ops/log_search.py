@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from i18n import t
 from ops.aws import AwsProblem, Session
-from ops.names import StackNames
 from ops.snapshot.task_logs import at
-from ops.texts import t
+from stack.names import StackNames
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
+from i18n import t
 from ops.aws import AwsProblem, Session
 from ops.log_search import LogLine, Search, Wanted
-from ops.names import StackNames
 from ops.snapshot import compute, task_logs
 from ops.snapshot.records import Task
-from ops.texts import t
+from stack.names import StackNames
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 POLL_SECONDS = 2.0

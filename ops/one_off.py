@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops import stack as stacks
+from i18n import Text, t
 from ops.aws import AwsProblem, Session
 from ops.commands import guarded
-from ops.names import StackNames
 from ops.refused import Refused
 from ops.snapshot import compute, existing
 from ops.snapshot.records import Definition, Service, Task
 from ops.speaking import INTERRUPTED
-from ops.texts import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 
 NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""
@@ -165,9 +165,9 @@ def run(stack: str, folder: Path, lang: str, command: Sequence[str]) -> int:
         print(text.to(lang), file=sys.stderr, flush=True)
 
     def work() -> int:
-        declared = stacks.read(stack, folder)
-        session = Session(declared.region, declared.profile)
-        one_off = planned(session, StackNames.of(stack), command)
+        settings = Settings.read(stack, folder)
+        session = Session(settings.region, settings.profile)
+        one_off = planned(session, settings.names, command)
         say(t("ECS starts a task of {revision}; on Fargate that takes about a minute.",
               revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip
         codes.append(_followed(session, one_off, start(session, one_off), say))

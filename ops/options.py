@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops.texts import LANGUAGES, Text, shown, t
+from i18n import LANGUAGES, Text, shown, t
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:

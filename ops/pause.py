@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from i18n import Text, t
 from ops.paused import DAYS_STOPPED, Pause
 from ops.refused import Refused
-from ops.stack import Declared
 from ops.standing import Standing, Station, unusable
-from ops.texts import Text, t
 from ops.turning import STOPPED, turned
 from ops.waiting import Waiting
+from stack.settings import Settings
 
 TASKS_MINUTES = 10
 
@@ -90,11 +90,11 @@ def starts_again(now: Standing) -> datetime:
     return (now.database.starts or datetime.now(UTC) + DAYS_STOPPED).astimezone(UTC)
 
 
-def still_costs(now: Standing, declared: Declared) -> Iterator[Text]:
+def still_costs(now: Standing, settings: Settings) -> Iterator[Text]:
     """What is paid for while the stack is paused."""
     yield t("the load balancer and its public addresses")
-    if declared.get("natStrategy") != "none":
-        yield t("NAT ({strategy}) and its public address", strategy=declared.get("natStrategy"))
+    if settings.network.nat != "none":
+        yield t("NAT ({strategy}) and its public address", strategy=settings.network.nat)
     gb, standby = now.database.storage_gb, now.database.multi_az
     yield (
         t("the database's storage, {gb} GB in each of two zones, and its backups", gb=gb)
@@ -103,5 +103,5 @@ def still_costs(now: Standing, declared: Declared) -> Iterator[Text]:
     )
     yield t("the secret with the database's password")
     yield t("images in ECR, logs, alarms")
-    if declared.get("bastionEnabled") == "true":
+    if settings.bastion_enabled:
         yield t("the bastion")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from i18n import language
 from ops.options import options
-from ops.texts import language
 
 
 @click.command()

@@ -9,20 +9,19 @@ from pathlib import Path
 
 import click
 
+from i18n import Text, t
 from ops import pause as pausing
 from ops import resume as resuming
-from ops import stack as stacks
 from ops.aws import Session
 from ops.commands import guarded
-from ops.names import StackNames
 from ops.refused import Refused
 from ops.render import pause as screen
 from ops.render.lines import display
 from ops.rollout_follow import Pace
 from ops.speaking import INTERRUPTED
 from ops.standing import Standing, Station
-from ops.texts import Text, t
 from ops.waiting import Waiting
+from stack.settings import Settings
 
 NOT_AGREED = 1
 
@@ -55,9 +54,8 @@ def resume(stack: str, folder: Path, lang: str, as_json: bool) -> int:
 
 
 def _station(stack: str, folder: Path) -> Station:
-    declared = stacks.read(stack, folder)
-    session = Session(declared.region, declared.profile)
-    return Station(session, StackNames.of(stack), declared)
+    settings = Settings.read(stack, folder)
+    return Station(Session(settings.region, settings.profile), settings.names, settings)
 
 
 def _waiting(lang: str, as_json: bool) -> Waiting:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ops.stack import Declared
+from stack.settings import Settings
 
 AT, COUNT = "careapp:paused-at", "careapp:paused-count"
 DAYS_STOPPED = timedelta(days=7)
@@ -48,10 +48,10 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     return Pause(since, int(count) if count.isdigit() else None)
 
 
-def keeps_snapshot(declared: Declared) -> bool:
+def keeps_snapshot(settings: Settings) -> bool:
     """Whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
 
     The provider deletes service and load balancer before it asks. AWS's words:
     terraform-provider-aws pull request 46687.
     """
-    return bool(declared.get("databaseFinalSnapshot"))
+    return bool(settings.database.final_snapshot)

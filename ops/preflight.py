@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops import stack
+from i18n import Text, t
 from ops.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.account import Account
 from ops.aws import Session
@@ -26,10 +26,10 @@ from ops.checks import (
 from ops.checks.case import Case
 from ops.doctor import judge
 from ops.findings import Diagnosis, Finding, Unseen, ranked
-from ops.names import StackNames
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot, gather
-from ops.texts import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
@@ -144,9 +144,9 @@ class Preflight:
 def check(names: StackNames, session: Session, folder: Path) -> Preflight:
     """Look and tick off, for the stage that comes next.
 
-    Raises StackError without the stack's file, AwsProblem where AWS does not know the credentials.
+    Raises StackError where the stack's file cannot be used, AwsProblem where AWS does not know the credentials.
     """
-    now = gather(names, session, stack.read(names.stack, folder))
+    now = gather(names, session, Settings.read(names.stack, folder))
     return tick_account(Account(session, now)) if _nothing(now) else tick(now)
 
 
@@ -182,7 +182,7 @@ def tick_account(account: Account) -> Preflight:
 def tick(now: Snapshot) -> Preflight:
     """The list for a snapshot."""
     case = Case(now)
-    items = [each for each in ITEMS if now.declared.webapp or not each.webapp]
+    items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
     return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ops.texts import Text, t, verbatim
+from i18n import Text, t, verbatim
 
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """Services whose IAM actions have another prefix than boto3's name (Service Authorization Reference)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.texts import Text
+from i18n import Text
 
 
 class Refused(Exception):

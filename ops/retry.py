@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops import stack as stacks
+from i18n import Text, t
 from ops.aws import Session
 from ops.checks.doors import WATCHED
 from ops.commands import guarded
-from ops.names import StackNames
 from ops.refused import Refused
 from ops.rollout_causes import diagnosis
 from ops.rollout_follow import Pace, follow, succeeded
@@ -22,11 +21,10 @@ from ops.rollout_view import Wanted
 from ops.snapshot import balancing, compute, existing
 from ops.snapshot.entrance import TargetGroup
 from ops.speaking import INTERRUPTED
-from ops.stack import Declared
-from ops.texts import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 
 FAILED = 1
-MINUTES = 15
 PARAMETERS = {
     "healthPath": "HealthCheckPath",
     "healthMatcher": "Matcher",
@@ -43,11 +41,11 @@ class Retry:
     """What is tried again, and which settings AWS has to be given before: setting -> value."""
 
     wanted: Wanted
-    check: Mapping[str, str]
+    check: Mapping[str, str | int]
     grace: int | None
 
 
-def planned(session: Session, names: StackNames, declared: Declared) -> Retry:
+def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
     """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
     service = existing(compute.service, session, names)
     group = existing(balancing.target_group, session, names.target_group)
@@ -56,7 +54,7 @@ def planned(session: Session, names: StackNames, declared: Declared) -> Retry:
     if service.desired == 0:
         raise Refused(_no_task(names))
     definition = compute.definition(session, names.family)
-    grace = declared.number("healthGracePeriod", service.grace)
+    grace = settings.service.grace_period
     return Retry(
         wanted=Wanted(
             cluster=names.cluster,
@@ -64,17 +62,17 @@ def planned(session: Session, names: StackNames, declared: Declared) -> Retry:
             definition=definition.arn,
             target_group=group.arn,
         ),
-        check=_differing(declared, group),
+        check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
     )
 
 
-def _differing(declared: Declared, group: TargetGroup) -> dict[str, str]:
+def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
     """The settings of the health check that AWS has otherwise than the stack file."""
     return {
-        key: declared.get(key)
+        key: getattr(settings.health, name)
         for key, name in WATCHED.items()
-        if declared.get(key) not in ("", str(getattr(group.check, name)))
+        if getattr(settings.health, name) != getattr(group.check, name)
     }
 
 
@@ -82,7 +80,9 @@ def start(session: Session, retry: Retry) -> None:
     """Change the health check where it differs, then deploy the revision anew. Raises AwsProblem."""
     wanted = retry.wanted
     if retry.check:
-        changes = {PARAMETERS[key]: _typed(key, value) for key, value in retry.check.items()}
+        changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
+        if "Matcher" in changes:
+            changes["Matcher"] = {"HttpCode": changes["Matcher"]}
         session.call("elbv2", "modify_target_group", TargetGroupArn=wanted.target_group, **changes)
     more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
     session.call(
@@ -94,12 +94,6 @@ def start(session: Session, retry: Retry) -> None:
         forceNewDeployment=True,
         **more,
     )
-
-
-def _typed(key: str, value: str) -> Any:
-    if key == "healthMatcher":
-        return {"HttpCode": value}
-    return value if key == "healthPath" else int(value)
 
 
 def steps(retry: Retry) -> Iterator[Text]:
@@ -134,23 +128,23 @@ def run(stack: str, folder: Path, lang: str, dry_run: bool) -> int:
     """Try again and follow; 0 it runs, 1 it does not or there is nothing to try, 2 could not look."""
 
     def work() -> int:
-        declared = stacks.read(stack, folder)
-        session, screen = Session(declared.region, declared.profile), Screen(lang)
-        retry = planned(session, StackNames.of(stack), declared)
+        settings = Settings.read(stack, folder)
+        session, screen = Session(settings.region, settings.profile), Screen(lang)
+        retry = planned(session, settings.names, settings)
         for each in steps(retry):
             screen.lasting(each)
         if dry_run:
             screen.lasting(t("--dry-run: nothing was changed."))
             return 0
         start(session, retry)
-        return _followed(session, retry, declared, screen)
+        return _followed(session, retry, settings, screen)
 
     return guarded(work, lang)
 
 
-def _followed(session: Session, retry: Retry, declared: Declared, screen: Screen) -> int:
-    wanted, pace, stack = retry.wanted, Pace.of(), declared.stack
-    patience = pace.patience(declared.number("rolloutTimeoutMinutes", MINUTES), 0)
+def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
+    wanted, pace, stack = retry.wanted, Pace.of(), settings.stack
+    patience = pace.patience(settings.rollout_minutes, 0)
     try:
         end = asyncio.run(follow(session, wanted, patience, pace, screen))
     except KeyboardInterrupt:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from i18n import Text, language, t
 from ops.problems import AwsProblem
 from ops.refused import Refused
-from ops.texts import Text, language, t
 
 if TYPE_CHECKING:
     import pulumi_aws as aws

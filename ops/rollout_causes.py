@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from ops.texts import Text, joined, t, verbatim
+from i18n import Text, joined, t, verbatim
 
 if TYPE_CHECKING:
     from ops.aws import Session
@@ -131,7 +131,7 @@ def diagnosis(stack: str, session: Session, lang: str) -> str:
 
 def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
     from ops.doctor import diagnose
-    from ops.names import StackNames
+    from stack.names import StackNames
 
     return diagnose(StackNames.of(stack), session, wanted=wanted)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from i18n import Text, t
 from ops import local
 from ops import rollout_text as words
 from ops.aws import AwsProblem
@@ -18,7 +19,6 @@ from ops.rollout_look import Asks, look
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
 from ops.rollout_view import Event, View, Wanted
-from ops.texts import Text, t
 
 if TYPE_CHECKING:
     from ops.rollout_changes import Changes

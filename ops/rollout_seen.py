@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from i18n import Text, t
 from ops.rollout_view import Deployment, Task, View, Wanted, short
-from ops.texts import Text, t
 
 
 class Outcome(Enum):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
+from i18n import Text, t
 from ops.place import Place
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End
 from ops.rollout_view import View, Wanted, short
-from ops.texts import Text, t
 
 
 def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:

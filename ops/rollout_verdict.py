@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from i18n import Text, t
 from ops.rollout_seen import Outcome, Verdict, going, seen
 from ops.rollout_view import View, Wanted
-from ops.texts import Text, t
 
 LOOKS_UNTIL_SURE = 2
 """Looks in a row that must agree: ECS is eventually consistent, and may for a moment show what was before."""

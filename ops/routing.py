@@ -12,8 +12,6 @@ from ops.snapshot.entrance import Balancer, Condition, Listener, Rule
 
 PATH, METHOD = "/", "GET"
 EVERYBODY = "0.0.0.0/0"
-PRIORITY = 100
-"""The number of the rule that stage 2 makes (infra/service.py; a test keeps the two alike)."""
 LAST = 1 << 31
 """Behind every priority."""
 

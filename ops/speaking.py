@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from ops.render.lines import console
-from ops.texts import (
+from i18n import (
     LANGUAGES,
     LOCALE,
     VARIABLE,
@@ -24,6 +23,7 @@ from ops.texts import (
     translated,
     verbatim,
 )
+from ops.render.lines import console
 
 LIBRARIES = "libraries"
 """The catalogue of what click itself says, which asks gettext's current domain for it."""

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
 from ops import paused
 from ops.aws import Session
 from ops.checks.case import Case
 from ops.checks.databases import PASSING, USABLE
-from ops.names import StackNames
 from ops.paused import Pause
 from ops.refused import Refused
 from ops.snapshot.records import Service
 from ops.snapshot.surroundings import Database
-from ops.stack import Declared
 from ops.status import overview
-from ops.texts import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 DIMENSION = "ecs:service:DesiredCount"
@@ -60,12 +60,12 @@ class Standing:
 class Station:
     """Looks at one stack and changes it. Every method raises AwsProblem."""
 
-    def __init__(self, session: Session, names: StackNames, declared: Declared) -> None:
-        self.session, self.names, self.declared = session, names, declared
+    def __init__(self, session: Session, names: StackNames, settings: Settings) -> None:
+        self.session, self.names, self.settings = session, names, settings
 
     def look(self) -> Standing:
         """How it stands now. Raises Refused without a database."""
-        now = overview(self.names, self.session, self.declared)
+        now = overview(self.names, self.session, self.settings)
         for part in (now.database, now.service, now.tasks, now.targets):
             if part.problem:
                 raise part.problem
@@ -158,7 +158,7 @@ class Station:
 
     def declared_count(self) -> int:
         """The tasks that the stack file asks for."""
-        return self.declared.number("desiredCount", 1)
+        return self.settings.service.desired_count
 
 
 def unusable(database: Database) -> Refused | None:

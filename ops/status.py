@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ops import stack
 from ops.aws import Session
-from ops.names import StackNames
 from ops.snapshot import Snapshot, balancing, compute, looked, others
 from ops.snapshot.records import Part
+from stack.names import StackNames
+from stack.settings import Settings
 
 
-def overview(names: StackNames, session: Session, declared: stack.Declared) -> Snapshot:
+def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
     """What a glance needs; what it does not ask for stays empty."""
     with ThreadPoolExecutor(6) as pool:
         service = pool.submit(looked, compute.service, session, names)
@@ -31,7 +31,7 @@ def overview(names: StackNames, session: Session, declared: stack.Declared) -> S
     return Snapshot(
         names=names,
         place=session.place,
-        declared=declared,
+        settings=settings,
         wanted=primary.definition if primary else None,
         service=service.result(),
         tasks=tasks.result(),

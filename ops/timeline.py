@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from i18n import Text, t, verbatim
 from ops.aws import AwsProblem, Session
 from ops.log_search import Search, Wanted
-from ops.names import StackNames
 from ops.snapshot import compute, looked, others
 from ops.snapshot.records import Deployment, Part, Service, Task
 from ops.snapshot.surroundings import Database
-from ops.texts import Text, t, verbatim
+from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "database", "log")
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from i18n import Text, t
 from ops.checks.databases import USABLE
 from ops.standing import Station, unusable
-from ops.texts import Text, t
 from ops.waiting import Waiting
 
 MINUTES = 45

@@ -21,6 +21,8 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from stack.settings import Settings
+
 GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
 LEFT_OUT = Path(__file__).with_name("left_out.yaml")
 ANYWHERE = {"0.0.0.0/0", "::/0"}
@@ -131,19 +133,16 @@ def left_out(stack: str) -> Mapping[str, str]:
     written = reasons()
     chosen: dict[str, str] = dict(written["every stack"]) | written["stacks"].get(stack, {})
     for conditions, controls in written["settings"].items():
-        if set(conditions.split()) <= _settings(Path(f"Pulumi.{stack}.yaml")):
+        if set(conditions.split()) <= _settings(stack):
             chosen |= controls
     return chosen
 
 
-def _settings(file: Path) -> set[str]:
-    """Return a stack file's settings as `key=value`. The engine starts a pack in the project's folder."""
-    config = yaml.safe_load(file.read_text()).get("config") or {} if file.exists() else {}
-    return {
-        f"{key.removeprefix('careapp:')}={str(value).lower()}"
-        for key, value in config.items()
-        if key.startswith("careapp:")
-    }
+def _settings(stack: str) -> set[str]:
+    """Return a stack's settings as `key=value`. The engine starts a pack in the project's folder."""
+    if not Path(f"Pulumi.{stack}.yaml").exists():  # `pulumi --config-file` names another
+        return set()
+    return {f"{key}={text}" for key, text in Settings.read(stack, Path()).texts.items()}
 
 
 def value(resource: Checked, path: str, default: Any = None) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from ops.names import PROJECT
+from i18n import shown, t
 from ops.options import Number, Whole
-from ops.texts import shown, t
 from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.faults import FAULTS
+from stack.names import PROJECT
 
 REGION = "ap-northeast-1"
 ECS_ENABLED = "ecsEnabled"

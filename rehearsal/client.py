@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from i18n import Refused, Text, t, verbatim
 from ops.local import held
-from ops.texts import Refused, Text, t, verbatim
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from ops.texts import t
+from i18n import t
 
 DEFAULT_SPEED = 20.0
 """AWS seconds in one second of the wall: a health-check interval of 10 s takes half a second."""

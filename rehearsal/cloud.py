@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ops.texts import said, shown, t
+from i18n import said, shown, t
 from rehearsal.client import Options
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home

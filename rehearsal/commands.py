@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from i18n import Text, joined, t, verbatim
 from ops.signals import run_in_front
-from ops.texts import Text, joined, t, verbatim
 from rehearsal import client, console
 from rehearsal.building import docker_engine
 from rehearsal.client import Options, refuse_to_stop

@@ -13,9 +13,9 @@ from typing import TextIO
 
 from rich.markup import escape
 
+from i18n import Text, shown, t
 from ops.render.lines import console
 from ops.speaking import tell as fail
-from ops.texts import Text, shown, t
 
 __all__ = ["fail", "note", "say", "tell"]
 

@@ -20,17 +20,17 @@ from typing import Any
 
 import yaml
 
+from i18n import verbatim
 from ops.cost.comparison import DEPLOYED, STAGES, Subject
 from ops.cost.config import config_of, not_exported
 from ops.cost.graph import Graph, read
 from ops.cost.prices import REGION
-from ops.stack import StackError
-from ops.texts import verbatim
 from rehearsal.client import Facts
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import Home
 from rehearsal.project import Project, led_to_local_cloud
+from stack.file import StackError
 
 ECS = "careapp:ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}

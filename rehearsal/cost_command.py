@@ -11,24 +11,24 @@ from typing import Any
 
 import click
 
+from i18n import LANGUAGES, Text, language, said, shown, t
 from ops.commands import CANNOT_LOOK, guarded
 from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
 from ops.cost.prices import PriceBook
-from ops.names import PROJECT
 from ops.options import Number
 from ops.render.cost import WORKING, lines
 from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
 from ops.signals import terminations_raise
 from ops.speaking import Told
-from ops.texts import LANGUAGES, Text, language, said, shown, t
 from rehearsal import console
 from rehearsal.console import Progress
 from rehearsal.engine.find import EngineError
 from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
+from stack.names import PROJECT
 
 
 class Setting(click.ParamType[tuple[str, str]]):

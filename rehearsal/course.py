@@ -6,14 +6,11 @@ import contextlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ops import stack as stacks
-from ops.names import PROJECT
+from i18n import Text, said, shown, t
 from ops.signals import terminations_raise
-from ops.texts import Text, said, shown, t, verbatim
 from rehearsal import client, console, mending
 from rehearsal.client import owned
 from rehearsal.commands import Chosen, watch_it
@@ -25,9 +22,10 @@ from rehearsal.paths import ROOT, Home, home
 from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
 from rehearsal.rehearse import Rehearsal, RehearsalFailed, Report
-
-if TYPE_CHECKING:
-    from infra.settings import Settings
+from stack.app import APP_FOLDER
+from stack.file import StackError, StackFile, read
+from stack.names import PROJECT
+from stack.settings import Settings
 
 
 def tell_stages(report: Report) -> None:
@@ -185,9 +183,9 @@ def rehearse(plan: Plan, chosen: Chosen) -> int:
     Raises StackError without the stack's file or where its settings cannot be used, CloudError where
     another rehearsal has the folder.
     """
-    settings = check_settings(stacks.read(plan.stack, ROOT), plan.config)
-    if plan.fault and plan.fault.in_webapp and settings.image.folder != Path(stacks.WEBAPP):
-        raise stacks.StackError(_not_webapp(plan.fault, settings.image.folder))
+    settings = check_settings(read(plan.stack, ROOT), plan.config)
+    if plan.fault and plan.fault.in_webapp and not settings.webapp:
+        raise StackError(_not_webapp(plan.fault, settings.image.folder))
     place = home()
     with owned(place):
         return _rehearse(plan, chosen, place)
@@ -199,33 +197,22 @@ def _not_webapp(fault: Fault, folder: Path) -> Text:
         "--break {name} is a mistake of the app in {webapp}/, and the stack runs the app in {folder}/. "
         "Rehearse it with -c appFolder={webapp}, or choose one that fits any app: {others}",
         name=fault.name,
-        webapp=stacks.WEBAPP,
+        webapp=APP_FOLDER.default,
         folder=str(folder),
         others=others,
     )
 
 
-def check_settings(declared: stacks.Declared, given: Sequence[tuple[str, str]]) -> Settings:
+def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Settings:
     """Read the stack file's settings, changed by ``given``, as the program will. Raises ``StackError``."""
-    import pulumi
-
-    from infra.settings import Settings, SettingsError
-
-    values, maps = {"aws:region": declared.region or ""}, {**declared.maps}
-    for key, value in (*declared.values.items(), *given):
+    values = dict(file.values)
+    for key, value in given:
         key, _, name = key.removeprefix(f"{PROJECT}:").partition(".")
+        full = key if ":" in key else f"{PROJECT}:{key}"
         if name:
-            maps[key] = {**maps.get(key, {}), name: value}
-        else:
-            values[key if ":" in key else f"{PROJECT}:{key}"] = value
-    values |= {f"{PROJECT}:{key}": json.dumps(value) for key, value in maps.items()}
-    pulumi.runtime.set_all_config(values)
-    pulumi.runtime.configure(pulumi.runtime.Settings(project=PROJECT, stack=declared.stack))
-    try:
-        with contextlib.chdir(ROOT):
-            return Settings.load()
-    except SettingsError as problem:
-        raise stacks.StackError(verbatim(str(problem))) from problem
+            value = json.dumps({**json.loads(values.get(full, "{}")), name: value})
+        values[full] = value
+    return Settings.of(replace(file, values=values), sources=True)
 
 
 def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from i18n import Refused, t, verbatim
 from ops.signals import terminations_raise
-from ops.texts import Refused, t, verbatim
 from rehearsal import console
 from rehearsal.aws.rds import postgres
 from rehearsal.aws.rds.postgres import Postgres

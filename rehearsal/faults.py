@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.texts import Text, t
+from i18n import Text, t
 from rehearsal.providers.calls import Calls
 
 PREFIX = "careapp"

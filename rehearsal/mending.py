@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.texts import said, t
+from i18n import said, t
 from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.faults import Fault
 from rehearsal.paths import ROOT

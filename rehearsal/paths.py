@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's own folder."""

@@ -18,7 +18,7 @@ from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS
 
-CHANGED = ("infra", "ops", "webapp")
+CHANGED = ("infra", "ops", "stack", "webapp")
 """What a named mistake may change: a copy in the copy of a program."""
 STACK_FILES = "Pulumi.*.yaml"
 """Copied, never linked: ``pulumi config set`` must not write the user's own."""

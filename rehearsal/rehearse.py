@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.statements import secret_arn, secret_key
-from ops import stack as stacks
-from ops.texts import Text, said, shown, t
+from i18n import Text, said, shown, t
 from rehearsal.client import Facts, Page
 from rehearsal.console import spoken
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.faults import Fault
 from rehearsal.providers.calls import Calls
+from stack.settings import Settings
+from stack.statements import secret_arn, secret_key
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 MADE_UP = "made-up-in-the-rehearsal"
@@ -92,7 +92,7 @@ class Rehearsal:
 
         The stack file is a copy. A value is made up, with each key that is asked for.
         """
-        named = stacks.read(self.stack, self.pulumi.folder).maps.get("appSecrets", {})
+        named = Settings.read(self.stack, self.pulumi.folder).service.secrets
         keys: dict[str, list[str]] = {}
         for value in named.values():
             keys.setdefault(secret_arn(value), []).append(secret_key(value))
@@ -186,8 +186,8 @@ class Rehearsal:
         Without a `smokePath` the health check's page is asked. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
         """
         page, begun = self._page(), time.monotonic()
-        declared = stacks.read(self.stack, self.pulumi.folder)
-        path = declared.get("smokePath") or declared.get("healthPath")
+        health = Settings.read(self.stack, self.pulumi.folder).health
+        path = health.smoke_path or health.path
         while True:
             status, body, _ = page.get(page.url.rstrip("/") + path)
             if 0 < status < 500:

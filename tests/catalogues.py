@@ -15,11 +15,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from ops.texts import DOMAIN, LOCALE
+from i18n import DOMAIN, LOCALE
 from rehearsal.paths import ROOT
 
 SOURCES = tuple(
-    ROOT / name for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal")
+    ROOT / name
+    for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal", "stack")
 )
 
 

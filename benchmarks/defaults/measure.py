@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.defaults.profiles import Profile, Wait
 from benchmarks.defaults.stage import GOOD, Case, Scenario, declare
+from i18n import Text
 from ops.aws import Session
 from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow, succeeded
-from ops.texts import Text
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import Stack
 

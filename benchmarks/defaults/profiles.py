@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from infra.placement import scheduling
-from infra.settings import HealthSettings, ServiceSettings
-from infra.settings.reader import Reader
-from infra.settings.service import ROLLOUT_TIMEOUT
+from stack.entrance import HealthSettings
+from stack.file import StackFile
+from stack.reader import Reader
+from stack.service import ROLLOUT_TIMEOUT, ServiceSettings
 
 T = TypeVar("T")
 
@@ -75,10 +76,10 @@ THREE_HOURS = "aws/aws-cdk#37755, by a maintainer: 3 hours to fail without the c
 
 def ours() -> Profile:
     """What this program declares when a stack file sets nothing: read from it, not copied."""
-    read = Reader()
+    read = Reader(StackFile(stack="poc", values={}))
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
     declared = scheduling(service)
-    keys, program = "infra/settings/health.py", "infra/service.py"
+    keys, program = "stack/entrance.py", "infra/service.py"
     breaker = declared["deployment_circuit_breaker"]
     return Profile(
         title="careapp",
@@ -93,7 +94,7 @@ def ours() -> Profile:
         breaker=Told(breaker.enable, program),
         rollback=Told(breaker.rollback, program),
         wait=Told(Wait.GATE, "ops/rollout.py"),
-        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "infra/settings/service.py"),
+        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "stack/service.py"),
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
+from i18n import Text
 from ops.access.login import Login
 from ops.access.tunnel import Tunnel
-from ops.texts import Text
 
 
 class NoConnection(Exception):

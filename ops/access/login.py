@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from i18n import Text, t
 from ops.aws import Session
 from ops.checks.databases import USABLE
-from ops.names import StackNames
 from ops.refused import Refused
 from ops.snapshot import looked, others
 from ops.snapshot.surroundings import Database
-from ops.texts import Text, t
+from stack.names import StackNames
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
 """The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""

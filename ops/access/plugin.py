@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from i18n import t
 from ops.refused import Refused
-from ops.texts import t
 
 NAME = "session-manager-plugin"
 TOO_OLD = (1, 2, 497, 0)

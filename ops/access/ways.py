@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from i18n import Text, t
 from ops.aws import Session
-from ops.names import CONTAINER, StackNames
 from ops.refused import Refused
 from ops.snapshot import compute, looked
 from ops.snapshot.records import Service
-from ops.texts import Text, t
+from stack.names import CONTAINER, StackNames
 
 BASTION, TASK = "bastion", "task"
 AGENT = "ExecuteCommandAgent"

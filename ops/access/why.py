@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from i18n import Text, t, verbatim
 from ops.access.ways import Way
 from ops.aws import Session
 from ops.checks import hops
@@ -9,7 +10,6 @@ from ops.reach import Side, addresses
 from ops.refused import Refused
 from ops.snapshot import vpc
 from ops.snapshot.surroundings import Database
-from ops.texts import Text, t, verbatim
 
 
 def silent(session: Session, way: Way, database: Database, said: str) -> Refused:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from i18n import Text, t
 from ops.acls import Barred
 from ops.findings import Fix
 from ops.snapshot.surroundings import Network
-from ops.texts import Text, t
 
 WHY = t(
     "A network ACL drops what its rules do not allow, without an answer, and knows of no connections: "

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.surroundings import Quota
-from ops.texts import Text, t
 
 UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
@@ -65,9 +65,9 @@ def quota(case: Case) -> Iterator[Finding]:
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
     """
     found, main = case.now.quota.value, case.main
-    cpu = (main.cpu if main else case.now.declared.number("taskCpu")) / UNITS
+    cpu = (main.cpu if main else case.now.settings.service.cpu) / UNITS
     count = max(
-        case.service.desired if case.service else case.now.declared.number("desiredCount"), 1
+        case.service.desired if case.service else case.now.settings.service.desired_count, 1
     )
     if found is None or not cpu:
         return

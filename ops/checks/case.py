@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from i18n import Text, t
 from ops.checks.sickness import Sick, sick_of
 from ops.findings import Fix
 from ops.moments import of_day
@@ -17,7 +18,7 @@ from ops.snapshot import Snapshot
 from ops.snapshot.entrance import Check, Target
 from ops.snapshot.records import Definition, Deployment, Service, Task
 from ops.snapshot.surroundings import Line, Network
-from ops.texts import Text, t
+from stack.entrance import HEALTH_PATH
 
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
@@ -65,8 +66,8 @@ class Case:
     @property
     def health_path(self) -> str:
         """The page that is meant for health checks: of the app in webapp/ its own, else what the stack file says."""
-        declared = self.now.declared
-        return declared.default("healthPath") if declared.webapp else declared.get("healthPath")
+        settings = self.now.settings
+        return HEALTH_PATH.default if settings.webapp else settings.health.path
 
     @property
     def primary(self) -> Deployment | None:
@@ -236,7 +237,7 @@ class Case:
         give up any moment; only another try, which takes the setting along, starts counting anew.
         """
         stack = self.now.names.stack
-        drifted = self.now.declared.get(key) == value
+        drifted = self.now.settings.texts.get(key) == value
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
         if retried and (self.given_up or self.failed):
             commands.append(self.again)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t, verbatim
 from ops.checks import databases, mended, sizes
 from ops.checks.case import Case
 from ops.checks.loglines import Raised, Told, raised, told
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Container, Task
-from ops.texts import Text, t, verbatim
 
 EXITED = "EssentialContainerExited"
 SHOWN = 8

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from infra.statements import secret_arn
-from infra.thresholds import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
-from ops.authorities import root
+from i18n import Text, t
+from ops.authorities import BUNDLE, root
 from ops.checks.case import Case
 from ops.checks.known import Known
 from ops.findings import Finding, Fix
@@ -15,8 +14,8 @@ from ops.moments import of_day
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.surroundings import Database
 from ops.snapshot.task_logs import BACK
-from ops.stack import BUNDLE
-from ops.texts import Text, t
+from stack.database import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
+from stack.statements import secret_arn
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
@@ -104,7 +103,7 @@ def tls(case: Case) -> Iterator[Finding]:
 
 
 def _without_mode(case: Case) -> Fix:
-    stack, declared = case.now.names.stack, case.now.declared.maps.get("appVariables", {})
+    stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t(
         "Take DB_SSLMODE out of the task definition (the app's default is verify-full), and deploy:"
     )
@@ -117,11 +116,11 @@ def _without_mode(case: Case) -> Fix:
 
 def authority(case: Case) -> Iterator[Finding]:
     """The app must know the authority that signed the database's certificate."""
-    database, declared = case.now.database.value, case.now.declared
+    database, carried = case.now.database.value, case.now.authorities
     name = root(case.now.region, database.authority) if database else ""
     refused = _refused(case)
     told = case.main is not None and "DB_SSLROOTCERT" in case.main.environment
-    lacking = not told and declared.authorities is not None and name not in declared.authorities
+    lacking = not told and carried is not None and name not in carried
     if database is None or not name or not (refused or lacking):
         return
     seen = [
@@ -147,7 +146,7 @@ def authority(case: Case) -> Iterator[Finding]:
 
 
 def _with_bundle(case: Case) -> Text:
-    if case.now.declared.webapp:
+    if case.now.settings.webapp:
         return t(
             "Let the image carry RDS's bundle of the region in {file}, let the app and "
             "DB_SSLROOTCERT name no other file, and deploy:",
@@ -273,7 +272,7 @@ def variables(case: Case) -> Iterator[Finding]:
     What another app than the one in webapp/ demands is not known.
     """
     main = case.main
-    if main is None or not case.unsteady or not case.now.declared.webapp:
+    if main is None or not case.unsteady or not case.now.settings.webapp:
         return
     told = {**main.environment, **main.secrets}
     missing = [name for name in DEMANDED if not told.get(name)]
@@ -320,7 +319,7 @@ def why(case: Case, known: Known) -> Text:
     """
     own, limit = _own(case), _limit(case)
     count = case.now.measured.value.connections if case.now.measured.value else None
-    if known.id != FULL or not limit or not case.now.declared.webapp:
+    if known.id != FULL or not limit or not case.now.settings.webapp:
         return known.why
     if own >= limit:
         return t(
@@ -342,7 +341,7 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
         seen.append(t("DatabaseConnections is {count} (CloudWatch).", count=count))
     if limit := _limit(case):
         seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
-    if case.now.declared.webapp:
+    if case.now.settings.webapp:
         tasks = len(_tasks(case))
         seen.append(
             t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(main))

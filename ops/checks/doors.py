@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.checks import stages
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import default_route
 from ops.snapshot.surroundings import Network
-from ops.texts import t
 
 
 def attached(case: Case) -> Iterator[Finding]:
@@ -63,8 +63,8 @@ def drifted(case: Case) -> Iterator[Finding]:
         return
     seen = []
     for key, name in WATCHED.items():
-        declared, real = case.now.declared.get(key), str(getattr(case.check, name))
-        if declared not in ("", real):
+        declared, real = getattr(case.now.settings.health, name), getattr(case.check, name)
+        if declared != real:
             text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from i18n import t
 from ops.findings import Fix
 from ops.permits import NOT_ALLOWED, NOT_IN_BOUNDARY
-from ops.texts import t
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Task
-from ops.texts import t
 
 REGISTERED = timedelta(seconds=60)
 """How long after its start ECS may take to register a task in the target group."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, joined, t
 from ops.checks.case import Case
 from ops.checks.databases import away
 from ops.checks.hops import task_to_database
 from ops.checks.loglines import asked_path, slowest
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
-from ops.texts import Text, joined, t
+from stack.entrance import HEALTH_MATCHER
 
 
 def codes(case: Case) -> Iterator[Finding]:
@@ -93,7 +94,7 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         why = t("The load balancer cannot log in.")
         title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
         return "health-forbidden", title, why, (asks,)
-    webapp = case.now.declared.webapp
+    webapp = case.now.settings.webapp
     if code >= 500 and (path != right or not webapp) and _database_away(case):
         why = t(
             "A health check that asks the database makes ECS replace every task when the database "
@@ -126,8 +127,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         path=path,
         matcher=matcher,
     )
-    given = case.now.declared.default("healthMatcher") or "200"
-    if not case.now.declared.webapp and code < 300:
+    given = HEALTH_MATCHER.default
+    if not case.now.settings.webapp and code < 300:
         given = str(code)
     if given == matcher:
         return "health-matcher", title, why, (asks, logs)
@@ -142,7 +143,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
     text = t(
         "Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
     )
-    if not case.now.declared.webapp:
+    if not case.now.settings.webapp:
         text = t(
             "Let the app answer {matcher} on {path}, or let healthPath name a page that does, and deploy:",
             matcher=check.matcher,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t, verbatim
 from ops import routing
 from ops.acls import CLIENTS, INTERNET, LINUX, WIDE, Barred, between, ends
 from ops.checks import barriers
@@ -11,7 +12,6 @@ from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.reach import ANYWHERE, Closed, Side, addresses, closed, lets_in
 from ops.snapshot.surroundings import Network
-from ops.texts import Text, t, verbatim
 
 EVERYBODY = Side((), (ANYWHERE,))
 DROPPED = t(

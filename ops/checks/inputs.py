@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.statements import secret_arn, secret_key
+from i18n import Text, t
 from ops.checks import databases
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import Definition
 from ops.snapshot.surroundings import Secret
-from ops.texts import Text, t
+from stack.statements import secret_arn, secret_key
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
@@ -55,13 +55,13 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
 
 
 def _next(case: Case) -> str:
-    now = case.now.declared.get("imageRevision")
+    now = case.now.settings.image.revision
     return str(int(now) + 1) if now.isdigit() else f"{now}-again"
 
 
 def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     main = case.main
-    architecture = main.architecture if main else case.now.declared.get("cpuArchitecture")
+    architecture = main.architecture if main else case.now.settings.image.architecture
     wanted = PLATFORMS.get(architecture, "")
     told = case.reasons(WRONG_PLATFORM) + case.logged("(?i)exec format error")
     if (not platforms or wanted in platforms) and not told:
@@ -84,7 +84,7 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
 
 def _rebuilt(case: Case, architecture: str) -> Fix:
     stack = case.now.names.stack
-    if case.now.declared.get("cpuArchitecture") != architecture:
+    if case.now.settings.image.architecture != architecture:
         text = t("Deploy what the stack file says; it sets both, the image and the task:")
         return case.refreshed(text)
     return Fix(
@@ -118,7 +118,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
     fixes: tuple[Fix, ...] = (case.put_back(), *case.tried_again())
-    if name in case.now.declared.maps.get("appSecrets", {}):
+    if name in case.now.settings.service.secrets:
         text = t("Let appSecrets.{name} name a secret that is there, and deploy:", name=name)
         fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
     if secret is not None:
@@ -144,7 +144,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
     text = t(
         "In infra/container.py, let {name} end with :{right}:: and deploy:", name=name, right=right
     )
-    if name in case.now.declared.maps.get("appSecrets", {}):
+    if name in case.now.settings.service.secrets:
         text = t(
             "Let appSecrets.{name} end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
             name=name,
@@ -179,14 +179,15 @@ def log_group(case: Case) -> Iterator[Finding]:
 
 
 def _group(case: Case, main: Definition) -> Fix:
-    days = case.now.declared.get("logRetentionDays")
+    days = case.now.settings.service.log_days
     if main.log_group != case.now.names.log_group:
         text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
         return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
-    commands = [f"aws logs create-log-group --log-group-name {main.log_group}"]
-    if days:
-        commands.append(
+    return Fix(
+        t("Make it:"),
+        (
+            f"aws logs create-log-group --log-group-name {main.log_group}",
             f"aws logs put-retention-policy --log-group-name {main.log_group} "
-            f"--retention-in-days {days}"
-        )
-    return Fix(t("Make it:"), tuple(commands))
+            f"--retention-in-days {days}",
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 
 @dataclass(frozen=True)

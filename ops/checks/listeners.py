@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops import routing
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Balancer, Listener, Rule, TargetGroup
-from ops.texts import t
+from stack.names import RULE_PRIORITY
 
 
 def forwarding(case: Case) -> Iterator[Finding]:
@@ -37,9 +38,9 @@ def shadowed(case: Case) -> Iterator[Finding]:
     for rule in listener.rules if listener else ():
         if listener is None or rule.default or group.arn in rule.groups:
             continue
-        if int(rule.priority) == routing.PRIORITY:
+        if int(rule.priority) == RULE_PRIORITY:
             yield _taken(listener, rule)
-        elif int(rule.priority) < routing.PRIORITY and routing.fitting(rule, host):
+        elif int(rule.priority) < RULE_PRIORITY and routing.fitting(rule, host):
             yield _in_the_way(case, listener, rule, group)
 
 
@@ -59,10 +60,10 @@ def _taken(listener: Listener, rule: Rule) -> Finding:
         fixes=(
             Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Or give it a number above {priority}:", priority=routing.PRIORITY),
+                t("Or give it a number above {priority}:", priority=RULE_PRIORITY),
                 (
                     "aws elbv2 set-rule-priorities --rule-priorities "
-                    f"RuleArn={rule.arn},Priority={routing.PRIORITY + 100}",
+                    f"RuleArn={rule.arn},Priority={RULE_PRIORITY + 100}",
                 ),
             ),
         ),
@@ -71,10 +72,8 @@ def _taken(listener: Listener, rule: Rule) -> Finding:
 
 def _host(case: Case, balancer: Balancer) -> str | None:
     """By which name the page is asked for; with a certificate of one's own that is not known."""
-    declared = case.now.declared
-    if domain := declared.get("domainName"):
-        return domain
-    return None if declared.get("certificateArn") else balancer.dns
+    https = case.now.settings.https
+    return https.domain or (None if https.certificate_arn else balancer.dns)
 
 
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
@@ -142,7 +141,7 @@ def certificate(case: Case) -> Iterator[Finding]:
 
 
 def _certified(case: Case, arn: str) -> Fix:
-    if case.now.declared.get("domainName"):
+    if case.now.settings.https.domain:
         return case.refreshed(
             t("Let Pulumi put back the record by which ACM issues and renews it:")
         )

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from i18n import Text, joined, t, verbatim
 from ops.checks.known import KNOWN, Known
 from ops.snapshot.surroundings import Line
-from ops.texts import Text, joined, t, verbatim
 
 SERVER = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 LISTENS = tuple(

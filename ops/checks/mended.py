@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from i18n import t
 from ops.checks import databases, inputs, outbound, rights
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.texts import t
 
 LOOKED_AT = re.compile(r"CannotPull|ResourceInitializationError|Task failed to start")
 """Reasons whose causes the checks below look at: image, secrets, log, rights, and the way to AWS."""

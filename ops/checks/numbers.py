@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.snapshot.records import SPOT_INTERRUPTION
-from ops.texts import t
 
 
 def deaths(case: Case) -> Iterator[Finding]:

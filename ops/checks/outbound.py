@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.acls import Barred, way_out
 from ops.checks import barriers
 from ops.checks.case import Case
@@ -11,7 +12,6 @@ from ops.findings import Finding, Fix
 from ops.reach import ANYWHERE, HTTPS, Dead, Side, closed, has_door, ways_out
 from ops.snapshot.records import Service
 from ops.snapshot.surroundings import Network
-from ops.texts import Text, t
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
@@ -118,7 +118,7 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
             f"--network-configuration '{vpc}' --force-new-deployment"
         )
         return (Fix(t("Give the tasks public addresses:"), (command,)), case.declared_again())
-    if case.now.declared.get("natStrategy") in ("single", "onePerAz"):
+    if case.now.settings.network.nat != "none":
         text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
         return (
             case.refreshed(text),

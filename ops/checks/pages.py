@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, joined, t, verbatim
 from ops.checks.case import Case
 from ops.checks.loglines import errors, raised
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Page
-from ops.texts import Text, joined, t, verbatim
 
 UNAVAILABLE = 503
 """The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
 from ops.moments import zoned
 from ops.paused import keeps_snapshot
-from ops.texts import Text, t
 
 NO_SNAPSHOT = t(
     "`pulumi destroy` fails half-way while the database is stopped: "
@@ -29,7 +29,7 @@ def paused(case: Case) -> Iterator[Finding]:
         seen.append(t("AWS starts a stopped database by itself after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
-    if keeps_snapshot(case.now.declared):
+    if keeps_snapshot(case.now.settings):
         seen.append(NO_SNAPSHOT)
     yield Finding(
         id="stack-paused",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.statements import secret_arn
+from i18n import t
 from ops import acls
 from ops.checks.case import Case
 from ops.checks.inputs import no_secret
 from ops.checks.outbound import CANNOT_START, barred, route_commands, says
 from ops.findings import Finding, Fix
 from ops.reach import Dead, ways_out
-from ops.texts import t
+from stack.statements import secret_arn
 
 
 def way_out(case: Case) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def way_out(case: Case) -> Iterator[Finding]:
     network = case.network
     if case.service is not None or network is None:
         return
-    public = case.now.declared.get("natStrategy") == "none"
+    public = case.now.settings.network.nat == "none"
     role = "public" if public else "private"
     prefix = f"{case.now.names.prefix}-{role}-"
     subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
@@ -38,7 +38,7 @@ def way_out(case: Case) -> Iterator[Finding]:
 
 
 def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
-    if public or case.now.declared.get("natStrategy") in ("single", "onePerAz"):
+    if public or case.now.settings.network.nat != "none":
         text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
         return (case.refreshed(text), *route_commands(case, dead))
     return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
@@ -71,7 +71,7 @@ def secret(case: Case) -> Iterator[Finding]:
     database, known = case.now.database.value, case.now.secrets.value
     if case.main is not None or database is None or case.now.secrets.problem:
         return
-    named = {"DB_PASSWORD": database.secret, **case.now.declared.maps.get("appSecrets", {})}
+    named = {"DB_PASSWORD": database.secret, **case.now.settings.service.secrets}
     for name, value in named.items():
         secret = (known or {}).get(secret_arn(value))
         if not value or secret is None or secret.deleted:

@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from itertools import pairwise
 from math import ceil
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.checks.loglines import Listening, listening
 from ops.findings import Finding, Fix
 from ops.snapshot.entrance import Check
 from ops.snapshot.records import ContainerHealth, Definition, Task
-from ops.texts import Text, t
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
@@ -117,7 +117,7 @@ def _wrong_address(
 
 def _everywhere(case: Case, variables: list[str]) -> Fix:
     """Let the app listen on all addresses: by the variables that name another, where there are any."""
-    stack, declared = case.now.names.stack, case.now.declared.maps.get("appVariables", {})
+    stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:")
     if variables:
         text = t(
@@ -209,7 +209,7 @@ def _left_to_balancer(case: Case) -> Fix:
         "then deploy:"
     )
     removed = [f"pulumi config rm healthCommand -s {stack}"]
-    declared = bool(case.now.declared.get("healthCommand"))
+    declared = bool(case.now.settings.service.health_command)
     return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
 
 
@@ -275,7 +275,7 @@ def _wait(case: Case, grace: int) -> Fix:
         t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
     )
     minutes = ceil((grace + ROLL_OUT) / 60)
-    if case.now.declared.number("rolloutTimeoutMinutes", minutes) >= minutes:
+    if case.now.settings.rollout_minutes >= minutes:
         return fix
     longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
     return replace(fix, commands=(longer, *fix.commands))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from infra.statements import secret_arn
+from i18n import Text, t
 from ops.checks import grants
 from ops.checks.case import Case
 from ops.checks.databases import other_secrets
@@ -20,7 +20,7 @@ from ops.permits import (
 )
 from ops.snapshot.records import Definition
 from ops.snapshot.surroundings import Role
-from ops.texts import Text, t
+from stack.statements import secret_arn
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
@@ -121,7 +121,7 @@ def _owns(case: Case, need: Need) -> bool:
     names, database = case.now.names, case.now.database.value
     if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
-        app = map(secret_arn, case.now.declared.maps.get("appSecrets", {}).values())
+        app = map(secret_arn, case.now.settings.service.secrets.values())
         return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
     if need.purpose == "log":
         return f":log-group:{names.log_group}:" in need.resource

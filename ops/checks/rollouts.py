@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks import schedules
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.texts import Text, t
 
 ENDED = re.compile(r"deployment failed|rolling back to deployment")
 
@@ -18,9 +18,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
         return
-    declared = case.now.declared.get("desiredCount")
-    if hours := case.now.declared.get("schedule"):
-        yield schedules.at_zero(case, hours)
+    declared = case.now.settings.texts["desiredCount"]
+    if hours := case.now.settings.service.scaling.hours:
+        yield schedules.at_zero(case, hours.text)
         return
     count = schedules.wanted(case)
     fix = (
@@ -36,7 +36,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
             t(
                 "Desired count 0, running {running}; the stack file says desiredCount {declared}.",
                 running=service.running,
-                declared=declared or "-",
+                declared=declared,
             ),
         ),
         fixes=(fix,),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from i18n import Text, joined, t, verbatim
 from ops.checks import databases
 from ops.checks.case import Case
 from ops.checks.loglines import Raised, Request, Told, errors, parsed, raised, requests, told
@@ -13,8 +14,7 @@ from ops.findings import Finding, Fix
 from ops.snapshot.records import Task
 from ops.snapshot.surroundings import Line, Minute
 from ops.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED
-from ops.stack import WEBAPP
-from ops.texts import Text, joined, t, verbatim
+from stack.app import APP_FOLDER
 
 SURE = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
@@ -27,7 +27,7 @@ def database(case: Case) -> Iterator[Finding]:
     Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
     """
     page = case.now.page.value
-    if not case.now.declared.webapp and page is not None and not page.fails:
+    if not case.now.settings.webapp and page is not None and not page.fails:
         return
     for task in case.alive:
         lines = _standing(case, task)
@@ -104,7 +104,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
     first = words[0] if words else "?"
     if name:
         title = t("Migration {name} fails: {words}", name=name, words=first)
-        file = f"{WEBAPP}/migrations/{name}" if case.now.declared.webapp else name
+        file = f"{APP_FOLDER.default}/migrations/{name}" if case.now.settings.webapp else name
         text = t("Correct {file}, and deploy:", file=file)
     else:
         title = t("The app cannot migrate its database: {words}", words=first)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.hours import ZONE, Hours
-from ops.texts import t
 
 STARTED_WITHIN = timedelta(minutes=5)
 """Scheduled actions may come late, and ECS needs its time."""
@@ -15,10 +14,10 @@ STARTED_WITHIN = timedelta(minutes=5)
 
 def at_zero(case: Case, hours: str) -> Finding:
     """No task is wanted: outside the hours as it should be, within them somebody has done it."""
-    zone = case.now.declared.get("scheduleTimeZone") or ZONE
+    zone = case.now.settings.service.scaling.time_zone
     fix = Fix(t("Have a task until the next stop:"), (asked_for(case, wanted(case)),))
     seen = (t("Desired count 0, and a schedule in the stack file."),)
-    if within(case, hours, zone):
+    if within(case):
         return Finding(
             id="scaled-to-zero-in-hours",
             title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
@@ -39,20 +38,15 @@ def at_zero(case: Case, hours: str) -> Finding:
     )
 
 
-def within(case: Case, hours: str, zone: str) -> bool:
+def within(case: Case) -> bool:
     """Whether it is within the hours, and they have not only just begun."""
-    now = case.moment
-    try:
-        known = Hours.read(hours, zone)
-    except ValueError:
-        return False
-    return all(known.include(each) for each in (now, now - STARTED_WITHIN))
+    now, scaling = case.moment, case.now.settings.service.scaling
+    return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
 
 
 def wanted(case: Case) -> str:
     """How many tasks to ask for where none is wanted: at least one."""
-    declared = case.now.declared.get("desiredCount")
-    return declared if declared not in ("", "0") else "1"
+    return str(case.now.settings.service.desired_count or 1)
 
 
 def asked_for(case: Case, count: str) -> str:

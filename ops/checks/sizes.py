@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from i18n import t
 from ops.checks.case import Case
 from ops.findings import Fix
-from ops.texts import t
+from stack.service import MEMORY_BY_CPU
 
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:
@@ -22,9 +23,6 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
 
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:
     """CPU units and MiB of the next size with more memory; None at the largest."""
-    # It brings Pulumi along, which takes most of a second and is needed here alone.
-    from infra.settings.fargate import MEMORY_BY_CPU
-
     for size, memories in sorted(MEMORY_BY_CPU.items()):
         for each in memories:
             if size >= cpu and each > memory:

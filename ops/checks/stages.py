@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.checks.case import Case
 from ops.findings import Finding, Fix
-from ops.texts import Text, t
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
@@ -44,7 +44,7 @@ def missing(case: Case) -> Iterator[Finding]:
     now = stage(case)
     if now == NOTHING:
         yield _no_stack(case)
-    elif now == FIRST and case.now.declared.get("ecsEnabled") == "true":
+    elif now == FIRST and case.now.settings.ecs_enabled:
         yield _no_service(case)
     elif now == FIRST:
         yield _off(case)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from i18n import Text, t
 from ops.cost.prices import HOURS
-from ops.texts import Text, t
 
 CONNECTIONS_PER_SECOND, GB_PER_HOUR = 25, 1
 """What one LCU of an Application Load Balancer holds (elasticloadbalancing/pricing).

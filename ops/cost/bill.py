@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from i18n import Text, t
 from ops.cost.assumptions import Assumptions
 from ops.cost.graph import Graph, Resource, Undecided
 from ops.cost.prices import HOURS, NoPrice, Price, PriceBook
-from ops.texts import Text, t
 
 GROUPS = {
     "network": t("NAT, addresses, endpoints"),

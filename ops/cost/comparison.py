@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from i18n import Text, t
 from ops.cost.assumptions import Assumptions
 from ops.cost.bill import Bill, Item, bill
 from ops.cost.destroyed import after_destroy
 from ops.cost.graph import Graph
 from ops.cost.prices import PriceBook
-from ops.texts import Text, t
 
 NOTE_USD = 150
 """What the hand-over note of 2025-10-04 says that deleting its shared VPC stack saves a month."""

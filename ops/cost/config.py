@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ops import stack as stacks
+from i18n import t
 from ops.cost.prices import REGION
-from ops.stack import StackError
-from ops.texts import t
+from stack.file import StackError, StackFile, read
 
 
 def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -18,13 +18,10 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
     Raises StackError for another region than the price table's, and for what cannot be read
     without the stack's key, unless ``settings`` say another value.
     """
-    _check_region(stack, folder)
-    import yaml
-
-    held = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text()) or {}
-    config: dict[str, Any] = held.get("config") or {}
-    locked = [key for key, value in config.items() if isinstance(value, dict) and "secure" in value]
-    for key in locked:
+    file = read(stack, folder)
+    _check_region(file)
+    config: dict[str, Any] = {key: _value(text) for key, text in file.values.items()}
+    for key in file.encrypted:
         if key not in settings:
             raise StackError(
                 t(
@@ -38,15 +35,19 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
     return config
 
 
-def _check_region(stack: str, folder: Path) -> None:
-    region = stacks.read(stack, folder).region
-    if region != REGION:
+def _value(text: str) -> Any:
+    """Return a map or a list as such: as a text the engine would not take it."""
+    return json.loads(text) if text[:1] in ("{", "[") else text
+
+
+def _check_region(file: StackFile) -> None:
+    if file.region != REGION:
         raise StackError(
             t(
                 "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
                 region=REGION,
-                stack=stack,
-                other=region or t("not set"),
+                stack=file.stack,
+                other=file.region or t("not set"),
             )
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from i18n import t
 from ops.cost.assumptions import Assumptions
 from ops.cost.bill import Bill, CannotSay, Case, Item, Rule, Unpriced, Use, bill
 from ops.cost.graph import Graph, Resource, Undecided
 from ops.cost.prices import NoPrice, PriceBook
-from ops.texts import t
 
 MONTH = 30
 """Days."""

@@ -6,7 +6,7 @@ here nor in ``rules`` is told as unpriced.
 
 from __future__ import annotations
 
-from ops.texts import Text, t
+from i18n import Text, t
 
 VPC = t("a VPC and its parts are free; NAT, addresses, endpoints and traffic are billed")
 RULES_OF = t("part of a load balancer, which is billed by the hour and by LCU")

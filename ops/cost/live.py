@@ -12,10 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ops import stack as stacks
+from i18n import t
 from ops.aws import AwsProblem, Session
 from ops.cost.prices import REGION, Listing, Price, PriceBook
-from ops.texts import t
+from stack.file import read
 
 API_REGION = "us-east-1"
 """Where the Price List API answers."""
@@ -23,7 +23,7 @@ API_REGION = "us-east-1"
 
 def session(stack: str, folder: Path) -> Session:
     """A session with the stack's profile where the API answers. Raises StackError, AwsProblem."""
-    made = Session(API_REGION, stacks.read(stack, folder).profile)
+    made = Session(API_REGION, read(stack, folder).profile)
     if made.local:
         raise AwsProblem(
             "unreachable",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay
 from ops.cost.graph import Graph, Resource
-from ops.texts import t
 
 WEEK = 7 * 24 * 60
 """Minutes."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from i18n import Text, t, verbatim
 from ops.cost.bill import GROUPS
 from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
 from ops.cost.prices import HOURS, REGION
 from ops.render.lines import Line
-from ops.texts import Text, t, verbatim
 
 FILLS = "█▓▒░▚▞▤·"
 """What a bar is filled with, a character for each of GROUPS."""

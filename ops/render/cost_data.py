@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import t
 from ops.cost.bill import GROUPS, Bill
 from ops.cost.comparison import NOTE_USD, Column, Comparison
 from ops.cost.free import FREE
 from ops.cost.prices import HOURS, REGION
 from ops.render.cost import headline
-from ops.texts import t
 
 
 def as_dict(found: Comparison, lang: str) -> dict[str, Any]:

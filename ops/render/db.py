@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import Text, t
 from ops.access.asking import Answer, Checked
 from ops.access.login import LOOPBACK, Login
 from ops.access.tunnel import Tunnel
 from ops.render.lines import Line
-from ops.texts import Text, t
 
 
 def checked(found: Checked, lang: str) -> Iterator[Line]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import Text, language, t
 from ops.findings import Diagnosis, Finding, Unseen
 from ops.render.lines import Line
-from ops.texts import Text, language, t
 
 KINDS = {
     "cause": t("cause"),

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from i18n import t
 from ops.log_search import LogLine
 from ops.moments import dated
 from ops.render.lines import Line
 from ops.snapshot.records import Task
-from ops.texts import t
 
 BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|exception|fatal)\b')
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import Text, t
 from ops import pause
-from ops.hours import Wish
 from ops.moments import zoned
 from ops.paused import keeps_snapshot
 from ops.render.lines import Line
-from ops.stack import Declared
+from ops.resume import no_task_by_file
 from ops.standing import Standing, Station
-from ops.texts import Text, t
+from stack.settings import Settings
 
 
 def plan(now: Standing, station: Station, lang: str) -> Iterator[Line]:
@@ -27,7 +27,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
     """How it stands after the command."""
     prefix, stack = station.names.prefix, station.names.stack
     if now.pause is None:
-        yield Line(_running(now, prefix, station.declared).to(lang), "bold green")
+        yield Line(_running(now, prefix, station.settings).to(lang), "bold green")
         return
     yield Line(t("{prefix} is paused.", prefix=prefix).to(lang), "bold green")
     moment = zoned(pause.starts_again(now))
@@ -39,13 +39,13 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
     )
     yield Line(again.to(lang), "yellow")
     yield Line(t("Still costs money (how much: ./careapp cost):").to(lang))
-    for each in pause.still_costs(now, station.declared):
+    for each in pause.still_costs(now, station.settings):
         yield Line(f"  - {each.to(lang)}")
     back = t(
         "./careapp resume -s {stack} brings it back; pulumi destroy -s {stack} takes all of it away.",
         stack=stack,
     )
-    if keeps_snapshot(station.declared):
+    if keeps_snapshot(station.settings):
         back = t(
             "./careapp resume -s {stack} brings it back. Do so before a pulumi destroy, too: "
             "RDS takes no final snapshot of a stopped database (databaseFinalSnapshot).",
@@ -54,7 +54,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
     yield Line(back.to(lang))
 
 
-def _running(now: Standing, prefix: str, declared: Declared) -> Text:
+def _running(now: Standing, prefix: str, settings: Settings) -> Text:
     status = now.database.status
     if now.service is None:
         return t("{prefix}: the database is {status}; ECS is off.", prefix=prefix, status=status)
@@ -63,7 +63,7 @@ def _running(now: Standing, prefix: str, declared: Declared) -> Text:
             "{prefix}: the database is {status}, and no task runs: {why}.",
             prefix=prefix,
             status=status,
-            why=Wish.of(declared).none(now.at) or t("the service is set to run no task"),
+            why=no_task_by_file(settings, now.at) or t("the service is set to run no task"),
         )
     return t(
         "{prefix} runs: {running} of {desired} tasks, all healthy; the database is {status}.",
@@ -92,5 +92,5 @@ def as_dict(now: Standing, station: Station, lang: str) -> dict[str, Any]:
         "since": now.pause.since.isoformat(),
         "count": now.pause.count,
         "starts_again": pause.starts_again(now).isoformat(timespec="seconds"),
-        "still_costs": [each.to(lang) for each in pause.still_costs(now, station.declared)],
+        "still_costs": [each.to(lang) for each in pause.still_costs(now, station.settings)],
     }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import t
 from ops.preflight import BAD, GOOD, LATER, UNKNOWN, WARNED, Preflight
 from ops.render import diagnosis as body
 from ops.render.lines import Line
-from ops.texts import t
 
 MARKS = {
     GOOD: ("✓", "green"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
 from ops.checks import stages
 from ops.checks.case import Case
 from ops.checks.databases import USABLE
@@ -13,7 +14,6 @@ from ops.moments import dated, of_day, zoned
 from ops.render.lines import Line
 from ops.snapshot import Snapshot
 from ops.snapshot.records import Deployment, Service, Task
-from ops.texts import Text, t
 
 STOPPED_SHOWN = 3
 STATES = {"healthy": "green", "unhealthy": "bold red", "HEALTHY": "green", "UNHEALTHY": "bold red"}
@@ -152,7 +152,7 @@ def exit_code(now: Snapshot) -> int:
     if case.paused:
         return 0
     stage = stages.stage(case)
-    off = now.declared.get("ecsEnabled") != "true"
+    off = not now.settings.ecs_enabled
     well = case.steady or (stage == stages.FIRST and off)
     database = now.database.value
     return 0 if well and database is not None and database.status in USABLE else 1

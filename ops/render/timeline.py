@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import t
 from ops.moments import dated
 from ops.render.lines import Line
-from ops.texts import t
 from ops.timeline import Timeline
 
 STYLES = {"deployment": "cyan", "task": "", "service": "", "target": "magenta", "log": "dim"}

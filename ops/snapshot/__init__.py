@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ops import rollout_look
+from ops import authorities, rollout_look
 from ops.aws import AwsProblem, Session
-from ops.names import StackNames
 from ops.place import Place
 from ops.snapshot import balancing, compute, metrics, others, roles, stores, task_logs, vpc
 from ops.snapshot import page as pages
@@ -27,7 +26,8 @@ from ops.snapshot.surroundings import (
     Role,
     Secret,
 )
-from ops.stack import Declared
+from stack.names import StackNames
+from stack.settings import Settings
 
 T = TypeVar("T")
 ASK_AT_ONCE = 12
@@ -43,7 +43,9 @@ class Snapshot:
 
     names: StackNames
     place: Place
-    declared: Declared
+    settings: Settings
+    authorities: frozenset[str] | None = None
+    """The certificate authorities that the app's image carries; None where that is not known."""
     wanted: str | None = None
     by_program: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -85,7 +87,7 @@ class Snapshot:
 def gather(
     names: StackNames,
     session: Session,
-    declared: Declared,
+    settings: Settings,
     wanted: str | None = None,
     page: Part[Page] | None = None,
 ) -> Snapshot:
@@ -94,7 +96,7 @@ def gather(
     ``page`` is what the page answered before, for who looks often: each request is a visit.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        return _Gathering(names, session, declared, wanted, page, pool).snapshot()
+        return _Gathering(names, session, settings, wanted, page, pool).snapshot()
 
 
 class _Gathering:
@@ -102,12 +104,12 @@ class _Gathering:
         self,
         names: StackNames,
         session: Session,
-        declared: Declared,
+        settings: Settings,
         wanted: str | None,
         page: Part[Page] | None,
         pool: ThreadPoolExecutor,
     ) -> None:
-        self.names, self.session, self.declared, self.wanted = names, session, declared, wanted
+        self.names, self.session, self.settings, self.wanted = names, session, settings, wanted
         self._known_page, self._pool = page, pool
 
     def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
@@ -133,12 +135,13 @@ class _Gathering:
         main = self._main(running.value, known.value or {}, latest.value)
         stored = self._stored(main, known.value or {}, tasks.result().value or ())
         if main is None and (found := database.result().value) and found.secret:
-            planned = self.declared.maps.get("appSecrets", {}).values()
+            planned = self.settings.service.secrets.values()
             stored["secrets"] = self.ask(stores.secrets, [found.secret, *planned])
         return Snapshot(
             names=names,
             place=self.session.place,
-            declared=self.declared,
+            settings=self.settings,
+            authorities=authorities.carried(self.settings),
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
             by_program=self.wanted is not None,
@@ -180,7 +183,7 @@ class _Gathering:
             return self._given(self._known_page)
         if balancer is None or all(each.state != "healthy" for each in targets):
             return self._nothing(None)
-        return self._pool.submit(looked, pages.page, balancer, self.declared)
+        return self._pool.submit(looked, pages.page, balancer, self.settings)
 
     def _undone(self, service: Service | None) -> Future[Part[str]]:
         """Asked of a completed deployment only: any other tells by itself how it stands."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ops.aws import Session
-from ops.names import StackNames
 from ops.snapshot.records import (
     Container,
     ContainerHealth,
@@ -16,6 +15,7 @@ from ops.snapshot.records import (
     Service,
     Task,
 )
+from stack.names import StackNames
 
 SPOT = "FARGATE_SPOT"
 TASKS_AT_ONCE = 100

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from i18n import t
 from ops import paused
 from ops.aws import AwsProblem, Session
-from ops.names import StackNames
 from ops.snapshot import compute
 from ops.snapshot.surroundings import Alarm, Database, Line, Quota
-from ops.texts import t
+from stack.names import StackNames
 
 ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
 """Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""

@@ -9,11 +9,11 @@ import time
 import urllib.request
 from dataclasses import dataclass, replace
 
+from i18n import said, t
 from ops import local, routing
 from ops.problems import AwsProblem
 from ops.snapshot.entrance import Balancer, Listener, Page
-from ops.stack import Declared
-from ops.texts import said, t
+from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""
@@ -46,7 +46,7 @@ class Unreached(Exception):
     """No connection to the load balancer came about; its text says why."""
 
 
-def page(balancer: Balancer, declared: Declared) -> Page | None:
+def page(balancer: Balancer, settings: Settings) -> Page | None:
     """Ask for ``smokePath``, and the app in webapp/ for the database's health.
 
     One answer below 500 ends it. An error, or a connection that closes without an answer, is
@@ -54,14 +54,14 @@ def page(balancer: Balancer, declared: Declared) -> Page | None:
     listener, or where ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be
     reached from here: that says nothing about the page.
     """
-    path, listener = declared.get("smokePath"), routing.serving(balancer)
+    path, listener = settings.health.smoke_path, routing.serving(balancer)
     if not path or listener is None:
         return None
     url = f"{balancer.url}{path}"
     try:
-        door = _door(balancer, listener, declared)
+        door = _door(balancer, listener, settings)
         found = _tried(door, Page(url=url, path=path))
-        if found.status and declared.webapp:
+        if found.status and settings.webapp:
             found = replace(found, database=_get(door, DATABASE_PATH, DATABASE_SECONDS)[0])
         return found
     except Unreached as unreached:
@@ -84,14 +84,14 @@ def _tried(door: Door, found: Page) -> Page:
     return found
 
 
-def _door(balancer: Balancer, listener: Listener, declared: Declared) -> Door:
+def _door(balancer: Balancer, listener: Listener, settings: Settings) -> Door:
     """The load balancer itself, so that a domain's record that is not known yet does not matter.
 
     The certificate must be valid for ``domainName``. With a ``certificateArn`` alone the name that
     visitors use is not known, so the certificate is not verified. Raises Unreached.
     """
     secure = listener.protocol == "HTTPS"
-    domain = declared.get("domainName") if secure else ""
+    domain = settings.https.domain if secure else ""
     address, port, authority = balancer.dns, listener.port, None
     if local.facts_file():
         place = local.listener(listener.arn)

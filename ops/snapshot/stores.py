@@ -7,9 +7,9 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra.statements import secret_arn
 from ops.aws import AwsProblem, Session
 from ops.snapshot.surroundings import Image, Secret
+from stack.statements import secret_arn
 
 MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",

@@ -6,7 +6,7 @@ import importlib
 import os
 from importlib import metadata
 
-from ops.texts import t
+from i18n import t
 from rehearsal.aws import hooks
 
 VERSION = "5.2.5"

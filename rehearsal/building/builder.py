@@ -17,12 +17,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.context import content_tag
-from ops.texts import t
+from i18n import t
 from rehearsal.building import dockerfile, venvs
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import FILES
 from rehearsal.providers.calls import Calls
+from stack.context import content_tag
 
 
 class ImageNotFound(Exception):

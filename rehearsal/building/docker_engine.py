@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ops.texts import Refused, Text, shown, t, verbatim
+from i18n import Refused, Text, shown, t, verbatim
 from rehearsal.console import Progress
 
 ANSWER = 10.0

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from infra.context import sent_files
-from ops.texts import Refused, Text, t
+from i18n import Refused, Text, t
 from rehearsal.building.venvs import pip_arguments
+from stack.context import sent_files
 
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
 ROOT = PurePosixPath("/")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from ops.texts import Refused, t
+from i18n import Refused, t
 from rehearsal.paths import cache, cache_refused
 
 FILES = {

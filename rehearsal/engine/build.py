@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ops.texts import said, t, verbatim
+from i18n import said, t, verbatim
 from rehearsal.console import Progress
 from rehearsal.engine.version import RoadClosed, Version
 

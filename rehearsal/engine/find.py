@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from i18n import Refused, Text, joined, said, t
 from ops.signals import terminations_raise
-from ops.texts import Refused, Text, joined, said, t
 from rehearsal.console import Progress
 from rehearsal.engine.build import EXPECT, build, recipe_version
 from rehearsal.engine.release import RELEASES, download, machine

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ops.texts import Refused, t
+from i18n import Refused, t
 
 
 class PulumiFailed(Refused):

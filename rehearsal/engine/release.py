@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from ops.texts import Text, joined, said, t, verbatim
+from i18n import Text, joined, said, t, verbatim
 from rehearsal.console import Phase, Progress
 from rehearsal.engine.version import RoadClosed, Version
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ops.texts import said, t, verbatim
+from i18n import said, t, verbatim
 
 ANSWER_SECONDS = 30  # a cold disk and a virus scanner included
 

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ops.texts import Text, t, verbatim
+from i18n import Text, t, verbatim
 from rehearsal.machine.processes import Account, unprivileged
 
 HOLDER = Path(__file__).with_name("namespace_holder.py")

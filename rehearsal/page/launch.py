@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from ops.texts import t
+from i18n import t
 from rehearsal.page.__main__ import Options
 from rehearsal.paths import ROOT, Home
 

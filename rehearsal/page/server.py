@@ -16,8 +16,8 @@ from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
+from i18n import LANGUAGES, Text, t
 from ops.render.diagnosis import KINDS
-from ops.texts import LANGUAGES, Text, t
 from rehearsal.page.state import state
 from rehearsal.page.watching import TICK, Watcher
 

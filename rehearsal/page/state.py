@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from i18n import Text, t
 from ops.chain import chain, target_of
 from ops.checks import stages
 from ops.checks.case import Case
@@ -19,7 +20,6 @@ from ops.render.status import plain
 from ops.render.timeline import LABELS
 from ops.snapshot.entrance import Rule
 from ops.snapshot.records import Deployment, Task
-from ops.texts import Text, t
 from ops.timeline import Happening, short
 from rehearsal.page.watching import Seen, Work
 
@@ -61,7 +61,7 @@ def _at_work(case: Case, stage: str, work: Work) -> Verdict:
     if work.removing:
         text = t("{count} resources are left.", count=work.resources)
         return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
-    second = stage == stages.FIRST and case.now.declared.get("ecsEnabled") == "true"
+    second = stage == stages.FIRST and case.now.settings.ecs_enabled
     return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 

@@ -12,21 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from i18n import verbatim
 from ops import logs, timeline
 from ops.aws import AwsProblem, Session
 from ops.checks.case import Case
 from ops.doctor import judge
 from ops.findings import Diagnosis
 from ops.log_search import Wanted
-from ops.names import PROJECT, StackNames
 from ops.snapshot import Snapshot, gather
 from ops.snapshot.entrance import Page
 from ops.snapshot.records import Part
-from ops.stack import Declared, StackError, read
 from ops.status import overview
-from ops.texts import verbatim
 from ops.timeline import Happening
 from rehearsal.paths import Home
+from stack.file import StackError
+from stack.names import PROJECT, StackNames
+from stack.settings import Settings
 
 DELETING = "deleting"
 """Type of a pending operation (Pulumi, apitype.OperationType)."""
@@ -173,10 +174,10 @@ class Watcher:
         work, stacks = self._engine.of(stack), self._engine.stacks()
         at = self._now()
         try:
-            declared = read(stack, self._home.project)
+            settings = Settings.read(stack, self._home.project)
         except StackError:
             return Seen(at=at, work=work, stacks=stacks)
-        now, diagnosis = self._gathered(stack, declared, memory)
+        now, diagnosis = self._gathered(stack, settings, memory)
         return Seen(
             at=at,
             work=work,
@@ -192,17 +193,17 @@ class Watcher:
         return datetime.fromisoformat(told) if told else datetime.now(UTC)
 
     def _gathered(
-        self, stack: str, declared: Declared, memory: _Memory
+        self, stack: str, settings: Settings, memory: _Memory
     ) -> tuple[Snapshot, Diagnosis]:
         """All that the doctor looks at: anew when a glance shows a change, or when it has become old."""
         names = StackNames.of(stack)
-        mark = repr(overview(names, self._session, declared))
+        mark = repr(overview(names, self._session, settings))
         old = time.monotonic() - memory.full >= FULL_EVERY
         last = memory.seen
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
-        now = gather(names, self._session, declared, page=page)
+        now = gather(names, self._session, settings, page=page)
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 

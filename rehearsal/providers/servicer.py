@@ -14,7 +14,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
-from ops.texts import said, shown
+from i18n import said, shown
 from rehearsal.providers.lifecycle import HalfMade
 
 Values = dict[str, Any]

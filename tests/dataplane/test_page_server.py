@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ops.texts import verbatim
+from i18n import verbatim
 from ops.timeline import Happening
 from rehearsal.page import server
 from rehearsal.page.watching import Work

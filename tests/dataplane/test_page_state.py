@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from i18n import LANGUAGES, verbatim
 from ops.paused import Pause
 from ops.snapshot.records import Part
-from ops.texts import LANGUAGES, verbatim
 from ops.timeline import Happening
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -35,7 +35,7 @@ VERDICTS = {
     "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
     "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
     "stage1": (a.stage1(), Work(stack="poc"), "calm", "Stage 1 stands, ECS is off"),
-    "second": (a.stage1(a.declared()), BUILDING, "busy", "Stage 2 is being built"),
+    "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
     "healthy": (a.stack(), Work(stack="poc"), "good", "Everything works"),
     "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check asks for"),
@@ -76,7 +76,7 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
     for told in ("one", "one", "one", "two"):
         glance[0] = told
         answers = answers or [200]
-        now, diagnosis = watcher._gathered("poc", a.declared(), memory)
+        now, diagnosis = watcher._gathered("poc", a.choices(), memory)
         memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
     assert given == ["asked", "asked", 200, "asked"]
 

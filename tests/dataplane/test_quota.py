@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ops.aws import Session
-from ops.names import StackNames
 from ops.snapshot import others
 from ops.snapshot.surroundings import Quota
 from rehearsal.aws import quotas
+from stack.names import StackNames
 
 OTHER = StackNames.of("poc")
 

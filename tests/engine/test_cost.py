@@ -15,11 +15,11 @@ from ops.cost.comparison import compare
 from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
 from ops.render.cost_data import markdown
-from ops.stack import StackError
 from rehearsal.cost import deployed, previews, subjects
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
+from stack.file import StackError
 from tests.ops.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))

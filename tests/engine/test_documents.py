@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from infra.settings.keys import KEYS
 from rehearsal.engine.find import find_or_get
+from stack.settings import KEYS
 from tests.documents.markdown import pages
 from tests.documents.typed import typed
 

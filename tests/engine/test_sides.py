@@ -6,15 +6,14 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import yaml
 
-from infra.settings.keys import KEYS
 from ops.cost.assumptions import Assumptions
 from ops.cost.bill import bill
 from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
 from rehearsal.cost import AT_ONCE, ECS, previews
 from rehearsal.paths import ROOT
+from stack.settings import Settings
 from tests.documents.markdown import Page
 
 SETTING = re.compile(r"`(\w+) ([^`]*)`")
@@ -23,8 +22,7 @@ STAGE_2 = {ECS: "true"}
 
 def settings_of(stack):
     """Every key with its value in a stack: the file's, else the default."""
-    written = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {key.name: str(written.get(f"careapp:{key.name}", key.default)) for key in KEYS}
+    return Settings.read(stack, ROOT).texts
 
 
 def rows():

@@ -12,20 +12,11 @@ from moto.logs.models import LogGroup
 
 from ops import waiting
 from ops.aws import Session
-from ops.names import StackNames
 from ops.rollout_follow import Pace
+from stack.names import StackNames
 
 REGION = "ap-northeast-1"
 NAMES = StackNames.of("poc")
-PROJECT = """\
-name: careapp
-config:
-  ecsEnabled: {type: boolean, default: false}
-  natStrategy: {type: string, default: single}
-  healthPath: {type: string, default: /health}
-  desiredCount: {type: integer, default: 1}
-  cpuArchitecture: {type: string, default: X86_64}
-"""
 STACK = "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
 
 
@@ -46,7 +37,7 @@ def clock_in():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A project's folder with the stack file, in which commands run."""
-    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(STACK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANG", "C")
@@ -162,6 +153,10 @@ def _balancer(made):
         TargetType="ip",
         HealthCheckPath="/health",
         Matcher={"HttpCode": "200"},
+        HealthCheckIntervalSeconds=10,
+        HealthCheckTimeoutSeconds=5,
+        HealthyThresholdCount=2,
+        UnhealthyThresholdCount=3,
     )["TargetGroups"][0]["TargetGroupArn"]
     page = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
     made.listener = elb.create_listener(

@@ -35,7 +35,7 @@ class Simulated(Station):
         **declared,
     ):  # fmt: skip
         self.names = a.stack().names
-        self.declared = a.declared(**{"desiredCount": "2", **declared})
+        self.settings = a.choices(**{"desiredCount": "2", **declared})
         self.service, self.count, self.running = service, count, count
         self.scaled, self.at = scaled if service else None, at
         self.rings = True

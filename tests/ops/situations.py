@@ -86,7 +86,7 @@ SITUATIONS = {
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
     ),
-    "service-missing": a.stage1(a.declared()),
+    "service-missing": a.stage1(a.choices()),
     "ecs-off": a.stage1(),
     "service-going": a.stack(service=a.service(status="DRAINING")),
     "scaled-to-zero": a.stack(service=a.service(desired=0, running=0), tasks=(), targets=()),
@@ -94,13 +94,13 @@ SITUATIONS = {
         service=a.service(desired=0, running=0),
         tasks=(),
         targets=(),
-        settings=a.declared(schedule="mon-fri 08:00-20:00"),
+        settings=a.choices(schedule="mon-fri 08:00-20:00"),
     ),
     "scaled-to-zero-in-hours": a.stack(
         service=a.service(desired=0, running=0),
         tasks=(),
         targets=(),
-        settings=a.declared(schedule="mon-fri 08:00-22:00"),
+        settings=a.choices(schedule="mon-fri 08:00-22:00"),
     ),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
@@ -138,13 +138,13 @@ SITUATIONS = {
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
     "health-check-off": a.stack(group=a.target_group(enabled=False)),
-    "health-check-drifted": a.stack(a.declared(healthTimeout="4")),
+    "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
     "no-rule-forwards": a.stack(
         balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
     ),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "database-authority": a.stack(
-        replace(a.declared(), authorities=frozenset({"Amazon Root CA 1"})),
+        authorities=frozenset({"Amazon Root CA 1"}),
         database=a.database(authority="rds-ca-rsa2048-g1"),
     ),
     "port-mismatch": a.stack(main=env(PORT="8080")),

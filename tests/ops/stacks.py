@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
-from ops.names import StackNames
+from i18n import t
 from ops.place import Place
 from ops.problems import AwsProblem
 from ops.snapshot import Snapshot
@@ -46,8 +46,9 @@ from ops.snapshot.surroundings import (
     Secret,
     Subnet,
 )
-from ops.stack import Declared
-from ops.texts import t
+from stack.file import StackFile
+from stack.names import StackNames
+from stack.settings import Settings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"
@@ -62,14 +63,6 @@ GROUP_ARN = (
     f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/careapp-poc-tg/0123456789abcdef"
 )
 ANYWHERE = (IPv4Network("0.0.0.0/0"),)
-DEFAULTS = {
-    "ecsEnabled": "false", "natStrategy": "single", "containerPort": "3000", "taskCpu": "256",
-    "taskMemory": "512", "desiredCount": "1", "healthPath": "/health", "healthMatcher": "200",
-    "healthInterval": "10", "healthTimeout": "5", "healthyThreshold": "2",
-    "unhealthyThreshold": "3", "healthGracePeriod": "60", "cpuArchitecture": "X86_64",
-    "imageRevision": "1", "logRetentionDays": "30", "databaseStorageGb": "20", "smokePath": "/",
-    "appFolder": "webapp",
-}  # fmt: skip
 
 
 def at(seconds):
@@ -77,8 +70,10 @@ def at(seconds):
     return NOW + timedelta(seconds=seconds)
 
 
-def declared(**values):
-    return Declared("poc", REGION, None, {"ecsEnabled": "true", **values}, DEFAULTS)
+def choices(**values):
+    """The settings of a stack file; a map is JSON."""
+    ours = {f"careapp:{key}": text for key, text in {"ecsEnabled": "true", **values}.items()}
+    return Settings.of(StackFile(stack="poc", values={"aws:region": REGION, **ours}))
 
 
 def deployment(**changes):
@@ -301,7 +296,7 @@ HEALTHY = {
 }
 
 
-def stack(settings=None, **changes):
+def stack(settings=None, authorities=None, **changes):
     """The healthy stack with other values; a problem or None instead of one is taken as such."""
     values = {**HEALTHY, **changes}
     if "main" in values:
@@ -313,8 +308,8 @@ def stack(settings=None, **changes):
     }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
-        names=StackNames.of("poc"), place=Place(region=REGION), declared=settings or declared(),
-        wanted=wanted, at=NOW, **parts,
+        names=StackNames.of("poc"), place=Place(region=REGION), settings=settings or choices(),
+        authorities=authorities, wanted=wanted, at=NOW, **parts,
     )  # fmt: skip
 
 
@@ -324,7 +319,7 @@ def stage1(settings=None, **changes):
         ("service", "tasks", "newest", "definitions", "execution", "task_role", "logs", "page"),
         None,
     )
-    return stack(settings or declared(ecsEnabled="false"), **{**nothing, "targets": (), **changes})
+    return stack(settings or choices(ecsEnabled="false"), **{**nothing, "targets": (), **changes})
 
 
 def failing(*failed, rolled_back=False, **changes):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from i18n import t
 from ops import account, checks
 from ops.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS
 from ops.checks import rights
 from ops.checks.known import KNOWN
 from ops.findings import Finding
-from ops.texts import t
 from tests.ops.situations import SITUATIONS
 
 FILES = [*Path(checks.__file__).parent.glob("*.py"), Path(account.__file__)]

@@ -48,7 +48,7 @@ def test_doctor_says_that_a_paused_stack_with_a_final_snapshot_cannot_be_destroy
     paused = {"service": a.service(desired=0, running=0)}
     paused["database"] = a.database(status="stopped", pause=Pause(a.NOW, 1))
     for kept, told in (("", False), ("final", True)):
-        [found] = findings(a.stack(**paused, settings=a.declared(databaseFinalSnapshot=kept)))
+        [found] = findings(a.stack(**paused, settings=a.choices(databaseFinalSnapshot=kept)))
         assert any("takes no final snapshot" in str(each) for each in found.seen) is told
 
 

@@ -34,7 +34,7 @@ def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_aw
 
 
 def test_a_setting_in_the_stack_file_is_mended_there():
-    settings = a.declared(healthPath="/helth")
+    settings = a.choices(healthPath="/helth")
     snapshot = a.sick("Health checks failed with these codes: [404]",
                       group=a.target_group(path="/helth"), settings=settings)  # fmt: skip
     assert findings(snapshot)[0].fixes[0].commands == (
@@ -44,7 +44,7 @@ def test_a_setting_in_the_stack_file_is_mended_there():
 
 
 def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
-    settings = a.declared(healthPath="/helth")
+    settings = a.choices(healthPath="/helth")
     failed = a.deployment(rollout="FAILED", running=0)
     ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
     message = ill.format("Health checks failed with these codes: [404]")

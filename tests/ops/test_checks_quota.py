@@ -40,7 +40,7 @@ def test_the_fix_of_a_small_quota_asks_for_enough_of_the_right_kind():
 
 
 def test_before_ecs_is_on_the_declared_size_must_fit():
-    declared = a.declared(ecsEnabled="false", taskCpu="1024", desiredCount="3")
+    declared = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
     (found,) = [
         each
         for each in judge(a.stage1(declared, quota=Quota(limit=5))).findings

@@ -107,9 +107,8 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     )
     code, shown, complaint = run(command)
     assert (code, shown) == (2, "")
-    assert complaint.startswith(
-        "careapp: Pulumi.poc.yaml: aws:assumeRoles gives credentials to the "
-    )
+    assert complaint.startswith("careapp: the settings of stack poc cannot be used (1 problem):")
+    assert "aws:assumeRoles: gives credentials to the provider alone" in complaint
     assert "`pulumi config rm aws:assumeRoles`" in complaint
     assert "roleArn" not in complaint
 
@@ -232,7 +231,7 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
 
 def test_following_shows_each_line_once(put, session):
     from ops import logs
-    from ops.names import StackNames
+    from stack.names import StackNames
 
     put("a" * 32, (58, "one"), (59, "two"))
     slept = []

@@ -10,7 +10,7 @@ from ops.cost.config import config_of
 from ops.cost.destroyed import after_destroy
 from ops.cost.graph import UNKNOWN, Undecided, read
 from ops.cost.prices import PriceBook
-from ops.stack import StackError
+from stack.file import StackError
 from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
 
 BOOK = PriceBook.load()

@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from i18n import t
 from ops.access import login, plugin, ways, why
 from ops.access.tunnel import DOCUMENT, opened
 from ops.access.ways import Way
@@ -17,7 +18,6 @@ from ops.aws import AwsProblem, Session
 from ops.paused import Pause
 from ops.refused import Refused
 from ops.snapshot import vpc
-from ops.texts import t
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
 

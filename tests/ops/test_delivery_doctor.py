@@ -3,7 +3,7 @@
 from botocore.client import BaseClient
 
 from ops.doctor import diagnose
-from ops.names import StackNames
+from stack.names import StackNames
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 

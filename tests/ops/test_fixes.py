@@ -5,13 +5,13 @@ import shlex
 
 import pytest
 
-from infra.settings.fargate import MEMORY_BY_CPU
 from ops.checks.case import Case
 from ops.checks.rights import execution_needs
 from ops.checks.sizes import larger
 from ops.doctor import judge
 from ops.permits import ALLOWED, verdict
 from ops.snapshot.surroundings import Image, Role
+from stack.service import MEMORY_BY_CPU
 from tests.ops import stacks as a
 
 AGAIN = "./careapp retry -s poc"
@@ -126,7 +126,7 @@ def test_without_a_repository_pulumi_must_look_again():
 
 def starved(cpu, memory, **settings):
     task = a.ended("Essential container in task exited", code=137, container=KILLED)
-    declared = a.declared(taskCpu=str(cpu), taskMemory=str(memory), **settings)
+    declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
     failed = a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
     return next(each for each in judge(failed).causes if each.id == "out-of-memory").fixes[0]
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.statements import secret_arn, secret_key
-from ops import stack as stacks
-from ops.names import StackNames
-from ops.snapshot import gather, others, page
+from ops.snapshot import gather, page
 from ops.snapshot.entrance import Listener, Rule
 from ops.snapshot.records import Part
 from ops.snapshot.surroundings import Measured, Minute
-from ops.stack import StackError
+from stack.names import StackNames
+from stack.settings import Settings
 from tests.ops.conftest import client
 from tests.ops.stacks import EVERY
 
@@ -23,7 +21,7 @@ NAMES = StackNames.of("poc")
 
 @pytest.fixture
 def now(folder, stack):
-    return gather(NAMES, stack.session, stacks.read("poc", folder))
+    return gather(NAMES, stack.session, Settings.read("poc", folder))
 
 
 def test_the_service_is_what_was_declared(now, stack):
@@ -53,17 +51,17 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
-    monkeypatch.setattr(page, "page", lambda balancer, declared: (balancer.name, declared.stack))
-    declared = stacks.read("poc", Path())
-    assert gather(NAMES, stack.session, declared).page == Part()
+    monkeypatch.setattr(page, "page", lambda balancer, settings: (balancer.name, settings.stack))
+    settings = Settings.read("poc", Path())
+    assert gather(NAMES, stack.session, settings).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(NAMES, stack.session, declared)
+        asked = gather(NAMES, stack.session, settings)
         assert [each.state for each in asked.targets.value] == ["healthy"]
         assert asked.page == Part((NAMES.balancer, "poc"))
         before = Part("before")
-        assert gather(NAMES, stack.session, declared, page=before).page is before
+        assert gather(NAMES, stack.session, settings, page=before).page is before
     finally:
         client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
@@ -112,47 +110,9 @@ def test_no_secret_value_is_ever_asked_for(session, monkeypatch):
             call(self, service, operation, **rest),
         )[1],
     )
-    assert "hidden" not in repr(gather(NAMES, session, stacks.read("poc", Path())))
+    assert "hidden" not in repr(gather(NAMES, session, Settings.read("poc", Path())))
     assert "describe_secret" in asked
     assert "get_secret_value" not in asked
-
-
-@pytest.mark.usefixtures("session")
-def test_a_secret_that_rds_manages_holds_user_and_password():
-    assert others.TLS_SINCE == 15
-    value = "arn:aws:secretsmanager:r:1:secret:rds!db-1-AbCdEf:password::"
-    assert (secret_arn(value), secret_key(value)) == (value.removesuffix(":password::"), "password")
-    assert secret_key("arn:aws:secretsmanager:r:1:secret:x") == ""
-
-
-def test_a_stack_file_gives_region_profile_and_settings(tmp_path):
-    (tmp_path / "Pulumi.yaml").write_text(
-        "config:\n  a: {default: 1}\n  b: {default: true}\n  c: {default: ''}\n"
-    )
-    (tmp_path / "Pulumi.dev.yaml").write_text(
-        "config:\n  aws:region: eu-west-1\n  aws:profile: me\n  careapp:b: 'false'\n"
-    )
-    found = stacks.read("dev", tmp_path)
-    assert (found.region, found.profile) == ("eu-west-1", "me")
-    assert [found.get(key) for key in "abcd"] == ["1", "false", "", ""]
-    assert found.default("b") == "true"
-
-
-def test_a_stack_without_a_file_is_refused_with_those_that_are_there(tmp_path):
-    (tmp_path / "Pulumi.dev.yaml").write_text("")
-    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is missing. Known here: dev\."):
-        stacks.read("poc", tmp_path)
-
-
-def test_a_folder_without_stack_files_is_told(tmp_path):
-    with pytest.raises(StackError, match="holds no stack file; run this in the project's folder"):
-        stacks.read("poc", tmp_path)
-
-
-def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
-    (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
-    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):
-        stacks.read("poc", tmp_path)
 
 
 def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read(folder, stack):
@@ -174,7 +134,7 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
             put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
     for minutes, count in ((1, 7), (0, 97)):
         put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
-    found = gather(NAMES, stack.session, stacks.read("poc", folder)).measured.value
+    found = gather(NAMES, stack.session, Settings.read("poc", folder)).measured.value
     assert found == Measured(
         minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
         connections=97,

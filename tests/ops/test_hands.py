@@ -120,8 +120,8 @@ def test_a_longer_grace_period_that_ecs_has_not_tried_yet_is_not_made_longer_onc
 
 def test_a_grace_period_that_no_roll_out_has_time_for_brings_a_longer_roll_out():
     slow = SITUATIONS["slow-start"]
-    settings = a.declared(rolloutTimeoutMinutes="10")
-    commands = findings(replace(slow, declared=settings))[0].fixes[0].commands
+    settings = a.choices(rolloutTimeoutMinutes="10")
+    commands = findings(replace(slow, settings=settings))[0].fixes[0].commands
     assert commands == (
         "pulumi config set rolloutTimeoutMinutes 11 -s poc",
         "pulumi config set healthGracePeriod 360 -s poc",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPEAKING = ("ops", "infra", "rehearsal")
+SPEAKING = ("ops", "infra", "rehearsal", "stack")
 SILENT = {
     "rehearsal/aws": "AWS's own refusals, events and reasons, in AWS's words",
     "rehearsal/machine": "what the local cloud says to the engineer who starts it",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from i18n import verbatim
 from ops import moments
 from ops.aws import Session
 from ops.doctor import judge
@@ -18,7 +19,6 @@ from ops.render.logs import LogScreen
 from ops.rollout_follow import Reporter
 from ops.rollout_seen import Outcome, Verdict
 from ops.snapshot.surroundings import Line
-from ops.texts import verbatim
 from ops.timeline import Timeline, of_database, of_tasks
 from rehearsal.page import state
 from rehearsal.page.state import tasks

@@ -2,9 +2,9 @@
 
 import pytest
 
+from i18n import verbatim
 from ops import one_off
 from ops.problems import AwsProblem
-from ops.texts import verbatim
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
 

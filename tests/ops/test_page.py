@@ -85,12 +85,12 @@ def server(monkeypatch):
 
 
 def ask(server, balancer=None, **settings):
-    return page.page(balancer or server.there, a.declared(**settings))
+    return page.page(balancer or server.there, a.choices(**settings))
 
 
 def problem(balancer, **settings):
     with pytest.raises(AwsProblem) as refused:
-        page.page(balancer, a.declared(**settings))
+        page.page(balancer, a.choices(**settings))
     assert refused.value.kind == "unreachable"
     return str(refused.value.text)
 
@@ -206,24 +206,28 @@ def secure(server, authority, tmp_path, monkeypatch):
 
 
 def test_with_a_domain_the_load_balancer_itself_is_asked_by_that_name(server, secure):
-    found = ask(server, secure(DOMAIN), domainName=DOMAIN)
+    found = ask(server, secure(DOMAIN), domainName=DOMAIN, hostedZoneId="Z1")
     assert (found.status, server.asked) == (200, [("/", DOMAIN)])
 
 
 def test_a_certificate_for_another_name_is_no_answer(server, secure):
-    found = ask(server, secure("other.example.com"), domainName=DOMAIN)
+    found = ask(server, secure("other.example.com"), domainName=DOMAIN, hostedZoneId="Z1")
     assert (found.status, found.tries) == (0, 3)
     assert "Hostname mismatch" in found.problem
 
 
 def test_an_issuer_that_is_not_known_here_says_nothing_about_the_page(secure):
     assert "cannot be reached from here" in problem(
-        secure(DOMAIN, trusted=False), domainName=DOMAIN
+        secure(DOMAIN, trusted=False), domainName=DOMAIN, hostedZoneId="Z1"
     )
 
 
 def test_with_a_certificate_of_ones_own_the_name_is_not_verified(server, secure):
-    found = ask(server, secure("other.example.com"), certificateArn="arn:aws:acm:x")
+    found = ask(
+        server,
+        secure("other.example.com"),
+        certificateArn="arn:aws:acm:ap-northeast-1:123456789012:certificate/0a",
+    )
     assert (found.status, server.asked) == (200, [("/", "careapp-poc-alb.invalid")])
 
 
@@ -242,7 +246,7 @@ def test_the_doctor_says_what_the_page_answers():
 
 
 def test_a_page_that_could_not_be_reached_leaves_the_stack_healthy():
-    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.declared()))
+    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.choices()))
     found = judge(a.stack(page=denied.problem))
     assert (found.healthy, [str(each.part) for each in found.unseen]) == (True, ["the page"])
 

@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from i18n import Text, t
 from ops import pause as pausing
 from ops import paused
 from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.refused import Refused
 from ops.render import pause as screen
-from ops.stack import Declared
-from ops.texts import Text, t
 from tests.ops import stacks as a
 from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
 
@@ -168,8 +167,7 @@ def test_a_multi_az_database_may_be_paused():
 def costs(multi_az=False, **values):
     now = Simulated().look()
     now = replace(now, database=replace(now.database, multi_az=multi_az, storage_gb=20))
-    declared = Declared("poc", a.REGION, None, values, {"natStrategy": "single"})
-    return [str(each) for each in pausing.still_costs(now, declared)]
+    return [str(each) for each in pausing.still_costs(now, a.choices(**values))]
 
 
 def test_what_still_costs_money_is_what_the_stack_has():
@@ -200,7 +198,7 @@ def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(k
     now, station = Simulated().look(), Simulated()
     known = replace(now, database=replace(now.database, pause=Pause(SINCE, 1)))
     station.session = type("Session", (), {"region": a.REGION})()
-    station.declared = a.declared(databaseFinalSnapshot=kept)
+    station.settings = a.choices(databaseFinalSnapshot=kept)
     shown = [line.text for line in screen.lines(known, station, "en")][-1]
     assert ("Do so before a pulumi destroy, too" in shown) is first
     assert ("takes all of it away" in shown) is not first

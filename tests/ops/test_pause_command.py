@@ -14,7 +14,7 @@ from tests.ops.simulated import BY_HOURS, SINCE
 
 @pytest.fixture
 def station(stack, folder):
-    return Station(stack.session, NAMES, a.declared())
+    return Station(stack.session, NAMES, a.choices())
 
 
 def test_aws_is_told_and_asked_in_its_own_words(station):

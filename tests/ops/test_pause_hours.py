@@ -161,14 +161,3 @@ def test_a_stack_that_was_to_run_nothing_comes_back_as_the_stack_file_wants_it_n
     station.pause = Pause(simulated.SINCE, 0)
     back(station, wait)
     assert station.count == 2
-
-
-def test_hours_that_cannot_be_read_are_refused_before_anything_is_changed(wait):
-    station = Simulated(schedule="sometimes")
-    halt(station, wait)
-    before = station.state()
-    with pytest.raises(
-        Refused, match="stack file cannot be read: 'sometimes' is not days and hours"
-    ):
-        back(station, wait)
-    assert station.state() == before

@@ -7,9 +7,9 @@ import pytest
 
 from ops.log_search import Wanted
 from ops.logs import previous
-from ops.names import StackNames
 from ops.snapshot import compute, task_logs
 from ops.snapshot.records import Container
+from stack.names import StackNames
 from tests.ops import stacks as a
 
 NAMES = StackNames.of("poc")

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from i18n import t
 from ops import rollout_causes
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.problems import AwsProblem
 from ops.snapshot.records import Part
-from ops.texts import t
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from i18n import verbatim
 from ops import local, moments
 from ops.problems import AwsProblem
 from ops.refused import Refused
@@ -16,7 +17,6 @@ from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
 from ops.rollout_look import is_deregistered, look
 from ops.rollout_verdict import Patience
-from ops.texts import verbatim
 from tests.ops import rollout_answers as answers
 from tests.ops.rollout_answers import (
     NEW,

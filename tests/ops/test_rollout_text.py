@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from i18n import verbatim
 from ops import rollout_text as words
 from ops.place import Place
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
-from ops.texts import verbatim
 from tests.ops.rollout_answers import (
     NEW,
     OLD,

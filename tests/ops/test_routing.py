@@ -107,13 +107,13 @@ def test_a_default_rule_that_forwards_is_as_good():
 
 def test_a_rule_for_the_declared_domain_is_the_page_s():
     named = ours(100, ("host-header", ("app.example.com",)))
-    settings = a.declared(domainName="app.example.com", hostedZoneId="Z1")
+    settings = a.choices(domainName="app.example.com", hostedZoneId="Z1")
     assert causes(listening(named, DEFAULT, settings=settings)) == []
     assert causes(listening(named, DEFAULT)) == ["no-rule-forwards"]
 
 
 def test_with_a_certificate_of_one_s_own_nobody_knows_the_page_s_name():
-    settings = a.declared(certificateArn="arn:aws:acm:r:1:certificate/x")
+    settings = a.choices(certificateArn="arn:aws:acm:ap-northeast-1:123456789012:certificate/0a")
     for host in ("app.example.com", "*.example.com"):
         named = ours(100, ("host-header", (host,)))
         assert causes(listening(named, DEFAULT, settings=settings)) == []
@@ -138,7 +138,7 @@ def test_with_https_the_listener_that_serves_is_that_one():
 @pytest.mark.parametrize(("status", "bad"), [("ISSUED", False), ("", False), ("EXPIRED", True),
                                              ("FAILED", True), ("PENDING_VALIDATION", True)])  # fmt: skip
 def test_a_certificate_that_does_not_hold_is_a_cause(status, bad):
-    held = Certificate("arn:aws:acm:r:1:certificate/x", status)
+    held = Certificate("arn:aws:acm:ap-northeast-1:123456789012:certificate/0a", status)
     found = judge(https(OURS, DEFAULT, certificate=held)).causes
     assert [each.id for each in found] == (["certificate-not-valid"] if bad else [])
     assert all(status in str(each.title) for each in found)
@@ -187,7 +187,7 @@ class Asked:
 
     def all(self, _service, operation, _key, **_params):
         self.asked.append(operation)
-        arn = {"CertificateArn": "arn:aws:acm:r:1:certificate/x"}
+        arn = {"CertificateArn": "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"}
         listener = {"ListenerArn": "l", "Port": 443, "Protocol": "HTTPS", "Certificates": [arn]}
         balancer = {"LoadBalancerArn": "b", "LoadBalancerName": "b", "DNSName": "b.example"}
         return {
@@ -200,7 +200,9 @@ class Asked:
         self.asked.append(operation)
         if self.refused:
             raise self.refused
-        assert params == {"CertificateArn": "arn:aws:acm:r:1:certificate/x"}
+        assert params == {
+            "CertificateArn": "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"
+        }
         return {"Certificate": {"Status": "EXPIRED"}}
 
 
@@ -228,7 +230,9 @@ SHARED = {
 
 def test_rules_and_certificates_are_read_as_elb_and_acm_write_them():
     [listener] = balancing.balancer(Asked(SHARED), "b").listeners
-    assert listener.certificate == Certificate("arn:aws:acm:r:1:certificate/x", "EXPIRED")
+    assert listener.certificate == Certificate(
+        "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a", "EXPIRED"
+    )
     [found] = listener.rules
     assert (found.priority, found.action, found.groups) == ("7", "forward", ("arn:on",))
     assert found.conditions == (

@@ -109,13 +109,13 @@ def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
 
 
 def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
-    settings = a.declared(ecsEnabled="false", natStrategy="none")
+    settings = a.choices(ecsEnabled="false", natStrategy="none")
     cut_off = a.network(a.subnet("private-1", "10.0.16.0/20"))
     assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
 
 
 def test_a_warning_does_not_make_a_preflight_unready():
-    settings = a.declared(ecsEnabled="false", taskCpu="1024", desiredCount="3")
+    settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
     found = tick(a.stage1(settings, quota=Quota(limit=5)))
     assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
     text = "\n".join(said(preflight_screen.lines(found, "en")))
@@ -157,7 +157,7 @@ def test_the_status_s_exit_code_tells_ill_from_unseen():
     for part in ("tasks", "group", "targets"):
         assert status_screen.exit_code(a.stack(**{part: a.DENIED})) == 2
     assert status_screen.exit_code(a.stage1()) == 0
-    assert status_screen.exit_code(a.stage1(a.declared())) == 1
+    assert status_screen.exit_code(a.stage1(a.choices())) == 1
 
 
 def test_a_timeline_joins_tasks_events_and_deployments_in_order():

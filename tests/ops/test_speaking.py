@@ -5,10 +5,10 @@ import os
 import click
 import pytest
 
+from i18n import Refused, t
 from ops import speaking
 from ops.options import Number, Whole
-from ops.stack import StackError
-from ops.texts import Refused, t
+from stack.file import StackError
 
 
 class Broken(Refused):

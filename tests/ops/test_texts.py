@@ -9,7 +9,7 @@ import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from ops.texts import DOMAIN, LANGUAGES, Text, joined, language, said, shown, t, verbatim
+from i18n import DOMAIN, LANGUAGES, Text, joined, language, said, shown, t, verbatim
 from tests.catalogues import catalogues, helps, messages, problems, read
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")

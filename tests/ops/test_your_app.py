@@ -1,6 +1,6 @@
 """A stack that runs another app than the one in webapp/: what the doctor points at, and its own secrets."""
 
-from dataclasses import replace
+import json
 
 from ops.checks.loglines import raised
 from ops.preflight import tick
@@ -13,8 +13,8 @@ OWN = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "API_KEY": 
 
 
 def settings(variables=None, secrets=None, **values):
-    maps = {"appVariables": variables or {}, "appSecrets": secrets or {}}
-    return replace(a.declared(appFolder="apps/mine", **values), maps=maps)
+    maps = {"appVariables": json.dumps(variables or {}), "appSecrets": json.dumps(secrets or {})}
+    return a.choices(appFolder="apps/mine", **maps, **values)
 
 
 def first(snapshot):
@@ -137,13 +137,13 @@ def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     door = page.Door("127.0.0.1", 80, "name", 80, None)
     monkeypatch.setattr(page, "_door", lambda *_: door)
     monkeypatch.setattr(page, "_get", lambda _, path, __: asked.append(path) or (200, ""))
-    for declared in (a.declared(), settings()):
+    for declared in (a.choices(), settings()):
         page.page(a.balancer(), declared)
     assert asked == ["/", "/health/db", "/"]
 
 
 def sick(code, declared, **changes):
-    path = declared.get("healthPath")
+    path = declared.health.path
     group = a.target_group(path=path, matcher="200")
     words = f"Health checks failed with these codes: [{code}]"
     return a.sick(words, settings=declared, group=group, **changes)

@@ -14,17 +14,17 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from i18n import Text
 from ops import rollout
 from ops.aws import Session
 from ops.doctor import diagnose
 from ops.findings import Diagnosis
-from ops.names import StackNames
 from ops.rollout_changes import Changes
-from ops.texts import Text
 from rehearsal.client import Page, require
 from rehearsal.engine.find import find_or_get
 from rehearsal.project import Project
 from rehearsal.providers.calls import Calls
+from stack.names import StackNames
 from tests.rehearsal.conftest import Careapp
 from tests.rehearsal.mistakes import EDITS, Edit, Stack
 

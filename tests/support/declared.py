@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
 from rehearsal.providers.awsx import Builder, Child
+from stack.file import read
 from tests.unit.conftest import Engine
 
 ROOT = Path(__file__).parents[2]
@@ -74,10 +74,8 @@ def _strings(value: Any) -> Iterator[str]:
 
 def settings_of(stack: str, *changes: str) -> dict[str, str]:
     """Return a stack file's settings, with stage 2 turned on, as it has every resource, and `changes`."""
-    written = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     ours = dict(change.split("=", 1) for change in ("ecsEnabled=true", *changes))
-    given = {key: str(value) for key, value in written.items()}
-    return {**given, **{f"careapp:{key}": value for key, value in ours.items()}}
+    return {**read(stack, ROOT).values, **{f"careapp:{key}": value for key, value in ours.items()}}
 
 
 class Recorder(Engine):

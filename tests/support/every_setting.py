@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-import yaml
 
-from infra.settings.keys import KEYS
 from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
+from stack.settings import Settings
 from tests.support.local_stack import LocalStack
 
 CHANGES = {
@@ -74,8 +73,7 @@ ANYTHING = json.dumps(
 
 def values(stack: str) -> dict[str, str]:
     """What a stack file says, with the defaults."""
-    said = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {key.name: said.get(f"careapp:{key.name}", key.default) for key in KEYS}
+    return dict(Settings.read(stack, ROOT).texts)
 
 
 def allow_boundary(stack: LocalStack) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,8 @@ import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.settings import Settings
+from stack.file import StackFile
+from stack.settings import Settings
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
@@ -145,6 +146,18 @@ class Engine(pulumi.runtime.Mocks):
         ]
 
 
+def of(
+    others: Mapping[str, str] | None = None,
+    stack: str = "poc",
+    encrypted: tuple[str, ...] = (),
+    **ours: str,
+) -> Settings:
+    """Check a stack's configuration: the keys of other packages, and careapp's own."""
+    values = {"aws:region": "ap-northeast-1"} if others is None else dict(others)
+    values |= {f"careapp:{key}": value for key, value in ours.items()}
+    return Settings.of(StackFile(stack=stack, values=values, encrypted=encrypted), sources=True)
+
+
 def last_type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
@@ -187,14 +200,9 @@ def engine(loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def configured(engine: Engine) -> Callable[..., Settings]:
+def configured() -> Callable[..., Settings]:
     """Settings of a stack file that says only what the test says."""
-
-    def load(**changes: str) -> Settings:
-        engine.configure({"aws:region": "ap-northeast-1"}, **changes)
-        return Settings.load()
-
-    return load
+    return of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pulumi
 
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.network import Network, NetworkArgs
-from infra.settings import Settings
+from stack.settings import Settings
 
 NAME = "careapp-poc"
 TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}

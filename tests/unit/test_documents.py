@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from cli import main
-from infra.settings.app import RESERVED
 from rehearsal.faults import FAULTS
+from stack.app import RESERVED
 from tests.documents import commands
 from tests.documents.markdown import ROOT, Page, pages
 

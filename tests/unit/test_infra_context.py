@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.context import content_tag
+from stack.context import content_tag
 
 PARTS = {"platform": "linux/amd64"}
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from infra.context import content_tag
 from infra.registry import AppImage, AppImageArgs, lifecycle
+from stack.context import content_tag
 from tests.unit.parts import NAME, TAGS
 
 IMAGE = "docker:index/image:Image"

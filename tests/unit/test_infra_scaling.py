@@ -2,8 +2,7 @@
 
 import pytest
 
-from infra.settings import ScalingSettings
-from infra.settings.scaling import hours, time_zone
+from stack.scaling import ScalingSettings, hours, time_zone
 from tests.unit.parts import TAGS
 from tests.unit.test_infra_service import SERVICE, declare
 

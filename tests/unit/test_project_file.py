@@ -3,16 +3,15 @@
 import json
 from pathlib import Path
 
-import pulumi
 import pytest
 import yaml
 
-from infra.settings import Settings
-from infra.settings.keys import KEYS
 from rehearsal.engine.version import BELOW, MINIMUM
+from stack.file import read
+from stack.settings import KEYS, Settings
 
 ROOT = Path(__file__).parents[2]
-STACK_FILES = sorted(ROOT.glob("Pulumi.*.yaml"))
+STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
 
@@ -52,33 +51,27 @@ def test_every_default_is_of_its_declared_type():
         assert type(declaration["default"]) is types[declaration["type"]], name
 
 
-@pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
-def test_each_stack_file_can_be_used(path):
-    config = yaml.safe_load(path.read_text())["config"]
-    pulumi.runtime.set_all_config({key: as_text(value) for key, value in config.items()})
-    Settings.load()
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_stack_file_can_be_used(stack):
+    Settings.of(read(stack, ROOT), sources=True)
 
 
 def test_prod_takes_every_precaution_that_a_setting_offers():
-    config = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
+    prod = Settings.read("prod", ROOT)
     offered = {key.name for key in KEYS if key.kind == "boolean"}
     declined = {"execEnabled": "the container's root file system stays read-only"}
     declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
     declined |= {"fargateSpot": "AWS may stop every task at once"}
-    taken = {name.removeprefix("careapp:") for name, value in config.items() if value == "true"}
+    taken = {name for name, text in prod.texts.items() if text == "true"}
     assert offered - taken <= set(declined)
-    assert config["careapp:natStrategy"] == "onePerAz"
-    assert int(config["careapp:databaseBackupDays"]) >= 30
-    assert int(config["careapp:desiredCount"]) >= 2
-    assert int(config["careapp:minCount"]) >= 2
-    assert int(config["careapp:maxCount"]) > int(config["careapp:minCount"])
-    assert int(config["careapp:logRetentionDays"]) >= 365
+    assert prod.network.nat == "onePerAz"
+    assert prod.database.backup_days >= 30
+    assert prod.service.desired_count >= 2
+    assert prod.service.scaling.maximum > prod.service.scaling.minimum >= 2
+    assert prod.service.log_days >= 365
 
 
 def test_the_poc_starts_with_ecs_off_and_leaves_nothing_behind():
-    config = yaml.safe_load((ROOT / "Pulumi.poc.yaml").read_text())["config"]
-    assert config["aws:region"] == "ap-northeast-1"
-    assert config["careapp:ecsEnabled"] == "false"
-    assert config["careapp:protect"] == "false"
-    assert config["careapp:databaseFinalSnapshot"] == ""
+    poc = Settings.read("poc", ROOT)
+    assert poc.region == "ap-northeast-1"
+    assert (poc.ecs_enabled, poc.protect, poc.database.final_snapshot) == (False, False, "")

@@ -5,21 +5,15 @@ from datetime import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
-import pulumi
-
-from infra.settings import (
-    DatabaseSettings,
-    HealthSettings,
-    HttpsSettings,
-    ImageSettings,
-    LogSettings,
-    MonitoringSettings,
-    NetworkSettings,
-    ScalingSettings,
-    ServiceSettings,
-    Settings,
-)
-from infra.settings.scaling import Hours
+from stack.app import ImageSettings
+from stack.database import DatabaseSettings
+from stack.entrance import HealthSettings, HttpsSettings
+from stack.monitoring import LogSettings, MonitoringSettings
+from stack.names import StackNames
+from stack.network import NetworkSettings
+from stack.scaling import Hours, ScalingSettings
+from stack.service import ServiceSettings
+from stack.settings import Settings
 
 
 def test_a_stack_file_need_only_name_the_region(configured):
@@ -214,12 +208,9 @@ def test_every_key_reaches_the_record(configured):
     )
 
 
-def test_names_and_tags_follow_project_and_stack(configured, monkeypatch):
-    assert configured().prefix == "careapp-poc"
-    assert configured().repository == "careapp/hello-ecs"
-    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
-    assert configured().repository == "careapp-prod/hello-ecs"
-    assert configured().tags == {
+def test_names_and_tags_follow_project_and_stack(configured):
+    assert configured().names == StackNames("poc", "careapp")
+    assert configured(stack="prod").tags == {
         "project": "careapp",
         "stack": "prod",
         "managed-by": "pulumi",

@@ -2,12 +2,11 @@
 
 import json
 
-import pulumi
 import pytest
 
 from infra.container import Surroundings, definition
-from infra.settings import Settings, SettingsError
-from infra.settings.app import RESERVED
+from stack.app import RESERVED
+from stack.file import StackError
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
 AROUND = Surroundings(
@@ -18,7 +17,7 @@ AROUND = Surroundings(
 
 def problem(load, **changes):
     """The one problem, without its key."""
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(StackError) as refused:
         load(**{key: json.dumps(value) for key, value in changes.items()})
     [line] = str(refused.value).splitlines()[1:-1]
     return line.strip()
@@ -90,26 +89,20 @@ def test_a_name_is_a_variable_or_a_secret(configured):
     )
 
 
-@pytest.mark.usefixtures("engine")
-def test_an_encrypted_variable_belongs_into_secrets_manager():
-    values = {"aws:region": "ap-northeast-1", "careapp:appVariables": '{"KEY": "hunter2"}'}
-    pulumi.runtime.set_all_config(values, ["careapp:appVariables"])
-    try:
-        with pytest.raises(SettingsError, match=r"appVariables: a value is encrypted.*appSecrets"):
-            Settings.load()
-    finally:
-        pulumi.runtime.set_all_config(values, [])
+def test_an_encrypted_variable_belongs_into_secrets_manager(configured):
+    with pytest.raises(StackError, match=r"appVariables: a value is encrypted.*appSecrets"):
+        configured(encrypted=("careapp:appVariables",), appVariables='{"KEY": "hunter2"}')
 
 
 @pytest.mark.parametrize("folder", ["../mine", "/srv/app", ".", ".hidden", "a/../b", "app/"])
 def test_the_app_is_below_the_project_s_folder(configured, folder):
-    with pytest.raises(SettingsError, match=r"appFolder: .* is not a folder below the project's"):
+    with pytest.raises(StackError, match=r"appFolder: .* is not a folder below the project's"):
         configured(appFolder=folder)
 
 
 def test_a_folder_without_a_dockerfile_is_named(configured, checkout):
     (checkout / "apps" / "mine").mkdir(parents=True)
-    with pytest.raises(SettingsError, match="appFolder: apps/mine/Dockerfile is missing"):
+    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile is missing"):
         configured(appFolder="apps/mine")
     (checkout / "apps" / "mine" / "Dockerfile").write_text("FROM python:3.13-slim\n")
     assert str(configured(appFolder="apps/mine").image.folder) == "apps/mine"

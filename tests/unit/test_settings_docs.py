@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from infra.settings.table import table
+from stack.__main__ import table
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -16,5 +16,5 @@ def test_the_page_describes_every_setting_and_nothing_else():
     expected = rows(table())
     assert expected
     assert rows(PAGE.read_text()) == expected, (
-        "put the output of `python -m infra.settings.table` into docs/settings.md"
+        "put the output of `python -m stack` into docs/settings.md"
     )

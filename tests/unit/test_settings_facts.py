@@ -10,9 +10,8 @@ import cfnlint
 import pytest
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
-from infra.settings.fargate import MEMORY_BY_CPU
-from infra.settings.service import LOG_DAYS
-from infra.settings.zones import ZONE_LETTERS
+from stack.network import ZONE_LETTERS
+from stack.service import LOG_DAYS, MEMORY_BY_CPU
 
 SCHEMA = "data/schemas/extensions/aws_ecs_taskdefinition/fargate_cpu_memory.json"
 

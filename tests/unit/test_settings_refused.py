@@ -1,18 +1,17 @@
 """The stack file: what is said when it cannot be used."""
 
 import re
+from dataclasses import replace
 
-import pulumi
 import pulumi_aws.config
 import pytest
 
-from infra.settings import Settings, SettingsError
-from ops.place import OTHER_CREDENTIALS
+from stack.file import OTHER_CREDENTIALS, StackError
 
 
 def problems(load, **changes):
     """The lines between the heading and the advice."""
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(StackError) as refused:
         load(**changes)
     return [line.strip() for line in str(refused.value).splitlines()[1:-1]]
 
@@ -310,7 +309,7 @@ def test_what_elb_takes_for_status_codes_is_accepted(configured, codes):
 
 
 def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(configured):
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(StackError) as refused:
         configured(zoneCount="9", protect="maybe", healthTimeout="60", taskMemory="1")
     assert str(refused.value).splitlines() == [
         "the settings of stack poc cannot be used (4 problems):",
@@ -324,12 +323,8 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
 
 
 def test_a_single_problem_is_not_called_problems(configured):
-    with pytest.raises(SettingsError, match=r"cannot be used \(1 problem\):"):
+    with pytest.raises(StackError, match=r"cannot be used \(1 problem\):"):
         configured(protect="maybe")
-
-
-def test_a_settings_error_ends_the_program_without_a_traceback():
-    assert issubclass(SettingsError, pulumi.RunError)
 
 
 def test_a_refused_key_is_not_blamed_twice(configured):
@@ -343,27 +338,25 @@ def test_a_refused_key_is_not_blamed_twice(configured):
     ]
 
 
-def test_an_unknown_region_wants_its_zones_named(engine):
-    engine.configure({"aws:region": "us-east-1"})
-    assert problems(Settings.load) == [
+def test_an_unknown_region_wants_its_zones_named(configured):
+    there = {"aws:region": "us-east-1"}
+    assert problems(configured, others=there) == [
         "zoneCount: the zones of us-east-1 are not known here; "
         "name them: `pulumi config set zones us-east-1a,us-east-1b`"
     ]
-    engine.configure({"aws:region": "us-east-1"}, zones="us-east-1a,us-east-1f")
-    assert Settings.load().network.zones == ("us-east-1a", "us-east-1f")
+    named = configured(there, zones="us-east-1a,us-east-1f")
+    assert named.network.zones == ("us-east-1a", "us-east-1f")
 
 
-def test_a_missing_region_is_asked_for(engine):
-    engine.configure({})
-    assert problems(Settings.load) == [
+def test_a_missing_region_is_asked_for(configured):
+    assert problems(configured, others={}) == [
         "aws:region: is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
     ]
 
 
 @pytest.mark.parametrize("key", OTHER_CREDENTIALS)
-def test_credentials_that_only_the_provider_would_use_are_refused(engine, key):
-    engine.configure({"aws:region": "ap-northeast-1", key: "x"})
-    assert problems(Settings.load) == [
+def test_credentials_that_only_the_provider_would_use_are_refused(configured, key):
+    assert problems(configured, others={"aws:region": "ap-northeast-1", key: "x"}) == [
         f"{key}: gives credentials to the provider alone, and roll-out gate and commands would look with "
         f"others; `pulumi config rm {key}`, then name a profile of ~/.aws/config that gives them "
         "(`pulumi config set aws:profile NAME`), or set the AWS_… variables"
@@ -379,16 +372,14 @@ def test_the_keys_that_give_credentials_are_those_of_the_provider():
     assert keys == set(OTHER_CREDENTIALS)
 
 
-def test_a_profile_and_what_gives_no_credentials_are_accepted(engine, configured):
-    plain = configured()
-    engine.configure({"aws:region": "ap-northeast-1", "aws:profile": "me", "aws:maxRetries": "9"})
-    assert Settings.load() == plain
+def test_a_profile_and_what_gives_no_credentials_are_accepted(configured):
+    others = {"aws:region": "ap-northeast-1", "aws:profile": "me", "aws:maxRetries": "9"}
+    assert configured(others) == replace(configured(), profile="me")
 
 
-def test_keys_of_other_packages_are_none_of_our_business(engine, configured):
-    plain = configured()
-    engine.configure({"aws:region": "ap-northeast-1", "docker:host": "unix:///run/docker.sock"})
-    assert Settings.load() == plain
+def test_keys_of_other_packages_are_none_of_our_business(configured):
+    others = {"aws:region": "ap-northeast-1", "docker:host": "unix:///run/docker.sock"}
+    assert configured(others) == configured()
 
 
 @pytest.mark.parametrize(
@@ -406,12 +397,10 @@ def test_keys_of_other_packages_are_none_of_our_business(engine, configured):
         ),
     ],
 )
-def test_a_stack_whose_name_cannot_name_resources_is_refused(configured, monkeypatch, stack, says):
-    monkeypatch.setattr(pulumi, "get_stack", lambda: stack)
-    assert problems(configured) == [says]
+def test_a_stack_whose_name_cannot_name_resources_is_refused(configured, stack, says):
+    assert problems(configured, stack=stack) == [says]
 
 
 @pytest.mark.parametrize("stack", ["prod", "a-2", "t" * 20])
-def test_a_stack_whose_name_can_name_resources_is_accepted(configured, monkeypatch, stack):
-    monkeypatch.setattr(pulumi, "get_stack", lambda: stack)
-    assert configured().prefix == f"careapp-{stack}"
+def test_a_stack_whose_name_can_name_resources_is_accepted(configured, stack):
+    assert configured(stack=stack).names.prefix == f"careapp-{stack}"

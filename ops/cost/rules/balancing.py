@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay, Case, Rule, Use
 from ops.cost.graph import Resource
 from ops.cost.prices import HOURS
 from ops.cost.rules.network import ADDRESS, HOURLY, many, zones_of
-from ops.texts import t
 
 
 def balancer(resource: Resource, case: Case) -> Iterator[Use]:

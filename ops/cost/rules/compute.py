@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay, Case, Rule, Use
 from ops.cost.graph import Resource
 from ops.cost.prices import HOURS
 from ops.cost.rules.network import ADDRESS, HOURLY, public_tasks
 from ops.cost.schedule import share_of_week
-from ops.texts import t
 
 ROOT_GB = 8
 """The root volume of Amazon Linux 2023, where none is declared."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay, Case, Rule, Use
 from ops.cost.graph import Graph, Resource, Undecided
 from ops.cost.prices import HOURS
-from ops.texts import t
 
 HOURLY = t("hours")
 ADDRESS = t("public IPv4")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay, Case, Rule, Use
 from ops.cost.graph import Resource, Undecided
 from ops.cost.prices import HOURS
 from ops.cost.rules.network import HOURLY
-from ops.texts import t
 
 FREE_INSIGHTS_DAYS = 7
 """Days of Performance Insights that cost nothing (rds/performance-insights/pricing)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from i18n import t
 from ops.cost.bill import CannotSay, Case, Rule, Use
 from ops.cost.graph import Resource
-from ops.texts import t
 
 APP_LOGS = "/ecs/"
 """How the names of the log groups begin that hold tasks' output."""

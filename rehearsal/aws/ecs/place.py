@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
-from ops.texts import t
+from i18n import t
 from rehearsal.machine.namespaces import Namespace
 from rehearsal.machine.sockets import Forwarder
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.texts import t
+from i18n import t
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.firewall import Endpoint, allows
 from rehearsal.aws.ec2.network import endpoint_of, load_balancer_endpoints, read_map

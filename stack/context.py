@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
-from ops.texts import t
+from i18n import t
 
 LENGTH = 16
 """Hexadecimal digits: 64 bits, so that two versions of the app never share a name."""

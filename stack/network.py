@@ -1,11 +1,16 @@
-"""Which availability zones a region has, without asking AWS."""
+"""The VPC: its keys and record, and which availability zones a region has, without asking AWS."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network
 from types import MappingProxyType
 
-from ops.texts import t
+from i18n import t
+from stack import rules
+from stack.reader import Reader
+from stack.rules import Key
 
 ZONE_LETTERS = MappingProxyType(
     {
@@ -27,14 +32,58 @@ A look-up would make the network depend on the day: a zone that AWS adds must no
 Regions whose zones differ from account to account (us-east-1, us-west-1) are left out on purpose.
 """
 
+VPC_CIDR = Key("vpcCidr", "10.0.0.0/16", rules.private_range, "the VPC's private range, /16 to /19")
+ZONE_COUNT = Key(
+    "zoneCount",
+    "2",
+    rules.integer(2, 3, t(" (RDS and the load balancer need two)")),
+    "availability zones, 2 or 3; a third one may come and go",
+)
+ZONES = Key(
+    "zones",
+    "",
+    rules.names,
+    "the zones by name, comma-separated; empty takes the region's first `zoneCount`; one in use cannot be exchanged",
+)
+NAT_STRATEGY = Key(
+    "natStrategy",
+    "single",
+    rules.choice(("none", "single", "onePerAz")),
+    "way out of the private subnets; with `none` tasks run in public subnets with a public IP",
+)
 
-def choose(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """The VPC's range, its zones by name, and the NAT strategy: none, single or onePerAz."""
+
+    cidr: IPv4Network
+    zones: tuple[str, ...]
+    nat: str
+
+    @classmethod
+    def load(cls, read: Reader, region: str) -> NetworkSettings:
+        count, names = read(ZONE_COUNT), read(ZONES)
+        return cls(
+            cidr=read(VPC_CIDR),
+            zones=read.together(
+                lambda: choose_zones(region, count, names),
+                ZONES if names else ZONE_COUNT,
+                otherwise=(),
+            )
+            if region
+            else (),
+            nat=read(NAT_STRATEGY),
+        )
+
+
+def choose_zones(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The named zones, or else the region's first `count`.
 
     ValueError when they are not the region's, or when careapp cannot know the region's.
     """
     if names:
-        return _named(region, count, names)
+        return _named_zones(region, count, names)
     if region not in ZONE_LETTERS:
         raise ValueError(
             t(
@@ -56,7 +105,7 @@ def choose(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, .
     return tuple(region + letter for letter in letters[:count])
 
 
-def _named(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+def _named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise ValueError(

@@ -1,14 +1,38 @@
-"""The keys and the record of what watches the stack."""
+"""What is written down and watched beside the app's own log: keys and records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra import thresholds
-from infra.settings import database, rules
-from infra.settings.key import Key
-from infra.settings.reader import Reader
-from ops.texts import t
+from i18n import t
+from stack import database, rules, service
+from stack.reader import Reader
+from stack.rules import Key
+
+FLOW_LOGS = Key(
+    "flowLogs", "false", rules.boolean, "log the connections that the VPC's rules refuse"
+)
+ACCESS_LOGS = Key(
+    "accessLogs", "false", rules.boolean, "log each request to the load balancer, in an S3 bucket"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """Which logs are kept, and for how many days."""
+
+    flow: bool
+    access: bool
+    days: int
+
+    @classmethod
+    def load(cls, read: Reader) -> LogSettings:
+        return cls(
+            flow=read(FLOW_LOGS),
+            access=read(ACCESS_LOGS),
+            days=read(service.LOG_RETENTION_DAYS),
+        )
+
 
 ALARMS_ENABLED = Key(
     "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms, and the SNS topic they tell"
@@ -40,7 +64,7 @@ class MonitoringSettings:
         instance_class = read(database.DATABASE_INSTANCE_CLASS)
         if alarms or dashboard:
             read.together(
-                lambda: thresholds.database_memory(instance_class),
+                lambda: database.database_memory(instance_class),
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )

@@ -1,19 +1,17 @@
-"""The keys of the app that the stack runs: its folder, its variables and secrets, its own health check."""
+"""The app that the stack runs: its folder and image, its variables and secrets, its own health check."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import pulumi
-from pulumi.runtime.config import is_config_secret
-
-from infra.settings import rules
-from infra.settings.key import Key
-from infra.settings.reader import Reader
-from ops.texts import t
+from i18n import t
+from stack import rules
+from stack.reader import Reader
+from stack.rules import Key
 
 RESERVED = frozenset(
     {
@@ -134,7 +132,7 @@ def folder(read: Reader) -> Path:
     named = read(APP_FOLDER)
 
     def checked() -> Path:
-        if not (Path(named) / "Dockerfile").is_file():
+        if read.sources and not (read.file.folder / named / "Dockerfile").is_file():
             raise ValueError(
                 t(
                     "{folder}/Dockerfile is missing; the app's image is built from it: name a folder "
@@ -152,7 +150,7 @@ def variables(read: Reader) -> Mapping[str, str]:
     found = read(APP_VARIABLES)
 
     def plain() -> Mapping[str, str]:
-        if is_config_secret(f"{pulumi.get_project()}:{APP_VARIABLES.name}"):
+        if read.is_encrypted(APP_VARIABLES):
             raise ValueError(
                 t(
                     "a value is encrypted, but the task definition shows variables as they are; keep "
@@ -181,3 +179,41 @@ def secrets(read: Reader) -> Mapping[str, str]:
         return found
 
     return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)
+
+
+CPU_ARCHITECTURE = Key(
+    "cpuArchitecture",
+    "X86_64",
+    rules.choice(("X86_64", "ARM64")),
+    "what the image is built for and the task runs on",
+)
+IMAGES_KEPT = Key(
+    "imagesKept", "10", rules.integer(2, 1000), "tagged images kept in ECR, for rolling back"
+)
+IMAGE_REVISION = Key(
+    "imageRevision",
+    "1",
+    rules.pattern(
+        r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
+    ),
+    "part of the image's tag; change it to build and push unchanged sources again",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """What the app's image is built from and for, and how many images are kept."""
+
+    folder: Path
+    architecture: str
+    revision: str
+    kept: int
+
+    @classmethod
+    def load(cls, read: Reader) -> ImageSettings:
+        return cls(
+            folder=folder(read),
+            architecture=read(CPU_ARCHITECTURE),
+            revision=read(IMAGE_REVISION),
+            kept=read(IMAGES_KEPT),
+        )

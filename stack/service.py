@@ -1,17 +1,33 @@
-"""The ECS service's keys and record."""
+"""The ECS service: its keys and record, and the task sizes that Fargate sells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from infra.settings import app, fargate, health, image, rules
-from infra.settings.fargate import MEMORY_BY_CPU
-from infra.settings.key import Key
-from infra.settings.reader import Reader
-from infra.settings.scaling import ScalingSettings
-from ops.texts import t
+from i18n import Text, t
+from stack import app, entrance, rules
+from stack.reader import Reader
+from stack.rules import Key
+from stack.scaling import ScalingSettings
 
+MEMORY_BY_CPU = MappingProxyType(
+    {
+        256: (512, 1024, 2048),
+        512: tuple(range(1024, 4096 + 1, 1024)),
+        1024: tuple(range(2048, 8192 + 1, 1024)),
+        2048: tuple(range(4096, 16384 + 1, 1024)),
+        4096: tuple(range(8192, 30720 + 1, 1024)),
+        8192: tuple(range(16384, 61440 + 1, 4096)),
+        16384: tuple(range(32768, 122880 + 1, 8192)),
+        32768: (61440, 122880, 249856),
+    }
+)
+"""MiB of memory that each CPU size (1024 units are one vCPU) may have.
+
+Source: the Amazon ECS Developer Guide, "Task size"; a test compares it with cfn-lint's table.
+"""
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -96,7 +112,7 @@ class ServiceSettings:
     def load(cls, read: Reader) -> ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
-        cpu = read.together(lambda: fargate.checked_cpu(cpu), TASK_CPU, otherwise=cpu)
+        cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
         return cls(
             port=read(CONTAINER_PORT),
             variables=app.variables(read),
@@ -104,17 +120,58 @@ class ServiceSettings:
             health_command=read(app.HEALTH_COMMAND),
             cpu=cpu,
             memory=read.together(
-                lambda: fargate.checked_memory(cpu, memory),
+                lambda: checked_memory(cpu, memory),
                 TASK_MEMORY,
                 TASK_CPU,
                 otherwise=memory,
             ),
-            architecture=read(image.CPU_ARCHITECTURE),
+            architecture=read(app.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
             log_days=read(LOG_RETENTION_DAYS),
-            grace_period=read(health.HEALTH_GRACE_PERIOD),
+            grace_period=read(entrance.HEALTH_GRACE_PERIOD),
         )
+
+
+def checked_cpu(cpu: int) -> int:
+    """The CPU size. ValueError when Fargate does not sell it."""
+    if cpu not in MEMORY_BY_CPU:
+        sizes = ", ".join(map(str, MEMORY_BY_CPU))
+        raise ValueError(
+            t("{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes)
+        )
+    return cpu
+
+
+def checked_memory(cpu: int, memory: int) -> int:
+    """The memory size. ValueError when Fargate does not sell it with this CPU size."""
+    if memory not in MEMORY_BY_CPU[cpu]:
+        raise ValueError(
+            t(
+                "{memory} does not go with taskCpu {cpu}; choose {sizes}",
+                memory=memory,
+                cpu=cpu,
+                sizes=_spell(cpu),
+            )
+        )
+    return memory
+
+
+def _spell(cpu: int) -> Text:
+    sizes = MEMORY_BY_CPU[cpu]
+    if len(sizes) <= 4:
+        return t("one of {sizes}", sizes=", ".join(map(str, sizes)))
+    return t(
+        "{low} to {high} in steps of {step}",
+        low=sizes[0],
+        high=sizes[-1],
+        step=sizes[1] - sizes[0],
+    )
+
+
+def task_memory(mebibytes: int) -> int:
+    """Per cent of a task's memory that leave it a tenth, but no less than 64 MiB, until it is killed."""
+    return int(100 - 100 * max(mebibytes / 10, 64) / mebibytes)

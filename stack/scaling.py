@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from infra.settings import rules
-from infra.settings.key import Key
-from infra.settings.reader import Reader
-from ops.texts import t
+from i18n import t
+from stack import rules
+from stack.reader import Reader
+from stack.rules import Key
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000
@@ -165,6 +165,12 @@ class ScalingSettings:
     def counts(self) -> frozenset[int]:
         """Every number of tasks that may be wanted."""
         return frozenset(range(self.minimum, self.maximum + 1)) | ({0} if self.hours else set())
+
+    def includes(self, moment: datetime) -> bool:
+        """Whether a moment lies in the hours; without hours each does."""
+        return self.hours is None or self.hours.include(
+            moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))
+        )
 
     @classmethod
     def load(cls, read: Reader, desired: int) -> ScalingSettings:

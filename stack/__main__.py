@@ -1,14 +1,14 @@
-"""The settings as the Markdown table of docs/settings.md: `python -m infra.settings.table`."""
+"""The settings as the Markdown table of docs/settings.md: `python -m stack`."""
 
 from __future__ import annotations
 
 import sys
 
-from infra.settings.keys import KEYS
+from stack.settings import KEYS
 
 
 def table() -> str:
-    """One row for each key, in the order of the stack's parts."""
+    """Return one row for each key, in the order of the stack's parts."""
     rows = [f"| `{key.name}` | {key.meaning} | {_default(key.default)} |" for key in KEYS]
     return "\n".join(["| key | meaning | default |", "|---|---|---|", *rows, ""])
 

@@ -1,12 +1,16 @@
-"""What one setting's text may say: each rule turns it into a value or says what is wrong."""
+"""What a setting is: its key, and the rule that turns its text into a value or says what is wrong."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Generic, TypeVar
 
-from ops.texts import Text, t
+from i18n import Text, t
+
+T = TypeVar("T")
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
@@ -16,10 +20,27 @@ WIDEST, NARROWEST = 16, 19
 SIZES = {"widest": WIDEST, "narrowest": NARROWEST}
 
 
+@dataclass(frozen=True)
+class Key(Generic[T]):
+    """One setting. `default` is text, as it would stand in a stack file."""
+
+    name: str
+    default: str
+    rule: Callable[[str], T]
+    meaning: str
+
+    @property
+    def kind(self) -> str:
+        """The type that Pulumi's project schema knows it by."""
+        kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
+        return kinds.get(type(self.rule(self.default)), "string")
+
+
 def boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
+    # The engine takes no other spelling for a key that Pulumi.yaml calls a boolean.
+    if text not in ("true", "false"):
         raise ValueError(t("{text!r} is neither true nor false", text=text))
-    return text.lower() == "true"
+    return text == "true"
 
 
 def integer(low: int, high: int, unit: Text | str = "") -> Callable[[str], int]:

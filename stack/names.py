@@ -1,4 +1,4 @@
-"""The names that a stack's resources bear; infra/ gives them, and a test keeps the two alike."""
+"""The names that a stack's resources bear."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 PROJECT = "careapp"
 CONTAINER = "app"
+RULE_PRIORITY = 100
+"""The number of the listener's rule that stage 2 makes."""
+RUNNING, PAGE_ERRORS = "service-running", "page-errors"
+"""What the names of two alarms end with, whose actions are off while a stack is paused."""
 
 
 @dataclass(frozen=True)
 class StackNames:
-    """What one stack's resources are called."""
+    """What one stack's resources are called; the hand-over note's commands name those of poc."""
 
     stack: str
     project: str = PROJECT
@@ -52,7 +56,7 @@ class StackNames:
     @property
     def alarms_of_a_pause(self) -> tuple[str, ...]:
         """Those that would ring while nothing is to run: for missing tasks, and for the 503 that is answered then."""
-        return f"{self.prefix}-service-running", f"{self.prefix}-page-errors"
+        return f"{self.prefix}-{RUNNING}", f"{self.prefix}-{PAGE_ERRORS}"
 
     @property
     def database(self) -> str:

@@ -1,4 +1,4 @@
-"""The one place that touches pulumi.Config; it gathers every problem and tells them together."""
+"""Reads a stack's keys; gathers every problem and tells them together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import pulumi
-from pulumi.runtime.config import CONFIG
-
-from infra.settings.key import Key
-from ops.place import other_credentials
-from ops.texts import Text, joined, said, shown, t
+from i18n import Text, said, t
+from stack.file import StackFile, other_credentials, refused
+from stack.rules import Key
 
 T = TypeVar("T")
 
@@ -20,37 +17,43 @@ LONGEST_PREFIX = 32 - len("-alb")
 """ELB's names have at most 32 characters (botocore, CreateLoadBalancer)."""
 
 
-class SettingsError(pulumi.RunError):
-    """The stack file says something careapp cannot build; the text names every problem.
+class Reader:
+    """Reads keys one by one and remembers what was wrong with them.
 
-    A RunError, because Pulumi prints its text without a traceback and fails the command.
+    ``sources`` says whether the app's sources have to be there.
     """
 
-
-class Reader:
-    """Reads keys one by one and remembers what was wrong with them."""
-
-    def __init__(self) -> None:
-        self.config = pulumi.Config()
+    def __init__(self, file: StackFile, *, sources: bool = False) -> None:
+        self.file, self.sources = file, sources
         self.problems: dict[str, Text] = {}
 
     def __call__(self, key: Key[T]) -> T:
         """The key's value. After a refusal its default, so that the reading can go on."""
         try:
-            return key.rule(self.config.get(key.name, key.default).strip())
+            return key.rule(self.text(key))
         except ValueError as wrong:
             self.problems[key.name] = said(wrong)
             return key.rule(key.default)
 
+    def text(self, key: Key[Any]) -> str:
+        """Return what the stack file says, or the key's default."""
+        return self.file.values.get(self._full(key), key.default).strip()
+
+    def is_encrypted(self, key: Key[Any]) -> bool:
+        """Return whether the key's value is encrypted, wholly or in part."""
+        return self._full(key) in self.file.encrypted
+
+    def _full(self, key: Key[Any]) -> str:
+        return f"{self.file.project}:{key.name}"
+
     def region(self) -> str:
         """The stack's region. Keys that give the provider credentials of its own are refused."""
-        self.problems |= other_credentials(CONFIG.get())
-        region = pulumi.Config("aws").get("region", "")
-        if not region:
+        self.problems |= other_credentials(self.file.values)
+        if self.file.region is None:
             self.problems["aws:region"] = t(
                 "is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
             )
-        return region
+        return self.file.region or ""
 
     def together(self, check: Callable[[], T], *parts: Key[Any], otherwise: T) -> T:
         """What a check of several keys gives, unless one of them was refused already.
@@ -66,30 +69,11 @@ class Reader:
             return otherwise
 
     def finish(self, prefix: str, keys: Sequence[Key[Any]]) -> None:
-        """Raise SettingsError unless all was well, with the stack's name and the keys as well."""
+        """Raise StackError unless all was well, with the stack's name and the keys as well."""
         self._check_prefix(prefix)
         self._check_unknown_keys([key.name for key in keys])
-        if not self.problems:
-            return
-        count = len(self.problems)
-        head = (
-            t("the settings of stack {stack} cannot be used (1 problem):", stack=pulumi.get_stack())
-            if count == 1
-            else t(
-                "the settings of stack {stack} cannot be used ({count} problems):",
-                stack=pulumi.get_stack(),
-                count=count,
-            )
-        )
-        lines = [
-            head,
-            *(
-                t("  {name}: {problem}", name=name, problem=problem)
-                for name, problem in self.problems.items()
-            ),
-            t("Nothing was changed. `pulumi config set KEY VALUE` sets a key."),
-        ]
-        raise SettingsError(shown(joined("\n", lines)))
+        if self.problems:
+            raise refused(self.file.stack, self.problems)
 
     def _check_prefix(self, prefix: str) -> None:
         if not re.fullmatch(r"[a-z](-?[a-z0-9])*", prefix):
@@ -107,9 +91,8 @@ class Reader:
             )
 
     def _check_unknown_keys(self, known: Sequence[str]) -> None:
-        namespace = f"{pulumi.get_project()}:"
-        # pulumi.Config cannot list its keys; this is the map that it looks them up in.
-        for full in sorted(CONFIG.get()):
+        namespace = f"{self.file.project}:"
+        for full in sorted(self.file.values):
             name = full.removeprefix(namespace)
             if name != full and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)

@@ -8,14 +8,15 @@ import cfnlint
 import moto.ec2
 import pytest
 
-from infra import thresholds
+from stack import database
+from stack.service import task_memory
 
 GIB = 1024**3
 
 
 def known(instance_class):
     try:
-        return thresholds.database_memory(instance_class)
+        return database.database_memory(instance_class)
     except ValueError:
         return None
 
@@ -58,7 +59,7 @@ def test_the_memory_of_each_class_that_rds_sells_is_its_ec2_type_s(ec2, sold):
 )
 def test_a_class_whose_memory_is_not_known_is_refused_with_the_way_out(instance_class):
     with pytest.raises(ValueError, match=f"the memory of {instance_class} is not known here"):
-        thresholds.database_memory(instance_class)
+        database.database_memory(instance_class)
 
 
 @pytest.mark.parametrize(
@@ -72,15 +73,15 @@ def test_a_class_whose_memory_is_not_known_is_refused_with_the_way_out(instance_
     ],
 )
 def test_the_database_s_limits_grow_with_its_class(instance_class, memory, connections):
-    assert thresholds.free_memory(instance_class) == memory
-    assert thresholds.connections(instance_class) == connections
+    assert database.free_memory(instance_class) == memory
+    assert database.connections(instance_class) == connections
 
 
 def test_a_fifth_of_the_storage_is_kept_free():
-    assert thresholds.free_storage(20) == 4 * GIB
-    assert thresholds.free_storage(100) == 20 * GIB
+    assert database.free_storage(20) == 4 * GIB
+    assert database.free_storage(100) == 20 * GIB
 
 
 @pytest.mark.parametrize(("mebibytes", "percent"), [(512, 87), (640, 90), (1024, 90), (8192, 90)])
 def test_a_small_task_rings_earlier_so_that_64_mebibytes_are_left(mebibytes, percent):
-    assert thresholds.task_memory(mebibytes) == percent
+    assert task_memory(mebibytes) == percent

@@ -1,0 +1,136 @@
+"""One stack's choices as a frozen record, grouped by the part of the stack that they shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from i18n import t
+from stack import app, database, entrance, file, monitoring, network, rules, scaling, service
+from stack.app import ImageSettings
+from stack.database import DatabaseSettings
+from stack.entrance import HealthSettings, HttpsSettings
+from stack.file import StackFile
+from stack.monitoring import LogSettings, MonitoringSettings
+from stack.names import StackNames
+from stack.network import NetworkSettings
+from stack.reader import Reader
+from stack.rules import Key
+from stack.service import ServiceSettings
+
+ECS_ENABLED = Key(
+    "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false removes ECS again"
+)
+PROTECT = Key(
+    "protect",
+    "true",
+    rules.boolean,
+    "refuse to delete anything of value, and keep images",
+)
+PERMISSIONS_BOUNDARY = Key(
+    "permissionsBoundary",
+    "",
+    rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
+    "IAM policy of the account that bounds every role of the stack; empty: none",
+)
+BASTION_ENABLED = Key(
+    "bastionEnabled", "false", rules.boolean, "an instance to reach the database through, by SSM"
+)
+
+PARTS = (network, database, app, service, scaling, entrance, monitoring)
+
+KEYS: tuple[Key[Any], ...] = (
+    *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
+    *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
+    BASTION_ENABLED,
+)
+"""Every key a stack file may hold, in the order in which users read of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One stack's choices. Holding one from `of` or `read` means that they have been checked."""
+
+    project: str
+    stack: str
+    region: str
+    profile: str | None = None
+    """The profile of ~/.aws/config that the stack file names."""
+    ecs_enabled: bool
+    protect: bool
+    boundary: str
+    """Name of the IAM policy that bounds the stack's roles; empty: none."""
+    rollout_minutes: int
+    bastion_enabled: bool
+    network: NetworkSettings
+    database: DatabaseSettings
+    image: ImageSettings
+    health: HealthSettings
+    https: HttpsSettings
+    service: ServiceSettings
+    logs: LogSettings
+    monitoring: MonitoringSettings
+    folder: Path = field(default=Path(), compare=False, repr=False)
+    """The project's."""
+    texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Every key as the stack file says it, or its default."""
+
+    @property
+    def names(self) -> StackNames:
+        """The names that the stack's resources bear."""
+        return StackNames(self.stack, self.project)
+
+    @property
+    def webapp(self) -> bool:
+        """Whether the stack runs the app that comes with the project, whose files and words are known."""
+        return self.image.folder == Path(app.APP_FOLDER.default)
+
+    @property
+    def deployer(self) -> str:
+        """The role that deploys the stack by push; empty unless the stack has that role's boundary."""
+        role = f"{self.project}-delivery-{self.stack}"
+        return role if self.boundary == f"{role}-boundary" else ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything that can carry tags."""
+        return {"project": self.project, "stack": self.stack, "managed-by": "pulumi"}
+
+    @classmethod
+    def read(cls, stack: str, folder: Path) -> Settings:
+        """Read a stack's file in the project's folder. StackError names all that is wrong with it."""
+        return cls.of(file.read(stack, folder))
+
+    @classmethod
+    def of(cls, given: StackFile, *, sources: bool = False) -> Settings:
+        """Check a stack's configuration. StackError names all that is wrong with it.
+
+        ``sources`` says whether the app's sources have to be in the project's folder.
+        """
+        read = Reader(given, sources=sources)
+        region = read.region()
+        settings = cls(
+            project=given.project,
+            stack=given.stack,
+            region=region,
+            profile=given.profile,
+            ecs_enabled=read(ECS_ENABLED),
+            protect=read(PROTECT),
+            boundary=read(PERMISSIONS_BOUNDARY),
+            rollout_minutes=read(service.ROLLOUT_TIMEOUT),
+            bastion_enabled=read(BASTION_ENABLED),
+            network=NetworkSettings.load(read, region),
+            database=DatabaseSettings.load(read),
+            image=ImageSettings.load(read),
+            health=HealthSettings.load(read),
+            https=HttpsSettings.load(read, region),
+            service=ServiceSettings.load(read),
+            logs=LogSettings.load(read),
+            monitoring=MonitoringSettings.load(read),
+            folder=given.folder,
+            texts={key.name: read.text(key) for key in KEYS},
+        )
+        read.finish(settings.names.prefix, KEYS)
+        return settings

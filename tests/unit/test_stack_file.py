@@ -1,0 +1,144 @@
+"""A stack's file: the commands read it as the engine passes it to the program."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from infra import config
+from stack.file import StackError, read
+from stack.names import StackNames
+from stack.settings import Settings
+from stack.statements import secret_arn, secret_key
+
+REGION = "ap-northeast-1"
+
+
+@pytest.fixture
+def written(checkout):
+    """Writes a stack file with these lines, and returns its folder."""
+
+    def write(*lines, stack="poc"):
+        text = "".join(f"  {line}\n" for line in (f"aws:region: {REGION}", *lines))
+        (checkout / f"Pulumi.{stack}.yaml").write_text(f"config:\n{text}")
+        return checkout
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("true", "true"),
+        ("TRUE", "true"),
+        ("'TRUE'", "TRUE"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("1", "1"),
+        ("'1'", "1"),
+        ("017", "15"),
+        ("0x1F", "31"),
+        ("1_0", "10"),
+        ("1.10", "1.1"),
+        ("1.0", "1"),
+        ("~", ""),
+        ("", ""),
+        ("[a, 1]", '["a", 1]'),
+        ("{A: yes, B: 17}", '{"A": "yes", "B": 17}'),
+    ],
+)
+def test_a_value_is_the_text_that_the_engine_shows(written, value, text):
+    """As `pulumi config --json` of Pulumi 3.274.1 shows it, but for JSON's blanks."""
+    assert read("poc", written(f"key: {value}")).values == {"aws:region": REGION, "key": text}
+
+
+@pytest.mark.parametrize("value", ['"TRUE"', '"True"', "yes", '"yes"', "on", '"1"', "1"])
+def test_what_the_engine_calls_no_boolean_is_refused_to_program_and_commands(
+    engine, written, value
+):
+    folder = written(f"careapp:ecsEnabled: {value}")
+    with pytest.raises(StackError) as told:
+        Settings.read("poc", folder)
+    assert f"  ecsEnabled: {value.strip(chr(34))!r} is neither true nor false" in str(told.value)
+    pulumi.runtime.set_all_config(read("poc", folder).values)
+    with pytest.raises(pulumi.RunError) as stopped:
+        config.load()
+    assert str(stopped.value) == str(told.value)
+
+
+@pytest.mark.parametrize(("value", "on"), [("true", True), ("TRUE", True), ("'false'", False)])
+def test_a_boolean_means_the_same_to_program_and_commands(engine, written, value, on):
+    folder = written(f"careapp:ecsEnabled: {value}")
+    settings = Settings.read("poc", folder)
+    assert settings.ecs_enabled is on
+    pulumi.runtime.set_all_config(read("poc", folder).values)
+    assert config.load() == settings
+
+
+def test_a_stack_file_gives_region_profile_and_settings(written):
+    folder = written("aws:profile: me", "careapp:natStrategy: none", stack="dev")
+    file, settings = read("dev", folder), Settings.read("dev", folder)
+    assert (file.region, file.profile) == (settings.region, settings.profile) == (REGION, "me")
+    assert (settings.network.nat, settings.texts["natStrategy"]) == ("none", "none")
+    assert settings.texts["healthPath"] == "/health"
+    assert settings.names == StackNames("dev")
+
+
+def test_the_app_s_sources_are_looked_for_by_the_program_alone(written):
+    folder = written("careapp:appFolder: apps/mine")
+    assert Settings.read("poc", folder).image.folder == Path("apps/mine")
+    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile is missing"):
+        Settings.of(read("poc", folder), sources=True)
+
+
+def test_what_is_encrypted_is_left_out_and_named(written):
+    folder = written(
+        "careapp:alarmEmail: {secure: v1:x}", "careapp:appSecrets: {KEY: {secure: v1:x}}"
+    )
+    file = read("poc", folder)
+    assert file.values == {"aws:region": REGION, "careapp:appSecrets": "{}"}
+    assert file.encrypted == {"careapp:alarmEmail", "careapp:appSecrets"}
+    assert Settings.of(file).monitoring.email == ""
+
+
+def test_an_encrypted_variable_of_the_app_is_refused_to_the_commands_too(written):
+    with pytest.raises(StackError, match="appVariables: a value is encrypted"):
+        Settings.read("poc", written("careapp:appVariables: {KEY: {secure: v1:x}}"))
+
+
+def test_credentials_for_the_provider_alone_are_refused_before_anything_is_asked_of_aws(written):
+    with pytest.raises(StackError, match="aws:accessKey: gives credentials to the provider alone"):
+        read("poc", written("aws:accessKey: AKIA"))
+
+
+def test_a_stack_without_a_file_is_refused_with_those_that_are_there(written):
+    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is missing. Known here: dev\."):
+        read("poc", written(stack="dev"))
+
+
+def test_a_folder_without_stack_files_is_told(tmp_path):
+    with pytest.raises(StackError, match="holds no stack file; run this in the project's folder"):
+        read("poc", tmp_path)
+
+
+def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
+    (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
+    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):
+        read("poc", tmp_path)
+
+
+def test_the_names_of_poc_are_those_of_the_hand_over_note():
+    names = StackNames("poc")
+    assert (names.cluster, names.service) == ("careapp-poc-cluster", "careapp-poc-service")
+    assert (names.balancer, names.target_group) == ("careapp-poc-alb", "careapp-poc-tg")
+    assert (names.family, names.database) == ("careapp-poc", "careapp-poc")
+    assert (names.log_group, names.streams) == ("/ecs/careapp-poc", "app/app")
+    assert names.repository == "careapp/hello-ecs"
+    assert StackNames("prod").repository == "careapp-prod/hello-ecs"
+    assert names.alarms_of_a_pause == ("careapp-poc-service-running", "careapp-poc-page-errors")
+
+
+def test_a_secret_of_a_task_definition_names_arn_and_key():
+    arn = "arn:aws:secretsmanager:r:1:secret:rds!db-1-AbCdEf"
+    assert (secret_arn(f"{arn}:password::"), secret_key(f"{arn}:password::")) == (arn, "password")
+    assert secret_key(arn) == ""
