@@ -1,4 +1,4 @@
-"""Services that roll out, roll back and drain, against real processes."""
+"""Deployments of a running service, and its scheduled scaling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import timedelta
 from typing import Any
+
+from tests.dataplane.stack import until
 
 TASK_SECONDS = 40
 
@@ -237,3 +240,27 @@ def test_an_app_on_another_port_than_the_declared_one_is_condemned(cloud: Any) -
         "Reason": "Target.FailedHealthChecks",
         "Description": "Health checks failed",
     }
+
+
+PLACE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+
+def test_tasks_stop_and_start_at_their_hours(running: Any) -> None:
+    client = running.client("application-autoscaling")
+    service = running.describe()
+    cluster = service["clusterArn"].rpartition("/")[2]
+    place = {**PLACE, "ResourceId": f"service/{cluster}/{service['serviceName']}"}
+    client.register_scalable_target(**place, MinCapacity=1, MaxCapacity=1)
+    for name, minutes, count in (("stop", 2, 0), ("start", 6, 1)):
+        at = running.clock.now() + timedelta(minutes=minutes)
+        client.put_scheduled_action(
+            **place,
+            ScheduledActionName=name,
+            Schedule=f"cron({at.minute} {at.hour} ? * SUN-SAT *)",
+            Timezone="UTC",
+            ScalableTargetAction={"MinCapacity": count, "MaxCapacity": count},
+        )
+    assert running.describe()["runningCount"] == 1
+    until(lambda: running.describe()["runningCount"] == 0, what="the stop")
+    assert running.describe()["desiredCount"] == 0
+    until(lambda: running.describe()["runningCount"] == 1, what="the start")

@@ -1,15 +1,18 @@
-"""A copy of the program with the real engine and the stand-ins around it, for tests that change the program."""
+"""The real engine on the local cloud, with an ECS whose answers a test lays down."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from moto.backends import get_backend
 
+from rehearsal.aws import hooks
 from rehearsal.aws.api import Api
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.building.builder import Builder
@@ -23,9 +26,189 @@ from rehearsal.providers.aws_provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
-from tests.support.scripted_ecs import ScriptedEcs, scripted_ecs
 
+Params = dict[str, Any]
 REGION = "ap-northeast-1"
+SUBNET = "10.0.64."
+ILL = {
+    "Reason": "Target.ResponseCodeMismatch",
+    "Description": "Health checks failed with these codes: [404]",
+}
+
+
+class ScriptedEcs:
+    """Every roll-out succeeds at once, unless `breaks` is set: then it is rolled back or given up."""
+
+    def __init__(self) -> None:
+        self.breaks = False
+        self.hangs = False
+        """Whether new deployments neither fail nor get anywhere."""
+        self.undoes = False
+        """Whether the last deployment was rolled back to a service of that same revision."""
+        self.falls_ill = False
+        """Whether the load balancer's next look but one at the targets, and all after it, fail."""
+        self.unreadable = False
+        """Whether DescribeTasks lacks what every answer of ECS has, as a doctor's bug would have it."""
+        self.asked: list[str] = []
+        """The reads that a roll-out gate makes."""
+        self._good: dict[str, str] = {}
+
+    def rolled(self, params: Params) -> None:
+        """ECS has carried out CreateService or UpdateService."""
+        name = str(params.get("service") or params["serviceName"]).rpartition("/")[2]
+        self.settle(name)
+
+    def settle(self, name: str, *, again: bool = False) -> None:
+        """Give the service the deployments that it ends with; `again`: it was forced, and succeeds."""
+        service = self._service(name)
+        wanted = service.task_definition
+        if self._good.get(name) == wanted or not (self.breaks or self.hangs) or again:
+            self._good[name] = wanted
+            service.deployments = [
+                deployment(wanted, "PRIMARY", "COMPLETED", service.desired_count)
+            ]
+        elif self.hangs:
+            service.deployments = [deployment(wanted, "PRIMARY", "IN_PROGRESS", 0)]
+        elif name in self._good:
+            back = deployment(self._good[name], "PRIMARY", "COMPLETED", service.desired_count)
+            back["rolloutStateReason"] = BACK
+            service.deployments = [back]
+        else:
+            service.deployments = [deployment(wanted, "PRIMARY", "FAILED", 0)]
+        service.running_count = service.deployments[0]["runningCount"]
+        service.pending_count = 0
+        service.events = [EVENT | {"createdAt": datetime.now(UTC)}]
+
+    def list_tasks(self, params: Params) -> Params:
+        self.asked.append("ListTasks")
+        if params.get("desiredStatus") == "STOPPED":
+            return {"taskArns": []}
+        return {
+            "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
+        }
+
+    def describe_tasks(self, _params: Params) -> Params:
+        tasks = [_task(name, *running) for name, running in self._running().items()]
+        if self.unreadable:
+            tasks = [{k: v for k, v in task.items() if k != "desiredStatus"} for task in tasks]
+        return {"tasks": tasks}
+
+    def target_health(self, _params: Params) -> Params:
+        self.asked.append("DescribeTargetHealth")
+        ill = self.falls_ill and self.asked.count("DescribeTargetHealth") > 1
+        health = {"State": "unhealthy", **ILL} if ill else {"State": "healthy"}
+        targets = [
+            {"Target": {"Id": address, "Port": 3000}, "TargetHealth": health}
+            for _, address in self._running().values()
+        ]
+        return {"TargetHealthDescriptions": targets}
+
+    def service_deployments(self, params: Params) -> Params:
+        name = str(params["service"]).rpartition("/")[2]
+        row = {
+            "targetServiceRevisionArn": self._service(name).task_definition,
+            "createdAt": datetime.now(UTC),
+            "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",
+            "statusReason": TRIPPED if self.undoes else None,
+        }
+        return {"serviceDeployments": [{key: row[key] for key in row if row[key]}]}
+
+    def service_revisions(self, params: Params) -> Params:
+        return {
+            "serviceRevisions": [
+                {"serviceRevisionArn": arn, "taskDefinition": arn}
+                for arn in params["serviceRevisionArns"]
+            ]
+        }
+
+    def _running(self) -> dict[str, tuple[Any, str]]:
+        """Each running task's name, its service and its address."""
+        return {
+            f"{service.name}-{number}": (service, f"{SUBNET}{10 + number}")
+            for service in hooks.backend("ecs").services.values()
+            if service.status == "ACTIVE"
+            for number in range(service.running_count)
+        }
+
+    def _service(self, name: str) -> Any:
+        [found] = [each for each in hooks.backend("ecs").services.values() if each.name == name]
+        return found
+
+
+def _task(name: str, service: Any, place: str) -> Params:
+    """A task that has run for two minutes, as DescribeTasks shows it."""
+    started = datetime.now(UTC) - timedelta(minutes=2)
+    address = {"name": "privateIPv4Address", "value": place}
+    return {
+        "taskArn": f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{name}",
+        "taskDefinitionArn": service.deployments[0]["taskDefinition"],
+        "startedBy": service.deployments[0]["id"],
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "createdAt": started,
+        "startedAt": started,
+        "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
+        "containers": [{"name": "app", "lastStatus": "RUNNING", "healthStatus": "HEALTHY"}],
+    }
+
+
+TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+EVENT = {
+    "id": "00000000-0000-4000-8000-000000000001",
+    "message": "(service careapp-poc-service) has started 1 tasks: (task 0123456789abcdef).",
+}
+
+
+def deployment(definition: str, status: str, rollout: str, running: int) -> Params:
+    """One row of a service's deployments, as moto holds it."""
+    reasons = {
+        "COMPLETED": "ECS deployment ecs-svc/2 completed.",
+        "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
+        "IN_PROGRESS": "ECS deployment ecs-svc/2 in progress.",
+    }
+    now = datetime.now(UTC)
+    return {
+        "id": "ecs-svc/2",
+        "status": status,
+        "taskDefinition": definition,
+        "desiredCount": 1,
+        "runningCount": running,
+        "pendingCount": 0,
+        "failedTasks": 3 if rollout == "FAILED" else 0,
+        "rolloutState": rollout,
+        "rolloutStateReason": reasons[rollout],
+        "createdAt": now,
+        "updatedAt": now,
+    }
+
+
+@contextlib.contextmanager
+def scripted_ecs() -> Iterator[ScriptedEcs]:
+    """Put one into moto for a while."""
+    ecs = ScriptedEcs()
+    answers: dict[tuple[str, str], Callable[[Params], Params]] = {
+        ("ecs", "ListTasks"): ecs.list_tasks,
+        ("ecs", "DescribeTasks"): ecs.describe_tasks,
+        ("ecs", "ListServiceDeployments"): ecs.service_deployments,
+        ("ecs", "DescribeServiceRevisions"): ecs.service_revisions,
+        ("elbv2", "DescribeTargetHealth"): ecs.target_health,
+    }
+    instead, after = hooks.registry.instead, hooks.registry.after
+    # Another stack's may be there already, and comes back afterwards.
+    before = (dict(instead), {call: list(hooked) for call, hooked in after.items()})
+    instead.update(answers)
+    for action in ("CreateService", "UpdateService"):
+        hooks.after("ecs", action)(ecs.rolled)
+    try:
+        yield ecs
+    finally:
+        for table, saved in zip((instead, after), before, strict=True):
+            table.clear()
+            table.update(saved)  # type: ignore[arg-type]
+
+
 SPEED = "100"
 """How much faster than the wall the clock is by which a roll-out gate waits."""
 TOUCHED = (

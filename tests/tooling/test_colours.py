@@ -1,15 +1,48 @@
-"""Colours and moving lines are for terminals whose user did not say no; scripts get plain data."""
+"""Colours only on a terminal, and none with NO_COLOR."""
+
+from __future__ import annotations
 
 import json
 import os
 import pty
 import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT
-from tests.support.terminal import shown_on_a_terminal
+
+
+def shown_on_a_terminal(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    check: bool = True,
+) -> str:
+    """What a command writes to a terminal, errors included; its standard input is empty."""
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        check=check,
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while piece := os.read(ours, 4096):
+            text += piece
+    except OSError:  # Linux says EIO where a terminal has no other end any more
+        pass
+    os.close(ours)
+    return text.decode()
+
 
 CALLS = ["status --nonsense", "status --stack nope", "cloud status", "doctor --help"]
 

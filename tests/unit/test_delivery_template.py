@@ -10,8 +10,8 @@ import pytest
 from cfnlint.api import lint_file
 
 from rehearsal.paths import ROOT
-from tests.support.authorization import fits, forms, rows, spelled_out
 from tests.support.delivery import TEMPLATE, Delivery, iam
+from tests.support.iam_policies import fits, forms, rows, spelled_out
 
 LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""
