@@ -20,7 +20,7 @@ MODULES = {
     "pause": "ops.pause_cli",
     "resume": "ops.pause_cli",
     "test": "tests.cli",
-    **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "status"), "ops.cli"),
+    **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),
 }
 """The module of each command, whose name there is the command's."""

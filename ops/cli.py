@@ -59,6 +59,28 @@ def retry(stack: str, lang: str | None, dry_run: bool) -> None:
     sys.exit(retrying.run(stack, Path(), language(lang), dry_run))
 
 
+@click.command(context_settings={"allow_interspersed_args": False})
+@options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def run(stack: str, lang: str | None, command: tuple[str, ...]) -> None:
+    """Run a command in a task of its own, with the service's image, variables, secrets and network.
+
+    \b
+      ./careapp run -- python -V
+      ./careapp run -- flask --app webapp routes
+      ./careapp run -s prod -- sh -c 'env | sort | cut -d= -f1'
+
+    It is the version that serves now, in its own ECS task: the service's tasks are left alone. What
+    the command writes comes on standard output, where the task stands on standard error. It has no
+    standard input. Ctrl-C stops the task.
+
+    Exit code: that of the command. 125: it did not run, or could not be followed. 130: interrupted.
+    """
+    from ops import one_off
+
+    sys.exit(one_off.run(stack, Path(), language(lang), command))
+
+
 class Since(click.ParamType[timedelta]):
     """A time back from now, like 10m."""
 

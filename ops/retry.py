@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ops.rollout_causes import diagnosis
 from ops.rollout_follow import Pace, follow, succeeded
 from ops.rollout_text import failed
 from ops.rollout_view import Wanted
-from ops.snapshot import T, balancing, compute, looked
+from ops.snapshot import balancing, compute, existing
 from ops.snapshot.entrance import TargetGroup
 from ops.speaking import INTERRUPTED
 from stack.names import StackNames
@@ -47,8 +47,8 @@ class Retry:
 
 def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
     """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
-    service = _found(compute.service, session, names)
-    group = _found(balancing.target_group, session, names.target_group)
+    service = existing(compute.service, session, names)
+    group = existing(balancing.target_group, session, names.target_group)
     if service is None or group is None:
         raise Refused(_nothing(names))
     if service.desired == 0:
@@ -65,13 +65,6 @@ def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
         check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
     )
-
-
-def _found(question: Callable[..., T | None], *arguments: Any) -> T | None:
-    part = looked(question, *arguments)
-    if part.problem:
-        raise part.problem
-    return part.value
 
 
 def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:

@@ -263,3 +263,11 @@ def looked(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
         return Part(question(*arguments))
     except AwsProblem as problem:
         return Part() if problem.kind == "missing" else Part(problem=problem)
+
+
+def existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
+    """The answer, or None where there is no such thing. Raises AwsProblem of every other kind."""
+    part = looked(question, *arguments)
+    if part.problem:
+        raise part.problem
+    return part.value

@@ -97,6 +97,11 @@ def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
     return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
+def task(session: Session, cluster: str, arn: str) -> Task | None:
+    """One task, or None where ECS does not know it. Raises AwsProblem."""
+    return next((_task(each) for each in described(session, cluster, [arn])), None)
+
+
 def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
     """Tasks of a cluster as ECS describes them; one that is gone by now is left out. Raises AwsProblem."""
     for start in range(0, len(arns), TASKS_AT_ONCE):

@@ -76,6 +76,45 @@ def test_a_paused_stack_stays_paused_through_an_up_and_comes_back_whole(running)
     assert page(running) == 200
 
 
+ONCE = """
+import os, psycopg
+from webapp.settings import RDS_BUNDLE
+told = {key: os.environ[f"DB_{key.upper()}"] for key in ("host", "port", "user", "password")}
+with psycopg.connect(dbname=os.environ["DB_NAME"], sslmode="verify-full",
+                     sslrootcert=str(RDS_BUNDLE), **told) as connection:
+    print("visits:", connection.execute("SELECT count(*) >= 0 FROM visits").fetchone()[0])
+raise SystemExit(5)
+"""
+
+
+def tasks_of_the_command(running):
+    code = (
+        "import boto3; print(*boto3.client('ecs').list_tasks("
+        "cluster='careapp-poc-cluster', startedBy='careapp-run')['taskArns'])"
+    )
+    return python(running, code).split()
+
+
+def test_a_command_runs_beside_the_service_and_reaches_the_database(running):
+    done = running.shell(sys.executable, "-m", "cli", "run", "--", "python", "-c", ONCE)
+    assert (done.returncode, done.stdout) == (5, "visits: True\n"), done.stderr
+    assert done.stderr.endswith("The command ended with exit code 5.\n")
+
+
+def test_ctrl_c_stops_the_command_s_task(running):
+    words = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "cli")
+    child = running.start(*words, "run", "--", "sleep", "600")
+    for line in child.stdout:
+        if line.endswith(": RUNNING\n"):
+            break
+    [task] = tasks_of_the_command(running)
+    os.killpg(child.pid, signal.SIGINT)
+    said = child.communicate(timeout=60)[0]
+    assert child.returncode == 130, said
+    assert f"{task.rpartition('/')[2][:8]} of " in said
+    assert tasks_of_the_command(running) == []
+
+
 BASTION = (
     f"""
 document = {json.dumps(policies.bastion())!r}

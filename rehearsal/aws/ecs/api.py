@@ -141,6 +141,7 @@ class EcsApi:
             "DeleteService": self._delete,
             "ListTasks": self._list_tasks,
             "DescribeTasks": self._describe_tasks,
+            "RunTask": self._run_task,
             "StopTask": self._stop_task,
             "ListServiceDeployments": self._list_deployments,
             "DescribeServiceDeployments": self._describe_deployments,
@@ -206,9 +207,15 @@ class EcsApi:
                 found.append(_written(shown, "TAGS" in params.get("include", [])))
         return {"tasks": found, "failures": failures}
 
+    def _run_task(self, params: hooks.Params) -> hooks.Params:
+        record, definition = records.asked_by_run_task(params)
+        count, who = int(params.get("count") or 1), str(params.get("startedBy") or "")
+        made = self._scheduler.run(record, definition, count, who)
+        return {"tasks": [_written(each, False) for each in made], "failures": []}
+
     def _stop_task(self, params: hooks.Params) -> hooks.Params:
         task = str(params["task"]).rsplit("/", 1)[-1]
-        for managed in self._scheduler.services.values():
+        for managed in list(self._scheduler.all.values()):
             if task in managed.shown:
                 reason = params.get("reason") or "Task stopped by user"
                 self._scheduler.act(managed, happen.StopAsked(task, reason))

@@ -95,7 +95,7 @@ class Metadata:
             "Limits": {"CPU": int(definition.cpu) / 1024, "Memory": int(definition.memory)},
             "AvailabilityZone": place.zone,
             "LaunchType": "FARGATE",
-            "ServiceName": place.service,
+            **({"ServiceName": place.service} if place.service else {}),
             "Containers": [self._container(each) for each in place.containers],
         }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,82 @@ class TaskRecord(SimpleNamespace):
 
     def advance(self) -> None:
         """Moto would move a task of its own on when it is described."""
+
+
+def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
+    """Return what RunTask asks for: what the tasks share, as a service's record has it, and the definition.
+
+    The definition is a copy with the overrides in it. Raises Refused with ECS's words.
+    """
+    ecs = hooks.backend("ecs")
+    cluster = ecs._get_cluster(params.get("cluster", "default"))
+    definition = copy(ecs.describe_task_definition(params["taskDefinition"]))
+    network = params.get("networkConfiguration")
+    if not network:
+        raise hooks.Refused(
+            "InvalidParameterException",
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        )
+    overrides = params.get("overrides") or {}
+    definition.container_definitions = list(_overridden(definition, overrides))
+    record = SimpleNamespace(
+        name="",
+        cluster_name=cluster.name,
+        cluster_arn=cluster.arn,
+        launch_type=params.get("launchType") or "FARGATE",
+        enable_execute_command=bool(params.get("enableExecuteCommand")),
+        network_configuration=network,
+        load_balancers=[],
+        propagate_tags=params.get("propagateTags") or "NONE",
+        tags=params.get("tags") or [],
+        overrides={"inferenceAcceleratorOverrides": [], "containerOverrides": [], **overrides},
+    )
+    return record, definition
+
+
+def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The containers as RunTask changes them. Nothing waits for their ports: nobody is led there."""
+    given = {each["name"]: each for each in overrides.get("containerOverrides") or ()}
+    for container in definition.container_definitions:
+        mine = given.pop(container["name"], {})
+        variables = {
+            each["name"]: each
+            for each in [*container["environment"], *(mine.get("environment") or ())]
+        }
+        changes = {"environment": list(variables.values()), "portMappings": []}
+        changes |= {"command": mine["command"]} if mine.get("command") else {}
+        yield {**container, **changes}
+    if given:
+        raise hooks.Refused(
+            "InvalidParameterException",
+            f"Override for container named {next(iter(given))} is not a container in the "
+            "TaskDefinition.",
+        )
+
+
+def pending_record(task: Task, definition: Any, record: Any, at: At) -> TaskRecord:
+    """A task that RunTask has accepted and that has no place yet, in moto's form."""
+    account, region = record.cluster_arn.split(":")[4], record.cluster_arn.split(":")[3]
+    return TaskRecord(
+        id=task.id,
+        task_arn=f"arn:aws:ecs:{region}:{account}:task/{record.cluster_name}/{task.id}",
+        cluster_arn=record.cluster_arn,
+        task_definition_arn=definition.arn,
+        group=f"family:{definition.family}",
+        started_by=task.deployment,
+        launch_type=record.launch_type,
+        last_status=task.status,
+        desired_status=task.desired,
+        health_status="UNKNOWN",
+        cpu=definition.cpu,
+        memory=definition.memory,
+        created_at=at(task.created_at),
+        overrides=record.overrides,
+        containers=[],
+        attachments=[],
+        tags=[],
+        version=1,
+    )
 
 
 def publish_service(core: Service, record: Any, at: At) -> None:
@@ -95,7 +172,7 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         task_arn=place.arn,
         cluster_arn=record.cluster_arn,
         task_definition_arn=definition.arn,
-        group=f"service:{core.name}",
+        group=f"service:{core.name}" if core.name else f"family:{definition.family}",
         started_by=task.deployment,
         launch_type=record.launch_type,
         capacity_provider_name=_provider(task),
@@ -109,7 +186,9 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         created_at=at(task.created_at),
         enable_execute_command=record.enable_execute_command,
         ephemeral_storage=definition.ephemeral_storage or {"sizeInGiB": 20},
-        overrides={"containerOverrides": [], "inferenceAcceleratorOverrides": []},
+        overrides=getattr(
+            record, "overrides", {"containerOverrides": [], "inferenceAcceleratorOverrides": []}
+        ),
         attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         container_instance_arn=None,
         resource_requirements={},
@@ -134,14 +213,17 @@ def _provider(task: Task) -> str | None:
     return str(strategy[0]["capacityProvider"]) if strategy else None
 
 
-def publish_task(task: Task, place: Place, shown: TaskRecord, at: At) -> None:
-    """Update a task in moto's form."""
+def publish_task(task: Task, place: Place | None, shown: TaskRecord, at: At) -> None:
+    """Update a task in moto's form; one without a place found none, or has none yet."""
     shown.last_status, shown.desired_status = task.status, task.desired
+    shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
+    if place is None:
+        shown.stopped_at = at(task.stopped_at)
+        return
     shown.health_status = health_of(place)
     shown.started_at, shown.stopping_at = at(task.started_at), at(task.stopping_at)
     shown.pull_started_at = shown.pull_stopped_at = at(task.started_at)
     shown.stopped_at, shown.execution_stopped_at = at(task.stopped_at), at(task.stopped_at)
-    shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
     gone = task.status == "STOPPED"
     attached = "ATTACHED" if task.status != "PROVISIONING" else "ATTACHING"
     shown.attachments[0]["status"] = "DELETED" if gone else attached

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import uuid
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from rehearsal.aws.ecs.records import (
     At,
     TaskRecord,
     make_record,
+    pending_record,
     publish_service,
     publish_task,
     revision_of,
@@ -29,17 +31,22 @@ from rehearsal.aws.ecs.records import (
 from rehearsal.aws.ecs.runner import Runner
 from rehearsal.aws.ecs.service import step
 from rehearsal.aws.ecs.start_checks import CannotStart
-from rehearsal.aws.ecs.state import Service
+from rehearsal.aws.ecs.state import Revision, Service, Settings
+from rehearsal.aws.ecs.tasks import begin
 from rehearsal.aws.elb.targets import Target, Targets
 from rehearsal.clock import Clock
 
 
 @dataclass(eq=False)
 class Managed:
-    """A service: its state, moto's record of it, and the places of its tasks."""
+    """A service, or the tasks of one RunTask: state, moto's record of it, and the places of the tasks.
+
+    ``definition`` is RunTask's, with its overrides; a service's tasks have that of their revision.
+    """
 
     core: Service
     record: Any
+    definition: Any = None
     places: dict[str, Place] = field(default_factory=dict)
     shown: dict[str, TaskRecord] = field(default_factory=dict)
 
@@ -50,10 +57,11 @@ class Managed:
 
     def publish(self, at: At) -> None:
         """Write everything into moto's records. Call it with the lock held."""
-        publish_service(self.core, self.record, at)
+        if self.core.name:
+            publish_service(self.core, self.record, at)
         for task in self.core.tasks:
             shown, place = self.shown.get(task.id), self.places.get(task.id)
-            if shown is not None and place is not None:
+            if shown is not None:
                 publish_task(task, place, shown, at)
         alive = {task.id for task in self.core.tasks}
         for task_id in set(self.shown) - alive:
@@ -142,7 +150,7 @@ class TaskWork:
         if task is None:
             return
         revision = task.revision
-        definition = ecs.describe_task_definition(revision.task_definition)
+        definition = managed.definition or ecs.describe_task_definition(revision.task_definition)
         try:
             place = self._network.give(
                 task_id, managed.record, revision.network, definition, lambda: task.status
@@ -223,8 +231,11 @@ class Scheduler:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rehearsal-ecs", daemon=True)
         self.services: dict[str, Managed] = {}
+        self.one_offs: dict[str, Managed] = {}
+        """What RunTask started, by the id of its first task."""
+        self.all = ChainMap(self.services, self.one_offs)
         self._work = TaskWork(targets, network, runner, self.tell, self.at)
-        listen(targets, network, runner, self.services, self.tell)
+        listen(targets, network, runner, self.all, self.tell)
 
     def start(self) -> None:
         """Begin to schedule."""
@@ -235,7 +246,7 @@ class Scheduler:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(20)
-        self._work.stop(self.services.values())
+        self._work.stop(self.all.values())
 
     def at(self, seconds: float | None) -> datetime | None:
         """A moment on the clock as AWS's date and time."""
@@ -243,7 +254,7 @@ class Scheduler:
 
     def find(self, task: str) -> Found | None:
         """The place of a task and what ECS shows of it."""
-        for managed in list(self.services.values()):
+        for managed in list(self.all.values()):
             place, shown = managed.places.get(task), managed.shown.get(task)
             if place is not None and shown is not None:
                 return place, shown
@@ -261,6 +272,25 @@ class Scheduler:
         managed = self.services[record.arn] = Managed(core, record)
         self.act(managed, happen.Updated(settings_of(record), revision_of(record, definition)))
         return managed
+
+    def run(self, record: Any, definition: Any, count: int, started_by: str) -> list[TaskRecord]:
+        """Begin tasks that belong to no service; nothing takes their place when they end."""
+        core = Service(name="", settings=Settings(desired=0), new_id=lambda: uuid.uuid4().hex)
+        managed = Managed(core, record, definition)
+        now = self._clock.monotonic()
+        revision = Revision(
+            task_definition=str(definition.arn), network=record.network_configuration
+        )
+        with hooks.LOCK:
+            for task in begin(core, revision, now, count, started_by):
+                self._wanted.put((managed, happen.Attach(task.id)))
+                shown = pending_record(task, definition, record, self.at)
+                managed.shown[task.id] = shown
+                tasks = hooks.backend("ecs").tasks
+                tasks.setdefault(record.cluster_name, {})[shown.task_arn] = shown
+            made = list(managed.shown.values())
+            self.one_offs[made[0].id] = managed
+        return made
 
     def act(self, managed: Managed, *happenings: happen.Happening) -> None:
         """Let the scheduler take ``happenings`` in now.
@@ -295,7 +325,10 @@ class Scheduler:
             pass
         self._targets.expire()
         self._network.refresh()
-        for managed in list(self.services.values()):
+        for managed in list(self.all.values()):
             self.act(managed, *gathered.get(managed, ()))
+        for first, managed in list(self.one_offs.items()):
+            if not managed.core.tasks:
+                del self.one_offs[first]
         while not self._wanted.empty():
             self._work.do(*self._wanted.get())

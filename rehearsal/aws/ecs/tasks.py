@@ -25,6 +25,7 @@ from rehearsal.aws.ecs.state import (
     Launch,
     Launched,
     Register,
+    Revision,
     Service,
     StopAsked,
     TargetChanged,
@@ -49,19 +50,27 @@ def listed(tasks: Sequence[Task]) -> str:
     return " ".join(f"(task {task.id})" for task in tasks)
 
 
-def start(turn: Turn, deployment: Deployment, count: int) -> list[Task]:
-    """Begin ``count`` tasks."""
+def begin(
+    service: Service, revision: Revision, now: float, count: int, started_by: str
+) -> list[Task]:
+    """Add ``count`` new tasks; each is yet to be attached."""
     made = [
         Task(
-            id=turn.service.new_id(),
-            deployment=deployment.id,
-            revision=deployment.revision,
-            created_at=turn.now,
-            since=turn.now,
+            id=service.new_id(),
+            deployment=started_by,
+            revision=revision,
+            created_at=now,
+            since=now,
         )
         for _ in range(count)
     ]
-    turn.service.tasks.extend(made)
+    service.tasks.extend(made)
+    return made
+
+
+def start(turn: Turn, deployment: Deployment, count: int) -> list[Task]:
+    """Begin ``count`` tasks of a deployment."""
+    made = begin(turn.service, deployment.revision, turn.now, count, deployment.id)
     turn.actions.extend(Attach(task.id) for task in made)
     return made
 
