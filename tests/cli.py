@@ -16,8 +16,9 @@ from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
 OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
-SHARING_MUCH = {"browser", "image"}
-"""Folders whose tests share what is dear, a browser, an image: one process runs them in CI, too."""
+PROCESSES = {"browser": 1, "image": 1, "dataplane": 3, "rehearsal": 3}
+"""How many processes run a folder's tests in CI, if not two: a browser and an image are dear and shared;
+where tests wait for the local cloud's clock, a third process has something to compute."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a wrong call, and when no test was collected."""
 
@@ -35,7 +36,7 @@ def test(words: tuple[str, ...]) -> None:
       ./careapp test ops -k doctor -x   with pytest's own options
       ./careapp test -n 2               in two processes; Ctrl-C then leaves local clouds behind
 
-    Each folder has a process of its own. With CI=true two share it, and a test that is skipped is a failure.
+    Each folder has a process of its own. With CI=true several share it, and a test that is skipped is a failure.
 
     Exit code 0: all passed. 1: one failed. 5: none was chosen. 130: interrupted.
     """
@@ -61,8 +62,8 @@ def test(words: tuple[str, ...]) -> None:
 
 def pytest(folder: str, options: Sequence[str]) -> int:
     """Run pytest on a folder and return its exit code; Ctrl-C reaches it, too, and it tidies up."""
-    in_two = os.environ.get("CI") == "true" and Path(folder).name not in SHARING_MUCH
-    shared = ["-n", "2", "--dist", "loadfile"] if in_two else []
+    several = PROCESSES.get(Path(folder).name, 2) if os.environ.get("CI") == "true" else 1
+    shared = ["-n", str(several), "--dist", "loadfile"] if several > 1 else []
     named = [folder] if folder else []
     print(f"== {folder or 'tests'}", flush=True)
     words = [sys.executable, "-m", "pytest", *named, *shared, *options]
