@@ -24,6 +24,11 @@ class Refused(Exception):
 
     exit_code = 1
 
+    @property
+    def text(self) -> Text:
+        """What it was raised with."""
+        return said(self)
+
 
 @dataclass(frozen=True)
 class Text:

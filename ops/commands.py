@@ -9,11 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i18n import Refused
 from ops import local
 from ops.aws import Session
 from ops.findings import Diagnosis
 from ops.problems import AwsProblem
-from ops.refused import Refused
 from ops.render.diagnosis import lines
 from ops.render.lines import display
 from ops.render.watch import watched
@@ -35,15 +35,13 @@ def guarded(work: Callable[[], int], lang: str) -> int:
     """The work's exit code; what keeps it from looking is said in a sentence."""
     try:
         return work()
-    except StackError as problem:
-        print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)
     except AwsProblem as problem:
         print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
         if problem.kind in BLINDING and local.runs() and not local.led_to():
             print(f"  {local.way_there(sys.argv[1:]).to(lang)}", file=sys.stderr)
     except Refused as refusal:
         print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
-        return REFUSED
+        return refusal.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import psycopg
 
-from i18n import t
+from i18n import Refused, t
 from ops.access import asking, login, ways, why
 from ops.access.login import Login
 from ops.access.tunnel import Tunnel, opened
 from ops.aws import Session
 from ops.commands import REFUSED, guarded
-from ops.refused import Refused
 from ops.render import db as screen
 from ops.render.lines import display
 from ops.signals import run_in_front, terminations_raise

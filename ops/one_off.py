@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops.aws import AwsProblem, Session
 from ops.commands import guarded
-from ops.refused import Refused
 from ops.snapshot import compute, existing
 from ops.snapshot.records import Definition, Service, Task
 from ops.speaking import INTERRUPTED

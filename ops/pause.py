@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops.paused import DAYS_STOPPED, Pause
-from ops.refused import Refused
 from ops.standing import Standing, Station, unusable
 from ops.turning import STOPPED, turned
 from ops.waiting import Waiting

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import click
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops import pause as pausing
 from ops import resume as resuming
 from ops.aws import Session
 from ops.commands import guarded
-from ops.refused import Refused
 from ops.render import pause as screen
 from ops.render.lines import display
 from ops.rollout_follow import Pace

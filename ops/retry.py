@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops.aws import Session
 from ops.checks.doors import WATCHED
 from ops.commands import guarded
-from ops.refused import Refused
 from ops.rollout_causes import diagnosis
 from ops.rollout_follow import Pace, follow, succeeded
 from ops.rollout_text import failed

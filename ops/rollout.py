@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from i18n import Text, language, t
+from i18n import Refused, Text, language, t
 from ops.problems import AwsProblem
-from ops.refused import Refused
 
 if TYPE_CHECKING:
     import pulumi_aws as aws

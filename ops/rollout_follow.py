@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops import local
 from ops import rollout_text as words
 from ops.aws import AwsProblem
 from ops.moments import of_day
-from ops.refused import Refused
 from ops.rollout_look import Asks, look
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops import paused
 from ops.aws import Session
 from ops.checks.case import Case
 from ops.checks.databases import PASSING, USABLE
 from ops.paused import Pause
-from ops.refused import Refused
 from ops.snapshot.records import Service
 from ops.snapshot.surroundings import Database
 from ops.status import overview

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops import local
 from ops.aws import AwsProblem
-from ops.refused import Refused
 from ops.rollout_follow import BLIND_LOOKS, QUIET_SECONDS, Pace, may_pass
 from ops.rollout_text import timed
 

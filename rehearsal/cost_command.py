@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from i18n import LANGUAGES, Text, language, said, shown, t
-from ops.commands import CANNOT_LOOK, guarded
+from ops.commands import guarded
 from ops.cost.assumptions import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
 from ops.cost.graph import read
@@ -23,11 +23,11 @@ from ops.render.cost_data import as_dict, markdown
 from ops.render.lines import display
 from ops.signals import terminations_raise
 from ops.speaking import Told
-from rehearsal import console
 from rehearsal.console import Progress
 from rehearsal.engine.find import EngineError
 from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
+from stack.file import StackError
 from stack.names import PROJECT
 
 
@@ -123,18 +123,19 @@ def cost(
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
         which = stacks or _default(folder, bool(settings) or deployed)
-        graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed, chosen)
+        try:
+            graphs = (
+                _given(files) if files else _asked(which, folder, dict(settings), deployed, chosen)
+            )
+        except (EngineError, PulumiFailed) as problem:
+            raise StackError(said(problem)) from problem  # what cannot be looked at ends with 2
         changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
         if live:
             found = _live(found, which, folder, graphs)
         return _show(found, chosen, **style)
 
-    try:
-        sys.exit(guarded(work, chosen))
-    except (EngineError, PulumiFailed) as problem:
-        console.fail(said(problem))
-        sys.exit(CANNOT_LOOK)
+    sys.exit(guarded(work, chosen))
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:

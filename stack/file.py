@@ -26,10 +26,6 @@ class StackError(Refused):
 
     exit_code = 2
 
-    def __init__(self, text: Text) -> None:
-        super().__init__(text)
-        self.text = text
-
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:

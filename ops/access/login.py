@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops.aws import Session
 from ops.checks.databases import USABLE
-from ops.refused import Refused
 from ops.snapshot import looked, others
 from ops.snapshot.surroundings import Database
 from stack.names import StackNames

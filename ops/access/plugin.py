@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from i18n import t
-from ops.refused import Refused
+from i18n import Refused, t
 
 NAME = "session-manager-plugin"
 TOO_OLD = (1, 2, 497, 0)

@@ -8,12 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from i18n import t
+from i18n import Refused, t
 from ops.access import plugin
 from ops.access.plugin import Plugin
 from ops.access.ways import Way
 from ops.aws import AwsProblem, Session
-from ops.refused import Refused
 from ops.snapshot.surroundings import Database
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops.aws import Session
-from ops.refused import Refused
 from ops.snapshot import compute, looked
 from ops.snapshot.records import Service
 from stack.names import CONTAINER, StackNames

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from i18n import Text, t, verbatim
+from i18n import Refused, Text, t, verbatim
 from ops.access.ways import Way
 from ops.aws import Session
 from ops.checks import hops
 from ops.reach import Side, addresses
-from ops.refused import Refused
 from ops.snapshot import vpc
 from ops.snapshot.surroundings import Database
 

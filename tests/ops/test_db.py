@@ -10,13 +10,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-from i18n import t
+from i18n import Refused, t
 from ops.access import login, plugin, ways, why
 from ops.access.tunnel import DOCUMENT, opened
 from ops.access.ways import Way
 from ops.aws import AwsProblem, Session
 from ops.paused import Pause
-from ops.refused import Refused
 from ops.snapshot import vpc
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES

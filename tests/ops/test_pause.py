@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 from ops import pause as pausing
 from ops import paused
 from ops.paused import Pause
 from ops.problems import AwsProblem
-from ops.refused import Refused
 from ops.render import pause as screen
 from tests.ops import stacks as a
 from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted

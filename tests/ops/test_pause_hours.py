@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from i18n import Refused
 from ops import pause as pausing
 from ops.paused import Pause
-from ops.refused import Refused
 from ops.render import pause as screen
 from ops.standing import Scaled
 from tests.ops import simulated

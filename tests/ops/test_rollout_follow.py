@@ -9,10 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from i18n import verbatim
+from i18n import Refused, verbatim
 from ops import local, moments
 from ops.problems import AwsProblem
-from ops.refused import Refused
 from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
 from ops.rollout_look import is_deregistered, look
