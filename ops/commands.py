@@ -14,7 +14,7 @@ from ops import local
 from ops.aws import Session
 from ops.findings import Diagnosis
 from ops.problems import AwsProblem
-from ops.render.diagnosis import lines
+from ops.render.diagnosis import as_dict, lines
 from ops.render.lines import display
 from ops.render.watch import watched
 from stack.file import StackError
@@ -73,7 +73,7 @@ def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
 def shown(found: Diagnosis, lang: str, as_json: bool) -> int:
     """Print a diagnosis; its exit code."""
     if as_json:
-        print(json.dumps(found.as_dict(lang), ensure_ascii=False, indent=2))
+        print(json.dumps(as_dict(found, lang), ensure_ascii=False, indent=2))
     else:
         display(lines(found, lang))
     return found.exit_code

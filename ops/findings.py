@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from i18n import Text
 from ops import catalogue
@@ -105,18 +104,6 @@ class Diagnosis:
         if self.causes:
             return 1
         return 0 if self.healthy else 2
-
-    def as_text(self, lang: str | None = None) -> str:
-        """The screen as plain text."""
-        from ops.render.diagnosis import plain
-
-        return plain(self, lang)
-
-    def as_dict(self, lang: str | None = None) -> dict[str, Any]:
-        """The same for scripts."""
-        from ops.render.diagnosis import as_dict
-
-        return as_dict(self, lang)
 
 
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:

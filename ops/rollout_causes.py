@@ -46,7 +46,9 @@ async def causes(
         log.lasting(_undiagnosed(mistake))
         return ""
     if _reasons(found, counts):
-        return found.as_text(log.lang)
+        from ops.render.diagnosis import plain
+
+        return plain(found, log.lang)
     _tell(found, log)
     return ""
 
@@ -123,8 +125,10 @@ def _unseen(found: Diagnosis) -> Iterator[Text]:
 
 def diagnosis(stack: str, session: Session, lang: str) -> str:
     """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
+    from ops.render.diagnosis import plain
+
     try:
-        return _diagnosed(stack, session).as_text(lang)
+        return plain(_diagnosed(stack, session), lang)
     except Exception as mistake:
         return _undiagnosed(mistake).to(lang)
 

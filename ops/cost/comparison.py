@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from i18n import Text, t
 from ops.cost.assumptions import Assumptions
-from ops.cost.bill import Bill, Item, bill
+from ops.cost.bill import Bill, Item
 from ops.cost.destroyed import after_destroy
 from ops.cost.graph import Graph
 from ops.cost.prices import PriceBook
+from ops.cost.rules import bill
 
 NOTE_USD = 150
 """What the hand-over note of 2025-10-04 says that deleting its shared VPC stack saves a month."""

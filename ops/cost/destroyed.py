@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from i18n import t
 from ops.cost.assumptions import Assumptions
-from ops.cost.bill import Bill, CannotSay, Case, Item, Rule, Unpriced, Use, bill
+from ops.cost.bill import Bill, CannotSay, Case, Item, Rule, Unpriced, Use
 from ops.cost.graph import Graph, Resource, Undecided
 from ops.cost.prices import NoPrice, PriceBook
+from ops.cost.rules import bill
 
 MONTH = 30
 """Days."""

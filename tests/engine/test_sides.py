@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ops.cost.assumptions import Assumptions
-from ops.cost.bill import bill
 from ops.cost.config import config_of
 from ops.cost.prices import PriceBook
+from ops.cost.rules import bill
 from rehearsal.cost import AT_ONCE, ECS, previews
 from rehearsal.paths import ROOT
 from stack.settings import Settings

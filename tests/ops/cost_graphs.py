@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ops.cost.assumptions import Assumptions
-from ops.cost.bill import bill
 from ops.cost.graph import UNKNOWN, Graph, Resource
 from ops.cost.prices import PriceBook
+from ops.cost.rules import bill
 
 TYPES = {
     "Repository": "aws:ecr/repository:Repository",

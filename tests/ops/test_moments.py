@@ -15,6 +15,7 @@ from ops.paused import Pause
 from ops.render import pause as pause_screen
 from ops.render import status as status_screen
 from ops.render import timeline as timeline_screen
+from ops.render.diagnosis import plain
 from ops.render.logs import LogScreen
 from ops.rollout_follow import Reporter
 from ops.rollout_seen import Outcome, Verdict
@@ -92,7 +93,7 @@ def test_the_doctor_s_own_words_do():
     stopped = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     found = judge(a.stack(database=stopped)).causes[0]
     assert found.evidence == ("21:00:00 DB instance stopped",)
-    text = judge(given_up("nothing")).as_text("en")
+    text = plain(judge(given_up("nothing")), "en")
     assert "since the last try (20:58:20)" in text
     unhealthy = (
         f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to "

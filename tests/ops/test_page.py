@@ -12,6 +12,7 @@ import pytest
 from ops import local
 from ops.doctor import judge
 from ops.problems import AwsProblem
+from ops.render.diagnosis import as_dict, plain
 from ops.snapshot import looked, page
 from rehearsal.machine.authority import Authority
 from tests.ops import stacks as a
@@ -239,9 +240,9 @@ def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_pa
 
 
 def test_the_doctor_says_what_the_page_answers():
-    assert "\nGET / answers 200.\n" in judge(a.stack()).as_text("en")
-    assert judge(a.stack()).as_dict("en")["page"] == "GET / answers 200."
-    failing = judge(a.stack(page=a.page(500))).as_dict("en")
+    assert "\nGET / answers 200.\n" in plain(judge(a.stack()), "en")
+    assert as_dict(judge(a.stack()), "en")["page"] == "GET / answers 200."
+    failing = as_dict(judge(a.stack(page=a.page(500))), "en")
     assert (failing["page"], failing["healthy"], failing["exitCode"]) == (None, False, 1)
 
 

@@ -11,6 +11,7 @@ from ops.access import why
 from ops.aws import Session
 from ops.doctor import judge
 from ops.place import Place
+from ops.render.diagnosis import as_dict, plain
 from ops.snapshot import vpc
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -21,8 +22,8 @@ WORK = Place(region="eu-west-1", profile="work")
 
 def told(diagnosis):
     """The AWS commands of the screen and of --json."""
-    lines = [line.strip() for line in diagnosis.as_text("en").splitlines()]
-    told = [fix["commands"] for each in diagnosis.as_dict()["findings"] for fix in each["fixes"]]
+    lines = [line.strip() for line in plain(diagnosis, "en").splitlines()]
+    told = [fix["commands"] for each in as_dict(diagnosis)["findings"] for fix in each["fixes"]]
     return (
         [line for line in lines if line.startswith("aws ")],
         [each for commands in told for each in commands if each.startswith("aws ")],

@@ -10,6 +10,7 @@ from ops import rollout_causes
 from ops.doctor import judge
 from ops.paused import Pause
 from ops.problems import AwsProblem
+from ops.render.diagnosis import plain
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -66,7 +67,7 @@ def test_every_cause_is_red_but_those_that_are_excused(gate, name):
     screen, _ = gate(SITUATIONS[name])
     assert bool(screen) == bool(causing(SITUATIONS[name]) - EXCUSED)
     if screen:
-        assert screen == judge(SITUATIONS[name]).as_text("en")
+        assert screen == plain(judge(SITUATIONS[name]), "en")
 
 
 @pytest.mark.parametrize("name", [each for each in SITUATIONS if not causing(SITUATIONS[each])])

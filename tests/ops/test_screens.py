@@ -8,6 +8,7 @@ from ops.preflight import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
 from ops.render import preflight as preflight_screen
 from ops.render import status as status_screen
 from ops.render import timeline as timeline_screen
+from ops.render.diagnosis import as_dict, plain
 from ops.snapshot.surroundings import Line, Logs, Quota
 from ops.timeline import Timeline, of_database, of_service, of_tasks
 from tests.ops import stacks as a
@@ -19,7 +20,7 @@ def said(lines):
 
 def test_the_cause_stands_first_with_reason_and_command():
     closed = a.network(groups=a.groups(app_in=()))
-    text = judge(a.stack(network=closed)).as_text("en").splitlines()
+    text = plain(judge(a.stack(network=closed)), "en").splitlines()
     assert text[:5] == [
         "careapp-poc · stage 2: the app on ECS",
         "One cause found.",
@@ -32,13 +33,13 @@ def test_the_cause_stands_first_with_reason_and_command():
 
 
 def test_a_healthy_screen_lists_what_was_checked():
-    text = judge(a.stack()).as_text("en")
+    text = plain(judge(a.stack()), "en")
     assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
     assert "Not looked at" not in text
 
 
 def test_what_was_not_looked_at_is_told_once_for_each_reason():
-    text = judge(a.stack(execution=a.DENIED, task_role=a.DENIED)).as_text("en").splitlines()
+    text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED)), "en").splitlines()
     assert text[1:] == [
         "No cause found, but not all could be looked at: this is not a clean bill.",
         "",
@@ -50,7 +51,7 @@ def test_what_was_not_looked_at_is_told_once_for_each_reason():
 
 def test_the_screen_in_japanese_has_no_english_sentence_left():
     snapshot = a.stack(network=a.network(groups=a.groups(app_in=())))
-    lines = judge(snapshot).as_text("ja").splitlines()
+    lines = plain(judge(snapshot), "ja").splitlines()
     assert lines[:4] == [
         "careapp-poc · ステージ 2: ECS 上のアプリ",
         "原因が 1 つ見つかりました。",
@@ -60,7 +61,7 @@ def test_the_screen_in_japanese_has_no_english_sentence_left():
 
 
 def test_the_diagnosis_for_scripts_can_be_written_as_json():
-    found = json.loads(json.dumps(judge(a.stack(database=None, quota=a.DENIED)).as_dict("en")))
+    found = json.loads(json.dumps(as_dict(judge(a.stack(database=None, quota=a.DENIED)), "en")))
     assert (found["stack"], found["healthy"], found["exitCode"]) == ("careapp-poc", False, 1)
     assert [each["id"] for each in found["findings"]] == ["database-missing"]
     assert [(each["part"], each["kind"], each["essential"]) for each in found["unseen"]] == [
@@ -73,7 +74,7 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
         a.ended("CannotStartContainerError: " + "x" * 900, stop="TaskFailedToStart")
     )
     diagnosis = judge(snapshot)
-    assert max(map(len, diagnosis.as_text("en").splitlines())) < 420
+    assert max(map(len, plain(diagnosis, "en").splitlines())) < 420
     assert len(diagnosis.first.evidence[0]) > 900
 
 

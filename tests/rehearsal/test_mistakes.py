@@ -19,6 +19,7 @@ from ops import rollout
 from ops.aws import Session
 from ops.doctor import diagnose
 from ops.findings import Diagnosis
+from ops.render.diagnosis import plain
 from ops.rollout_changes import Changes
 from rehearsal.client import Page, require
 from rehearsal.engine.find import find_or_get
@@ -176,7 +177,7 @@ def test_the_page_works_or_up_is_red_and_a_cause_is_named(running, edit):
         page, found = running.page(), running.diagnosis()
         named = [each.id for each in found.causes]
         print(f"{'red' if red else 'green'}, page {page}, causes {named}")
-        print(red or found.as_text("en"))
+        print(red or plain(found, "en"))
         works = page == [200] * 3
         assert red or works, "green with a dead page"
         if red:

@@ -1,8 +1,15 @@
-"""What each type of resource uses of what has a price: a function by the type's short name."""
+"""Prices a stack: what each type of resource uses, a function by the type's short name, and the bill of it."""
 
 from __future__ import annotations
 
-from ops.cost.bill import Rule
+from collections.abc import Iterator
+
+from i18n import t
+from ops.cost.assumptions import Assumptions
+from ops.cost.bill import Bill, CannotSay, Case, Item, Rule, Unpriced, Use
+from ops.cost.free import FREE
+from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.prices import NoPrice, PriceBook
 from ops.cost.rules import balancing, compute, network, stores, watching
 
 RULES: dict[str, Rule] = {
@@ -12,3 +19,56 @@ RULES: dict[str, Rule] = {
     **stores.RULES,
     **watching.RULES,
 }
+
+
+def bill(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
+    """Price every resource of a graph. A type with no rule is unpriced unless it is known to be free."""
+    case, free = Case(graph, assumed), [each for each in graph if each.short in FREE]
+    rest = [each for each in graph if each.short not in FREE]
+    outcomes = [
+        found for each in rest for found in _priced(each, RULES.get(each.short), case, book)
+    ]
+    return Bill(
+        items=tuple(each for each in outcomes if isinstance(each, Item)),
+        unpriced=tuple(each for each in outcomes if isinstance(each, Unpriced)),
+        free=tuple(free),
+        needed=frozenset(
+            use.price for each in rest for use in _uses(each, RULES.get(each.short), case)
+        ),
+    )
+
+
+def _priced(
+    resource: Resource, rule: Rule | None, case: Case, book: PriceBook
+) -> Iterator[Item | Unpriced]:
+    if rule is None:
+        why = t("no price is known for the type {type}", type=resource.type)
+        yield Unpriced(resource=resource, why=why)
+        return
+    try:
+        for use in rule(resource, case):
+            yield _item(resource, use, book)
+    except Undecided as unknown:
+        why = t("its {input} is known only after an update", input=str(unknown))
+        yield Unpriced(resource=resource, why=why)
+    except CannotSay as problem:
+        yield Unpriced(resource=resource, why=problem.text)
+
+
+def _item(resource: Resource, use: Use, book: PriceBook) -> Item | Unpriced:
+    try:
+        price = book.price(use.price)
+    except NoPrice as missing:
+        why = t("the price table has no {key}; --live asks AWS", key=str(missing))
+        return Unpriced(resource=resource, why=why)
+    return Item(
+        resource=resource, what=use.what, group=use.group, quantity=use.quantity, price=price
+    )
+
+
+def _uses(resource: Resource, rule: Rule | None, case: Case) -> Iterator[Use]:
+    if rule is not None:
+        try:
+            yield from rule(resource, case)
+        except (Undecided, CannotSay):
+            return
