@@ -2,6 +2,7 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,32 @@ def test_a_package_imports_only_downwards(package):
     files = list((ROOT / package).rglob("*.py"))
     wrong = {str(path.relative_to(ROOT)): forbidden & set(imported(path)) for path in files}
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def files_read(path, modules):
+    """The modules that a file imports when it runs: what only mypy reads makes no circle."""
+    tree = ast.parse(path.read_text(), str(path))
+    typed = [each for each in ast.walk(tree) if isinstance(each, ast.If)]
+    typed = [each for each in typed if ast.unparse(each.test) == "TYPE_CHECKING"]
+    unread = {id(node) for each in typed for node in ast.walk(each)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in unread:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in modules else node.module
+
+
+def test_no_files_import_each_other_in_a_circle():
+    files = [path for package in MAY for path in (ROOT / package).rglob("*.py")]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    modules = {
+        name.removesuffix(".__init__"): path for name, path in zip(names, files, strict=True)
+    }
+    graph = {
+        name: {*files_read(path, modules)} & (modules.keys() - {name})
+        for name, path in modules.items()
+    }
+    TopologicalSorter(graph).prepare()  # CycleError names the files
 
 
 @pytest.mark.parametrize(
