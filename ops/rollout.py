@@ -111,7 +111,7 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     """The block that a failed roll-out ends with."""
     from ops import rollout_text as words
     from ops.rollout_causes import diagnosis
-    from ops.rollout_look import is_deregistered
+    from ops.rollout_view import is_deregistered
 
     found, deregistered = "", False
     if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:

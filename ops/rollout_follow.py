@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from i18n import Refused, Text, t
 from ops import local
 from ops import rollout_text as words
-from ops.aws import AwsProblem
+from ops.aws import AwsProblem, Session
 from ops.moments import of_day
-from ops.rollout_look import Asks, look
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End, Memory, Patience, judge
-from ops.rollout_view import Event, View, Wanted
+from ops.rollout_view import View, Wanted, look
+from ops.snapshot.records import Event
 
 if TYPE_CHECKING:
     from ops.rollout_changes import Changes
@@ -130,7 +130,7 @@ class Reporter:
 
 
 async def follow(
-    session: Asks,
+    session: Session,
     wanted: Wanted,
     patience: Patience,
     pace: Pace,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from i18n import Text, t
-from ops.rollout_view import Deployment, Task, View, Wanted, short
+from ops.rollout_view import View, Wanted
+from ops.snapshot.records import Deployment, Task, short
 
 
 class Outcome(Enum):
@@ -71,13 +72,14 @@ def lacking(view: View, wanted: Wanted, mine: Deployment) -> Text | None:
             ready=healthy,
             desired=view.desired,
         )
-    if mine.rollout != "COMPLETED" or mine.pending or view.running > view.desired:
+    if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
         return t("ECS has not called the deployment completed yet")
     return None
 
 
 def _is_served(task: Task, view: View) -> bool:
-    return task.healthy and any(
+    # ECS says UNKNOWN of a container without a health check of its own.
+    return task.health != "UNHEALTHY" and any(
         target.address == task.address and target.state == "healthy" for target in view.targets
     )
 

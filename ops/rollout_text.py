@@ -9,7 +9,8 @@ from i18n import Text, t
 from ops.place import Place
 from ops.rollout_seen import Outcome, Verdict
 from ops.rollout_verdict import End
-from ops.rollout_view import View, Wanted, short
+from ops.rollout_view import View, Wanted
+from ops.snapshot.records import short
 
 
 def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
@@ -127,7 +128,7 @@ def _block(*parts: str) -> str:
 def _serving(view: View | None, wanted: Wanted) -> Text | None:
     others = [
         each
-        for each in (view.deployments if view else ())
+        for each in (view.service.deployments if view else ())
         if each.definition != wanted.definition and each.running
     ]
     if not others:

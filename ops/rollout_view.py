@@ -1,11 +1,13 @@
-"""What ECS and the load balancer say about one service at one moment, as plain records."""
+"""How one service's roll-out stands: what AWS says of it at one moment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
+
+from ops.aws import AwsProblem, Session
+from ops.snapshot import balancing, compute
+from ops.snapshot.entrance import Target
+from ops.snapshot.records import Deployment, Event, Service, Task, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,127 +26,71 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """One of the service's generations. `failed` counts failures in a row (botocore, Deployment)."""
-
-    id: str
-    primary: bool
-    definition: str
-    desired: int
-    running: int
-    pending: int
-    failed: int
-    rollout: str
-    reason: str
-    created: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    definition: str
-    status: str
-    healthy: bool
-    """False only when the container's own health check has failed."""
-    address: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    address: str
-    port: int
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    id: str
-    at: datetime
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class View:
-    """The service at one moment; events are the oldest first."""
+    """The service at one moment, with the tasks that are to run and the registered targets."""
 
-    desired: int
-    running: int
-    deployments: tuple[Deployment, ...]
+    service: Service
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
-    events: tuple[Event, ...] = ()
     undone: str = ""
     """Why ECS went back to the service as it was, where the wanted revision was in it already."""
 
     @property
+    def desired(self) -> int:
+        """How many tasks are to run."""
+        return self.service.desired
+
+    @property
+    def events(self) -> list[Event]:
+        """The service's events, the oldest first."""
+        return sorted(self.service.events, key=lambda event: event.at)
+
+    @property
     def primary(self) -> Deployment | None:
-        return next((each for each in self.deployments if each.primary), None)
+        """The deployment that ECS is making, or has made."""
+        return self.service.primary
 
     def of(self, definition: str) -> Deployment | None:
         """The youngest deployment of a revision."""
-        mine = [each for each in self.deployments if each.definition == definition]
+        mine = [each for each in self.service.deployments if each.definition == definition]
         return max(mine, key=lambda each: (each.primary, each.created), default=None)
 
 
-def short(arn: str) -> str:
-    """What stands behind an ARN's last slash."""
-    return arn.rpartition("/")[2]
-
-
-def read(
-    service: Mapping[str, Any],
-    tasks: Sequence[Mapping[str, Any]],
-    targets: Sequence[Mapping[str, Any]],
-) -> View:
-    """The records of the three answers, in botocore's shapes."""
-    events = [
-        Event(id=each["id"], at=each["createdAt"], message=each["message"])
-        for each in service.get("events", [])
-    ]
-    return View(
-        desired=service["desiredCount"],
-        running=service["runningCount"],
-        deployments=tuple(map(_deployment, service.get("deployments", []))),
-        tasks=tuple(map(_task, tasks)),
-        targets=tuple(map(_target, targets)),
-        events=tuple(sorted(events, key=lambda event: event.at)),
+def look(session: Session, wanted: Wanted) -> View | None:
+    """Ask AWS once; None when there is no such service, or no more. Raises AwsProblem."""
+    named = {"cluster": wanted.cluster, "services": [wanted.service]}
+    try:
+        found = session.call("ecs", "describe_services", **named)["services"]
+    except AwsProblem as problem:
+        if problem.kind == "missing":  # the cluster, too
+            return None
+        raise
+    if not found or found[0]["status"] != "ACTIVE":
+        return None
+    view = View(
+        service=compute.service_of(found[0]),
+        tasks=_tasks(session, wanted),
+        targets=balancing.targets(session, wanted.target_group),
     )
+    mine = view.of(wanted.definition)
+    if mine is None or not mine.primary or mine.rollout != "COMPLETED":
+        return view
+    service = {"cluster": wanted.cluster, "service": wanted.service}
+    return replace(view, undone=compute.undone(session, service, wanted.definition))
 
 
-def _deployment(answer: Mapping[str, Any]) -> Deployment:
-    return Deployment(
-        id=answer["id"],
-        primary=answer["status"] == "PRIMARY",
-        definition=answer["taskDefinition"],
-        desired=answer["desiredCount"],
-        running=answer["runningCount"],
-        pending=answer["pendingCount"],
-        failed=answer.get("failedTasks", 0),
-        rollout=answer.get("rolloutState", ""),
-        reason=answer.get("rolloutStateReason", ""),
-        created=answer["createdAt"],
-    )
+def _tasks(session: Session, wanted: Wanted) -> tuple[Task, ...]:
+    named = {"cluster": wanted.cluster, "serviceName": short(wanted.service)}
+    arns = session.all("ecs", "list_tasks", "taskArns", **named)
+    return tuple(map(compute.task_of, compute.described(session, wanted.cluster, arns)))
 
 
-def _task(answer: Mapping[str, Any]) -> Task:
-    details = [
-        detail["value"]
-        for attachment in answer.get("attachments", [])
-        for detail in attachment.get("details", [])
-        if detail.get("name") == "privateIPv4Address"
-    ]
-    return Task(
-        definition=answer["taskDefinitionArn"],
-        status=answer["lastStatus"],
-        healthy=answer.get("healthStatus") != "UNHEALTHY",
-        address=details[0] if details else "",
-    )
-
-
-def _target(answer: Mapping[str, Any]) -> Target:
-    return Target(
-        address=answer["Target"]["Id"],
-        port=answer["Target"]["Port"],
-        state=answer["TargetHealth"]["State"],
-        reason=answer["TargetHealth"].get("Reason", ""),
-    )
+def is_deregistered(session: Session, definition: str) -> bool:
+    """Whether a revision is INACTIVE: ECS remembers it, but deploys it no more (ECS API, UpdateService)."""
+    try:
+        answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
+    except AwsProblem as problem:
+        if problem.kind == "missing":
+            return True
+        raise
+    return bool(answer["taskDefinition"]["status"] != "ACTIVE")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ops import authorities, rollout_look
+from ops import authorities
 from ops.aws import AwsProblem, Session
 from ops.place import Place
 from ops.snapshot import balancing, compute, metrics, others, roles, stores, task_logs, vpc
@@ -191,7 +191,7 @@ class _Gathering:
         if service is None or primary is None or primary.rollout != "COMPLETED":
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(rollout_look.undone, where, primary.definition)
+        return self.ask(compute.undone, where, primary.definition)
 
     def _measured(
         self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None

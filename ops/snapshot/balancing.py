@@ -55,15 +55,17 @@ def _check(raw: dict[str, Any]) -> Check:
 def targets(session: Session, group_arn: str) -> tuple[Target, ...]:
     """The registered targets. Raises AwsProblem."""
     answer = session.call("elbv2", "describe_target_health", TargetGroupArn=group_arn)
-    return tuple(
-        Target(
-            address=each["Target"]["Id"],
-            port=each["Target"].get("Port", 0),
-            state=each["TargetHealth"]["State"],
-            reason=each["TargetHealth"].get("Reason", ""),
-            description=each["TargetHealth"].get("Description", ""),
-        )
-        for each in answer["TargetHealthDescriptions"]
+    return tuple(map(target_of, answer["TargetHealthDescriptions"]))
+
+
+def target_of(raw: dict[str, Any]) -> Target:
+    """DescribeTargetHealth's answer as a record."""
+    return Target(
+        address=raw["Target"]["Id"],
+        port=raw["Target"].get("Port", 0),
+        state=raw["TargetHealth"]["State"],
+        reason=raw["TargetHealth"].get("Reason", ""),
+        description=raw["TargetHealth"].get("Description", ""),
     )
 
 

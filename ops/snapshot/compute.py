@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ops.aws import Session
@@ -18,6 +18,8 @@ from ops.snapshot.records import (
 from stack.names import StackNames
 
 SPOT = "FARGATE_SPOT"
+UNDONE = ("ROLLBACK", "STOP")
+"""How the status of a service deployment begins that ECS or a person has given up (botocore)."""
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
 
@@ -28,10 +30,11 @@ def service(session: Session, names: StackNames) -> Service | None:
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
     found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    return _service(found[0]) if found else None
+    return service_of(found[0]) if found else None
 
 
-def _service(raw: dict[str, Any]) -> Service:
+def service_of(raw: dict[str, Any]) -> Service:
+    """DescribeServices' answer as a record."""
     network = raw.get("networkConfiguration") or {}
     if not network and raw.get("deployments"):
         network = raw["deployments"][0].get("networkConfiguration") or {}
@@ -44,7 +47,9 @@ def _service(raw: dict[str, Any]) -> Service:
         pending=raw["pendingCount"],
         definition=raw["taskDefinition"],
         deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
-        events=tuple(Event(each["createdAt"], each["message"]) for each in raw.get("events", ())),
+        events=tuple(
+            Event(each["createdAt"], each["message"], each["id"]) for each in raw.get("events", ())
+        ),
         subnets=tuple(vpc.get("subnets") or ()),
         groups=tuple(vpc.get("securityGroups") or ()),
         public_ip=vpc.get("assignPublicIp") == "ENABLED",
@@ -81,6 +86,37 @@ def _deployment(raw: dict[str, Any]) -> Deployment:
     )
 
 
+def undone(session: Session, service: Mapping[str, str], definition: str) -> str:
+    """Why the service's newest deployment was given up, if it was, and was one of that revision.
+
+    DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
+    alone it shows a completed deployment of that same revision. Raises AwsProblem.
+    """
+    rows = list(_service_deployments(session, service))
+    if not rows:
+        return ""  # ECS keeps none from before October 2024
+    newest = max(rows, key=lambda each: each["createdAt"])
+    if not newest["status"].startswith(UNDONE):
+        return ""
+    revision = [newest["targetServiceRevisionArn"]]
+    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
+    if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
+        return ""
+    return str(newest.get("statusReason") or newest["status"])
+
+
+def _service_deployments(
+    session: Session, service: Mapping[str, str]
+) -> Iterator[Mapping[str, Any]]:
+    asked = dict(service)
+    while True:
+        page = session.call("ecs", "list_service_deployments", **asked)
+        yield from page["serviceDeployments"]
+        if not page.get("nextToken"):
+            return
+        asked["nextToken"] = page["nextToken"]
+
+
 def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
     """The tasks that run and those that stopped within the hour, newest first. Raises AwsProblem."""
     arns: list[str] = []
@@ -93,13 +129,13 @@ def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
             serviceName=names.service,
             desiredStatus=status,
         )
-    found = [_task(each) for each in described(session, names.cluster, arns)]
+    found = [task_of(each) for each in described(session, names.cluster, arns)]
     return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
 def task(session: Session, cluster: str, arn: str) -> Task | None:
     """One task, or None where ECS does not know it. Raises AwsProblem."""
-    return next((_task(each) for each in described(session, cluster, [arn])), None)
+    return next((task_of(each) for each in described(session, cluster, [arn])), None)
 
 
 def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
@@ -109,7 +145,8 @@ def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[
         yield from session.call("ecs", "describe_tasks", cluster=cluster, tasks=chosen)["tasks"]
 
 
-def _task(raw: dict[str, Any]) -> Task:
+def task_of(raw: dict[str, Any]) -> Task:
+    """DescribeTasks' answer as a record."""
     details = {
         each["name"]: each["value"]
         for attachment in raw.get("attachments", ())

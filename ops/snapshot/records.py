@@ -22,8 +22,8 @@ SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
 
 
-def _last(arn: str) -> str:
-    """What stands behind an ARN's last slash."""
+def short(arn: str) -> str:
+    """What stands behind an ARN's last slash, such as `careapp-poc:7`."""
     return arn.rpartition("/")[2]
 
 
@@ -46,6 +46,7 @@ class Event:
 
     at: datetime
     message: str
+    id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +66,14 @@ class Deployment:
     updated: datetime
 
     @property
+    def primary(self) -> bool:
+        """Whether it is the one that ECS is making, or has made."""
+        return self.status == "PRIMARY"
+
+    @property
     def revision(self) -> str:
         """What it rolls out: family and number."""
-        return _last(self.definition)
+        return short(self.definition)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +103,7 @@ class Service:
     @property
     def primary(self) -> Deployment | None:
         """The deployment that ECS is making, or has made."""
-        return next((each for each in self.deployments if each.status == "PRIMARY"), None)
+        return next((each for each in self.deployments if each.primary), None)
 
     @property
     def port(self) -> int | None:
@@ -140,12 +146,12 @@ class Task:
 
     @property
     def id(self) -> str:
-        return _last(self.arn)
+        return short(self.arn)
 
     @property
     def revision(self) -> str:
         """What it was started from: family and number."""
-        return _last(self.definition)
+        return short(self.definition)
 
     @property
     def short(self) -> str:
@@ -209,7 +215,7 @@ class Definition:
     @property
     def revision(self) -> str:
         """Family and number, e.g. careapp-poc:3."""
-        return _last(self.arn)
+        return short(self.arn)
 
     def stream(self, task_id: str) -> str:
         """The log stream of a task (ECS developer guide, awslogs)."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.rollout_view import View, Wanted, read
+from ops.rollout_view import View, Wanted
+from ops.snapshot import balancing, compute
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
@@ -46,6 +47,7 @@ def task(number: int, definition: str = NEW, **changes: Any) -> Any:
         "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}",
         "taskDefinitionArn": definition,
         "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
         "healthStatus": "HEALTHY",
         "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
     } | changes
@@ -73,13 +75,18 @@ def service(
         "desiredCount": desired,
         "runningCount": sum(each["runningCount"] for each in deployments),
         "pendingCount": 0,
+        "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
         "deployments": list(deployments),
         "events": list(events),
     } | changes
 
 
 def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> View:
-    return read(service(*deployments, **changes), tasks, targets)
+    return View(
+        service=compute.service_of(service(*deployments, **changes)),
+        tasks=tuple(map(compute.task_of, tasks)),
+        targets=tuple(map(balancing.target_of, targets)),
+    )
 
 
 def all_well(desired: int = 2) -> View:

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 
 from i18n import Refused, verbatim
-from ops import local, moments
+from ops import aws, local, moments
 from ops.problems import AwsProblem
 from ops.rollout_changes import Changes
 from ops.rollout_follow import Pace, follow
-from ops.rollout_look import is_deregistered, look
 from ops.rollout_verdict import Patience
+from ops.rollout_view import is_deregistered, look
 from tests.ops import rollout_answers as answers
 from tests.ops.rollout_answers import (
     NEW,
@@ -75,6 +75,8 @@ class Asked:
         ]  # fmt: skip
         more = {"nextToken": str(number + 1)} if number + 1 < len(self.history) else {}
         return {"serviceDeployments": rows, **more}
+
+    all = aws.Session.all
 
     def pages(self, _service, operation, **params):
         self.calls.append((operation, params))
@@ -291,12 +293,12 @@ def test_a_pace_that_is_none_is_refused(text):
     ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
 )
 def test_a_revision_that_is_not_active_is_deregistered(status, gone):
-    class Session:
+    class Told:
         def call(self, _service, _operation, *, taskDefinition):
             assert taskDefinition == NEW
             return {"taskDefinition": {"status": status}}
 
-    assert is_deregistered(Session(), NEW) is gone
+    assert is_deregistered(Told(), NEW) is gone
 
 
 def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):
