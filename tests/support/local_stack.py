@@ -48,7 +48,7 @@ class ScriptedEcs:
         self.falls_ill = False
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.unreadable = False
-        """Whether DescribeTasks lacks what every answer of ECS has, as a doctor's bug would have it."""
+        """Whether the doctor's DescribeTasks lacks what every answer of ECS has, as its bug would have it."""
         self.asked: list[str] = []
         """The reads that a roll-out gate makes."""
         self._good: dict[str, str] = {}
@@ -82,14 +82,15 @@ class ScriptedEcs:
     def list_tasks(self, params: Params) -> Params:
         self.asked.append("ListTasks")
         if params.get("desiredStatus") == "STOPPED":
-            return {"taskArns": []}
+            # The roll-out gate never asks for these, the doctor does.
+            return {"taskArns": ["arn:unreadable"] if self.unreadable else []}
         return {
             "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
         }
 
-    def describe_tasks(self, _params: Params) -> Params:
+    def describe_tasks(self, params: Params) -> Params:
         tasks = [_task(name, *running) for name, running in self._running().items()]
-        if self.unreadable:
+        if "arn:unreadable" in params["tasks"]:
             tasks = [{k: v for k, v in task.items() if k != "desiredStatus"} for task in tasks]
         return {"tasks": tasks}
 
