@@ -16,7 +16,9 @@ from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}
-MONDAY = datetime(2026, 11, 23, 10, tzinfo=ZoneInfo("Asia/Tokyo"))
+OFFICE = (datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=3)).replace(hour=10)
+HOURS = f"{OFFICE:%a} 08:00-20:00".lower()
+"""On another day than today: it is night whenever this runs."""
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 
 
@@ -65,7 +67,7 @@ class Story:
     def night(self) -> None:
         """The stop of the hours falls due."""
         with hooks.LOCK:
-            scaling.run_due(MONDAY, MONDAY + timedelta(hours=12))
+            scaling.run_due(OFFICE, OFFICE + timedelta(hours=12))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.scaler_wants(3)
         story.step("scaled out", taskMemory="1024")
         story.step("another range", minCount="2", maxCount="6", scaleCpuTarget="0")
-        story.step("hours", schedule="mon-fri 08:00-20:00")
+        story.step("hours", schedule=HOURS)
         story.night()
         story.step("at night", taskMemory="512")
         story.step("hours off at night", schedule="")
