@@ -251,8 +251,9 @@ def firewall(group: str, direction: str, port: int, other_port: int | None = Non
             if other_port:
                 less = {**owner, "IpPermissions": [another]}
                 stack.calls("ec2", f"revoke_security_group_{direction}", less)
-            again = {**owner, "IpPermissions": [rule]}
-            stack.calls("ec2", f"authorize_security_group_{direction}", again)
+            # Made again by hand it would have an id that Pulumi does not know, and the next change
+            # of the port would find it in the way.
+            stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
 
         return undo
 
