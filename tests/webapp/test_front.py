@@ -14,7 +14,6 @@ from webapp.front import MAX_WAITING, THREADS
 
 SLOW = ("tests.webapp.slow:create_front()",)
 LIMIT = 1.0  # seconds in which /health answers, whatever others do
-SHORT = b"GET /?seconds=0.6 HTTP/1.1\r\nHost: x\r\n\r\n"
 BODY = b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 
 
@@ -64,8 +63,8 @@ def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(
     serve: Serve,
 ) -> None:
     server = serve(options=SLOW)
-    with sending(server, SHORT, THREADS + MAX_WAITING):
-        eventually(lambda: server.get("/nothing").status == 503, 3)
+    with sending(server, BODY, THREADS + MAX_WAITING):  # they stay until their bodies come
+        eventually(lambda: server.get("/nothing").status == 503, 20)
         refused = server.get("/")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert refused.seconds < LIMIT
