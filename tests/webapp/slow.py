@@ -13,7 +13,7 @@ def create_front() -> Front:
 
     @app.route("/")
     def slow() -> str:
-        time.sleep(float(request.args.get("seconds", 1.5)))
+        time.sleep(1.5)
         return "slow"
 
     @app.post("/body")
