@@ -17,7 +17,6 @@ from ops.problems import AwsProblem
 from ops.render.diagnosis import as_dict, lines
 from ops.render.lines import display
 from ops.render.watch import watched
-from stack.file import StackError
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -101,10 +100,14 @@ def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | No
     from ops.render import status as screen
     from ops.status import overview
 
-    def look() -> Snapshot:
-        return overview(StackNames.of(stack), session, Settings.read(stack, folder))
-
     def work() -> int:
+        session = Session.of_stack(stack, folder)
+
+        def look() -> Snapshot:
+            return overview(StackNames.of(stack), session, Settings.read(stack, folder))
+
+        if watch is not None:
+            return watched(lambda: list(screen.lines(look(), lang)), watch)
         now = look()
         seeing(now.problems().values())
         if as_json:
@@ -113,18 +116,7 @@ def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | No
             display(screen.lines(now, lang))
         return screen.exit_code(now)
 
-    try:
-        session = Session.of_stack(stack, folder)
-    except StackError as problem:
-        return _refused(problem, lang)
-    if watch is None:
-        return guarded(work, lang)
-    return guarded(lambda: watched(lambda: list(screen.lines(look(), lang)), watch), lang)
-
-
-def _refused(problem: StackError, lang: str) -> int:
-    print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)
-    return CANNOT_LOOK
+    return guarded(work, lang)
 
 
 def logs(

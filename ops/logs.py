@@ -65,7 +65,7 @@ def follow(
                     edge = max(edge, line.at)
                     yield line
         except AwsProblem as problem:
-            if problem.kind not in ("throttled", "unreachable"):
+            if not problem.passing:
                 raise
         for old in list(shown)[:-REMEMBERED]:
             del shown[old]

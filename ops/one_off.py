@@ -23,8 +23,6 @@ NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""
 STARTED_BY = "careapp-run"
 POLL_SECONDS = 1.0
-PASSING = ("throttled", "unreachable")
-"""Kinds of problems after which the same call is made again."""
 VISIBLE_SECONDS = 60.0
 """DescribeTasks may not know a new task at once (API reference, RunTask: eventual consistency)."""
 
@@ -105,9 +103,9 @@ class Log:
             try:
                 page = self._session.call("logs", "get_log_events", **self._asked)
             except AwsProblem as problem:
-                if problem.kind not in ("missing", *PASSING):
-                    raise
-                return
+                if problem.passing or problem.kind == "missing":
+                    return
+                raise
             yield from (each["message"].rstrip("\n") for each in page["events"])
             # A token that comes back as it was sent is the end (botocore, GetLogEvents).
             token, before = page["nextForwardToken"], self._asked.get("nextToken")
@@ -151,9 +149,9 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
     try:
         return compute.task(session, cluster, arn)
     except AwsProblem as problem:
-        if problem.kind not in PASSING:
-            raise
-        return None
+        if problem.passing:
+            return None
+        raise
 
 
 def run(stack: str, folder: Path, lang: str, command: Sequence[str]) -> int:

@@ -48,6 +48,11 @@ class AwsProblem(Exception):
         self.kind, self.text, self.way_out, self.code = kind, text, way_out, code
         self.said = said
 
+    @property
+    def passing(self) -> bool:
+        """Whether the same call may succeed a moment later."""
+        return self.kind in ("throttled", "unreachable")
+
     def as_text(self, lang: str = "en") -> str:
         """The sentence and the way out."""
         gap = "" if lang == "ja" else " "

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 3.0
 SETTLE_LOOKS = 5
 """Looks in which ECS may not yet show an update."""
-PASSING_KINDS = frozenset({"throttled", "unreachable"})
 PASSING_CODES = frozenset(
     {"InternalError", "InternalFailure", "ServerException", "ServiceUnavailable"}
 )
@@ -160,7 +159,7 @@ async def follow(
 
 def may_pass(problem: AwsProblem) -> bool:
     """Whether waiting may help; it does not with, say, expired credentials."""
-    return problem.kind in PASSING_KINDS or problem.code in PASSING_CODES
+    return problem.passing or problem.code in PASSING_CODES
 
 
 def succeeded(end: End) -> bool:

@@ -77,15 +77,15 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
         )
 
 
-def pending_record(task: Task, definition: Any, record: Any, at: At) -> TaskRecord:
-    """A task that RunTask has accepted and that has no place yet, in moto's form."""
+def pending_record(core: Service, task: Task, definition: Any, record: Any, at: At) -> TaskRecord:
+    """A task that ECS has accepted and that has no place yet, in moto's form."""
     account, region = record.cluster_arn.split(":")[4], record.cluster_arn.split(":")[3]
     return TaskRecord(
         id=task.id,
         task_arn=f"arn:aws:ecs:{region}:{account}:task/{record.cluster_name}/{task.id}",
         cluster_arn=record.cluster_arn,
         task_definition_arn=definition.arn,
-        group=f"family:{definition.family}",
+        group=f"service:{core.name}" if core.name else f"family:{definition.family}",
         started_by=task.deployment,
         launch_type=record.launch_type,
         last_status=task.status,
@@ -94,7 +94,9 @@ def pending_record(task: Task, definition: Any, record: Any, at: At) -> TaskReco
         cpu=definition.cpu,
         memory=definition.memory,
         created_at=at(task.created_at),
-        overrides=record.overrides,
+        overrides=getattr(
+            record, "overrides", {"containerOverrides": [], "inferenceAcceleratorOverrides": []}
+        ),
         containers=[],
         attachments=[],
         tags=[],
@@ -157,7 +159,7 @@ def _uuid(text: str) -> str:
 
 
 def make_record(core: Service, task: Task, place: Place, record: Any, at: At) -> TaskRecord:
-    """A new task in moto's form."""
+    """A task that has its place, in moto's form."""
     definition, interface = place.definition, place.interface
     attachment = _uuid(f"{place.task[::-1]}")
     details = {
@@ -167,33 +169,20 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
         "privateDnsName": f"ip-{place.private_address.replace('.', '-')}",
         "privateIPv4Address": place.private_address,
     }
-    return TaskRecord(
-        id=task.id,
-        task_arn=place.arn,
-        cluster_arn=record.cluster_arn,
-        task_definition_arn=definition.arn,
-        group=f"service:{core.name}" if core.name else f"family:{definition.family}",
-        started_by=task.deployment,
-        launch_type=record.launch_type,
+    shown = pending_record(core, task, definition, record, at)
+    vars(shown).update(
         capacity_provider_name=_provider(task),
         platform_version="1.4.0",
         platform_family="Linux",
-        cpu=definition.cpu,
-        memory=definition.memory,
         availability_zone=place.zone,
         connectivity="CONNECTED",
         connectivity_at=at(task.created_at),
-        created_at=at(task.created_at),
         enable_execute_command=record.enable_execute_command,
         ephemeral_storage=definition.ephemeral_storage or {"sizeInGiB": 20},
-        overrides=getattr(
-            record, "overrides", {"containerOverrides": [], "inferenceAcceleratorOverrides": []}
-        ),
         attributes=[{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         container_instance_arn=None,
         resource_requirements={},
         tags=_tags(record, definition),
-        version=1,
         attachments=[
             {
                 "id": attachment,
@@ -203,8 +192,8 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
             }
         ],
         attachment=attachment,
-        containers=[],
     )
+    return shown
 
 
 def _provider(task: Task) -> str | None:

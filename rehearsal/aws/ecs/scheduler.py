@@ -284,7 +284,7 @@ class Scheduler:
         with hooks.LOCK:
             for task in begin(core, revision, now, count, started_by):
                 self._wanted.put((managed, happen.Attach(task.id)))
-                shown = pending_record(task, definition, record, self.at)
+                shown = pending_record(core, task, definition, record, self.at)
                 managed.shown[task.id] = shown
                 tasks = hooks.backend("ecs").tasks
                 tasks.setdefault(record.cluster_name, {})[shown.task_arn] = shown
