@@ -13,13 +13,13 @@ from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
 from infra.staying import keep
-from ops import rollout, rollout_changes
+from ops.rollout import gate
 
 settings = config.load()
 keep_within(settings.boundary)
 kept = keep(settings)
 name = settings.names.prefix
-changes = rollout_changes.watch()
+changes = gate.watch()
 
 network = Network(name, NetworkArgs(settings=settings))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
@@ -50,6 +50,6 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    rollout.gate(service.service, balancer.target_group_arn, settings, changes)
+    gate.gate(service.service, balancer.target_group_arn, settings, changes)
 
 Protection(name, parts, network.routes, protect=settings.protect)
