@@ -1,23 +1,21 @@
-"""careapp on AWS: the settings, then the parts from the outside in, then what a user needs."""
+"""The Pulumi program: settings, components and stack outputs."""
 
 import pulumi
 
 from infra import config
 from infra.bastion import Bastion, BastionArgs
-from infra.boundary import keep_within
 from infra.database import Database, DatabaseArgs
+from infra.guards import Protection, refuse_impossible_changes, set_permissions_boundary
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
-from infra.protection import Protection
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from infra.staying import keep
 from ops.rollout import gate
 
 settings = config.load()
-keep_within(settings.boundary)
-kept = keep(settings)
+set_permissions_boundary(settings.boundary)
+kept = refuse_impossible_changes(settings)
 name = settings.names.prefix
 changes = gate.watch()
 
@@ -46,7 +44,7 @@ if settings.ecs_enabled:
         settings=settings, network=network, image=image, database=database, balancer=balancer
     )
     service = Service(name, args)
-    parts += [service, *monitoring.watch(name, service)]
+    parts += [service, *monitoring.add_service(name, service)]
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)

@@ -1,32 +1,133 @@
-"""Every alarm of the stack, as plain data."""
+"""The CloudWatch alarms of the stack, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pulumi
+import pulumi_aws as aws
 
-from infra.alarm import MINUTE, Alarm, Source
 from stack.database import DatabaseSettings, connections, free_memory, free_storage
 from stack.names import PAGE_ERRORS, RUNNING
 from stack.service import ServiceSettings, task_memory
 
+MINUTE = 60
+MissingData = Literal["missing", "notify", "notBreaching"]
+"""How an alarm treats missing data.
+
+- "missing": INSUFFICIENT_DATA without a notification, for metrics that exist as long as the resource.
+- "notify": INSUFFICIENT_DATA with a notification, for metrics that stop when all tasks are gone.
+- "notBreaching": OK, for metrics that are reported only when the event occurs.
+
+CloudWatch's "breaching" would set every new alarm to ALARM. An alarm starts in INSUFFICIENT_DATA, and
+only a transition to it is notified (CloudWatch API reference, PutMetricAlarm).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One statistic of one CloudWatch metric."""
+
+    namespace: str
+    name: str
+    statistic: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """An alarm on one metric, or on an expression over several.
+
+    It is in ALARM after `periods` periods in a row, of `period` seconds each, in which the value was
+    above `limit`, or below it when `over` is false.
+    """
+
+    name: str
+    description: str
+    metrics: Mapping[str, Metric]
+    limit: float
+    over: bool = True
+    expression: str = ""
+    period: int = MINUTE
+    periods: int = 5
+    missing_data: MissingData = "missing"
+
+    def inputs(self) -> dict[str, Any]:
+        """Return the arguments of `aws.cloudwatch.MetricAlarm` without name and actions."""
+        operator = "GreaterThanThreshold" if self.over else "LessThanThreshold"
+        common = {
+            "alarm_description": self.description,
+            "comparison_operator": operator,
+            "threshold": self.limit,
+            "evaluation_periods": self.periods,
+            "datapoints_to_alarm": self.periods,
+            "treat_missing_data": "missing" if self.missing_data == "notify" else self.missing_data,
+        }
+        return common | (self._queries() if self.expression else self._single())
+
+    def _single(self) -> dict[str, Any]:
+        [metric] = self.metrics.values()
+        percentile = metric.statistic.startswith("p")
+        return {
+            "namespace": metric.namespace,
+            "metric_name": metric.name,
+            "extended_statistic" if percentile else "statistic": metric.statistic,
+            "dimensions": dict(metric.dimensions),
+            "period": self.period,
+        }
+
+    def _queries(self) -> dict[str, Any]:
+        queries = [
+            aws.cloudwatch.MetricAlarmMetricQueryArgs(
+                id=name,
+                metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
+                    namespace=metric.namespace,
+                    metric_name=metric.name,
+                    stat=metric.statistic,
+                    dimensions=dict(metric.dimensions),
+                    period=self.period,
+                ),
+            )
+            for name, metric in self.metrics.items()
+        ]
+        result = aws.cloudwatch.MetricAlarmMetricQueryArgs(
+            id="result", expression=self.expression, label=self.name, return_data=True
+        )
+        return {"metric_queries": [*queries, result]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A namespace and the dimensions of one resource."""
+
+    namespace: str
+    dimensions: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+
+    def metric(self, name: str, statistic: str) -> Metric:
+        return Metric(
+            namespace=self.namespace, name=name, statistic=statistic, dimensions=self.dimensions
+        )
+
+    def one(self, name: str, statistic: str) -> dict[str, Metric]:
+        return {"one": self.metric(name, statistic)}
+
 
 def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple[Alarm, ...]:
-    """The database's: what runs out first. A quarter of an hour, for backups and migrations."""
+    """Return the database's alarms. CPU and memory have 15 minutes, for backups and migrations."""
     rds = Source(namespace="AWS/RDS", dimensions={"DBInstanceIdentifier": identifier})
     return (
         Alarm(
             name="database-cpu",
-            meaning="The database's CPU is nearly all used for a quarter of an hour",
+            description="The database has used more than 90 % of its CPU for 15 minutes",
             metrics=rds.one("CPUUtilization", "Average"),
             limit=90,
             periods=15,
         ),
         Alarm(
             name="database-memory",
-            meaning="The database is short of memory; choose a larger databaseInstanceClass",
+            description="The database is low on memory; set a larger databaseInstanceClass",
             metrics=rds.one("FreeableMemory", "Average"),
             limit=free_memory(settings.instance_class),
             over=False,
@@ -34,14 +135,14 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
         ),
         Alarm(
             name="database-storage",
-            meaning="The database's storage fills up; raise databaseStorageGb by a tenth or more",
+            description="The database is low on storage; raise databaseStorageGb by 10 % or more",
             metrics=rds.one("FreeStorageSpace", "Minimum"),
             limit=free_storage(settings.storage_gb),
             over=False,
         ),
         Alarm(
             name="database-connections",
-            meaning="So many connections are open that new ones will soon be refused",
+            description="The number of open connections is near the limit, above which new ones are refused",
             metrics=rds.one("DatabaseConnections", "Maximum"),
             limit=connections(settings.instance_class),
         ),
@@ -49,37 +150,37 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
 
 
 def _targets(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> Source:
-    """The target group's metrics, by the ARN suffixes of load balancer and target group."""
-    named = {"LoadBalancer": balancer, "TargetGroup": group}
-    return Source(namespace="AWS/ApplicationELB", dimensions=named)
+    """Return the target group's metrics, by the ARN suffixes of load balancer and target group."""
+    dimensions = {"LoadBalancer": balancer, "TargetGroup": group}
+    return Source(namespace="AWS/ApplicationELB", dimensions=dimensions)
 
 
 def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, ...]:
-    """The page's, by the ARN suffixes of load balancer and target group.
+    """Return the page's alarms, by the ARN suffixes of load balancer and target group.
 
-    They belong to stage 2: in stage 1 the load balancer answers 503 on purpose.
+    They belong to stage 2: in stage 1 the load balancer's default action is 503.
     """
     alb = Source(namespace="AWS/ApplicationELB", dimensions={"LoadBalancer": balancer})
     targets = _targets(balancer, group)
     return (
         Alarm(
             name=PAGE_ERRORS,
-            meaning="The load balancer itself answers errors: no task takes its requests",
+            description="The load balancer itself answers with errors: no task takes its requests",
             metrics=alb.one("HTTPCode_ELB_5XX_Count", "Sum"),
             limit=5,
             periods=2,
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
         Alarm(
             name="page-latency",
-            meaning="One request in twenty waits longer than a second",
+            description="5 % of the requests take longer than a second",
             metrics=alb.one("TargetResponseTime", "p95"),
             limit=1,
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
         Alarm(
             name="app-errors",
-            meaning="More than 5 % of the app's answers are errors, of at least 20 in five minutes",
+            description="More than 5 % of the app's responses are errors, of at least 20 in five minutes",
             metrics={
                 "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
                 "requests": targets.metric("RequestCount", "Sum"),
@@ -88,14 +189,14 @@ def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, 
             limit=5,
             period=5 * MINUTE,
             periods=1,
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
         Alarm(
             name="targets-unhealthy",
-            meaning="A task fails the load balancer's health check and is not replaced by a good one",
+            description="A task fails the load balancer's health check and is not replaced by a healthy one",
             metrics=targets.one("UnHealthyHostCount", "Maximum"),
             limit=0,
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
     )
 
@@ -107,55 +208,55 @@ def service(
     group: pulumi.Input[str],
     settings: ServiceSettings,
 ) -> tuple[Alarm, ...]:
-    """The tasks' own: CPU, memory, and that as many run as are wanted.
+    """Return the service's alarms: CPU, memory and the number of running tasks.
 
-    Without tasks the first two are quiet: else each morning of a schedule would tell that they are OK.
+    Missing data of CPU and memory is notBreaching: otherwise each start of `schedule` would notify OK.
     """
-    named = {"ClusterName": cluster, "ServiceName": name}
-    ecs = Source(namespace="AWS/ECS", dimensions=named)
+    dimensions = {"ClusterName": cluster, "ServiceName": name}
+    ecs = Source(namespace="AWS/ECS", dimensions=dimensions)
     return (
         Alarm(
             name="service-cpu",
-            meaning="The tasks' CPU is nearly all used; raise taskCpu or the number of tasks",
+            description="The tasks use more than 85 % of their CPU; raise taskCpu or the number of tasks",
             metrics=ecs.one("CPUUtilization", "Average"),
             limit=85,
             periods=10,
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
         Alarm(
             name="service-memory",
-            meaning="The tasks are about to be killed for their memory; raise taskMemory",
+            description="The tasks are near their memory limit, where ECS kills them; raise taskMemory",
             metrics=ecs.one("MemoryUtilization", "Maximum"),
             limit=task_memory(settings.memory),
-            silence="notBreaching",
+            missing_data="notBreaching",
         ),
-        _running(named, _targets(balancer, group), settings),
+        _running(dimensions, _targets(balancer, group), settings),
     )
 
 
-def _running(named: Mapping[str, str], targets: Source, settings: ServiceSettings) -> Alarm:
-    """Fewer tasks than wanted, for ten minutes: longer than a roll-out goes without one.
+def _running(dimensions: Mapping[str, str], targets: Source, settings: ServiceSettings) -> Alarm:
+    """Return the alarm for fewer running tasks than desired.
 
-    Container Insights reports both numbers. Without it, the load balancer says how many tasks pass
-    its check, and the stack how many are wanted: with scaling, no more than its minimum. Where no
-    task runs neither says anything (ECS developer guide, "Container Insights", considerations), so
-    silence is told, too; but not where hours take every task away. `./careapp pause` turns the
-    actions off. "targets-unhealthy" is no second one of these:
-    it rings for a task that is there and sick, be it one too many, and not for one that is missing.
+    Ten minutes are longer than a deployment is below the desired count. Container Insights reports
+    both numbers. Without it the alarm compares the healthy targets with the setting; with scaling, with
+    `minCount`. When no task runs, neither metric has data (ECS developer guide, "Container Insights",
+    considerations). So missing data is notified, except with a schedule that stops all tasks.
+    `./careapp pause` turns the actions off. "targets-unhealthy" is about tasks that run and are
+    unhealthy, not about missing tasks.
     """
-    wanted = settings.least_count
-    about: dict[str, Any] = {
+    desired = settings.least_count
+    common: dict[str, Any] = {
         "name": RUNNING,
-        "meaning": "Fewer tasks run than are wanted; ./careapp doctor says why",
+        "description": "Fewer tasks run than desired; ./careapp doctor names the cause",
         "periods": 10,
-        "silence": "told" if wanted > 0 and settings.scaling.hours is None else "missing",
+        "missing_data": "notify" if desired > 0 and settings.scaling.hours is None else "missing",
     }
     if not settings.insights:
         hosts = targets.one("HealthyHostCount", "Minimum")
-        return Alarm(**about, metrics=hosts, limit=wanted, over=False)
-    insights = Source(namespace="ECS/ContainerInsights", dimensions=named)
+        return Alarm(**common, metrics=hosts, limit=desired, over=False)
+    insights = Source(namespace="ECS/ContainerInsights", dimensions=dimensions)
     both = {
-        "wanted": insights.metric("DesiredTaskCount", "Minimum"),
+        "desired": insights.metric("DesiredTaskCount", "Minimum"),
         "running": insights.metric("RunningTaskCount", "Maximum"),
     }
-    return Alarm(**about, metrics=both, expression="wanted - running", limit=0)
+    return Alarm(**common, metrics=both, expression="desired - running", limit=0)

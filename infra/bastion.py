@@ -1,4 +1,4 @@
-"""The way in for people: an instance that leads to the database and that nobody can connect to."""
+"""The bastion: an EC2 instance to reach the database through, by Session Manager."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
-from infra.connections import Connections
 from infra.database import Database
+from infra.iam import bastion_policy, role
 from infra.network import Network
-from infra.role import role
+from infra.security_groups import SecurityGroupRules
 from stack.settings import Settings
 from stack.statements import trusted
 
 INSTANCE_TYPE = "t4g.nano"
 ROOT_GIB = 8
-"""The size of Amazon Linux 2023's own snapshot, and so the least."""
+"""The size of Amazon Linux 2023's snapshot, which is the minimum."""
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
-"""SSM's public parameter that names the newest Amazon Linux 2023 for ARM; the agent is in it."""
+"""The public SSM parameter of the newest Amazon Linux 2023 for ARM, which contains the SSM Agent."""
 EC2 = trusted("ec2.amazonaws.com")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BastionArgs:
-    """The stack's settings, and what the bastion stands between."""
+    """The stack's settings, its network and its database."""
 
     settings: Settings
     network: Network
@@ -34,10 +33,10 @@ class BastionArgs:
 
 
 class Bastion(pulumi.ComponentResource):
-    """An instance that SSM manages: no inbound rule, no key, and a way to the database.
+    """An instance managed by SSM: no ingress rule, no key pair, egress to the database.
 
-    It goes where the tasks go: into a private subnet, or, without a NAT gateway, into a public
-    one with an address, for it must reach SSM. No rule lets anybody in there either.
+    It must reach SSM. So it runs where the tasks run: in a private subnet, or without a NAT gateway in
+    a public subnet with a public IP address. The security group has no ingress rule there either.
     """
 
     instance_id: pulumi.Output[str]
@@ -55,9 +54,9 @@ class Bastion(pulumi.ComponentResource):
             tags={**self.tags, "Name": self.role},
             opts=self.child,
         )
-        rules = Connections(prefix=name, opts=self.child, tags=self.tags)
-        rules.to_aws("bastion", group.id)
-        rules.between(
+        rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
+        rules.allow_https("bastion", group.id)
+        rules.connect(
             "bastion", group.id, "database", args.database.security_group_id, args.database.port
         )
         self.instance_id = self._instance(group.id, self._profile()).id
@@ -66,7 +65,7 @@ class Bastion(pulumi.ComponentResource):
     def _profile(self) -> pulumi.Output[str]:
         made = role(self.role, json.dumps(EC2), self.tags, self.child)
         aws.iam.RolePolicy(
-            self.role, role=made.name, policy=json.dumps(policies.bastion()), opts=self.child
+            self.role, role=made.name, policy=json.dumps(bastion_policy()), opts=self.child
         )
         return aws.iam.InstanceProfile(
             self.role, role=made.name, tags=self.tags, opts=self.child

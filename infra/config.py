@@ -1,4 +1,4 @@
-"""The one place that touches pulumi.Config."""
+"""Reads the configuration that the engine passes into Settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stack.settings import Settings
 
 
 def load() -> Settings:
-    """Read the stack's configuration. RunError names all that is wrong with it.
+    """Return the stack's settings. Raises RunError that names every problem.
 
-    A RunError, because Pulumi prints its text without a traceback and fails the command.
+    Pulumi prints a RunError without a traceback and fails the command.
     """
-    # pulumi.Config cannot list its keys; this is the map that it looks them up in.
+    # pulumi.Config cannot list its keys; CONFIG is the map behind it.
     values = CONFIG.get()
     given = StackFile(
         stack=pulumi.get_stack(),

@@ -1,4 +1,4 @@
-"""The container of a task: what it is told, where it writes, how ECS sees that it is well."""
+"""The container definition of a task."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from stack.names import CONTAINER
 from stack.service import ServiceSettings
 
 USER = "10001:10001"
-"""User and group. A user without a primary group would run with root's (Dockerfile reference, USER)."""
+"""The container's user and group. Without a group Docker would use root's (Dockerfile reference, USER)."""
 STOP_SECONDS = 30
-"""Longer than the app's own grace of 25 s, so that it ends by itself and is not killed."""
-SCRATCH = "tmp"
+"""Longer than gunicorn's graceful_timeout of 25 s, so that ECS does not send SIGKILL."""
+TMP_VOLUME = "tmp"
 LOG_BUFFER = "25m"
-"""The least with which AWS measured no loss up to 5 MB/s of log: docs/decisions/18-log-delivery.md."""
+"""The smallest buffer with which AWS measured no loss up to 5 MB/s: docs/decisions/18-log-delivery.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What the container finds around it, once all of it is known."""
+class ContainerInputs:
+    """The outputs of other resources that the container definition contains."""
 
     image: str
     version: str
@@ -32,21 +32,21 @@ class Surroundings:
     region: str
 
 
-def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, object]:
-    """The container definition as ECS takes it (botocore, ContainerDefinition)."""
-    variables = {**settings.variables, **environment(around, settings)}
-    secrets = {**settings.secrets, "DB_PASSWORD": f"{around.db_secret_arn}:password::"}
+def container_definition(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, object]:
+    """Return the container definition (botocore, ContainerDefinition)."""
+    variables = {**settings.variables, **environment(inputs, settings)}
+    secrets = {**settings.secrets, "DB_PASSWORD": f"{inputs.db_secret_arn}:password::"}
     return {
         "name": CONTAINER,
-        "image": around.image,
+        "image": inputs.image,
         "essential": True,
         "user": USER,
-        # ECS Exec puts its agent into the container's root, so it needs to write there.
+        # ECS Exec installs its agent in the container's root file system.
         "readonlyRootFilesystem": not settings.exec_enabled,
         "portMappings": [
             {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
         ],
-        "mountPoints": [{"sourceVolume": SCRATCH, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
+        "mountPoints": [{"sourceVolume": TMP_VOLUME, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
         "environment": _named(variables, "value"),
         "secrets": _named(secrets, "valueFrom"),
         **health_check(settings.health_command),
@@ -55,8 +55,8 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
-                "awslogs-group": around.log_group,
-                "awslogs-region": around.region,
+                "awslogs-group": inputs.log_group,
+                "awslogs-region": inputs.region,
                 "awslogs-stream-prefix": CONTAINER,
                 "mode": "non-blocking",
                 "max-buffer-size": LOG_BUFFER,
@@ -66,10 +66,10 @@ def definition(around: Surroundings, settings: ServiceSettings) -> dict[str, obj
 
 
 def health_check(command: str) -> dict[str, object]:
-    """The check that ECS makes inside the container, in seconds; none without a command.
+    """Return the container health check, with times in seconds; empty without a command.
 
-    ECS ignores the image's own HEALTHCHECK (API reference, HealthCheck). The load balancer's check asks
-    the app in any case, and a program of the image is known to the app alone: so there is no default.
+    ECS ignores the image's HEALTHCHECK (API reference, HealthCheck). There is no default command,
+    because which programs the image contains depends on the app.
     """
     if not command:
         return {}
@@ -77,15 +77,18 @@ def health_check(command: str) -> dict[str, object]:
     return {"healthCheck": {**check, "startPeriod": 30}}
 
 
-def environment(around: Surroundings, settings: ServiceSettings) -> dict[str, str]:
-    """The variables that the app reads. RDS rotates the password, hence the secret's ARN too."""
+def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, str]:
+    """Return the container's environment variables.
+
+    It has the secret's ARN besides the password, because RDS rotates the password.
+    """
     return {
-        "APP_VERSION": around.version,
-        "DB_HOST": around.db_host,
-        "DB_NAME": around.db_name,
-        "DB_PORT": str(around.db_port),
-        "DB_SECRET_ARN": around.db_secret_arn,
-        "DB_USER": around.db_user,
+        "APP_VERSION": inputs.version,
+        "DB_HOST": inputs.db_host,
+        "DB_NAME": inputs.db_name,
+        "DB_PORT": str(inputs.db_port),
+        "DB_SECRET_ARN": inputs.db_secret_arn,
+        "DB_USER": inputs.db_user,
         "PORT": str(settings.port),
         "WEB_CONCURRENCY": str(max(1, settings.cpu // 1024)),
     }

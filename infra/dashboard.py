@@ -1,4 +1,4 @@
-"""The dashboard: what one looks at in an incident, in the order in which one looks."""
+"""The CloudWatch dashboard, with the graphs in the order in which an incident is examined."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from infra.alarm import MINUTE, Alarm, Metric, Source
+from infra.alarms import MINUTE, Alarm, Metric, Source
 
 WIDTH, HEIGHT = 24, 6
-"""Columns of a CloudWatch dashboard, and the rows that a graph takes (Dashboard Body Structure)."""
+"""Columns of a CloudWatch dashboard, and rows of a graph (Dashboard Body Structure)."""
 Widget: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """The names that the metrics go by. All are known before ECS is there, as names are fixed.
+    """The names in the metrics' dimensions.
 
-    So one dashboard serves both stages, and turning ECS on changes nothing in it.
+    They are fixed and known before ECS exists, so that turning ECS on does not change the dashboard.
     """
 
     stack: str
@@ -32,38 +32,37 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """One picture: its title and its lines by label."""
+    """One graph: its title and its metrics by label."""
 
     title: str
     lines: Mapping[str, Metric]
     left: str = ""
-    """What the axis counts."""
+    """The label of the left axis."""
 
 
 def body(watched: Watched, alarms: Sequence[Alarm]) -> dict[str, Any]:
-    """The dashboard as CloudWatch takes it; where an alarm rings, its graph has a line."""
+    """Return the dashboard body; a graph has a horizontal line at the limit of its alarm."""
     rows = (_page(watched), _tasks(watched), _database(watched))
     widgets = [_note(watched.stack)]
     top = HEIGHT // 3
     for row in rows:
-        wide = WIDTH // len(row)
-        for place, graph in enumerate(row):
-            where = {"x": place * wide, "y": top, "width": wide, "height": HEIGHT}
-            widgets.append({**where, **_widget(graph, watched.region, alarms)})
+        width = WIDTH // len(row)
+        for column, graph in enumerate(row):
+            position = {"x": column * width, "y": top, "width": width, "height": HEIGHT}
+            widgets.append({**position, **_widget(graph, watched.region, alarms)})
         top += HEIGHT
     return {"start": "-PT3H", "widgets": widgets}
 
 
 def _note(stack: str) -> Widget:
     text = (
-        "From top to bottom: does the page answer; are its targets healthy, do the tasks have "
-        "what they need, was a roll-out given up; does the database have what it needs. "
+        "From top to bottom: the page; the targets, tasks and deployments; the database. "
         f"`./careapp doctor --stack {stack}` names the cause, "
-        f"`./careapp events --stack {stack}` tells what happened when. "
-        "Until ECS is on, only the database and the 503 page have something to show."
+        f"`./careapp events --stack {stack}` lists the events in order. "
+        "Until ECS is on, only the database and the 503 page have data."
     )
-    place = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT // 3}
-    return {"type": "text", **place, "properties": {"markdown": text}}
+    position = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT // 3}
+    return {"type": "text", **position, "properties": {"markdown": text}}
 
 
 def _page(watched: Watched) -> tuple[Graph, ...]:
@@ -71,7 +70,7 @@ def _page(watched: Watched) -> tuple[Graph, ...]:
     return (
         Graph(
             title="Page: errors",
-            left="answers a minute",
+            left="responses a minute",
             lines={
                 "by the load balancer": alb.metric("HTTPCode_ELB_5XX_Count", "Sum"),
                 "by the app": alb.metric("HTTPCode_Target_5XX_Count", "Sum"),
@@ -79,11 +78,11 @@ def _page(watched: Watched) -> tuple[Graph, ...]:
             },
         ),
         Graph(
-            title="Page: seconds until the answer",
+            title="Page: response time",
             left="seconds",
             lines={
                 name: alb.metric("TargetResponseTime", statistic)
-                for name, statistic in (("half", "p50"), ("95 %", "p95"), ("99 %", "p99"))
+                for name, statistic in (("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
             },
         ),
         Graph(
@@ -118,13 +117,13 @@ def _tasks(watched: Watched) -> tuple[Graph, ...]:
             },
         ),
         Graph(
-            title="Tasks that run",
+            title="Running tasks",
             left="tasks",
             lines={"running": ecs.metric("CPUUtilization", "SampleCount")},
         ),
         Graph(
-            title="Roll-outs that failed",
-            left="roll-outs",
+            title="Failed deployments",
+            left="deployments",
             lines={"failed": rule.metric("TriggeredRules", "Sum")},
         ),
     )
@@ -170,5 +169,5 @@ def _widget(graph: Graph, region: str, alarms: Iterable[Alarm]) -> Widget:
 
 
 def _line(label: str, metric: Metric) -> list[Any]:
-    named = [part for pair in metric.dimensions.items() for part in pair]
-    return [metric.namespace, metric.name, *named, {"stat": metric.statistic, "label": label}]
+    dimensions = [part for pair in metric.dimensions.items() for part in pair]
+    return [metric.namespace, metric.name, *dimensions, {"stat": metric.statistic, "label": label}]

@@ -1,8 +1,9 @@
-"""The database: RDS PostgreSQL that only the app's tasks reach, with a password only AWS knows."""
+"""The RDS for PostgreSQL instance, its monitoring and its logs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,37 +12,109 @@ import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from i18n import t
-from infra import database_watch
+from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings
 from stack.settings import Settings
+from stack.statements import Policy, trusted
+
+LOGS = ("postgresql", "upgrade")
+"""The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""
+FREE_DAYS = 7
+"""Retention of Performance Insights that is free of charge."""
+ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+
+
+def monitoring_arguments(
+    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> dict[str, Any]:
+    """Return the instance's arguments for monitoring, Performance Insights and log exports.
+
+    An interval of 0 turns Enhanced Monitoring off and deletes its role.
+    """
+    inputs: dict[str, Any] = {
+        "monitoring_interval": settings.monitoring_interval,
+        "performance_insights_enabled": settings.insights,
+        "iam_database_authentication_enabled": settings.iam_auth,
+    }
+    if settings.monitoring_interval:
+        inputs["monitoring_role_arn"] = _monitoring_role(name, tags, opts)
+    if settings.insights:
+        inputs["performance_insights_retention_period"] = FREE_DAYS
+    if settings.logs:
+        inputs["enabled_cloudwatch_logs_exports"] = list(LOGS)
+    return inputs
+
+
+def log_groups(
+    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> Sequence[aws.cloudwatch.LogGroup]:
+    """Return the log groups of the exported logs.
+
+    RDS would create them without a retention period, and would not delete them with the instance.
+    """
+    return [
+        aws.cloudwatch.LogGroup(
+            f"{name}-database-{log}",
+            name=f"/aws/rds/instance/{name}/{log}",
+            retention_in_days=settings.log_days,
+            tags=dict(tags),
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(delete_before_replace=True)
+            ),
+        )
+        for log in (LOGS if settings.logs else ())
+    ]
+
+
+def _monitoring_role(
+    name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """Return the ARN of the role that Enhanced Monitoring uses."""
+    account = aws.get_caller_identity_output().account_id
+    trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
+    made = role(f"{name}-database-monitoring", trust, tags, opts)
+    attached = aws.iam.RolePolicyAttachment(
+        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=opts
+    )
+    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
+
+
+def monitoring_trust(account: str) -> Policy:
+    """Return the trust policy that lets Enhanced Monitoring assume the role for this account's databases."""
+    condition = {"StringEquals": {"aws:SourceAccount": account}}
+    return trusted("monitoring.rds.amazonaws.com", condition)
+
 
 VERSION = "17"
 PORT = 5432
 NAME = "careapp"
 USER = "postgres"
 ZONES = 2
-"""Zones in which the database may live, however many the stack has: RDS chooses among those of the
-subnet group, and gives none away in which the database or its standby lives (AWS knowledge center,
-"How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). So a third one may go."""
+"""Zones of the DB subnet group, whatever `zoneCount` is.
+
+RDS places the instance and its standby in zones of the subnet group, and then refuses to remove a
+subnet in use (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB
+subnet group?"). With two zones in the group, a third one can be removed from the VPC.
+"""
 STRIPED_GB = 400
-"""From here on RDS spreads gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
+"""From this size on RDS stripes gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseArgs:
-    """What a database needs to be told."""
+    """The stack's settings and its network."""
 
     settings: Settings
     network: Network
 
 
 class Database(pulumi.ComponentResource):
-    """PostgreSQL on RDS, in subnets without a way out, that accepts only TLS.
+    """An RDS for PostgreSQL instance in isolated subnets that accepts only TLS connections.
 
-    RDS makes the master password, keeps it in Secrets Manager and rotates it every 7 days, so it
-    is never in code, configuration or state. No rule opens the security group: who may connect
-    adds one.
+    RDS creates the master password, stores it in Secrets Manager and rotates it every 7 days. It is
+    never in code, configuration or state. The security group has no rules: each client's component
+    adds its own.
     """
 
     port = PORT
@@ -61,7 +134,7 @@ class Database(pulumi.ComponentResource):
             f"{name}-database",
             description="The database; tasks are let in one by one",
             vpc_id=args.network.vpc_id,
-            # A rule that somebody has added by hand must not hold up a destroy.
+            # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-database"},
             opts=self.child,
@@ -75,8 +148,8 @@ class Database(pulumi.ComponentResource):
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
         settings, protect = self.args.settings.database, self.args.settings.protect
         subnets = self._subnet_group(name).name
-        kept = pulumi.ResourceOptions(parent=self, protect=protect)
-        logs = database_watch.log_groups(name, settings, self.tags, kept)
+        protected = pulumi.ResourceOptions(parent=self, protect=protect)
+        logs = log_groups(name, settings, self.tags, protected)
         return aws.rds.Instance(
             f"{name}-database",
             identifier=self.args.settings.names.database,
@@ -85,7 +158,7 @@ class Database(pulumi.ComponentResource):
             instance_class=settings.instance_class,
             allocated_storage=settings.storage_gb,
             storage_type="gp3",
-            **_speed(settings.storage_gb),
+            **_storage_performance(settings.storage_gb),
             storage_encrypted=True,
             db_name=NAME,
             username=USER,
@@ -99,10 +172,10 @@ class Database(pulumi.ComponentResource):
             backup_retention_period=settings.backup_days,
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
-            # RDS refuses another major VERSION without it; by itself it changes nothing.
+            # RDS refuses another major VERSION without it.
             allow_major_version_upgrade=True,
-            **database_watch.watching(name, settings, self.tags, self.child),
-            **_keeping(subnets, settings, protect),
+            **monitoring_arguments(name, settings, self.tags, self.child),
+            **_deletion(subnets, settings, protect),
             tags=self.tags,
             opts=pulumi.ResourceOptions(
                 parent=self, protect=protect, delete_before_replace=True, depends_on=list(logs)
@@ -124,8 +197,8 @@ class Database(pulumi.ComponentResource):
             description="PostgreSQL that refuses connections without TLS",
             family=f"postgres{VERSION}",
             parameters=[
-                # RDS's own default from PostgreSQL 15 on, and its own apply method: it reports that
-                # one whatever was sent, and any other would be a change on every `up`
+                # The default from PostgreSQL 15 on. RDS reports the apply method "pending-reboot"
+                # whatever was sent; any other would be a change on every `up`
                 # (terraform-provider-aws issue 39252).
                 aws.rds.ParameterGroupParameterArgs(
                     name="rds.force_ssl", value="1", apply_method="pending-reboot"
@@ -136,16 +209,17 @@ class Database(pulumi.ComponentResource):
         )
 
 
-def _speed(storage_gb: int) -> dict[str, Any]:
-    """What gp3 gives from 400 GiB on at no price (RDS user guide, "gp3 storage").
+def _storage_performance(storage_gb: int) -> dict[str, Any]:
+    """Return the IOPS and throughput that gp3 includes from 400 GiB on (RDS user guide, "gp3 storage").
 
-    Below, RDS takes neither number; and where it grows past that, the provider would send the old
-    one that it has read, which RDS then refuses (terraform-provider-aws issue 28382).
+    Below 400 GiB RDS refuses both arguments. Without them the provider would send the old values when
+    the storage grows past 400 GiB, and RDS refuses those (terraform-provider-aws issue 28382).
     """
     return {"iops": 12000, "storage_throughput": 500} if storage_gb >= STRIPED_GB else {}
 
 
 def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:
+    """Return the ARN of the master password's secret. Raises ValueError."""
     if not secrets or not secrets[0].secret_arn:
         raise ValueError(
             t("RDS reports no secret for the master password; see the instance's events")
@@ -153,23 +227,23 @@ def secret_arn_of(secrets: Sequence[InstanceMasterUserSecret]) -> str:
     return secrets[0].secret_arn
 
 
-def _keeping(
+def _deletion(
     unique: pulumi.Output[str], settings: DatabaseSettings, protect: bool
 ) -> dict[str, Any]:
-    """What happens to the data when the database goes, or changes.
+    """Return the arguments for deletion, the final snapshot, and when changes are applied.
 
-    A snapshot outlives the stack, so its name begins with one that is new in each life of the
-    stack: RDS would refuse a second snapshot of one name, and with it the whole destroy. Who
-    wants no snapshot wants no backups to stay and be billed either. A change waits for no
-    maintenance window: else `pulumi up` would be green though nothing has changed.
+    The snapshot outlives the stack. Its name begins with `unique`, which differs after each
+    `pulumi destroy`, because RDS refuses a second snapshot of the same name. Without a final
+    snapshot the automated backups are deleted, too. Changes do not wait for the maintenance window:
+    `pulumi up` would succeed before the change is made.
     """
-    kept = bool(settings.final_snapshot)
+    has_snapshot = bool(settings.final_snapshot)
     return {
         "deletion_protection": protect,
-        "skip_final_snapshot": not kept,
+        "skip_final_snapshot": not has_snapshot,
         "final_snapshot_identifier": (
-            pulumi.Output.concat(unique, "-", settings.final_snapshot) if kept else None
+            pulumi.Output.concat(unique, "-", settings.final_snapshot) if has_snapshot else None
         ),
-        "delete_automated_backups": not kept,
+        "delete_automated_backups": not has_snapshot,
         "apply_immediately": True,
     }

@@ -1,4 +1,4 @@
-"""What answers at the load balancer's ports, and the address that a person types."""
+"""The load balancer's listeners, their default actions, their certificate and the page's DNS record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,94 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import answers
-from infra.certificate import Certificate, CertificateArgs
 from stack.entrance import HttpsSettings
+
+NO_SERVICE = """\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>careapp: ECS is off</title>
+<h1>ECS is off</h1>
+<p>The network, the database and the image are there; the app does not run yet. Start it with:</p>
+<pre>pulumi config set ecsEnabled true
+pulumi up</pre>
+</html>
+"""
+"""At most 1024 bytes (botocore, FixedResponseActionConfig)."""
+
+
+def ecs_is_off() -> aws.lb.ListenerDefaultActionArgs:
+    """Return the action that answers 503 with a page that says how to turn ECS on."""
+    return aws.lb.ListenerDefaultActionArgs(
+        type="fixed-response",
+        fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(
+            status_code="503", content_type="text/html", message_body=NO_SERVICE
+        ),
+    )
+
+
+def to_https(port: int) -> aws.lb.ListenerDefaultActionArgs:
+    """Return the action that redirects to HTTPS; ELB keeps host, path and query by default."""
+    return aws.lb.ListenerDefaultActionArgs(
+        type="redirect",
+        redirect=aws.lb.ListenerDefaultActionRedirectArgs(
+            protocol="HTTPS", port=str(port), status_code="HTTP_301"
+        ),
+    )
+
+
+RECORD_TTL = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateArgs:
+    """The domain name, and the Route 53 zone of its validation record."""
+
+    domain: str
+    zone_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Certificate(pulumi.ComponentResource):
+    """An ACM certificate validated by DNS; ACM renews it as long as the record exists."""
+
+    arn: pulumi.Output[str]
+    """Known after the certificate is issued: a listener refuses a certificate that is not."""
+
+    def __init__(
+        self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Certificate", name, None, opts)
+        self.child = pulumi.ResourceOptions(parent=self)
+        certificate = aws.acm.Certificate(
+            f"{name}-certificate",
+            domain_name=args.domain,
+            validation_method="DNS",
+            tags=dict(args.tags),
+            opts=self.child,
+        )
+        record = self._record(name, args, certificate)
+        self.arn = aws.acm.CertificateValidation(
+            f"{name}-certificate",
+            certificate_arn=certificate.arn,
+            validation_record_fqdns=[record.fqdn],
+            opts=self.child,
+        ).certificate_arn
+        self.register_outputs({"arn": self.arn})
+
+    def _record(
+        self, name: str, args: CertificateArgs, certificate: aws.acm.Certificate
+    ) -> aws.route53.Record:
+        option = certificate.domain_validation_options[0]
+        return aws.route53.Record(
+            f"{name}-certificate",
+            zone_id=args.zone_id,
+            name=option.resource_record_name,
+            type=option.resource_record_type,
+            records=[option.resource_record_value],
+            ttl=RECORD_TTL,
+            # All certificates of a domain in an account have the same validation record.
+            allow_overwrite=True,
+            opts=self.child,
+        )
+
 
 HTTP, HTTPS = 80, 443
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
@@ -20,9 +105,9 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
-    """Makes listeners whose names begin with `prefix`.
+    """Creates the listeners of one load balancer; `prefix` begins the resources' names.
 
-    With HTTPS a listener of its own serves, and the one of HTTP stays and leads there.
+    With HTTPS the HTTP listener redirects to the HTTPS listener.
     """
 
     prefix: str
@@ -30,11 +115,11 @@ class Listeners:
     opts: pulumi.ResourceOptions
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    def serving(self, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
-        """The listener that serves; the other one, if there is one, redirects."""
+    def create(self, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
+        """Create the listeners and return the one that serves the page."""
         if not self.https.enabled:
-            return self._plain(balancer, answers.ecs_is_off())
-        self._plain(balancer, answers.to_https(HTTPS))
+            return self._http(balancer, ecs_is_off())
+        self._http(balancer, to_https(HTTPS))
         return aws.lb.Listener(
             f"{self.prefix}-https",
             protocol="HTTPS",
@@ -42,11 +127,11 @@ class Listeners:
             certificate_arn=self._certificate_arn(),
             ssl_policy=TLS_POLICY,
             opts=self.opts,
-            **self._answering(balancer, answers.ecs_is_off()),
+            **self._arguments(balancer, ecs_is_off()),
         )
 
     def url(self, balancer: aws.lb.LoadBalancer) -> pulumi.Output[str]:
-        """Where the page is. A domain gets the record that leads to the load balancer."""
+        """Return the page's URL. For a domain name, create its alias record to the load balancer."""
         if not self.https.domain:
             scheme = "https" if self.https.enabled else "http"
             return pulumi.Output.concat(f"{scheme}://", balancer.dns_name)
@@ -63,7 +148,7 @@ class Listeners:
         )
         return pulumi.Output.concat("https://", record.name)
 
-    def _plain(
+    def _http(
         self, balancer: aws.lb.LoadBalancer, action: aws.lb.ListenerDefaultActionArgs
     ) -> aws.lb.Listener:
         return aws.lb.Listener(
@@ -71,10 +156,10 @@ class Listeners:
             protocol="HTTP",
             port=HTTP,
             opts=self.opts,
-            **self._answering(balancer, action),
+            **self._arguments(balancer, action),
         )
 
-    def _answering(
+    def _arguments(
         self, balancer: aws.lb.LoadBalancer, action: aws.lb.ListenerDefaultActionArgs
     ) -> dict[str, Any]:
         return {
@@ -84,7 +169,7 @@ class Listeners:
         }
 
     def _certificate_arn(self) -> pulumi.Input[str]:
-        """The setting's own certificate, or one that is made for the domain."""
+        """Return the ARN of the certificate of the settings, or of a new one for the domain name."""
         if not self.https.domain:
             return self.https.certificate_arn
         args = CertificateArgs(domain=self.https.domain, zone_id=self.https.zone_id, tags=self.tags)

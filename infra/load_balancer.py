@@ -1,4 +1,4 @@
-"""The way in: an Application Load Balancer, its target group, and what it says without ECS."""
+"""The Application Load Balancer, its security group and its target group."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.access_logs import AccessLogs, AccessLogsArgs
 from infra.listeners import HTTP, HTTPS, Listeners
+from infra.logs import AccessLogs, AccessLogsArgs
 from infra.network import Network
 from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
 IDLE_SECONDS = 60
 TARGET_PORT = 80
-"""What a target group must name and ECS never uses: it registers each task with its own port.
+"""A required argument that ECS does not use: it registers each task with the container's port.
 
-So this is not the container's port: that may change without replacing the target group, whose
-name is fixed and which a listener rule holds on to.
+It differs from the container's port on purpose: that port can then change without replacing the
+target group, whose name is fixed and which a listener rule refers to.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalancerArgs:
-    """What a load balancer needs to be told."""
+    """The stack's settings and its network."""
 
     settings: Settings
     network: Network
 
 
 class LoadBalancer(pulumi.ComponentResource):
-    """An internet-facing load balancer that answers 503 and says why until a rule forwards.
+    """An internet-facing load balancer whose default action is a 503 page.
 
-    Forwarding is a rule of stage 2 and not the default action, so that turning ECS on adds
-    resources and changes none. Access logs are a setting.
+    Stage 2 adds a listener rule that forwards to the tasks. The default action stays, so that turning
+    ECS on only adds resources.
     """
 
     dns_name: pulumi.Output[str]
     url: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
     listener_arn: pulumi.Output[str]
-    """The listener that serves."""
+    """The listener that serves the page."""
     target_group_arn: pulumi.Output[str]
     arn_suffix: pulumi.Output[str]
     target_group_suffix: pulumi.Output[str]
@@ -52,12 +52,12 @@ class LoadBalancer(pulumi.ComponentResource):
         super().__init__("careapp:infra:LoadBalancer", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.settings, self.tags = args.settings, args.settings.tags
-        doors = self._security_group(name)
-        balancer = self._balancer(name, doors)
+        security_group = self._security_group(name)
+        balancer = self._balancer(name, security_group)
         self.dns_name = balancer.dns_name
-        self.security_group_id = doors.id
+        self.security_group_id = security_group.id
         listeners = self._listeners(name)
-        self.listener_arn = listeners.serving(balancer).arn
+        self.listener_arn = listeners.create(balancer).arn
         self.url = listeners.url(balancer)
         group = self._target_group(name)
         self.target_group_arn = group.arn
@@ -71,17 +71,17 @@ class LoadBalancer(pulumi.ComponentResource):
             f"{name}-alb",
             description="The load balancer; open to the internet",
             vpc_id=self.args.network.vpc_id,
-            # A rule that somebody has added by hand must not hold up a destroy.
+            # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-alb"},
             opts=self.child,
         )
-        self._open(name, group, "HTTP", HTTP)
+        self._allow(name, group, "HTTP", HTTP)
         if self.settings.https.enabled:
-            self._open(name, group, "HTTPS", HTTPS)
+            self._allow(name, group, "HTTPS", HTTPS)
         return group
 
-    def _open(self, name: str, group: aws.ec2.SecurityGroup, protocol: str, port: int) -> None:
+    def _allow(self, name: str, group: aws.ec2.SecurityGroup, protocol: str, port: int) -> None:
         aws.vpc.SecurityGroupIngressRule(
             f"{name}-internet-to-alb-{port}",
             security_group_id=group.id,
@@ -144,8 +144,8 @@ class LoadBalancer(pulumi.ComponentResource):
         if not logs.access:
             return None
         args = AccessLogsArgs(days=logs.days, protect=self.settings.protect, tags=self.tags)
-        made = AccessLogs(name, args, self.child)
-        return aws.lb.LoadBalancerAccessLogsArgs(bucket=made.bucket, enabled=True)
+        access_logs = AccessLogs(name, args, self.child)
+        return aws.lb.LoadBalancerAccessLogsArgs(bucket=access_logs.bucket, enabled=True)
 
     def _listeners(self, name: str) -> Listeners:
         return Listeners(prefix=name, https=self.settings.https, opts=self.child, tags=self.tags)

@@ -1,4 +1,4 @@
-"""What watches the stack: alarms on the database and the dashboard, and in stage 2 on the service."""
+"""The monitoring components: topic, database alarms and dashboard; in stage 2 the service's alarms."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import alarms, dashboard, rollout_alarm
-from infra.alarm import Alarm
+from infra import alarms, dashboard
+from infra.alarms import Alarm
 from infra.load_balancer import LoadBalancer
-from infra.notices import Notices, NoticesArgs
+from infra.notices import Notices, NoticesArgs, notify_failed_deployments, rule_name
 from infra.service import Service
 from stack.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
-    """The settings of all that is watched, and the load balancer, whose name AWS makes up."""
+    """The stack's settings, and the load balancer, whose ARN suffix AWS generates."""
 
     settings: Settings
     balancer: LoadBalancer
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Stage 1's part: the topic, the database's alarms and the dashboard of both stages.
+    """The part of stage 1: the topic, the database's alarms and the dashboard of both stages.
 
-    Nothing here is of value by itself, so nothing is protected.
+    It can be recreated without loss, so it is not protected.
     """
 
     topic_arn: pulumi.Output[str] | None
@@ -43,8 +43,8 @@ class Monitoring(pulumi.ComponentResource):
             self._dashboard(name)
         self.register_outputs({"topic_arn": self.topic_arn})
 
-    def watch(self, name: str, service: Service) -> list[pulumi.Resource]:
-        """Stage 2's part beside this one, where there are alarms."""
+    def add_service(self, name: str, service: Service) -> list[pulumi.Resource]:
+        """Create the part of stage 2 when alarms are on."""
         if not self.topic_arn:
             return []
         args = ServiceMonitoringArgs(
@@ -57,14 +57,16 @@ class Monitoring(pulumi.ComponentResource):
 
     def _alarms(self, name: str) -> pulumi.Output[str]:
         settings = self.args.settings
-        told = NoticesArgs(
+        args = NoticesArgs(
             region=settings.region,
             email=settings.monitoring.email,
             deployer=settings.deployer,
             tags=settings.tags,
         )
-        topic = Notices(name, told, self.child).topic_arn
-        ring(name, alarms.database(name, settings.database), topic, settings.tags, self.child)
+        topic = Notices(name, args, self.child).topic_arn
+        create_alarms(
+            name, alarms.database(name, settings.database), topic, settings.tags, self.child
+        )
         return topic
 
     def _dashboard(self, name: str) -> None:
@@ -79,7 +81,7 @@ class Monitoring(pulumi.ComponentResource):
                 database=settings.names.database,
                 cluster=settings.names.cluster,
                 service=settings.names.service,
-                rule=rollout_alarm.rule_name(name),
+                rule=rule_name(name),
             )
             every = (
                 *alarms.page(balancer, group),
@@ -103,7 +105,7 @@ class Monitoring(pulumi.ComponentResource):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceMonitoringArgs:
-    """What is watched in stage 2, and the topic that is told."""
+    """The service, its load balancer and the topic."""
 
     settings: Settings
     topic_arn: pulumi.Input[str]
@@ -112,7 +114,7 @@ class ServiceMonitoringArgs:
 
 
 class ServiceMonitoring(pulumi.ComponentResource):
-    """Stage 2's part: alarms on the page and its tasks, and word of a roll-out that failed."""
+    """The part of stage 2: alarms on the page and the tasks, and the rule for failed deployments."""
 
     def __init__(
         self, name: str, args: ServiceMonitoringArgs, opts: pulumi.ResourceOptions | None = None
@@ -127,8 +129,8 @@ class ServiceMonitoring(pulumi.ComponentResource):
                 settings.names.cluster, settings.names.service, *targets, settings.service
             ),
         )
-        ring(name, watched, args.topic_arn, settings.tags, child)
-        rollout_alarm.tell(
+        create_alarms(name, watched, args.topic_arn, settings.tags, child)
+        notify_failed_deployments(
             name,
             settings.stack,
             args.service.service.arn,
@@ -139,14 +141,14 @@ class ServiceMonitoring(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def ring(
+def create_alarms(
     prefix: str,
     watched: Iterable[Alarm],
     topic_arn: pulumi.Input[str],
     tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Make the alarms, each of which tells the topic when it begins to ring and when it ends."""
+    """Create the alarms, each of which notifies the topic of ALARM and of OK."""
     for alarm in watched:
         aws.cloudwatch.MetricAlarm(
             f"{prefix}-{alarm.name}",
@@ -154,7 +156,7 @@ def ring(
             **alarm.inputs(),
             alarm_actions=[topic_arn],
             ok_actions=[topic_arn],
-            insufficient_data_actions=[topic_arn] if alarm.silence == "told" else [],
+            insufficient_data_actions=[topic_arn] if alarm.missing_data == "notify" else [],
             tags=dict(tags),
             opts=opts,
         )

@@ -1,4 +1,4 @@
-"""The network: a VPC with public, private and database subnets in each zone."""
+"""The VPC, with public, private and database subnets in each zone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pulumi_aws as aws
 import pulumi_awsx as awsx
 
 from i18n import t
-from infra.flow_logs import FlowLogs, FlowLogsArgs
+from infra.logs import FlowLogs, FlowLogsArgs
 from stack.settings import Settings
 
 NAT = {
@@ -21,26 +21,26 @@ NAT = {
 }
 SUBNET = "aws:ec2/subnet:Subnet"
 SMALL, LARGE = 8, 4
-"""Bits that a subnet's mask is longer than the VPC's: a /16 gives /24 and /20."""
+"""Bits by which a subnet's prefix is longer than the VPC's: a /16 gives /24 and /20."""
 ZONE_BITS = 2
-"""The same for a zone's block of the VPC."""
+"""The same for the range of one zone."""
 ATTACH_SECONDS = 300
-"""How long a NAT gateway waits for an internet gateway, which EC2 makes in a few seconds."""
+"""How long a NAT gateway waits for the internet gateway, which EC2 creates in a few seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """What a network needs to be told."""
+    """The settings of the network."""
 
     settings: Settings
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC by awsx, its strategy and masks spelled out, its default security group closed.
+    """A VPC by awsx, with a default security group without rules.
 
-    awsx has changed its defaults before, and another default would replace subnets.
-    Without a NAT gateway the private subnets lead nowhere, so tasks must run in the public ones:
-    they have to reach ECR, CloudWatch Logs and Secrets Manager. Flow logs are a setting.
+    Subnet strategy and masks are explicit: awsx has changed its defaults before, and another default
+    would replace subnets. Tasks must reach ECR, CloudWatch Logs and Secrets Manager. Without a NAT
+    gateway they therefore run in the public subnets.
     """
 
     vpc: awsx.ec2.Vpc
@@ -50,9 +50,9 @@ class Network(pulumi.ComponentResource):
     task_subnet_ids: pulumi.Output[Sequence[str]]
     tasks_are_public: bool
     routes: pulumi.Output[list[pulumi.Resource]]
-    """What awsx makes last: everything else of its own is a dependency of one of these.
+    """The resources that awsx creates last; all its others are dependencies of these.
 
-    The engine does not take what depends on awsx's component for a dependent of its children.
+    The engine does not extend a dependency on awsx's component to the component's children.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Network(pulumi.ComponentResource):
         self.args = args
         transforms: list[pulumi.ResourceTransform] = [
             no_public_ips,
-            kept(args.settings),
+            protect_subnets(args.settings),
             InternetGatewayFirst().order,
         ]
         self.vpc = _vpc(
@@ -106,10 +106,10 @@ class Network(pulumi.ComponentResource):
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    """Keep public subnets from giving every network interface a public address (EC2.15).
+    """Turn off the public subnets' automatic public IP addresses (EC2.15). A resource transform.
 
-    awsx turns it on and has no argument for it. The load balancer, NAT gateways and tasks do
-    not need it: they ask for their addresses themselves.
+    awsx turns them on and has no argument for it. The load balancer, NAT gateways and tasks request
+    their own addresses.
     """
     if args.type_ != SUBNET:
         return None
@@ -118,18 +118,18 @@ def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransfor
     )
 
 
-def kept(settings: Settings) -> pulumi.ResourceTransform:
-    """Protect the VPC and the subnets of the two zones that the database lives in.
+def protect_subnets(settings: Settings) -> pulumi.ResourceTransform:
+    """Return a transform that protects the VPC and the subnets of the database's two zones.
 
-    The engine then refuses another range, or another zone in place of one of these, before it changes
-    anything. A third zone and NAT gateways may still come and go.
+    The engine then refuses another CIDR range, or another zone in place of one of these, before it
+    changes anything. A third zone and NAT gateways can still be added and removed.
     """
 
     def protect(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
-        first = args.type_ == SUBNET and args.name.endswith(("-1", "-2"))
-        keep = first or args.type_ == "aws:ec2/vpc:Vpc"
-        # Said of every child: awsx nests them, and one that says nothing takes its parent's protection.
-        opts = pulumi.ResourceOptions(protect=settings.protect and keep)
+        first_zones = args.type_ == SUBNET and args.name.endswith(("-1", "-2"))
+        protected = first_zones or args.type_ == "aws:ec2/vpc:Vpc"
+        # Set on every child: awsx nests them, and a resource without the option inherits its parent's.
+        opts = pulumi.ResourceOptions(protect=settings.protect and protected)
         return pulumi.ResourceTransformResult(
             props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, opts)
         )
@@ -140,14 +140,14 @@ def kept(settings: Settings) -> pulumi.ResourceTransform:
 class InternetGatewayFirst:
     """Makes each NAT gateway wait until the internet gateway of the same update is attached.
 
-    awsx declares no dependency between the two. EC2 makes a NAT gateway without an internet gateway,
-    too, and sets it to `failed` with Gateway.NotAttached (VPC user guide, "Troubleshoot NAT
-    gateways"); Pulumi keeps a failed one, so that the next update would not replace it.
+    awsx declares no dependency between the two. EC2 creates a NAT gateway without an internet gateway
+    and then sets it to `failed` with Gateway.NotAttached (VPC user guide, "Troubleshoot NAT
+    gateways"). Pulumi would keep the failed one in its state and not replace it.
     """
 
     def __init__(self) -> None:
         self._attached = asyncio.Event()
-        # An update that does not make the internet gateway finds it there and waits for nothing.
+        # An update that creates no internet gateway does not wait.
         self._attached.set()
         self._first = pulumi.ResourceHookBinding(
             before_create=[pulumi.ResourceHook("internet-gateway-begins", self.begin)],
@@ -168,23 +168,25 @@ class InternetGatewayFirst:
         opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
         return pulumi.ResourceTransformResult(props=args.props, opts=opts)
 
-    def begin(self, _made: pulumi.ResourceHookArgs) -> None:
+    def begin(self, _gateway: pulumi.ResourceHookArgs) -> None:
+        """Make the NAT gateways wait."""
         self._attached.clear()
 
-    def end(self, _made: pulumi.ResourceHookArgs) -> None:
+    def end(self, _gateway: pulumi.ResourceHookArgs) -> None:
+        """Let the NAT gateways be created."""
         self._attached.set()
 
-    async def wait(self, waiting: pulumi.ResourceHookArgs) -> None:
-        """Raises TimeoutError where the internet gateway could not be made."""
+    async def wait(self, nat_gateway: pulumi.ResourceHookArgs) -> None:
+        """Wait for the internet gateway. Raises TimeoutError when it was not attached in time."""
         try:
             async with asyncio.timeout(ATTACH_SECONDS):
                 await self._attached.wait()
         except TimeoutError:
             raise TimeoutError(
                 t(
-                    "The NAT gateway {name} was not made: the internet gateway was not attached "
-                    "within {seconds} s. Its own error is above; then `pulumi up` again.",
-                    name=waiting.name,
+                    "The NAT gateway {name} was not created: the internet gateway was not attached "
+                    "within {seconds} s. Its own error is above. Fix it, then run `pulumi up` again.",
+                    name=nat_gateway.name,
                     seconds=ATTACH_SECONDS,
                 )
             ) from None
@@ -199,8 +201,8 @@ def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec
         cidr_block=str(network.cidr),
         enable_dns_hostnames=True,
         availability_zone_names=list(network.zones),
-        # As for four zones: with as many as there are, a third one would move the second one's
-        # subnets to where others still lie.
+        # A quarter of the VPC for each zone. With a mask by the number of zones, a third zone would
+        # move the subnets of the second one onto ranges that are still in use.
         availability_zone_cidr_mask=prefix + ZONE_BITS,
         subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
         subnet_specs=[

@@ -1,4 +1,4 @@
-"""Whom the stack tells that something is wrong: an encrypted SNS topic and its subscriber."""
+"""The SNS topic that alarms and failed deployments are sent to, and its subscriber."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pulumi_aws as aws
 
 from stack.statements import Policy, policy, without_tls
 
-DAYS_TO_REGRET = 7
-"""The least that KMS waits before it deletes a key, which costs nothing meanwhile."""
+DELETION_WINDOW_DAYS = 7
+"""The shortest waiting period of KMS before it deletes a key. A key costs nothing in it."""
 ADMINISTRATION = (
     *("CancelKeyDeletion", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey"),
     *("EnableKeyRotation", "GetKeyPolicy", "GetKeyRotationStatus", "ListKeyPolicies"),
     *("ListResourceTags", "PutKeyPolicy", "ScheduleKeyDeletion", "TagResource", "UntagResource"),
     *("UpdateKeyDescription",),
 )
-SPEAKERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
-"""The services that tell the topic: alarms, and the rule for failed roll-outs."""
+PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
+"""The services that publish to the topic: alarms, and the rule for failed deployments."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoticesArgs:
-    """What the topic needs to be told. An empty `email` subscribes nobody.
+    """The topic's settings. With an empty `email` the topic has no subscriber.
 
-    `deployer` is the name of the role that deploys the stack by push, empty where there is none.
+    `deployer` is the name of the role that GitHub Actions deploys the stack with, or empty.
     """
 
     region: str
@@ -37,11 +37,12 @@ class NoticesArgs:
 
 
 class Notices(pulumi.ComponentResource):
-    """An SNS topic that only this stack's alarms and its roll-out rule may publish to.
+    """An SNS topic that only this stack's alarms and its EventBridge rule may publish to.
 
-    Encrypted with a key of its own: the policy of AWS's key for SNS lets neither CloudWatch nor
-    EventBridge use it, and their notices would get lost in silence (SNS Developer Guide, "Enable
-    compatibility between event sources from AWS services and encrypted topics").
+    It is encrypted with a customer managed key. The policy of the AWS managed key for SNS does not
+    allow CloudWatch and EventBridge to use it, and their messages would be lost without an error (SNS
+    Developer Guide, "Enable compatibility between event sources from AWS services and encrypted
+    topics").
     """
 
     topic_arn: pulumi.Output[str]
@@ -87,19 +88,18 @@ class Notices(pulumi.ComponentResource):
             description=f"What the alarms of {name} say",
             policy=account.apply(lambda known: json.dumps(key_policy(known, self.args.deployer))),
             enable_key_rotation=True,
-            deletion_window_in_days=DAYS_TO_REGRET,
+            deletion_window_in_days=DELETION_WINDOW_DAYS,
             tags=dict(self.args.tags),
             opts=self.child,
         )
 
 
 def key_policy(account: str, deployer: str) -> Policy:
-    """Who may use the key: the two services to encrypt; the account and `deployer` to look after it.
+    """Return the key policy: the two services may encrypt, the account and `deployer` administer.
 
-    `deployer` is named here because no policy of its own can tell this key from others: a role that
-    may tag new keys may tag every key (delivery/template.yaml).
-    In a key's policy the resource "*" is that key. No condition for EventBridge: it sends none of
-    the context keys that one could ask for.
+    `deployer` is a principal here, because its own policy cannot be limited to this key: a role that
+    may tag new keys may tag every key (delivery/template.yaml). The resource "*" in a key policy is
+    the key itself. There is no condition for EventBridge, which sends no context key for it.
     """
     principals = [f"arn:aws:iam::{account}:root"]
     if deployer:
@@ -112,7 +112,7 @@ def key_policy(account: str, deployer: str) -> Policy:
     }
     use: Policy = {
         "Effect": "Allow",
-        "Principal": {"Service": list(SPEAKERS)},
+        "Principal": {"Service": list(PUBLISHERS)},
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
         "Resource": "*",
     }
@@ -120,9 +120,9 @@ def key_policy(account: str, deployer: str) -> Policy:
 
 
 def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
-    """Who may publish: alarms whose names begin with `name`, and EventBridge; nobody without TLS.
+    """Return the topic policy: alarms whose names begin with `name` and EventBridge may publish by TLS.
 
-    EventBridge allows no condition here (its User Guide, "Amazon SNS permissions").
+    EventBridge supports no condition here (its User Guide, "Amazon SNS permissions").
     """
     alarms: Policy = {
         "Effect": "Allow",
@@ -141,3 +141,61 @@ def topic_policy(topic: str, account: str, region: str, name: str) -> Policy:
         "Resource": topic,
     }
     return policy(alarms, events, without_tls(topic, "sns:Publish"))
+
+
+FAILED = "SERVICE_DEPLOYMENT_FAILED"
+"""ECS Developer Guide, "Amazon ECS service deployment state change events"."""
+
+
+def rule_name(prefix: str) -> str:
+    """Return the rule's name, which is fixed because the dashboard uses it before the rule exists."""
+    return f"{prefix}-rollout-failed"
+
+
+def event_pattern(service_arn: str) -> dict[str, object]:
+    """Return the pattern of this service's failed deployments."""
+    return {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Deployment State Change"],
+        "resources": [service_arn],
+        "detail": {"eventName": [FAILED]},
+    }
+
+
+def notice_text(prefix: str, stack: str) -> str:
+    """Return the message as EventBridge's input template: a JSON string with its placeholders."""
+    return json.dumps(
+        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
+        "completed deployment, unless this was the first one. "
+        f"./careapp doctor --stack {stack} names the cause."
+    )
+
+
+def notify_failed_deployments(
+    prefix: str,
+    stack: str,
+    service_arn: pulumi.Output[str],
+    topic_arn: pulumi.Input[str],
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Create the EventBridge rule that sends failed deployments to the topic."""
+    rule = aws.cloudwatch.EventRule(
+        rule_name(prefix),
+        name=rule_name(prefix),
+        description=f"A roll-out of {prefix} failed",
+        event_pattern=service_arn.apply(lambda arn: json.dumps(event_pattern(arn))),
+        tags=dict(tags),
+        opts=opts,
+    )
+    aws.cloudwatch.EventTarget(
+        rule_name(prefix),
+        rule=rule.name,
+        target_id="topic",
+        arn=topic_arn,
+        input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
+            input_paths={"at": "$.time", "reason": "$.detail.reason"},
+            input_template=notice_text(prefix, stack),
+        ),
+        opts=opts,
+    )

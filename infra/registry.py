@@ -1,4 +1,4 @@
-"""The app's image: its ECR repository, and the build that is pushed there."""
+"""The app's ECR repository, and the image that is built and pushed to it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 @dataclass(frozen=True, kw_only=True)
 class AppImageArgs:
-    """What an image needs to be told."""
+    """The settings of the image."""
 
     settings: Settings
 
 
 class AppImage(pulumi.ComponentResource):
-    """The image of the app, tagged by what it was built from.
+    """The app's image, whose tag is a hash of its sources.
 
-    Unchanged sources are not built again; changed ones always get a new tag and so a new digest,
-    which the task definition names. Tags are immutable, so a tag never means two things. ECR refuses
-    a tag that is there, even for the same image (github.com/aws/containers-roadmap/issues/2179): after
-    going back to earlier sources, or a push that was cut off, change `imageRevision`.
+    Unchanged sources are not built again. Changed sources get a new tag and a new digest, which the
+    task definition names. Tags are immutable: ECR refuses an existing tag, even for the same image
+    (github.com/aws/containers-roadmap/issues/2179). After a return to earlier sources, or an
+    interrupted push, change `imageRevision`.
     """
 
     tag: str
@@ -49,7 +49,7 @@ class AppImage(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         platform = PLATFORMS[args.settings.image.architecture]
         parts = {"platform": platform, "revision": args.settings.image.revision}
-        _check_scratch(args.settings.image.folder)
+        _check_tmp_volume(args.settings.image.folder)
         self.tag = content_tag(args.settings.image.folder, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
@@ -81,12 +81,12 @@ class AppImage(pulumi.ComponentResource):
         return repository
 
     def _image(self, name: str, repository: aws.ecr.Repository, platform: str) -> docker.Image:
-        """Build the image and push it with the credentials that Docker's own configuration holds.
+        """Build the image and push it with the credentials of Docker's configuration.
 
-        A token given as `registry` would stand in the state, where every preview could read it and
-        push with it for twelve hours. Without one pulumi-docker asks Docker's configuration for the
-        host of the image's name, credential helpers included (pulumi-docker 4, provider/image.go,
-        getRegistryAuth).
+        No `registry` argument: its token would be stored in the state, where each preview could read
+        it and push with it for 12 hours. Without it pulumi-docker takes the credentials for the
+        image's host from Docker's configuration and its credential helpers (pulumi-docker 4,
+        provider/image.go, getRegistryAuth).
         """
         context = f"./{self.args.settings.image.folder}"
         return docker.Image(
@@ -101,19 +101,20 @@ class AppImage(pulumi.ComponentResource):
         )
 
 
-def _check_scratch(folder: Path) -> None:
-    """Warn where the Dockerfile does not declare /tmp: a base image may do so, and an app may not need it.
+def _check_tmp_volume(folder: Path) -> None:
+    """Log a warning when the Dockerfile does not declare the volume /tmp.
 
-    On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME (ECS Developer
-    Guide, "Use bind mounts with Amazon ECS").
+    On Fargate a bind mount is owned by root with mode 0755 unless the image declares it as VOLUME
+    (ECS Developer Guide, "Use bind mounts with Amazon ECS"). It is no error, because the base image
+    may declare it, and the app may not need it.
     """
     file = folder / "Dockerfile"
     if not DECLARES_TMP.search(file.read_text()):
         pulumi.log.warn(
             shown(
                 t(
-                    "{file} has no VOLUME /tmp. On Fargate /tmp is root's then, and the app, which "
-                    "runs as user {user}, can write nowhere.",
+                    "{file} has no VOLUME /tmp. On Fargate /tmp is then owned by root, and the app, "
+                    "which runs as user {user}, cannot write to it.",
                     file=str(file),
                     user=USER.partition(":")[0],
                 )
@@ -122,7 +123,10 @@ def _check_scratch(folder: Path) -> None:
 
 
 def lifecycle(kept: int) -> dict[str, object]:
-    """The ECR rules: untagged images go after a week, tagged ones when `kept` newer exist."""
+    """Return the ECR lifecycle policy.
+
+    ECR deletes untagged images after a week, and tagged images when `kept` newer ones exist.
+    """
     untagged = {
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",

@@ -1,4 +1,4 @@
-"""How many tasks run: between two bounds by load, and none outside of the hours."""
+"""Application Auto Scaling of the service: by load between two bounds, and to zero outside the schedule."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stack.scaling import ScalingSettings
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 OUT_SECONDS, IN_SECONDS = 60, 300
-"""More tasks quickly, fewer slowly: too few is an outage, too many a few cents."""
+"""Scale out quickly and in slowly: too few tasks are an outage, too many cost little."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingArgs:
-    """What is scaled. `balancing` names load balancer and target group as the metric does."""
+    """The service to scale. `balancing` is the resource label of the request metric."""
 
     settings: ScalingSettings
     cluster_name: pulumi.Input[str]
@@ -27,11 +27,11 @@ class ScalingArgs:
 
 
 class Scaling(pulumi.ComponentResource):
-    """Application Auto Scaling of the ECS service; the program leaves the count to it.
+    """The scalable target of the ECS service, its scaling policies and scheduled actions.
 
-    Registering a range moves the count into it (AWS API, RegisterScalableTarget), which is how
-    tasks come back when the hours are taken away at night. With hours the range itself is theirs
-    too: an update at night would start tasks otherwise.
+    RegisterScalableTarget moves the desired count into the range (API reference). So tasks start again
+    when `schedule` is removed outside its hours. With a schedule its actions change the range, and
+    Pulumi ignores it: an update outside the hours would start tasks.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Scaling(pulumi.ComponentResource):
             ),
             min_capacity=settings.minimum,
             max_capacity=settings.maximum,
-            # It changes with the hours, so that their end registers the range again.
+            # Changes with `schedule`, so that removing the schedule registers the range again.
             suspended_state=aws.appautoscaling.TargetSuspendedStateArgs(
                 dynamic_scaling_in_suspended=False,
                 dynamic_scaling_out_suspended=False,

@@ -1,28 +1,71 @@
-"""Stage 2: the app on ECS Fargate, and the ways between it, the load balancer and the database."""
+"""Stage 2: the ECS cluster, the service and its listener rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import placement
-from infra.access import TaskAccess, TaskAccessArgs
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
+from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.task import Task, TaskArgs
 from stack.names import CONTAINER, RULE_PRIORITY
+from stack.service import ServiceSettings
 from stack.settings import Settings
+
+ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
+
+
+def capacity_providers(
+    name: str, cluster: aws.ecs.Cluster, opts: pulumi.ResourceOptions
+) -> aws.ecs.ClusterCapacityProviders:
+    """Associate both capacity providers with the cluster: a service can use no others."""
+    return aws.ecs.ClusterCapacityProviders(
+        f"{name}-cluster",
+        cluster_name=cluster.name,
+        capacity_providers=[ON_DEMAND, SPOT],
+        opts=opts,
+    )
+
+
+def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
+    """Return the service's arguments for capacity providers, deployments and rollback.
+
+    It always has a capacity provider, never a launch type: pulumi-aws replaces a service that changes
+    from one to the other. It updates a change of capacity provider in place, which ECS allows only with
+    a new deployment; so each update of the service forces one. Spot has no base on FARGATE: in a stack
+    of one task that task would be the base.
+    """
+    return {
+        "capacity_provider_strategies": [
+            aws.ecs.ServiceCapacityProviderStrategyArgs(
+                capacity_provider=SPOT if settings.spot else ON_DEMAND, base=0, weight=1
+            )
+        ],
+        "force_new_deployment": True,
+        "platform_version": "LATEST",
+        "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
+            enable=True, rollback=True
+        ),
+        "deployment_minimum_healthy_percent": 100,
+        "deployment_maximum_percent": 200,
+        "health_check_grace_period_seconds": settings.grace_period,
+        "availability_zone_rebalancing": "ENABLED",
+        # The provider's wait reports a rolled-back deployment as success.
+        "wait_for_steady_state": False,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """What a service needs to be told: the stack's settings and its neighbours."""
+    """The stack's settings and the components that the service uses."""
 
     settings: Settings
     network: Network
@@ -32,11 +75,11 @@ class ServiceArgs:
 
 
 class Service(pulumi.ComponentResource):
-    """The app's tasks behind the load balancer.
+    """The ECS service behind the load balancer.
 
-    A roll-out starts new tasks before it stops old ones, and goes back by itself when the new
-    ones do not get healthy. Protection covers the ECS service alone: all else here leads to it,
-    so a destroy stops there, while a release may still replace task definitions and rules.
+    A deployment starts new tasks before it stops old ones, and rolls back automatically when the new
+    ones do not become healthy. Only the ECS service is protected: the other resources are its
+    dependencies, and updates must be able to replace task definitions and rules.
     """
 
     cluster_name: pulumi.Output[str]
@@ -52,7 +95,7 @@ class Service(pulumi.ComponentResource):
         self.settings, self.tags = args.settings.service, args.settings.tags
         cluster, access = self._cluster(name), self._access(name)
         task = self._task(name)
-        capacity = placement.providers(name, cluster, self.child)
+        capacity = capacity_providers(name, cluster, self.child)
         ready = [self._forward(name), access, task, capacity]
         self.service = self._service(name, cluster, task, access, ready)
         self.cluster_name = cluster.name
@@ -102,11 +145,11 @@ class Service(pulumi.ComponentResource):
         return TaskAccess(name, args, self.child)
 
     def _forward(self, name: str) -> aws.lb.ListenerRule:
-        """Without it ECS refuses the target group: no load balancer would use it.
+        """Create the listener rule that forwards to the tasks.
 
-        Where the target group is replaced, the rule must go before it: ELB deletes no target group that
-        a rule names (API reference, DeleteTargetGroup: ResourceInUse). So the listener's ARN depends on
-        the target group, too: the engine replaces what depends on it by an input that cannot change.
+        ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
+        rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
+        with the target group: its listener ARN, which forces replacement, depends on the target group.
         """
         balancer = self.args.balancer
         arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
@@ -149,7 +192,7 @@ class Service(pulumi.ComponentResource):
                 assign_public_ip=args.network.tasks_are_public,
             ),
             load_balancers=[self._registration()],
-            **placement.scheduling(settings),
+            **deployment_settings(settings),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -159,7 +202,7 @@ class Service(pulumi.ComponentResource):
                 protect=args.settings.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),
-                # Whoever scales decides; another update must not take the count back.
+                # Application Auto Scaling changes the count; an update must not reset it.
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
             ),
         )
@@ -179,7 +222,7 @@ class Service(pulumi.ComponentResource):
         Scaling(name, args, self.child)
 
     def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
-        """Each task enters the target group by its own address and the container's port."""
+        """Return the target group, container and port that ECS registers each task with."""
         return aws.ecs.ServiceLoadBalancerArgs(
             target_group_arn=self.args.balancer.target_group_arn,
             container_name=CONTAINER,

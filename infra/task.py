@@ -1,4 +1,4 @@
-"""What one task is: its log, its roles, and the definition that ECS starts it from."""
+"""The task definition, its roles and its log group."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pulumi_aws as aws
 
 from infra import container
 from infra.database import Database
+from infra.iam import TaskRoles, TaskRolesArgs
 from infra.registry import AppImage
-from infra.roles import TaskRoles, TaskRolesArgs
 from stack.names import StackNames
 from stack.service import ServiceSettings
 from stack.statements import secret_arn
@@ -20,7 +20,7 @@ from stack.statements import secret_arn
 
 @dataclass(frozen=True, kw_only=True)
 class TaskArgs:
-    """What a task needs to be told: its names, its settings, its image and its database."""
+    """The names, settings, image and database of the task."""
 
     names: StackNames
     settings: ServiceSettings
@@ -31,7 +31,7 @@ class TaskArgs:
 
 
 class Task(pulumi.ComponentResource):
-    """A task definition by the image's digest, so that a changed app is always a new revision."""
+    """The task definition, which names the image by digest: a changed image is a new revision."""
 
     log_group_name: pulumi.Output[str]
     definition_arn: pulumi.Output[str]
@@ -85,9 +85,9 @@ class Task(pulumi.ComponentResource):
             ),
             execution_role_arn=roles.execution_arn,
             task_role_arn=roles.task_arn,
-            volumes=[aws.ecs.TaskDefinitionVolumeArgs(name=container.SCRATCH)],
+            volumes=[aws.ecs.TaskDefinitionVolumeArgs(name=container.TMP_VOLUME)],
             container_definitions=self._container(log_group),
-            # ECS goes back to an earlier revision by itself only while that one is active.
+            # ECS rolls back only to a revision that is still ACTIVE.
             skip_destroy=True,
             tags=dict(self.args.tags),
             opts=self.child,
@@ -97,7 +97,7 @@ class Task(pulumi.ComponentResource):
         image, database = self.args.image, self.args.database
 
         def text(digest: str, host: str, secret_arn: str, log: str) -> str:
-            around = container.Surroundings(
+            inputs = container.ContainerInputs(
                 image=digest,
                 version=image.tag,
                 db_host=host,
@@ -108,7 +108,7 @@ class Task(pulumi.ComponentResource):
                 log_group=log,
                 region=self.args.region,
             )
-            return json.dumps([container.definition(around, self.args.settings)])
+            return json.dumps([container.container_definition(inputs, self.args.settings)])
 
         return pulumi.Output.all(
             image.digest, database.address, database.secret_arn, log_group.name

@@ -128,7 +128,7 @@ def another_secret(calls: Calls, _stack: str) -> None:
     calls("secretsmanager", "create_secret", secret)
 
 
-TEAM_B = '{around.db_secret_arn.partition("rds!")[0]}team-b/database'
+TEAM_B = '{inputs.db_secret_arn.partition("rds!")[0]}team-b/database'
 HEALTH_ASKS_DATABASE = (
     "import psycopg, os; await psycopg.AsyncConnection.connect(host=os.environ['DB_HOST'], "
     "dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], "
@@ -169,8 +169,8 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/container.py",
-                    old='        "DB_USER": around.db_user,\n',
-                    new='        "DB_USER": around.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
+                    old='        "DB_USER": inputs.db_user,\n',
+                    new='        "DB_USER": inputs.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
                 ),
             ),
         ),
@@ -179,7 +179,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("the security-group rules between load balancer and task name another port"),
             edits=(
                 Edit(
-                    file="infra/access.py",
+                    file="infra/security_groups.py",
                     old='"app", task, args.container_port)',
                     new='"app", task, args.container_port + 1)',
                 ),
@@ -204,7 +204,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("the security-group rules between task and database name another port"),
             edits=(
                 Edit(
-                    file="infra/access.py",
+                    file="infra/security_groups.py",
                     old="args.database_group_id, args.database_port)",
                     new="args.database_group_id, args.database_port + 1)",
                 ),
@@ -222,8 +222,8 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/container.py",
-                    old="{around.db_secret_arn}:password::",
-                    new="{around.db_secret_arn}:passwd::",
+                    old="{inputs.db_secret_arn}:password::",
+                    new="{inputs.db_secret_arn}:passwd::",
                 ),
             ),
         ),
@@ -235,21 +235,21 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/container.py",
-                    old='f"{around.db_secret_arn}:password::"',
+                    old='f"{inputs.db_secret_arn}:password::"',
                     new=f"f'{TEAM_B}:password::'",
                 ),
                 Edit(
                     file="infra/container.py",
-                    old='"DB_SECRET_ARN": around.db_secret_arn,',
+                    old='"DB_SECRET_ARN": inputs.db_secret_arn,',
                     new=f"\"DB_SECRET_ARN\": f'{TEAM_B}',",
                 ),
                 Edit(
-                    file="infra/policies.py",
+                    file="infra/iam.py",
                     old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
                     new='        allow("*", "secretsmanager:GetSecretValue"),\n',
                 ),
                 Edit(
-                    file="infra/policies.py",
+                    file="infra/iam.py",
                     old='    secret = allow(secret_arn, "secretsmanager:GetSecretValue")\n',
                     new='    secret = allow("*", "secretsmanager:GetSecretValue")\n',
                 ),
@@ -260,7 +260,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("the execution role may not read the secret"),
             edits=(
                 Edit(
-                    file="infra/policies.py",
+                    file="infra/iam.py",
                     old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
                     new="",
                 ),
@@ -368,8 +368,8 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/container.py",
-                    old='        "DB_USER": around.db_user,\n',
-                    new='        "DB_USER": around.db_user,\n        "DB_SSLMODE": "disable",\n',
+                    old='        "DB_USER": inputs.db_user,\n',
+                    new='        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n',
                 ),
             ),
         ),
@@ -397,8 +397,8 @@ FAULTS: Mapping[str, Fault] = {
             edits=(
                 Edit(
                     file="infra/container.py",
-                    old='"awslogs-group": around.log_group,',
-                    new='"awslogs-group": around.log_group + "-app",',
+                    old='"awslogs-group": inputs.log_group,',
+                    new='"awslogs-group": inputs.log_group + "-app",',
                 ),
             ),
         ),

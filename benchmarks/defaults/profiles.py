@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-from infra.placement import scheduling
+from infra.service import deployment_settings
 from stack.entrance import HealthSettings
 from stack.file import StackFile
 from stack.reader import Reader
@@ -78,7 +78,7 @@ def ours() -> Profile:
     """What this program declares when a stack file sets nothing: read from it, not copied."""
     read = Reader(StackFile(stack="poc", values={}))
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
-    declared = scheduling(service)
+    declared = deployment_settings(service)
     keys, program = "stack/entrance.py", "infra/service.py"
     breaker = declared["deployment_circuit_breaker"]
     return Profile(

@@ -7,7 +7,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.access_logs import delivery
+from infra.logs import access_logs_policy
 
 ARN = "arn:aws:s3:::logs"
 
@@ -31,13 +31,13 @@ def write(calls):
 
 
 def test_a_policy_that_wants_tls_is_met(bucket, calls):
-    bucket(delivery(ARN, "123456789012"))
+    bucket(access_logs_policy(ARN, "123456789012"))
     write(calls)
     assert calls("s3", "list_objects_v2", {"Bucket": "logs"})["KeyCount"] == 1
 
 
 def test_what_is_denied_with_tls_too_stays_denied(bucket, calls):
-    policy = delivery(ARN, "123456789012")
+    policy = access_logs_policy(ARN, "123456789012")
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{ARN}/*"}
     bucket(policy | {"Statement": [*policy["Statement"], deny]})
     with pytest.raises(ClientError, match="403"):

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from infra import policies
+from infra.iam import bastion_policy
 
 
 def ops(running, *words, code=0):
@@ -117,7 +117,7 @@ def test_ctrl_c_stops_the_command_s_task(running):
 
 BASTION = (
     f"""
-document = {json.dumps(policies.bastion())!r}
+document = {json.dumps(bastion_policy())!r}
 """
     + """
 import boto3, json

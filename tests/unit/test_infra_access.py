@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.access import TaskAccess, TaskAccessArgs
+from infra.security_groups import TaskAccess, TaskAccessArgs
 
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.container import Surroundings, definition, environment
+from infra.container import ContainerInputs, container_definition, environment
 
 ROOT = Path(__file__).parents[2]
-AROUND = Surroundings(
+AROUND = ContainerInputs(
     image="repository@sha256:0123",
     version="abc",
     db_host="db.example",
@@ -22,7 +22,7 @@ AROUND = Surroundings(
 
 
 def test_the_whole_definition(configured):
-    assert definition(AROUND, configured().service) == {
+    assert container_definition(AROUND, configured().service) == {
         "name": "app",
         "image": "repository@sha256:0123",
         "essential": True,
@@ -57,13 +57,13 @@ def test_the_whole_definition(configured):
 
 
 def test_the_port_is_told_to_the_app_and_to_ecs_alike(configured):
-    made = definition(AROUND, configured(containerPort="8080").service)
+    made = container_definition(AROUND, configured(containerPort="8080").service)
     assert made["portMappings"] == [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]
     assert {"name": "PORT", "value": "8080"} in made["environment"]
 
 
 def test_a_shell_needs_a_root_file_system_that_can_be_written(configured):
-    made = definition(AROUND, configured(execEnabled="true").service)
+    made = container_definition(AROUND, configured(execEnabled="true").service)
     assert made["readonlyRootFilesystem"] is False
 
 
@@ -79,7 +79,7 @@ def test_there_is_a_worker_for_each_virtual_cpu_and_at_least_one(configured, cpu
 def test_user_and_group_are_those_of_the_image_and_neither_is_root(configured):
     dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
     [user] = re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE)
-    assert definition(AROUND, configured().service)["user"] == user
+    assert container_definition(AROUND, configured().service)["user"] == user
     assert "0" not in user.split(":")
     assert len(user.split(":")) == 2
 
@@ -89,7 +89,7 @@ def test_where_the_container_may_write_the_image_declares_a_volume(configured):
 
     Then it takes the folder's own mode (ECS Developer Guide, "Use bind mounts with Amazon ECS").
     """
-    mounts = definition(AROUND, configured().service)["mountPoints"]
+    mounts = container_definition(AROUND, configured().service)["mountPoints"]
     dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
     declared = re.findall(r'^VOLUME \["([^"]+)"\]', dockerfile, re.MULTILINE)
     assert declared == [mount["containerPath"] for mount in mounts]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.answers import NO_SERVICE
+from infra.listeners import NO_SERVICE
 from tests.unit.parts import TAGS, balancer
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a1b"

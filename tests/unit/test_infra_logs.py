@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from infra.access_logs import AccessLogs, AccessLogsArgs
-from infra.flow_logs import FlowLogs, FlowLogsArgs
+from infra.logs import AccessLogs, AccessLogsArgs, FlowLogs, FlowLogsArgs
 from tests.unit.parts import balancer
 
 TAGS = {"project": "careapp"}

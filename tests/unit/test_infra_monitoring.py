@@ -1,4 +1,4 @@
-"""Alarms, whom they tell, and the dashboard: exactly as CloudWatch gets them."""
+"""The alarms, their SNS topic and the dashboard, as the arguments of their resources."""
 
 import json
 
@@ -21,7 +21,7 @@ SERVICE_ARN = (
 
 
 class Watched:
-    """A load balancer and a service, as far as they are watched."""
+    """The outputs of a load balancer and a service that monitoring uses."""
 
     def __init__(self):
         self.arn_suffix = pulumi.Output.from_input("app/careapp-poc-alb/1")
@@ -50,13 +50,13 @@ def build(engine, configured):
     return monitoring
 
 
-def rings(engine):
-    """Each alarm's inputs by its name's ending, without what all have alike."""
+def alarms(engine):
+    """Return each alarm's inputs by the end of its name, without those that a test of their own checks."""
     actions = {"alarmActions", "okActions", "insufficientDataActions"}
-    alike = actions | {"name", "tags", "alarmDescription"}
+    left_out = actions | {"name", "tags", "alarmDescription"}
     return {
         name.removeprefix("careapp-poc-"): {
-            key: value for key, value in inputs.items() if key not in alike
+            key: value for key, value in inputs.items() if key not in left_out
         }
         for name, inputs in engine.inputs(ALARM).items()
     }
@@ -82,10 +82,10 @@ def single(source, name, statistic, side, threshold, periods, missing="missing")
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 
 
-def test_stage_one_watches_what_the_database_runs_out_of(engine, build):
+def test_stage_one_has_the_alarms_of_the_database(engine, build):
     build()
     rds = ("AWS/RDS", RDS)
-    assert rings(engine) == {
+    assert alarms(engine) == {
         "database-cpu": single(rds, "CPUUtilization", "Average", ABOVE, 90, 15),
         "database-memory": single(rds, "FreeableMemory", "Average", BELOW, 64 * 1024**2, 15),
         "database-storage": single(rds, "FreeStorageSpace", "Minimum", BELOW, 4 * 1024**3, 5),
@@ -93,18 +93,18 @@ def test_stage_one_watches_what_the_database_runs_out_of(engine, build):
     }
 
 
-def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
+def test_stage_two_adds_the_alarms_of_the_page_and_the_tasks(engine, build):
     build(ecsEnabled="true")
     alb, targets = ("AWS/ApplicationELB", ALB), ("AWS/ApplicationELB", TARGETS)
-    ecs, silent = ("AWS/ECS", ECS), "notBreaching"
-    made = rings(engine)
+    ecs, ok = ("AWS/ECS", ECS), "notBreaching"
+    made = alarms(engine)
     added = {name: made[name] for name in made if not name.startswith("database")}
     assert added.pop("app-errors") == {
         "comparisonOperator": ABOVE,
         "threshold": 5,
         "evaluationPeriods": 1,
         "datapointsToAlarm": 1,
-        "treatMissingData": silent,
+        "treatMissingData": ok,
         "metricQueries": [
             query("errors", "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", "Sum", TARGETS, 300),
             query("requests", "AWS/ApplicationELB", "RequestCount", "Sum", TARGETS, 300),
@@ -117,11 +117,11 @@ def test_stage_two_watches_the_page_and_the_tasks_too(engine, build):
         ],
     }
     assert added == {
-        "page-errors": single(alb, "HTTPCode_ELB_5XX_Count", "Sum", ABOVE, 5, 2, silent),
-        "page-latency": single(alb, "TargetResponseTime", "p95", ABOVE, 1, 5, silent),
-        "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, silent),
-        "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10, silent),
-        "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5, silent),
+        "page-errors": single(alb, "HTTPCode_ELB_5XX_Count", "Sum", ABOVE, 5, 2, ok),
+        "page-latency": single(alb, "TargetResponseTime", "p95", ABOVE, 1, 5, ok),
+        "targets-unhealthy": single(targets, "UnHealthyHostCount", "Maximum", ABOVE, 0, 5, ok),
+        "service-cpu": single(ecs, "CPUUtilization", "Average", ABOVE, 85, 10, ok),
+        "service-memory": single(ecs, "MemoryUtilization", "Maximum", ABOVE, 87, 5, ok),
         "service-running": single(targets, "HealthyHostCount", "Minimum", BELOW, 1, 10),
     }
 
@@ -131,21 +131,21 @@ def query(name, namespace, metric, stat, dimensions, period):
     return {"id": name, "metric": {**named, "stat": stat, "period": period}}
 
 
-def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
+def test_container_insights_provides_the_desired_count(engine, build):
     build(ecsEnabled="true", containerInsights="true", desiredCount="4")
     named = ("ECS/ContainerInsights",)
-    assert rings(engine)["service-running"] == {
+    assert alarms(engine)["service-running"] == {
         "comparisonOperator": ABOVE,
         "threshold": 0,
         "evaluationPeriods": 10,
         "datapointsToAlarm": 10,
         "treatMissingData": "missing",
         "metricQueries": [
-            query("wanted", *named, "DesiredTaskCount", "Minimum", ECS, 60),
+            query("desired", *named, "DesiredTaskCount", "Minimum", ECS, 60),
             query("running", *named, "RunningTaskCount", "Maximum", ECS, 60),
             {
                 "id": "result",
-                "expression": "wanted - running",
+                "expression": "desired - running",
                 "label": "service-running",
                 "returnData": True,
             },
@@ -154,7 +154,7 @@ def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
 
 
 @pytest.mark.parametrize(
-    ("settings", "wanted", "told"),
+    ("settings", "desired", "actions"),
     [
         ({"desiredCount": "4"}, 4, ["topic"]),
         ({"desiredCount": "0"}, 0, []),
@@ -164,37 +164,38 @@ def test_container_insights_tell_how_many_tasks_are_wanted(engine, build):
     ],
 )
 @pytest.mark.parametrize("insights", ["false", "true"])
-def test_silence_is_told_unless_none_is_wanted(engine, build, settings, wanted, told, insights):
-    """As a change to INSUFFICIENT_DATA, in which an alarm begins: its first minutes tell nothing."""
+def test_missing_data_is_notified_unless_no_task_is_desired(
+    engine, build, settings, desired, actions, insights
+):
+    """By the transition to INSUFFICIENT_DATA. A new alarm starts there, so it does not notify."""
     build(ecsEnabled="true", containerInsights=insights, **settings)
-    made = rings(engine)["service-running"]
+    made = alarms(engine)["service-running"]
     assert made["treatMissingData"] == "missing"
     if insights == "false":
-        assert (made["metricName"], made["threshold"]) == ("HealthyHostCount", wanted)
+        assert (made["metricName"], made["threshold"]) == ("HealthyHostCount", desired)
     every = engine.inputs(ALARM)
-    assert every.pop("careapp-poc-service-running")["insufficientDataActions"] == told
+    assert every.pop("careapp-poc-service-running")["insufficientDataActions"] == actions
     assert all(inputs["insufficientDataActions"] == [] for inputs in every.values())
 
 
-def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_ends(engine, build):
+def test_every_alarm_notifies_the_topic_of_alarm_and_ok(engine, build):
     build(ecsEnabled="true")
-    told = {
+    actions = {
         name: (inputs["name"], inputs["alarmActions"], inputs["okActions"])
         for name, inputs in engine.inputs(ALARM).items()
     }
-    stage_one = {name for name in told if "-database-" in name}
-    assert len(told) == 11
-    for name, seen in told.items():
+    stage_one = {name for name in actions if "-database-" in name}
+    assert len(actions) == 11
+    for name, seen in actions.items():
         topic = "arn:Topic/careapp-poc-alarms" if name in stage_one else "topic"
         assert seen == (name, [topic], [topic])
 
 
-def test_what_an_alarm_means_is_a_sentence_that_cloudwatch_takes(engine, build):
-    """At most 1024 characters (botocore, AlarmDescription)."""
+def test_every_alarm_has_a_description_of_its_own(engine, build):
     build(ecsEnabled="true")
-    meanings = [inputs["alarmDescription"] for inputs in engine.inputs(ALARM).values()]
-    assert len(set(meanings)) == 11
-    assert all(20 < len(text) < 200 for text in meanings)
+    descriptions = [inputs["alarmDescription"] for inputs in engine.inputs(ALARM).values()]
+    assert len(set(descriptions)) == 11
+    assert all(20 < len(text) < 200 for text in descriptions)
 
 
 def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine, build):
@@ -210,7 +211,7 @@ def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine,
     }
 
 
-def test_the_key_encrypts_for_cloudwatch_and_eventbridge_and_decrypts_for_nobody_else():
+def test_only_cloudwatch_and_eventbridge_may_use_the_key():
     administration, use = key_policy("123456789012", "")["Statement"]
     assert use == {
         "Effect": "Allow",
@@ -260,7 +261,7 @@ def test_only_this_stack_s_alarms_and_eventbridge_may_publish_and_only_over_tls(
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 
 
-def test_without_an_address_nobody_is_subscribed(engine, build):
+def test_without_an_address_the_topic_has_no_subscriber(engine, build):
     build()
     assert engine.inputs(SUBSCRIPTION) == {}
 
@@ -274,7 +275,7 @@ def test_the_address_is_subscribed(engine, build):
     }
 
 
-def test_a_failed_roll_out_of_this_service_is_told(engine, build):
+def test_a_failed_deployment_of_this_service_is_notified(engine, build):
     build(ecsEnabled="true")
     rule = engine.only("aws:cloudwatch/eventRule:EventRule")
     assert rule["name"] == "careapp-poc-rollout-failed"
@@ -289,8 +290,8 @@ def test_a_failed_roll_out_of_this_service_is_told(engine, build):
     assert target == {"rule": "careapp-poc-rollout-failed", "targetId": "topic", "arn": "topic"}
     assert transformer["inputPaths"] == {"at": "$.time", "reason": "$.detail.reason"}
     assert json.loads(transformer["inputTemplate"]) == (
-        "A roll-out of careapp-poc failed at <at>: <reason> ECS goes back to the last revision "
-        "that completed; after a first roll-out there is none. "
+        "A deployment of careapp-poc failed at <at>: <reason> ECS rolls back to the last "
+        "completed deployment, unless this was the first one. "
         "./careapp doctor --stack poc names the cause."
     )
 
@@ -306,7 +307,7 @@ def test_the_dashboard_can_be_turned_off(engine, build):
     assert engine.inputs(DASHBOARD) == {}
 
 
-def test_an_incident_is_looked_at_from_the_page_down_to_the_database(engine, build):
+def test_the_graphs_lead_from_the_page_down_to_the_database(engine, build):
     build()
     made = engine.only(DASHBOARD)
     assert made["dashboardName"] == "careapp-poc"
@@ -314,12 +315,12 @@ def test_an_incident_is_looked_at_from_the_page_down_to_the_database(engine, bui
     assert "./careapp doctor --stack poc" in note["properties"]["markdown"]
     assert [graph["properties"]["title"] for graph in graphs] == [
         "Page: errors",
-        "Page: seconds until the answer",
+        "Page: response time",
         "Page: requests",
         "Targets",
         "Tasks: CPU and memory",
-        "Tasks that run",
-        "Roll-outs that failed",
+        "Running tasks",
+        "Failed deployments",
         "Database: CPU",
         "Database: connections",
         "Database: free memory",
@@ -327,7 +328,7 @@ def test_an_incident_is_looked_at_from_the_page_down_to_the_database(engine, bui
     ]
 
 
-def test_no_picture_covers_another_and_each_row_is_full(engine, build):
+def test_the_graphs_fill_each_row_without_overlap(engine, build):
     build()
     widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
     cells = [
@@ -340,7 +341,7 @@ def test_no_picture_covers_another_and_each_row_is_full(engine, build):
     assert len(cells) == len(set(cells)) == dashboard.WIDTH * height
 
 
-def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
+def test_a_graph_has_a_line_at_the_limit_of_its_alarm(engine, build):
     build(databaseStorageGb="100")
     widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
     limits = {
@@ -353,7 +354,7 @@ def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
     ]
     assert set(limits) == {
         "Page: errors",
-        "Page: seconds until the answer",
+        "Page: response time",
         "Targets",
         "Tasks: CPU and memory",
         "Database: CPU",
@@ -367,13 +368,13 @@ def test_a_graph_has_a_line_where_its_alarm_rings(engine, build):
     ]
 
 
-def test_a_line_names_its_metric_in_full(engine, build):
+def test_a_graph_names_namespace_metric_and_dimensions(engine, build):
     build()
     widgets = json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
     [shown] = [
         each["properties"]
         for each in widgets
-        if each["properties"].get("title") == "Roll-outs that failed"
+        if each["properties"].get("title") == "Failed deployments"
     ]
     [failed] = shown["metrics"]
     assert failed == [
@@ -393,7 +394,7 @@ def test_the_dashboard_is_the_same_in_both_stages(engine, build):
     assert engine.only(DASHBOARD) == before
 
 
-def test_nothing_is_orphaned_and_the_components_finish(engine, build):
+def test_every_resource_has_a_parent_and_every_component_is_finished(engine, build):
     build(ecsEnabled="true")
     assert engine.orphans() == []
     assert engine.unfinished() == set()

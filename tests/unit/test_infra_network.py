@@ -5,7 +5,7 @@ import asyncio
 import pulumi
 import pytest
 
-from infra.network import InternetGatewayFirst, Network, NetworkArgs, kept, no_public_ips
+from infra.network import InternetGatewayFirst, Network, NetworkArgs, no_public_ips, protect_subnets
 from tests.unit.parts import NAME, TAGS
 
 VPC = "awsx:ec2:Vpc"
@@ -114,7 +114,7 @@ def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configured, protect):
-    transform = kept(configured(protect=str(protect).lower()))
+    transform = protect_subnets(configured(protect=str(protect).lower()))
 
     def protected(kind, name):
         args = pulumi.ResourceTransformArgs(
@@ -139,7 +139,7 @@ def test_awsx_s_children_go_through_that_change(engine, build):
     ]
 
 
-def test_a_nat_gateway_says_what_it_waited_for_in_vain(engine, monkeypatch):
+def test_a_nat_gateway_says_what_it_waited_for_without_success(engine, monkeypatch):
     monkeypatch.setattr("infra.network.ATTACH_SECONDS", 0.01)
     made = pulumi.ResourceHookArgs(urn="urn", id="", name="careapp-poc-1", type="type")
 
@@ -148,7 +148,7 @@ def test_a_nat_gateway_says_what_it_waited_for_in_vain(engine, monkeypatch):
         order.begin(made)
         await order.wait(made)
 
-    with pytest.raises(TimeoutError, match="careapp-poc-1 was not made: the internet gateway"):
+    with pytest.raises(TimeoutError, match="careapp-poc-1 was not created: the internet gateway"):
         asyncio.get_event_loop().run_until_complete(wait_for_the_one_that_never_comes())
 
 

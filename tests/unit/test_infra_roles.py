@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from infra import policies
-from infra.roles import TaskRoles, TaskRolesArgs
+from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy, task_policy
 
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -33,11 +32,11 @@ def test_only_ecs_tasks_may_take_either_role(engine, build):
     assert set(made) == {"careapp-poc-execution", "careapp-poc-task"}
     for role in made.values():
         assert role == {
-            "assumeRolePolicy": json.dumps(policies.ECS_TASKS),
+            "assumeRolePolicy": json.dumps(ECS_TASKS),
             "forceDetachPolicies": True,
             "tags": TAGS,
         }
-    assert policies.ECS_TASKS == {
+    assert ECS_TASKS == {
         "Version": "2012-10-17",
         "Statement": [
             {
@@ -56,16 +55,16 @@ def test_each_role_has_its_policy_inline(engine, build):
         "careapp-poc-execution": "careapp-poc-execution-made-up",
         "careapp-poc-task": "careapp-poc-task-made-up",
     }
-    assert json.loads(made["careapp-poc-execution"]["policy"]) == policies.execution(
+    assert json.loads(made["careapp-poc-execution"]["policy"]) == execution_policy(
         "arn:repository", "arn:log", "arn:secret"
     )
-    assert json.loads(made["careapp-poc-task"]["policy"]) == policies.task(
+    assert json.loads(made["careapp-poc-task"]["policy"]) == task_policy(
         "arn:secret", exec_enabled=False
     )
 
 
 def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
-    assert policies.execution("arn:repository", "arn:log", "arn:secret") == {
+    assert execution_policy("arn:repository", "arn:log", "arn:secret") == {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
@@ -96,8 +95,8 @@ SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resou
 
 
 def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app():
-    plain = policies.execution("arn:repository", "arn:log", "arn:secret")["Statement"]
-    more = policies.execution(
+    plain = execution_policy("arn:repository", "arn:log", "arn:secret")["Statement"]
+    more = execution_policy(
         "arn:repository", "arn:log", "arn:secret", app_secrets=["arn:a", "arn:b"]
     )
     assert more["Statement"] == [
@@ -111,14 +110,14 @@ def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app(
 
 
 def test_the_app_may_read_its_secret_and_nothing_else():
-    assert policies.task("arn:secret", exec_enabled=False) == {
+    assert task_policy("arn:secret", exec_enabled=False) == {
         "Version": "2012-10-17",
         "Statement": [SECRET],
     }
 
 
 def test_a_shell_in_the_container_takes_four_more_actions():
-    assert policies.task("arn:secret", exec_enabled=True) == {
+    assert task_policy("arn:secret", exec_enabled=True) == {
         "Version": "2012-10-17",
         "Statement": [
             SECRET,
@@ -139,7 +138,7 @@ def test_a_shell_in_the_container_takes_four_more_actions():
 def test_the_setting_decides_about_the_shell(engine, build):
     build(exec_enabled=True)
     made = engine.inputs(POLICY)["careapp-poc-task"]
-    assert json.loads(made["policy"]) == policies.task("arn:secret", exec_enabled=True)
+    assert json.loads(made["policy"]) == task_policy("arn:secret", exec_enabled=True)
 
 
 def test_it_tells_both_arns(engine, build):

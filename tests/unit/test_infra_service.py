@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra.container import Surroundings, definition
+from infra.container import ContainerInputs, container_definition
 from infra.database import Database, DatabaseArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
@@ -173,7 +173,7 @@ def test_the_whole_task_definition(engine, build, configured):
         "skipDestroy": True,
         "tags": TAGS,
     }
-    around = Surroundings(
+    around = ContainerInputs(
         image="123456789012.dkr.example/careapp/hello-ecs@sha256:0123",
         version=service.args.image.tag,
         db_host="careapp-poc.rds.example",
@@ -184,7 +184,7 @@ def test_the_whole_task_definition(engine, build, configured):
         log_group="/ecs/careapp-poc",
         region="ap-northeast-1",
     )
-    assert container == definition(around, configured().service)
+    assert container == container_definition(around, configured().service)
 
 
 def test_the_architecture_of_image_and_task_is_one_setting(engine, build):

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from infra.container import Surroundings, definition
+from infra.container import ContainerInputs, container_definition
 from stack.app import RESERVED
 from stack.file import StackError
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
-AROUND = Surroundings(
+AROUND = ContainerInputs(
     image="i", version="v", db_host="h", db_port=5432, db_name="n", db_user="u",
     db_secret_arn="arn:secret", log_group="/ecs/careapp-poc", region="ap-northeast-1",
 )  # fmt: skip
@@ -28,7 +28,7 @@ def test_a_container_gets_the_app_s_variables_and_secrets_beside_the_stack_s(con
         appVariables='{"GREETING": "hello", "DEBUG": false, "SIZE": 3}',
         appSecrets=json.dumps({"API_KEY": ARN, "SALT": f"{ARN}:salt::"}),
     ).service
-    made = definition(AROUND, service)
+    made = container_definition(AROUND, service)
     variables = {each["name"]: each["value"] for each in made["environment"]}
     assert variables.items() >= {"GREETING": "hello", "DEBUG": "false", "SIZE": "3"}.items()
     assert variables["PORT"] == "3000"
@@ -40,8 +40,10 @@ def test_a_container_gets_the_app_s_variables_and_secrets_beside_the_stack_s(con
 
 
 def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(configured):
-    assert "healthCheck" not in definition(AROUND, configured().service)
-    made = definition(AROUND, configured(healthCommand="wget -q localhost:3000/up").service)
+    assert "healthCheck" not in container_definition(AROUND, configured().service)
+    made = container_definition(
+        AROUND, configured(healthCommand="wget -q localhost:3000/up").service
+    )
     assert made["healthCheck"] == {
         "command": ["CMD-SHELL", "wget -q localhost:3000/up"],
         "interval": 15,
@@ -52,7 +54,7 @@ def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(configured)
 
 
 def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
-    made = definition(AROUND, configured().service)
+    made = container_definition(AROUND, configured().service)
     assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):

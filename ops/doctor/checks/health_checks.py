@@ -275,7 +275,7 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
 def _wait(case: Case, grace: int) -> Fix:
     """The longer grace period, and a roll-out that may take as long as a start with it.
 
-    A change of the service starts a new deployment (infra/placement.py), so `pulumi up` is a try itself.
+    A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
     """
     fix = case.set(
         "healthGracePeriod",

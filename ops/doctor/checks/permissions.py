@@ -116,7 +116,7 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
         return granted
     text = t(
         "{resource} is not this stack's: name the stack's own in infra/container.py, or, if it is meant, "
-        "allow it in infra/policies.py; then deploy:",
+        "allow it in infra/iam.py; then deploy:",
         resource=", ".join(others),
     )
     fix = Fix(text, (f"pulumi up -s {case.now.names.stack}",), then=bool(granted))

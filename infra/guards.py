@@ -1,0 +1,110 @@
+"""Guards of the whole stack: permissions boundary, unchangeable settings, protection from destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from i18n import Text, joined, shown, t
+from stack.settings import Settings
+
+
+def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
+    """Return the unchangeable settings, to be exported. Raises RunError when one of them was changed.
+
+    The error comes before anything is changed. AWS would refuse in the middle of the update: a DB
+    subnet group cannot move to another VPC (terraform-provider-aws#27459), a subnet's range is in use
+    until the old one is deleted, and storage cannot shrink (RDS user guide, "Increasing DB instance
+    storage capacity"). A zone can be added at the end, and removed again.
+    """
+    new: dict[str, Any] = {
+        "vpcCidr": str(settings.network.cidr),
+        "zones": list(settings.network.zones),
+        "databaseStorageGb": settings.database.storage_gb,
+    }
+    old: dict[str, Any] = _last_outputs().get("kept") or new
+    problems: list[Text] = []
+    if new["vpcCidr"] != old["vpcCidr"]:
+        problems.append(_cannot_change("vpcCidr", new["vpcCidr"], old["vpcCidr"]))
+    if any(zone != former for zone, former in zip(new["zones"], old["zones"], strict=False)):
+        problems.append(_cannot_change("zones", ",".join(new["zones"]), ",".join(old["zones"])))
+    if new["databaseStorageGb"] < (size := int(old["databaseStorageGb"])):
+        problems.append(_cannot_change("databaseStorageGb", new["databaseStorageGb"], size))
+    if problems:
+        raise pulumi.RunError(shown(joined("\n", problems)))
+    return new
+
+
+def _last_outputs() -> dict[str, Any]:
+    """Return the outputs of the stack's last update; empty for a new stack.
+
+    It calls the engine's function behind pulumi.StackReference (pulumi/pkg/resource/deploy/builtins.go).
+    A StackReference would be a resource of the stack, and its outputs are not known synchronously.
+    """
+    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
+    outputs: dict[str, Any] = found.value["outputs"]
+    return outputs
+
+
+def _cannot_change(key: str, new: str | int, old: str | int) -> Text:
+    return t(
+        "{key}: {new} is refused: this stack has {old}, and AWS cannot change it while the database "
+        "exists. Nothing was changed. `pulumi config set {key} {old}` restores the value. For another "
+        "value run `pulumi destroy` first.",
+        key=key,
+        new=new,
+        old=old,
+    )
+
+
+class Protection(pulumi.ComponentResource):
+    """A protected resource that depends on every component, so that a refused destroy deletes nothing.
+
+    `pulumi destroy` deletes dependents first and refuses a protected resource, but continues with
+    resources that are not protected. Those exist, because a change of a setting may delete them. A
+    resource that another one depends on is not deleted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[pulumi.Resource],
+        routes: pulumi.Output[list[pulumi.Resource]],
+        *,
+        protect: bool,
+    ) -> None:
+        depends_on = routes.apply(lambda made: [*parts, *made])
+        opts = pulumi.ResourceOptions(protect=protect, depends_on=depends_on)
+        super().__init__("careapp:infra:Protection", name, None, opts)
+        self.register_outputs({})
+
+
+ROLE = "aws:iam/role:Role"
+
+
+def set_permissions_boundary(policy: str) -> None:
+    """Set the account's IAM policy of this name as permissions boundary of every role of the stack.
+
+    It is a transformation of the stack, so that the program cannot create a role without it. It must
+    be called before the first resource. It does not reach the children of awsx components; the one in
+    use, awsx.ec2.Vpc, creates no role. An empty name sets no boundary.
+    """
+    if not policy:
+        return
+    account = aws.get_caller_identity_output().account_id
+    arn = account.apply(lambda known: f"arn:aws:iam::{known}:policy/{policy}")
+
+    def add_boundary(
+        args: pulumi.ResourceTransformationArgs,
+    ) -> pulumi.ResourceTransformationResult | None:
+        if args.type_ != ROLE:
+            return None
+        return pulumi.ResourceTransformationResult(
+            {**args.props, "permissions_boundary": arn}, args.opts
+        )
+
+    pulumi.runtime.register_stack_transformation(add_boundary)

@@ -1,0 +1,112 @@
+"""The task's security group, and rules between two security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+ANYWHERE = "0.0.0.0/0"
+HTTPS = 443
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroupRules:
+    """Creates rules whose names begin with `prefix` and end with their port."""
+
+    prefix: str
+    opts: pulumi.ResourceOptions
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def connect(
+        self,
+        source: str,
+        source_id: pulumi.Input[str],
+        target: str,
+        target_id: pulumi.Input[str],
+        port: int,
+    ) -> None:
+        """Create the egress rule of the source and the ingress rule of the target."""
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self.prefix}-{source}-to-{target}-{port}",
+            security_group_id=source_id,
+            description=f"To {target}",
+            referenced_security_group_id=target_id,
+            **self._tcp(port),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{self.prefix}-{target}-from-{source}-{port}",
+            security_group_id=target_id,
+            description=f"From {source}",
+            referenced_security_group_id=source_id,
+            **self._tcp(port),
+        )
+
+    def allow_https(self, source: str, source_id: pulumi.Input[str]) -> None:
+        """Create the egress rule to the AWS services, which all use HTTPS."""
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self.prefix}-{source}-to-internet-{HTTPS}",
+            security_group_id=source_id,
+            description="HTTPS to AWS",
+            cidr_ipv4=ANYWHERE,
+            **self._tcp(HTTPS),
+        )
+
+    def _tcp(self, port: int) -> dict[str, Any]:
+        return {
+            "ip_protocol": "tcp",
+            "from_port": port,
+            "to_port": port,
+            "tags": dict(self.tags),
+            "opts": self.opts,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskAccessArgs:
+    """The ids and ports of the rules."""
+
+    vpc_id: pulumi.Input[str]
+    balancer_group_id: pulumi.Input[str]
+    database_group_id: pulumi.Input[str]
+    container_port: int
+    database_port: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class TaskAccess(pulumi.ComponentResource):
+    """The task's security group: ingress from the load balancer, egress to the database and HTTPS.
+
+    HTTPS is for ECR, CloudWatch Logs and Secrets Manager. DNS needs no rule: security groups do not
+    filter the VPC's resolver (VPC User Guide, "Security groups").
+
+    A rule has its port in its name. When the port changes, the new rule is created before the old one
+    is deleted, and the tasks of both deployments stay reachable.
+    """
+
+    security_group_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: TaskAccessArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:TaskAccess", name, None, opts)
+        task = aws.ec2.SecurityGroup(
+            f"{name}-app",
+            description="Tasks of the app",
+            vpc_id=args.vpc_id,
+            # A rule added outside Pulumi would make EC2 refuse to delete the group.
+            revoke_rules_on_delete=True,
+            tags={**args.tags, "Name": f"{name}-app"},
+            opts=pulumi.ResourceOptions(parent=self),
+        ).id
+        rules = SecurityGroupRules(
+            prefix=name, opts=pulumi.ResourceOptions(parent=self), tags=args.tags
+        )
+        rules.connect("alb", args.balancer_group_id, "app", task, args.container_port)
+        rules.connect("app", task, "database", args.database_group_id, args.database_port)
+        rules.allow_https("app", task)
+        self.security_group_id = task
+        self.register_outputs({"security_group_id": self.security_group_id})
