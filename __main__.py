@@ -11,13 +11,13 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from ops import rollout, rollout_changes
+from ops.rollout import gate
 
 settings = config.load()
 set_permissions_boundary(settings.boundary)
 kept = refuse_impossible_changes(settings)
 name = settings.names.prefix
-changes = rollout_changes.watch()
+changes = gate.watch()
 
 network = Network(name, NetworkArgs(settings=settings))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
@@ -48,6 +48,6 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    rollout.gate(service.service, balancer.target_group_arn, settings, changes)
+    gate.gate(service.service, balancer.target_group_arn, settings, changes)
 
 Protection(name, parts, network.routes, protect=settings.protect)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import click
 
-from ops.speaking import put_into_language, run
+from ops.command_line import put_into_language, run
 
 ROOT = Path(__file__).parent
 MODULES = {
     "cost": "rehearsal.cost_command",
-    "db": "ops.db_cli",
+    "db": "ops.cli",
     "delivery": "delivery.cli",
-    "pause": "ops.pause_cli",
-    "resume": "ops.pause_cli",
+    "pause": "ops.cli",
+    "resume": "ops.cli",
     "test": "tests.cli",
     **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),

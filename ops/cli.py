@@ -1,4 +1,4 @@
-"""The commands that read a stack or act on it: ``./careapp status``, ``doctor``, ``logs`` and the like."""
+"""The commands that read a stack or act on it, as click calls them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from i18n import language, said, shown, t
-from ops.options import Number, Whole, options
+from ops.command_line import Number, Whole, options
 
 
 @click.command()
@@ -54,7 +54,7 @@ def retry(stack: str, lang: str | None, dry_run: bool) -> None:
     Exit code 0: it runs. 1: it does not run, or there is nothing to try. 2: it could not look.
     130: interrupted.
     """
-    from ops import retry as retrying
+    from ops.rollout import retry as retrying
 
     sys.exit(retrying.run(stack, Path(), language(lang), dry_run))
 
@@ -76,9 +76,9 @@ def run(stack: str, lang: str | None, command: tuple[str, ...]) -> None:
 
     Exit code: that of the command. 125: it did not run, or could not be followed. 130: interrupted.
     """
-    from ops import one_off
+    from ops import run_task
 
-    sys.exit(one_off.run(stack, Path(), language(lang), command))
+    sys.exit(run_task.run(stack, Path(), language(lang), command))
 
 
 class Since(click.ParamType[timedelta]):
@@ -90,7 +90,7 @@ class Since(click.ParamType[timedelta]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
         """Refuses what is no time, in a sentence."""
-        from ops.logs import parse_since
+        from ops.watch.logs import parse_since
 
         try:
             return parse_since(str(value))
@@ -167,8 +167,7 @@ def logs(
     Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
     """
     from ops import commands
-    from ops.log_search import Wanted
-    from ops.render.logs import LogScreen
+    from ops.watch.logs import LogScreen, Wanted
 
     if previous and (follow or since or pattern):
         raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
@@ -190,3 +189,105 @@ def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None,
     from ops import commands
 
     sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))
+
+
+def through(command: click.decorators.FC) -> click.decorators.FC:
+    """What a tunnel can be told."""
+    return click.option(
+        "--via",
+        type=click.Choice(["bastion", "task"]),
+        default=None,
+        help="Go through this one; otherwise the bastion where there is one, else a task.",
+    )(command)
+
+
+@click.group()
+def db() -> None:
+    """Reach the database, which no address of the internet leads to.
+
+    By AWS Session Manager through the bastion (bastionEnabled) or, with execEnabled, a task of the
+    service; AWS's session-manager-plugin must be on PATH. Each logs in as the master user; the
+    password goes from Secrets Manager to the client and is shown nowhere.
+
+    Exit code 0: done. 1: refused, or no answer. 2: it could not look.
+    """
+
+
+@db.command()
+@options
+@through
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option(
+    "--rounds", type=Whole(1, 1000), default=20, show_default=True,
+    help="Round trips to measure.",
+)  # fmt: skip
+def check(stack: str, lang: str | None, via: str | None, as_json: bool, rounds: int) -> None:
+    """Connect, and say what is there, whether TLS is checked, and how fast it answers."""
+    from ops.database import commands
+
+    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    sys.exit(commands.check(wanted, as_json, rounds))
+
+
+@db.command()
+@options
+@through
+@click.option("-c", "--command", "question", default=None, help="Ask this alone; needs no psql.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def psql(
+    stack: str, lang: str | None, via: str | None, question: str | None, words: tuple[str, ...]
+) -> None:
+    """Open psql on the database, or put one question.
+
+    \b
+      ./careapp db psql
+      ./careapp db psql -c "SELECT count(*) FROM visits"
+      ./careapp db psql -- --csv -f report.sql      what follows -- is psql's own
+    """
+    from ops.database import commands
+
+    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    sys.exit(commands.psql(wanted, question, list(words)))
+
+
+@db.command()
+@options
+@through
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
+def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: int) -> None:
+    """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
+    from ops.database import commands
+
+    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    sys.exit(commands.keep_tunnel_open(wanted, port, as_json))
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
+    """Stop tasks and database, and keep all else: cheaper for a while.
+
+    Can be run again from wherever it was interrupted. `pulumi up` leaves a paused stack paused;
+    `pulumi up --refresh` does not: it puts the tasks back, and then wants ./careapp resume.
+
+    Exit code 0: paused. 1: refused, or not done in time. 2: it could not look. 130: interrupted.
+    """
+    from ops.pause import commands
+
+    sys.exit(commands.pause(stack, Path(), language(lang), as_json, yes))
+
+
+@click.command()
+@options
+@click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
+def resume(stack: str, lang: str | None, as_json: bool) -> None:
+    """Start the database, then as many tasks as ran before, and wait until they are healthy.
+
+    Exit code 0: it runs, or no task is wanted at this hour. 1: not in time. 2: it could not look. 130: interrupted.
+    """
+    from ops.pause import commands
+
+    sys.exit(commands.resume(stack, Path(), language(lang), as_json))

@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i18n import Refused
-from ops import local
-from ops.aws import Session
-from ops.findings import Diagnosis
-from ops.problems import AwsProblem
-from ops.render.diagnosis import as_dict, lines
-from ops.render.lines import display
-from ops.render.watch import watched
+from ops.aws.session import Session
+from ops.command_line import CANNOT_LOOK, guarded, seeing
+from ops.doctor.findings import Diagnosis
+from ops.doctor.screen import as_dict, lines
+from ops.screen import display, watched
 from stack.names import StackNames
 from stack.settings import Settings
 
 if TYPE_CHECKING:
-    from ops.log_search import Wanted
-    from ops.render.logs import LogScreen
     from ops.snapshot import Snapshot
-
-REFUSED, CANNOT_LOOK = 1, 2
-BLINDING = ("credentials", "expired")
-"""Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
-
-
-def guarded(work: Callable[[], int], lang: str) -> int:
-    """The work's exit code; what keeps it from looking is said in a sentence."""
-    try:
-        return work()
-    except AwsProblem as problem:
-        print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
-        if problem.kind in BLINDING and local.runs() and not local.led_to():
-            print(f"  {local.way_there(sys.argv[1:]).to(lang)}", file=sys.stderr)
-    except Refused as refusal:
-        print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
-        return refusal.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
-    return CANNOT_LOOK
-
-
-def seeing(problems: Iterable[AwsProblem]) -> None:
-    """Raise the problem that kept everything from being seen, if one did."""
-    for problem in problems:
-        if problem.kind in BLINDING:
-            raise problem
+    from ops.watch.logs import LogScreen, Wanted
 
 
 def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
     """Diagnose; 0 healthy, 1 a cause, 2 could not look, or a roll-out has not ended yet."""
-    from ops.doctor import diagnose
+    from ops.doctor.diagnose import diagnose
 
     def work() -> int:
         session = Session.of_stack(stack, folder)
@@ -80,8 +44,8 @@ def shown(found: Diagnosis, lang: str, as_json: bool) -> int:
 
 def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
     """Check before ECS is turned on; 0 ready, 1 not, 2 could not look."""
-    from ops.preflight import check
-    from ops.render import preflight as screen
+    from ops.preflight import checklist as screen
+    from ops.preflight.checklist import check
 
     def work() -> int:
         found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
@@ -97,8 +61,8 @@ def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
 
 def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | None) -> int:
     """How the stack stands; 0 well, 1 not, 2 could not look."""
-    from ops.render import status as screen
-    from ops.status import overview
+    from ops.watch import status as screen
+    from ops.watch.status import overview
 
     def work() -> int:
         session = Session.of_stack(stack, folder)
@@ -123,7 +87,7 @@ def logs(
     stack: str, folder: Path, screen: LogScreen, wanted: Wanted, follow: bool, last: bool
 ) -> int:
     """The app's log, line by line."""
-    from ops import logs as asked
+    from ops.watch import logs as asked
 
     def work() -> int:
         session, names = Session.of_stack(stack, folder), StackNames.of(stack)
@@ -144,8 +108,8 @@ def events(
     stack: str, folder: Path, lang: str, as_json: bool, since: timedelta | None, log: bool
 ) -> int:
     """One timeline; 2 when a part of it could not be looked at."""
-    from ops.render import timeline as screen
-    from ops.timeline import timeline
+    from ops.watch import events as screen
+    from ops.watch.events import timeline
 
     def work() -> int:
         names = StackNames.of(stack)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from i18n import shown, t
-from ops.options import Number, Whole
+from ops.command_line import Number, Whole
 from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.faults import FAULTS

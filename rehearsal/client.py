@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Refused, Text, t, verbatim
-from ops.local import held
+from ops.aws.local_cloud import held
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 

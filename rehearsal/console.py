@@ -14,8 +14,8 @@ from typing import TextIO
 from rich.markup import escape
 
 from i18n import Text, shown, t
-from ops.render.lines import console
-from ops.speaking import tell as fail
+from ops.command_line import tell as fail
+from ops.screen import console
 
 __all__ = ["fail", "note", "say", "tell"]
 

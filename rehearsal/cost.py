@@ -22,8 +22,7 @@ import yaml
 
 from i18n import verbatim
 from ops.cost.comparison import DEPLOYED, STAGES, Subject
-from ops.cost.config import config_of, not_exported
-from ops.cost.graph import Graph, read
+from ops.cost.graph import Graph, config_of, not_exported, read_graph
 from ops.cost.prices import REGION
 from rehearsal.client import Facts
 from rehearsal.engine.find import find_or_get
@@ -64,7 +63,7 @@ class Previews:
                     )
                 except PulumiFailed as problem:
                     raise StackError(verbatim(reason(problem.output))) from problem
-        return read(told, f"Pulumi.{stack}.yaml")
+        return read_graph(told, f"Pulumi.{stack}.yaml")
 
     @contextlib.contextmanager
     def _hosted(self) -> Iterator[Pulumi]:
@@ -168,7 +167,7 @@ def deployed(stacks: Sequence[str], folder: Path) -> list[Subject]:
             told = pulumi.run("stack", "export", "--stack", stack)
         except PulumiFailed as problem:
             raise not_exported(stack, problem.output) from problem
-        found.append(Subject(stack=stack, state=DEPLOYED, graph=read(told, stack)))
+        found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(told, stack)))
     return found
 
 

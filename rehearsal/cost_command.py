@@ -12,17 +12,14 @@ from typing import Any
 import click
 
 from i18n import LANGUAGES, Text, language, said, shown, t
-from ops.commands import guarded
-from ops.cost.assumptions import Assumptions
+from ops.command_line import Number, Told, guarded
+from ops.cost.bill import Assumptions
 from ops.cost.comparison import GIVEN, Comparison, Subject, compare
-from ops.cost.graph import read
+from ops.cost.graph import read_graph
 from ops.cost.prices import PriceBook
-from ops.options import Number
-from ops.render.cost import WORKING, lines
-from ops.render.cost_data import as_dict, markdown
-from ops.render.lines import display
+from ops.cost.screen import WORKING, as_dict, lines, markdown
+from ops.screen import display
 from ops.signals import terminations_raise
-from ops.speaking import Told
 from rehearsal.console import Progress
 from rehearsal.engine.find import EngineError
 from rehearsal.engine.pulumi import PulumiFailed
@@ -146,7 +143,7 @@ def _default(folder: Path, one: bool) -> tuple[str, ...]:
 
 def _given(files: Sequence[Path]) -> list[Subject]:
     return [
-        Subject(stack=each.stem, state=GIVEN, graph=read(each.read_text(), each.name))
+        Subject(stack=each.stem, state=GIVEN, graph=read_graph(each.read_text(), each.name))
         for each in files
     ]
 

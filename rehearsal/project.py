@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ops.local import FACTS
+from ops.aws.local_cloud import FACTS
 from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS

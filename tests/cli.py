@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from ops.command_line import INTERRUPTED
 from ops.signals import run_in_front
-from ops.speaking import INTERRUPTED
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 

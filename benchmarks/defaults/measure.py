@@ -13,9 +13,9 @@ from typing import Any
 from benchmarks.defaults.profiles import Profile, Wait
 from benchmarks.defaults.stage import GOOD, Case, Scenario, declare
 from i18n import Text
-from ops.aws import Session
-from ops.rollout_changes import Changes
-from ops.rollout_follow import Pace, follow, succeeded
+from ops.aws.session import Session
+from ops.rollout.follow import Pace, follow, succeeded
+from ops.rollout.gate import Changes
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import Stack
 

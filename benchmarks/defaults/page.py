@@ -32,7 +32,7 @@ What the tool says is measured, too: the gate is this project's own; for the oth
 followed on the same clock, with a look every 10 s.
 
 - **careapp**: `pulumi up` is red with the doctor's diagnosis, and stays red until the wanted revision runs
-  (`ops/rollout.py`).
+  (`ops/rollout/gate.py`).
 - **pulumi_aws**: it waits until the service is ACTIVE, which it is at once (hashicorp/terraform-provider-aws,
   `internal/service/ecs/service.go`, `waitServiceActive`): green, while ECS starts one task after the other.
 - **`wait_for_steady_state`, awsx**: red after 20 minutes with "timeout while waiting for state to become 'tfSTABLE'

@@ -92,7 +92,7 @@ def ours() -> Profile:
         maximum=Told(declared["deployment_maximum_percent"], program),
         breaker=Told(breaker.enable, program),
         rollback=Told(breaker.rollback, program),
-        wait=Told(Wait.GATE, "ops/rollout.py"),
+        wait=Told(Wait.GATE, "ops/rollout/gate.py"),
         limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "stack/service.py"),
     )
 

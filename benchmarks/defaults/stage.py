@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.defaults.profiles import Profile
-from ops.rollout_view import Wanted
+from ops.rollout.view import Wanted
 from tests.dataplane.conftest import at_speed
 from tests.dataplane.stack import Stack
 

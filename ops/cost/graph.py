@@ -6,15 +6,21 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from i18n import t
-from stack.file import StackError
+from ops.cost.prices import REGION
+from stack.file import StackError, StackFile, read
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
+
+
 GONE = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
 """Steps of a preview after which the resource is no more."""
+
+
 NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>.+)$")
 
 
@@ -79,7 +85,7 @@ class Graph:
         return None
 
 
-def read(text: str, name: str) -> Graph:
+def read_graph(text: str, name: str) -> Graph:
     """A graph of what ``pulumi preview --json`` or ``pulumi stack export`` printed. Raises StackError."""
     try:
         data = json.loads(text)
@@ -119,3 +125,55 @@ def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
             protect=bool(state.get("protect")),
             retained=bool(state.get("retainOnDelete")),
         )
+
+
+def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
+    """A stack file's configuration.
+
+    Raises StackError for another region than the price table's, and for what cannot be read
+    without the stack's key, unless ``settings`` say another value.
+    """
+    file = read(stack, folder)
+    _check_region(file)
+    config: dict[str, Any] = {key: _value(text) for key, text in file.values.items()}
+    for key in file.encrypted:
+        if key not in settings:
+            raise StackError(
+                t(
+                    "{key} is encrypted in Pulumi.{stack}.yaml and cannot be read here: "
+                    "give any value for it, --set {key}=x.",
+                    key=key,
+                    stack=stack,
+                )
+            )
+        config[key] = settings[key]
+    return config
+
+
+def _value(text: str) -> Any:
+    """Return a map or a list as such: as a text the engine would not take it."""
+    return json.loads(text) if text[:1] in ("{", "[") else text
+
+
+def _check_region(file: StackFile) -> None:
+    if file.region != REGION:
+        raise StackError(
+            t(
+                "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
+                region=REGION,
+                stack=file.stack,
+                other=file.region or t("not set"),
+            )
+        )
+
+
+def not_exported(stack: str, output: str) -> StackError:
+    """What ``pulumi stack export`` complains about, with the way out."""
+    return StackError(
+        t(
+            "The state of stack {stack} cannot be read: {words}. "
+            "`pulumi login` leads to the backend, and --stack names a stack of it.",
+            stack=stack,
+            words=output.strip().removeprefix("error: "),
+        )
+    )

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from i18n import t
-from ops.aws import AwsProblem, Session
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
 from ops.cost.prices import REGION, Listing, Price, PriceBook
 from stack.file import read
 

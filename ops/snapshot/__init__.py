@@ -8,28 +8,24 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ops import authorities
-from ops.aws import AwsProblem, Session
-from ops.place import Place
-from ops.snapshot import balancing, compute, metrics, others, roles, stores, task_logs, vpc
+from ops.aws import certificates
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Place, Session
+from ops.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
 from ops.snapshot import page as pages
-from ops.snapshot.entrance import Balancer, Page, Target, TargetGroup
+from ops.snapshot.cloudwatch import Alarm, Measured, Quota
+from ops.snapshot.elb import Balancer, Page, Target, TargetGroup
+from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Part, Service, Task
-from ops.snapshot.surroundings import (
-    Alarm,
-    Database,
-    Image,
-    Logs,
-    Measured,
-    Network,
-    Quota,
-    Role,
-    Secret,
-)
+from ops.snapshot.task_inputs import Image, Role, Secret
+from ops.snapshot.task_logs import Logs
+from ops.snapshot.vpc import Network
 from stack.names import StackNames
 from stack.settings import Settings
 
 T = TypeVar("T")
+
+
 ASK_AT_ONCE = 12
 
 
@@ -117,31 +113,31 @@ class _Gathering:
 
     def snapshot(self) -> Snapshot:
         names = self.names
-        service = self.ask(compute.service, names)
-        tasks = self.ask(compute.tasks, names)
-        newest = self.ask(compute.definition, names.family)
-        group = self.ask(balancing.target_group, names.target_group)
-        balancer = self.ask(balancing.balancer, names.balancer)
-        database = self.ask(others.database, names.database)
-        alarms = self.ask(others.alarms, names.prefix)
-        targets = self._after(group, lambda found: self.ask(balancing.targets, found.arn))
+        service = self.ask(ecs.service, names)
+        tasks = self.ask(ecs.tasks, names)
+        newest = self.ask(ecs.definition, names.family)
+        group = self.ask(elb.target_group, names.target_group)
+        balancer = self.ask(elb.balancer, names.balancer)
+        database = self.ask(rds.database, names.database)
+        alarms = self.ask(cloudwatch.alarms, names.prefix)
+        targets = self._after(group, lambda found: self.ask(elb.targets, found.arn))
         network = self._network(group, balancer)
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         undone = self._undone(running.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
-        quota = self.ask(others.quota, names, bool(running.value and running.value.spot))
+        quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         main = self._main(running.value, known.value or {}, latest.value)
         stored = self._stored(main, known.value or {}, tasks.result().value or ())
         if main is None and (found := database.result().value) and found.secret:
             planned = self.settings.service.secrets.values()
-            stored["secrets"] = self.ask(stores.secrets, [found.secret, *planned])
+            stored["secrets"] = self.ask(task_inputs.secrets, [found.secret, *planned])
         return Snapshot(
             names=names,
             place=self.session.place,
             settings=self.settings,
-            authorities=authorities.carried(self.settings),
+            authorities=certificates.carried(self.settings),
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
             by_program=self.wanted is not None,
@@ -191,7 +187,7 @@ class _Gathering:
         if service is None or primary is None or primary.rollout != "COMPLETED":
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(compute.undone, where, primary.definition)
+        return self.ask(ecs.undone, where, primary.definition)
 
     def _measured(
         self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
@@ -200,7 +196,7 @@ class _Gathering:
         if service is None or balancer is None or group is None:
             return self._nothing(None)
         moment = max([datetime.now(UTC), *(each.at for each in service.events)])
-        return self.ask(metrics.measured, self.names.database, balancer.arn, group.arn, moment)
+        return self.ask(cloudwatch.measured, self.names.database, balancer.arn, group.arn, moment)
 
     def _network(
         self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
@@ -217,9 +213,7 @@ class _Gathering:
         arns += [each.definition for each in tasks]
         found = {newest.arn: newest} if newest else {}
         asked = {
-            arn: self.ask(compute.definition, arn)
-            for arn in dict.fromkeys(arns)
-            if arn not in found
+            arn: self.ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in found
         }
         for arn, each in asked.items():
             part = each.result()
@@ -247,13 +241,13 @@ class _Gathering:
         chosen = task_logs.worth_reading(tasks, main.arn if main else "")
         log_group = (main.log_group if main else "") or names.log_group
         asked: dict[str, Future[Part[Any]]] = {
-            "image": self.ask(stores.image, names.repository, main.image if main else None),
+            "image": self.ask(task_inputs.image, names.repository, main.image if main else None),
             "logs": self.ask(task_logs.logs, log_group, chosen, known),
         }
         if main:
-            asked["execution"] = self.ask(roles.role, main.execution_role)
-            asked["task_role"] = self.ask(roles.role, main.task_role)
-            asked["secrets"] = self.ask(stores.secrets, list(main.secrets.values()))
+            asked["execution"] = self.ask(task_inputs.role, main.execution_role)
+            asked["task_role"] = self.ask(task_inputs.role, main.task_role)
+            asked["secrets"] = self.ask(task_inputs.secrets, list(main.secrets.values()))
         return asked
 
 

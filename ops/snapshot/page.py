@@ -10,19 +10,32 @@ import urllib.request
 from dataclasses import dataclass, replace
 
 from i18n import said, t
-from ops import local, routing
-from ops.problems import AwsProblem
-from ops.snapshot.entrance import Balancer, Listener, Page
+from ops.aws import local_cloud
+from ops.aws.errors import AwsProblem
+from ops.snapshot import elb
+from ops.snapshot.elb import Balancer, Listener, Page
 from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""
+
+
 ANSWER_SECONDS = 10
+
+
 DATABASE_SECONDS = 5
+
+
 TRIES = 3
+
+
 PAUSE = 0.3
 """Seconds between two tries."""
+
+
 DATABASE_PATH = "/health/db"
+
+
 UNKNOWN_ISSUER = range(18, 22)
 """OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a
 company's proxy that reads HTTPS, or in a Python without certificates."""
@@ -54,7 +67,7 @@ def page(balancer: Balancer, settings: Settings) -> Page | None:
     listener, or where ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be
     reached from here: that says nothing about the page.
     """
-    path, listener = settings.health.smoke_path, routing.serving(balancer)
+    path, listener = settings.health.smoke_path, elb.serving(balancer)
     if not path or listener is None:
         return None
     url = f"{balancer.url}{path}"
@@ -93,8 +106,8 @@ def _door(balancer: Balancer, listener: Listener, settings: Settings) -> Door:
     secure = listener.protocol == "HTTPS"
     domain = settings.https.domain if secure else ""
     address, port, authority = balancer.dns, listener.port, None
-    if local.facts_file():
-        place = local.listener(listener.arn)
+    if local_cloud.facts_file():
+        place = local_cloud.listener(listener.arn)
         if place is None:
             raise Unreached(t("the local cloud does not listen for it"))
         address, port, authority = place

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from ops.problems import AwsProblem
+from ops.aws.errors import AwsProblem
 
 T = TypeVar("T")
+
+
 ROUTINE = re.compile(
     r"^(Scaling activity initiated by|Service deployment|Task stopped by user)"
     r"|ECS is performing maintenance on the underlying infrastructure"
 )
 """Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
 developer guide, "Task retirement and maintenance for AWS Fargate")."""
+
 
 SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""

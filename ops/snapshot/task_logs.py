@@ -1,29 +1,66 @@
-"""Asks for the log group, and for what tasks have written in it."""
+"""The log group, and what tasks have written to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.aws import AwsProblem, Session
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
 from ops.snapshot.records import Definition, Task
-from ops.snapshot.surroundings import Line, Logs
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log line."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs:
+    """The log group, and the lines of tasks by task id: the first few and the last ones.
+
+    ``resumed`` is with which time a task's last lines begin, where not all before them were read.
+    """
+
+    group: str
+    exists: bool
+    lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    resumed: Mapping[str, datetime] = field(default_factory=dict)
+
 
 HEAD, TAIL = 60, 60
 """Log lines of a task that are read from its beginning and from its end."""
+
+
 MOST = 10_000
 """GetLogEvents answers no more lines at once (botocore)."""
+
+
 PAGES = 30
 """Pages that are asked for: "partially full, or even empty" ones need not be the last (botocore,
 GetLogEvents), but nobody waits for all of them."""
+
+
 TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
+
+
 AWAY, BACK = "database away", "database connected"
 """What the app says when it loses the database and when it has it again (webapp/db.py)."""
+
+
 UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
 """What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
+
+
 TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
+
+
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""
 

@@ -1,24 +1,112 @@
-"""Asks EC2 for the network: security groups, subnets with their routes, ways out."""
+"""The network as frozen records, and how EC2 is asked for it: security groups, subnets, routes, network ACLs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from ops.aws import Session
-from ops.snapshot.surroundings import (
-    Acl,
-    AclEntry,
-    Endpoint,
-    Group,
-    Nat,
-    Network,
-    Permission,
-    Route,
-    Subnet,
-)
+from ops.aws.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One security-group rule. Protocol "-1" is all traffic, and then the ports mean nothing."""
+
+    protocol: str
+    first: int | None = None
+    last: int | None = None
+    networks: tuple[IPv4Network, ...] = ()
+    groups: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A security group."""
+
+    id: str
+    name: str
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A route: ``kind`` is local, nat, igw or other; ``state`` is active or blackhole."""
+
+    destination: IPv4Network
+    kind: str
+    target: str
+    state: str = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AclEntry:
+    """A network ACL's rule for TCP, from port to port."""
+
+    number: int
+    allow: bool
+    network: IPv4Network
+    first: int = 0
+    last: int = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acl:
+    """A network ACL's rules for TCP, in the order of their numbers; the last one, "*", is not among them."""
+
+    id: str
+    ingress: tuple[AclEntry, ...] = ()
+    egress: tuple[AclEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A subnet with the routes and the network ACL that hold for it."""
+
+    id: str
+    name: str
+    network: IPv4Network
+    table: str = ""
+    routes: tuple[Route, ...] = ()
+    free: int = 0
+    acl: Acl | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nat:
+    """A NAT gateway."""
+
+    id: str
+    state: str
+    subnet: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An interface endpoint: an AWS service's door inside the VPC."""
+
+    service: str
+    state: str
+    private_dns: bool
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The VPC. ``public`` are the network interfaces that have a public address, by id."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    nats: Mapping[str, Nat] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    interfaces: Mapping[str, str | None] = field(default_factory=dict)
+
 
 ASKED = (
     ("describe_security_groups", "SecurityGroups", "Filters"),
@@ -29,7 +117,11 @@ ASKED = (
     ("describe_network_interfaces", "NetworkInterfaces", "Filters"),
     ("describe_network_acls", "NetworkAcls", "Filters"),
 )
+
+
 ALL_OR_TCP = ("-1", "6")
+
+
 LAST_RULE = 32767
 """The number under which EC2 shows the rule "*", which denies what no other rule is about."""
 

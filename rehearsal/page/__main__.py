@@ -42,7 +42,7 @@ def serve(options: Options) -> None:
     """Answer on the socket that was handed over."""
     from werkzeug.serving import make_server
 
-    from ops.aws import Session
+    from ops.aws.session import Session
     from rehearsal.page.server import create_app
     from rehearsal.page.watching import Watcher
 

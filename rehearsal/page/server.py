@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
 from i18n import LANGUAGES, Text, t
-from ops.render.diagnosis import KINDS
+from ops.doctor.screen import KINDS
 from rehearsal.page.state import state
 from rehearsal.page.watching import TICK, Watcher
 

@@ -9,18 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from i18n import Text, t
-from ops.chain import chain, target_of
-from ops.checks import stages
-from ops.checks.case import Case
-from ops.checks.loglines import parsed
-from ops.findings import Diagnosis
-from ops.moments import of_day
-from ops.render import diagnosis as doctor
-from ops.render.status import plain
-from ops.render.timeline import LABELS
-from ops.snapshot.entrance import Rule
+from ops.doctor import screen as doctor
+from ops.doctor.case import Case
+from ops.doctor.checks import stages
+from ops.doctor.findings import Diagnosis
+from ops.doctor.log_lines import parsed
+from ops.doctor.request_path import chain, target_of
+from ops.screen import of_day
+from ops.snapshot.elb import Rule
 from ops.snapshot.records import Deployment, Task
-from ops.timeline import Happening, short
+from ops.watch.events import LABELS, Happening, short
+from ops.watch.status import plain
 from rehearsal.page.watching import Seen, Work
 
 

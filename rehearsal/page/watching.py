@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from i18n import verbatim
-from ops import logs, timeline
-from ops.aws import AwsProblem, Session
-from ops.checks.case import Case
-from ops.doctor import judge
-from ops.findings import Diagnosis
-from ops.log_search import Wanted
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.doctor.case import Case
+from ops.doctor.diagnose import judge
+from ops.doctor.findings import Diagnosis
 from ops.snapshot import Snapshot, gather
-from ops.snapshot.entrance import Page
+from ops.snapshot.elb import Page
 from ops.snapshot.records import Part
-from ops.status import overview
-from ops.timeline import Happening
+from ops.watch import events, logs
+from ops.watch.events import Happening
+from ops.watch.logs import Wanted
+from ops.watch.status import overview
 from rehearsal.paths import Home
 from stack.file import StackError
 from stack.names import PROJECT, StackNames
@@ -209,9 +210,9 @@ class Watcher:
 
     def _happenings(self, now: Snapshot) -> tuple[Happening, ...]:
         found = [
-            *timeline.of_service(now.service.value),
-            *timeline.of_tasks(now.tasks.value or ()),
-            *timeline.of_database(now.database.value),
+            *events.of_service(now.service.value),
+            *events.of_tasks(now.tasks.value or ()),
+            *events.of_database(now.database.value),
             *(self._lines(now.names) if now.service.value else ()),
         ]
         return tuple(sorted(found, key=lambda each: each.at))

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from i18n import verbatim
-from ops.timeline import Happening
+from ops.watch.events import Happening
 from rehearsal.page import server
 from rehearsal.page.watching import Work
 from tests.ops import stacks as a

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from i18n import LANGUAGES, verbatim
-from ops.paused import Pause
+from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
-from ops.timeline import Happening
+from ops.watch.events import Happening
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
 from rehearsal.page.watching import EngineWork, Work

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ops.aws import Session
-from ops.snapshot import others
-from ops.snapshot.surroundings import Quota
+from ops.aws.session import Session
+from ops.snapshot import cloudwatch
+from ops.snapshot.cloudwatch import Quota
 from rehearsal.aws import quotas
 from stack.names import StackNames
 
@@ -217,12 +217,12 @@ def session(running: Any, monkeypatch: pytest.MonkeyPatch) -> Session:
 
 
 def test_tasks_of_other_services_count_and_the_service_s_own_do_not(session: Session) -> None:
-    assert others.quota(session, OTHER, spot=False) == Quota(limit=6.0, elsewhere=0.25)
-    assert others.quota(session, OWN, spot=False) == Quota(limit=6.0, elsewhere=0)
-    assert others.quota(session, NAMESAKE, spot=False).elsewhere == 0.25
+    assert cloudwatch.quota(session, OTHER, spot=False) == Quota(limit=6.0, elsewhere=0.25)
+    assert cloudwatch.quota(session, OWN, spot=False) == Quota(limit=6.0, elsewhere=0)
+    assert cloudwatch.quota(session, NAMESAKE, spot=False).elsewhere == 0.25
 
 
 def test_spot_has_a_quota_of_its_own(session: Session) -> None:
-    assert others.quota(session, OTHER, spot=True) == Quota(
+    assert cloudwatch.quota(session, OTHER, spot=True) == Quota(
         limit=6.0, elsewhere=0, code="L-36FBB829"
     )

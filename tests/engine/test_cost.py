@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.cost.assumptions import Assumptions
+from ops.cost.bill import Assumptions
 from ops.cost.comparison import compare
-from ops.cost.config import config_of
+from ops.cost.graph import config_of
 from ops.cost.prices import PriceBook
 from ops.cost.rules import bill
-from ops.render.cost_data import markdown
+from ops.cost.screen import markdown
 from rehearsal.cost import deployed, previews, subjects
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi

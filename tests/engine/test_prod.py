@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.paused import Pause
+from ops.snapshot.rds import Pause
 from rehearsal.engine.pulumi import PulumiFailed
 from tests.support.every_setting import (
     CHANGES,

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ops.cost.assumptions import Assumptions
-from ops.cost.config import config_of
+from ops.cost.bill import Assumptions
+from ops.cost.graph import config_of
 from ops.cost.prices import PriceBook
 from ops.cost.rules import bill
 from rehearsal.cost import AT_ONCE, ECS, previews

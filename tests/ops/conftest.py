@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 from moto.logs.models import LogGroup
 
-from ops import waiting
-from ops.aws import Session
-from ops.rollout_follow import Pace
+from ops.aws.session import Session
+from ops.rollout import follow
+from ops.rollout.follow import Pace
 from stack.names import StackNames
 
 REGION = "ap-northeast-1"
@@ -75,9 +75,9 @@ def client(service):
 def wait(monkeypatch):
     """Waiting that takes no time of the wall; what it says is in ``said``."""
     clock = iter(range(10**6))
-    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
+    monkeypatch.setattr(follow.time, "sleep", lambda _: None)
     said = []
-    made = waiting.Waiting(said.append, Pace(), now=lambda: float(next(clock)))
+    made = follow.Waiting(said.append, Pace(), now=lambda: float(next(clock)))
     made.said = said
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.cost.assumptions import Assumptions
+from ops.cost.bill import Assumptions
 from ops.cost.graph import UNKNOWN, Graph, Resource
 from ops.cost.prices import PriceBook
 from ops.cost.rules import bill

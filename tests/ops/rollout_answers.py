@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.rollout_view import View, Wanted
-from ops.snapshot import balancing, compute
+from ops.rollout.view import View, Wanted
+from ops.snapshot import ecs, elb
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
@@ -83,9 +83,9 @@ def service(
 
 def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> View:
     return View(
-        service=compute.service_of(service(*deployments, **changes)),
-        tasks=tuple(map(compute.task_of, tasks)),
-        targets=tuple(map(balancing.target_of, targets)),
+        service=ecs.service_of(service(*deployments, **changes)),
+        tasks=tuple(map(ecs.task_of, tasks)),
+        targets=tuple(map(elb.target_of, targets)),
     )
 
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ops import pause as pausing
-from ops import resume as resuming
-from ops.standing import SCALING, Scaled, Standing, Station
+from ops.pause import pausing
+from ops.pause import pausing as resuming
+from ops.pause.standing import SCALING, Scaled, Standing, Station
 from tests.ops import stacks as a
 
 SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from ops.doctor import judge
-from ops.paused import Pause
-from ops.snapshot.entrance import Certificate, Rule
+from ops.doctor.diagnose import judge
+from ops.snapshot.cloudwatch import Quota
+from ops.snapshot.elb import Certificate, Rule
+from ops.snapshot.rds import Pause
 from ops.snapshot.records import ContainerHealth
-from ops.snapshot.surroundings import Image, Logs, Quota
+from ops.snapshot.task_inputs import Image
+from ops.snapshot.task_logs import Logs
 from tests.ops import stacks as a
 
 CRASHED = "Essential container in task exited"

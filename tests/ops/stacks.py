@@ -7,19 +7,12 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
 from i18n import t
-from ops.place import Place
-from ops.problems import AwsProblem
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Place
 from ops.snapshot import Snapshot
-from ops.snapshot.entrance import (
-    Balancer,
-    Check,
-    Condition,
-    Listener,
-    Page,
-    Rule,
-    Target,
-    TargetGroup,
-)
+from ops.snapshot.cloudwatch import Measured, Quota
+from ops.snapshot.elb import Balancer, Check, Condition, Listener, Page, Rule, Target, TargetGroup
+from ops.snapshot.rds import Database
 from ops.snapshot.records import (
     Container,
     ContainerHealth,
@@ -30,22 +23,9 @@ from ops.snapshot.records import (
     Service,
     Task,
 )
-from ops.snapshot.surroundings import (
-    Database,
-    Group,
-    Image,
-    Line,
-    Logs,
-    Measured,
-    Nat,
-    Network,
-    Permission,
-    Quota,
-    Role,
-    Route,
-    Secret,
-    Subnet,
-)
+from ops.snapshot.task_inputs import Image, Role, Secret
+from ops.snapshot.task_logs import Line, Logs
+from ops.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
 from stack.file import StackFile
 from stack.names import StackNames
 from stack.settings import Settings

@@ -6,11 +6,20 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.acls import CLIENTS, INTERNET, LINUX, WIDE, Barred, between, ends, way_out
-from ops.checks import barriers
-from ops.doctor import judge
+from ops.doctor.checks import network_path
+from ops.doctor.diagnose import judge
+from ops.doctor.reachability import (
+    CLIENTS,
+    INTERNET,
+    LINUX,
+    WIDE,
+    Barred,
+    between,
+    blocked_outbound,
+    ends,
+)
 from ops.snapshot import vpc
-from ops.snapshot.surroundings import Acl, AclEntry
+from ops.snapshot.vpc import Acl, AclEntry
 from tests.ops import stacks as a
 from tests.ops.conftest import client
 
@@ -48,7 +57,7 @@ def to_task(**acls):
 def test_open_acls_drop_nothing():
     net = network()
     assert to_task() == ()
-    assert way_out(net, ["private-1"]) == ()
+    assert blocked_outbound(net, ["private-1"]) == ()
     assert between(net, [INTERNET], ends(net, ["public-1"]), 80, CLIENTS) == ()
 
 
@@ -116,7 +125,7 @@ def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     ],
 )  # fmt: skip
 def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
-    found = way_out(network(**acls), ["private-1"])
+    found = blocked_outbound(network(**acls), ["private-1"])
     assert [(each.subnet, each.way, each.ports) for each in found] == dropped
 
 
@@ -128,7 +137,7 @@ def first(diagnosis):
 def test_doctor_names_the_acl_between_balancer_and_task():
     closed = acl((rule(90, 3000, allow=False), rule(100)))
     id_, kind, seen, finding = first(judge(a.stack(network=network(private=closed))))
-    assert (id_, kind, finding.why) == ("balancer-cannot-reach-task", "cause", barriers.WHY)
+    assert (id_, kind, finding.why) == ("balancer-cannot-reach-task", "cause", network_path.WHY)
     assert seen == [
         "Network ACL acl-1 of subnet private-1 (careapp-poc-private-1): its inbound rule 90 denies "
         "TCP 3000 from 10.0.0.0/24."
@@ -179,7 +188,7 @@ def test_doctor_warns_where_an_acl_keeps_everybody_from_the_balancer():
 
 def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():
     net = network(private=acl((rule(1, 3000, allow=False), rule(100))))
-    (fix,) = barriers.opened(to_task(private=net.subnets["private-1"].acl), net)
+    (fix,) = network_path.opened(to_task(private=net.subnets["private-1"].acl), net)
     assert fix.commands == (
         "aws ec2 delete-network-acl-entry --network-acl-id acl-1 --ingress --rule-number 1",
     )
@@ -191,7 +200,7 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
     net = replace(net, subnets={**net.subnets, "public-2": replace(
         net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
     near, far = ends(net, ["public-1", "public-2"]), ends(net, ["private-1"])
-    (fix,) = barriers.opened(between(net, near, far, 3000, WIDE), net)
+    (fix,) = network_path.opened(between(net, near, far, 3000, WIDE), net)
     assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
 
 
@@ -214,7 +223,7 @@ def test_the_fix_lets_through_what_the_acl_dropped(stack):
         default = net.subnets[stack.public_a].acl
         assert [(each.number, each.allow) for each in default.ingress] == [(100, True)]
         assert [(each.acl, each.way, each.number) for each in dropped] == [(made, "ingress", None)]
-        (fix,) = barriers.opened(dropped, net)
+        (fix,) = network_path.opened(dropped, net)
         words = shlex.split(fix.commands[0])
         assert words[3:7] == ["--network-acl-id", made, "--ingress", "--rule-number"]
         ports = {key: int(value) for key, value in (p.split("=") for p in words[11].split(","))}

@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from i18n import t
-from ops import account, checks
-from ops.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS
-from ops.checks import rights
-from ops.checks.known import KNOWN
-from ops.findings import Finding
+from ops.doctor import checks
+from ops.doctor.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS
+from ops.doctor.checks import permissions
+from ops.doctor.findings import Finding
+from ops.doctor.log_lines import KNOWN
+from ops.preflight import account
 from tests.ops.situations import SITUATIONS
 
 FILES = [*Path(checks.__file__).parent.glob("*.py"), Path(account.__file__)]
 ENDS = {
     "app-": [each.id for each in KNOWN if each.about == "database"],
     "crash-": [each.id for each in KNOWN],
-    "execution-role-cannot-": rights.TITLES,
+    "execution-role-cannot-": permissions.TITLES,
     "quota-": re.findall(r'"(L-[0-9A-F]{8})"', Path(account.__file__).read_text()),
     "service-role-": [each.partition(".")[0] for each in account.ROLES],
 }

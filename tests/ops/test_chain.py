@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from ops.catalogue import WHOLE, row
-from ops.chain import HOPS, NODES, chain, target_of
-from ops.checks.case import Case
-from ops.checks.known import KNOWN
-from ops.doctor import judge
-from ops.snapshot.entrance import Target
+from ops.doctor.case import Case
+from ops.doctor.catalogue import WHOLE, row
+from ops.doctor.diagnose import judge
+from ops.doctor.log_lines import KNOWN
+from ops.doctor.request_path import HOPS, NODES, chain, target_of
+from ops.snapshot.elb import Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS

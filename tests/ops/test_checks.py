@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ops.doctor import judge
-from ops.paused import Pause
+from ops.doctor.diagnose import judge
+from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, rules

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from ops.doctor import judge
+from ops.doctor.diagnose import judge
 from ops.snapshot.records import Part
-from ops.snapshot.surroundings import Secret
+from ops.snapshot.task_inputs import Secret
 from tests.ops import stacks as a
 from tests.ops.situations import (
     CRASHED,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops.doctor import judge
-from ops.snapshot.surroundings import Quota
+from ops.doctor.diagnose import judge
+from ops.snapshot.cloudwatch import Quota
 from tests.ops import stacks as a
 
 

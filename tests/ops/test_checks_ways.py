@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ops.snapshot.surroundings import Endpoint, Nat
+from ops.snapshot.vpc import Endpoint, Nat
 from tests.ops import stacks as a
 from tests.ops.situations import NO_ROUTE, crashed, findings, rules
 

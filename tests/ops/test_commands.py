@@ -14,9 +14,8 @@ from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend
 
 from cli import main
-from ops.aws import Session
-from ops.log_search import LogLine, Wanted
-from ops.render.logs import LogScreen
+from ops.aws.session import Session
+from ops.watch.logs import LogLine, LogScreen, Wanted
 
 LOG = "/ecs/careapp-poc"
 
@@ -230,7 +229,7 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
 
 
 def test_following_shows_each_line_once(put, session):
-    from ops import logs
+    from ops.watch import logs
     from stack.names import StackNames
 
     put("a" * 32, (58, "one"), (59, "two"))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cli import main
-from ops.render.cost import padded, wide
+from ops.cost.screen import padded, wide
 from rehearsal.cost import reason
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
 

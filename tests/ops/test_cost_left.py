@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from ops.cost.assumptions import Assumptions
-from ops.cost.comparison import Subject, compare, row_of
-from ops.cost.config import config_of
-from ops.cost.destroyed import after_destroy
-from ops.cost.graph import UNKNOWN, Undecided, read
+from ops.cost.bill import Assumptions
+from ops.cost.comparison import Subject, after_destroy, compare, row_of
+from ops.cost.graph import UNKNOWN, Undecided, config_of, read_graph
 from ops.cost.prices import PriceBook
 from stack.file import StackError
 from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
@@ -61,7 +59,11 @@ def test_an_export_and_a_preview_of_the_same_stack_are_the_same_graph():
     export = exported(*resources)
     steps = [{"op": "create", "newState": each} for each in export["deployment"]["resources"]]
     preview = {"steps": steps, "changeSummary": {"create": 2}}
-    assert read(json.dumps(export), "x") == read(json.dumps(preview), "x") == graph(*resources)
+    assert (
+        read_graph(json.dumps(export), "x")
+        == read_graph(json.dumps(preview), "x")
+        == graph(*resources)
+    )
 
 
 def test_components_providers_deleted_and_read_resources_are_not_billed():
@@ -75,15 +77,15 @@ def test_components_providers_deleted_and_read_resources_are_not_billed():
         eip,
     ]
     export = {"deployment": {"resources": more}}
-    assert len(read(json.dumps(export), "x").resources) == 1
+    assert len(read_graph(json.dumps(export), "x").resources) == 1
     gone = {"steps": [{"op": "delete", "newState": eip}], "changeSummary": {"delete": 1}}
-    assert read(json.dumps(gone), "x").resources == ()
+    assert read_graph(json.dumps(gone), "x").resources == ()
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"deployment": null}'])
 def test_what_is_no_graph_is_refused_in_a_sentence(text):
     with pytest.raises(StackError) as refused:
-        read(text, "file.json")
+        read_graph(text, "file.json")
     assert str(refused.value) == (
         "file.json is not a resource graph: give it what `pulumi preview --json` or "
         "`pulumi stack export` printed."

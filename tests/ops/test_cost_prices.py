@@ -8,7 +8,8 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from ops.aws import AwsProblem, Session
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
 from ops.cost import live
 from ops.cost.prices import NoPrice, PriceBook
 

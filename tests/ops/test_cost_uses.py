@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from ops.cost.assumptions import Assumptions
-from ops.cost.free import FREE
+from ops.cost.bill import Assumptions
 from ops.cost.graph import Resource
 from ops.cost.rules import RULES
+from ops.cost.rules.free import FREE
 from tests.ops.cost_graphs import MICRO, SMALL, UNKNOWN, made, priced, sums
 
 TASK = made("TaskDefinition", **SMALL)

@@ -11,12 +11,12 @@ import boto3
 import pytest
 
 from i18n import Refused, t
-from ops.access import login, plugin, ways, why
-from ops.access.tunnel import DOCUMENT, opened
-from ops.access.ways import Way
-from ops.aws import AwsProblem, Session
-from ops.paused import Pause
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.database import commands, queries, tunnel
+from ops.database.tunnel import DOCUMENT, Way, opened
 from ops.snapshot import vpc
+from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
 
@@ -57,7 +57,7 @@ def install(tmp_path, monkeypatch):
     told = tmp_path / "told.json"
 
     def install(act=OPENS, version="1.2.707.0"):
-        file = tmp_path / plugin.NAME
+        file = tmp_path / tunnel.NAME
         file.write_text(PLUGIN.format(python=sys.executable, version=version, told=told, act=act))
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -127,12 +127,12 @@ def test_a_plugin_that_would_show_the_token_is_refused(install, version):
     with pytest.raises(
         Refused, match=r"only those after 1\.2\.497\.0 keep the session's token out"
     ):
-        plugin.find()
+        tunnel.find_plugin()
 
 
 def test_a_newer_plugin_is_taken(install):
     install(version="1.2.536.0")
-    assert plugin.find().endswith(plugin.NAME)
+    assert tunnel.find_plugin().endswith(tunnel.NAME)
 
 
 def test_an_agent_that_is_not_connected_is_told_with_what_it_needs(install, aws):
@@ -146,7 +146,7 @@ def test_the_password_is_in_no_text_of_a_login(aws):
     aws.answers["get_secret_value"] = {
         "SecretString": json.dumps({"username": "postgres", "password": "hidden"})
     }
-    made = login.login(aws, a.database())
+    made = queries.login(aws, a.database())
     assert made.password == "hidden"
     assert "hidden" not in repr(made) + str(made)
 
@@ -157,7 +157,7 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     secret = json.dumps({"username": "postgres", "password": "hidden"})
     aws.answers["get_secret_value"] = {"SecretString": secret}
-    made = login.login(aws, a.database())
+    made = queries.login(aws, a.database())
     variables, arguments = made.libpq(5433), made.psycopg(5433)
     assert (variables["PGHOST"], variables["PGHOSTADDR"]) == (a.HOST, "127.0.0.1")
     assert (variables["PGPORT"], variables["PGSSLMODE"]) == ("5433", "verify-full")
@@ -166,7 +166,7 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
     bundle = Path(variables["PGSSLROOTCERT"]).read_text()
     assert "BEGIN CERTIFICATE" in bundle
     monkeypatch.setenv("PGSSLROOTCERT", "/else/where.pem")
-    assert login.login(aws, a.database()).libpq(1)["PGSSLROOTCERT"] == "/else/where.pem"
+    assert queries.login(aws, a.database()).libpq(1)["PGSSLROOTCERT"] == "/else/where.pem"
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
 def test_a_database_that_takes_no_connections_is_told_before_anything_is_opened(
     aws, monkeypatch, found, said
 ):
-    monkeypatch.setattr("ops.snapshot.others.database", lambda *_: found)
+    monkeypatch.setattr("ops.snapshot.rds.database", lambda *_: found)
     with pytest.raises(Refused, match=said):
-        login.database(aws, NAMES)
+        queries.database(aws, NAMES)
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def rules(monkeypatch):
 
 def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
     rules()
-    found = str(why.silent(aws, WAY, a.database(), "connection timed out").text)
+    found = str(commands.silent(aws, WAY, a.database(), "connection timed out").text)
     assert (
         "does not answer bastion i-1: Security group sg-db (careapp-poc-db) has no inbound" in found
     )
@@ -210,7 +210,7 @@ def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
 
 def test_without_a_missing_rule_the_client_s_own_words_are_told(aws, rules):
     rules(db_in=(a.permission(5432, ["sg-b"]),))
-    found = str(why.silent(aws, WAY, a.database(), "password\n  authentication failed").text)
+    found = str(commands.silent(aws, WAY, a.database(), "password\n  authentication failed").text)
     assert found.startswith(
         "The database did not let us in through bastion i-1: password authentication failed;"
     )
@@ -230,12 +230,12 @@ def bastion(stack):
 
 
 def test_a_running_bastion_is_the_way_and_one_that_is_stopped_is_none(stack, bastion):
-    found = ways.find(stack.session, NAMES)
+    found = tunnel.find(stack.session, NAMES)
     assert (found.target, found.vpc) == (bastion, stack.vpc)
     assert (found.groups, found.subnets) == ((stack.app,), (stack.private_a,))
     boto3.client("ec2", region_name=a.REGION).stop_instances(InstanceIds=[bastion])
     with pytest.raises(Refused, match="no instance careapp-poc-bastion runs, and no task runs"):
-        ways.find(stack.session, NAMES)
+        tunnel.find(stack.session, NAMES)
 
 
 RUNNING = {"name": "ExecuteCommandAgent", "lastStatus": "RUNNING"}
@@ -252,8 +252,8 @@ def running(agents, exec_enabled=True):
 
 
 def test_a_task_is_named_as_session_manager_names_it(stack, monkeypatch):
-    monkeypatch.setattr(ways, "_running", lambda *_: iter([running([]), running([RUNNING])]))
-    found = ways.find(stack.session, NAMES)
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([]), running([RUNNING])]))
+    found = tunnel.find(stack.session, NAMES)
     assert found.target == f"ecs:careapp-poc-cluster_{'c' * 32}_f00-1"
     assert (found.vpc, found.groups) == (stack.vpc, (stack.app,))
 
@@ -266,23 +266,23 @@ def test_a_task_is_named_as_session_manager_names_it(stack, monkeypatch):
     ],
 )
 def test_why_no_task_is_a_way_is_told_with_the_way_out(stack, monkeypatch, task, said):
-    monkeypatch.setattr(ways, "_running", lambda *_: iter([task]))
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([task]))
     with pytest.raises(Refused) as refused:
-        ways.find(stack.session, NAMES, ways.TASK)
+        tunnel.find(stack.session, NAMES, tunnel.TASK)
     assert said in str(refused.value)
     assert "pulumi config set bastionEnabled true -s poc` (or execEnabled" in str(refused.value)
 
 
 def test_what_is_insisted_on_is_not_replaced_by_another(stack, bastion, monkeypatch):
-    monkeypatch.setattr(ways, "_running", lambda *_: iter([running([RUNNING])]))
-    assert ways.find(stack.session, NAMES).target == bastion
-    assert ways.find(stack.session, NAMES, "task").target.startswith("ecs:")
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([RUNNING])]))
+    assert tunnel.find(stack.session, NAMES).target == bastion
+    assert tunnel.find(stack.session, NAMES, "task").target.startswith("ecs:")
 
 
 @pytest.mark.usefixtures("stack")
 def test_the_command_says_in_one_sentence_that_there_is_no_way(run, monkeypatch):
     secret = {"secret": a.SECRET}
-    monkeypatch.setattr("ops.access.login.database", lambda *_: a.database(**secret))
+    monkeypatch.setattr("ops.database.queries.database", lambda *_: a.database(**secret))
     code, shown, complaint = run("db", "check")
     assert (code, shown) == (1, "")
     assert complaint.count("\n") == 1

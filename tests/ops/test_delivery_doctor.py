@@ -2,7 +2,7 @@
 
 from botocore.client import BaseClient
 
-from ops.doctor import diagnose
+from ops.doctor.diagnose import diagnose
 from stack.names import StackNames
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of

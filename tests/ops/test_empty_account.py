@@ -7,7 +7,7 @@ import boto3
 import pytest
 from docker.errors import DockerException
 
-from ops.aws import Session
+from ops.aws.session import Session
 from ops.snapshot import gather
 from stack import network
 from stack.names import StackNames

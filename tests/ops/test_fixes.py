@@ -5,12 +5,12 @@ import shlex
 
 import pytest
 
-from ops.checks.case import Case
-from ops.checks.rights import execution_needs
-from ops.checks.sizes import larger
-from ops.doctor import judge
-from ops.permits import ALLOWED, verdict
-from ops.snapshot.surroundings import Image, Role
+from ops.doctor.case import Case
+from ops.doctor.checks.capacity import larger
+from ops.doctor.checks.permissions import execution_needs
+from ops.doctor.diagnose import judge
+from ops.doctor.permissions import ALLOWED, verdict
+from ops.snapshot.task_inputs import Image, Role
 from stack.service import MEMORY_BY_CPU
 from tests.ops import stacks as a
 

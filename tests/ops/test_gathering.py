@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ops.snapshot import gather, page
-from ops.snapshot.entrance import Listener, Rule
+from ops.snapshot.cloudwatch import Measured, Minute
+from ops.snapshot.elb import Listener, Rule
 from ops.snapshot.records import Part
-from ops.snapshot.surroundings import Measured, Minute
 from stack.names import StackNames
 from stack.settings import Settings
 from tests.ops.conftest import client

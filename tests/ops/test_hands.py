@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ops.preflight import BAD, GOOD, LATER, tick
-from ops.snapshot.entrance import Condition, Rule, Target
+from ops.preflight.checklist import BAD, GOOD, LATER, tick
+from ops.snapshot.elb import Condition, Rule, Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.situations import ILL, INIT, SITUATIONS, findings

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.logs.models import LogsBackend, LogStream
 
-from ops import log_search, logs, timeline
-from ops.log_search import LogLine, Wanted
+from ops.snapshot import ecs
+from ops.watch import events, logs
+from ops.watch.logs import LogLine, Wanted
 from tests.ops.conftest import NAMES, client
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -61,9 +62,9 @@ def test_the_last_lines_are_found_however_old_they_are_each_once_and_in_order(po
 
 def test_a_line_between_two_spans_is_neither_missed_nor_shown_twice(monkeypatch):
     now = datetime.now(UTC).replace(microsecond=0)
-    monkeypatch.setattr(log_search.Search, "newest", lambda _: now)
+    monkeypatch.setattr(logs.Search, "newest", lambda _: now)
     session = Written()
-    edge = int((now - log_search.SPANS[0]).timestamp() * 1000)
+    edge = int((now - logs.SPANS[0]).timestamp() * 1000)
     session.stamps = [edge - 1, edge, edge + 1]
     assert last(session, 9) == [str(each) for each in session.stamps]
 
@@ -150,10 +151,10 @@ def test_the_events_of_the_last_minutes_take_the_log_of_those_alone(stack, put, 
 
 
 def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, put, asked):
-    service = timeline.compute.service(stack.session, NAMES)
-    newest = max(each.at for each in timeline.of_service(service))
+    service = ecs.service(stack.session, NAMES)
+    newest = max(each.at for each in events.of_service(service))
     put("a" * 32, 50, "old")
-    found = timeline.timeline(stack.session, NAMES, timedelta(minutes=10), True)
+    found = events.timeline(stack.session, NAMES, timedelta(minutes=10), True)
     assert [each for each in found.happenings if each.kind == "log"] == []
     floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
     assert min(asked) == floor
@@ -161,8 +162,8 @@ def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, pu
 
 def test_a_timeline_keeps_the_last_lines_of_a_long_log():
     session = Written(*range(2000), page=500, counts=True)
-    found = timeline._lines(session, NAMES, None)
+    found = events._lines(session, NAMES, None)
     assert [str(each.text) for each in found] == [
-        str(each) for each in session.stamps[-timeline.LOG_LINES :]
+        str(each) for each in session.stamps[-events.LOG_LINES :]
     ]
-    assert session.held <= timeline.LOG_LINES + 1
+    assert session.held <= events.LOG_LINES + 1

@@ -7,20 +7,19 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from i18n import verbatim
-from ops import moments
-from ops.aws import Session
-from ops.doctor import judge
-from ops.log_search import LogLine
-from ops.paused import Pause
-from ops.render import pause as pause_screen
-from ops.render import status as status_screen
-from ops.render import timeline as timeline_screen
-from ops.render.diagnosis import plain
-from ops.render.logs import LogScreen
-from ops.rollout_follow import Reporter
-from ops.rollout_seen import Outcome, Verdict
-from ops.snapshot.surroundings import Line
-from ops.timeline import Timeline, of_database, of_tasks
+from ops import screen
+from ops.aws.session import Session
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import plain
+from ops.pause import commands as pause_screen
+from ops.rollout.follow import Reporter
+from ops.rollout.verdict import Outcome, Verdict
+from ops.snapshot.rds import Pause
+from ops.snapshot.task_logs import Line
+from ops.watch import events as timeline_screen
+from ops.watch import status as status_screen
+from ops.watch.events import Timeline, of_database, of_tasks
+from ops.watch.logs import LogLine, LogScreen
 from rehearsal.page import state
 from rehearsal.page.state import tasks
 from tests.ops import rollout_answers as gate
@@ -36,7 +35,7 @@ CRASHED = "Essential container in task exited"
 @pytest.fixture(autouse=True)
 def tokyo(clock_in, monkeypatch):
     clock_in("JST-9")
-    monkeypatch.setattr(moments, "now", lambda: a.NOW)
+    monkeypatch.setattr(screen, "now", lambda: a.NOW)
 
 
 def said(lines):
@@ -48,11 +47,11 @@ def test_a_day_is_named_where_it_is_not_the_reader_s_today():
         datetime(2026, 11, 25, 14, 59, tzinfo=UTC),
         datetime(2026, 11, 25, 15, tzinfo=UTC),
     )
-    assert moments.of_day(evening, a.NOW) == "23:59:00"
-    assert moments.of_day(night, a.NOW) == "11-26 00:00:00"
-    assert moments.of_day(evening) == "23:59:00"
-    assert moments.dated(night) == "11-26 00:00:00"
-    assert moments.zoned(night) == "2026-11-26 00:00 JST"
+    assert screen.of_day(evening, a.NOW) == "23:59:00"
+    assert screen.of_day(night, a.NOW) == "11-26 00:00:00"
+    assert screen.of_day(evening) == "23:59:00"
+    assert screen.dated(night) == "11-26 00:00:00"
+    assert screen.zoned(night) == "2026-11-26 00:00 JST"
 
 
 def test_what_ecs_and_rds_tell_stands_on_one_clock():
@@ -130,7 +129,7 @@ def test_the_gate_s_lines_do():
 
 
 def test_the_rehearsal_s_page_does():
-    from ops.checks.case import Case
+    from ops.doctor.case import Case
 
     task = a.ended(CRASHED, code=1)
     lines = state.timeline(tuple(of_tasks([task])), "en")

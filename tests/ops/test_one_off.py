@@ -3,8 +3,8 @@
 import pytest
 
 from i18n import verbatim
-from ops import one_off
-from ops.problems import AwsProblem
+from ops import run_task
+from ops.aws.errors import AwsProblem
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
 
@@ -56,7 +56,7 @@ def ecs(monkeypatch, stack):
         return answer
 
     monkeypatch.setattr(stack.session.__class__, "call", scripted)
-    monkeypatch.setattr(one_off, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
     return answers, asked
 
 
@@ -112,7 +112,7 @@ def test_a_throttled_look_at_the_task_and_one_too_early_are_made_again(run, ecs)
 
 
 def test_a_task_that_ecs_does_not_know_any_more_is_not_waited_for(run, ecs, monkeypatch):
-    monkeypatch.setattr(one_off, "VISIBLE_SECONDS", 0.0)
+    monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.0)
     ecs[0]["describe_tasks"] = [described()]
     code, _, said = run("run", "--", "true")
     assert (code, f"ECS no longer knows the task {ARN}." in said) == (125, True)
@@ -160,5 +160,5 @@ def test_during_a_roll_out_the_version_that_serves_is_taken():
     old = a.deployment(status="ACTIVE", definition=a.OLD, running=1, rollout="COMPLETED")
     new = a.deployment(definition=a.NEW, running=1, rollout="IN_PROGRESS")
     service = a.service(definition=a.NEW, deployments=(new, old))
-    assert one_off._running(service) == a.OLD
-    assert one_off._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW
+    assert run_task._running(service) == a.OLD
+    assert run_task._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ops import local
-from ops.doctor import judge
-from ops.problems import AwsProblem
-from ops.render.diagnosis import as_dict, plain
+from ops.aws import local_cloud
+from ops.aws.errors import AwsProblem
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import as_dict, plain
 from ops.snapshot import looked, page
 from rehearsal.machine.authority import Authority
 from tests.ops import stacks as a
@@ -74,7 +74,7 @@ def server(monkeypatch):
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.delenv(local.FACTS, raising=False)
+    monkeypatch.delenv(local_cloud.FACTS, raising=False)
     monkeypatch.setattr(page, "PAUSE", 0)
     server = Balancer()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -198,7 +198,7 @@ def secure(server, authority, tmp_path, monkeypatch):
         url = f"https://127.0.0.1:{server.server_port}"
         listeners = [{"arn": "arn:listener", "url": url, **trust}]
         (tmp_path / "cloud.json").write_text(json.dumps({"state": {"listeners": listeners}}))
-        monkeypatch.setenv(local.FACTS, str(tmp_path / "cloud.json"))
+        monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "cloud.json"))
         [listener] = server.of("HTTPS").listeners
         declared = replace(listener, port=443)
         return a.balancer(dns="careapp-poc-alb.invalid", listeners=(declared,))
@@ -235,7 +235,7 @@ def test_with_a_certificate_of_ones_own_the_name_is_not_verified(server, secure)
 def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_page(
     server, monkeypatch, tmp_path
 ):
-    monkeypatch.setenv(local.FACTS, str(tmp_path / "none.json"))
+    monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "none.json"))
     assert "the local cloud does not listen for it" in problem(server.there)
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from i18n import Refused, Text, t
-from ops import pause as pausing
-from ops import paused
-from ops.paused import Pause
-from ops.problems import AwsProblem
-from ops.render import pause as screen
+from ops.aws.errors import AwsProblem
+from ops.pause import commands as screen
+from ops.pause import pausing
+from ops.snapshot import rds
+from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
 
@@ -205,13 +205,13 @@ def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(k
 
 def test_tags_tell_of_a_pause_what_they_were_told():
     pause = Pause(SINCE, 3)
-    assert paused.read(pause.tags()) == pause
-    assert paused.read(Pause(SINCE, None).tags()) == Pause(SINCE, None)
-    assert paused.read([{"Key": "Name", "Value": "x"}]) is None
+    assert rds.read(pause.tags()) == pause
+    assert rds.read(Pause(SINCE, None).tags()) == Pause(SINCE, None)
+    assert rds.read([{"Key": "Name", "Value": "x"}]) is None
 
 
 def test_a_tag_that_somebody_wrote_by_hand_still_means_paused():
-    found = paused.read([{"Key": paused.AT, "Value": "today"}, {"Key": paused.COUNT, "Value": "?"}])
+    found = rds.read([{"Key": rds.AT, "Value": "today"}, {"Key": rds.COUNT, "Value": "?"}])
     assert (found.since.year, found.count) == (1970, None)
 
 

@@ -5,8 +5,8 @@ import json
 import boto3
 import pytest
 
-from ops.paused import Pause
-from ops.standing import SCALING, Scaled, Station
+from ops.pause.standing import SCALING, Scaled, Station
+from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
 from tests.ops.simulated import BY_HOURS, SINCE
@@ -124,7 +124,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
 
 
 def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
-    monkeypatch.setattr("ops.standing.overview", lambda *_: a.stack(database=None))
+    monkeypatch.setattr("ops.pause.standing.overview", lambda *_: a.stack(database=None))
     code, _, complaint = run("pause", "--yes")
     assert code == 1
     assert "There is no database careapp-poc in ap-northeast-1" in complaint

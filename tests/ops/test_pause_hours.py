@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from i18n import Refused
-from ops import pause as pausing
-from ops.paused import Pause
-from ops.render import pause as screen
-from ops.standing import Scaled
+from ops.pause import commands as screen
+from ops.pause import pausing
+from ops.pause.standing import Scaled
+from ops.snapshot.rds import Pause
 from tests.ops import simulated
 from tests.ops import stacks as a
 from tests.ops.simulated import BY_HOURS, FREE, HELD, RANGE, Simulated, back, halt, interrupted

@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from ops.access import why
-from ops.aws import Session
-from ops.doctor import judge
-from ops.place import Place
-from ops.render.diagnosis import as_dict, plain
+from ops.aws.session import Place, Session
+from ops.database import commands
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import as_dict, plain
 from ops.snapshot import vpc
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -89,7 +88,7 @@ def test_what_opens_the_database_s_door_names_them_too(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     network = replace(a.network(), groups={**a.groups(), "sg-b": a.groups()["sg-app"]})
     monkeypatch.setattr(vpc, "network", lambda *_: network)
-    words = str(why.silent(Session("eu-west-1", "work"), WAY, a.database(), "timeout").text)
+    words = str(commands.silent(Session("eu-west-1", "work"), WAY, a.database(), "timeout").text)
     assert "`aws ec2 authorize-security-group-ingress --region eu-west-1 --profile work " in words
 
 

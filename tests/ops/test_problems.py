@@ -3,7 +3,7 @@
 import pytest
 from botocore import exceptions as boto
 
-from ops.botocore_errors import translate
+from ops.aws.errors import translate
 
 REGION = "ap-northeast-1"
 

@@ -4,9 +4,9 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.permits import trusts_ecs, verdict
-from ops.reach import Closed, Side, closed, covers
-from ops.snapshot.surroundings import Permission
+from ops.doctor.permissions import trusts_ecs, verdict
+from ops.doctor.reachability import Closed, Side, closed, covers
+from ops.snapshot.vpc import Permission
 from tests.ops import stacks as a
 
 APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)

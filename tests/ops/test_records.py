@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from ops.log_search import Wanted
-from ops.logs import previous
-from ops.snapshot import compute, task_logs
+from ops.snapshot import ecs, task_logs
 from ops.snapshot.records import Container
+from ops.watch.logs import Wanted, previous
 from stack.names import StackNames
 from tests.ops import stacks as a
 
@@ -51,7 +50,7 @@ def described(**changes):
 
 def test_a_service_is_read_with_its_grace_period_and_deployments():
     session = Answering(describe_services={"services": [described()]})
-    found = compute.service(session, NAMES)
+    found = ecs.service(session, NAMES)
     assert (found.grace, found.public_ip, found.subnets, found.groups) == (60, True, ("s",), ("g",))
     assert (found.primary.failed, found.primary.rollout) == (3, "FAILED")
     assert found.primary.reason == "tasks failed to start."
@@ -59,7 +58,7 @@ def test_a_service_is_read_with_its_grace_period_and_deployments():
 
 def test_a_deleted_service_is_none():
     session = Answering(describe_services={"services": [described(status="INACTIVE")]})
-    assert compute.service(session, NAMES) is None
+    assert ecs.service(session, NAMES) is None
 
 
 def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
@@ -72,7 +71,7 @@ def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
         "containers": [{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError: x"}],
     }  # fmt: skip
     session = Answering(list_tasks={"taskArns": [raw["taskArn"]]}, describe_tasks={"tasks": [raw]})
-    (found,) = compute.tasks(session, NAMES)
+    (found,) = ecs.tasks(session, NAMES)
     assert (found.short, found.over, found.address) == ("abcdef01", True, "10.0.16.4")
     assert found.containers == (Container(name="app", exit_code=137, reason="OutOfMemoryError: x"),)
     assert found.reason == "Essential container in task exited"
@@ -95,8 +94,8 @@ def test_a_rollback_s_pending_tasks_do_not_hide_the_log_of_those_that_crashed():
 
 def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):
     later = replace(PENDING, stopped=a.at(-10))
-    monkeypatch.setattr(compute, "tasks", lambda *_: (later, CRASHED))
-    monkeypatch.setattr(compute, "definition", lambda *_: a.definition())
+    monkeypatch.setattr(ecs, "tasks", lambda *_: (later, CRASHED))
+    monkeypatch.setattr(ecs, "definition", lambda *_: a.definition())
     session = Answering(get_log_events=END)
     task, [line] = previous(session, NAMES, Wanted(last=1))
     assert (task, line.task) == (CRASHED, CRASHED.id)
@@ -133,5 +132,5 @@ def test_a_service_is_on_spot_where_all_of_its_tasks_are(strategy, spot):
     }  # fmt: skip
     if strategy:
         raw["capacityProviderStrategy"] = strategy
-    found = compute.service(Answering(describe_services={"services": [raw]}), NAMES)
+    found = ecs.service(Answering(describe_services={"services": [raw]}), NAMES)
     assert (found.spot, found.maximum) == (spot, 150)

@@ -4,9 +4,8 @@ import boto3
 import pytest
 
 from i18n import verbatim
-from ops import retry as retrying
-from ops.rollout_seen import Outcome, Verdict
-from ops.rollout_verdict import End
+from ops.rollout import retry as retrying
+from ops.rollout.verdict import End, Outcome, Verdict
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES, REGION
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from i18n import t
-from ops import rollout_causes
-from ops.doctor import judge
-from ops.paused import Pause
-from ops.problems import AwsProblem
-from ops.render.diagnosis import plain
+from ops.aws.errors import AwsProblem
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import plain
+from ops.rollout import causes
+from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
@@ -42,20 +42,20 @@ class Told:
 def gate(monkeypatch):
     """Asks the gate for causes while doctor sees one snapshot after the other; the screen, the log."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
-    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 0.05)
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0.05)
 
-    def causes(*snapshots, counts=(1,)):
+    def found(*snapshots, counts=(1,)):
         looks, log = list(snapshots), Told()
-        causes.log = log
+        found.log = log
 
         def diagnosed(_stack, _session, wanted):
             assert wanted == a.NEW
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(rollout_causes, "_diagnosed", diagnosed)
-        return asyncio.run(rollout_causes.causes("poc", None, log, a.NEW, counts)), log.lines
+        monkeypatch.setattr(causes, "_diagnosed", diagnosed)
+        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lines
 
-    return causes
+    return found
 
 
 def causing(snapshot):
@@ -106,7 +106,7 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
 def test_a_pause_is_told_and_leaves_it_green(gate):
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
     paused = a.stack(service=a.service(desired=0, running=0), database=database, page=None)
-    assert gate(paused) == ("", [rollout_causes.PAUSED.to("en")])
+    assert gate(paused) == ("", [causes.PAUSED.to("en")])
 
 
 def test_no_task_is_red_unless_the_stack_file_asks_for_none(gate):
@@ -137,19 +137,19 @@ def test_an_error_of_the_page_is_red_at_the_second_look(gate):
 
 
 def test_a_page_that_answers_503_has_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
     warming = a.stack(page=a.page(503))
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
 
 
 def test_an_app_that_has_yet_to_find_its_database_has_the_same_time(gate, monkeypatch):
-    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
     warming = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
 
 
 def test_the_gate_ends_with_the_first_look_that_finds_the_page_well(gate, monkeypatch):
-    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
     # A third look would find an error.
     assert gate(a.stack(page=a.page(503)), a.stack(), a.stack(page=a.page(500)))[0] == ""
 
@@ -159,7 +159,7 @@ def test_a_page_that_still_answers_503_after_that_is_red(gate):
 
 
 def test_a_503_with_a_deeper_cause_has_no_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(rollout_causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
     stopped = a.stack(page=a.page(503), database=a.database(status="stopped"))
     screen = gate(stopped, stopped, a.stack())[0]
     assert "1. [cause] The database is stopped" in screen

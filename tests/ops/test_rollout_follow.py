@@ -10,12 +10,13 @@ from datetime import timedelta
 import pytest
 
 from i18n import Refused, verbatim
-from ops import aws, local, moments
-from ops.problems import AwsProblem
-from ops.rollout_changes import Changes
-from ops.rollout_follow import Pace, follow
-from ops.rollout_verdict import Patience
-from ops.rollout_view import is_deregistered, look
+from ops import screen
+from ops.aws import local_cloud, session
+from ops.aws.errors import AwsProblem
+from ops.rollout.follow import Pace, follow
+from ops.rollout.gate import Changes
+from ops.rollout.verdict import Patience
+from ops.rollout.view import is_deregistered, look
 from tests.ops import rollout_answers as answers
 from tests.ops.rollout_answers import (
     NEW,
@@ -76,7 +77,7 @@ class Asked:
         more = {"nextToken": str(number + 1)} if number + 1 < len(self.history) else {}
         return {"serviceDeployments": rows, **more}
 
-    all = aws.Session.all
+    all = session.Session.all
 
     def pages(self, _service, operation, **params):
         self.calls.append((operation, params))
@@ -234,7 +235,7 @@ def test_times_are_those_of_aws_s_clock():
 
 @pytest.fixture
 def at_noon(monkeypatch):
-    monkeypatch.setattr(moments, "now", lambda: answers.NOON)
+    monkeypatch.setattr(screen, "now", lambda: answers.NOON)
 
 
 @pytest.mark.usefixtures("at_noon")
@@ -303,10 +304,10 @@ def test_a_revision_that_is_not_active_is_deregistered(status, gone):
 
 def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):
     facts = tmp_path / "cloud.json"
-    monkeypatch.setenv(local.FACTS, str(facts))
-    assert local.monotonic() == pytest.approx(time.monotonic(), abs=60), "no facts as yet"
+    monkeypatch.setenv(local_cloud.FACTS, str(facts))
+    assert local_cloud.monotonic() == pytest.approx(time.monotonic(), abs=60), "no facts as yet"
     told = {"options": {"speed": 20.0}}
     facts.write_text(json.dumps(told | {"time": "2026-11-26T12:00:00+00:00"}))
-    begun = local.monotonic()
+    begun = local_cloud.monotonic()
     facts.write_text(json.dumps(told | {"time": "2026-11-26T12:05:00+00:00"}))
-    assert (local.monotonic() - begun) * 20 == pytest.approx(300)
+    assert (local_cloud.monotonic() - begun) * 20 == pytest.approx(300)

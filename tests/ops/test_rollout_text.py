@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from i18n import verbatim
-from ops import rollout_text as words
-from ops.place import Place
-from ops.rollout_seen import Outcome, Verdict
-from ops.rollout_verdict import End, Memory, Patience, judge
+from ops.aws.session import Place
+from ops.rollout import text as words
+from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
 from tests.ops.rollout_answers import (
     NEW,
     OLD,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.rollout_seen import Outcome
-from ops.rollout_verdict import Memory, Patience, judge
+from ops.rollout.verdict import Memory, Outcome, Patience, judge
 from tests.ops.rollout_answers import (
     NEW,
     NEWER,

@@ -5,10 +5,10 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.doctor import judge
-from ops.preflight import tick
-from ops.snapshot import balancing
-from ops.snapshot.entrance import Certificate, Condition, Listener, Rule
+from ops.doctor.diagnose import judge
+from ops.preflight.checklist import tick
+from ops.snapshot import elb
+from ops.snapshot.elb import Certificate, Condition, Listener, Rule
 from tests.ops import stacks as a
 
 OURS, DEFAULT = a.balancer().listeners[0].rules
@@ -229,7 +229,7 @@ SHARED = {
 
 
 def test_rules_and_certificates_are_read_as_elb_and_acm_write_them():
-    [listener] = balancing.balancer(Asked(SHARED), "b").listeners
+    [listener] = elb.balancer(Asked(SHARED), "b").listeners
     assert listener.certificate == Certificate(
         "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a", "EXPIRED"
     )
@@ -244,12 +244,12 @@ def test_rules_and_certificates_are_read_as_elb_and_acm_write_them():
 
 
 def test_a_certificate_that_may_not_be_looked_at_hides_nothing_else():
-    [listener] = balancing.balancer(Asked(SHARED, a.DENIED), "b").listeners
+    [listener] = elb.balancer(Asked(SHARED, a.DENIED), "b").listeners
     assert (listener.certificate.status, len(listener.rules)) == ("", 1)
 
 
 def test_where_no_rules_are_wanted_nothing_more_is_asked():
     session = Asked(SHARED)
-    [listener] = balancing.balancer(session, "b", rules=False).listeners
+    [listener] = elb.balancer(session, "b", rules=False).listeners
     assert session.asked == ["describe_load_balancers", "describe_listeners"]
     assert (listener.rules, listener.certificate) == ((), None)

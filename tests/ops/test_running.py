@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from ops.checks import databases
-from ops.doctor import judge
+from ops.doctor.checks import databases
+from ops.doctor.diagnose import judge
+from ops.snapshot.cloudwatch import Measured, Minute
 from ops.snapshot.records import Part
-from ops.snapshot.surroundings import Line, Logs, Measured, Minute
+from ops.snapshot.task_logs import Line, Logs
 from tests.ops import stacks as a
 from tests.ops.situations import FOUND, LOST, MIGRATED, SITUATIONS, UNMIGRATED, asked
 

@@ -3,14 +3,15 @@
 import json
 from dataclasses import replace
 
-from ops.doctor import judge
-from ops.preflight import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
-from ops.render import preflight as preflight_screen
-from ops.render import status as status_screen
-from ops.render import timeline as timeline_screen
-from ops.render.diagnosis import as_dict, plain
-from ops.snapshot.surroundings import Line, Logs, Quota
-from ops.timeline import Timeline, of_database, of_service, of_tasks
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import as_dict, plain
+from ops.preflight import checklist as preflight_screen
+from ops.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
+from ops.snapshot.cloudwatch import Quota
+from ops.snapshot.task_logs import Line, Logs
+from ops.watch import events as timeline_screen
+from ops.watch import status as status_screen
+from ops.watch.events import Timeline, of_database, of_service, of_tasks
 from tests.ops import stacks as a
 
 

@@ -6,8 +6,8 @@ import click
 import pytest
 
 from i18n import Refused, t
-from ops import speaking
-from ops.options import Number, Whole
+from ops import command_line
+from ops.command_line import Number, Whole
 from stack.file import StackError
 
 
@@ -47,12 +47,12 @@ def run(monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr("sys.argv", ["./careapp", *words])
         with pytest.raises(SystemExit) as ended:
-            speaking.run(main)
+            command_line.run(main)
         return ended.value.code, *capsys.readouterr()
 
     yield run
-    speaking.speak("en")
-    speaking.put_into_language(main)
+    command_line.speak("en")
+    command_line.put_into_language(main)
 
 
 @pytest.mark.parametrize("how", ENDS)
@@ -110,4 +110,4 @@ def test_a_number_that_will_not_do_is_refused_with_its_limits(
     ],
 )
 def test_only_its_own_words_choose_the_language(words, lang):
-    assert speaking.asked_for(words) == lang
+    assert command_line.asked_for(words) == lang

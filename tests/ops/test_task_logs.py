@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.doctor import judge
-from ops.logs import stream_end
+from ops.doctor.diagnose import judge
 from ops.snapshot import task_logs
-from ops.snapshot.surroundings import Line, Logs
+from ops.snapshot.task_logs import Line, Logs
+from ops.watch.logs import stream_end
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES, client
 from tests.ops.situations import MIGRATED, UNMIGRATED

@@ -3,7 +3,7 @@
 import pytest
 from botocore import exceptions as boto
 
-from ops.botocore_errors import translate
+from ops.aws.errors import translate
 
 SSO = "Log in again (`aws sso login --profile work`), or name a profile: "
 LOGIN = "Log in again (`aws login --profile work`), or name a profile: "

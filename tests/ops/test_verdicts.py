@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.checks import schedules
-from ops.checks.case import Case
-from ops.doctor import judge
-from ops.paused import Pause
-from ops.render.diagnosis import as_dict, plain
-from ops.snapshot.entrance import Target
+from ops.doctor.case import Case
+from ops.doctor.checks import stages
+from ops.doctor.diagnose import judge
+from ops.doctor.screen import as_dict, plain
+from ops.snapshot.elb import Target
+from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 
 INTERRUPTED = "Your Spot Task was interrupted."
@@ -93,7 +93,7 @@ def test_a_clock_that_runs_ahead_tells_the_time():
         for hours in ("mon-fri 08:00-22:00", "mon-fri 22:30-23:30")
     )
     assert early.now.at == datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-    assert (schedules.within(early), schedules.within(late)) == (False, True)
+    assert (stages.within(early), stages.within(late)) == (False, True)
 
 
 def test_a_pause_within_the_hours_is_meant():

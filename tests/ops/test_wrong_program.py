@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ops.checks import databases
-from ops.doctor import judge
-from ops.preflight import BAD, GOOD, tick
+from ops.doctor.checks import databases
+from ops.doctor.diagnose import judge
+from ops.preflight.checklist import BAD, GOOD, tick
 from ops.snapshot.records import Part
-from ops.snapshot.surroundings import Role, Secret
+from ops.snapshot.task_inputs import Role, Secret
 from tests.ops import stacks as a
 from tests.ops.situations import OTHER_SECRET, SITUATIONS, env, findings, never_started
 from webapp.db import POOL_SIZE, SPARE_CONNECTIONS

@@ -2,8 +2,8 @@
 
 import json
 
-from ops.checks.loglines import raised
-from ops.preflight import tick
+from ops.doctor.log_lines import raised
+from ops.preflight.checklist import tick
 from ops.snapshot import page
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, EXITED, findings

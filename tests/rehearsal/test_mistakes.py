@@ -15,12 +15,12 @@ import pulumi
 import pytest
 
 from i18n import Text
-from ops import rollout
-from ops.aws import Session
-from ops.doctor import diagnose
-from ops.findings import Diagnosis
-from ops.render.diagnosis import plain
-from ops.rollout_changes import Changes
+from ops.aws.session import Session
+from ops.doctor.diagnose import diagnose
+from ops.doctor.findings import Diagnosis
+from ops.doctor.screen import plain
+from ops.rollout import gate
+from ops.rollout.gate import Changes
 from rehearsal.client import Page, require
 from rehearsal.engine.find import find_or_get
 from rehearsal.project import Project
@@ -108,8 +108,8 @@ class Running:
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
         try:
-            asyncio.run(rollout._follow(arns, settings, changes, Told()))
-        except rollout.RolloutFailed as failed:
+            asyncio.run(gate._follow(arns, settings, changes, Told()))
+        except gate.RolloutFailed as failed:
             return str(failed)
         return ""
 

@@ -129,7 +129,7 @@ class Children:
 
 def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
     """Return a stack's resources as plain data, from a run in this process."""
-    from ops import rollout, rollout_changes
+    from ops.rollout import gate
 
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
@@ -142,8 +142,8 @@ def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
         organization="organization",
     )
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
-    rollout_changes.watch = lambda: None  # the recorder knows no transforms
-    rollout.gate = lambda *_: None  # nothing rolls out here
+    gate.watch = lambda: None  # the recorder knows no transforms
+    gate.gate = lambda *_: None  # nothing rolls out here
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.declared
 

@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.querying.all import get_all_actions
 
-from ops.problems import IAM_PREFIX
+from ops.aws.errors import IAM_PREFIX
 from rehearsal.aws.iam import permits
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 

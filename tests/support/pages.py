@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ops import timeline
-from ops.doctor import judge
+from ops.doctor.diagnose import judge
 from ops.snapshot import Snapshot
+from ops.watch import events
 from rehearsal.page.server import create_app
 from rehearsal.page.watching import Seen, Work
 from tests.ops import stacks as a
@@ -20,8 +20,8 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, happenings=()) -> S
     if snapshot is None:
         return Seen(at=a.NOW, work=work)
     told = [
-        *timeline.of_service(snapshot.service.value),
-        *timeline.of_tasks(snapshot.tasks.value or ()),
+        *events.of_service(snapshot.service.value),
+        *events.of_tasks(snapshot.tasks.value or ()),
         *happenings,
     ]
     return Seen(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from ops import rollout
+from ops.rollout import gate
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer", "Protection"}
@@ -98,7 +98,7 @@ WITHOUT_TAGS = {
 def gates(monkeypatch):
     """The roll-outs that the program asks to be followed; none is."""
     asked = []
-    monkeypatch.setattr(rollout, "gate", lambda *given: asked.append(given))
+    monkeypatch.setattr(gate, "gate", lambda *given: asked.append(given))
     return asked
 
 

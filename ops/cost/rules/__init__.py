@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.assumptions import Assumptions
-from ops.cost.bill import Bill, CannotSay, Case, Item, Rule, Unpriced, Use
-from ops.cost.free import FREE
+from ops.cost.bill import Assumptions, Bill, CannotSay, Case, Item, Rule, Unpriced, Use
 from ops.cost.graph import Graph, Resource, Undecided
 from ops.cost.prices import NoPrice, PriceBook
-from ops.cost.rules import balancing, compute, network, stores, watching
+from ops.cost.rules import compute, network, stores, watching
+from ops.cost.rules.free import FREE
 
 RULES: dict[str, Rule] = {
     **network.RULES,
-    **balancing.RULES,
+    **network.BALANCING,
     **compute.RULES,
     **stores.RULES,
     **watching.RULES,

@@ -1,0 +1,1 @@
+"""Talks to AWS: sessions, errors, and the local cloud in AWS's stead."""

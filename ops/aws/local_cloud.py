@@ -1,0 +1,86 @@
+"""The local cloud as the commands see it that may talk to it or to AWS."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from i18n import Text, t
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+FACTS = "CAREAPP_CLOUD_FACTS"
+"""The variable that names the file in which a local cloud says where its listeners listen."""
+
+
+def led_to() -> bool:
+    """Whether this process's calls go to a local cloud, as they do in its shell."""
+    return bool(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+def facts_file() -> str:
+    """The file of the local cloud that this process's calls go to; "" without one."""
+    return os.environ.get(FACTS, "")
+
+
+def _facts() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(Path(facts_file()).read_text())
+    except OSError:
+        return {}
+    return found
+
+
+def monotonic() -> float:
+    """Seconds by which waits for AWS are measured, to be taken times the clock's speed.
+
+    They are a local cloud's own where this process's calls go to one: its clock runs more slowly while
+    tasks start (rehearsal/aws/ecs/starts.py).
+    """
+    found = _facts()
+    if "time" not in found:
+        return time.monotonic()
+    return datetime.fromisoformat(found["time"]).timestamp() / float(found["options"]["speed"])
+
+
+def listener(arn: str) -> tuple[str, int, str | None] | None:
+    """Host and port where the local cloud listens for a listener, and who vouches for its certificate."""
+    for each in _facts().get("state", {}).get("listeners", ()):
+        if each["arn"] == arn:
+            url = urlsplit(each["url"])
+            return str(url.hostname), int(url.port or 0), each.get("authority")
+    return None
+
+
+def runs() -> bool:
+    """Whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
+    return held(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
+
+
+def way_there(typed: Sequence[str]) -> Text:
+    """How the command that was typed is put to the local cloud."""
+    return t(
+        "A local cloud runs here: {command}",
+        command=f"./careapp shell ./careapp {shlex.join(typed)}",
+    )
+
+
+def held(lock: Path) -> bool:
+    """Whether a local cloud holds its lock, which the kernel gives back however it ends."""
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,225 @@
+"""What every command shares: language, options, help, and one line for an error."""
+
+from __future__ import annotations
+
+import gettext
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from i18n import (
+    LANGUAGES,
+    LOCALE,
+    VARIABLE,
+    Refused,
+    Text,
+    language,
+    said,
+    shown,
+    t,
+    translated,
+    verbatim,
+)
+from ops.aws import local_cloud
+from ops.aws.errors import AwsProblem
+from ops.screen import console
+
+LIBRARIES = "libraries"
+"""The catalogue of what click itself says, which asks gettext's current domain for it."""
+
+
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+REFUSED, CANNOT_LOOK = 1, 2
+
+
+class Told(click.Option):
+    """An option whose help is not one literal but a text with values."""
+
+    def __init__(self, *words: str, text: Text, **how: object) -> None:
+        super().__init__(*words, **how)  # type: ignore[arg-type]
+        self.text = text
+        self.help = str(text)
+
+
+def language_option() -> click.Option:
+    """``--lang``, which every command understands; ``run`` has looked at it before."""
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
+    )
+
+
+def asked_for(arguments: Sequence[str]) -> str:
+    """The language that ``--lang`` names before any ``--``; empty where it names none."""
+    own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    found = ""
+    for word, following in zip(own, [*own[1:], ""], strict=False):
+        option, _, value = word.partition("=")
+        if option == "--lang":
+            found = value or following
+    return found if found in LANGUAGES else ""
+
+
+def speak(chosen: str) -> None:
+    """Let this process and its libraries speak the chosen language; "": that of the locale.
+
+    The processes that it starts speak the chosen one, too. Where the locale decides it still does in
+    them, which may have another: a shell's user, a test.
+    """
+    if chosen:
+        os.environ[VARIABLE] = chosen
+    # gettext itself asks this variable first; click gives it no language.
+    os.environ["LANGUAGE"] = language()
+    gettext.bindtextdomain(LIBRARIES, str(LOCALE))
+    gettext.textdomain(LIBRARIES)
+
+
+def run(command: click.Command) -> None:
+    """Run the command line and exit; what cannot be done is one sentence on standard error."""
+    speak(asked_for(sys.argv[1:]))
+    put_into_language(command)
+    sys.exit(_answered(command))
+
+
+def put_into_language(command: click.Command) -> None:
+    """Give a command and all below it ``--lang`` and their help in the language to speak."""
+    if not any(option.name == "lang" for option in command.params):
+        command.params.append(language_option())
+    if command.help:
+        command.help = translated(inspect.cleandoc(command.help), language())
+        command.short_help = command.help.partition("\n")[0]
+    for option in command.params:
+        if isinstance(option, Told):
+            option.help = shown(option.text)
+        elif isinstance(option, click.Option) and option.help:
+            option.help = translated(option.help, language())
+    below = getattr(command, "commands", {})
+    if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
+        for each in below.values():
+            put_into_language(each)
+
+
+def _answered(command: click.Command) -> int:
+    try:
+        command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
+        return 0
+    except click.UsageError as wrong:
+        tell(_usage(wrong))
+        return USAGE
+    except click.ClickException as problem:
+        tell(verbatim(problem.format_message()))
+        return FAILED
+    except Refused as problem:
+        tell(said(problem))
+        return problem.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return BROKEN_PIPE
+
+
+def tell(problem: Text) -> None:
+    """Say on standard error what cannot be done."""
+    from rich.text import Text as Rich
+
+    line = Rich.assemble(("careapp:", "bold red"), " ", shown(problem))
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def _usage(wrong: click.UsageError) -> Text:
+    path = wrong.ctx.command_path if wrong.ctx else "./careapp"
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        known = ", ".join(getattr(wrong.ctx.command, "commands", {}))
+        return t(
+            "{path} wants one of: {known}. {path} --help explains them.", path=path, known=known
+        )
+    return t("{words} {path} --help explains it.", path=path, words=wrong.format_message())
+
+
+def options(command: click.decorators.FC) -> click.decorators.FC:
+    """Which stack, and in which language: for every command."""
+    for option in (
+        click.option(
+            "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
+        ),
+        click.option(
+            "--lang",
+            type=click.Choice(LANGUAGES),
+            help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Whole(click.IntRange):
+    """A whole number within limits; what is none is refused with the limits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Refuses with a sentence."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as wrong:
+            text = t(
+                "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
+            )
+            raise click.BadParameter(shown(text), ctx, param) from wrong
+
+
+class Number(click.FloatRange):
+    """A number within limits; what is none is refused with the limits."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Refuses with a sentence."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as wrong:
+            text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
+            raise click.BadParameter(shown(text), ctx, param) from wrong
+
+
+def limits(kind: click.IntRange | click.FloatRange) -> Text:
+    """Where a number must lie."""
+    low, high = kind.min or 0, kind.max
+    if high is None:
+        return t("from {low} up", low=low)
+    return t("from {low} to {high}", low=low, high=high)
+
+
+BLINDING = ("credentials", "expired")
+"""Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
+
+
+def guarded(work: Callable[[], int], lang: str) -> int:
+    """The work's exit code; what keeps it from looking is said in a sentence."""
+    try:
+        return work()
+    except AwsProblem as problem:
+        print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
+        if problem.kind in BLINDING and local_cloud.runs() and not local_cloud.led_to():
+            print(f"  {local_cloud.way_there(sys.argv[1:]).to(lang)}", file=sys.stderr)
+    except Refused as refusal:
+        print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
+        return refusal.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    return CANNOT_LOOK
+
+
+def seeing(problems: Iterable[AwsProblem]) -> None:
+    """Raise the problem that kept everything from being seen, if one did."""
+    for problem in problems:
+        if problem.kind in BLINDING:
+            raise problem

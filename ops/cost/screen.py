@@ -1,0 +1,293 @@
+"""Shows what stacks cost: a bar each, every resource, what is assumed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from i18n import Text, t, verbatim
+from ops.cost.bill import GROUPS, Bill
+from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
+from ops.cost.prices import HOURS, REGION
+from ops.cost.rules.free import FREE
+from ops.screen import Line
+
+FILLS = "█▓▒░▚▞▤·"
+"""What a bar is filled with, a character for each of GROUPS."""
+
+
+BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
+"""Widths in characters; those of the table, LABEL and CELL, are the least."""
+
+
+WORKING = t("asking the engine what it would build")
+
+
+def lines(found: Comparison, lang: str, prices: bool) -> Iterator[Line]:
+    """The screen, line by line."""
+    yield Line(headline(found).to(lang), "bold")
+    yield Line("")
+    yield from _bars(found, lang)
+    yield from _changes(found, lang)
+    yield Line("")
+    yield from _table(found, lang)
+    yield from _unpriced(found, lang)
+    yield from _basis(found, lang)
+    if prices:
+        yield from _prices(found, lang)
+
+
+def headline(found: Comparison) -> Text:
+    """Where, in what, of when."""
+    return t(
+        "USD a month of {hours} hours in {region}; price table of {date}",
+        hours=HOURS,
+        region=REGION,
+        date=found.book.date,
+    )
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    """The text in so many columns of a terminal, or in as many as it takes."""
+    gap = " " * (width - wide(text))
+    return gap + text if right else text + gap
+
+
+def wide(text: str) -> int:
+    """How many columns of a terminal the text takes: Japanese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _bars(found: Comparison, lang: str) -> Iterator[Line]:
+    """A bar for every column, and one for the sum that the hand-over note names."""
+    longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
+    for column in found.columns:
+        total = column.bill
+        sums = f"{total.month:9.2f} {total.hour:8.4f}/h  "
+        title = padded(column.title().to(lang), TITLE)
+        yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
+    note = padded(t("the hand-over note's saving").to(lang), TITLE)
+    length = round(BAR * NOTE_USD / longest)
+    yield Line(f"{note}{NOTE_USD:9.2f} {NOTE_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
+    yield Line("")
+    legend = [f"{fill} {text.to(lang)}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
+    half = len(legend) // 2
+    yield Line("  ".join(legend[:half]), "dim")
+    yield Line("  ".join(legend[half:]), "dim")
+
+
+def _bar(column: Column, longest: float) -> str:
+    drawn, reached = "", 0.0
+    for fill, group in zip(FILLS, GROUPS, strict=True):
+        reached += column.bill.of_group(group)
+        drawn += fill * (round(BAR * reached / longest) - len(drawn))
+    return drawn
+
+
+def _changes(found: Comparison, lang: str) -> Iterator[Line]:
+    pairs = list(found.changes())
+    if not pairs:
+        return
+    yield Line("")
+    yield Line(t("With {settings}:", settings=", ".join(found.settings)).to(lang), "bold")
+    for before, after in pairs:
+        difference = after.bill.month - before.bill.month
+        style = "green" if difference < 0 else "yellow" if difference > 0 else ""
+        yield Line(
+            f"  {padded(before.title().to(lang), TITLE - 2)}{difference:+9.2f} "
+            f"{difference / HOURS:+8.4f}/h",
+            style,
+        )
+
+
+def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
+    """Every line of every bill, in the order of GROUPS: what it costs in each column."""
+    table: dict[tuple[str, tuple[str, str, Text]], list[float]] = {}
+    for index, column in enumerate(found.columns):
+        for item in column.bill.items:
+            key = (item.group, (*row_of(item), item.what))
+            table.setdefault(key, [0.0] * len(found.columns))[index] += item.usd
+    order = list(GROUPS)
+    return {
+        row: table[group, row]
+        for group, row in sorted(table, key=lambda each: order.index(each[0]))
+    }
+
+
+def _table(found: Comparison, lang: str) -> Iterator[Line]:
+    heads = [(t("resource").to(lang), [each.stack for each in found.columns])]
+    heads.append(("", [WORDS[each.state].to(lang) for each in found.columns]))
+    if found.settings:
+        word = t("changed").to(lang)
+        heads.append(("", [word if each.changed else "" for each in found.columns]))
+    labelled = {
+        f"{' '.join(filter(None, (kind, role)))}: {what.to(lang)}": sums
+        for (kind, role, what), sums in rows(found).items()
+    }
+    label = max([LABEL, *map(wide, labelled)])
+    cell = max([CELL, *(wide(each) + 1 for _, cells in heads for each in cells)])
+
+    def row(first: str, cells: Sequence[str]) -> str:
+        return padded(first, label) + "".join(padded(each, cell, right=True) for each in cells)
+
+    yield from (Line(row(*each), "bold") for each in heads)
+    yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
+    totals = [_sum(column.bill.month) for column in found.columns]
+    yield Line(row(t("in all").to(lang), totals), "bold")
+
+
+def _sum(usd: float) -> str:
+    return f"{usd:.2f}" if usd else "-"
+
+
+def _unpriced(found: Comparison, lang: str) -> Iterator[Line]:
+    """What has no price is told once, with the columns that it makes incomplete."""
+    seen: dict[str, list[str]] = {}
+    for column in found.columns:
+        for each in column.bill.unpriced:
+            text = f"{each.resource.type} {each.resource.name}: {each.why.to(lang)}"
+            seen.setdefault(text, []).append(column.title().to(lang))
+    if seen:
+        yield Line("")
+        yield Line(t("Not in the sums, and not free: nobody knows what it costs.").to(lang), "red")
+    for text, columns in seen.items():
+        yield Line(f"  {text} ({', '.join(columns)})", "red")
+
+
+def _basis(found: Comparison, lang: str) -> Iterator[Line]:
+    yield Line("")
+    yield Line(t("Assumed for a month (each is an option, see --help):").to(lang), "bold")
+    for name, value, text in found.assumed.told():
+        shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
+        yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text.to(lang)}")
+    for text in remarks(found):
+        yield Line(text.to(lang), "dim")
+
+
+def remarks(found: Comparison) -> Iterator[Text]:
+    """What a reader must know of the sums."""
+    yield t(
+        "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
+        "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
+    )
+    unchecked = sorted(key for key in _known(found) if not found.book.price(key).checked)
+    if unchecked:
+        yield t(
+            "From AWS's public pages, not checked against the Price List API: {keys}.",
+            keys=", ".join(unchecked),
+        )
+    if found.not_live:
+        yield t(
+            "Not found live, so the table's price stands: {keys}.", keys=", ".join(found.not_live)
+        )
+    if any(each.protected for each in found.columns if each.state == DESTROYED):
+        yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
+    yield t(
+        "The hand-over note says that deleting its shared VPC stack saves ${note} a month, and not "
+        "what that sum is made of.",
+        note=NOTE_USD,
+    )
+
+
+def _known(found: Comparison) -> set[str]:
+    return {item.price.key for column in found.columns for item in column.bill.items}
+
+
+def _prices(found: Comparison, lang: str) -> Iterator[Line]:
+    yield Line("")
+    yield Line(t("Prices").to(lang), "bold")
+    for key in sorted(_known(found)):
+        price = found.book.price(key)
+        when = t("live") if price.live else verbatim(price.checked)
+        when = when if price.checked else t("not checked")
+        yield Line(
+            f"  {key:28}{price.usd:10.6g} / {price.per:16}{padded(when.to(lang), 12)} {price.page}"
+        )
+
+
+def as_dict(found: Comparison, lang: str) -> dict[str, Any]:
+    """All of it. Sums are in USD, not rounded."""
+    keys = sorted({item.price.key for column in found.columns for item in column.bill.items})
+    return {
+        "region": REGION,
+        "hoursOfMonth": HOURS,
+        "priceTable": found.book.date,
+        "settings": list(found.settings),
+        "assumptions": {name: value for name, value, _ in found.assumed.told()},
+        "averageLcu": found.assumed.average_lcu,
+        "handOverNote": {"month": NOTE_USD},
+        "columns": [_column(each, lang) for each in found.columns],
+        "changes": [
+            {
+                "stack": before.stack,
+                "state": before.state,
+                "month": after.bill.month - before.bill.month,
+                "hour": after.bill.hour - before.bill.hour,
+            }
+            for before, after in found.changes()
+        ],
+        "prices": [vars(found.book.price(key)) for key in keys],
+        "notFoundLive": list(found.not_live),
+    }
+
+
+def _column(column: Column, lang: str) -> dict[str, Any]:
+    found = column.bill
+    return {
+        "key": column.key,
+        "stack": column.stack,
+        "state": column.state,
+        "changed": column.changed,
+        "protected": column.protected,
+        "month": found.month,
+        "hour": found.hour,
+        "complete": not found.unpriced,
+        "groups": {group: found.of_group(group) for group in GROUPS},
+        "items": _items(found, lang),
+        "unpriced": [
+            {"type": each.resource.type, "name": each.resource.name, "why": each.why.to(lang)}
+            for each in found.unpriced
+        ],
+        "free": [
+            {"type": each.type, "name": each.name, "why": FREE[each.short].to(lang)}
+            for each in found.free
+        ],
+    }
+
+
+def _items(found: Bill, lang: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": item.resource.type,
+            "name": item.resource.name,
+            "what": item.what.to(lang),
+            "group": item.group,
+            "quantity": item.quantity,
+            "price": item.price.key,
+            "month": item.usd,
+        }
+        for item in found.items
+    ]
+
+
+def markdown(found: Comparison, lang: str) -> Iterator[str]:
+    """The table of the README: a row a group, a column a stack and stage."""
+    columns = found.columns
+    yield f"{headline(found).to(lang)}"
+    yield ""
+    yield "| | " + " | ".join(each.title().to(lang) for each in columns) + " |"
+    yield "|---" + "|---:" * len(columns) + "|"
+    for group, text in GROUPS.items():
+        sums = [each.bill.of_group(group) for each in columns]
+        if any(sums):
+            yield _row(text.to(lang), [f"{each:.2f}" for each in sums])
+    month, hour = t("USD a month").to(lang), t("USD an hour").to(lang)
+    against = t("against the note's ${note}", note=NOTE_USD).to(lang)
+    yield _row(f"**{month}**", [f"**{each.bill.month:.2f}**" for each in columns])
+    yield _row(hour, [f"{each.bill.hour:.3f}" for each in columns])
+    yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])
+
+
+def _row(first: str, cells: list[str]) -> str:
+    return f"| {first} | " + " | ".join(cells) + " |"

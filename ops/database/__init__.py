@@ -1,0 +1,1 @@
+"""Reaches the database from a person's machine, through the bastion or a task."""

@@ -1,0 +1,246 @@
+"""Shows what the database has answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from i18n import Refused, Text, t, verbatim
+from ops.aws.session import Session
+from ops.command_line import REFUSED, guarded
+from ops.database import queries
+from ops.database.queries import LOOPBACK, Answer, Checked, Login
+from ops.database.tunnel import Tunnel, Way, find, opened
+from ops.doctor.checks import network_path
+from ops.doctor.reachability import Side, addresses
+from ops.screen import Line, display
+from ops.signals import run_in_front, terminations_raise
+from ops.snapshot import vpc
+from ops.snapshot.rds import Database
+from stack.names import StackNames
+
+
+def checked(found: Checked, lang: str) -> Iterator[Line]:
+    """The screen of a check."""
+    rows: tuple[tuple[Text, str], ...] = (
+        (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
+        (t("Through"), found.through.to(lang)),
+        (
+            t("TLS"),
+            t(
+                "{tls}, {cipher}; certificate and name verified against {authorities}",
+                tls=found.tls,
+                cipher=found.cipher,
+                authorities=found.authorities,
+            ).to(lang),
+        ),
+        (t("Server"), found.version),
+        (t("Connected as"), found.user),
+        (
+            t("Latency"),
+            t(
+                "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
+                p50=found.p50_ms,
+                rounds=found.rounds,
+                slowest=found.slowest_ms,
+                connect=found.connect_ms,
+            ).to(lang),
+        ),
+    )
+    for name, words in rows:
+        yield Line(f"{name.to(lang)}: {words}")
+
+
+def facts(who: Login, tunnel: Tunnel, lang: str) -> Iterator[Line]:
+    """How a client of one's own connects. The password is not among it."""
+    head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
+             way=tunnel.way.text)  # fmt: skip
+    yield Line(head.to(lang), "bold green")
+    for name, words in keywords(who, tunnel.port).items():
+        yield Line(f"  {name}={words}")
+    password = t("The password is in Secrets Manager; ./careapp db psql takes it from there.")
+    yield Line(password.to(lang))
+    yield Line(t("Ctrl-C closes it.").to(lang))
+
+
+def keywords(who: Login, port: int) -> dict[str, str]:
+    """libpq's parameter keywords, with which a client connects through the tunnel."""
+    return {
+        "host": who.host,
+        "hostaddr": LOOPBACK,
+        "port": str(port),
+        "dbname": who.name,
+        "user": who.user,
+        "sslmode": "verify-full",
+        "sslrootcert": str(who.authorities),
+    }
+
+
+def answered(found: Answer) -> Iterator[Line]:
+    """Rows as a table of plain text; of a question without rows PostgreSQL's own word."""
+    if not found.columns:
+        yield Line(found.status)
+        return
+    rows = [["" if each is None else str(each) for each in row] for row in found.rows]
+    widths = [
+        max(len(each) for each in column) for column in zip(found.columns, *rows, strict=True)
+    ]
+    yield Line(_row(found.columns, widths))
+    yield Line("-+-".join("-" * each for each in widths))
+    for row in rows:
+        yield Line(_row(row, widths))
+
+
+def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
+    return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def silent(session: Session, way: Way, database: Database, said: str) -> Refused:
+    """The reason as one sentence: a missing rule where one is missing. Raises AwsProblem."""
+    network = vpc.network(session, way.vpc)
+    source = Side(way.groups, addresses(network, way.subnets))
+    target = Side(database.groups, addresses(network, database.subnets))
+    lacking = network_path.lacking(network, source, target, database.port)
+    words = " ".join(said.split())
+    if not lacking:
+        return Refused(
+            t(
+                "The database did not let us in through {way}: {said}; "
+                "./careapp doctor looks at the rest.",
+                way=way.text,
+                said=verbatim(words),
+            )
+        )
+    return Refused(_closed(session, way, lacking))
+
+
+def _closed(session: Session, way: Way, lacking: tuple[tuple[Text, str], ...]) -> Text:
+    rule, command = lacking[0]
+    return t(
+        "The database does not answer {way}: {rule} `{command}` opens it, or "
+        "`pulumi up --refresh` puts back what is declared.",
+        way=way.text,
+        rule=rule,
+        command=session.place.told(command),
+    )
+
+
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose database, in which language, and through what."""
+
+    stack: str
+    folder: Path
+    lang: str
+    via: str
+
+
+@contextmanager
+def _open(wanted: Wanted, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
+    """The tunnel and the login; that the database is silent is told with its reason."""
+    session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames.of(wanted.stack)
+    database = queries.database(session, names)
+    way = find(session, names, wanted.via)
+    who = queries.login(session, database)
+    # A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own.
+    with terminations_raise(), opened(session, way, database, port) as tunnel:
+        try:
+            yield who, tunnel
+        except queries.NoConnection as silence:
+            raise silent(session, way, database, str(silence)) from None
+
+
+def check(wanted: Wanted, as_json: bool, rounds: int) -> int:
+    """What is there and how fast it answers."""
+
+    def work() -> int:
+        with _open(wanted) as (who, tunnel):
+            found = queries.check(who, tunnel, rounds)
+        if as_json:
+            print(json.dumps(found.as_dict(wanted.lang), ensure_ascii=False, indent=2))
+        else:
+            display(checked(found, wanted.lang))
+        return 0
+
+    return guarded(work, wanted.lang)
+
+
+def psql(wanted: Wanted, question: str | None, words: list[str]) -> int:
+    """psql where there is one; one question goes without. psql's own exit code."""
+    program = shutil.which("psql")
+
+    def work() -> int:
+        if program is None and (question is None or words):
+            raise Refused(
+                t(
+                    "psql is not on PATH: install the PostgreSQL client, or put one question without "
+                    'it: ./careapp db psql -c "SELECT 1".'
+                )
+            )
+        with _open(wanted) as (who, tunnel):
+            if program is None:
+                return _asked(who, tunnel, question or "")
+            asked = [] if question is None else ["-c", question]
+            return _run([program, *asked, *words], who, tunnel)
+
+    return guarded(work, wanted.lang)
+
+
+def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
+    try:
+        found = queries.ask(who, tunnel, question)
+    except psycopg.Error as error:
+        print(f"careapp: {str(error).strip()}", file=sys.stderr)
+        return REFUSED
+    display(answered(found))
+    return 0
+
+
+def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
+    """A client of libpq's, which reads login and password from its own environment alone."""
+    # One connection first: psql itself could not say which rule keeps it out.
+    queries.connected(who, tunnel).close()
+    # In psql a Ctrl-C ends a question, not the session.
+    return run_in_front(command, {**os.environ, **who.libpq(tunnel.port)})
+
+
+def keep_tunnel_open(wanted: Wanted, port: int, as_json: bool) -> int:
+    """Hold it open until Ctrl-C; 1 when Session Manager ends it."""
+
+    def work() -> int:
+        with _open(wanted, port) as (who, held):
+            # Said only of a tunnel that leads somewhere.
+            queries.connected(who, held).close()
+            if as_json:
+                print(json.dumps(keywords(who, held.port)), flush=True)
+            else:
+                display(facts(who, held, wanted.lang))
+            _until_interrupt(lambda: held.alive)
+        return 0
+
+    return guarded(work, wanted.lang)
+
+
+def _until_interrupt(alive: Callable[[], bool]) -> None:
+    try:
+        while alive():
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        return
+    raise Refused(
+        t(
+            "Session Manager has closed the tunnel (it does so after 20 idle minutes); open it again."
+        )
+    )

@@ -1,0 +1,97 @@
+"""All checks: pure functions from a case to findings, and how findings explain one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import replace
+
+from ops.doctor.case import Case
+from ops.doctor.checks import (
+    capacity,
+    containers,
+    databases,
+    health,
+    health_checks,
+    inputs,
+    load_balancer,
+    network_path,
+    outbound,
+    permissions,
+    rollouts,
+    running,
+    stages,
+)
+from ops.doctor.findings import Finding, ranked
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+
+
+CHECKS: tuple[CheckOf, ...] = (
+    stages.paused,
+    stages.missing,
+    rollouts.draining,
+    rollouts.scaled_down,
+    capacity.placing,
+    capacity.quota,
+    outbound.room,
+    outbound.task_to_aws,
+    outbound.way_out,
+    permissions.execution_role,
+    permissions.task_role,
+    inputs.image,
+    inputs.secrets,
+    outbound.secret,
+    inputs.log_group,
+    load_balancer.balancer,
+    load_balancer.attached,
+    load_balancer.forwarding,
+    load_balancer.shadowed,
+    stages.deregistered,
+    load_balancer.certificate,
+    load_balancer.protocol,
+    load_balancer.declared_port,
+    load_balancer.drifted,
+    network_path.balancer_to_task,
+    network_path.task_to_database,
+    network_path.internet_to_balancer,
+    databases.status,
+    databases.secret,
+    databases.variables,
+    databases.address,
+    databases.tls,
+    databases.authority,
+    containers.memory,
+    containers.crash,
+    running.database,
+    running.migrations,
+    running.failures,
+    containers.unexplained,
+    health.codes,
+    health.timeouts,
+    running.failing,
+    health_checks.refusals,
+    stages.stopped,
+    rollouts.rolled_back,
+    rollouts.going_on,
+    capacity.deaths,
+    capacity.interrupted,
+    capacity.ill,
+    capacity.short,
+)
+
+
+def run(case: Case) -> tuple[Finding, ...]:
+    """What all checks find, the root cause first."""
+    all_ = [each for check in CHECKS for each in check(case)]
+    found = ranked([each for each in all_ if not stages.meant(each, case)])
+    causes = {each.id for each in found if each.kind == "cause"}
+    shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
+    return ranked(shown)
+
+
+def _shown(finding: Finding, causes: Set[str]) -> Iterator[Finding]:
+    """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
+    if causes.isdisjoint(finding.row.explained_by):
+        yield finding
+    elif not finding.row.repeats:
+        yield replace(finding, kind="consequence") if finding.kind == "cause" else finding

@@ -1,0 +1,240 @@
+"""What Fargate may run: the account's quota, and what ECS says when it cannot place a task."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from i18n import Text, t
+from ops.doctor.case import Case
+from ops.doctor.findings import Finding, Fix
+from ops.snapshot.cloudwatch import Quota
+from ops.snapshot.records import SPOT_INTERRUPTION
+from stack.service import MEMORY_BY_CPU
+
+UNABLE = re.compile(
+    r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
+)
+
+
+QUOTA = re.compile(
+    r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
+)
+
+
+ENOUGH = 16
+"""vCPUs to ask for where the quota is small or not known."""
+
+
+UNITS = 1024
+"""CPU units of one vCPU."""
+
+
+def placing(case: Case) -> Iterator[Finding]:
+    """ECS says that it cannot place or start tasks."""
+    if case.service is None or not case.unsteady:
+        return
+    since = min((each.created for each in case.mine if each.created), default=None)
+    recent = [e.message for e in case.service.events if since is None or e.at >= since]
+    recent += [each.reason for each in case.failed]
+    limits = [each for each in recent if QUOTA.search(each)]
+    unable = [each for each in recent if UNABLE.search(each) and each not in limits]
+    if limits:
+        yield _over_quota(case, limits)
+    elif unable:
+        yield Finding(
+            id="cannot-place-tasks",
+            kind="consequence" if case.failed else "cause",
+            title=t("ECS cannot start tasks as it wants to"),
+            why=t("It tries again by itself, more and more slowly."),
+            fixes=case.tried_again(),
+            evidence=tuple(unable[:3]),
+        )
+
+
+def _over_quota(case: Case, limits: list[str]) -> Finding:
+    found = case.now.quota.value
+    limit = found.limit if found else 0
+    return Finding(
+        id="fargate-quota",
+        title=t("The account may not run more on Fargate"),
+        why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
+        seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
+        fixes=(_more(found.code if found else "L-3032A538", max(limit * 2, ENOUGH)),),
+        evidence=tuple(limits[:3]),
+    )
+
+
+def quota(case: Case) -> Iterator[Finding]:
+    """Whether a roll-out fits into Fargate's quota, beside what else the account runs.
+
+    For a while ECS runs ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
+    "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
+    """
+    found, main = case.now.quota.value, case.main
+    cpu = (main.cpu if main else case.now.settings.service.cpu) / UNITS
+    count = max(
+        case.service.desired if case.service else case.now.settings.service.desired_count, 1
+    )
+    if found is None or not cpu:
+        return
+    most = case.service.maximum if case.service else 200
+    needed = found.elsewhere + cpu * max(count * most // 100, count)
+    if needed > found.limit:
+        yield Finding(
+            id="fargate-quota-small",
+            kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
+            title=t("Fargate's quota is too small for a roll-out"),
+            why=t("A roll-out starts the new tasks beside the old ones."),
+            seen=_sum(case, found, needed),
+            fixes=(_more(found.code, needed),),
+        )
+
+
+def _sum(case: Case, found: Quota, needed: float) -> tuple[Text, ...]:
+    seen = t(
+        "{needed} vCPU are needed for a while, {limit} are allowed in {region}.",
+        needed=f"{needed:g}",
+        limit=f"{found.limit:g}",
+        region=case.now.region,
+    )
+    if not found.elsewhere:
+        return (seen,)
+    taken = t("Other tasks of the account have {taken} of them.", taken=f"{found.elsewhere:g}")
+    return (seen, taken)
+
+
+def _more(code: str, wanted: float) -> Fix:
+    return Fix(
+        t("Ask for more, or stop something else:"),
+        (
+            "aws service-quotas request-service-quota-increase --service-code fargate "
+            f"--quota-code {code} --desired-value {math.ceil(wanted)}",
+        ),
+    )
+
+
+def deaths(case: Case) -> Iterator[Finding]:
+    """Tasks that died in a deployment that stands: it works, and still something is wrong."""
+    if not case.steady or not case.failed:
+        return
+    primary = case.primary
+    after = [
+        each for each in case.failed if primary and each.stopped and each.stopped > primary.updated
+    ]
+    if not after:
+        return
+    yield Finding(
+        id="tasks-die",
+        kind="cause" if len(after) > 1 else "warning",
+        title=t("{count} tasks died within the last hour, and were replaced", count=len(after)),
+        why=t("The page was up meanwhile if other tasks ran; whatever ended them may come again."),
+        seen=tuple(
+            t(
+                "Task {task}: {reason}",
+                task=each.short,
+                reason=next((c.reason for c in each.containers if c.reason), each.reason),
+            )
+            for each in after[:3]
+        ),
+        fixes=(
+            Fix(
+                t("See its last lines:"),
+                (f"./careapp logs --previous -s {case.now.names.stack}",),
+            ),
+        ),
+    )
+
+
+def interrupted(case: Case) -> Iterator[Finding]:
+    """Tasks whose Spot capacity AWS has taken back: nothing is wrong with them."""
+    taken = [each for each in case.mine if each.over and each.stop_code == SPOT_INTERRUPTION]
+    if not taken:
+        return
+    yield Finding(
+        id="spot-interrupted",
+        kind="warning",
+        title=t("Fargate Spot has taken {count} tasks back within the last hour", count=len(taken)),
+        why=t(
+            "AWS takes Spot capacity back when it needs it, with two minutes' notice; ECS starts "
+            "another task as soon as there is room. That is why Spot is cheap."
+        ),
+        seen=tuple(
+            t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
+        ),
+        fixes=(case.set("fargateSpot", "false", t("If it comes too often, run them on demand:")),),
+    )
+
+
+def ill(case: Case) -> Iterator[Finding]:
+    """Targets that get no requests, or get them only because all are ill."""
+    bad = [each for each in case.targets if each.state == "unhealthy"]
+    if not bad or not case.unsteady:
+        return
+    yield Finding(
+        id="targets-unhealthy",
+        kind="consequence",
+        title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
+        why=t("The load balancer sends requests to them only while no target is healthy."),
+        evidence=tuple(
+            f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
+            for each in bad[:4]
+        ),
+    )
+
+
+def short(case: Case) -> Iterator[Finding]:
+    """Fewer tasks than wanted, where nothing else says why."""
+    service = case.service
+    if service is None or not case.unsteady or case.replaced or service.desired == 0:
+        return
+    if service.status != "ACTIVE":
+        return
+    if case.primary and case.primary.rollout == "IN_PROGRESS" and not case.failed and not case.sick:
+        return
+    words = tuple(dict.fromkeys(each.reason for each in case.failed[:4]))
+    yield Finding(
+        id="too-few-tasks",
+        title=t(
+            "{healthy} healthy tasks where {desired} are wanted",
+            healthy=sum(each.state == "healthy" for each in case.targets),
+            desired=service.desired,
+        ),
+        why=t("ECS has said no more about it so far."),
+        seen=(
+            t(
+                "Running {running}, starting {pending}.",
+                running=service.running,
+                pending=service.pending,
+            ),
+        ),
+        fixes=(
+            Fix(
+                t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
+            ),
+        ),
+        evidence=words or tuple(each.message for each in service.events[:4]),
+    )
+
+
+def more_memory(case: Case, cpu: int, memory: int) -> Fix:
+    """Give the task the next larger size: more CPU as well where this one takes no more memory."""
+    found = larger(cpu, memory)
+    if found is None:
+        return Fix(t("Fargate sells no larger task: let the app need less memory."))
+    text = t("Give the task more memory:")
+    fix = case.set("taskMemory", str(found[1]), text)
+    if found[0] == cpu:
+        return fix
+    more = case.set("taskCpu", str(found[0]), text)
+    return Fix(text, (*more.commands[:-1], *fix.commands))
+
+
+def larger(cpu: int, memory: int) -> tuple[int, int] | None:
+    """CPU units and MiB of the next size with more memory; None at the largest."""
+    for size, memories in sorted(MEMORY_BY_CPU.items()):
+        for each in memories:
+            if size >= cpu and each > memory:
+                return size, each
+    return None

@@ -1,0 +1,390 @@
+"""The database: whether it answers at all, and whether the app asks it in the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from i18n import Text, t
+from ops.aws.certificates import BUNDLE, root
+from ops.doctor.case import Case
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.log_lines import Known
+from ops.screen import of_day
+from ops.snapshot.rds import Database
+from ops.snapshot.records import Definition, Task
+from ops.snapshot.task_logs import BACK
+from stack.database import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
+from stack.statements import secret_arn
+
+USABLE = {
+    *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
+    *("configuring-iam-database-auth", "configuring-activity-stream", "converting-to-vpc"),
+    *("delete-precheck", "modifying", "moving-to-vpc", "renaming", "resetting-master-credentials"),
+    *("storage-config-upgrade", "storage-initialization", "storage-optimization"),
+}
+"""Statuses in which the database takes connections (RDS user guide, "Viewing DB instance status")."""
+
+
+PASSING = {
+    *("creating", "maintenance", "rebooting", "starting", "upgrading", "stopping"),
+    *("configuring-associated-roles", "insufficient-capacity"),
+}
+
+
+PLAIN = ("disable",)
+"""sslmodes that never use TLS (libpq documentation)."""
+
+
+def status(case: Case) -> Iterator[Finding]:
+    """The database must be up."""
+    part = case.now.database
+    if part.problem:
+        return
+    found = part.value
+    if found is None:
+        if case.now.balancer.value is not None:
+            yield _absent(case)
+    elif found.status not in USABLE:
+        yield Finding(
+            id="database-full" if found.status == "storage-full" else "database-away",
+            title=t("The database is {status}", status=found.status),
+            why=t("It takes no connections in this status; every page that needs it fails."),
+            seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
+            fixes=(_started(case, found), *case.tried_again()),
+            evidence=tuple(
+                f"{of_day(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
+            ),
+        )
+
+
+def _absent(case: Case) -> Finding:
+    return Finding(
+        id="database-missing",
+        title=t("The database does not exist"),
+        why=t("The app has nowhere to connect to."),
+        seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
+        fixes=(case.refreshed(t("Let Pulumi make it:")),),
+    )
+
+
+def _started(case: Case, found: Database) -> Fix:
+    which = f"--db-instance-identifier {found.id}"
+    wait = f"aws rds wait db-instance-available {which}"
+    if found.status == "stopped":
+        return Fix(t("Start it:"), (f"aws rds start-db-instance {which}", wait))
+    if found.status == "storage-full":
+        more = str(max(found.storage_gb + 10, found.storage_gb * 3 // 2))
+        return case.set("databaseStorageGb", more, t("Give it more storage:"))
+    if found.status in PASSING:
+        return Fix(t("Wait until it is available:"), (wait,))
+    return Fix(
+        t("See what RDS says about it, and mend that:"),
+        (f"aws rds describe-events --source-type db-instance --source-identifier {found.id}",),
+    )
+
+
+def tls(case: Case) -> Iterator[Finding]:
+    """An app that speaks without TLS is refused by a database that insists on it."""
+    main, database = case.main, case.now.database.value
+    mode = main.environment.get("DB_SSLMODE", "") if main else ""
+    if database is None or database.force_ssl is not True or mode not in PLAIN:
+        return
+    yield Finding(
+        id="database-wants-tls",
+        title=t("The app connects without TLS, and the database refuses that"),
+        why=t(
+            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
+            "from PostgreSQL 15 on."
+        ),
+        seen=(
+            t("DB_SSLMODE is {mode} in {revision}.", mode=mode, revision=_revision(case)),
+            t("rds.force_ssl is 1 for DB instance {id}.", id=database.id),
+        ),
+        fixes=(_without_mode(case),),
+        evidence=case.logged(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
+    )
+
+
+def _without_mode(case: Case) -> Fix:
+    stack, declared = case.now.names.stack, case.now.settings.service.variables
+    text = t(
+        "Take DB_SSLMODE out of the task definition (the app's default is verify-full), and deploy:"
+    )
+    if "DB_SSLMODE" not in declared:
+        return Fix(text, (f"pulumi up -s {stack}",))
+    text = t("Let the app use TLS (sslmode verify-full), and deploy:")
+    changed = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
+    return Fix(text, (changed, f"pulumi up -s {stack}"))
+
+
+def authority(case: Case) -> Iterator[Finding]:
+    """The app must know the authority that signed the database's certificate."""
+    database, carried = case.now.database.value, case.now.authorities
+    name = root(case.now.region, database.authority) if database else ""
+    refused = _refused(case)
+    told = case.main is not None and "DB_SSLROOTCERT" in case.main.environment
+    lacking = not told and carried is not None and name not in carried
+    if database is None or not name or not (refused or lacking):
+        return
+    seen = [
+        t(
+            "RDS signs the certificate of {id} by {root} ({identifier}).",
+            id=database.id,
+            root=name,
+            identifier=database.authority,
+        )
+    ]
+    if lacking:
+        seen.append(t("{file} does not hold it.", file=BUNDLE))
+    yield Finding(
+        id="database-authority",
+        title=t("The app's CA bundle lacks the authority of the database"),
+        why=t(
+            "With sslmode verify-full the app refuses every connection to a server that it does not know."
+        ),
+        seen=tuple(seen),
+        fixes=(Fix(_with_bundle(case), (f"pulumi up -s {case.now.names.stack}",)),),
+        evidence=refused,
+    )
+
+
+def _with_bundle(case: Case) -> Text:
+    if case.now.settings.webapp:
+        return t(
+            "Let the image carry RDS's bundle of the region in {file}, let the app and "
+            "DB_SSLROOTCERT name no other file, and deploy:",
+            file=BUNDLE,
+        )
+    return t(
+        "Let the image carry RDS's bundle of the region (truststore.pki.rds.amazonaws.com), let the app "
+        "name that file, and deploy:"
+    )
+
+
+def _refused(case: Case) -> tuple[str, ...]:
+    """The last line of a task in which it does not trust the server, and that it has not taken back."""
+    for task in (*case.alive, *case.failed):
+        for line in reversed(case.lines(task)):
+            if BACK in line.text:
+                break
+            if "certificate verify failed" in line.text:
+                return (line.text,)
+    return ()
+
+
+def address(case: Case) -> Iterator[Finding]:
+    """The task definition must name this database: host, port, name, user."""
+    main, database = case.main, case.now.database.value
+    if main is None or database is None or not database.address:
+        return
+    wanted = {
+        "DB_HOST": database.address,
+        "DB_PORT": str(database.port),
+        "DB_NAME": database.name,
+        "DB_USER": database.user,
+    }
+    wrong = [
+        name
+        for name, right in wanted.items()
+        if right and main.environment.get(name) not in (None, right)
+    ]
+    seen: list[Text] = [
+        t(
+            "{variable} is {now} in {revision}; the database says {right}.",
+            variable=name,
+            now=main.environment[name],
+            revision=main.revision,
+            right=wanted[name],
+        )
+        for name in wrong
+    ]
+    if seen:
+        yield Finding(
+            id="database-address",
+            title=t("The app is told another database than there is"),
+            why=t(
+                "It connects to the wrong place, or as somebody whom the database does not know."
+            ),
+            seen=tuple(seen),
+            fixes=case.corrected(
+                t(
+                    "Set {values} in infra/container.py (environment), and deploy:",
+                    values=", ".join(f"{name}={wanted[name]}" for name in wrong),
+                ),
+                # RDS changes its port where somebody asks it to; the others stay for ever.
+                drifts="DB_PORT" in wrong,
+            ),
+        )
+
+
+def other_secrets(case: Case) -> Mapping[str, str]:
+    """Return the variables that name another secret than the one that RDS manages, with its ARN.
+
+    RDS keeps the master password in that secret alone, and changes it every 7 days. An ARN without its
+    last seven characters names the same secret (Secrets Manager user guide, "Secret ARN").
+    """
+    main, database = case.main, case.now.database.value
+    if main is None or database is None or not database.secret:
+        return {}
+    named = {
+        "DB_PASSWORD": secret_arn(main.secrets.get("DB_PASSWORD", "")),
+        "DB_SECRET_ARN": main.environment.get("DB_SECRET_ARN", ""),
+    }
+    own = ("", database.secret, database.secret[:-7])
+    return {name: arn for name, arn in named.items() if arn not in own}
+
+
+def secret(case: Case) -> Iterator[Finding]:
+    """The task definition must name the secret that RDS manages for this database."""
+    main, database, others = case.main, case.now.database.value, other_secrets(case)
+    if main is None or database is None or not others:
+        return
+    values = {"DB_PASSWORD": f"{database.secret}:password::", "DB_SECRET_ARN": database.secret}
+    yield Finding(
+        id="database-secret",
+        title=t("The task definition names another secret than the database's"),
+        why=t("The password in it is another database's, or goes out of date within 7 days."),
+        seen=tuple(
+            t(
+                "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
+                variable=name,
+                now=arn,
+                revision=main.revision,
+                right=database.secret,
+            )
+            for name, arn in others.items()
+        ),
+        fixes=case.corrected(
+            t(
+                "Set {values} in infra/container.py, and deploy:",
+                values=", ".join(f"{name}={values[name]}" for name in others),
+            ),
+            drifts=False,
+        ),
+        evidence=case.logged(r"(?i)authentication failed"),
+    )
+
+
+DEMANDED = ("DB_HOST", "DB_NAME", "DB_USER")
+"""Variables without which the app in webapp/ does not start (webapp/settings.py; a test compares them)."""
+
+
+def variables(case: Case) -> Iterator[Finding]:
+    """The task definition must set what the app demands; an app that runs well demands something else.
+
+    What another app than the one in webapp/ demands is not known.
+    """
+    main = case.main
+    if main is None or not case.unsteady or not case.now.settings.webapp:
+        return
+    told = {**main.environment, **main.secrets}
+    missing = [name for name in DEMANDED if not told.get(name)]
+    if not told.get("DB_PASSWORD") and not told.get("DB_SECRET_ARN"):
+        missing.append("DB_PASSWORD")
+    if not missing:
+        return
+    near = {name: get_close_matches(name, told, 1) for name in missing}
+    yield Finding(
+        id="database-variables",
+        title=t("The task definition does not set {names}", names=", ".join(missing)),
+        why=t("The app refuses to start without it."),
+        seen=tuple(
+            t("{revision} sets {near}; the app reads {name}.", revision=main.revision,
+              near=found[0], name=name)
+            if found
+            else t("{revision} sets no {name}.", revision=main.revision, name=name)
+            for name, found in near.items()
+        ),
+        fixes=case.corrected(
+            t("Set {names} in infra/container.py, and deploy:", names=", ".join(missing)),
+            drifts=False,
+        ),
+    )  # fmt: skip
+
+
+POOL = 6
+"""Connections of one worker of the app in webapp/ (webapp/db.py; a test compares it)."""
+
+
+WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
+
+
+FULL = "too-many-connections"
+
+
+def commands(case: Case, known: Known) -> tuple[str, ...]:
+    """Return the command that helps with what the log says of the database."""
+    if known.id != FULL:
+        return ()
+    return (f'./careapp db psql -s {case.now.names.stack} -c "{WHO}"',)
+
+
+def why(case: Case, known: Known) -> Text:
+    """Return why it fails; of used-up connections, whose they are as far as the numbers tell.
+
+    How many another app than the one in webapp/ opens is not known.
+    """
+    own, limit = _own(case), _limit(case)
+    count = case.now.measured.value.connections if case.now.measured.value else None
+    if known.id != FULL or not limit or not case.now.settings.webapp:
+        return known.why
+    if own >= limit:
+        return t(
+            "The tasks of this stack may open more connections than the instance class allows."
+        )
+    if count is not None and count > own:
+        return t("At least {others} of them are not this stack's tasks'.", others=count - own)
+    return t("The tasks of this stack alone cannot have taken them all: others hold some.")
+
+
+def measured(case: Case, known: Known) -> tuple[Text, ...]:
+    """Return the numbers of connections: open, allowed, and what the tasks of the stack may open."""
+    database, main = case.now.database.value, case.main
+    if known.id != FULL or database is None or main is None:
+        return ()
+    seen = []
+    count = case.now.measured.value.connections if case.now.measured.value else None
+    if count is not None:
+        seen.append(t("DatabaseConnections is {count} (CloudWatch).", count=count))
+    if limit := _limit(case):
+        seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
+    if case.now.settings.webapp:
+        tasks = len(_tasks(case))
+        seen.append(
+            t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(main))
+        )
+    return tuple(seen)
+
+
+def _tasks(case: Case) -> list[Task]:
+    return [each for each in case.now.tasks.value or () if not each.over]
+
+
+def _each(main: Definition) -> int:
+    workers = main.environment.get("WEB_CONCURRENCY", "1")
+    return POOL * (int(workers) if workers.isdigit() else 1)
+
+
+def _own(case: Case) -> int:
+    return len(_tasks(case)) * _each(case.main) if case.main else 0
+
+
+def _limit(case: Case) -> int:
+    """RDS's default of max_connections; 0 for an instance class that is not known."""
+    database = case.now.database.value
+    try:
+        memory = database_memory(database.kind) if database else 0
+    except ValueError:
+        return 0
+    return min(memory // BYTES_A_CONNECTION, MOST_CONNECTIONS)
+
+
+def _revision(case: Case) -> str:
+    return case.main.revision if case.main else ""
+
+
+def away(case: Case) -> bool:
+    """Whether the database certainly takes no connections now."""
+    found = case.now.database.value
+    return found is not None and found.status not in USABLE

@@ -1,0 +1,210 @@
+"""Failed health checks: what the app answered, or that it was too slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from i18n import Text, joined, t
+from ops.doctor.case import Case
+from ops.doctor.checks.databases import away
+from ops.doctor.checks.network_path import task_to_database
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.log_lines import asked_path, slowest
+from ops.snapshot.elb import Check
+from stack.entrance import HEALTH_MATCHER
+
+
+def codes(case: Case) -> Iterator[Finding]:
+    """The app answers the health check, but not with the status that is wanted."""
+    found = [each for each in case.sick if each.codes]
+    if not found or case.check is None:
+        return
+    code, path = found[0].codes[0], case.check.path
+    seen = t(
+        "GET {path} answers {code}; healthy is {matcher}.",
+        path=path,
+        code=code,
+        matcher=case.check.matcher,
+    )
+    asked = asked_path(
+        (each for task in (*case.alive, *case.failed) for each in case.lines(task)), code
+    )
+    if case.mended() and ((asked and asked != path) or matches(case.check.matcher, code)):
+        yield _before(case, asked or path, code)
+        return
+    id_, title, why, fixes = _answered(case, case.check, code)
+    yield Finding(
+        id=id_,
+        title=title,
+        why=why,
+        seen=(seen, *_database(case, code)),
+        fixes=(*fixes, *case.mended()),
+        evidence=tuple(each.words for each in found),
+    )
+
+
+def matches(matcher: str, code: int) -> bool:
+    """Whether a target group's matcher takes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
+    spans = [each.partition("-") for each in matcher.split(",")]
+    return any(int(low) <= code <= int(high or low) for low, _, high in spans)
+
+
+def _before(case: Case, asked: str, code: int) -> Finding:
+    """The check was changed after the last try."""
+    check = case.check or Check()
+    return Finding(
+        id="health-check-mended",
+        title=t("The health check was changed, and ECS has not tried again since"),
+        why=t("ECS has given up, and starts no task by itself any more."),
+        seen=(
+            t(
+                "The last try failed with {code} on {asked}; the health check asks for {path} now, "
+                "and healthy is {matcher}.",
+                code=code,
+                asked=asked,
+                path=check.path,
+                matcher=check.matcher,
+            ),
+        ),
+        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
+    )
+
+
+Answer = tuple[str, Text, Text, tuple[Fix, ...]]
+"""The finding's id, title, why and fixes."""
+
+
+def _answered(case: Case, check: Check, code: int) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path or "/health"
+    asks = _asks(case, right, check)
+    if 300 <= code < 400:
+        why = t(
+            "The load balancer does not follow redirects when it checks: "
+            "an answer outside {matcher} counts as a failure.",
+            matcher=matcher,
+        )
+        title = t("The health check's path {path} redirects ({code})", path=path, code=code)
+        return "health-redirects", title, why, (asks,)
+    if code in (404, 405):
+        why = t("The app has no such page, so the load balancer takes every task for ill.")
+        title = t("The health check asks for {path}, which the app does not have", path=path)
+        return "health-path-missing", title, why, (asks,)
+    if code in (401, 403):
+        why = t("The load balancer cannot log in.")
+        title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
+        return "health-forbidden", title, why, (asks,)
+    webapp = case.now.settings.webapp
+    if code >= 500 and (path != right or not webapp) and _database_away(case):
+        why = t(
+            "A health check that asks the database makes ECS replace every task when the database "
+            "is away, and new tasks are no better."
+        )
+        if webapp:
+            why = joined(" ", (why, t("{right} answers without it.", right=right)))
+        title = t("The health check's path {path} needs the database, which is away", path=path)
+        return "health-needs-database", title, why, (asks,)
+    return _other_code(case, check, code, asks)
+
+
+def _database_away(case: Case) -> bool:
+    return away(case) or any(True for _ in task_to_database(case))
+
+
+def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path
+    logs = Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
+    if code >= 500:
+        why = t("The app itself reports an error on this path.")
+        title = t("The health check's path {path} answers with error {code}", path=path, code=code)
+        fixes = (logs,) if path == right else (asks, logs)
+        return "health-errors", title, why, fixes
+    why = t("The load balancer takes every other status for a failure.")
+    title = t(
+        "The app answers {code} on {path}, and healthy is {matcher}",
+        code=code,
+        path=path,
+        matcher=matcher,
+    )
+    given = HEALTH_MATCHER.default
+    if not case.now.settings.webapp and code < 300:
+        given = str(code)
+    if given == matcher:
+        return "health-matcher", title, why, (asks, logs)
+    text = t("Ask for the status that the app gives:")
+    fix = case.set("healthMatcher", given, text, retried=True)
+    return "health-matcher", title, why, (fix,)
+
+
+def _asks(case: Case, right: str, check: Check) -> Fix:
+    if check.path != right:
+        return _path(case, right)
+    text = t(
+        "Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
+    )
+    if not case.now.settings.webapp:
+        text = t(
+            "Let the app answer {matcher} on {path}, or let healthPath name a page that does, and deploy:",
+            matcher=check.matcher,
+            path=right,
+        )
+    return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
+
+
+def _path(case: Case, right: str) -> Fix:
+    return case.set("healthPath", right, t("Ask for {right}:", right=right), retried=True)
+
+
+def _database(case: Case, code: int) -> tuple[Text, ...]:
+    found = case.now.database.value
+    if code >= 500 and found is not None and away(case):
+        return (t("DB instance {id} is {status}.", id=found.id, status=found.status),)
+    return ()
+
+
+def timeouts(case: Case) -> Iterator[Finding]:
+    """The connection comes about or not; without a closed rule it is the app that is slow."""
+    found = [each for each in case.sick if each.kind == "timeout"]
+    if not found or case.check is None:
+        return
+    check = case.check
+    tasks = [*case.failed, *case.alive]
+    measured = max(
+        (each for task in tasks if (each := slowest(case.lines(task), check.path))), default=None
+    )
+    seen = [t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)]
+    if measured is not None:
+        seen.append(
+            t("The app's log tells of an answer that took {time} s.", time=f"{measured:.1f}")
+        )
+    yield Finding(
+        id="health-slow",
+        title=t("The app answers the health check too late"),
+        why=t(
+            "The load balancer waits {limit} s (healthTimeout), then takes the check as failed.",
+            limit=check.timeout,
+        ),
+        seen=tuple(seen),
+        fixes=(*_patience(case, check, measured), *case.mended()),
+        evidence=tuple(each.words for each in found),
+    )
+
+
+def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
+    stack, right = case.now.names.stack, case.health_path
+    wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
+    interval = max(check.interval, wait + 5)
+    quick = Fix(
+        t("Let {path} do nothing but answer, and deploy:", path=check.path),
+        (f"pulumi up -s {stack}",),
+    )
+    own = case.main.health if case.main else None
+    text = t("Or wait longer, with checks further apart:")
+    slower = case.set("healthTimeout", str(wait), text, retried=True)
+    commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
+    longer = Fix(text, commands)
+    if right and check.path != right:
+        return (_path(case, right), longer)
+    # The container's own check has a limit, too, and may ask the same app.
+    return (quick,) if own and own.timeout < wait else (quick, longer)

@@ -1,0 +1,308 @@
+"""Failed health checks without an answer: another port, address or protocol, or too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from ipaddress import ip_address
+from itertools import pairwise
+from math import ceil
+
+from i18n import Text, t
+from ops.doctor.case import Case
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.log_lines import Listening, listening
+from ops.snapshot.elb import Check
+from ops.snapshot.records import ContainerHealth, Definition, Task
+
+ROUND = 30
+"""Seconds to which a proposed grace period is rounded up."""
+
+
+SLACK = 1.25
+"""By how much a later start may be slower than the one that was measured."""
+
+
+UNKNOWN = 300
+"""The shortest grace period in seconds that is proposed where no start was measured."""
+
+
+ROLL_OUT = 300
+"""Seconds that a roll-out takes besides the start: image, health checks, the end of the old tasks."""
+
+
+SHOWN = 160
+"""Characters of a log line that are quoted in a sentence."""
+
+
+def refusals(case: Case) -> Iterator[Finding]:
+    """Nobody answers on the port: another port, another protocol, or too early."""
+    found = [each for each in case.sick if each.kind == "failed"]
+    container = case.reasons("failed container health checks")
+    if (not found and not container) or case.main is None or case.sick_codes:
+        return
+    evidence = tuple(each.words for each in found) or container
+    if container and not found:
+        yield _own_check(case, case.main, container)
+        return
+    for task in (*case.alive, *case.failed):
+        heard = listening(case.lines(task))
+        if heard is not None:
+            yield from _elsewhere(case, heard, evidence)
+            yield from _wrong_address(case, task, heard, evidence)
+            yield from _late(case, task, heard, evidence)
+            return
+    for task in case.failed or case.alive:
+        yield _silent(case, task, evidence)
+        return
+
+
+def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service, main, check = case.service, case.main, case.check
+    port = service.port if service else None
+    if service is None or main is None or port is None or check is None:
+        return
+    asked = int(check.port) if check.port.isdigit() else port
+    if heard.port != asked:
+        yield Finding(
+            id="port-mismatch",
+            title=t(
+                "The app listens on port {heard}, and is asked on port {asked}",
+                heard=heard.port,
+                asked=asked,
+            ),
+            why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+            seen=(
+                t("Container port {port}, health check port {check}.", port=port, check=check.port),
+                t("PORT is {value} in {revision}.", value=main.environment.get("PORT", "-"),
+                  revision=main.revision),
+            ),
+            fixes=_ports(case, heard.port, port, check),
+            evidence=(heard.line, *evidence),
+        )  # fmt: skip
+    elif check.protocol != "HTTP":
+        yield Finding(
+            id="health-protocol",
+            title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
+            why=t("The app does not understand the question and closes the connection."),
+            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
+            fixes=case.corrected(
+                t(
+                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
+                    "and deploy:"
+                )
+            ),
+            evidence=(heard.line, *evidence),
+        )
+
+
+def _wrong_address(
+    case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
+) -> Iterator[Finding]:
+    """The app listens on an address of its own that is not the task's."""
+    own = [each for each in heard.hosts if not _reachable(each, task.address)]
+    if not own or len(own) < len(heard.hosts) or case.main is None:
+        return
+    host, main = own[0], case.main
+    variables = [name for name, value in main.environment.items() if value == host]
+    yield Finding(
+        id="wrong-address",
+        title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused. "
+            "A check from inside the container may pass all the same.",
+            address=task.address or "-",
+        ),
+        seen=tuple(
+            t("{name} is {value} in {revision}.", name=name, value=host, revision=main.revision)
+            for name in variables
+        ),
+        fixes=(_everywhere(case, variables),),
+        evidence=(heard.line, *evidence),
+    )
+
+
+def _everywhere(case: Case, variables: list[str]) -> Fix:
+    """Let the app listen on all addresses: by the variables that name another, where there are any."""
+    stack, declared = case.now.names.stack, case.now.settings.service.variables
+    text = t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:")
+    if variables:
+        text = t(
+            "Take {name} out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
+            name=", ".join(variables),
+        )
+    if variables and declared.keys() >= set(variables):
+        text = t("Take {name} out of appVariables, and deploy:", name=", ".join(variables))
+    removed = [
+        f"pulumi config rm --path appVariables.{name} -s {stack}"
+        for name in variables
+        if name in declared
+    ]
+    return Fix(text, (*removed, f"pulumi up -s {stack}"))
+
+
+def _reachable(host: str, private_address: str) -> bool:
+    """Whether a connection to the task's private address gets to a server on ``host``."""
+    if host == "localhost":
+        return False
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return True  # A name: which address it stands for is not known here.
+    if address.is_unspecified or host == private_address:
+        return True
+    return not private_address and not address.is_loopback
+
+
+def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
+    stack = case.now.names.stack
+    if check.port.isdigit() and heard == port:
+        command = case.check_changed("--health-check-port traffic-port")
+        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.declared_again())
+    return (
+        Fix(
+            t(
+                "Let the app listen on PORT, which the task definition sets to containerPort, "
+                "and deploy:"
+            ),
+            (f"pulumi up -s {stack}",),
+        ),
+        case.set("containerPort", str(heard), t("Or declare the port that it listens on:")),
+    )
+
+
+def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service = case.service
+    if service is None or task.started is None:
+        return
+    took = (heard.at - task.started).total_seconds()
+    if took > service.grace:
+        seen = t("The app listened {took} s after its task's start.", took=round(took))
+        checks = case.check.healthy * case.check.interval if case.check else 0
+        yield _slow(case, (seen,), took * SLACK + checks, (heard.line, *evidence))
+
+
+def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Finding:
+    """The load balancer has nothing to say against the app: the container's own check is wrong."""
+    check = main.health or ContainerHealth(command=())
+    command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
+    return Finding(
+        id="container-check-failed",
+        title=t("The container's own health check fails: {command}", command=command),
+        why=t(
+            "ECS runs this command inside the container. A program that the image does not have "
+            "(curl, in a slim image) fails like an app that does not answer, and ECS replaces the task."
+        ),
+        seen=(
+            t(
+                "healthCheck of container {container} in {revision}: every {interval} s, {retries} "
+                "failures in a row count. The load balancer's check did not fail.",
+                container=main.container,
+                revision=main.revision,
+                interval=check.interval,
+                retries=check.retries,
+            ),
+            t("ECS keeps what the command printed to itself: it is in no log."),
+        ),
+        fixes=(_left_to_balancer(case),),
+        evidence=evidence,
+    )
+
+
+def _left_to_balancer(case: Case) -> Fix:
+    stack = case.now.names.stack
+    text = t(
+        "Leave the check to the load balancer, or let healthCommand be a command that the image has; "
+        "then deploy:"
+    )
+    removed = [f"pulumi config rm healthCommand -s {stack}"]
+    declared = bool(case.now.settings.service.health_command)
+    return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
+
+
+def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """The app never said that it listens: it was stopped before, or it does not say so."""
+    end = task.stopping or task.stopped or _last_line(case, task)
+    lived = (end - task.started).total_seconds() if end and task.started else 0.0
+    seen = t("Task {task}: nobody listened within {lived} s.", task=task.short, lived=round(lived))
+    lines = tuple(each.text for each in case.lines(task)[-4:])
+    # How long it would have taken is not known: one generous period tells, and no second is needed.
+    return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
+
+
+def _pause(case: Case, task: Task) -> tuple[Text, ...]:
+    """The longest time in which the starting app wrote nothing, and its line before: there it was slow."""
+    lines = case.lines(task)
+    end = task.stopping or task.stopped
+    if not lines or task.started is None:
+        return ()
+    texts = ["-", *(each.text for each in lines)]
+    times = [task.started, *(each.at for each in lines), *([end] if end else [])]
+    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
+    longest = max(range(len(pauses)), key=pauses.__getitem__)
+    return (
+        t(
+            "Its log is silent for {gap} s after the line: {line}",
+            gap=round(pauses[longest]),
+            line=texts[longest][:SHOWN],
+        ),
+    )
+
+
+def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
+    grace = case.service.grace if case.service else 0
+    if needed <= grace:
+        return _longer_by_now(case, grace, seen, evidence)
+    longer = ceil(needed / ROUND) * ROUND
+    return Finding(
+        id="slow-start",
+        title=t("The app starts more slowly than ECS waits"),
+        why=t(
+            "For healthGracePeriod ({grace} s) after its start ECS ignores that a task is ill; "
+            "then it stops it.",
+            grace=grace,
+        ),
+        seen=seen,
+        fixes=(
+            _wait(case, longer),
+            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
+        ),
+        evidence=evidence,
+    )
+
+
+def _wait(case: Case, grace: int) -> Fix:
+    """The longer grace period, and a roll-out that may take as long as a start with it.
+
+    A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
+    """
+    fix = case.set(
+        "healthGracePeriod",
+        str(grace),
+        t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
+    )
+    minutes = ceil((grace + ROLL_OUT) / 60)
+    if case.now.settings.rollout_minutes >= minutes:
+        return fix
+    longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
+    return replace(fix, commands=(longer, *fix.commands))
+
+
+def _longer_by_now(
+    case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
+) -> Finding:
+    """The grace period was made longer after the last try."""
+    return Finding(
+        id="slow-start-mended",
+        title=t("The grace period was made longer, and ECS has not tried again since"),
+        why=t("The service waits {grace} s after a task's start now.", grace=grace),
+        seen=seen,
+        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
+        evidence=evidence,
+    )
+
+
+def _last_line(case: Case, task: Task) -> datetime | None:
+    lines = case.lines(task)
+    return lines[-1].at if lines else None

@@ -1,0 +1,201 @@
+"""What a task is started from: the image, the secrets, the log group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from i18n import Text, t
+from ops.doctor.case import Case
+from ops.doctor.checks import databases
+from ops.doctor.findings import Finding, Fix
+from ops.snapshot.records import Definition
+from ops.snapshot.task_inputs import Secret
+from stack.app import PLATFORMS
+from stack.statements import secret_arn, secret_key
+
+NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
+
+
+WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
+
+
+NO_KEY = r"did not contain json key (?P<key>\S+)"
+
+
+GONE = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
+
+
+NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
+
+
+def image(case: Case) -> Iterator[Finding]:
+    """The image that should run must be in ECR, for the task's architecture."""
+    part = case.now.image
+    if part.problem:
+        return
+    found = part.value
+    wanted = case.main.image if case.main else case.now.names.repository
+    if found is None or not found.present:
+        yield Finding(
+            id="image-missing",
+            title=t("The image is not in ECR"),
+            why=t("Fargate has nothing to start: every task stops with CannotPullContainerError."),
+            seen=(
+                t("ECR holds no image {wanted}.", wanted=wanted)
+                if found is not None
+                else t("There is no repository for {wanted}.", wanted=wanted),
+            ),
+            fixes=(_pushed(case, repository=found is not None),),
+            evidence=case.reasons(NOT_FOUND),
+        )
+        return
+    yield from _architecture(case, found.platforms)
+
+
+def _pushed(case: Case, *, repository: bool) -> Fix:
+    stack = case.now.names.stack
+    revision = f"pulumi config set imageRevision {_next(case)} -s {stack}"
+    if repository:
+        text = t("Build and push it again, under a new tag:")
+        return Fix(text, (revision, f"pulumi up -s {stack}"))
+    text = t("Let Pulumi make the repository again, and build and push the image under a new tag:")
+    return Fix(text, (revision, case.refresh))
+
+
+def _next(case: Case) -> str:
+    now = case.now.settings.image.revision
+    return str(int(now) + 1) if now.isdigit() else f"{now}-again"
+
+
+def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
+    main = case.main
+    architecture = main.architecture if main else case.now.settings.image.architecture
+    wanted = PLATFORMS.get(architecture, "")
+    told = case.reasons(WRONG_PLATFORM) + case.logged("(?i)exec format error")
+    if (not platforms or wanted in platforms) and not told:
+        return
+    seen = t(
+        "The image is for {platforms}, the task runs on {architecture} ({wanted}).",
+        platforms=", ".join(platforms) or "?",
+        architecture=architecture,
+        wanted=wanted,
+    )
+    yield Finding(
+        id="image-architecture",
+        title=t("The image is built for another processor than the task runs on"),
+        why=t("The processor cannot run it, or Fargate does not even find a variant to pull."),
+        seen=(seen,),
+        fixes=(_rebuilt(case, architecture),),
+        evidence=told,
+    )
+
+
+def _rebuilt(case: Case, architecture: str) -> Fix:
+    stack = case.now.names.stack
+    if case.now.settings.image.architecture != architecture:
+        text = t("Deploy what the stack file says; it sets both, the image and the task:")
+        return case.refreshed(text)
+    return Fix(
+        t("Build the image again; cpuArchitecture sets both, the image and the task:"),
+        (f"pulumi config set imageRevision {_next(case)} -s {stack}", f"pulumi up -s {stack}"),
+    )
+
+
+def secrets(case: Case) -> Iterator[Finding]:
+    """Every secret must exist, be alive, and hold the key that is asked of it."""
+    main, known, others = case.main, case.now.secrets.value, databases.other_secrets(case)
+    for name, value_from in (main.secrets if main else {}).items():
+        if name in others:
+            continue  # The program must name the database's: whether this one is in order does not matter.
+        arn, key = secret_arn(value_from), secret_key(value_from)
+        if known is not None and arn in known:
+            secret = known[arn]
+            if secret is None or secret.deleted:
+                yield no_secret(case, name, arn, secret)
+                continue
+            if key and secret.keys is not None and key not in secret.keys:
+                yield _no_key(case, name, arn, key, secret.keys)
+                continue
+        told = case.reasons(NO_KEY)
+        if key and any(each.rstrip(".").endswith(f"json key {key}") for each in told):
+            yield _no_key(case, name, arn, key, None)
+
+
+def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding:
+    gone = t("There is no secret {arn}.", arn=arn)
+    if secret is not None:
+        gone = t("The secret {arn} is marked for deletion.", arn=arn)
+    fixes: tuple[Fix, ...] = (case.put_back(), *case.tried_again())
+    if name in case.now.settings.service.secrets:
+        text = t("Let appSecrets.{name} name a secret that is there, and deploy:", name=name)
+        fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
+    if secret is not None:
+        command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
+        fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())
+    return Finding(
+        id="secret-missing",
+        title=t("The secret for {name} is gone", name=name),
+        why=t(
+            "ECS reads the secrets before the container starts, and stops the task without them."
+        ),
+        seen=(gone,),
+        fixes=fixes,
+        evidence=case.reasons(GONE),
+    )
+
+
+def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | None) -> Finding:
+    seen: list[Text] = [t("{name} asks for the key {key} of {arn}.", name=name, key=key, arn=arn)]
+    if keys is not None:
+        seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
+    right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
+    text = t(
+        "In infra/container.py, let {name} end with :{right}:: and deploy:", name=name, right=right
+    )
+    if name in case.now.settings.service.secrets:
+        text = t(
+            "Let appSecrets.{name} end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
+            name=name,
+        )
+    return Finding(
+        id="secret-key-missing",
+        title=t('The secret has no key "{key}"', key=key),
+        why=t(
+            "ECS reads the secrets before the container starts, and stops the task without them."
+        ),
+        seen=tuple(seen),
+        fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
+        evidence=case.reasons(NO_KEY),
+    )
+
+
+def log_group(case: Case) -> Iterator[Finding]:
+    """The log group of the task definition must exist: Fargate does not make it."""
+    main, logs = case.main, case.now.logs.value
+    if main is None or not main.log_group or logs is None:
+        return
+    if logs.exists:
+        return
+    yield Finding(
+        id="log-group-missing",
+        title=t("The log group {group} does not exist", group=main.log_group),
+        why=t("Fargate opens the log before the container starts, and stops the task without it."),
+        seen=(t("{revision} writes to {group}.", revision=main.revision, group=main.log_group),),
+        fixes=(_group(case, main), *case.tried_again(), case.declared_again()),
+        evidence=case.reasons(NO_GROUP) or case.reasons("(?i)log stream"),
+    )
+
+
+def _group(case: Case, main: Definition) -> Fix:
+    days = case.now.settings.service.log_days
+    if main.log_group != case.now.names.log_group:
+        text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
+        return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
+    return Fix(
+        t("Make it:"),
+        (
+            f"aws logs create-log-group --log-group-name {main.log_group}",
+            f"aws logs put-retention-policy --log-group-name {main.log_group} "
+            f"--retention-in-days {days}",
+        ),
+    )

@@ -1,0 +1,357 @@
+"""The listener that serves the page: where its rules lead, and whether its certificate holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from i18n import t
+from ops.doctor.case import Case
+from ops.doctor.checks import stages
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.reachability import default_route
+from ops.snapshot import elb
+from ops.snapshot.elb import Balancer, Listener, Rule, TargetGroup
+from ops.snapshot.vpc import Network
+from stack.names import RULE_PRIORITY
+
+
+def forwarding(case: Case) -> Iterator[Finding]:
+    """A request to the page must end at the service's target group, whatever other rules there are."""
+    service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
+    if service is None or balancer is None or group is None:
+        return
+    listener, host = elb.serving(balancer), _host(case, balancer)
+    rules = listener.rules if listener else ()
+    first = elb.answering(listener, host, group.arn) if listener else None
+    if first is not None and group.arn in first.groups:
+        return
+    if listener is not None and first is not None and not first.default:
+        yield _in_the_way(case, listener, first, group)
+    ours = [each for each in rules if group.arn in each.groups]
+    if all(elb.fitting(each, host) is False for each in ours):
+        yield _none_forwards(case, balancer, listener, group)
+
+
+def shadowed(case: Case) -> Iterator[Finding]:
+    """Stage 1: the rule that stage 2 makes must find its number free, and no rule before it that fits."""
+    balancer, group = case.now.balancer.value, case.now.group.value
+    if case.service is not None or balancer is None or group is None:
+        return
+    listener, host = elb.serving(balancer), _host(case, balancer)
+    for rule in listener.rules if listener else ():
+        if listener is None or rule.default or group.arn in rule.groups:
+            continue
+        if int(rule.priority) == RULE_PRIORITY:
+            yield _taken(listener, rule)
+        elif int(rule.priority) < RULE_PRIORITY and elb.fitting(rule, host):
+            yield _in_the_way(case, listener, rule, group)
+
+
+def _taken(listener: Listener, rule: Rule) -> Finding:
+    return Finding(
+        id="rule-taken",
+        title=t("The number of the app's rule is taken by another rule of the load balancer"),
+        why=t("Two rules of a listener cannot have one number: stage 2 fails with PriorityInUse."),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) is not one of this program.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action=rule.action,
+            ),
+        ),
+        fixes=(
+            Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(
+                t("Or give it a number above {priority}:", priority=RULE_PRIORITY),
+                (
+                    "aws elbv2 set-rule-priorities --rule-priorities "
+                    f"RuleArn={rule.arn},Priority={RULE_PRIORITY + 100}",
+                ),
+            ),
+        ),
+    )
+
+
+def _host(case: Case, balancer: Balancer) -> str | None:
+    """By which name the page is asked for; with a certificate of one's own that is not known."""
+    https = case.now.settings.https
+    return https.domain or (None if https.certificate_arn else balancer.dns)
+
+
+def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
+    return Finding(
+        id="rule-in-the-way",
+        title=t("Another rule of the load balancer answers in place of the tasks"),
+        why=t("The rule with the lowest number that fits answers; those behind it get no request."),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) fits a request to the page, "
+                "and does not lead to {group}.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action=rule.action,
+                group=group.name,
+            ),
+        ),
+        fixes=(
+            Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(
+                t("Then let Pulumi put back what the program declares:"), (case.refresh,), then=True
+            ),
+        ),
+    )
+
+
+def _none_forwards(
+    case: Case, balancer: Balancer, listener: Listener | None, group: TargetGroup
+) -> Finding:
+    return Finding(
+        id="no-rule-forwards",
+        title=t("No rule of the load balancer forwards to the tasks"),
+        why=t("Requests get the default answer, the 503 page that says that ECS is off."),
+        seen=(
+            t(
+                "Listener {listener} of {balancer}: {count} rules, none leads / to {group}.",
+                listener=_label(listener) if listener else "-",
+                balancer=balancer.name,
+                count=len(listener.rules) if listener else 0,
+                group=group.name,
+            ),
+        ),
+        fixes=(case.refreshed(t("Let Pulumi put the rule back:")),),
+    )
+
+
+def _label(listener: Listener) -> str:
+    return f"{listener.protocol}:{listener.port}"
+
+
+def certificate(case: Case) -> Iterator[Finding]:
+    """The certificate of the listener that serves must be one that browsers take."""
+    balancer = case.now.balancer.value
+    listener = elb.serving(balancer) if balancer else None
+    found = listener.certificate if listener else None
+    if found is None or found.status in ("ISSUED", ""):
+        return
+    yield Finding(
+        id="certificate-not-valid",
+        title=t("The load balancer's certificate is {status}", status=found.status),
+        why=t("Browsers refuse a page whose certificate does not hold."),
+        seen=(t("ACM says so of {arn}.", arn=found.arn),),
+        fixes=(_certified(case, found.arn),),
+    )
+
+
+def _certified(case: Case, arn: str) -> Fix:
+    if case.now.settings.https.domain:
+        return case.refreshed(
+            t("Let Pulumi put back the record by which ACM issues and renews it:")
+        )
+    stack = case.now.names.stack
+    return Fix(
+        t("Import a new one under its ARN, or name another one in certificateArn and deploy:"),
+        (f"aws acm describe-certificate --certificate-arn {arn}", f"pulumi up -s {stack}"),
+    )
+
+
+def attached(case: Case) -> Iterator[Finding]:
+    """The service must register its tasks in the target group."""
+    service, group = case.service, case.now.group.value
+    if service is None or case.now.group.problem:
+        return
+    if group is None:
+        yield Finding(
+            id="target-group-missing",
+            title=t("The target group {name} does not exist", name=case.now.names.target_group),
+            why=t("The load balancer has nowhere to send requests."),
+            fixes=(case.put_back(),),
+        )
+    elif all(each[0] != group.arn for each in service.targets):
+        yield Finding(
+            id="service-not-attached",
+            title=t("The service does not register its tasks with the load balancer"),
+            why=t("The load balancer knows of no task."),
+            seen=(t("The service names no target, or another than {name}.", name=group.name),),
+            fixes=case.corrected(
+                t("In infra/service.py, let the service have this target group, and deploy:")
+            ),
+        )
+    elif not group.check.enabled:
+        yield Finding(
+            id="health-check-off",
+            kind="warning",
+            title=t("The load balancer's health check is off"),
+            why=t("It would send requests to a task that does not answer."),
+            fixes=case.corrected(
+                t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
+            ),
+        )
+
+
+WATCHED = {
+    "healthPath": "path",
+    "healthMatcher": "matcher",
+    "healthInterval": "interval",
+    "healthTimeout": "timeout",
+    "healthyThreshold": "healthy",
+    "unhealthyThreshold": "unhealthy",
+}
+"""Settings of the stack file, and what the target group's health check calls them."""
+
+
+def drifted(case: Case) -> Iterator[Finding]:
+    """The target group should check as the stack file says."""
+    if case.check is None:
+        return
+    seen = []
+    for key, name in WATCHED.items():
+        declared, real = getattr(case.now.settings.health, name), getattr(case.check, name)
+        if declared != real:
+            text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
+                     declared=declared, real=real)  # fmt: skip
+            seen.append(text)
+    if seen:
+        yield Finding(
+            id="health-check-drifted",
+            kind="warning",
+            title=t("The health check is not the declared one"),
+            why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
+            seen=tuple(seen),
+            fixes=(case.put_back(),),
+        )
+
+
+def protocol(case: Case) -> Iterator[Finding]:
+    """Requests and health checks go to the same port: the app speaks one protocol there."""
+    group = case.now.group.value
+    if group is None or not group.check.enabled or group.check.port != "traffic-port":
+        return
+    asked, checked = group.protocol, group.check.protocol
+    if {asked, checked} != {"HTTP", "HTTPS"} or asked == "HTTP":
+        # An app that fails a health check over HTTPS is a finding of refusals.
+        return
+    yield Finding(
+        id="target-protocol",
+        title=t(
+            "The load balancer sends requests by {asked}, and the app answers {checked}",
+            asked=asked,
+            checked=checked,
+        ),
+        why=t(
+            "The health check speaks {checked} and passes. Every request fails in the TLS handshake: "
+            "the load balancer answers 502.",
+            checked=checked,
+        ),
+        seen=(
+            t(
+                "Target group {name}: protocol {asked}, health check protocol {checked}.",
+                name=group.name,
+                asked=asked,
+                checked=checked,
+            ),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    'In infra/load_balancer.py, let the target group have protocol="{checked}", '
+                    "and deploy (replaces the target group):",
+                    checked=checked,
+                ),
+                (f"pulumi up -s {case.now.names.stack}",),
+            ),
+        ),
+    )
+
+
+def declared_port(case: Case) -> Iterator[Finding]:
+    """The service registers a port, the container opens one, PORT tells the app: all the same."""
+    service, main = case.service, case.main
+    if service is None or main is None or service.port is None:
+        return
+    told = main.environment.get("PORT")
+    if service.port in main.ports and told in (None, str(service.port)):
+        return
+    yield Finding(
+        id="port-mismatch",
+        title=t("The app is told another port than the load balancer asks"),
+        why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+        seen=(
+            t(
+                "The service registers port {port}; {revision} opens {ports} and sets PORT to {told}.",
+                port=service.port,
+                revision=main.revision,
+                ports=", ".join(map(str, main.ports)) or "-",
+                told=told or "-",
+            ),
+        ),
+        fixes=case.corrected(
+            t("Let containerPort alone decide it (infra/container.py), and deploy:")
+        ),
+        evidence=tuple(each.words for each in case.sick[:3]),
+    )
+
+
+def balancer(case: Case) -> Iterator[Finding]:
+    """The load balancer must be there, active, and in subnets that lead to the internet."""
+    found, network = case.now.balancer.value, case.network
+    fix = case.put_back()
+    if found is None:
+        yield from _missing(case)
+        return
+    if found.state not in ("active", "active_impaired", ""):
+        yield Finding(
+            id="balancer-not-active",
+            kind="cause" if found.state == "failed" else "warning",
+            title=t("The load balancer is {state}", state=found.state),
+            why=t("It answers when it is active."),
+            fixes=(fix,),
+        )
+    if network is None or found.scheme != "internet-facing":
+        return
+    if lost := [each for each in found.subnets if not _public(case, each)]:
+        yield _cut_off(case, network, lost)
+
+
+def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
+    names = {each: network.subnets[each].name for each in lost if each in network.subnets}
+    public = f"{case.now.names.prefix}-public-"
+    # A public subnet has lost its route; any other was never meant for a load balancer.
+    misplaced = any(not each.startswith(public) for each in names.values())
+    text = t(
+        "In infra/load_balancer.py, let the load balancer have "
+        "subnets=self.args.network.public_subnet_ids, and deploy:"
+    )
+    return Finding(
+        id="balancer-cut-off",
+        title=t("The load balancer lies in subnets that are not the public ones")
+        if misplaced
+        else t("The load balancer's subnets do not lead to the internet"),
+        why=t("Its answers do not find the way back: the page times out."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} has no route to an internet gateway.",
+                subnet=f"{each} ({names[each]})" if each in names else each,
+            )
+            for each in lost
+        ),
+        fixes=case.corrected(text) if misplaced else (case.put_back(),),
+    )
+
+
+def _missing(case: Case) -> Iterator[Finding]:
+    """Where nothing at all is there, the stack is what is missing."""
+    if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
+        return
+    yield Finding(
+        id="balancer-missing",
+        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        why=t("Nothing answers at the page's address."),
+        seen=(t("Elastic Load Balancing knows no load balancer of that name."),),
+        fixes=(case.put_back(),),
+    )
+
+
+def _public(case: Case, subnet: str) -> bool:
+    route = default_route(case.network, subnet) if case.network else None
+    return route is not None and route.kind == "igw" and route.state == "active"

@@ -1,0 +1,262 @@
+"""The task's way to AWS's own services: routes, NAT, public address, HTTPS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from i18n import Text, t
+from ops.doctor import reachability
+from ops.doctor.case import Case
+from ops.doctor.checks import network_path
+from ops.doctor.checks.inputs import no_secret
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.reachability import (
+    ANYWHERE,
+    HTTPS,
+    Barred,
+    Dead,
+    Side,
+    blocked_outbound,
+    closed,
+    has_door,
+    ways_out,
+)
+from ops.snapshot.records import Service
+from ops.snapshot.vpc import Network
+from stack.statements import secret_arn
+
+NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+"""What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
+
+
+CUT_OFF = (
+    r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
+    r"dial tcp|RequestError: send request failed|failed to do request"
+)
+
+
+INTERNET = Side((), (ANYWHERE,))
+
+
+CANNOT_START = t(
+    "Before a container starts, Fargate fetches its image from ECR and its secrets from "
+    "Secrets Manager, and opens its log. Without a way there no task ever starts."
+)
+
+
+def task_to_aws(case: Case) -> Iterator[Finding]:
+    """Tasks must reach ECR, CloudWatch Logs and Secrets Manager, or they never start."""
+    service, network = case.service, case.network
+    if service is None or network is None:
+        return
+    if all(has_door(network, service.subnets, service.groups, each) for each in NEEDED):
+        return
+    yield from _routes(case, service, network)
+    yield from _https(case, service, network)
+
+
+def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]:
+    dead = ways_out(network, service.subnets, service.public_ip)
+    if not dead:
+        if dropped := blocked_outbound(network, service.subnets):
+            yield barred(case, network, dropped)
+        return
+    yield Finding(
+        id="task-cannot-reach-aws",
+        title=t("The tasks' subnets have no way to the internet"),
+        why=CANNOT_START,
+        seen=tuple(says(each, network) for each in dead),
+        fixes=_ways(case, dead, service),
+        evidence=case.reasons(CUT_OFF),
+    )
+
+
+def barred(case: Case, network: Network, found: tuple[Barred, ...]) -> Finding:
+    """Network ACLs drop what the tasks exchange with AWS."""
+    return Finding(
+        id="task-cannot-reach-aws",
+        title=t("A network ACL cuts the tasks off from the internet"),
+        why=CANNOT_START,
+        seen=(*network_path.said(found, network), network_path.WHY),
+        fixes=(*network_path.opened(found, network), *case.tried_again()),
+        evidence=case.reasons(CUT_OFF),
+    )
+
+
+def says(dead: Dead, network: Network) -> Text:
+    known = network.subnets.get(dead.subnet)
+    subnet, target = f"{dead.subnet} ({known.name})" if known else dead.subnet, dead.target
+    match dead.why:
+        case "no-route":
+            table = known.table if known else ""
+            return t(
+                "Subnet {subnet}: its route table {table} has no route to 0.0.0.0/0.",
+                subnet=subnet,
+                table=table,
+            )
+        case "blackhole" | "nat-missing":
+            return t(
+                "Subnet {subnet}: its route to 0.0.0.0/0 leads to {target}, which is gone.",
+                subnet=subnet,
+                target=target,
+            )
+        case "nat-state":
+            nat = network.nats[target]
+            return t(
+                "Subnet {subnet}: its NAT gateway {target} is {state}. {failure}",
+                subnet=subnet,
+                target=target,
+                state=nat.state,
+                failure=nat.failure,
+            )
+        case "nat-private":
+            return t(
+                "Subnet {subnet}: its NAT gateway {target} lies in a subnet that has no route to "
+                "an internet gateway.",
+                subnet=subnet,
+                target=target,
+            )
+    return t(
+        "Subnet {subnet} leads to the internet gateway {target}, which serves only tasks with a "
+        "public address, and assignPublicIp is DISABLED.",
+        subnet=subnet,
+        target=target,
+    )
+
+
+def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ...]:
+    names = case.now.names
+    if any(each.why == "no-public-ip" for each in dead):
+        vpc = (
+            f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
+            f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
+        )
+        command = (
+            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+            f"--network-configuration '{vpc}' --force-new-deployment"
+        )
+        return (Fix(t("Give the tasks public addresses:"), (command,)), case.declared_again())
+    if case.now.settings.network.nat != "none":
+        text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
+        return (
+            case.refreshed(text),
+            *route_commands(case, dead),
+            *case.tried_again(),
+        )
+    return (
+        case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),
+        *case.tried_again(),
+    )
+
+
+def route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
+    """Where a NAT gateway runs and only the route to it is missing."""
+    network = case.network
+    alive = (
+        [each.id for each in network.nats.values() if each.state == "available"] if network else []
+    )
+    lost = [each for each in dead if each.why in ("no-route", "blackhole", "nat-missing")]
+    if network is None or not alive or not lost:
+        return ()
+    commands = []
+    for each in lost:
+        verb = "create" if each.why == "no-route" else "replace"
+        commands.append(
+            f"aws ec2 {verb}-route --route-table-id {network.subnets[each.subnet].table} "
+            f"--destination-cidr-block 0.0.0.0/0 --nat-gateway-id {alive[0]}"
+        )
+    return (Fix(t("Or only the routes, at once:"), tuple(dict.fromkeys(commands))),)
+
+
+def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
+    missing = closed(network, Side(service.groups), INTERNET, HTTPS)
+    if not missing:
+        return
+    group = missing[0].group
+    command = (
+        f"aws ec2 authorize-security-group-egress --group-id {group} --ip-permissions "
+        f"'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{{CidrIp=0.0.0.0/0}}]'"
+    )
+    yield Finding(
+        id="task-https-closed",
+        title=t("The tasks' security group does not let HTTPS out"),
+        why=CANNOT_START,
+        seen=(
+            t(
+                "Security group {own} has no outbound rule for TCP {port} to {peer}.",
+                own=group,
+                port=HTTPS,
+                peer="0.0.0.0/0",
+            ),
+        ),
+        fixes=(
+            Fix(t("Add what is missing:"), (command,)),
+            *case.tried_again(),
+            case.declared_again(),
+        ),
+        evidence=case.reasons(CUT_OFF),
+    )
+
+
+def way_out(case: Case) -> Iterator[Finding]:
+    """Stage 1: whether the subnets in which the tasks are going to run lead to AWS, and have room."""
+    network = case.network
+    if case.service is not None or network is None:
+        return
+    public = case.now.settings.network.nat == "none"
+    role = "public" if public else "private"
+    prefix = f"{case.now.names.prefix}-{role}-"
+    subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
+    dead = ways_out(network, subnets, public)
+    if not dead and (dropped := reachability.blocked_outbound(network, subnets)):
+        yield barred(case, network, dropped)
+    if dead or not subnets:
+        yield Finding(
+            id="task-cannot-reach-aws",
+            title=t("The tasks' subnets have no way to the internet"),
+            why=CANNOT_START,
+            seen=tuple(says(each, network) for each in dead)
+            or (t("There are no subnets {prefix}*.", prefix=prefix),),
+            fixes=_planned_fixes(case, dead, public),
+        )
+
+
+def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
+    if public or case.now.settings.network.nat != "none":
+        text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
+        return (case.refreshed(text), *route_commands(case, dead))
+    return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
+
+
+def room(case: Case) -> Iterator[Finding]:
+    """Every task takes an address of its subnet."""
+    service, network = case.service, case.network
+    if service is None or network is None:
+        return
+    known = [network.subnets[each] for each in service.subnets if each in network.subnets]
+    needed = max(service.desired, 1) * 2
+    if known and sum(each.free for each in known) < needed:
+        yield Finding(
+            id="subnets-full",
+            title=t("The tasks' subnets have no address left"),
+            why=t("Every task takes an address; a roll-out takes twice as many for a while."),
+            seen=tuple(
+                t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
+                for each in known
+            ),
+            fixes=(
+                Fix(t("Stop what else runs there, or set a larger vpcCidr (makes a new VPC).")),
+            ),
+        )
+
+
+def secret(case: Case) -> Iterator[Finding]:
+    """Stage 1: the secrets with the database's password and those of the app must be there."""
+    database, known = case.now.database.value, case.now.secrets.value
+    if case.main is not None or database is None or case.now.secrets.problem:
+        return
+    named = {"DB_PASSWORD": database.secret, **case.now.settings.service.secrets}
+    for name, value in named.items():
+        secret = (known or {}).get(secret_arn(value))
+        if not value or secret is None or secret.deleted:
+            yield no_secret(case, name, secret_arn(value) or "-", secret)

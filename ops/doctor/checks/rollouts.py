@@ -1,0 +1,132 @@
+"""The service as a whole: scaled to nothing, rolled back, or still at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from i18n import Text, t
+from ops.doctor.case import Case
+from ops.doctor.checks import stages
+from ops.doctor.findings import Finding, Fix
+
+ENDED = re.compile(r"deployment failed|rolling back to deployment")
+
+
+def scaled_down(case: Case) -> Iterator[Finding]:
+    """A service that is to run nothing runs nothing; that of a paused stack is meant to."""
+    service = case.service
+    if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
+        return
+    declared = case.now.settings.texts["desiredCount"]
+    if hours := case.now.settings.service.scaling.hours:
+        yield stages.at_zero(case, hours.text)
+        return
+    count = stages.wanted(case)
+    fix = (
+        case.set("desiredCount", "1", t("Ask for a task:"))
+        if declared == "0"
+        else Fix(t("Ask for {count} again:", count=count), (stages.asked_for(case, count),))
+    )
+    yield Finding(
+        id="scaled-to-zero",
+        title=t("The service is set to run no task"),
+        why=t("With a desired count of 0 nothing answers behind the load balancer: it says 503."),
+        seen=(
+            t(
+                "Desired count 0, running {running}; the stack file says desiredCount {declared}.",
+                running=service.running,
+                declared=declared,
+            ),
+        ),
+        fixes=(fix,),
+    )
+
+
+def draining(case: Case) -> Iterator[Finding]:
+    """A service that is being deleted."""
+    service = case.service
+    if service is not None and service.status != "ACTIVE":
+        yield Finding(
+            id="service-going",
+            title=t("The service is {status}", status=service.status),
+            why=t("ECS is deleting it: it stops its tasks and starts none."),
+            seen=(t("{running} tasks still run.", running=service.running),),
+            fixes=(case.refreshed(t("When it is gone, make it anew:")),),
+        )
+
+
+def rolled_back(case: Case) -> Iterator[Finding]:
+    """Another revision than the wanted one runs, or none."""
+    service, main = case.service, case.main
+    if service is None or main is None or not case.unsteady:
+        return
+    failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
+    if not case.replaced and not failed:
+        return
+    title, seen = _gone_back(case, main.revision)
+    ends = [each.message for each in service.events if ENDED.search(each.message)]
+    yield Finding(
+        id="rolled-back" if case.replaced else "roll-out-failed",
+        title=title,
+        why=t(
+            "The circuit breaker ends a roll-out after a few failed tasks "
+            "(three for up to six wanted ones)."
+        ),
+        seen=(seen,),
+        fixes=(_once_more(case),),
+        evidence=(
+            *dict.fromkeys(each for each in (*failed, case.now.undone.value) if each),
+            *ends[:2],
+        ),
+    )
+
+
+def _once_more(case: Case) -> Fix:
+    text = t("Mend what made the tasks fail, then let ECS try again:")
+    return Fix(text, (case.again, case.refresh) if case.now.undone.value else (case.again,))
+
+
+def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
+    if case.primary is None or not case.replaced:
+        return (
+            t("The roll-out of {wanted} failed", wanted=wanted),
+            t("There is no earlier version to go back to; ECS starts no more tasks."),
+        )
+    running = case.primary.revision
+    if running == wanted:
+        return (
+            t("ECS went back to the service as it was before, of the same {wanted}", wanted=wanted),
+            t("A change of the service itself (its subnets, its capacity, …) was rolled back."),
+        )
+    return (
+        t("ECS runs {running}, and not {wanted}", running=running, wanted=wanted),
+        t(
+            "{wanted} is the newest version, {running} is what ECS went back to.",
+            wanted=wanted,
+            running=running,
+        ),
+    )
+
+
+def going_on(case: Case) -> Iterator[Finding]:
+    """A roll-out that has not ended yet."""
+    primary = case.primary
+    if primary is None or primary.rollout != "IN_PROGRESS" or case.replaced:
+        return
+    yield Finding(
+        id="roll-out-going-on",
+        kind="warning" if primary.failed else "note",
+        title=t("A roll-out is under way"),
+        why=t("ECS starts new tasks, waits until they are healthy, and stops the old ones then."),
+        seen=(
+            t(
+                "{running} of {desired} run, {pending} start, {failed} failed in a row.",
+                running=primary.running,
+                desired=primary.desired,
+                pending=primary.pending,
+                failed=primary.failed,
+            ),
+        ),
+        fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
+    )

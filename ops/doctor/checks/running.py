@@ -1,0 +1,309 @@
+"""What running tasks say of themselves: /health asks nothing of the app, so ECS keeps a task whose pages fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from i18n import Text, joined, t, verbatim
+from ops.doctor.case import Case
+from ops.doctor.checks import databases
+from ops.doctor.findings import Finding, Fix
+from ops.doctor.log_lines import Raised, Request, Told, errors, parsed, raised, requests, told
+from ops.snapshot.cloudwatch import Minute
+from ops.snapshot.elb import Page
+from ops.snapshot.records import Task
+from ops.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
+from stack.app import APP_FOLDER
+
+SURE = 3
+"""Requests in a row that must fail before that is a cause; as often the smoke test asks."""
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def database(case: Case) -> Iterator[Finding]:
+    """A running app that has lost its database and not said since that it is back, whatever the reason.
+
+    Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
+    """
+    page = case.now.page.value
+    if not case.now.settings.webapp and page is not None and not page.fails:
+        return
+    for task in case.alive:
+        lines = _standing(case, task)
+        cause = told(lines)
+        if cause is not None and cause.known.about == "database":
+            yield _known(case, task, cause)
+            return
+        lost = [each for each in lines if AWAY in each.text]
+        if lost:
+            yield _lost(case, task, lost[-1])
+            return
+
+
+def _known(case: Case, task: Task, cause: Told) -> Finding:
+    return Finding(
+        id=f"app-{cause.known.id}",
+        title=cause.title,
+        why=databases.why(case, cause.known),
+        seen=(_says(task), *databases.measured(case, cause.known)),
+        fixes=(Fix(cause.fix, databases.commands(case, cause.known)), *case.tried_again()),
+        evidence=(cause.line,),
+    )
+
+
+def _says(task: Task) -> Text:
+    return t("Task {task} runs, and its log says so.", task=task.short)
+
+
+def _lost(case: Case, task: Task, line: Line) -> Finding:
+    fields = parsed(line.text)
+    seen = [_says(task)]
+    if reason := fields.get("reason"):
+        seen.append(verbatim(reason.splitlines()[0]))
+    return Finding(
+        id="app-database-away",
+        title=t("The app has lost its database, and has not found it again"),
+        why=t("/health does not ask the database, so ECS keeps the task; the pages answer 503."),
+        seen=tuple(seen),
+        fixes=(_see_log(case), *case.tried_again()),
+        evidence=(line.text,),
+    )
+
+
+def _see_log(case: Case) -> Fix:
+    return Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
+
+
+def _standing(case: Case, task: Task) -> tuple[Line, ...]:
+    """The lines that the app has not taken back by a later one.
+
+    Of before a gap only what it says of losing the database: what takes that back was looked for in it.
+    """
+    logs, lines = case.now.logs.value, case.lines(task)
+    resumed = logs.resumed.get(task.id) if logs else None
+    if resumed:
+        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
+    back = [index for index, each in enumerate(lines) if BACK in each.text]
+    return lines[back[-1] + 1 :] if back else lines
+
+
+def migrations(case: Case) -> Iterator[Finding]:
+    """A migration that failed last when it was tried; the app says once that it has succeeded after all."""
+    for task in case.alive:
+        said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
+        if said and UNMIGRATED in said[-1].text:
+            yield _unmigrated(case, said[-1])
+            return
+
+
+def _unmigrated(case: Case, line: Line) -> Finding:
+    fields = parsed(line.text)
+    name = fields.get("migration", "")
+    words = fields.get("reason", "").splitlines()
+    first = words[0] if words else "?"
+    if name:
+        title = t("Migration {name} fails: {words}", name=name, words=first)
+        file = f"{APP_FOLDER.default}/migrations/{name}" if case.now.settings.webapp else name
+        text = t("Correct {file}, and deploy:", file=file)
+    else:
+        title = t("The app cannot migrate its database: {words}", words=first)
+        text = t("Correct what PostgreSQL names, and deploy:")
+    return Finding(
+        id="app-cannot-migrate",
+        title=title,
+        why=t("The app serves on, but pages that need what the migration makes fail."),
+        seen=(t("It is tried again every few seconds, and fails each time."),),
+        fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
+        evidence=tuple(words) or (line.text,),
+    )
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The requests for one path, oldest first, and how many of the newest failed in a row."""
+
+    path: str
+    asked: tuple[Request, ...]
+    failing: int
+
+
+def failures(case: Case) -> Iterator[Finding]:
+    """Requests that end with 5xx, by the logs of the newest deployment's tasks, else by CloudWatch.
+
+    A cause: the newest SURE requests for a path all ended with 5xx. A warning: fewer did, and none has
+    ended well since. A path whose newest request ended well has recovered: nothing is said of it.
+    Only where no request stands in the logs, the same is asked of the target group's minutes since the
+    deployment; a minute in which some requests failed and others did not is a warning.
+    """
+    asked = [each for task in case.alive for each in requests(case.lines(task))]
+    if asked:
+        yield from _by_log(case, [each for each in _paths(asked) if each.failing])
+    elif case.alive:
+        yield from _by_metrics(case)
+
+
+def _paths(asked: Iterable[Request]) -> Iterator[_Path]:
+    by_path: dict[str, list[Request]] = {}
+    for each in sorted(asked, key=lambda each: each.at):
+        by_path.setdefault(each.path, []).append(each)
+    for path, found in by_path.items():
+        well = [number for number, each in enumerate(found, 1) if each.status < 500]
+        yield _Path(path, tuple(found), len(found) - (well[-1] if well else 0))
+
+
+def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
+    if not failing:
+        return
+    worst = max(failing, key=lambda each: (each.failing >= SURE, each.asked[-1].at))
+    cause = worst.failing >= SURE
+    status = worst.asked[-1].status
+    lines = [each.text for task in case.alive for each in case.lines(task)]
+    mistake = raised(each for each in lines if UNMIGRATED not in each)
+    title = t("{path} ends with {status}", path=worst.path, status=status)
+    if mistake and status == 500:
+        title = joined(": ", (title, mistake.text))
+    seen = tuple(
+        t(
+            "{path}: the newest {failing} of {count} requests in the log ended with 5xx.",
+            path=each.path,
+            failing=each.failing,
+            count=len(each.asked),
+        )
+        for each in sorted(failing, key=lambda each: -each.failing)[:3]
+    )
+    yield _failing(case, title, seen, mistake if status == 500 else None, cause=cause)
+
+
+def _by_metrics(case: Case) -> Iterator[Finding]:
+    known, primary = case.now.measured.value, case.primary
+    since = primary.updated if primary else None
+    minutes = [each for each in known.minutes if _later(each, since)] if known else []
+    if not minutes or not minutes[-1].failed:
+        return
+    newest = minutes[-1]
+    all_failed = 0
+    for each in reversed(minutes):
+        if each.failed < each.requests:
+            break
+        all_failed += each.failed
+    seen = t(
+        "{failed} of {count} requests ended with 5xx in the newest minute that had any (CloudWatch).",
+        failed=newest.failed,
+        count=newest.requests,
+    )
+    title = t("Requests end with 5xx")
+    yield _failing(case, title, (seen,), None, cause=all_failed >= SURE)
+
+
+def _later(minute: Minute, since: datetime | None) -> bool:
+    """Whether a minute with requests lies wholly after the deployment was done."""
+    return minute.requests > 0 and (since is None or minute.at >= since)
+
+
+def _failing(
+    case: Case, title: Text, seen: tuple[Text, ...], mistake: Raised | None, *, cause: bool
+) -> Finding:
+    stack = case.now.names.stack
+    # What the app raises explains the page's own error; without it the page explains the requests.
+    fails = "app-raises" if mistake else "app-requests-fail"
+    fix = _see_log(case)
+    if mistake:
+        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
+        fix = Fix(text, (f"pulumi up -s {stack}",))
+    lines = sorted((each for task in case.alive for each in case.lines(task)), key=lambda e: e.at)
+    return Finding(
+        id=fails if cause else "app-requests-failed",
+        kind="cause" if cause else "warning",
+        title=title,
+        why=t("The health check asks another path, so the targets stay healthy."),
+        seen=seen,
+        fixes=(fix,),
+        evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
+    )
+
+
+UNAVAILABLE = 503
+"""The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
+
+
+def failing(case: Case) -> Iterator[Finding]:
+    """The load balancer calls the tasks healthy, and the page answers with an error or not at all."""
+    page = case.now.page.value
+    if page is None or not page.fails:
+        return
+    lines = [each for task in case.alive for each in case.lines(task)]
+    mistake = raised(each.text for each in lines)
+    yield Finding(
+        id=_id(page),
+        title=_title(page),
+        why=t(
+            "The health check asks for {check} only, so the targets are healthy; visitors get an error.",
+            check=case.check.path if case.check else "-",
+        ),
+        seen=tuple(_seen(page)),
+        fixes=_fixes(case),
+        evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
+    )
+
+
+def _id(page: Page) -> str:
+    if page.status == 0:
+        return "page-silent"
+    return "page-unavailable" if page.status == UNAVAILABLE else "page-errors"
+
+
+def _title(page: Page) -> Text:
+    if page.status == 0:
+        return t("The page {path} does not answer", path=page.path)
+    return t("The page {path} answers with error {status}", path=page.path, status=page.status)
+
+
+def _seen(page: Page) -> Iterator[Text]:
+    yield t(
+        "GET {url}: asked {tries} times; the last time: {answer}.",
+        url=page.url,
+        tries=page.tries,
+        answer=verbatim(page.problem or str(page.status)),
+    )
+    if database := _database(page):
+        yield database
+
+
+def _fixes(case: Case) -> tuple[Fix, ...]:
+    stack = case.now.names.stack
+    return (
+        Fix(
+            t("Fix what the app's log says of it, and deploy:"),
+            (f"./careapp logs -s {stack}", f"pulumi up -s {stack}"),
+        ),
+        Fix(t("If visitors ask for another page, name it in smokePath; empty: none is asked.")),
+    )
+
+
+def answered(case: Case) -> Text | None:
+    """Say in a line what the page answered, where that is no error."""
+    page = case.now.page.value
+    if page is None or page.fails:
+        return None
+    said = t("GET {path} answers {status}.", path=page.path, status=page.status)
+    if page.status >= 400:
+        said = t(
+            "GET {path} answers {status}: visitors get that. smokePath names another page to ask for.",
+            path=page.path,
+            status=page.status,
+        )
+    database = _database(page)
+    return joined(" ", (said, database)) if database else said
+
+
+def _database(page: Page) -> Text | None:
+    """What /health/db says of the database, where an app has it and it is not well."""
+    if page.database in (None, 200, 404):
+        return None
+    if page.database == 0:
+        return t("GET /health/db does not answer.")
+    return t("GET /health/db answers {status}.", status=page.database)

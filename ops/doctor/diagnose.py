@@ -1,0 +1,100 @@
+"""Why a stack does not work: asks AWS once, checks everything, ranks what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from i18n import Text, t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.doctor import checks
+from ops.doctor.case import Case
+from ops.doctor.checks import running, stages
+from ops.doctor.findings import Diagnosis, Unseen
+from ops.snapshot import Snapshot, gather
+from stack.names import StackNames
+from stack.settings import Settings
+
+PAGE = t("the page")
+
+
+PARTS: dict[str, Text] = {
+    "service": t("the service"),
+    "tasks": t("the tasks"),
+    "newest": t("the newest task definition"),
+    "definitions": t("the task definitions"),
+    "group": t("the target group"),
+    "targets": t("the health of the targets"),
+    "balancer": t("the load balancer"),
+    "page": PAGE,
+    "undone": t("the service's last deployments"),
+    "network": t("security groups and routes"),
+    "execution": t("the execution role"),
+    "task_role": t("the task role"),
+    "image": t("the image"),
+    "secrets": t("the secrets"),
+    "logs": t("the log"),
+    "database": t("the database"),
+    "alarms": t("the alarms"),
+    "quota": t("Fargate's quota of vCPUs"),
+    "measured": t("the metrics"),
+}
+
+
+OPTIONAL = ("alarms", "quota", "measured", "page")
+"""What a healthy stack does not hang on."""
+
+
+def diagnose(
+    names: StackNames,
+    session: Session,
+    *,
+    folder: Path | None = None,
+    wanted: str | None = None,
+) -> Diagnosis:
+    """Look and judge. ``wanted`` is the ARN of the task definition that should run.
+
+    What cannot be looked at is in the diagnosis. Raises StackError where the stack's file cannot be used.
+    """
+    settings = Settings.read(names.stack, folder or Path())
+    return judge(gather(names, session, settings, wanted))
+
+
+def judge(now: Snapshot) -> Diagnosis:
+    """The diagnosis of a snapshot."""
+    case = Case(now)
+    return Diagnosis(
+        names=now.names.prefix,
+        stage=stages.described(case),
+        findings=checks.run(case),
+        unseen=_unseen(now),
+        unfinished=case.unfinished,
+        page=running.answered(case),
+        checked=tuple(PARTS[name] for name in PARTS if _looked(now, name)),
+    )
+
+
+def _looked(now: Snapshot, name: str) -> bool:
+    part = getattr(now, name)
+    return part.problem is None and part.value is not None
+
+
+def _unseen(now: Snapshot) -> tuple[Unseen, ...]:
+    found = [
+        Unseen(PARTS[name], problem, name not in OPTIONAL)
+        for name, problem in now.problems().items()
+    ]
+    database, image = now.database.value, now.image.value
+    if database is not None and database.force_ssl is None:
+        found.append(Unseen(t("whether the database insists on TLS"), _silent(), False))
+    if image is not None and image.present and not image.platforms:
+        found.append(Unseen(t("the image's processor architecture"), _silent(), False))
+    return tuple(found)
+
+
+def _silent() -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t("AWS did not tell."),
+        t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
+    )

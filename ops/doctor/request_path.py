@@ -1,0 +1,197 @@
+"""The chain from a browser to the database: which of its hops work, and what breaks one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from i18n import Text, t, verbatim
+from ops.doctor.case import Case
+from ops.doctor.catalogue import (
+    BALANCER_NODE,
+    DATABASE,
+    DATABASE_NODE,
+    FORWARD,
+    IMAGE,
+    INTERNET,
+    LOGS,
+    SECRETS,
+    TASKS_NODE,
+)
+from ops.doctor.findings import Diagnosis, Finding
+from ops.snapshot.records import Task
+
+HOPS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
+
+
+NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
+
+
+OPEN, BLOCKED, WARNED, WAITING, OFF, UNSEEN = (
+    "open", "blocked", "warned", "waiting", "off", "unseen",
+)  # fmt: skip
+
+
+NEEDED = {
+    INTERNET: ("balancer", "network"),
+    FORWARD: ("targets", "balancer", "network"),
+    DATABASE: ("database", "network"),
+    IMAGE: ("image", "network"),
+    SECRETS: ("secrets", "network"),
+    LOGS: ("logs", "network"),
+    BALANCER_NODE: ("balancer",),
+    TASKS_NODE: ("tasks", "service"),
+    DATABASE_NODE: ("database",),
+}
+"""The parts of the snapshot without which nobody may say that a place is well."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place of the chain, a hop or one of its ends: its state and why."""
+
+    id: str
+    state: str
+    reason: Text
+
+
+def chain(case: Case, diagnosis: Diagnosis) -> dict[str, Link]:
+    """Every place of the chain, by id."""
+    return {each: _link(each, case, diagnosis) for each in (*HOPS, *NODES)}
+
+
+def _link(place: str, case: Case, diagnosis: Diagnosis) -> Link:
+    here = [each for each in diagnosis.findings if place in each.row.places]
+    wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
+    if wrong:
+        return Link(place, BLOCKED, wrong.title)
+    for part in NEEDED[place]:
+        if problem := getattr(case.now, part).problem:
+            return Link(place, UNSEEN, problem.text)
+    if missing := _missing(place, case):
+        return Link(place, OFF, missing)
+    warning: Finding | None = next((each for each in here if each.kind == "warning"), None)
+    if warning:
+        return Link(place, WARNED, warning.title)
+    return _well(place, case)
+
+
+def _missing(place: str, case: Case) -> Text | None:
+    """Why there is nothing to say of a place: what would be at one of its ends is not there."""
+    now = case.now
+    if place in (INTERNET, BALANCER_NODE):
+        return None if now.balancer.value else t("There is no load balancer yet.")
+    if place == DATABASE_NODE:
+        return None if now.database.value else t("There is no database yet.")
+    if case.service is None:
+        return t("ECS is off.")
+    return None if case.service.desired else t("The service is to run no task.")
+
+
+def _well(place: str, case: Case) -> Link:
+    if place == FORWARD:
+        return _forward(case)
+    if place == TASKS_NODE:
+        return _tasks(case)
+    tried = case.alive or case.failed
+    if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
+        return Link(place, WAITING, t("No task is there yet."))
+    if place == DATABASE and not _asked(case):
+        state = OFF if case.given_up else WAITING
+        return Link(place, state, t("No task runs that could ask the database."))
+    return Link(place, OPEN, WELL[place](case))
+
+
+def _asked(case: Case) -> bool:
+    """Whether a task of any revision is there that may connect to the database."""
+    return any(not each.over for each in case.now.tasks.value or ())
+
+
+def _forward(case: Case) -> Link:
+    counts = {
+        "healthy": sum(each.state == "healthy" for each in case.targets),
+        "desired": case.service.desired if case.service else 0,
+    }
+    enough = counts["healthy"] >= counts["desired"]
+    if case.given_up and not enough:
+        text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
+        return Link(FORWARD, BLOCKED, text)
+    # After a rollback the former revision's tasks answer: requests do get through.
+    if enough and (case.steady or case.given_up):
+        return Link(FORWARD, OPEN, _checked(case))
+    text = t("{healthy} of {desired} targets are healthy so far.", **counts)
+    return Link(FORWARD, WAITING, text)
+
+
+def _checked(case: Case) -> Text:
+    check = case.check
+    return t(
+        "GET {path} answers {matcher}.",
+        path=check.path if check else "-",
+        matcher=check.matcher if check else "-",
+    )
+
+
+def _tasks(case: Case) -> Link:
+    service = case.service
+    counts = {
+        "running": service.running if service else 0,
+        "desired": service.desired if service else 0,
+    }
+    if case.given_up:
+        return Link(
+            TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
+        )
+    state = OPEN if case.steady else WAITING
+    return Link(TASKS_NODE, state, t("{running} of {desired} run", **counts))
+
+
+def _database(case: Case) -> Text:
+    found = case.now.database.value
+    port = found.port if found else 5432
+    if found and found.force_ssl:
+        return t("Security groups let TCP {port} through; TLS is a must.", port=port)
+    return t("Security groups let TCP {port} through.", port=port)
+
+
+def _image(case: Case) -> Text:
+    found = case.now.image.value
+    platforms = ", ".join(found.platforms) if found else ""
+    return t("The image is there ({platform}).", platform=platforms or "-")
+
+
+def _balancer(case: Case) -> Text:
+    found = case.now.balancer.value
+    return verbatim(found.state if found else "-")
+
+
+def _ports(case: Case) -> Text:
+    found = case.now.balancer.value
+    ports = ", ".join(f"{each.protocol} {each.port}" for each in found.listeners) if found else ""
+    return t("Open to everybody: {ports}.", ports=ports or "-")
+
+
+def _status(case: Case) -> Text:
+    found = case.now.database.value
+    return verbatim(found.status if found else "-")
+
+
+WELL = {
+    INTERNET: _ports,
+    DATABASE: _database,
+    IMAGE: _image,
+    SECRETS: lambda _: t("The execution role may read them."),
+    LOGS: lambda _: t("The log group is there."),
+    BALANCER_NODE: _balancer,
+    DATABASE_NODE: _status,
+}
+
+
+def target_of(case: Case, task: Task) -> Link:
+    """What the load balancer says of one task."""
+    target = next(
+        (each for each in case.now.targets.value or () if each.address == task.address), None
+    )
+    if target is None:
+        return Link(task.short, OFF, t("not a target"))
+    state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)
+    return Link(task.short, state, verbatim(target.description or target.state))

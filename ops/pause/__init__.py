@@ -1,0 +1,1 @@
+"""Stops a stack's tasks and database for a while, and starts them again."""

@@ -1,0 +1,185 @@
+"""What of a stack can be paused, how it stands, and the calls that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from i18n import Refused, Text, t
+from ops.aws.session import Session
+from ops.doctor.case import Case
+from ops.doctor.checks.databases import PASSING, USABLE
+from ops.snapshot import rds
+from ops.snapshot.rds import Database, Pause
+from ops.snapshot.records import Service
+from ops.watch.status import overview
+from stack.names import StackNames
+from stack.settings import Settings
+
+SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
+
+DIMENSION = "ecs:service:DesiredCount"
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The range in which autoscaling keeps the service, and which of SCALING are suspended."""
+
+    low: int
+    high: int
+    suspended: tuple[bool, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How it stands. ``scaled`` is None where nothing scales the service; ``left`` are task ids.
+
+    ``at`` is AWS's time where that is ahead of this machine's.
+    """
+
+    at: datetime
+    database: Database
+    service: Service | None
+    left: tuple[str, ...]
+    scaled: Scaled | None
+    steady: bool
+
+    @property
+    def suspended(self) -> bool | None:
+        """Whether autoscaling keeps its hands off; None where there is none."""
+        return None if self.scaled is None else all(self.scaled.suspended)
+
+    @property
+    def pause(self) -> Pause | None:
+        return self.database.pause
+
+
+class Station:
+    """Looks at one stack and changes it. Every method raises AwsProblem."""
+
+    def __init__(self, session: Session, names: StackNames, settings: Settings) -> None:
+        self.session, self.names, self.settings = session, names, settings
+
+    def look(self) -> Standing:
+        """How it stands now. Raises Refused without a database."""
+        now = overview(self.names, self.session, self.settings)
+        for part in (now.database, now.service, now.tasks, now.targets):
+            if part.problem:
+                raise part.problem
+        if now.database.value is None:
+            raise Refused(_no_database(self.names, self.session.region))
+        tasks = now.tasks.value or ()
+        case = Case(now)
+        return Standing(
+            at=case.moment,
+            database=now.database.value,
+            service=now.service.value,
+            left=tuple(each.short for each in tasks if each.status != "STOPPED"),
+            scaled=self._scaled() if now.service.value else None,
+            steady=case.steady,
+        )
+
+    @property
+    def _resource(self) -> str:
+        return f"service/{self.names.cluster}/{self.names.service}"
+
+    def _scaled(self) -> Scaled | None:
+        found = self.session.all(
+            "application-autoscaling",
+            "describe_scalable_targets",
+            "ScalableTargets",
+            ServiceNamespace="ecs",
+            ResourceIds=[self._resource],
+            ScalableDimension=DIMENSION,
+        )
+        if not found:
+            return None
+        target, state = found[0], found[0].get("SuspendedState") or {}
+        suspended = tuple(bool(state.get(name)) for name in SCALING)
+        return Scaled(target["MinCapacity"], target["MaxCapacity"], suspended)
+
+    def suspend(self) -> None:
+        """Let autoscaling keep its hands off; minimum and maximum stay as they are.
+
+        Parameters that are left out do not change, but AWS moves the service's count into the
+        range that is there (API reference, RegisterScalableTarget).
+        """
+        self._register([True] * len(SCALING))
+
+    def let_scale(self, scaled: Scaled) -> None:
+        """Let autoscaling do what is not suspended, within a range, into which AWS moves the count."""
+        self._register(scaled.suspended, MinCapacity=scaled.low, MaxCapacity=scaled.high)
+
+    def _register(self, suspended: Sequence[bool], **bounds: int) -> None:
+        self.session.call(
+            "application-autoscaling",
+            "register_scalable_target",
+            ServiceNamespace="ecs",
+            ResourceId=self._resource,
+            ScalableDimension=DIMENSION,
+            SuspendedState=dict(zip(SCALING, suspended, strict=True)),
+            **bounds,
+        )
+
+    def ring(self, rings: bool) -> None:
+        """Whether the alarms that a pause would set off tell anybody; a stack without them is fine, too."""
+        operation = "enable_alarm_actions" if rings else "disable_alarm_actions"
+        self.session.call("cloudwatch", operation, AlarmNames=list(self.names.alarms_of_a_pause))
+
+    def scale(self, count: int) -> None:
+        """The service's desired count."""
+        names = self.names
+        self.session.call(
+            "ecs",
+            "update_service",
+            cluster=names.cluster,
+            service=names.service,
+            desiredCount=count,
+        )
+
+    def database(self, operation: str) -> None:
+        """``start_db_instance`` or ``stop_db_instance``."""
+        self.session.call("rds", operation, DBInstanceIdentifier=self.names.database)
+
+    def remember(self, database: Database, pause: Pause) -> None:
+        """That it is paused, where `resume`, `status` and `doctor` see it."""
+        where: dict[str, Any] = {"ResourceName": database.arn}
+        self.session.call("rds", "add_tags_to_resource", Tags=pause.tags(), **where)
+
+    def forget(self, database: Database) -> None:
+        """That it was paused."""
+        keys = [rds.AT, rds.COUNT]
+        self.session.call(
+            "rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=keys
+        )
+
+    def declared_count(self) -> int:
+        """The tasks that the stack file asks for."""
+        return self.settings.service.desired_count
+
+
+def unusable(database: Database) -> Refused | None:
+    """Why waiting would not help: a status that neither is well nor passes."""
+    if database.status in USABLE | PASSING | {"stopped"}:
+        return None
+    return Refused(
+        t(
+            "The database {id} is {status}, and does not leave that by itself; "
+            "./careapp doctor says what mends it.",
+            id=database.id,
+            status=database.status,
+        )
+    )
+
+
+def _no_database(names: StackNames, region: str) -> Text:
+    return t(
+        "There is no database {id} in {region}: nothing to pause or resume; "
+        "`pulumi up -s {stack}` makes the stack.",
+        id=names.database,
+        region=region,
+        stack=names.stack,
+    )

@@ -1,0 +1,1 @@
+"""Checks what must be in order before the next stage."""

@@ -1,0 +1,245 @@
+"""What must be in order in an account before stage 1: what AWS lets it make, and this machine's tools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from i18n import Text, t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.doctor.case import Case
+from ops.doctor.checks import capacity
+from ops.doctor.findings import Finding, Fix
+from ops.snapshot import Snapshot
+
+ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
+"""RDS needs its role before it makes one; ECS makes its own, and may fail as it does.
+
+RDS: terraform-aws-modules/terraform-aws-rds issue 364. ECS: 1Password/scim-examples issue 356. Load
+balancing and autoscaling make theirs in time (their user guides, "Service-linked roles").
+"""
+
+
+ENGINE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account without the stack, as far as was looked at."""
+
+    session: Session
+    now: Snapshot
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones that the stack file asks for."""
+        return self.now.settings.network.zones
+
+    @property
+    def nat_zones(self) -> tuple[str, ...]:
+        """The zones that get a NAT gateway, each with an Elastic IP address."""
+        kept = {"none": 0, "single": 1}.get(self.now.settings.network.nat, len(self.zones))
+        return self.zones[:kept]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list. ``essential`` is what cannot be ready unseen."""
+
+    text: Text
+    check: Callable[[Account], Iterable[Finding]]
+    essential: bool = True
+
+
+def zones(account: Account) -> Iterator[Finding]:
+    """Whether the region has the stack file's zones, for this account."""
+    answer = account.session.call("ec2", "describe_availability_zones")["AvailabilityZones"]
+    there = sorted(each["ZoneName"] for each in answer if each["State"] == "available")
+    missing = [name for name in account.zones if name not in there]
+    if missing:
+        yield Finding(
+            id="zones-missing",
+            title=t("The account has no zone {zones}", zones=", ".join(missing)),
+            why=t("AWS offers it {there}.", there=", ".join(there)),
+            fixes=(
+                Fix(
+                    t("Name others:"),
+                    (f"pulumi config set zones {','.join(there[: len(account.zones)])}",),
+                ),
+            ),
+        )
+
+
+def service_roles(account: Account) -> Iterator[Finding]:
+    """Whether the service-linked roles are there that stages 1 and 2 need at once."""
+    found = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
+    there = {each["Path"].split("/")[2] for each in found}
+    for service in (name for name in ROLES if name not in there):
+        first = service == ROLES[0]
+        yield Finding(
+            id=f"service-role-{service.partition('.')[0]}",
+            kind="cause" if first else "warning",
+            title=t("The account has no service-linked role for {service}", service=service),
+            why=t(
+                "RDS makes it with the first database, and refuses the subnet group that comes before."
+            )
+            if first
+            else t(
+                "ECS makes it with the first cluster, and may fail as it is not usable at once."
+            ),
+            fixes=(
+                Fix(
+                    t("Make it, once for the account:"),
+                    (f"aws iam create-service-linked-role --aws-service-name {service}",),
+                ),
+            ),
+        )
+
+
+def quotas(account: Account) -> Iterator[Finding]:
+    """Whether the VPC, its NAT gateways and their addresses fit beside what the region has."""
+    ec2, wanted = account.session, account.nat_zones
+    vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
+    yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
+    if not wanted:
+        return
+    addresses = len(ec2.call("ec2", "describe_addresses")["Addresses"])
+    name = t("Elastic IP addresses in the region")
+    yield from _quota(account, "ec2", "L-0263D0A3", name, addresses, len(wanted))
+    subnets = ec2.all("ec2", "describe_subnets", "Subnets")
+    zone_of = {each["SubnetId"]: each["AvailabilityZone"] for each in subnets}
+    gateways = ec2.all("ec2", "describe_nat_gateways", "NatGateways")
+    living = (each for each in gateways if each["State"] not in ("failed", "deleted"))
+    by_zone = Counter(zone_of.get(each["SubnetId"]) for each in living)
+    most = max(by_zone[zone] for zone in wanted)
+    yield from _quota(account, "vpc", "L-FE5A380F", t("NAT gateways in a zone"), most, 1)
+
+
+def _quota(
+    account: Account, service: str, code: str, name: Text, used: int, more: int
+) -> Iterator[Finding]:
+    asked = {"ServiceCode": service, "QuotaCode": code}
+    try:
+        answer = account.session.call("service-quotas", "get_service_quota", **asked)
+    except AwsProblem as problem:
+        # A quota that was never changed may have its default alone (Service Quotas API reference).
+        if problem.kind != "missing":
+            raise
+        answer = account.session.call("service-quotas", "get_aws_default_service_quota", **asked)
+    limit = int(answer["Quota"]["Value"])
+    if used + more <= limit:
+        return
+    yield Finding(
+        id=f"quota-{code}",
+        title=t("The account's quota is used up: {name}", name=name),
+        why=t(
+            "{used} of {limit} are taken, and the stack needs {more}.",
+            used=used,
+            limit=limit,
+            more=more,
+        ),
+        fixes=(
+            Fix(
+                t("Ask for more, or delete some:"),
+                (
+                    f"aws service-quotas request-service-quota-increase --service-code {service} "
+                    f"--quota-code {code} --desired-value {used + more}",
+                ),
+            ),
+        ),
+    )
+
+
+def fargate(account: Account) -> Iterator[Finding]:
+    """Whether stage 2 fits into Fargate's quota."""
+    if account.now.quota.problem:
+        raise account.now.quota.problem
+    return capacity.quota(Case(account.now))
+
+
+def names(account: Account) -> Iterator[Finding]:
+    """Whether names that the program gives are taken, as after a destroy that left something."""
+    now = account.now
+    taken = [now.names.repository] if now.image.value else []
+    taken += [now.names.log_group] if now.logs.value and now.logs.value.exists else []
+    if taken:
+        yield Finding(
+            id="names-taken",
+            kind="warning",
+            title=t("Names of the stack are taken: {names}", names=", ".join(taken)),
+            why=t("AWS refuses a second one of a name, unless these are the stack's own already."),
+            fixes=(
+                Fix(
+                    t("Look whether Pulumi has them; what it has not, delete or import:"),
+                    (f"pulumi stack -s {now.names.stack} --show-urns",),
+                ),
+            ),
+        )
+
+
+def pulumi(_account: Account) -> Iterator[Finding]:
+    """Whether Pulumi is there, and not older than the library that the program is written with."""
+    library = metadata.version("pulumi")
+    found = _pulumi_version()
+    if found is None or _numbers(found) < _numbers(library):
+        yield Finding(
+            id="pulumi-missing" if found is None else "pulumi-old",
+            kind="cause" if found is None else "warning",
+            title=t("Pulumi is not on PATH")
+            if found is None
+            else t(
+                "Pulumi {found} is older than its library, {library}", found=found, library=library
+            ),
+            why=t("The program is run by Pulumi's command line."),
+            fixes=(Fix(t("Install it: https://www.pulumi.com/docs/install/")),),
+        )
+
+
+def _pulumi_version() -> str | None:
+    program = shutil.which("pulumi")
+    if program is None:
+        return None
+    done = subprocess.run(
+        [program, "version"], capture_output=True, text=True, check=True, timeout=ENGINE_SECONDS
+    )
+    return done.stdout.strip().removeprefix("v")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+
+
+def docker(account: Account) -> Iterator[Finding]:
+    """Whether a Docker daemon answers where pulumi-docker asks. The local cloud builds without one."""
+    if account.session.local:
+        return
+    from docker import from_env  # type: ignore[import-untyped]
+    from docker.errors import DockerException  # type: ignore[import-untyped]
+
+    try:
+        from_env(timeout=ENGINE_SECONDS).ping()
+    except DockerException as problem:
+        yield Finding(
+            id="docker-missing",
+            title=t("No Docker daemon answers"),
+            why=t("Stage 1 builds the app's image with it, at DOCKER_HOST or Docker's own socket."),
+            fixes=(Fix(t("Start it, and see that it answers:"), ("docker version",)),),
+            evidence=(str(problem),),
+        )
+
+
+ITEMS = (
+    Item(t("Pulumi is there"), pulumi),
+    Item(t("A Docker daemon answers, or none is needed"), docker),
+    Item(t("The region has the zones of the stack file"), zones),
+    Item(t("The service-linked roles are there"), service_roles),
+    Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
+    Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
+    Item(t("The stack's names are free"), names),
+)

@@ -1,0 +1,252 @@
+"""What must be in order before the next stage, ticked off one by one: before ECS, by doctor's own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from i18n import Text, t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.doctor import screen as body
+from ops.doctor.case import Case
+from ops.doctor.checks import (
+    capacity,
+    databases,
+    health,
+    inputs,
+    load_balancer,
+    network_path,
+    outbound,
+    permissions,
+    stages,
+)
+from ops.doctor.diagnose import judge
+from ops.doctor.findings import Diagnosis, Finding, Unseen, ranked
+from ops.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
+from ops.preflight.account import Account
+from ops.screen import Line
+from ops.snapshot import Snapshot, gather
+from stack.names import StackNames
+from stack.settings import Settings
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+
+
+GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list: what is asked, the checks that answer it, the parts they look at.
+
+    ``second`` marks what only stage 2 makes: before it there is nothing to look at. ``webapp`` marks what is
+    known of the image of webapp/ alone: for another app it is left out.
+    """
+
+    text: Text
+    checks: tuple[CheckOf, ...]
+    parts: tuple[str, ...]
+    second: bool = False
+    webapp: bool = False
+
+
+ITEMS = (
+    Item(
+        t("Stage 1 is there: network, database, repository, load balancer"),
+        (stages.missing,),
+        ("balancer", "group", "database"),
+    ),
+    Item(t("The image is in ECR, for the task's processor"), (inputs.image,), ("image",)),
+    Item(t("The database is available"), (databases.status,), ("database",)),
+    Item(
+        t("The app's CA bundle holds the authority of the database"),
+        (databases.authority,),
+        ("database",),
+        webapp=True,
+    ),
+    Item(
+        t("The secrets of the database and of the app are there"),
+        (inputs.secrets, outbound.secret),
+        ("secrets", "database"),
+    ),
+    Item(
+        t("The load balancer is active and reachable from the internet"),
+        (
+            load_balancer.balancer,
+            load_balancer.certificate,
+            network_path.internet_to_balancer,
+            load_balancer.shadowed,
+        ),
+        ("balancer", "network"),
+    ),
+    Item(t("The target group speaks the app's protocol"), (load_balancer.protocol,), ("group",)),
+    Item(
+        t("The health check is the declared one"), (load_balancer.drifted, health.codes), ("group",)
+    ),
+    Item(
+        t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
+        (outbound.way_out, outbound.task_to_aws, outbound.room),
+        ("network",),
+    ),
+    Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
+    Item(
+        t("The execution role may pull, read the secret and log"),
+        (permissions.execution_role,),
+        ("execution",),
+        second=True,
+    ),
+    Item(
+        t("The task definition names this database, its secret, and all that the app demands"),
+        (databases.secret, databases.variables, databases.address, databases.tls),
+        ("newest", "database"),
+        second=True,
+    ),
+    Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
+    Item(
+        t("A rule forwards to the target group, on the container's port"),
+        (load_balancer.attached, load_balancer.forwarding, load_balancer.declared_port),
+        ("balancer", "group", "newest"),
+        second=True,
+    ),
+    Item(
+        t("Security groups: load balancer to task, task to database"),
+        (network_path.balancer_to_task, network_path.task_to_database),
+        ("network",),
+        second=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """An item and how it stands: GOOD, WARNED, BAD, UNKNOWN, or LATER for what stage 2 makes."""
+
+    text: Text
+    state: str
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The list, and the diagnosis that says what to do about what is not in order."""
+
+    items: tuple[Ticked, ...]
+    diagnosis: Diagnosis
+    stage: int = 2
+    """The stage that it is the list for."""
+
+    @property
+    def stack(self) -> str:
+        """The stack's own name, without the project's."""
+        return self.diagnosis.names.partition("-")[2]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when ECS may be turned on, 1 when something is wrong, 2 when it could not be seen."""
+        states = {each.state for each in self.items}
+        if BAD in states or self.diagnosis.causes:
+            return 1
+        return 2 if any(each.essential for each in self.diagnosis.unseen) else 0
+
+
+def check(names: StackNames, session: Session, folder: Path) -> Preflight:
+    """Look and tick off, for the stage that comes next.
+
+    Raises StackError where the stack's file cannot be used, AwsProblem where AWS does not know the credentials.
+    """
+    now = gather(names, session, Settings.read(names.stack, folder))
+    return tick_account(Account(session, now)) if _nothing(now) else tick(now)
+
+
+def _nothing(now: Snapshot) -> bool:
+    return stages.stage(Case(now)) == stages.NOTHING
+
+
+def tick_account(account: Account) -> Preflight:
+    """The list for an account without the stack. Raises AwsProblem."""
+    who = account.session.call("sts", "get_caller_identity")["Arn"]
+    items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
+    findings: list[Finding] = []
+    unseen: list[Unseen] = []
+    for item in ITEMS_OF_ACCOUNT:
+        try:
+            found = list(item.check(account))
+        except AwsProblem as problem:
+            unseen.append(Unseen(item.text, problem, item.essential))
+            items.append(Ticked(item.text, UNKNOWN))
+            continue
+        findings += found
+        kinds = {each.kind for each in found}
+        items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
+    diagnosis = Diagnosis(
+        names=account.now.names.prefix,
+        stage=stages.described(Case(account.now)),
+        findings=tuple(each.at(account.now.place) for each in ranked(findings)),
+        unseen=tuple(unseen),
+    )
+    return Preflight(tuple(items), diagnosis, stage=1)
+
+
+def tick(now: Snapshot) -> Preflight:
+    """The list for a snapshot."""
+    case = Case(now)
+    items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
+    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
+
+
+def _state(item: Item, case: Case) -> str:
+    if item.second and case.service is None:
+        return LATER
+    found = [each for one in item.checks for each in one(case)]
+    if any(each.kind == "cause" for each in found):
+        return BAD
+    parts = [getattr(case.now, each) for each in item.parts]
+    if any(each.problem for each in parts) or all(each.value is None for each in parts):
+        return UNKNOWN
+    return GOOD if all(each.kind == "note" for each in found) else WARNED
+
+
+MARKS = {
+    GOOD: ("✓", "green"),
+    WARNED: ("!", "yellow"),
+    BAD: ("✗", "bold red"),
+    UNKNOWN: ("?", "yellow"),
+    LATER: ("·", "dim"),
+}
+
+
+VERDICTS = {
+    0: (t("Ready: `pulumi config set ecsEnabled true`, then `pulumi up`."), "bold green"),
+    1: (t("Not ready: mend the first cause below, then look again."), "bold red"),
+    2: (t("Not all could be looked at, so nobody can say that it is ready."), "bold yellow"),
+}
+
+
+def lines(found: Preflight, lang: str) -> Iterator[Line]:
+    """The screen, line by line."""
+    yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage.to(lang)}", "bold")
+    for item in found.items:
+        mark, style = MARKS[item.state]
+        later = f" ({t('made by stage 2').to(lang)})" if item.state == LATER else ""
+        yield Line(f"  {mark} {item.text.to(lang)}{later}", style)
+    text, style = VERDICTS[found.exit_code]
+    if found.stage == 1 and found.exit_code == 0:
+        text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=found.stack)
+    running = (
+        found.stage == 2
+        and found.exit_code == 0
+        and any(each.state == GOOD for each in found.items[-4:])
+    )
+    if running:
+        text = t("All is in order, and ECS is on already.")
+    yield Line(text.to(lang), style)
+    yield from body.findings(found.diagnosis, lang)
+    yield from body.unseen(found.diagnosis.unseen, lang)
+
+
+def as_dict(found: Preflight, lang: str) -> dict[str, Any]:
+    """The preflight for scripts."""
+    items = [{"text": each.text.to(lang), "state": each.state} for each in found.items]
+    return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis, lang)}

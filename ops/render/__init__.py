@@ -1,1 +1,0 @@
-"""How ops shows things: on a terminal, as plain text, as JSON."""

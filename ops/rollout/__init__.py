@@ -1,0 +1,1 @@
+"""The roll-out gate of `pulumi up`, and `./careapp retry`."""

@@ -1,0 +1,184 @@
+"""Makes ECS try the newest revision again, with the health check that the stack file declares."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from i18n import Refused, Text, t
+from ops.aws.session import Session
+from ops.command_line import INTERRUPTED, guarded
+from ops.doctor.checks.load_balancer import WATCHED
+from ops.rollout.causes import diagnosis
+from ops.rollout.follow import Pace, follow, succeeded
+from ops.rollout.text import failed
+from ops.rollout.view import Wanted
+from ops.snapshot import ecs, elb, existing
+from ops.snapshot.elb import TargetGroup
+from stack.names import StackNames
+from stack.settings import Settings
+
+FAILED = 1
+
+
+PARAMETERS = {
+    "healthPath": "HealthCheckPath",
+    "healthMatcher": "Matcher",
+    "healthInterval": "HealthCheckIntervalSeconds",
+    "healthTimeout": "HealthCheckTimeoutSeconds",
+    "healthyThreshold": "HealthyThresholdCount",
+    "unhealthyThreshold": "UnhealthyThresholdCount",
+}
+"""Settings of the stack file, and ModifyTargetGroup's parameters (botocore)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """What is tried again, and which settings AWS has to be given before: setting -> value."""
+
+    wanted: Wanted
+    check: Mapping[str, str | int]
+    grace: int | None
+
+
+def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
+    """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
+    service = existing(ecs.service, session, names)
+    group = existing(elb.target_group, session, names.target_group)
+    if service is None or group is None:
+        raise Refused(_nothing(names))
+    if service.desired == 0:
+        raise Refused(_no_task(names))
+    definition = ecs.definition(session, names.family)
+    grace = settings.service.grace_period
+    return Retry(
+        wanted=Wanted(
+            cluster=names.cluster,
+            service=names.service,
+            definition=definition.arn,
+            target_group=group.arn,
+        ),
+        check=_differing(settings, group),
+        grace=grace if grace != service.grace else None,
+    )
+
+
+def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
+    """The settings of the health check that AWS has otherwise than the stack file."""
+    return {
+        key: getattr(settings.health, name)
+        for key, name in WATCHED.items()
+        if getattr(settings.health, name) != getattr(group.check, name)
+    }
+
+
+def start(session: Session, retry: Retry) -> None:
+    """Change the health check where it differs, then deploy the revision anew. Raises AwsProblem."""
+    wanted = retry.wanted
+    if retry.check:
+        changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
+        if "Matcher" in changes:
+            changes["Matcher"] = {"HttpCode": changes["Matcher"]}
+        session.call("elbv2", "modify_target_group", TargetGroupArn=wanted.target_group, **changes)
+    more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
+    session.call(
+        "ecs",
+        "update_service",
+        cluster=wanted.cluster,
+        service=wanted.service,
+        taskDefinition=wanted.definition,
+        forceNewDeployment=True,
+        **more,
+    )
+
+
+def steps(retry: Retry) -> Iterator[Text]:
+    """What a retry does, in sentences."""
+    for key, value in retry.check.items():
+        yield t(
+            "The health check of the target group gets {key} {value}, as the stack file says.",
+            key=key,
+            value=value,
+        )
+    if retry.grace is not None:
+        yield t(
+            "The service gets healthGracePeriod {grace}, as the stack file says.", grace=retry.grace
+        )
+    yield t("ECS deploys {revision} again.", revision=retry.wanted.revision)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Prints the progress of the roll-out."""
+
+    lang: str
+
+    def moment(self, text: Text) -> None:
+        """A line, for here is no place that the next one could take."""
+        print(text.to(self.lang), flush=True)
+
+    lasting = moment
+
+
+def run(stack: str, folder: Path, lang: str, dry_run: bool) -> int:
+    """Try again and follow; 0 it runs, 1 it does not or there is nothing to try, 2 could not look."""
+
+    def work() -> int:
+        settings = Settings.read(stack, folder)
+        session, screen = Session(settings.region, settings.profile), Screen(lang)
+        retry = planned(session, settings.names, settings)
+        for each in steps(retry):
+            screen.lasting(each)
+        if dry_run:
+            screen.lasting(t("--dry-run: nothing was changed."))
+            return 0
+        start(session, retry)
+        return _followed(session, retry, settings, screen)
+
+    return guarded(work, lang)
+
+
+def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
+    wanted, pace, stack = retry.wanted, Pace.of(), settings.stack
+    patience = pace.patience(settings.rollout_minutes, 0)
+    try:
+        end = asyncio.run(follow(session, wanted, patience, pace, screen))
+    except KeyboardInterrupt:
+        print(f"careapp: {_interrupted(stack).to(screen.lang)}", file=sys.stderr)
+        return INTERRUPTED
+    if succeeded(end):
+        screen.lasting(end.verdict.text)
+        return 0
+    why = diagnosis(stack, session, screen.lang)
+    text = failed(end, wanted, why, stack, screen.lang, deregistered=False)
+    print(f"careapp: {text}", file=sys.stderr)
+    return FAILED
+
+
+def _nothing(names: StackNames) -> Text:
+    return t(
+        "There is no service {name} with a target group, so there is nothing to try again; "
+        "`./careapp doctor -s {stack}` says what is missing.",
+        name=names.service,
+        stack=names.stack,
+    )
+
+
+def _no_task(names: StackNames) -> Text:
+    return t(
+        "The service {name} is to run no task, so there is nothing to try again; "
+        "`./careapp doctor -s {stack}` says why.",
+        name=names.service,
+        stack=names.stack,
+    )
+
+
+def _interrupted(stack: str) -> Text:
+    return t(
+        "no longer watching; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+        stack=stack,
+    )

@@ -1,0 +1,204 @@
+"""Runs one command in a task of its own, with the image, variables, secrets and network of the service."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from i18n import Refused, Text, t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.command_line import INTERRUPTED, guarded
+from ops.snapshot import ecs, existing
+from ops.snapshot.records import Definition, Service, Task
+from stack.names import StackNames
+from stack.settings import Settings
+
+NOT_RUN = 125
+"""The exit code when the command did not run or could not be followed, as `docker run` has it."""
+
+
+STARTED_BY = "careapp-run"
+
+
+POLL_SECONDS = 1.0
+
+
+VISIBLE_SECONDS = 60.0
+"""DescribeTasks may not know a new task at once (API reference, RunTask: eventual consistency)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOff:
+    """What is run: the task definition and network of the service, and the command's words."""
+
+    cluster: str
+    definition: Definition
+    network: dict[str, Any]
+    command: tuple[str, ...]
+
+
+def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneOff:
+    """Read what the service runs. Raises Refused when stage 2 is off, and AwsProblem."""
+    service = existing(ecs.service, session, names)
+    if service is None:
+        raise Refused(
+            t(
+                "There is no service {name}, whose image, variables and network the command would "
+                "get: stage 2 is off. `pulumi config set ecsEnabled true -s {stack}`, then "
+                "`pulumi up -s {stack}`.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
+    network = {
+        "subnets": list(service.subnets),
+        "securityGroups": list(service.groups),
+        "assignPublicIp": "ENABLED" if service.public_ip else "DISABLED",
+    }
+    return OneOff(
+        cluster=names.cluster,
+        definition=ecs.definition(session, _running(service)),
+        network={"awsvpcConfiguration": network},
+        command=tuple(command),
+    )
+
+
+def _running(service: Service) -> str:
+    """The task definition that serves: during a roll-out that of the version before."""
+    serving = [each for each in service.deployments if each.running and each.rollout == "COMPLETED"]
+    return serving[0].definition if serving else service.definition
+
+
+def start(session: Session, one_off: OneOff) -> str:
+    """Start the task and return its ARN. Raises Refused with ECS's reason, and AwsProblem."""
+    override = {"name": one_off.definition.container, "command": list(one_off.command)}
+    answer = session.call(
+        "ecs",
+        "run_task",
+        cluster=one_off.cluster,
+        taskDefinition=one_off.definition.arn,
+        launchType="FARGATE",
+        startedBy=STARTED_BY,
+        clientToken=uuid.uuid4().hex,
+        networkConfiguration=one_off.network,
+        overrides={"containerOverrides": [override]},
+        propagateTags="TASK_DEFINITION",
+    )
+    for failure in answer["failures"]:
+        raise Refused(t("ECS started no task: {reason}.", reason=failure.get("reason", "")))
+    return str(answer["tasks"][0]["taskArn"])
+
+
+class Log:
+    """The lines of one stream, each once."""
+
+    def __init__(self, session: Session, group: str, stream: str) -> None:
+        self._session = session
+        self._asked: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
+        self._asked["startFromHead"] = True
+
+    def new(self) -> Iterator[str]:
+        """Read on to the end that the stream has now; a stream that is not there yet has no lines."""
+        while True:
+            try:
+                page = self._session.call("logs", "get_log_events", **self._asked)
+            except AwsProblem as problem:
+                if problem.passing or problem.kind == "missing":
+                    return
+                raise
+            yield from (each["message"].rstrip("\n") for each in page["events"])
+            # A token that comes back as it was sent is the end (botocore, GetLogEvents).
+            token, before = page["nextForwardToken"], self._asked.get("nextToken")
+            self._asked["nextToken"] = token
+            if token == before:
+                return
+
+
+def follow(
+    session: Session,
+    one_off: OneOff,
+    arn: str,
+    say: Callable[[Text], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Task:
+    """Print what the command writes until the task has stopped, and return the task. Raises AwsProblem."""
+    definition, told, asked = one_off.definition, "", time.monotonic()
+    log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
+    while True:
+        task = _asked(session, one_off.cluster, arn)
+        if task is None and time.monotonic() - asked > VISIBLE_SECONDS:
+            raise Refused(t("ECS no longer knows the task {task}.", task=arn))
+        if task is not None and task.status != told:
+            told = task.status
+            say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
+                  status=told))  # fmt: skip
+        _print(log)
+        if task is not None and task.status == "STOPPED":
+            sleep(POLL_SECONDS)  # the last lines may reach CloudWatch after the end
+            _print(log)
+            return task
+        sleep(POLL_SECONDS)
+
+
+def _print(log: Log) -> None:
+    for line in log.new():
+        print(line, flush=True)
+
+
+def _asked(session: Session, cluster: str, arn: str) -> Task | None:
+    try:
+        return ecs.task(session, cluster, arn)
+    except AwsProblem as problem:
+        if problem.passing:
+            return None
+        raise
+
+
+def run(stack: str, folder: Path, lang: str, command: Sequence[str]) -> int:
+    """Run the command and return its exit code; NOT_RUN when there is none, 130 after Ctrl-C."""
+    codes: list[int] = []
+
+    def say(text: Text) -> None:
+        print(text.to(lang), file=sys.stderr, flush=True)
+
+    def work() -> int:
+        settings = Settings.read(stack, folder)
+        session = Session(settings.region, settings.profile)
+        one_off = planned(session, settings.names, command)
+        say(t("ECS starts a task of {revision}; on Fargate that takes about a minute.",
+              revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip
+        codes.append(_followed(session, one_off, start(session, one_off), say))
+        return codes[0]
+
+    code = guarded(work, lang)
+    return code if codes or code == INTERRUPTED else NOT_RUN
+
+
+def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text], None]) -> int:
+    """Follow the task to its end; the first Ctrl-C stops it, a second one ends the following."""
+    try:
+        return _ended(follow(session, one_off, arn, say), one_off, say)
+    except KeyboardInterrupt:
+        reason = "Stopped by Ctrl-C in ./careapp run"
+        session.call("ecs", "stop_task", cluster=one_off.cluster, task=arn, reason=reason)
+        say(t("Ctrl-C: ECS stops the task; the command has {seconds} s to end.",
+              seconds=one_off.definition.stop_timeout))  # fmt: skip
+        follow(session, one_off, arn, say)
+        return INTERRUPTED
+
+
+def _ended(task: Task, one_off: OneOff, say: Callable[[Text], None]) -> int:
+    """Say how the command ended and return its exit code."""
+    [container] = [each for each in task.containers if each.name == one_off.definition.container]
+    if container.exit_code is None:
+        why = container.reason or task.reason
+        say(t("The command did not run: {reason}", reason=why))
+        return NOT_RUN
+    say(t("The command ended with exit code {code}.", code=container.exit_code))
+    return container.exit_code

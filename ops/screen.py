@@ -1,0 +1,95 @@
+"""Lines of a screen: coloured on a terminal, plain elsewhere; times in the reader's time zone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the screen, with the style it has on a terminal."""
+
+    text: str
+    style: str = ""
+
+
+def display(screen: Iterable[Line]) -> None:
+    """In colours on a terminal that takes them; plain elsewhere, and with NO_COLOR."""
+    if not coloured():
+        for line in screen:
+            print(line.text, flush=True)
+        return
+    out = console()
+    for line in screen:
+        out.print(line.text, style=line.style or None, markup=False, soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """rich's console; with NO_COLOR without any style, for bold is one, too."""
+    from rich.console import Console
+
+    plain = os.environ.get("NO_COLOR")
+    return Console(stderr=stderr, highlight=False, color_system=None if plain else "auto")
+
+
+def coloured() -> bool:
+    """Whether colours may be used (no-color.org)."""
+    dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not dumb
+
+
+def watched(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    """Show what ``look`` gives every few seconds until Ctrl-C; where no terminal is, only changes."""
+    if not coloured():
+        return _printed(look, seconds)
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text as Rich
+
+    console = Console(highlight=False, markup=False)
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            screen = Rich("\n").join(Rich(each.text, style=each.style) for each in look())
+            live.update(screen, refresh=True)
+            time.sleep(seconds)
+
+
+def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+    shown: Sequence[Line] = ()
+    while True:
+        found = look()
+        if found != shown:
+            display([*found, Line("")])
+            shown = found
+        time.sleep(seconds)
+
+
+def now() -> datetime:
+    """This machine's moment."""
+    return datetime.now(UTC)
+
+
+def of_day(at: datetime, today: datetime | None = None) -> str:
+    """`17:53:20`, or `11-24 17:53:20` where that is not today, or not the day of ``today``."""
+    here = at.astimezone()
+    same = here.date() == (today or now()).astimezone().date()
+    return f"{here:%H:%M:%S}" if same else dated(at)
+
+
+def dated(at: datetime) -> str:
+    """`11-24 17:53:20`: of one width, for lines below one another."""
+    return f"{at.astimezone():%m-%d %H:%M:%S}"
+
+
+def zoned(at: datetime) -> str:
+    """`2026-11-24 17:53 JST`: for what is far away, or handed on to somebody elsewhere."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

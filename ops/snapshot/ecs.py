@@ -1,0 +1,227 @@
+"""Asks ECS for the service, its tasks and their definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ops.aws.session import Session
+from ops.snapshot.records import (
+    Container,
+    ContainerHealth,
+    Definition,
+    Deployment,
+    Event,
+    Service,
+    Task,
+)
+from stack.names import StackNames
+
+SPOT = "FARGATE_SPOT"
+
+
+UNDONE = ("ROLLBACK", "STOP")
+"""How the status of a service deployment begins that ECS or a person has given up (botocore)."""
+
+
+TASKS_AT_ONCE = 100
+"""DescribeTasks takes no more (botocore)."""
+
+
+def service(session: Session, names: StackNames) -> Service | None:
+    """The service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    answer = session.call(
+        "ecs", "describe_services", cluster=names.cluster, services=[names.service]
+    )
+    found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
+    return service_of(found[0]) if found else None
+
+
+def service_of(raw: dict[str, Any]) -> Service:
+    """DescribeServices' answer as a record."""
+    network = raw.get("networkConfiguration") or {}
+    if not network and raw.get("deployments"):
+        network = raw["deployments"][0].get("networkConfiguration") or {}
+    vpc = network.get("awsvpcConfiguration") or {}
+    return Service(
+        arn=raw["serviceArn"],
+        status=raw["status"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        definition=raw["taskDefinition"],
+        deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
+        events=tuple(
+            Event(each["createdAt"], each["message"], each["id"]) for each in raw.get("events", ())
+        ),
+        subnets=tuple(vpc.get("subnets") or ()),
+        groups=tuple(vpc.get("securityGroups") or ()),
+        public_ip=vpc.get("assignPublicIp") == "ENABLED",
+        grace=raw.get("healthCheckGracePeriodSeconds") or 0,
+        targets=tuple(
+            (each["targetGroupArn"], each.get("containerName", ""), each.get("containerPort", 0))
+            for each in raw.get("loadBalancers", ())
+            if each.get("targetGroupArn")
+        ),
+        maximum=(raw.get("deploymentConfiguration") or {}).get("maximumPercent", 200),
+        spot=_spot(raw.get("capacityProviderStrategy") or ()),
+    )
+
+
+def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
+    """Whether every task goes to Fargate Spot: the other providers have neither weight nor base."""
+    used = {each["capacityProvider"] for each in strategy if each.get("weight") or each.get("base")}
+    return used == {SPOT}
+
+
+def _deployment(raw: dict[str, Any]) -> Deployment:
+    return Deployment(
+        id=raw["id"],
+        status=raw["status"],
+        definition=raw["taskDefinition"],
+        desired=raw["desiredCount"],
+        running=raw["runningCount"],
+        pending=raw["pendingCount"],
+        failed=raw.get("failedTasks", 0),
+        rollout=raw.get("rolloutState", ""),
+        reason=raw.get("rolloutStateReason", ""),
+        created=raw["createdAt"],
+        updated=raw["updatedAt"],
+    )
+
+
+def undone(session: Session, service: Mapping[str, str], definition: str) -> str:
+    """Why the service's newest deployment was given up, if it was, and was one of that revision.
+
+    DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
+    alone it shows a completed deployment of that same revision. Raises AwsProblem.
+    """
+    rows = list(_service_deployments(session, service))
+    if not rows:
+        return ""  # ECS keeps none from before October 2024
+    newest = max(rows, key=lambda each: each["createdAt"])
+    if not newest["status"].startswith(UNDONE):
+        return ""
+    revision = [newest["targetServiceRevisionArn"]]
+    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
+    if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
+        return ""
+    return str(newest.get("statusReason") or newest["status"])
+
+
+def _service_deployments(
+    session: Session, service: Mapping[str, str]
+) -> Iterator[Mapping[str, Any]]:
+    asked = dict(service)
+    while True:
+        page = session.call("ecs", "list_service_deployments", **asked)
+        yield from page["serviceDeployments"]
+        if not page.get("nextToken"):
+            return
+        asked["nextToken"] = page["nextToken"]
+
+
+def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
+    """The tasks that run and those that stopped within the hour, newest first. Raises AwsProblem."""
+    arns: list[str] = []
+    for status in ("RUNNING", "STOPPED"):
+        arns += session.all(
+            "ecs",
+            "list_tasks",
+            "taskArns",
+            cluster=names.cluster,
+            serviceName=names.service,
+            desiredStatus=status,
+        )
+    found = [task_of(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+
+
+def task(session: Session, cluster: str, arn: str) -> Task | None:
+    """One task, or None where ECS does not know it. Raises AwsProblem."""
+    return next((task_of(each) for each in described(session, cluster, [arn])), None)
+
+
+def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
+    """Tasks of a cluster as ECS describes them; one that is gone by now is left out. Raises AwsProblem."""
+    for start in range(0, len(arns), TASKS_AT_ONCE):
+        chosen = arns[start : start + TASKS_AT_ONCE]
+        yield from session.call("ecs", "describe_tasks", cluster=cluster, tasks=chosen)["tasks"]
+
+
+def task_of(raw: dict[str, Any]) -> Task:
+    """DescribeTasks' answer as a record."""
+    details = {
+        each["name"]: each["value"]
+        for attachment in raw.get("attachments", ())
+        for each in attachment.get("details", ())
+    }
+    return Task(
+        arn=raw["taskArn"],
+        definition=raw["taskDefinitionArn"],
+        started_by=raw.get("startedBy", ""),
+        status=raw["lastStatus"],
+        desired=raw["desiredStatus"],
+        created=raw.get("createdAt"),
+        started=raw.get("startedAt"),
+        stopping=raw.get("stoppingAt"),
+        stopped=raw.get("stoppedAt"),
+        stop_code=raw.get("stopCode", ""),
+        reason=raw.get("stoppedReason", ""),
+        health=raw.get("healthStatus", "UNKNOWN"),
+        containers=tuple(_container(each) for each in raw.get("containers", ())),
+        address=details.get("privateIPv4Address", ""),
+        subnet=details.get("subnetId", ""),
+        interface=details.get("networkInterfaceId", ""),
+    )
+
+
+def _container(raw: dict[str, Any]) -> Container:
+    return Container(
+        name=raw["name"],
+        image=raw.get("image", ""),
+        status=raw.get("lastStatus", ""),
+        exit_code=raw.get("exitCode"),
+        reason=raw.get("reason", ""),
+        health=raw.get("healthStatus", "UNKNOWN"),
+    )
+
+
+def definition(session: Session, name: str) -> Definition:
+    """A task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
+    raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
+    container = next(
+        (each for each in raw["containerDefinitions"] if each.get("portMappings")),
+        raw["containerDefinitions"][0],
+    )
+    log = (container.get("logConfiguration") or {}).get("options") or {}
+    platform = raw.get("runtimePlatform") or {}
+    return Definition(
+        arn=raw["taskDefinitionArn"],
+        cpu=int(raw.get("cpu") or 0),
+        memory=int(raw.get("memory") or 0),
+        architecture=platform.get("cpuArchitecture") or "X86_64",
+        execution_role=raw.get("executionRoleArn") or "",
+        task_role=raw.get("taskRoleArn") or "",
+        image=container["image"],
+        ports=tuple(each["containerPort"] for each in container.get("portMappings", ())),
+        environment={each["name"]: each["value"] for each in container.get("environment", ())},
+        secrets={each["name"]: each["valueFrom"] for each in container.get("secrets", ())},
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
+        container=container["name"],
+        stop_timeout=container.get("stopTimeout") or 30,
+        health=_health(container.get("healthCheck")),
+    )
+
+
+def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
+    if not raw:
+        return None
+    return ContainerHealth(
+        command=tuple(raw["command"]),
+        interval=raw.get("interval") or 30,
+        timeout=raw.get("timeout") or 5,
+        retries=raw.get("retries") or 3,
+        start_period=raw.get("startPeriod") or 0,
+    )

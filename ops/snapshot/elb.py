@@ -1,0 +1,344 @@
+"""The load balancer as frozen records, how they are read, and which rule answers a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A target group's health check; times in seconds."""
+
+    enabled: bool = True
+    protocol: str = "HTTP"
+    port: str = "traffic-port"
+    path: str = "/"
+    matcher: str = "200"
+    interval: int = 30
+    timeout: int = 5
+    healthy: int = 5
+    unhealthy: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetGroup:
+    """The target group with its health check."""
+
+    arn: str
+    name: str
+    protocol: str
+    kind: str
+    vpc: str
+    check: Check
+    balancers: tuple[str, ...] = ()
+    deregistration: int = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A registered target and its health."""
+
+    address: str
+    port: int
+    state: str
+    reason: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a rule wants of a request; ``field`` is ELB's word, one of ``values`` must fit."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A listener's rule: where it forwards to (target groups), or what else it does.
+
+    A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
+    """
+
+    priority: str
+    action: str
+    groups: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    arn: str = ""
+
+    @property
+    def default(self) -> bool:
+        """Whether it is the one that counts when no other fits."""
+        return self.priority == "default"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path patterns of which one must fit."""
+        found = (each.values for each in self.conditions if each.field == "path-pattern")
+        return tuple(value for values in found for value in values)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A listener's certificate; ``status`` is ACM's word, "" where ACM did not tell."""
+
+    arn: str
+    status: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A listener and its rules, the default one included."""
+
+    arn: str
+    port: int
+    protocol: str
+    rules: tuple[Rule, ...] = ()
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """The load balancer with its listeners."""
+
+    arn: str
+    name: str
+    dns: str
+    scheme: str
+    state: str
+    vpc: str
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where the page is: by HTTPS where a listener does it, for HTTP then leads there."""
+        secure = any(each.protocol == "HTTPS" for each in self.listeners)
+        return f"{'https' if secure else 'http'}://{self.dns}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the load balancer answered to a request for the page, at the last try.
+
+    ``status`` is 0 where no answer came, and ``problem`` says why. ``database`` is the status of
+    ``/health/db``, None where that was not asked.
+    """
+
+    url: str
+    path: str
+    status: int = 0
+    problem: str = ""
+    tries: int = 1
+    database: int | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether a visitor gets no page: an error of the server, or no answer."""
+        return self.status == 0 or self.status >= 500
+
+
+def target_group(session: Session, name: str) -> TargetGroup | None:
+    """The target group of that name. Raises AwsProblem."""
+    found = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
+    if not found:
+        return None
+    raw = found[0]
+    arn = raw["TargetGroupArn"]
+    answer = session.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+    attributes = {each["Key"]: each["Value"] for each in answer["Attributes"]}
+    return TargetGroup(
+        arn=arn,
+        name=raw["TargetGroupName"],
+        protocol=raw.get("Protocol", ""),
+        kind=raw.get("TargetType", ""),
+        vpc=raw.get("VpcId", ""),
+        check=_check(raw),
+        balancers=tuple(raw.get("LoadBalancerArns", ())),
+        deregistration=int(attributes.get("deregistration_delay.timeout_seconds", 300)),
+    )
+
+
+def _check(raw: dict[str, Any]) -> Check:
+    return Check(
+        enabled=raw.get("HealthCheckEnabled", True),
+        protocol=raw.get("HealthCheckProtocol", "HTTP"),
+        port=raw.get("HealthCheckPort", "traffic-port"),
+        path=raw.get("HealthCheckPath", "/"),
+        matcher=(raw.get("Matcher") or {}).get("HttpCode", "200"),
+        interval=raw.get("HealthCheckIntervalSeconds", 30),
+        timeout=raw.get("HealthCheckTimeoutSeconds", 5),
+        healthy=raw.get("HealthyThresholdCount", 5),
+        unhealthy=raw.get("UnhealthyThresholdCount", 2),
+    )
+
+
+def targets(session: Session, group_arn: str) -> tuple[Target, ...]:
+    """The registered targets. Raises AwsProblem."""
+    answer = session.call("elbv2", "describe_target_health", TargetGroupArn=group_arn)
+    return tuple(map(target_of, answer["TargetHealthDescriptions"]))
+
+
+def target_of(raw: dict[str, Any]) -> Target:
+    """DescribeTargetHealth's answer as a record."""
+    return Target(
+        address=raw["Target"]["Id"],
+        port=raw["Target"].get("Port", 0),
+        state=raw["TargetHealth"]["State"],
+        reason=raw["TargetHealth"].get("Reason", ""),
+        description=raw["TargetHealth"].get("Description", ""),
+    )
+
+
+def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
+    """The load balancer of that name, with the rules of its listeners if wanted. Raises AwsProblem."""
+    found = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
+    if not found:
+        return None
+    raw = found[0]
+    arn = raw["LoadBalancerArn"]
+    listeners = session.all("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
+    return Balancer(
+        arn=arn,
+        name=raw["LoadBalancerName"],
+        dns=raw["DNSName"],
+        scheme=raw.get("Scheme", ""),
+        state=(raw.get("State") or {}).get("Code", ""),
+        vpc=raw.get("VpcId", ""),
+        subnets=tuple(each["SubnetId"] for each in raw.get("AvailabilityZones", ())),
+        groups=tuple(raw.get("SecurityGroups", ())),
+        listeners=tuple(_listener(session, each, rules) for each in listeners),
+    )
+
+
+def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
+    arn = raw["ListenerArn"]
+    found = session.all("elbv2", "describe_rules", "Rules", ListenerArn=arn) if rules else []
+    certificates = [each["CertificateArn"] for each in raw.get("Certificates", ()) if rules]
+    return Listener(
+        arn=arn,
+        port=raw.get("Port", 0),
+        protocol=raw.get("Protocol", ""),
+        rules=tuple(_rule(each) for each in found),
+        certificate=_certificate(session, certificates[0]) if certificates else None,
+    )
+
+
+def _certificate(session: Session, arn: str) -> Certificate:
+    """A listener takes certificates of IAM as well, of which ACM knows nothing."""
+    if ":acm:" not in arn:
+        return Certificate(arn)
+    try:
+        answer = session.call("acm", "describe_certificate", CertificateArn=arn)
+    except AwsProblem:
+        return Certificate(arn)
+    return Certificate(arn, answer["Certificate"].get("Status", ""))
+
+
+def _rule(raw: dict[str, Any]) -> Rule:
+    actions = raw.get("Actions", ())
+    groups = [each.get("TargetGroupArn") for each in actions]
+    for action in actions:
+        forward = action.get("ForwardConfig") or {}
+        shares = forward.get("TargetGroups", ())
+        groups += [each["TargetGroupArn"] for each in shares if each.get("Weight", 1)]
+    return Rule(
+        priority=raw["Priority"],
+        action=actions[-1]["Type"] if actions else "",
+        groups=tuple(dict.fromkeys(each for each in groups if each)),
+        conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
+        arn=raw.get("RuleArn", ""),
+    )
+
+
+CONFIGS = {
+    "path-pattern": "PathPatternConfig",
+    "host-header": "HostHeaderConfig",
+    "http-header": "HttpHeaderConfig",
+    "http-request-method": "HttpRequestMethodConfig",
+    "query-string": "QueryStringConfig",
+    "source-ip": "SourceIpConfig",
+}
+
+
+REGEX = "regex"
+"""The field of a condition that regular expressions make, whatever they look at."""
+
+
+def _condition(raw: dict[str, Any]) -> Condition:
+    config = raw.get(CONFIGS.get(raw["Field"], "")) or {}
+    if regular := config.get("RegexValues") or raw.get("RegexValues"):
+        return Condition(REGEX, tuple(regular))
+    values = config.get("Values") or raw.get("Values", ())
+    return Condition(raw["Field"], tuple(str(each) for each in values))
+
+
+PATH, METHOD = "/", "GET"
+
+
+EVERYBODY = "0.0.0.0/0"
+
+
+LAST = 1 << 31
+"""Behind every priority."""
+
+
+def serving(balancer: Balancer) -> Listener | None:
+    """The listener that the page is asked of: by HTTPS where one does it, for HTTP then leads there."""
+    usual = {"HTTPS": 443, "HTTP": 80}
+    found = [each for each in balancer.listeners if each.protocol in usual]
+    found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
+    return found[0] if found else None
+
+
+def answering(listener: Listener, host: str | None, group: str) -> Rule | None:
+    """The rule that a plain request to the page ends at; ``host`` is None where its name is not known.
+
+    A rule of which nobody can say whether it fits is taken to, if it forwards to ``group``, and not to,
+    if it does anything else: a false alarm costs more than a missed one here.
+    """
+    for rule in sorted(listener.rules, key=_order):
+        fits = fitting(rule, host)
+        if fits or (fits is None and group in rule.groups):
+            return rule
+    return None
+
+
+def _order(rule: Rule) -> int:
+    return LAST if rule.default else int(rule.priority)
+
+
+def fitting(rule: Rule, host: str | None) -> bool | None:
+    """Whether a plain request to the page fulfils all conditions; None where that cannot be said."""
+    met = [_met(each, host) for each in rule.conditions]
+    if False in met:
+        return False
+    return None if None in met else True
+
+
+def _met(condition: Condition, host: str | None) -> bool | None:
+    values = condition.values
+    match condition.field:
+        case "path-pattern":
+            return _matches(values, PATH)
+        case "host-header":
+            wanted = [each.lower() for each in values]
+            return "*" in wanted or (None if host is None else _matches(wanted, host.lower()))
+        case "http-request-method":
+            return METHOD in values
+        case "source-ip":
+            return True if EVERYBODY in values else None
+        case "http-header" | "query-string":
+            return False
+    return None
+
+
+def _matches(patterns: Iterable[str], value: str) -> bool:
+    return any(fnmatchcase(value, each.replace("[", "[[]")) for each in patterns)

@@ -1,0 +1,1 @@
+"""Shows a running stack: status, events, logs."""

@@ -1,0 +1,209 @@
+"""Everything that happened to a service, in one order: tasks, events, targets, database, log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from i18n import Text, t, verbatim
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.screen import Line, dated
+from ops.snapshot import ecs, looked, rds
+from ops.snapshot.rds import Database
+from ops.snapshot.records import Deployment, Part, Service, Task
+from ops.watch.logs import Search, Wanted
+from stack.names import StackNames
+
+KINDS = ("deployment", "task", "service", "target", "database", "log")
+
+
+ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
+
+
+SUBJECT = re.compile(r"^\(service [^)]+\) ")
+
+
+ARN = re.compile(r"arn:aws[\w-]*:\S+?/([\w-]+)/[0-9a-f]{8,}")
+
+
+TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+
+
+LOG_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing that happened. ``kind`` is one of KINDS, ``who`` a task's or a deployment's short id."""
+
+    at: datetime
+    kind: str
+    who: str
+    text: Text
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The happenings, oldest first, and what could not be looked at."""
+
+    happenings: tuple[Happening, ...]
+    problems: tuple[AwsProblem, ...]
+
+
+def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
+    """What happened within ``since`` of the newest happening, or all that AWS still tells."""
+    with ThreadPoolExecutor(3) as pool:
+        service = pool.submit(looked, ecs.service, session, names)
+        tasks = pool.submit(looked, ecs.tasks, session, names)
+        database = pool.submit(looked, rds.database, session, names.database)
+    parts: list[Part[object]] = [service.result(), tasks.result(), database.result()]  # type: ignore[list-item]
+    found = list(of_service(service.result().value))
+    found += of_tasks(tasks.result().value or ())
+    found += of_database(database.result().value)
+    if log:
+        lines = looked(_lines, session, names, _floor(found, since))
+        parts += [lines]  # type: ignore[list-item]
+        found += lines.value or ()
+    problems = tuple(each.problem for each in parts if each.problem)
+    return Timeline(tuple(_recent(found, since)), problems)
+
+
+def _floor(found: Iterable[Happening], since: timedelta | None) -> datetime | None:
+    """Before this nothing is shown, whatever the log holds; None where that is not known."""
+    newest = max((each.at for each in found), default=None)
+    return newest - since if newest and since else None
+
+
+def _recent(found: Iterable[Happening], since: timedelta | None) -> list[Happening]:
+    ordered = sorted(found, key=lambda each: each.at)
+    if since is None or not ordered:
+        return ordered
+    return [each for each in ordered if each.at >= ordered[-1].at - since]
+
+
+def of_service(service: Service | None) -> Iterator[Happening]:
+    """The deployments and the service's events."""
+    for event in service.events if service else ():
+        words = SUBJECT.sub("", event.message)
+        kind = "target" if ABOUT_TARGETS.search(words) else "service"
+        task = TASK.search(words)
+        bad = "unhealthy" in words or "failed" in words or "unable" in words
+        yield Happening(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
+    for each in service.deployments if service else ():
+        yield from _of_deployment(each)
+
+
+def short(words: str) -> str:
+    """AWS's words with names instead of ARNs, and tasks by the beginning of their ids."""
+    return TASK.sub(r"\1", ARN.sub(r"\1", words))
+
+
+def _of_deployment(each: Deployment) -> Iterator[Happening]:
+    revision, who = each.revision, each.id.rpartition("/")[2][-8:]
+    begun = t("deployment of {revision} begins", revision=revision)
+    yield Happening(each.created, "deployment", who, begun)
+    if each.rollout in ("COMPLETED", "FAILED"):
+        text = t(
+            "deployment of {revision}: {state} {reason}",
+            revision=revision,
+            state=each.rollout,
+            reason=each.reason,
+        )
+        yield Happening(each.updated, "deployment", who, text, each.rollout == "FAILED")
+
+
+def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
+    """The life of each task."""
+    for task in tasks:
+        known = (
+            (task.created, t("created from {revision}", revision=task.revision), False),
+            (task.started, t("started, address {address}", address=task.address or "-"), False),
+            (task.stopping, t("stops: {reason}", reason=short(task.reason)), _failed(task)),
+            (task.stopped, _ended(task), _failed(task)),
+        )
+        for moment, text, bad in known:
+            if moment is not None:
+                yield Happening(moment, "task", task.short, text, bad)
+
+
+def _failed(task: Task) -> bool:
+    routine = task.reason.startswith("Scaling activity") or task.stop_code == "UserInitiated"
+    return bool(task.reason) and not routine
+
+
+def _ended(task: Task) -> Text:
+    codes = [
+        f"{each.name}: {each.exit_code}" for each in task.containers if each.exit_code is not None
+    ]
+    if task.stopping is None:
+        return t("stopped: {reason}", reason=short(task.reason))
+    return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
+
+
+def of_database(database: Database | None) -> Iterator[Happening]:
+    """What RDS says happened, where the database is not available."""
+    for each in database.events if database else ():
+        yield Happening(each.at, "database", "", verbatim(each.text))
+
+
+def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Happening, ...]:
+    lines = Search(session, names, Wanted(last=LOG_LINES)).latest(floor)
+    return tuple(
+        Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
+    )
+
+
+STYLES = {"deployment": "cyan", "task": "", "service": "", "target": "magenta", "log": "dim"}
+
+
+LABELS = {
+    "deployment": t("deploy"),
+    "task": t("task"),
+    "service": t("service"),
+    "target": t("target"),
+    "database": t("database"),
+    "log": t("log"),
+}
+
+
+WIDTH = 8
+
+
+def lines(found: Timeline, lang: str) -> Iterator[Line]:
+    """The timeline, oldest first."""
+    if not found.happenings:
+        yield Line(t("Nothing has happened that AWS still tells of.").to(lang))
+    for each in found.happenings:
+        label = LABELS[each.kind].to(lang)
+        # A Japanese character is two columns wide.
+        wide = sum(ord(letter) > 0x2E80 for letter in label)
+        style = "bold red" if each.bad else STYLES.get(each.kind, "")
+        yield Line(
+            f"{dated(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text.to(lang)}",
+            style,
+        )
+    for problem in dict.fromkeys(each.as_text(lang) for each in found.problems):
+        yield Line(f"{t('Not looked at:').to(lang)} {problem}", "yellow")
+
+
+def as_dicts(found: Timeline, lang: str) -> dict[str, Any]:
+    """The timeline for scripts."""
+    return {
+        "happenings": [
+            {
+                "at": each.at.isoformat(),
+                "kind": each.kind,
+                "who": each.who,
+                "text": each.text.to(lang),
+                "bad": each.bad,
+            }
+            for each in found.happenings
+        ],
+        "problems": [each.as_text(lang) for each in found.problems],
+    }

@@ -1,0 +1,299 @@
+"""Searches a stack's log group: from a time on, or backwards until so many lines are there."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from i18n import t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.screen import Line, dated
+from ops.snapshot import ecs, task_logs
+from ops.snapshot.records import Task
+from ops.snapshot.task_logs import at
+from stack.names import StackNames
+
+SPANS = (
+    *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
+    *(timedelta(days=1), timedelta(days=7), timedelta(days=30)),
+)
+"""How far back the last lines are looked for, one after the other, before the log's beginning."""
+
+
+STREAMS = 5
+"""Streams whose last time is looked at: the clock of a local cloud runs ahead."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of the log and the task that wrote it."""
+
+    at: datetime
+    task: str
+    text: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines: CloudWatch's filter pattern, a task by the beginning of its id, how far back."""
+
+    pattern: str = ""
+    task: str = ""
+    since: timedelta | None = None
+    last: int = 100
+
+
+class Search:
+    """One stack's log group and the lines that are wanted of it. Every method raises AwsProblem."""
+
+    def __init__(self, session: Session, names: StackNames, wanted: Wanted) -> None:
+        self._session, self._names, self._wanted = session, names, wanted
+        self._where = {"logGroupName": names.log_group}
+        if wanted.pattern:
+            self._where["filterPattern"] = wanted.pattern
+        if wanted.task:
+            self._where["logStreamNamePrefix"] = f"{names.streams}/{wanted.task}"
+
+    def newest(self) -> datetime:
+        """Now, or the time of the last line where that is later: a local cloud's clock runs ahead."""
+        stamps = [each.get("lastEventTimestamp", 0) for each in self._streams()]
+        return max([datetime.now(UTC), *map(at, stamps)])
+
+    def _streams(self) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._session.call(
+                "logs",
+                "describe_log_streams",
+                logGroupName=self._names.log_group,
+                orderBy="LastEventTime",
+                descending=True,
+                limit=STREAMS,
+            )["logStreams"]
+        except AwsProblem as problem:
+            if problem.kind == "missing":
+                raise _no_group(self._names, problem) from problem
+            raise
+        return found
+
+    def latest(self, floor: datetime | None = None) -> list[LogLine]:
+        """The last lines, oldest first, none from before ``floor``.
+
+        CloudWatch answers the oldest first, and a log may hold years: so it is asked for the last
+        minute, then for what came before that, and so on. (The newest first, `startFromHead` false,
+        moto does not know.)
+        """
+        newest, lowest = self.newest(), _stamp(floor) if floor else 0
+        begins = [*(_stamp(newest - each) for each in SPANS), lowest]
+        found: list[LogLine] = []
+        end: int | None = None
+        for begin in (max(each, lowest) for each in begins):
+            lines = self._between(begin, end)
+            found = [*deque(lines, self._wanted.last - len(found)), *found]
+            if len(found) >= self._wanted.last or begin == lowest:
+                break
+            end = begin - 1
+        return found
+
+    def since(self, begin: datetime) -> Iterator[LogLine]:
+        """The lines from a time on, oldest first, as they come."""
+        return self._between(_stamp(begin))
+
+    def _between(self, begin: int, end: int | None = None) -> Iterator[LogLine]:
+        params: dict[str, Any] = {**self._where, "startTime": begin}
+        if end is not None:
+            params["endTime"] = end
+        try:
+            for page in self._session.pages("logs", "filter_log_events", **params):
+                for each in page["events"]:
+                    line = _line(each)
+                    # moto does not know the beginning of a stream's name.
+                    if line.task.startswith(self._wanted.task):
+                        yield line
+        except AwsProblem as problem:
+            if self._wanted.pattern and problem.code == "InvalidParameterException":
+                raise _no_pattern(self._wanted.pattern, problem) from problem
+            raise
+
+
+def _stamp(moment: datetime) -> int:
+    """CloudWatch's time, which does not begin before 1970."""
+    return max(int(moment.timestamp() * 1000), 0)
+
+
+def _line(event: dict[str, Any]) -> LogLine:
+    task = event["logStreamName"].rpartition("/")[2]
+    moment, text = at(event["timestamp"]), event["message"]
+    return LogLine(moment, task, text, f"{task}/{event.get('eventId')}/{moment}/{text}")
+
+
+def _no_group(names: StackNames, problem: AwsProblem) -> AwsProblem:
+    return AwsProblem(
+        "missing",
+        t(
+            "There is no log group {group}: ECS is off, or somebody deleted it.",
+            group=names.log_group,
+        ),
+        t("See `./careapp status` and `./careapp doctor`."),
+        problem.code,
+    )
+
+
+def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t(
+            "--filter {pattern} is no filter pattern of CloudWatch Logs ({said}).",
+            pattern=pattern,
+            said=problem.said,
+        ),
+        t(
+            "Put what has other characters than letters, digits and _ into double quotes, as in "
+            """'"went away" -retry', or ask for fields: '{{ $.level = "error" }}'."""
+        ),
+        problem.code,
+        problem.said,
+    )
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+POLL_SECONDS = 2.0
+
+
+OVERLAP = timedelta(seconds=30)
+"""CloudWatch may show a line later than a younger one of another stream."""
+
+
+REMEMBERED = 20_000
+
+
+def parse_since(text: str) -> timedelta:
+    """``90s``, ``10m``, ``2h``, ``1d``. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match is None:
+        raise ValueError(t("{text!r} is not a time like 90s, 10m, 2h or 1d.", text=text))
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+
+
+def read(session: Session, names: StackNames, wanted: Wanted) -> Iterable[LogLine]:
+    """The wanted lines, oldest first; those since a time are read as they are taken. Raises AwsProblem."""
+    search = Search(session, names, wanted)
+    if wanted.since is None:
+        return search.latest()
+    return search.since(search.newest() - wanted.since)
+
+
+def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogLine]:
+    """The last lines of one stream. Raises AwsProblem."""
+    task = name.rpartition("/")[2]
+    found = task_logs.tail(session, names.log_group, name, last)
+    return [LogLine(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
+
+
+def follow(
+    session: Session,
+    names: StackNames,
+    wanted: Wanted,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[LogLine]:
+    """The wanted lines, then every new one, for ever; a throttled or lost call is made again.
+
+    Raises AwsProblem for what does not pass by itself.
+    """
+    shown: dict[str, None] = {}
+    search = Search(session, names, wanted)
+    edge = search.newest() - (wanted.since or timedelta(minutes=1))
+    while True:
+        try:
+            for line in search.since(edge - OVERLAP if shown else edge):
+                if line.id not in shown:
+                    shown[line.id] = None
+                    edge = max(edge, line.at)
+                    yield line
+        except AwsProblem as problem:
+            if not problem.passing:
+                raise
+        for old in list(shown)[:-REMEMBERED]:
+            del shown[old]
+        sleep(POLL_SECONDS)
+
+
+def previous(session: Session, names: StackNames, wanted: Wanted) -> tuple[Task, list[LogLine]]:
+    """The task that ended last of those whose app was started, and its last lines. Raises AwsProblem."""
+    ended = [
+        each
+        for each in ecs.tasks(session, names)
+        if each.status == "STOPPED" and each.id.startswith(wanted.task)
+    ]
+    if not ended:
+        raise AwsProblem(
+            "missing",
+            t("No task of {service} stopped within the last hour.", service=names.service),
+            t("ECS forgets stopped tasks after an hour; --since 2h shows the log of older ones."),
+        )
+    task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
+    known = ecs.definition(session, task.definition)
+    try:
+        lines = stream_end(session, names, known.stream(task.id), wanted.last)
+    except AwsProblem as problem:
+        if problem.kind != "missing":
+            raise
+        lines = []
+    return task, lines
+
+
+BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|exception|fatal)\b')
+
+
+@dataclass(frozen=True)
+class LogScreen:
+    """Log lines for a person, or as one JSON object a line."""
+
+    lang: str
+    as_json: bool = False
+
+    def line(self, each: LogLine) -> Line:
+        """One line."""
+        text = each.text.rstrip()
+        if self.as_json:
+            return _data({"time": each.at.isoformat(), "task": each.task, "message": _read(text)})
+        style = "red" if BAD.search(each.text) else ""
+        return Line(f"{dated(each.at)} {each.task[:8]} {text}", style)
+
+    def ended(self, task: Task) -> Line:
+        """What became of the task whose lines follow."""
+        codes = [each.exit_code for each in task.containers if each.exit_code is not None]
+        if self.as_json:
+            stopped = task.stopped.isoformat() if task.stopped else None
+            ended = {"task": task.id, "stopped": stopped, "reason": task.reason}
+            return _data({**ended, "exitCodes": codes})
+        text = t(
+            "Task {task} stopped at {time}: {reason} (exit codes: {codes}). Its last lines:",
+            task=task.short,
+            time=dated(task.stopped) if task.stopped else "-",
+            reason=task.reason or "-",
+            codes=", ".join(map(str, codes)) or "-",
+        )
+        return Line(text.to(self.lang), "bold")
+
+
+def _data(values: Mapping[str, object]) -> Line:
+    return Line(json.dumps(values, ensure_ascii=False))
+
+
+def _read(text: str) -> object:
+    """What the app wrote: an object where it is JSON, else its words."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, dict) else text

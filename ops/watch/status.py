@@ -1,0 +1,228 @@
+"""How a stack stands: stage, service, tasks, targets, database, alarms, address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from i18n import Text, t
+from ops.aws.session import Session
+from ops.doctor.case import Case
+from ops.doctor.checks import stages
+from ops.doctor.checks.databases import USABLE
+from ops.screen import Line, dated, of_day, zoned
+from ops.snapshot import Snapshot, cloudwatch, ecs, elb, looked, rds
+from ops.snapshot.records import Deployment, Part, Service, Task
+from stack.names import StackNames
+from stack.settings import Settings
+
+
+def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
+    """What a glance needs; what it does not ask for stays empty."""
+    with ThreadPoolExecutor(6) as pool:
+        service = pool.submit(looked, ecs.service, session, names)
+        tasks = pool.submit(looked, ecs.tasks, session, names)
+        group = pool.submit(looked, elb.target_group, session, names.target_group)
+        balancer = pool.submit(looked, elb.balancer, session, names.balancer, False)
+        database = pool.submit(looked, rds.database, session, names.database, False)
+        alarms = pool.submit(looked, cloudwatch.alarms, session, names.prefix)
+        found = group.result()
+        targets = (
+            pool.submit(looked, elb.targets, session, found.value.arn) if found.value else None
+        )
+    running = service.result().value
+    primary = running.primary if running else None
+    return Snapshot(
+        names=names,
+        place=session.place,
+        settings=settings,
+        wanted=primary.definition if primary else None,
+        service=service.result(),
+        tasks=tasks.result(),
+        group=found,
+        balancer=balancer.result(),
+        targets=targets.result() if targets else Part(problem=found.problem),
+        database=database.result(),
+        alarms=alarms.result(),
+    )
+
+
+STOPPED_SHOWN = 3
+
+
+STATES = {"healthy": "green", "unhealthy": "bold red", "HEALTHY": "green", "UNHEALTHY": "bold red"}
+
+
+ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
+
+
+def lines(now: Snapshot, lang: str) -> Iterator[Line]:
+    """The screen, line by line."""
+    case = Case(now)
+    stage = stages.described(case).to(lang)
+    yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
+    if stages.stage(case) == stages.NOTHING:
+        yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack).to(lang)}")
+        return
+    if pause := case.paused:
+        since = t("since {time}; ./careapp resume", time=zoned(pause.since))
+        yield _row(t("Paused"), since.to(lang), lang, "bold yellow")
+    yield _page(now, lang)
+    if service := now.service.value:
+        yield from _service(case, service, lang)
+        yield from _tasks(case, lang)
+    yield from _database(now, lang)
+    yield from _alarms(now, lang)
+    yield from _problems(now, lang)
+
+
+def _row(name: Text, words: str, lang: str, style: str = "") -> Line:
+    return Line(f"  {name.to(lang)}: {words}", style)
+
+
+def _page(now: Snapshot, lang: str) -> Line:
+    balancer = now.balancer.value
+    if balancer is None:
+        return _row(t("Page"), "-", lang)
+    words = balancer.url
+    if balancer.state not in ("active", ""):
+        words += f" ({balancer.state})"
+    return _row(t("Page"), words, lang)
+
+
+def _service(case: Case, service: Service, lang: str) -> Iterator[Line]:
+    text = t(
+        "{status}, {running} of {desired} run, {pending} start",
+        status=service.status,
+        running=service.running,
+        desired=service.desired,
+        pending=service.pending,
+    )
+    yield _row(t("Service"), text.to(lang), lang, "green" if case.steady else "yellow")
+    for each in service.deployments:
+        yield Line(f"    {_deployment(each).to(lang)}", ROLLOUTS.get(each.rollout, ""))
+        if each.rollout == "FAILED" and each.reason:
+            yield Line(f"      {each.reason}", "dim")
+
+
+def _deployment(each: Deployment) -> Text:
+    return t(
+        "{status} {revision}: {rollout}, {running} of {desired} run, {failed} failed, since {time}",
+        status=each.status,
+        revision=each.revision,
+        rollout=each.rollout or "-",
+        running=each.running,
+        desired=each.desired,
+        failed=each.failed,
+        time=dated(each.updated),
+    )
+
+
+def _tasks(case: Case, lang: str) -> Iterator[Line]:
+    tasks = case.now.tasks.value or ()
+    targets = {each.address: each for each in case.now.targets.value or ()}
+    for task in (each for each in tasks if not each.over):
+        target = targets.get(task.address)
+        state = target.state if target else "-"
+        text = t(
+            "{task} {status}, container {health}, target {state}, {revision}, {address}",
+            task=task.short,
+            status=task.status,
+            health="-" if task.health == "UNKNOWN" else task.health,
+            state=state + (f" ({target.description})" if target and target.description else ""),
+            revision=task.revision,
+            address=task.address or "-",
+        )
+        yield _row(t("Task"), text.to(lang), lang, STATES.get(state, ""))
+    ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
+    for task in ended:
+        yield _row(t("Ended"), _ended(task, case.now.at), lang, "dim")
+
+
+def _ended(task: Task, now: datetime) -> str:
+    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    moment = f"{of_day(task.stopped, now)} " if task.stopped else ""
+    code = f" [{', '.join(codes)}]" if codes else ""
+    return f"{moment}{task.short} {task.reason or task.status}{code}"
+
+
+def _database(now: Snapshot, lang: str) -> Iterator[Line]:
+    found = now.database.value
+    if found is None:
+        if now.database.absent:
+            yield _row(t("Database"), t("none").to(lang), lang, "bold red")
+        return
+    words = f"{found.status}, PostgreSQL {found.version}, {found.kind}"
+    words += ", Multi-AZ" if found.multi_az else ""
+    yield _row(t("Database"), words, lang, "green" if found.status == "available" else "yellow")
+
+
+def _alarms(now: Snapshot, lang: str) -> Iterator[Line]:
+    alarms = now.alarms.value
+    if alarms is None:
+        return
+    ringing = [each for each in alarms if each.state == "ALARM"]
+    if not alarms:
+        yield _row(t("Alarms"), t("none").to(lang), lang)
+        return
+    text = t("{ringing} of {all} ring", ringing=len(ringing), all=len(alarms))
+    yield _row(t("Alarms"), text.to(lang), lang, "bold red" if ringing else "")
+    for each in ringing:
+        yield Line(f"    {each.name}: {each.reason}", "red")
+
+
+def _problems(now: Snapshot, lang: str) -> Iterator[Line]:
+    for words in dict.fromkeys(each.as_text(lang) for each in now.problems().values()):
+        yield Line(f"  {t('Not looked at:').to(lang)} {words}", "yellow")
+
+
+def exit_code(now: Snapshot) -> int:
+    """0 when all that should run runs, 1 when not, 2 when it could not be seen.
+
+    Of a paused stack nothing should run.
+    """
+    case = Case(now)
+    parts = (now.service, now.tasks, now.group, now.targets, now.database)
+    if any(each.problem for each in parts):
+        return 2
+    if case.paused:
+        return 0
+    stage = stages.stage(case)
+    off = not now.settings.ecs_enabled
+    well = case.steady or (stage == stages.FIRST and off)
+    database = now.database.value
+    return 0 if well and database is not None and database.status in USABLE else 1
+
+
+def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
+    """The status for scripts; times as ISO 8601."""
+    case, service = Case(now), now.service.value
+    return {
+        "stack": now.names.prefix,
+        "region": now.region,
+        "stage": stages.stage(case),
+        "steady": case.steady,
+        "paused": case.paused is not None,
+        "page": now.balancer.value.url if now.balancer.value else None,
+        "service": plain(service),
+        "tasks": plain(now.tasks.value),
+        "targets": plain(now.targets.value),
+        "database": plain(now.database.value),
+        "alarms": plain(now.alarms.value),
+        "problems": {name: each.as_text(lang) for name, each in now.problems().items()},
+    }
+
+
+def plain(value: object) -> Any:
+    """Records as dictionaries and lists; times as ISO 8601."""
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
