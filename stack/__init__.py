@@ -1,5 +1,5 @@
-"""What a stack file may say, and what follows from it: keys, rules, records, names, IAM statements.
+"""The settings of a stack and what follows from them: keys, rules, records, names, IAM statements.
 
-Without Pulumi and boto3: the program, the policy pack, the commands and the rehearsal read a
-stack's settings here alone.
+The package imports neither pulumi nor boto3. The program, the policy pack, the commands and the
+rehearsal all read a stack's settings through it.
 """

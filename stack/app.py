@@ -1,4 +1,4 @@
-"""The app that the stack runs: its folder and image, its variables and secrets, its own health check."""
+"""The app: the keys of its folder and image, its variables and secrets, its container health check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from i18n import t
 from stack import rules
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
 RESERVED = frozenset(
@@ -19,21 +19,24 @@ RESERVED = frozenset(
         *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_PORT", "DB_SECRET_ARN", "DB_USER"),
     }
 )
-"""Variables that the stack sets itself; a test compares them with the task definition."""
+"""Variables that the task definition sets; a test compares the two."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ARN = re.compile(
     r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
     r"(:[^:]*:[^:]*:[^:]*)?"
 )
-"""A secret's whole ARN, which a policy needs, alone or with json key, stage and version.
+"""A secret's complete ARN, which IAM policies need, with or without json key, stage and version.
 
-ECS takes the three together or none of them (ECS Developer Guide, "Pass Secrets Manager secrets
+ECS accepts the three together or none of them (ECS Developer Guide, "Pass Secrets Manager secrets
 through Amazon ECS environment variables").
 """
 
 
 def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
-    """A map from variable names to texts that ``check`` accepts; Pulumi hands a map over as JSON."""
+    """Return the rule of a map from variable names to texts that ``check`` accepts.
+
+    Pulumi passes a map as JSON.
+    """
 
     def rule(text: str) -> dict[str, str]:
         try:
@@ -43,7 +46,7 @@ def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, 
         if not isinstance(found, dict):
             raise ValueError(
                 t(
-                    "it is no map from names to values; set one entry at a time: "
+                    "it is not a map of names to values; set one entry at a time: "
                     "`pulumi config set --plaintext --path {key}.NAME VALUE`",
                     key=key,
                 )
@@ -59,39 +62,42 @@ def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(
             t(
-                "{name!r} is no name of a variable: letters, digits and underscores, and no digit "
-                "in front; choose another name",
+                "{name!r} is not a variable name; use letters, digits and underscores, and do not "
+                "start with a digit",
                 name=name,
             )
         )
     if name in RESERVED:
         raise ValueError(
             t(
-                "{name} is set by the stack itself; let the app read it as it is "
-                "(docs/your-app.md), or choose another name",
+                "{name} is set by the stack; let the app read it (docs/your-app.md), or choose "
+                "another name",
                 name=name,
             )
         )
 
 
 def _text(name: str, value: object) -> str:
-    """A value as the container gets it: Pulumi makes numbers and booleans of `true` and `3`."""
+    """Return a value as text: Pulumi stores `true` and `3` as boolean and number."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
         raise ValueError(
-            t("{name} has a value that is no text; a variable has one text each", name=name)
+            t("{name} has a list or a map as its value; a variable has one text", name=name)
         )
     return str(value)
 
 
 def secret_arn(text: str) -> str:
-    """What ECS takes as `valueFrom`. A wrong one may be the secret itself, so it is not repeated."""
+    """Return the text when it is a valid `valueFrom`. Raises ValueError.
+
+    The error does not repeat the text, which may be the secret itself.
+    """
     if not ARN.fullmatch(text):
         raise ValueError(
             t(
-                "a value of {count} characters is not the whole ARN of a Secrets Manager secret, as "
-                "`aws secretsmanager describe-secret` shows it, alone or with a key of its JSON: "
+                "a value of {count} characters is not the complete ARN of a Secrets Manager secret, "
+                "as `aws secretsmanager describe-secret` shows it, with or without a JSON key: "
                 "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
                 count=len(text),
             )
@@ -103,40 +109,40 @@ APP_FOLDER = Key(
     "appFolder",
     "webapp",
     rules.pattern(
-        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's, like webapp")
+        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's folder, like webapp")
     ),
-    "folder below the project's with the app and its Dockerfile (docs/your-app.md)",
+    "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
 )
 APP_VARIABLES = Key(
     "appVariables",
     "{}",
     entries("appVariables", str),
-    "variables of the app: `pulumi config set --path appVariables.NAME VALUE`",
+    "environment variables of the app: `pulumi config set --path appVariables.NAME VALUE`",
 )
 APP_SECRETS = Key(
     "appSecrets",
     "{}",
     entries("appSecrets", secret_arn),
-    "variables of the app that ECS reads from Secrets Manager: name and ARN, with or without `:KEY::`",
+    "environment variables of the app from Secrets Manager: name and ARN, with or without `:KEY::`",
 )
 HEALTH_COMMAND = Key(
     "healthCommand",
     "",
     str,
-    "shell command inside the container that ECS asks as well, besides the load balancer; empty: none",
+    "shell command of the container health check, in addition to the load balancer's; empty: none",
 )
 
 
 def folder(read: Reader) -> Path:
-    """The app's folder, relative to the project: an absolute path would make every checkout a change."""
+    """Return the app's folder, relative to the project's: an absolute path would differ by checkout."""
     named = read(APP_FOLDER)
 
     def checked() -> Path:
         if read.sources and not (read.file.folder / named / "Dockerfile").is_file():
             raise ValueError(
                 t(
-                    "{folder}/Dockerfile is missing; the app's image is built from it: name a folder "
-                    "that has one",
+                    "{folder}/Dockerfile does not exist; set appFolder to a folder that has a "
+                    "Dockerfile",
                     folder=named,
                 )
             )
@@ -146,15 +152,15 @@ def folder(read: Reader) -> Path:
 
 
 def variables(read: Reader) -> Mapping[str, str]:
-    """The app's variables, none of them encrypted: the task definition would show it to its readers."""
+    """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
     found = read(APP_VARIABLES)
 
     def plain() -> Mapping[str, str]:
         if read.is_encrypted(APP_VARIABLES):
             raise ValueError(
                 t(
-                    "a value is encrypted, but the task definition shows variables as they are; keep "
-                    "it in Secrets Manager and name its ARN in appSecrets"
+                    "a value is encrypted, but the task definition shows variables in plain text; "
+                    "store it in Secrets Manager and set its ARN in appSecrets"
                 )
             )
         return found
@@ -163,14 +169,14 @@ def variables(read: Reader) -> Mapping[str, str]:
 
 
 def secrets(read: Reader) -> Mapping[str, str]:
-    """The app's secrets. ECS refuses a name that is a variable's as well (API reference, Secret)."""
+    """Return the app's secrets. ECS refuses a name that is also a variable's (API reference, Secret)."""
     found, others = read(APP_SECRETS), read(APP_VARIABLES)
 
     def apart() -> Mapping[str, str]:
         if both := sorted(found.keys() & others.keys()):
             raise ValueError(
                 t(
-                    "{names} stands in appVariables as well; take it out of one of the two: "
+                    "{names} is in appVariables, too; remove it from one of the two: "
                     "`pulumi config rm --path appVariables.{name}`",
                     names=", ".join(both),
                     name=both[0],
@@ -182,15 +188,18 @@ def secrets(read: Reader) -> Mapping[str, str]:
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
-"""What Docker calls each processor architecture of Fargate."""
+"""Docker's platform by Fargate's CPU architecture."""
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
     "X86_64",
     rules.choice(PLATFORMS),
-    "what the image is built for and the task runs on",
+    "CPU architecture of the image and the task",
 )
 IMAGES_KEPT = Key(
-    "imagesKept", "10", rules.integer(2, 1000), "tagged images kept in ECR, for rolling back"
+    "imagesKept",
+    "10",
+    rules.integer(2, 1000),
+    "number of tagged images that ECR keeps for rollbacks",
 )
 IMAGE_REVISION = Key(
     "imageRevision",
@@ -198,13 +207,13 @@ IMAGE_REVISION = Key(
     rules.pattern(
         r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
     ),
-    "part of the image's tag; change it to build and push unchanged sources again",
+    "part of the image's tag; change it to build and push the same sources again",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """What the app's image is built from and for, and how many images are kept."""
+    """The sources and platform of the app's image, and how many images ECR keeps."""
 
     folder: Path
     architecture: str

@@ -1,4 +1,4 @@
-"""A name for what an image is built from, so that unchanged sources keep their image."""
+"""The image's tag: a hash of its build context, so that unchanged sources keep their image."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from docker.utils import exclude_paths  # type: ignore[import-untyped]
 from i18n import t
 
 LENGTH = 16
-"""Hexadecimal digits: 64 bits, so that two versions of the app never share a name."""
+"""Hexadecimal digits: 64 bits, enough that two versions never have the same tag."""
 
 
 def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
-    """The tag of the image built from `folder` with `parts`, its platform and arguments.
+    """Return the tag of the image built from `folder` with `parts`, its platform and arguments.
 
-    It covers each file that .dockerignore leaves: path, permissions and contents, or where a link
-    leads. That is no less than what pulumi-docker hashes (its provider.go, hashContext), which
-    matters: it would otherwise push other contents under a tag that ECR has made immutable.
-    Times and owners do not count. FileNotFoundError when there is no Dockerfile.
+    The hash covers the path, permissions and contents, or the link target, of each file that
+    .dockerignore does not exclude. Times and owners are not part of it. pulumi-docker must not see a
+    change that the tag does not (its provider.go, hashContext): it would push to an existing tag, which
+    is immutable in ECR. Raises FileNotFoundError when there is no Dockerfile.
     """
     if not (folder / "Dockerfile").is_file():
         raise FileNotFoundError(
             t(
-                "{folder}/Dockerfile is missing; the app's image is built from it",
+                "{folder}/Dockerfile does not exist; the app's image is built from it",
                 folder=str(folder),
             )
         )
@@ -39,7 +39,7 @@ def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
 
 
 def sent_files(folder: Path) -> Iterator[str]:
-    """Paths of files and links, relative to the folder, that Docker would send to its builder."""
+    """Yield the paths of files and links, relative to the folder, that Docker sends to its builder."""
     ignore = folder / ".dockerignore"
     lines = ignore.read_text().splitlines() if ignore.is_file() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -58,6 +58,6 @@ def _described(folder: Path, path: str) -> tuple[bytes, ...]:
 
 
 def _add(digest: hashlib._Hash, *fields: bytes) -> None:
-    # Lengths go first, so that no two lists of fields run together into the same bytes.
+    # With the lengths, different lists of fields cannot have the same bytes.
     for field in fields:
         digest.update(len(field).to_bytes(8, "big") + field)

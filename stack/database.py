@@ -1,4 +1,4 @@
-"""The database: its keys and record, and the limits that follow from its size."""
+"""The database: its keys and record, and the alarm limits that follow from its size."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 from i18n import t
 from stack import rules, service
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
 GIB, MIB = 1024**3, 1024**2
 LARGE_GIB = MappingProxyType({"c": 4, "t": 8, "m": 8, "r": 16, "x": 32})
-"""GiB of memory of each family's `large` (EC2 instance types; a test compares them with EC2's)."""
+"""GiB of memory of `large` by family (EC2 instance types; a test compares them)."""
 BELOW_LARGE = MappingProxyType({"micro": 8, "small": 4, "medium": 2, "large": 1})
-"""How many times smaller than `large`."""
+"""By which factor a size is smaller than `large`."""
 BYTES_A_CONNECTION = 9531392
 MOST_CONNECTIONS = 5000
 """RDS's default: max_connections = LEAST(DBInstanceClassMemory / 9531392, 5000)."""
@@ -30,48 +30,49 @@ DATABASE_STORAGE_GB = Key(
     "databaseStorageGb",
     "20",
     rules.integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
-    "gp3 storage in GiB; it can grow by a tenth or more, never shrink",
+    "gp3 storage in GiB; it can grow by 10 % or more and cannot shrink",
 )
 DATABASE_MULTI_AZ = Key(
-    "databaseMultiAz", "false", rules.boolean, "a standby of the database in a second zone"
+    "databaseMultiAz", "false", rules.boolean, "a standby instance in a second zone"
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
     "7",
-    # Backups turned on or off are an outage (RDS user guide, "Backup retention period").
+    # Turning backups on or off restarts the instance (RDS user guide, "Backup retention period").
     rules.integer(1, 35, t(" (0, without backups, would restart the database)")),
-    "days that automated backups are kept",
+    "retention of automated backups in days",
 )
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
     "final",
     rules.optional(
         rules.pattern(
-            r"[a-z0-9]+(-[a-z0-9]+)*", t("small letters and digits, parted by single hyphens")
+            r"[a-z0-9]+(-[a-z0-9]+)*",
+            t("lowercase letters and digits, separated by single hyphens"),
         )
     ),
-    "ending of the name of the snapshot taken when the database is deleted; empty takes none",
+    "end of the final snapshot's name; empty: no final snapshot",
 )
 DATABASE_MONITORING = Key(
     "databaseMonitoringInterval",
     "0",
     rules.one_of((0, 1, 5, 10, 15, 30, 60)),
-    "seconds between two looks at the database's operating system; 0 looks never",
+    "interval of Enhanced Monitoring in seconds; 0: off",
 )
 DATABASE_INSIGHTS = Key(
-    "databaseInsights", "false", rules.boolean, "Database Insights: which queries take the time"
+    "databaseInsights", "false", rules.boolean, "Database Insights: the load by query"
 )
 DATABASE_IAM_AUTH = Key(
-    "databaseIamAuth", "false", rules.boolean, "let IAM users log in to the database by a token"
+    "databaseIamAuth", "false", rules.boolean, "IAM database authentication: log in with a token"
 )
 DATABASE_LOGS = Key(
-    "databaseLogs", "false", rules.boolean, "send the database's logs to CloudWatch"
+    "databaseLogs", "false", rules.boolean, "export the database's logs to CloudWatch Logs"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    """What the database is made of and how it is kept."""
+    """The instance, its backups and its monitoring."""
 
     instance_class: str
     storage_gb: int
@@ -101,9 +102,9 @@ class DatabaseSettings:
 
 
 def database_memory(instance_class: str) -> int:
-    """Bytes of memory that an RDS instance class has. ValueError for a family not known here.
+    """Return the memory of an RDS instance class in bytes. Raises ValueError for an unknown family.
 
-    Only families whose members all follow one rule: `x` is the Graviton 2 generation.
+    Known are the families whose sizes all follow one rule; of `x` only x2g does.
     """
     found = re.fullmatch(r"db\.(t[234]g?|[cmr][5-9][a-z]*|x2g)\.(\d*)(\w+)", instance_class)
     if found and not (found[2] and found[3] != "xlarge"):
@@ -114,28 +115,27 @@ def database_memory(instance_class: str) -> int:
             return large // BELOW_LARGE[found[3]]
     raise ValueError(
         t(
-            "the memory of {instance_class} is not known here, so no alarm can watch it; choose a "
-            "class of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+            "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
+            "of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
             instance_class=instance_class,
         )
     )
 
 
 def free_memory(instance_class: str) -> int:
-    """Bytes below which a database is short of memory: a twentieth, but no less than 64 MiB."""
+    """Return the limit of free memory in bytes: 5 %, but at least 64 MiB."""
     return max(database_memory(instance_class) // 20, 64 * MIB)
 
 
 def free_storage(gibibytes: int) -> int:
-    """Bytes below which storage must be added: a fifth, for adding takes people and hours."""
+    """Return the limit of free storage in bytes: 20 %, because adding storage takes hours."""
     return gibibytes * GIB // 5
 
 
 def connections(instance_class: str) -> int:
-    """Open connections above which new ones will soon be refused.
+    """Return the limit of open connections: 60 % of the formula for the class's memory.
 
-    Three fifths of what the class's whole memory would give: RDS keeps a part of it for itself,
-    so that e.g. 1 GiB allows some 80 and not the 112 of the formula.
+    RDS uses a part of the memory itself: 1 GiB allows about 80 connections, the formula gives 112.
     """
     formula = database_memory(instance_class) // BYTES_A_CONNECTION
     return min(formula, MOST_CONNECTIONS) * 3 // 5

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 
 from i18n import t
 from stack import rules
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
 HEALTH_PATH = Key(
     "healthPath",
     "/health",
     rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
-    "path that the load balancer asks",
+    "path of the load balancer's health check",
 )
-HEALTH_MATCHER = Key("healthMatcher", "200", rules.status_codes, "status codes that mean healthy")
+HEALTH_MATCHER = Key(
+    "healthMatcher", "200", rules.status_codes, "status codes of a healthy response"
+)
 SMOKE_PATH = Key(
     "smokePath",
     "/",
     rules.pattern(
         r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
     ),
-    "page that `pulumi up` asks for, and that must answer below 500; empty: none",
+    "page that `pulumi up` requests after a deployment and that must answer below 500; empty: none",
 )
 HEALTH_INTERVAL = Key(
     "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
@@ -31,13 +33,16 @@ HEALTH_TIMEOUT = Key(
     "healthTimeout",
     "5",
     rules.integer(2, 120, t(" seconds")),
-    "seconds to wait for an answer; less than `healthInterval`",
+    "seconds to wait for a response; less than `healthInterval`",
 )
 HEALTHY_THRESHOLD = Key(
-    "healthyThreshold", "2", rules.integer(2, 10), "passes that make an unhealthy task healthy"
+    "healthyThreshold",
+    "2",
+    rules.integer(2, 10),
+    "successful checks after which an unhealthy task is healthy",
 )
 UNHEALTHY_THRESHOLD = Key(
-    "unhealthyThreshold", "3", rules.integer(2, 10), "failures that make a task unhealthy"
+    "unhealthyThreshold", "3", rules.integer(2, 10), "failed checks after which a task is unhealthy"
 )
 HEALTH_GRACE_PERIOD = Key(
     "healthGracePeriod",
@@ -49,13 +54,13 @@ DEREGISTRATION_DELAY = Key(
     "deregistrationDelay",
     "15",
     rules.integer(0, 3600, t(" seconds")),
-    "seconds that a leaving task may finish its requests",
+    "seconds that a deregistered task has to finish its requests",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings:
-    """The load balancer's health check of a task, and the page that the gate asks for; times are seconds."""
+    """The load balancer's health check, and the page that the roll-out gate requests; times in seconds."""
 
     path: str
     matcher: str
@@ -68,9 +73,9 @@ class HealthSettings:
 
     @property
     def notice(self) -> int:
-        """Seconds within which ELB calls a target unhealthy that fails from now on.
+        """Seconds until ELB reports a failing target as unhealthy.
 
-        The failing checks, and before them up to one interval in which nothing is asked.
+        The failed checks, and up to one interval before the first of them.
         """
         return self.interval * (self.unhealthy + 1)
 
@@ -109,28 +114,28 @@ CERTIFICATE_ARN = Key(
         r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-z-]+",
         t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
     ),
-    "HTTPS with this ACM certificate of the stack's region; empty: without it",
+    "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
 )
 DOMAIN_NAME = Key(
     "domainName",
     "",
     rules.pattern(
         r"|(?=.{1,64}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
-        t("a domain name like app.example.com in small letters, at most 64 characters long"),
+        t("a domain name like app.example.com in lowercase, at most 64 characters long"),
     ),
-    "HTTPS under this name, with a certificate and DNS records that are made in `hostedZoneId`",
+    "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
 )
 HOSTED_ZONE_ID = Key(
     "hostedZoneId",
     "",
-    rules.pattern(r"|Z[A-Z0-9]{1,31}", t("a Route 53 hosted zone's id like Z0123456789ABC")),
-    "Route 53 zone that holds `domainName`",
+    rules.pattern(r"|Z[A-Z0-9]{1,31}", t("the ID of a Route 53 hosted zone like Z0123456789ABC")),
+    "ID of the Route 53 hosted zone of `domainName`",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpsSettings:
-    """A certificate that exists, or a domain and its zone to make one for, or neither: plain HTTP."""
+    """An existing certificate, or a domain name and its zone for a new one, or neither: HTTP."""
 
     certificate_arn: str = ""
     domain: str = ""
@@ -146,19 +151,21 @@ class HttpsSettings:
         arn, domain, zone = (read(key) for key in keys)
         given = cls(certificate_arn=arn, domain=domain, zone_id=zone)
         return cls(
-            certificate_arn=read.together(lambda: given.usable(region), *keys, otherwise=arn),
-            domain=read.together(given.complete, DOMAIN_NAME, *keys, otherwise=domain),
-            zone_id=read.together(given.of_use, HOSTED_ZONE_ID, *keys, otherwise=zone),
+            certificate_arn=read.together(
+                lambda: given.checked_certificate(region), *keys, otherwise=arn
+            ),
+            domain=read.together(given.checked_domain, DOMAIN_NAME, *keys, otherwise=domain),
+            zone_id=read.together(given.checked_zone, HOSTED_ZONE_ID, *keys, otherwise=zone),
         )
 
-    def usable(self, region: str) -> str:
-        """The certificate, where it is of the load balancer's region and given alone. Raises ValueError."""
+    def checked_certificate(self, region: str) -> str:
+        """Return the certificate. Raises ValueError for another region, or beside a domain name."""
         arn, other = self.certificate_arn, self.domain or self.zone_id
         if arn and region and arn.split(":")[3] != region:
             raise ValueError(
                 t(
-                    "{arn} is in {other}, but the load balancer is in {region} and takes "
-                    "certificates of its own region only; request one there",
+                    "{arn} is in {other}, but the load balancer is in {region} and accepts only "
+                    "certificates of its own region; request one there",
                     arn=arn,
                     other=arn.split(":")[3],
                     region=region,
@@ -167,31 +174,30 @@ class HttpsSettings:
         if arn and other:
             raise ValueError(
                 t(
-                    "{arn} is given beside {other}; keep certificateArn, or domainName with "
-                    "hostedZoneId",
+                    "{arn} is set together with {other}; keep either certificateArn, or domainName "
+                    "with hostedZoneId",
                     arn=arn,
                     other=other,
                 )
             )
         return arn
 
-    def complete(self) -> str:
-        """The domain, where its zone is given, too. Raises ValueError."""
+    def checked_domain(self) -> str:
+        """Return the domain name. Raises ValueError without a zone."""
         if self.domain and not self.zone_id:
             raise ValueError(
                 t(
-                    "{domain} needs the Route 53 zone that its records go into; set "
-                    "hostedZoneId, or make the certificate elsewhere and set certificateArn "
-                    "instead",
+                    "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
+                    "set certificateArn to an existing certificate instead",
                     domain=self.domain,
                 )
             )
         return self.domain
 
-    def of_use(self) -> str:
-        """The zone, where there is a domain in it. Raises ValueError."""
+    def checked_zone(self) -> str:
+        """Return the zone. Raises ValueError without a domain name."""
         if self.zone_id and not self.domain:
             raise ValueError(
-                t("{zone} is given without a name in it; set domainName, too", zone=self.zone_id)
+                t("{zone} is set without a domain name; set domainName, too", zone=self.zone_id)
             )
         return self.zone_id

@@ -1,4 +1,4 @@
-"""What is written down and watched beside the app's own log: keys and records."""
+"""Logs, alarms and the dashboard: their keys and records."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from dataclasses import dataclass
 
 from i18n import t
 from stack import database, rules, service
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
-FLOW_LOGS = Key(
-    "flowLogs", "false", rules.boolean, "log the connections that the VPC's rules refuse"
-)
+FLOW_LOGS = Key("flowLogs", "false", rules.boolean, "VPC flow logs of rejected traffic")
 ACCESS_LOGS = Key(
-    "accessLogs", "false", rules.boolean, "log each request to the load balancer, in an S3 bucket"
+    "accessLogs", "false", rules.boolean, "access logs of the load balancer in an S3 bucket"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """Which logs are kept, and for how many days."""
+    """Which logs are written, and their retention in days."""
 
     flow: bool
     access: bool
@@ -35,7 +33,7 @@ class LogSettings:
 
 
 ALARMS_ENABLED = Key(
-    "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms, and the SNS topic they tell"
+    "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms and their SNS topic"
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -43,16 +41,14 @@ ALARM_EMAIL = Key(
     rules.optional(
         rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
-    "address that alarms are mailed to, once it has confirmed; empty mails nobody",
+    "e-mail address for alarms, which has to confirm; empty: none",
 )
-DASHBOARD_ENABLED = Key(
-    "dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard for an incident"
-)
+DASHBOARD_ENABLED = Key("dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings:
-    """Whether alarms and the dashboard exist, and whom an alarm is mailed to (empty: nobody)."""
+    """Whether alarms and the dashboard exist, and the e-mail address for alarms, or empty."""
 
     alarms: bool
     email: str

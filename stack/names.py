@@ -1,4 +1,4 @@
-"""The names that a stack's resources bear."""
+"""The names of a stack's resources."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 PROJECT = "careapp"
 CONTAINER = "app"
 RULE_PRIORITY = 100
-"""The number of the listener's rule that stage 2 makes."""
+"""The priority of stage 2's listener rule."""
 RUNNING, PAGE_ERRORS = "service-running", "page-errors"
-"""What the names of two alarms end with, whose actions are off while a stack is paused."""
+"""The ends of the names of two alarms, whose actions are off while a stack is paused."""
 
 
 @dataclass(frozen=True)
 class StackNames:
-    """What one stack's resources are called; the hand-over note's commands name those of poc."""
+    """The names of one stack's resources; those of poc are in the hand-over note's commands."""
 
     stack: str
     project: str = PROJECT
 
     @classmethod
     def of(cls, stack: str) -> StackNames:
-        """The names of a stack, e.g. ``poc``."""
+        """Return the names of a stack, e.g. ``poc``."""
         return cls(stack)
 
     @property
@@ -38,7 +38,7 @@ class StackNames:
 
     @property
     def family(self) -> str:
-        """The task definition's."""
+        """The task definition's family."""
         return self.prefix
 
     @property
@@ -55,7 +55,7 @@ class StackNames:
 
     @property
     def alarms_of_a_pause(self) -> tuple[str, ...]:
-        """Those that would ring while nothing is to run: for missing tasks, and for the 503 that is answered then."""
+        """The alarms on missing tasks and on 503 responses, which a pause would set to ALARM."""
         return f"{self.prefix}-{RUNNING}", f"{self.prefix}-{PAGE_ERRORS}"
 
     @property
@@ -69,7 +69,7 @@ class StackNames:
 
     @property
     def streams(self) -> str:
-        """What the names of the tasks' log streams begin with (ECS developer guide, awslogs)."""
+        """The prefix of the tasks' log streams (ECS developer guide, awslogs)."""
         return f"{self.container}/{self.container}"
 
     @property

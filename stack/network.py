@@ -1,4 +1,4 @@
-"""The VPC: its keys and record, and which availability zones a region has, without asking AWS."""
+"""The VPC: its keys and record, and the availability zones of each region."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from i18n import t
 from stack import rules
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
 ZONE_LETTERS = MappingProxyType(
@@ -26,30 +26,32 @@ ZONE_LETTERS = MappingProxyType(
         "us-west-2": "abcd",
     }
 )
-"""The zones that every account sees, by region.
+"""The zones that are available to every account, by region.
 
-A look-up would make the network depend on the day: a zone that AWS adds must not move a subnet.
-Regions whose zones differ from account to account (us-east-1, us-west-1) are left out on purpose.
+They are not read from AWS: a zone that AWS adds must not move a subnet. Regions whose zones differ
+between accounts (us-east-1, us-west-1) are left out on purpose.
 """
 
-VPC_CIDR = Key("vpcCidr", "10.0.0.0/16", rules.private_range, "the VPC's private range, /16 to /19")
+VPC_CIDR = Key(
+    "vpcCidr", "10.0.0.0/16", rules.private_range, "private CIDR range of the VPC, /16 to /19"
+)
 ZONE_COUNT = Key(
     "zoneCount",
     "2",
     rules.integer(2, 3, t(" (RDS and the load balancer need two)")),
-    "availability zones, 2 or 3; a third one may come and go",
+    "number of availability zones, 2 or 3; a third one can be added and removed",
 )
 ZONES = Key(
     "zones",
     "",
     rules.names,
-    "the zones by name, comma-separated; empty takes the region's first `zoneCount`; one in use cannot be exchanged",
+    "zone names, comma-separated; empty: the region's first `zoneCount`; a zone in use cannot be replaced",
 )
 NAT_STRATEGY = Key(
     "natStrategy",
     "single",
     rules.choice(("none", "single", "onePerAz")),
-    "way out of the private subnets; with `none` tasks run in public subnets with a public IP",
+    "NAT gateways of the private subnets; with `none` tasks run in public subnets with a public IP",
 )
 
 
@@ -78,16 +80,16 @@ class NetworkSettings:
 
 
 def choose_zones(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The named zones, or else the region's first `count`.
+    """Return the named zones, or else the region's first `count`.
 
-    ValueError when they are not the region's, or when careapp cannot know the region's.
+    Raises ValueError for zones of another region, and for a region that is not in ZONE_LETTERS.
     """
     if names:
         return _named_zones(region, count, names)
     if region not in ZONE_LETTERS:
         raise ValueError(
             t(
-                "the zones of {region} are not known here; name them: "
+                "the zones of {region} are unknown; set their names: "
                 "`pulumi config set zones {region}a,{region}b`",
                 region=region,
             )
@@ -96,7 +98,7 @@ def choose_zones(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[
     if count > len(letters):
         raise ValueError(
             t(
-                "{count} zones are wanted, but {region} has {number}; want fewer",
+                "{region} has {number} zones, not {count}; set a smaller number",
                 count=count,
                 region=region,
                 number=len(letters),
@@ -110,7 +112,7 @@ def _named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, 
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise ValueError(
                 t(
-                    "{name} is no zone of {region}; its zones are like {region}a",
+                    "{name} is not a zone of {region}; its zones are named like {region}a",
                     name=name,
                     region=region,
                 )
@@ -119,18 +121,18 @@ def _named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, 
             offered = ", ".join(region + letter for letter in ZONE_LETTERS[region])
             raise ValueError(
                 t(
-                    "{name} is not open to every account; {region} has {offered}",
+                    "{name} is not available to every account; {region} has {offered}",
                     name=name,
                     region=region,
                     offered=offered,
                 )
             )
     if len(set(names)) < len(names):
-        raise ValueError(t("{names} names a zone twice; name each once", names=", ".join(names)))
+        raise ValueError(t("{names} contains a zone twice; name each once", names=", ".join(names)))
     if len(names) != count:
         raise ValueError(
             t(
-                "{names} is {number} but zoneCount is {count}; make them agree",
+                "{names} has {number} zones, but zoneCount is {count}; make them equal",
                 names=", ".join(names),
                 number=len(names),
                 count=count,

@@ -1,4 +1,4 @@
-"""What a setting is: its key, and the rule that turns its text into a value or says what is wrong."""
+"""The key of a setting, and the rules that turn its text into a value or raise ValueError."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ T = TypeVar("T")
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
 WIDEST, NARROWEST = 16, 19
-"""Prefix lengths: AWS allows no VPC wider than /16; below /19 a load balancer's subnet, which is
-1/256 of the VPC, would be smaller than the /27 that ELB asks for."""
+"""Prefix lengths: AWS allows no VPC larger than /16. With one smaller than /19 the load balancer's
+subnets, 1/256 of the VPC, would be smaller than the /27 that ELB requires."""
 SIZES = {"widest": WIDEST, "narrowest": NARROWEST}
 
 
 @dataclass(frozen=True)
 class Key(Generic[T]):
-    """One setting. `default` is text, as it would stand in a stack file."""
+    """One setting. `default` is text as in a stack file."""
 
     name: str
     default: str
@@ -31,20 +31,20 @@ class Key(Generic[T]):
 
     @property
     def kind(self) -> str:
-        """The type that Pulumi's project schema knows it by."""
+        """The type in Pulumi's project schema."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
 
 
 def boolean(text: str) -> bool:
-    # The engine takes no other spelling for a key that Pulumi.yaml calls a boolean.
+    # The engine accepts no other spelling for a key of type boolean in Pulumi.yaml.
     if text not in ("true", "false"):
         raise ValueError(t("{text!r} is neither true nor false", text=text))
     return text == "true"
 
 
 def integer(low: int, high: int, unit: Text | str = "") -> Callable[[str], int]:
-    """A whole number from `low` to `high`; `unit` ends the sentence that refuses another."""
+    """Return the rule of an integer from `low` to `high`; `unit` ends the error's text."""
 
     def rule(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]+", text):
@@ -95,7 +95,7 @@ def one_of(numbers: Collection[int]) -> Callable[[str], int]:
 
 
 def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
-    """Text that matches wholly; `meaning` completes the sentence "… is not"."""
+    """Return the rule of a text that matches completely; `meaning` completes the error "… is not"."""
 
     def rule(text: str) -> str:
         if not re.fullmatch(expression, text):
@@ -106,7 +106,7 @@ def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
 
 
 def optional(rule: Callable[[str], str]) -> Callable[[str], str]:
-    """Empty text, or what `rule` accepts."""
+    """Return the rule of empty text, or text that `rule` accepts."""
 
     def either(text: str) -> str:
         return rule(text) if text else text
@@ -115,7 +115,7 @@ def optional(rule: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Comma-separated names; none when the text is empty."""
+    """Return the names of a comma-separated list."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
@@ -127,11 +127,11 @@ def private_range(text: str) -> IPv4Network:
             t("{text!r} is not an address range like 10.0.0.0/16", text=text)
         ) from wrong
     if "/" not in text:
-        raise ValueError(t("{text} has no length; write e.g. {text}/16", text=text))
+        raise ValueError(t("{text} has no prefix length; write e.g. {text}/16", text=text))
     if str(network) != text:
         raise ValueError(
             t(
-                "{text} is not where its range begins; write {network}",
+                "{text} is not the first address of its range; write {network}",
                 text=text,
                 network=str(network),
             )
@@ -139,7 +139,7 @@ def private_range(text: str) -> IPv4Network:
     if network.prefixlen < WIDEST:
         raise ValueError(
             t(
-                "{text} is larger than a VPC can be; take /{widest} to /{narrowest}",
+                "{text} is larger than a VPC can be; use /{widest} to /{narrowest}",
                 text=text,
                 **SIZES,
             )
@@ -147,12 +147,12 @@ def private_range(text: str) -> IPv4Network:
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
         raise ValueError(
-            t("{text} is not private; take a part of {ranges}", text=text, ranges=ranges)
+            t("{text} is not private; use a part of {ranges}", text=text, ranges=ranges)
         )
     if network.prefixlen > NARROWEST:
         raise ValueError(
             t(
-                "{text} is too small for the subnets; take /{widest} to /{narrowest}",
+                "{text} is too small for the subnets; use /{widest} to /{narrowest}",
                 text=text,
                 **SIZES,
             )
@@ -161,7 +161,7 @@ def private_range(text: str) -> IPv4Network:
 
 
 def status_codes(text: str) -> str:
-    """HTTP codes as ELB writes them: one, several with commas, or a range, within 200 to 499."""
+    """Return the matcher of HTTP codes when ELB accepts it: a code, a list or a range, within 200 to 499."""
     spans = [re.fullmatch(r"(\d{3})(?:-(\d{3}))?", part) for part in text.split(",")]
     bounds = [(int(span[1]), int(span[2] or span[1])) for span in spans if span]
     if len(bounds) < len(spans) or not all(200 <= low <= high <= 499 for low, high in bounds):

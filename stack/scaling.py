@@ -1,4 +1,4 @@
-"""The keys and record of scaling, and of the hours in which tasks run."""
+"""Scaling and the schedule: their keys and records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime, time
 
 from i18n import t
 from stack import rules
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -19,13 +19,13 @@ AREAS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
     *("Indian", "Pacific", "Etc"),
 )
-"""The first parts of canonical IANA names (tz database, theory.html). All else that a machine knows
-is an old name (Japan, US/Pacific) or its own (localtime)."""
+"""The first parts of canonical IANA names (tz database, theory.html). The others are old names
+(Japan, US/Pacific) or names of the machine (localtime)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hours:
-    """The hours of a day, from one minute until another, and the days: MON-FRI or SAT,SUN."""
+    """The days and hours of a schedule; days like MON-FRI or SAT,SUN."""
 
     text: str
     days: str
@@ -34,15 +34,16 @@ class Hours:
 
     @property
     def starts(self) -> str:
-        """As Application Auto Scaling's cron writes it, in a time zone that stands beside it."""
+        """The start as a cron expression of Application Auto Scaling, in the schedule's time zone."""
         return _cron(self.start, self.days)
 
     @property
     def stops(self) -> str:
+        """The end, likewise."""
         return _cron(self.stop, self.days)
 
     def include(self, moment: datetime) -> bool:
-        """Whether a moment lies in them, told in the time zone in which they are meant."""
+        """Return whether the hours include a moment, which is in the schedule's time zone."""
         at = moment.time().replace(tzinfo=None)
         return moment.weekday() in _numbers(self.days.lower()) and self.start <= at < self.stop
 
@@ -52,7 +53,7 @@ def _cron(at: time, days: str) -> str:
 
 
 def hours(text: str) -> Hours | None:
-    """`mon-fri 08:00-20:00`, or days by name: `mon,wed 08:00-20:00`; None when empty."""
+    """Return the hours of a text like `mon-fri 08:00-20:00` or `mon,wed 08:00-20:00`; None when empty."""
     if not text:
         return None
     found = re.fullmatch(r"(\S+) (\d\d:\d\d)-(\d\d:\d\d)", text)
@@ -68,7 +69,7 @@ def hours(text: str) -> Hours | None:
     if start >= stop:
         raise ValueError(
             t(
-                "{text!r} stops no later than it starts, and both are on the same day; swap them, "
+                "{text!r} does not end after it starts, and both are on the same day; swap the two, "
                 "or end at 23:59",
                 text=text,
             )
@@ -77,11 +78,11 @@ def hours(text: str) -> Hours | None:
 
 
 def _days(text: str) -> str:
-    """ValueError when they are none, come twice or go backwards.
+    """Return the days as in a cron expression. Raises ValueError unless they are in order.
 
-    A range until Sunday is written out: AWS counts days from SUN as 1, so that SAT-SUN
-    would go backwards (EventBridge User Guide, cron expressions, to which Application Auto
-    Scaling's guide refers).
+    A range that ends on Sunday becomes a list: SUN is 1 in AWS's cron expressions, so SAT-SUN would
+    be a range backwards (EventBridge User Guide, cron expressions, to which Application Auto Scaling's
+    guide refers).
     """
     first, dash, last = text.partition("-")
     named = list(map(DAYS.index, [first, last] if dash else text.split(",")))
@@ -93,7 +94,7 @@ def _days(text: str) -> str:
 
 
 def _numbers(days: str) -> Collection[int]:
-    """The days by number, 0 for Monday."""
+    """Return the days as numbers, 0 for Monday."""
     first, dash, last = days.partition("-")
     if dash:
         return range(DAYS.index(first), DAYS.index(last) + 1)
@@ -101,44 +102,44 @@ def _numbers(days: str) -> Collection[int]:
 
 
 def time_zone(text: str) -> str:
-    """A canonical IANA name, for AWS takes no other (API reference, PutScheduledAction)."""
+    """Return a canonical IANA name; AWS accepts no other (API reference, PutScheduledAction)."""
     area, _, _ = text.partition("/")
     known = zoneinfo.available_timezones()
     if text not in known or (area not in AREAS and text != "UTC"):
         raise ValueError(
             t(
-                "{text!r} is not a canonical name of the IANA's time zones, which AWS asks for; "
-                "write region and city, like Asia/Tokyo, or UTC",
+                "{text!r} is not a canonical IANA time zone, which AWS requires; write a name like "
+                "Asia/Tokyo, or UTC",
                 text=text,
             )
         )
     return text
 
 
-MIN_COUNT = Key("minCount", "1", rules.integer(1, MOST), "fewest tasks that scaling leaves")
+MIN_COUNT = Key("minCount", "1", rules.integer(1, MOST), "minimum number of tasks with scaling")
 MAX_COUNT = Key(
     "maxCount",
     "0",
     rules.integer(0, MOST, t(" (0 turns scaling off)")),
-    "most tasks that scaling starts; 0 turns it off, then `desiredCount` run",
+    "maximum number of tasks with scaling; 0: scaling is off and `desiredCount` tasks run",
 )
 SCALE_CPU_TARGET = Key(
     "scaleCpuTarget",
     "60",
     rules.integer(0, 90, t(" percent (0 turns it off)")),
-    "mean CPU of the tasks in percent that scaling aims at; 0: not by CPU",
+    "target of the tasks' average CPU in percent; 0: off",
 )
 SCALE_REQUESTS_PER_TARGET = Key(
     "scaleRequestsPerTarget",
     "0",
     rules.integer(0, 1_000_000, t(" a minute (0 turns it off)")),
-    "requests a minute and task that scaling aims at; 0: not by requests",
+    "target of requests per task and minute; 0: off",
 )
 SCHEDULE = Key(
     "schedule",
     "",
     hours,
-    "days and hours in which tasks run, like `mon-fri 08:00-20:00`; outside none does; empty: always",
+    "days and hours in which tasks run, like `mon-fri 08:00-20:00`; empty: always",
 )
 SCHEDULE_TIME_ZONE = Key(
     "scheduleTimeZone", "Asia/Tokyo", time_zone, "IANA time zone of `schedule`"
@@ -147,7 +148,7 @@ SCHEDULE_TIME_ZONE = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingSettings:
-    """How many tasks run, when. Targets of 0 and hours of None are off."""
+    """The number of tasks and the schedule. A target of 0 is off, hours of None are no schedule."""
 
     minimum: int = 1
     maximum: int = 1
@@ -167,7 +168,7 @@ class ScalingSettings:
         return frozenset(range(self.minimum, self.maximum + 1)) | ({0} if self.hours else set())
 
     def includes(self, moment: datetime) -> bool:
-        """Whether a moment lies in the hours; without hours each does."""
+        """Return whether the schedule includes a moment; always true without a schedule."""
         return self.hours is None or self.hours.include(
             moment.astimezone(zoneinfo.ZoneInfo(self.time_zone))
         )
@@ -176,14 +177,16 @@ class ScalingSettings:
     def load(cls, read: Reader, desired: int) -> ScalingSettings:
         low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
         cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
-        least = read.together(lambda: in_order(low, high), MIN_COUNT, MAX_COUNT, otherwise=low)
+        least = read.together(
+            lambda: checked_minimum(low, high), MIN_COUNT, MAX_COUNT, otherwise=low
+        )
         most = read.together(
-            lambda: with_a_reason(high, cpu, requests),
+            lambda: checked_maximum(high, cpu, requests),
             *(MAX_COUNT, SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET),
             otherwise=high,
         )
         hours = read.together(
-            lambda: starting_something(when, most or desired), SCHEDULE, MAX_COUNT, otherwise=when
+            lambda: checked_hours(when, most or desired), SCHEDULE, MAX_COUNT, otherwise=when
         )
         return cls(
             minimum=least if most else desired,
@@ -195,8 +198,8 @@ class ScalingSettings:
         )
 
 
-def in_order(low: int, high: int) -> int:
-    """The least number of tasks, where it is not above the greatest. Raises ValueError."""
+def checked_minimum(low: int, high: int) -> int:
+    """Return minCount. Raises ValueError when it is above maxCount."""
     if high and low > high:
         raise ValueError(
             t("{low} is above maxCount {high}; lower one or raise the other", low=low, high=high)
@@ -204,21 +207,21 @@ def in_order(low: int, high: int) -> int:
     return low
 
 
-def with_a_reason(high: int, cpu: int, requests: int) -> int:
-    """The greatest number of tasks, where there is something to scale by. Raises ValueError."""
+def checked_maximum(high: int, cpu: int, requests: int) -> int:
+    """Return maxCount. Raises ValueError when no target is set."""
     if high and not (cpu or requests):
         raise ValueError(
             t(
-                "{high} has nothing to scale by; set scaleCpuTarget or "
-                "scaleRequestsPerTarget, or maxCount 0",
+                "{high} has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, or "
+                "maxCount 0",
                 high=high,
             )
         )
     return high
 
 
-def starting_something(when: Hours | None, tasks: int) -> Hours | None:
-    """The hours, where tasks run in them. Raises ValueError."""
+def checked_hours(when: Hours | None, tasks: int) -> Hours | None:
+    """Return the hours. Raises ValueError when no task would run in them."""
     if when and not tasks:
         raise ValueError(
             t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)

@@ -1,4 +1,4 @@
-"""The ECS service: its keys and record, and the task sizes that Fargate sells."""
+"""The ECS service: its keys and record, and the task sizes of Fargate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from i18n import Text, t
 from stack import app, entrance, rules
-from stack.reader import Reader
+from stack.file import Reader
 from stack.rules import Key
 from stack.scaling import ScalingSettings
 
@@ -24,7 +24,7 @@ MEMORY_BY_CPU = MappingProxyType(
         32768: (61440, 122880, 249856),
     }
 )
-"""MiB of memory that each CPU size (1024 units are one vCPU) may have.
+"""The memory sizes in MiB by CPU size (1024 units are one vCPU).
 
 Source: the Amazon ECS Developer Guide, "Task size"; a test compares it with cfn-lint's table.
 """
@@ -32,7 +32,7 @@ LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""Days that CloudWatch Logs can keep a log (botocore, PutRetentionPolicy)."""
+"""Retention periods of CloudWatch Logs in days (botocore, PutRetentionPolicy)."""
 
 CONTAINER_PORT = Key(
     "containerPort",
@@ -44,49 +44,49 @@ TASK_CPU = Key(
     "taskCpu",
     "256",
     rules.integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
-    "task CPU in units, 1024 of them one vCPU",
+    "task CPU in units; 1024 units are one vCPU",
 )
 TASK_MEMORY = Key(
     "taskMemory",
     "512",
     rules.integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
-    "task memory in MiB; Fargate sells certain pairs with `taskCpu`",
+    "task memory in MiB; Fargate allows certain pairs with `taskCpu`",
 )
 DESIRED_COUNT = Key(
     "desiredCount",
     "1",
     rules.integer(0, 100),
-    "tasks to run; with scaling (`maxCount`) only where a new service starts",
+    "number of tasks; with scaling (`maxCount`) only for a new service",
 )
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
     "15",
     rules.integer(1, 180, t(" minutes")),
-    "minutes until a roll-out that has not ended fails `pulumi up`",
+    "minutes after which an unfinished roll-out fails `pulumi up`",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
     rules.boolean,
-    "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop any with two minutes' notice",
+    "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
 )
 EXEC_ENABLED = Key(
     "execEnabled",
     "false",
     rules.boolean,
-    "allow `aws ecs execute-command`; makes the container's root file system writable",
+    "allow `aws ecs execute-command`; the container's root file system becomes writable",
 )
 CONTAINER_INSIGHTS = Key(
     "containerInsights", "false", rules.boolean, "CloudWatch Container Insights (billed per metric)"
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "days that logs are kept"
+    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "retention of logs in days"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """The task and how many run: `cpu` in 1/1024 vCPU, `memory` in MiB, grace in seconds."""
+    """The task and the number of tasks: `cpu` in 1/1024 vCPU, `memory` in MiB, grace in seconds."""
 
     port: int
     variables: Mapping[str, str]
@@ -105,7 +105,7 @@ class ServiceSettings:
 
     @property
     def least_count(self) -> int:
-        """The fewest tasks that are wanted while any is."""
+        """The minimum number of tasks while the service runs."""
         return self.scaling.minimum if self.scaling.enabled else self.desired_count
 
     @classmethod
@@ -137,7 +137,7 @@ class ServiceSettings:
 
 
 def checked_cpu(cpu: int) -> int:
-    """The CPU size. ValueError when Fargate does not sell it."""
+    """Return the CPU size. Raises ValueError when Fargate does not have it."""
     if cpu not in MEMORY_BY_CPU:
         sizes = ", ".join(map(str, MEMORY_BY_CPU))
         raise ValueError(
@@ -147,11 +147,11 @@ def checked_cpu(cpu: int) -> int:
 
 
 def checked_memory(cpu: int, memory: int) -> int:
-    """The memory size. ValueError when Fargate does not sell it with this CPU size."""
+    """Return the memory size. Raises ValueError when Fargate does not have it with this CPU size."""
     if memory not in MEMORY_BY_CPU[cpu]:
         raise ValueError(
             t(
-                "{memory} does not go with taskCpu {cpu}; choose {sizes}",
+                "{memory} is not possible with taskCpu {cpu}; choose {sizes}",
                 memory=memory,
                 cpu=cpu,
                 sizes=_spell(cpu),
@@ -173,5 +173,5 @@ def _spell(cpu: int) -> Text:
 
 
 def task_memory(mebibytes: int) -> int:
-    """Per cent of a task's memory that leave it a tenth, but no less than 64 MiB, until it is killed."""
+    """Return the memory alarm's limit in percent, which leaves 10 %, but at least 64 MiB."""
     return int(100 - 100 * max(mebibytes / 10, 64) / mebibytes)

@@ -1,4 +1,4 @@
-"""One stack's choices as a frozen record, grouped by the part of the stack that they shape."""
+"""The settings of one stack as a frozen record, grouped by subject."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from stack import app, database, entrance, file, monitoring, network, rules, sca
 from stack.app import ImageSettings
 from stack.database import DatabaseSettings
 from stack.entrance import HealthSettings, HttpsSettings
-from stack.file import StackFile
+from stack.file import Reader, StackFile
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
-from stack.reader import Reader
 from stack.rules import Key
 from stack.service import ServiceSettings
 
 ECS_ENABLED = Key(
-    "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false removes ECS again"
+    "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false deletes ECS again"
 )
 PROTECT = Key(
     "protect",
     "true",
     rules.boolean,
-    "refuse to delete anything of value, and keep images",
+    "refuse to delete the database and other resources of value; keep the images in ECR",
 )
 PERMISSIONS_BOUNDARY = Key(
     "permissionsBoundary",
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
-    "IAM policy of the account that bounds every role of the stack; empty: none",
+    "name of an IAM policy that is the permissions boundary of every role; empty: none",
 )
 BASTION_ENABLED = Key(
-    "bastionEnabled", "false", rules.boolean, "an instance to reach the database through, by SSM"
+    "bastionEnabled",
+    "false",
+    rules.boolean,
+    "an EC2 instance to reach the database through, by Session Manager",
 )
 
 PARTS = (network, database, app, service, scaling, entrance, monitoring)
@@ -46,22 +48,22 @@ KEYS: tuple[Key[Any], ...] = (
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
     BASTION_ENABLED,
 )
-"""Every key a stack file may hold, in the order in which users read of them."""
+"""Every key of a stack file, in the order of the documents."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One stack's choices. Holding one from `of` or `read` means that they have been checked."""
+    """The settings of one stack. `of` and `read` return only checked ones."""
 
     project: str
     stack: str
     region: str
     profile: str | None = None
-    """The profile of ~/.aws/config that the stack file names."""
+    """The profile of ~/.aws/config in the stack file."""
     ecs_enabled: bool
     protect: bool
     boundary: str
-    """Name of the IAM policy that bounds the stack's roles; empty: none."""
+    """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int
     bastion_enabled: bool
     network: NetworkSettings
@@ -73,41 +75,41 @@ class Settings:
     logs: LogSettings
     monitoring: MonitoringSettings
     folder: Path = field(default=Path(), compare=False, repr=False)
-    """The project's."""
+    """The project's folder."""
     texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
-    """Every key as the stack file says it, or its default."""
+    """The text of every key in the stack file, or its default."""
 
     @property
     def names(self) -> StackNames:
-        """The names that the stack's resources bear."""
+        """The names of the stack's resources."""
         return StackNames(self.stack, self.project)
 
     @property
     def webapp(self) -> bool:
-        """Whether the stack runs the app that comes with the project, whose files and words are known."""
+        """Whether the stack runs the project's own app."""
         return self.image.folder == Path(app.APP_FOLDER.default)
 
     @property
     def deployer(self) -> str:
-        """The role that deploys the stack by push; empty unless the stack has that role's boundary."""
+        """The role that GitHub Actions deploys with; empty unless the stack has its boundary."""
         role = f"{self.project}-delivery-{self.stack}"
         return role if self.boundary == f"{role}-boundary" else ""
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags of everything that can carry tags."""
+        """The tags of every resource that supports tags."""
         return {"project": self.project, "stack": self.stack, "managed-by": "pulumi"}
 
     @classmethod
     def read(cls, stack: str, folder: Path) -> Settings:
-        """Read a stack's file in the project's folder. StackError names all that is wrong with it."""
+        """Read a stack's file in the project's folder. Raises StackError that names every problem."""
         return cls.of(file.read(stack, folder))
 
     @classmethod
     def of(cls, given: StackFile, *, sources: bool = False) -> Settings:
-        """Check a stack's configuration. StackError names all that is wrong with it.
+        """Check a stack's configuration. Raises StackError that names every problem.
 
-        ``sources`` says whether the app's sources have to be in the project's folder.
+        ``sources`` says whether the app's sources must exist.
         """
         read = Reader(given, sources=sources)
         region = read.region()

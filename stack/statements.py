@@ -9,18 +9,18 @@ Policy: TypeAlias = dict[str, Any]
 
 
 def policy(*statements: Policy) -> Policy:
-    """A policy document."""
+    """Return a policy document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allow(resource: str | Sequence[str], *actions: str) -> Policy:
-    """Allow the actions on the resource, or on each of several."""
-    named = resource if isinstance(resource, str) else list(resource)
-    return {"Effect": "Allow", "Action": list(actions), "Resource": named}
+    """Return the statement that allows the actions on the resources."""
+    resources = resource if isinstance(resource, str) else list(resource)
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
 
 
 def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Policy:
-    """A trust policy: this service of AWS may take the role, `when` the conditions hold."""
+    """Return the trust policy that lets an AWS service assume the role under the conditions `when`."""
     statement: Policy = {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -30,7 +30,7 @@ def trusted(service: str, when: dict[str, dict[str, Any]] | None = None) -> Poli
 
 
 def without_tls(resource: str | Sequence[str], action: str) -> Policy:
-    """Refuse it to everybody who comes without TLS."""
+    """Return the statement that denies the action without TLS."""
     return {
         "Effect": "Deny",
         "Principal": "*",
@@ -41,16 +41,16 @@ def without_tls(resource: str | Sequence[str], action: str) -> Policy:
 
 
 def of(service: str, *names: str) -> list[str]:
-    """Actions of one service, e.g. ``of("ecs", "CreateCluster")``."""
+    """Return actions of one service, e.g. ``of("ecs", "CreateCluster")``."""
     return [f"{service}:{name}" for name in names]
 
 
 def secret_arn(value_from: str) -> str:
-    """The secret that a `valueFrom` of a task definition names: without json key, stage and version."""
+    """Return the secret's ARN in a `valueFrom`: without json key, stage and version."""
     return ":".join(value_from.split(":")[:7])
 
 
 def secret_key(value_from: str) -> str:
-    """The json key that is wanted of the secret, or ""."""
+    """Return the json key in a `valueFrom`, or empty text."""
     parts = value_from.split(":")
     return parts[7] if len(parts) > 7 else ""

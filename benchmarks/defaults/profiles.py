@@ -9,8 +9,7 @@ from typing import Generic, TypeVar
 
 from infra.service import deployment_settings
 from stack.entrance import HealthSettings
-from stack.file import StackFile
-from stack.reader import Reader
+from stack.file import Reader, StackFile
 from stack.service import ROLLOUT_TIMEOUT, ServiceSettings
 
 T = TypeVar("T")

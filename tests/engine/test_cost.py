@@ -111,8 +111,8 @@ def test_a_bad_setting_is_what_the_program_says_of_it_and_nothing_more():
     with previews() as engine, pytest.raises(StackError) as refused:
         engine.graph("poc", {**config_of("poc", ROOT, {}), "careapp:natStrat": "none"})
     assert str(refused.value) == (
-        "the settings of stack poc cannot be used (1 problem):\n"
-        "  natStrat: there is no such key; did you mean natStrategy?\n"
+        "the settings of stack poc are invalid (1 problem):\n"
+        "  natStrat: is an unknown key; did you mean natStrategy?\n"
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key."
     )
 

@@ -39,8 +39,8 @@ def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(run, command):
     code, shown, complaint = run(command, "-s", "nope")
     assert (code, shown) == (2, "")
     assert complaint == (
-        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. '
-        "Known here: poc. Choose one with --stack.\n"
+        'careapp: There is no stack "nope": Pulumi.nope.yaml does not exist. '
+        "Existing stacks: poc. Choose one with --stack.\n"
     )
 
 
@@ -106,7 +106,7 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     )
     code, shown, complaint = run(command)
     assert (code, shown) == (2, "")
-    assert complaint.startswith("careapp: the settings of stack poc cannot be used (1 problem):")
+    assert complaint.startswith("careapp: the settings of stack poc are invalid (1 problem):")
     assert "aws:assumeRoles: gives credentials to the provider alone" in complaint
     assert "`pulumi config rm aws:assumeRoles`" in complaint
     assert "roleArn" not in complaint

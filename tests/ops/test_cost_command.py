@@ -179,8 +179,8 @@ def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(call):
     code, _, complaint = call("-s", "nope")
     assert (code, complaint) == (
         2,
-        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. '
-        "Known here: poc. Choose one with --stack.\n",
+        'careapp: There is no stack "nope": Pulumi.nope.yaml does not exist. '
+        "Existing stacks: poc. Choose one with --stack.\n",
     )
 
 

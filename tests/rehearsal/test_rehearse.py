@@ -98,7 +98,7 @@ def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ("bogus=1", "bogus: there is no such key; Pulumi.yaml lists them all"),
+        ("bogus=1", "bogus: is an unknown key; Pulumi.yaml lists all keys"),
         ("careapp:taskCpu=300", "taskCpu: 300 is not a Fargate CPU size"),
         ("healthInterval=5 healthTimeout=9", "healthTimeout: 9 is not less than healthInterval 5"),
         ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),

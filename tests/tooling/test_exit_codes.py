@@ -81,7 +81,7 @@ def test_a_stack_that_is_not_there(call, command):
     assert call(f"{command} --stack nope") == (
         2,
         "",
-        'careapp: There is no stack "nope": Pulumi.nope.yaml is missing. Known here: poc, prod. '
+        'careapp: There is no stack "nope": Pulumi.nope.yaml does not exist. Existing stacks: poc, prod. '
         "Choose one with --stack.\n",
     )
 

@@ -110,5 +110,5 @@ def test_two_files_are_not_taken_for_one_whose_contents_run_together(folder):
 
 def test_a_missing_dockerfile_is_told_with_its_path(folder):
     (folder / "Dockerfile").unlink()
-    with pytest.raises(FileNotFoundError, match=f"{folder}/Dockerfile is missing"):
+    with pytest.raises(FileNotFoundError, match=f"{folder}/Dockerfile does not exist"):
         content_tag(folder, PARTS)

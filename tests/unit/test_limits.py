@@ -58,7 +58,7 @@ def test_the_memory_of_each_class_that_rds_sells_is_its_ec2_type_s(ec2, sold):
     "instance_class", ["db.z1d.large", "db.m7g.2micro", "db.t4g.nano", "db.x2iedn.xlarge"]
 )
 def test_a_class_whose_memory_is_not_known_is_refused_with_the_way_out(instance_class):
-    with pytest.raises(ValueError, match=f"the memory of {instance_class} is not known here"):
+    with pytest.raises(ValueError, match=f"the memory of {instance_class} is unknown"):
         database.database_memory(instance_class)
 
 

@@ -59,20 +59,20 @@ def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):
             assert problem(configured, **{key: {name: ARN}}) == (
-                f"{key}: {name} is set by the stack itself; let the app read it as it is "
-                "(docs/your-app.md), or choose another name"
+                f"{key}: {name} is set by the stack; let the app read it (docs/your-app.md), "
+                "or choose another name"
             )
 
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("appVariables", "A=b", "it is no map from names to values; set one entry at a time: `pu"),
-        ("appVariables", {"two words": "b"}, "'two words' is no name of a variable"),
-        ("appVariables", {"1ST": "b"}, "'1ST' is no name of a variable"),
-        ("appVariables", {"LIST": ["b"]}, "LIST has a value that is no text"),
-        ("appSecrets", {"KEY": "hunter2"}, "a value of 7 characters is not the whole ARN"),
-        ("appSecrets", {"KEY": f"{ARN}:salt"}, "a value of 85 characters is not the whole ARN"),
+        ("appVariables", "A=b", "it is not a map of names to values; set one entry at a time: `pu"),
+        ("appVariables", {"two words": "b"}, "'two words' is not a variable name"),
+        ("appVariables", {"1ST": "b"}, "'1ST' is not a variable name"),
+        ("appVariables", {"LIST": ["b"]}, "LIST has a list or a map as its value"),
+        ("appSecrets", {"KEY": "hunter2"}, "a value of 7 characters is not the complete ARN"),
+        ("appSecrets", {"KEY": f"{ARN}:salt"}, "a value of 85 characters is not the complete ARN"),
     ],
 )
 def test_a_map_that_cannot_be_used_is_refused_with_the_rule(configured, key, value, words):
@@ -86,7 +86,7 @@ def test_what_may_be_a_secret_is_not_repeated(configured):
 def test_a_name_is_a_variable_or_a_secret(configured):
     changes = {"appVariables": {"KEY": "a"}, "appSecrets": {"KEY": ARN}}
     assert problem(configured, **changes) == (
-        "appSecrets: KEY stands in appVariables as well; take it out of one of the two: "
+        "appSecrets: KEY is in appVariables, too; remove it from one of the two: "
         "`pulumi config rm --path appVariables.KEY`"
     )
 
@@ -104,7 +104,7 @@ def test_the_app_is_below_the_project_s_folder(configured, folder):
 
 def test_a_folder_without_a_dockerfile_is_named(configured, checkout):
     (checkout / "apps" / "mine").mkdir(parents=True)
-    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile is missing"):
+    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile does not exist"):
         configured(appFolder="apps/mine")
     (checkout / "apps" / "mine" / "Dockerfile").write_text("FROM python:3.13-slim\n")
     assert str(configured(appFolder="apps/mine").image.folder) == "apps/mine"

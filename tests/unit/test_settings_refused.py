@@ -77,53 +77,53 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
     [
         (
             {"vpcCidr": "8.8.0.0/16"},
-            "vpcCidr: 8.8.0.0/16 is not private; "
-            "take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16",
+            "vpcCidr: 8.8.0.0/16 is not private; use a part of 10.0.0.0/8, "
+            "172.16.0.0/12, 192.168.0.0/16",
         ),
         (
             {"vpcCidr": "10.0.0.0/99"},
             "vpcCidr: '10.0.0.0/99' is not an address range like 10.0.0.0/16",
         ),
-        ({"vpcCidr": "10.0.0.0"}, "vpcCidr: 10.0.0.0 has no length; write e.g. 10.0.0.0/16"),
+        ({"vpcCidr": "10.0.0.0"}, "vpcCidr: 10.0.0.0 has no prefix length; write e.g. 10.0.0.0/16"),
         (
             {"vpcCidr": "10.0.7.0/16"},
-            "vpcCidr: 10.0.7.0/16 is not where its range begins; write 10.0.0.0/16",
+            "vpcCidr: 10.0.7.0/16 is not the first address of its range; write 10.0.0.0/16",
         ),
         (
             {"vpcCidr": "10.0.0.0/20"},
-            "vpcCidr: 10.0.0.0/20 is too small for the subnets; take /16 to /19",
+            "vpcCidr: 10.0.0.0/20 is too small for the subnets; use /16 to /19",
         ),
         (
             {"vpcCidr": "10.0.0.0/15"},
-            "vpcCidr: 10.0.0.0/15 is larger than a VPC can be; take /16 to /19",
+            "vpcCidr: 10.0.0.0/15 is larger than a VPC can be; use /16 to /19",
         ),
         (
             {"vpcCidr": "127.0.0.0/16"},
-            "vpcCidr: 127.0.0.0/16 is not private; "
-            "take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16",
+            "vpcCidr: 127.0.0.0/16 is not private; use a part of 10.0.0.0/8, "
+            "172.16.0.0/12, 192.168.0.0/16",
         ),
         ({"zoneCount": "1"}, "zoneCount: 1 is outside 2 to 3 (RDS and the load balancer need two)"),
         (
             {"zones": "ap-northeast-1a,us-east-1a"},
-            "zones: us-east-1a is no zone of ap-northeast-1; its zones are like ap-northeast-1a",
+            "zones: us-east-1a is not a zone of ap-northeast-1; its zones are named like ap-northeast-1a",
         ),
         (
             {"zones": "ap-northeast-1a,ap-northeast-1"},
-            "zones: ap-northeast-1 is no zone of ap-northeast-1; "
-            "its zones are like ap-northeast-1a",
+            "zones: ap-northeast-1 is not a zone of ap-northeast-1; "
+            "its zones are named like ap-northeast-1a",
         ),
         (
             {"zones": "ap-northeast-1a,ap-northeast-1b"},
-            "zones: ap-northeast-1b is not open to every account; "
-            "ap-northeast-1 has ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
+            "zones: ap-northeast-1b is not available to every account; ap-northeast-1 "
+            "has ap-northeast-1a, ap-northeast-1c, ap-northeast-1d",
         ),
         (
             {"zones": "ap-northeast-1a,ap-northeast-1a"},
-            "zones: ap-northeast-1a, ap-northeast-1a names a zone twice; name each once",
+            "zones: ap-northeast-1a, ap-northeast-1a contains a zone twice; name each once",
         ),
         (
             {"zones": "ap-northeast-1a"},
-            "zones: ap-northeast-1a is 1 but zoneCount is 2; make them agree",
+            "zones: ap-northeast-1a has 1 zones, but zoneCount is 2; make them equal",
         ),
         (
             {"natStrategy": "one"},
@@ -135,8 +135,8 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"databaseFinalSnapshot": "a--b"},
-            "databaseFinalSnapshot: 'a--b' is not small letters and digits, "
-            "parted by single hyphens",
+            "databaseFinalSnapshot: 'a--b' is not lowercase letters and digits, "
+            "separated by single hyphens",
         ),
         (
             {"databaseBackupDays": "0"},
@@ -162,11 +162,12 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"taskMemory": "700"},
-            "taskMemory: 700 does not go with taskCpu 256; choose one of 512, 1024, 2048",
+            "taskMemory: 700 is not possible with taskCpu 256; choose one of 512, 1024, 2048",
         ),
         (
             {"taskCpu": "8192"},
-            "taskMemory: 512 does not go with taskCpu 8192; choose 16384 to 61440 in steps of 4096",
+            "taskMemory: 512 is not possible with taskCpu 8192; choose 16384 to 61440 in "
+            "steps of 4096",
         ),
         (
             {"logRetentionDays": "45"},
@@ -180,9 +181,9 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"certificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/0a"},
-            "certificateArn: arn:aws:acm:us-east-1:111122223333:certificate/0a is in us-east-1, "
-            "but the load balancer is in ap-northeast-1 and takes certificates of its own region "
-            "only; request one there",
+            "certificateArn: arn:aws:acm:us-east-1:111122223333:certificate/0a is in "
+            "us-east-1, but the load balancer is in ap-northeast-1 and accepts only "
+            "certificates of its own region; request one there",
         ),
         (
             {
@@ -190,31 +191,33 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
                 "domainName": "app.example.com",
                 "hostedZoneId": "Z01",
             },
-            "certificateArn: arn:aws:acm:ap-northeast-1:111122223333:certificate/0a is given "
-            "beside app.example.com; keep certificateArn, or domainName with hostedZoneId",
+            "certificateArn: arn:aws:acm:ap-northeast-1:111122223333:certificate/0a is "
+            "set together with app.example.com; keep either certificateArn, or "
+            "domainName with hostedZoneId",
         ),
         (
             {"domainName": "app.example.com"},
-            "domainName: app.example.com needs the Route 53 zone that its records go into; "
-            "set hostedZoneId, or make the certificate elsewhere and set certificateArn instead",
+            "domainName: app.example.com needs the Route 53 hosted zone for its records; "
+            "set hostedZoneId, or set certificateArn to an existing certificate instead",
         ),
         (
             {"domainName": "App.example.com", "hostedZoneId": "Z01"},
-            "domainName: 'App.example.com' is not a domain name like app.example.com in small "
-            "letters, at most 64 characters long",
+            "domainName: 'App.example.com' is not a domain name like app.example.com in "
+            "lowercase, at most 64 characters long",
         ),
         (
             {"domainName": f"{'a' * 53}.example.com", "hostedZoneId": "Z01"},
             f"domainName: '{'a' * 53}.example.com' is not a domain name like app.example.com in "
-            "small letters, at most 64 characters long",
+            "lowercase, at most 64 characters long",
         ),
         (
             {"hostedZoneId": "Z01"},
-            "hostedZoneId: Z01 is given without a name in it; set domainName, too",
+            "hostedZoneId: Z01 is set without a domain name; set domainName, too",
         ),
         (
             {"domainName": "app.example.com", "hostedZoneId": "example.com"},
-            "hostedZoneId: 'example.com' is not a Route 53 hosted zone's id like Z0123456789ABC",
+            "hostedZoneId: 'example.com' is not the ID of a Route 53 hosted zone like "
+            "Z0123456789ABC",
         ),
         (
             {"minCount": "5", "maxCount": "4"},
@@ -222,7 +225,7 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"maxCount": "4", "scaleCpuTarget": "0"},
-            "maxCount: 4 has nothing to scale by; set scaleCpuTarget or scaleRequestsPerTarget, "
+            "maxCount: 4 has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, "
             "or maxCount 0",
         ),
         (
@@ -243,8 +246,8 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"schedule": "mon-fri 20:00-08:00"},
-            "schedule: 'mon-fri 20:00-08:00' stops no later than it starts, and both are on the "
-            "same day; swap them, or end at 23:59",
+            "schedule: 'mon-fri 20:00-08:00' does not end after it starts, and both are "
+            "on the same day; swap the two, or end at 23:59",
         ),
         (
             {"schedule": "mon-fri 08:00-20:00", "desiredCount": "0"},
@@ -253,8 +256,8 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         *(
             (
                 {"scheduleTimeZone": zone},
-                f"scheduleTimeZone: '{zone}' is not a canonical name of the IANA's time zones, "
-                "which AWS asks for; write region and city, like Asia/Tokyo, or UTC",
+                f"scheduleTimeZone: '{zone}' is not a canonical IANA time zone, which AWS requires; "
+                "write a name like Asia/Tokyo, or UTC",
             )
             for zone in ("Tokyo", "Asia/Kyoto", "Japan", "US/Pacific", "localtime", "EST5EDT")
         ),
@@ -282,15 +285,16 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
         ),
         (
             {"databaseInstanceClass": "db.z1d.large"},
-            "databaseInstanceClass: the memory of db.z1d.large is not known here, so no alarm can watch it; choose a "
-            "class of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+            "databaseInstanceClass: the memory of db.z1d.large is unknown, and the "
+            "memory alarm needs it; choose a class of the families t, m, r or c, or set "
+            "alarmsEnabled and dashboardEnabled to false",
         ),
         (
             {"databaseMonitoringInterval": "20"},
             "databaseMonitoringInterval: '20' is not one of 0, 1, 5, 10, 15, 30, 60",
         ),
-        ({"desiredcount": "2"}, "desiredcount: there is no such key; did you mean desiredCount?"),
-        ({"colour": "red"}, "colour: there is no such key; Pulumi.yaml lists them all"),
+        ({"desiredcount": "2"}, "desiredcount: is an unknown key; did you mean desiredCount?"),
+        ({"colour": "red"}, "colour: is an unknown key; Pulumi.yaml lists all keys"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_key_the_rule_and_the_way_out(configured, changes, says):
@@ -312,7 +316,7 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
     with pytest.raises(StackError) as refused:
         configured(zoneCount="9", protect="maybe", healthTimeout="60", taskMemory="1")
     assert str(refused.value).splitlines() == [
-        "the settings of stack poc cannot be used (4 problems):",
+        "the settings of stack poc are invalid (4 problems):",
         "  protect: 'maybe' is neither true nor false",
         "  zoneCount: 9 is outside 2 to 3 (RDS and the load balancer need two)",
         "  healthTimeout: 60 is not less than healthInterval 10, which ELB refuses; "
@@ -323,7 +327,7 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
 
 
 def test_a_single_problem_is_not_called_problems(configured):
-    with pytest.raises(StackError, match=r"cannot be used \(1 problem\):"):
+    with pytest.raises(StackError, match=r"are invalid \(1 problem\):"):
         configured(protect="maybe")
 
 
@@ -341,8 +345,8 @@ def test_a_refused_key_is_not_blamed_twice(configured):
 def test_an_unknown_region_wants_its_zones_named(configured):
     there = {"aws:region": "us-east-1"}
     assert problems(configured, others=there) == [
-        "zoneCount: the zones of us-east-1 are not known here; "
-        "name them: `pulumi config set zones us-east-1a,us-east-1b`"
+        "zoneCount: the zones of us-east-1 are unknown; set their names: `pulumi config "
+        "set zones us-east-1a,us-east-1b`"
     ]
     named = configured(there, zones="us-east-1a,us-east-1f")
     assert named.network.zones == ("us-east-1a", "us-east-1f")
@@ -350,16 +354,16 @@ def test_an_unknown_region_wants_its_zones_named(configured):
 
 def test_a_missing_region_is_asked_for(configured):
     assert problems(configured, others={}) == [
-        "aws:region: is missing; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
+        "aws:region: is not set; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
     ]
 
 
 @pytest.mark.parametrize("key", OTHER_CREDENTIALS)
 def test_credentials_that_only_the_provider_would_use_are_refused(configured, key):
     assert problems(configured, others={"aws:region": "ap-northeast-1", key: "x"}) == [
-        f"{key}: gives credentials to the provider alone, and roll-out gate and commands would look with "
-        f"others; `pulumi config rm {key}`, then name a profile of ~/.aws/config that gives them "
-        "(`pulumi config set aws:profile NAME`), or set the AWS_… variables"
+        f"{key}: gives credentials to the provider only, and the roll-out gate and the commands would use "
+        f"others; `pulumi config rm {key}`, then set a profile of ~/.aws/config "
+        "(`pulumi config set aws:profile NAME`) or the AWS_… variables"
     ]
 
 
@@ -387,13 +391,15 @@ def test_keys_of_other_packages_are_none_of_our_business(configured):
     [
         (
             "Poc",
-            "stack: careapp-Poc names resources, so it must be small letters, digits and single "
-            "hyphens; `pulumi stack rename` gives it another name",
+            "stack: careapp-Poc begins the names of resources, so it may have only "
+            "lowercase letters, digits and single hyphens; `pulumi stack rename` renames "
+            "the stack",
         ),
         (
             "a-stack-name-of-too-many-letters",
-            "stack: careapp-a-stack-name-of-too-many-letters names resources and is longer than "
-            "28 characters; `pulumi stack rename` gives it a shorter name",
+            "stack: careapp-a-stack-name-of-too-many-letters begins the names of "
+            "resources and is longer than 28 characters; `pulumi stack rename` renames "
+            "the stack",
         ),
     ],
 )

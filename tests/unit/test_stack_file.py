@@ -87,7 +87,7 @@ def test_a_stack_file_gives_region_profile_and_settings(written):
 def test_the_app_s_sources_are_looked_for_by_the_program_alone(written):
     folder = written("careapp:appFolder: apps/mine")
     assert Settings.read("poc", folder).image.folder == Path("apps/mine")
-    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile is missing"):
+    with pytest.raises(StackError, match="appFolder: apps/mine/Dockerfile does not exist"):
         Settings.of(read("poc", folder), sources=True)
 
 
@@ -107,17 +107,17 @@ def test_an_encrypted_variable_of_the_app_is_refused_to_the_commands_too(written
 
 
 def test_credentials_for_the_provider_alone_are_refused_before_anything_is_asked_of_aws(written):
-    with pytest.raises(StackError, match="aws:accessKey: gives credentials to the provider alone"):
+    with pytest.raises(StackError, match="aws:accessKey: gives credentials to the provider only"):
         read("poc", written("aws:accessKey: AKIA"))
 
 
 def test_a_stack_without_a_file_is_refused_with_those_that_are_there(written):
-    with pytest.raises(StackError, match=r"Pulumi.poc.yaml is missing. Known here: dev\."):
+    with pytest.raises(StackError, match=r"Pulumi.poc.yaml does not exist. Existing stacks: dev\."):
         read("poc", written(stack="dev"))
 
 
 def test_a_folder_without_stack_files_is_told(tmp_path):
-    with pytest.raises(StackError, match="holds no stack file; run this in the project's folder"):
+    with pytest.raises(StackError, match="contains no stack file; run this in the project's folder"):
         read("poc", tmp_path)
 
 
