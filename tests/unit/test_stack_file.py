@@ -117,7 +117,9 @@ def test_a_stack_without_a_file_is_refused_with_those_that_are_there(written):
 
 
 def test_a_folder_without_stack_files_is_told(tmp_path):
-    with pytest.raises(StackError, match="contains no stack file; run this in the project's folder"):
+    with pytest.raises(
+        StackError, match="contains no stack file; run this in the project's folder"
+    ):
         read("poc", tmp_path)
 
 
