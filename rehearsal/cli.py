@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from i18n import shown, t
+from i18n import t
 from ops.command_line import Number, Whole
 from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
@@ -64,11 +64,11 @@ def pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise click.BadParameter(
-            shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+            str(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
         )
     if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
         raise click.BadParameter(
-            shown(
+            str(
                 t(
                     "{key} tells the two stages apart, and the rehearsal sets it itself: "
                     "--until stage1 leaves stage 2 out.",
@@ -130,7 +130,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
-        raise click.UsageError(shown(t("--mend mends what --break NAME broke: give both.")))
+        raise click.UsageError(str(t("--mend mends what --break NAME broke: give both.")))
     plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
     sys.exit(course.rehearse(plan, chosen))
 
