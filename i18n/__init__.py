@@ -1,10 +1,12 @@
-"""What careapp says to people: English in the code, Japanese from the catalogue."""
+"""Translates the messages of careapp: English in the code, Japanese from the catalogue."""
 
 from __future__ import annotations
 
 import gettext
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,73 +16,72 @@ LANGUAGES = ("en", "ja")
 DOMAIN = "careapp"
 LOCALE = Path(__file__).with_name("locale")
 VARIABLE = "CAREAPP_LANG"
-"""What ``--lang`` was, for the processes that a command starts: the program of `pulumi up`, the doctor."""
+"""The environment variable that passes ``--lang`` to the processes that a command starts, like `pulumi up`."""
+
+_CHOSEN: ContextVar[str] = ContextVar("language", default="")
 
 Value: TypeAlias = "str | int | float | Text"
 
 
 class Refused(Exception):
-    """A command cannot go on. Its text says why and what to do; ``exit_code`` is the command's."""
+    """A command cannot go on: its text says why and what to do. ``exit_code`` is the exit code of the command."""
 
     exit_code = 1
 
     @property
     def text(self) -> Text:
-        """What it was raised with."""
+        """Return the text that it was raised with."""
         return said(self)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A sentence that is put into a language only when it is shown."""
+    """A message with its values. ``str()`` translates it into the current language."""
 
     template: str
     values: tuple[tuple[str, Value], ...] = ()
 
-    def to(self, lang: str) -> str:
-        """The sentence in a language of LANGUAGES."""
-        template = _catalogue(lang).gettext(self.template) if self.template else ""
-        return template.format(**{name: _put(value, lang) for name, value in self.values})
-
     def __str__(self) -> str:
-        return self.to("en")
+        return translated(self.template).format(**dict(self.values))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
 
 
 def t(template: str, **values: Value) -> Text:
-    """A sentence. ``template`` must be a literal: the catalogue is compared with those in the code."""
+    """Return a message. ``template`` must be a literal: the catalogue is compared with those in the code."""
     return Text(template, tuple(values.items()))
 
 
 def joined(gap: str, texts: Iterable[Text]) -> Text:
-    """The texts one after the other."""
+    """Return one text of several, with ``gap`` between them."""
     values = {f"part{number}": text for number, text in enumerate(texts)}
     return Text(gap.join(f"{{{name}}}" for name in values), tuple(values.items()))
 
 
 def verbatim(words: str) -> Text:
-    """Somebody else's words, AWS's or the app's, which no language changes."""
+    """Return a text that is the same in every language, like a message of AWS or of the app."""
     return Text("{words}", (("words", words),))
 
 
 def said(problem: BaseException) -> Text:
-    """The text with which an error was raised; its words as they are where it was raised with none."""
+    """Return the text that an error was raised with, or its message as it is where it has none."""
     given = next((each for each in problem.args if isinstance(each, Text)), None)
     return given or verbatim(str(problem))
 
 
-def translated(words: str, lang: str) -> str:
-    """Words, or a template with its gaps, in a language."""
-    return _catalogue(lang).gettext(words) if words else ""
+def translated(words: str) -> str:
+    """Translate a message or a template into the current language; what the catalogue lacks stays English."""
+    return _catalogue(language()).gettext(words) if words else ""
 
 
-def shown(text: Text | str) -> str:
-    """The text in the language to speak."""
-    return text.to(language()) if isinstance(text, Text) else text
+def language(environ: Mapping[str, str] | None = None) -> str:
+    """Return the current language, ``en`` or ``ja``.
 
-
-def language(chosen: str | None = None, environ: Mapping[str, str] | None = None) -> str:
-    """The language to speak: the chosen one, or that of the locale (POSIX's order), or English."""
-    if chosen:
+    It is the one of ``in_language``, else of CAREAPP_LANG, else of the locale (POSIX's order of
+    variables), else English.
+    """
+    if chosen := _CHOSEN.get():
         return chosen
     environ = os.environ if environ is None else environ
     if environ.get(VARIABLE) in LANGUAGES:
@@ -91,8 +92,14 @@ def language(chosen: str | None = None, environ: Mapping[str, str] | None = None
     return "en"
 
 
-def _put(value: Value, lang: str) -> object:
-    return value.to(lang) if isinstance(value, Text) else value
+@contextmanager
+def in_language(chosen: str) -> Iterator[None]:
+    """Translate into ``chosen`` within the block, like the page does for each request."""
+    token = _CHOSEN.set(chosen)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from i18n import shown
 from stack.file import StackError, StackFile
 from stack.settings import Settings
 
@@ -26,4 +25,4 @@ def load() -> Settings:
     try:
         return Settings.of(given, sources=True)
     except StackError as problem:
-        raise pulumi.RunError(shown(problem.text)) from problem
+        raise pulumi.RunError(str(problem.text)) from problem

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from i18n import Text, joined, shown, t
+from i18n import Text, joined, t
 from stack.settings import Settings
 
 
@@ -34,7 +34,7 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     if new["databaseStorageGb"] < (size := int(old["databaseStorageGb"])):
         problems.append(_cannot_change("databaseStorageGb", new["databaseStorageGb"], size))
     if problems:
-        raise pulumi.RunError(shown(joined("\n", problems)))
+        raise pulumi.RunError(str(joined("\n", problems)))
     return new
 
 

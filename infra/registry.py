@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
-from i18n import shown, t
+from i18n import t
 from infra.container import USER
 from stack.app import PLATFORMS
 from stack.context import content_tag
@@ -111,7 +111,7 @@ def _check_tmp_volume(folder: Path) -> None:
     file = folder / "Dockerfile"
     if not DECLARES_TMP.search(file.read_text()):
         pulumi.log.warn(
-            shown(
+            str(
                 t(
                     "{file} has no VOLUME /tmp. On Fargate /tmp is then owned by root, and the app, "
                     "which runs as user {user}, cannot write to it.",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from i18n import language, said, shown, t
+from i18n import said, t
 from ops.command_line import Number, Whole, options
 
 
 @click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def doctor(stack: str, lang: str | None, as_json: bool) -> None:
+def doctor(stack: str, as_json: bool) -> None:
     """Say why the stack does not work, cause first, and what mends it.
 
     Exit code 0: healthy. 1: a cause was found. 2: it could not look, or the roll-out has not ended
@@ -23,13 +23,13 @@ def doctor(stack: str, lang: str | None, as_json: bool) -> None:
     """
     from ops import commands
 
-    sys.exit(commands.doctor(stack, Path(), language(lang), as_json))
+    sys.exit(commands.doctor(stack, Path(), as_json))
 
 
 @click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def preflight(stack: str, lang: str | None, as_json: bool) -> None:
+def preflight(stack: str, as_json: bool) -> None:
     """Check what must be in order before the next stage.
 
     Without the stack: account, quotas, roles and tools for stage 1. With it: what ecsEnabled needs.
@@ -38,13 +38,13 @@ def preflight(stack: str, lang: str | None, as_json: bool) -> None:
     """
     from ops import commands
 
-    sys.exit(commands.preflight(stack, Path(), language(lang), as_json))
+    sys.exit(commands.preflight(stack, Path(), as_json))
 
 
 @click.command()
 @options
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-def retry(stack: str, lang: str | None, dry_run: bool) -> None:
+def retry(stack: str, dry_run: bool) -> None:
     """Make ECS try again what it has given up, and follow the roll-out to its end.
 
     ECS deploys the newest task definition again, with the health check and the grace period that
@@ -56,13 +56,13 @@ def retry(stack: str, lang: str | None, dry_run: bool) -> None:
     """
     from ops.rollout import retry as retrying
 
-    sys.exit(retrying.run(stack, Path(), language(lang), dry_run))
+    sys.exit(retrying.run(stack, Path(), dry_run))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
-def run(stack: str, lang: str | None, command: tuple[str, ...]) -> None:
+def run(stack: str, command: tuple[str, ...]) -> None:
     """Run a command in a task of its own, with the service's image, variables, secrets and network.
 
     \b
@@ -78,7 +78,7 @@ def run(stack: str, lang: str | None, command: tuple[str, ...]) -> None:
     """
     from ops import run_task
 
-    sys.exit(run_task.run(stack, Path(), language(lang), command))
+    sys.exit(run_task.run(stack, Path(), command))
 
 
 class Since(click.ParamType[timedelta]):
@@ -95,7 +95,7 @@ class Since(click.ParamType[timedelta]):
         try:
             return parse_since(str(value))
         except ValueError as problem:
-            self.fail(shown(said(problem)), param, ctx)
+            self.fail(str(said(problem)), param, ctx)
 
 
 @click.command()
@@ -109,7 +109,7 @@ class Since(click.ParamType[timedelta]):
     show_default=True,
     help="With --watch: seconds between two looks.",
 )
-def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: float) -> None:
+def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
 
     Exit code 0: what should run runs. 1: it does not. 2: it could not look.
@@ -117,9 +117,9 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
     from ops import commands
 
     if watch and as_json:
-        raise click.UsageError(shown(t("--json answers once: leave --watch out.")))
+        raise click.UsageError(str(t("--json answers once: leave --watch out.")))
     again = every if watch else None
-    sys.exit(commands.status(stack, Path(), language(lang), as_json, again))
+    sys.exit(commands.status(stack, Path(), as_json, again))
 
 
 @click.command()
@@ -148,7 +148,6 @@ def status(stack: str, lang: str | None, as_json: bool, watch: bool, every: floa
 )
 def logs(
     stack: str,
-    lang: str | None,
     as_json: bool,
     follow: bool,
     since: timedelta | None,
@@ -170,9 +169,9 @@ def logs(
     from ops.watch.logs import LogScreen, Wanted
 
     if previous and (follow or since or pattern):
-        raise click.UsageError(shown(t("--previous goes with --task and --lines only.")))
+        raise click.UsageError(str(t("--previous goes with --task and --lines only.")))
     wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
-    show = LogScreen(language(lang), as_json)
+    show = LogScreen(as_json)
     sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
 
 
@@ -181,14 +180,14 @@ def logs(
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
 @click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines, too.")
-def events(stack: str, lang: str | None, as_json: bool, since: timedelta | None, log: bool) -> None:
+def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> None:
     """Show one timeline of deployments, tasks, service events, targets and, with --logs, log lines.
 
     Exit code 0: shown. 2: it could not look at all of it.
     """
     from ops import commands
 
-    sys.exit(commands.events(stack, Path(), language(lang), as_json, since, log))
+    sys.exit(commands.events(stack, Path(), as_json, since, log))
 
 
 def through(command: click.decorators.FC) -> click.decorators.FC:
@@ -221,11 +220,11 @@ def db() -> None:
     "--rounds", type=Whole(1, 1000), default=20, show_default=True,
     help="Round trips to measure.",
 )  # fmt: skip
-def check(stack: str, lang: str | None, via: str | None, as_json: bool, rounds: int) -> None:
+def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
     """Connect, and say what is there, whether TLS is checked, and how fast it answers."""
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    wanted = commands.Wanted(stack, Path(), via or "")
     sys.exit(commands.check(wanted, as_json, rounds))
 
 
@@ -234,9 +233,7 @@ def check(stack: str, lang: str | None, via: str | None, as_json: bool, rounds: 
 @through
 @click.option("-c", "--command", "question", default=None, help="Ask this alone; needs no psql.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def psql(
-    stack: str, lang: str | None, via: str | None, question: str | None, words: tuple[str, ...]
-) -> None:
+def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ...]) -> None:
     """Open psql on the database, or put one question.
 
     \b
@@ -246,7 +243,7 @@ def psql(
     """
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    wanted = commands.Wanted(stack, Path(), via or "")
     sys.exit(commands.psql(wanted, question, list(words)))
 
 
@@ -255,11 +252,11 @@ def psql(
 @through
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
-def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: int) -> None:
+def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
     """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), language(lang), via or "")
+    wanted = commands.Wanted(stack, Path(), via or "")
     sys.exit(commands.keep_tunnel_open(wanted, port, as_json))
 
 
@@ -267,7 +264,7 @@ def tunnel(stack: str, lang: str | None, via: str | None, as_json: bool, port: i
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
+def pause(stack: str, as_json: bool, yes: bool) -> None:
     """Stop tasks and database, and keep all else: cheaper for a while.
 
     Can be run again from wherever it was interrupted. `pulumi up` leaves a paused stack paused;
@@ -277,17 +274,17 @@ def pause(stack: str, lang: str | None, as_json: bool, yes: bool) -> None:
     """
     from ops.pause import commands
 
-    sys.exit(commands.pause(stack, Path(), language(lang), as_json, yes))
+    sys.exit(commands.pause(stack, Path(), as_json, yes))
 
 
 @click.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
-def resume(stack: str, lang: str | None, as_json: bool) -> None:
+def resume(stack: str, as_json: bool) -> None:
     """Start the database, then as many tasks as ran before, and wait until they are healthy.
 
     Exit code 0: it runs, or no task is wanted at this hour. 1: not in time. 2: it could not look. 130: interrupted.
     """
     from ops.pause import commands
 
-    sys.exit(commands.resume(stack, Path(), language(lang), as_json))
+    sys.exit(commands.resume(stack, Path(), as_json))

@@ -17,9 +17,9 @@ from i18n import (
     VARIABLE,
     Refused,
     Text,
+    in_language,
     language,
     said,
-    shown,
     t,
     translated,
     verbatim,
@@ -46,11 +46,17 @@ class Told(click.Option):
 
 
 def language_option() -> click.Option:
-    """``--lang``, which every command understands; ``run`` has looked at it before."""
+    """Return ``--lang``, an option of every command. ``speak`` reads it before, for the help."""
+
+    def choose(context: click.Context, _: click.Parameter, chosen: str | None) -> None:
+        if chosen:
+            context.with_resource(in_language(chosen))
+
     return click.Option(
         ["--lang"],
         type=click.Choice(LANGUAGES),
         expose_value=False,
+        callback=choose,
         help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
     )
 
@@ -92,13 +98,13 @@ def put_into_language(command: click.Command) -> None:
     if not any(option.name == "lang" for option in command.params):
         command.params.append(language_option())
     if command.help:
-        command.help = translated(inspect.cleandoc(command.help), language())
+        command.help = translated(inspect.cleandoc(command.help))
         command.short_help = command.help.partition("\n")[0]
     for option in command.params:
         if isinstance(option, Told):
-            option.help = shown(option.text)
+            option.help = str(option.text)
         elif isinstance(option, click.Option) and option.help:
-            option.help = translated(option.help, language())
+            option.help = translated(option.help)
     below = getattr(command, "commands", {})
     if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
         for each in below.values():
@@ -129,7 +135,7 @@ def tell(problem: Text) -> None:
     """Say on standard error what cannot be done."""
     from rich.text import Text as Rich
 
-    line = Rich.assemble(("careapp:", "bold red"), " ", shown(problem))
+    line = Rich.assemble(("careapp:", "bold red"), " ", str(problem))
     console(stderr=True).print(line, soft_wrap=True)
 
 
@@ -144,19 +150,10 @@ def _usage(wrong: click.UsageError) -> Text:
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
-    """Which stack, and in which language: for every command."""
-    for option in (
-        click.option(
-            "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
-        ),
-        click.option(
-            "--lang",
-            type=click.Choice(LANGUAGES),
-            help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
-        ),
-    ):
-        command = option(command)
-    return command
+    """Add ``--stack`` to a command."""
+    return click.option(
+        "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
+    )(command)
 
 
 class Whole(click.IntRange):
@@ -170,7 +167,7 @@ class Whole(click.IntRange):
             text = t(
                 "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
             )
-            raise click.BadParameter(shown(text), ctx, param) from wrong
+            raise click.BadParameter(str(text), ctx, param) from wrong
 
 
 class Number(click.FloatRange):
@@ -184,7 +181,7 @@ class Number(click.FloatRange):
             return super().convert(value, param, ctx)
         except click.BadParameter as wrong:
             text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
-            raise click.BadParameter(shown(text), ctx, param) from wrong
+            raise click.BadParameter(str(text), ctx, param) from wrong
 
 
 def limits(kind: click.IntRange | click.FloatRange) -> Text:
@@ -199,16 +196,16 @@ BLINDING = ("credentials", "expired")
 """Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
 
 
-def guarded(work: Callable[[], int], lang: str) -> int:
+def guarded(work: Callable[[], int]) -> int:
     """The work's exit code; what keeps it from looking is said in a sentence."""
     try:
         return work()
     except AwsProblem as problem:
-        print(f"careapp: {problem.as_text(lang)}", file=sys.stderr)
+        print(f"careapp: {problem.as_text()}", file=sys.stderr)
         if problem.kind in BLINDING and local_cloud.runs() and not local_cloud.led_to():
-            print(f"  {local_cloud.way_there(sys.argv[1:]).to(lang)}", file=sys.stderr)
+            print(f"  {local_cloud.way_there(sys.argv[1:])!s}", file=sys.stderr)
     except Refused as refusal:
-        print(f"careapp: {refusal.text.to(lang)}", file=sys.stderr)
+        print(f"careapp: {refusal.text!s}", file=sys.stderr)
         return refusal.exit_code
     except KeyboardInterrupt:
         return 130

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ops.watch.logs import LogScreen, Wanted
 
 
-def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
+def doctor(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose; 0 healthy, 1 a cause, 2 could not look, or a roll-out has not ended yet."""
     from ops.doctor.diagnose import diagnose
 
@@ -28,21 +28,21 @@ def doctor(stack: str, folder: Path, lang: str, as_json: bool) -> int:
         session = Session.of_stack(stack, folder)
         found = diagnose(StackNames.of(stack), session, folder=folder)
         seeing(each.problem for each in found.unseen)
-        return shown(found, lang, as_json)
+        return shown(found, as_json)
 
-    return guarded(work, lang)
+    return guarded(work)
 
 
-def shown(found: Diagnosis, lang: str, as_json: bool) -> int:
+def shown(found: Diagnosis, as_json: bool) -> int:
     """Print a diagnosis; its exit code."""
     if as_json:
-        print(json.dumps(as_dict(found, lang), ensure_ascii=False, indent=2))
+        print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
     else:
-        display(lines(found, lang))
+        display(lines(found))
     return found.exit_code
 
 
-def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
+def preflight(stack: str, folder: Path, as_json: bool) -> int:
     """Check before ECS is turned on; 0 ready, 1 not, 2 could not look."""
     from ops.preflight import checklist as screen
     from ops.preflight.checklist import check
@@ -51,15 +51,15 @@ def preflight(stack: str, folder: Path, lang: str, as_json: bool) -> int:
         found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
         seeing(each.problem for each in found.diagnosis.unseen)
         if as_json:
-            print(json.dumps(screen.as_dict(found, lang), ensure_ascii=False, indent=2))
+            print(json.dumps(screen.as_dict(found), ensure_ascii=False, indent=2))
         else:
-            display(screen.lines(found, lang))
+            display(screen.lines(found))
         return found.exit_code
 
-    return guarded(work, lang)
+    return guarded(work)
 
 
-def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | None) -> int:
+def status(stack: str, folder: Path, as_json: bool, watch: float | None) -> int:
     """How the stack stands; 0 well, 1 not, 2 could not look."""
     from ops.watch import status as screen
     from ops.watch.status import overview
@@ -71,16 +71,16 @@ def status(stack: str, folder: Path, lang: str, as_json: bool, watch: float | No
             return overview(StackNames.of(stack), session, Settings.read(stack, folder))
 
         if watch is not None:
-            return watched(lambda: list(screen.lines(look(), lang)), watch)
+            return watched(lambda: list(screen.lines(look())), watch)
         now = look()
         seeing(now.problems().values())
         if as_json:
-            print(json.dumps(screen.as_dict(now, lang), ensure_ascii=False, indent=2))
+            print(json.dumps(screen.as_dict(now), ensure_ascii=False, indent=2))
         else:
-            display(screen.lines(now, lang))
+            display(screen.lines(now))
         return screen.exit_code(now)
 
-    return guarded(work, lang)
+    return guarded(work)
 
 
 def logs(
@@ -101,12 +101,10 @@ def logs(
             display(screen.line(each) for each in asked.read(session, names, wanted))
         return 0
 
-    return guarded(work, screen.lang)
+    return guarded(work)
 
 
-def events(
-    stack: str, folder: Path, lang: str, as_json: bool, since: timedelta | None, log: bool
-) -> int:
+def events(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """One timeline; 2 when a part of it could not be looked at."""
     from ops.watch import events as screen
     from ops.watch.events import timeline
@@ -116,9 +114,9 @@ def events(
         found = timeline(Session.of_stack(stack, folder), names, since, log)
         seeing(found.problems)
         if as_json:
-            print(json.dumps(screen.as_dicts(found, lang), ensure_ascii=False, indent=2))
+            print(json.dumps(screen.as_dicts(found), ensure_ascii=False, indent=2))
         else:
-            display(screen.lines(found, lang))
+            display(screen.lines(found))
         return CANNOT_LOOK if found.problems else 0
 
-    return guarded(work, lang)
+    return guarded(work)

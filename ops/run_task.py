@@ -160,12 +160,12 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
         raise
 
 
-def run(stack: str, folder: Path, lang: str, command: Sequence[str]) -> int:
+def run(stack: str, folder: Path, command: Sequence[str]) -> int:
     """Run the command and return its exit code; NOT_RUN when there is none, 130 after Ctrl-C."""
     codes: list[int] = []
 
     def say(text: Text) -> None:
-        print(text.to(lang), file=sys.stderr, flush=True)
+        print(str(text), file=sys.stderr, flush=True)
 
     def work() -> int:
         settings = Settings.read(stack, folder)
@@ -176,7 +176,7 @@ def run(stack: str, folder: Path, lang: str, command: Sequence[str]) -> int:
         codes.append(_followed(session, one_off, start(session, one_off), say))
         return codes[0]
 
-    code = guarded(work, lang)
+    code = guarded(work)
     return code if codes or code == INTERRUPTED else NOT_RUN
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from i18n import shown, t
+from i18n import t
 from ops.command_line import Number, Whole
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.run import rehearse as rehearsing
@@ -65,11 +65,11 @@ def pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise click.BadParameter(
-            shown(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
+            str(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
         )
     if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
         raise click.BadParameter(
-            shown(
+            str(
                 t(
                     "{key} tells the two stages apart, and the rehearsal sets it itself: "
                     "--until stage1 leaves stage 2 out.",
@@ -131,7 +131,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     """
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
-        raise click.UsageError(shown(t("--mend mends what --break NAME broke: give both.")))
+        raise click.UsageError(str(t("--mend mends what --break NAME broke: give both.")))
     plan = rehearsing.Plan(fault=FAULTS[fault] if fault else None, **how)
     sys.exit(rehearsing.rehearse(plan, chosen))
 

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from rich.markup import escape
 
-from i18n import Text, shown, t
+from i18n import Text, t
 from ops.command_line import tell as fail
 from ops.screen import console
 
@@ -27,25 +27,25 @@ err = console(stderr=True)
 
 def say(text: Text | str) -> None:
     """A heading between the steps."""
-    out.print(f"\n[bold]{escape(shown(text))}[/bold]", soft_wrap=True)
+    out.print(f"\n[bold]{escape(str(text))}[/bold]", soft_wrap=True)
 
 
 def tell(text: Text | str) -> None:
     """A plain line."""
-    out.print(escape(shown(text)), soft_wrap=True)
+    out.print(escape(str(text)), soft_wrap=True)
 
 
 def note(text: Text | str) -> None:
     """A plain line beside the results, on standard error."""
-    err.print(escape(shown(text)), soft_wrap=True)
+    err.print(escape(str(text)), soft_wrap=True)
 
 
 def spoken(seconds: float) -> str:
     """The length of a wait as one says it: `8 s`, `5 min 40 s`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes:
-        return shown(t("{minutes} min {rest} s", minutes=minutes, rest=rest))
-    return shown(t("{rest} s", rest=rest))
+        return str(t("{minutes} min {rest} s", minutes=minutes, rest=rest))
+    return str(t("{rest} s", rest=rest))
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Phase:
     def line(self) -> str:
         """The step as it stands now, for one line of a screen."""
         elapsed = spoken(time.monotonic() - self.started)
-        parts = [shown(part) for part in (self.title, self.detail, elapsed) if part]
-        return ", ".join(parts) + (f" ({shown(self.expect)})" if self.expect else "")
+        parts = [str(part) for part in (self.title, self.detail, elapsed) if part]
+        return ", ".join(parts) + (f" ({self.expect!s})" if self.expect else "")
 
 
 class Progress:
@@ -80,7 +80,7 @@ class Progress:
 
     def say(self, text: Text | str) -> None:
         """Writes a line that stays."""
-        self._write(f"{shown(text)}\n")
+        self._write(f"{text!s}\n")
 
     @contextmanager
     def phase(self, title: Text | str, expect: Text | str = "") -> Iterator[Phase]:

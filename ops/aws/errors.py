@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from i18n import Text, t, verbatim
+from i18n import Text, language, t, verbatim
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -75,10 +75,10 @@ class AwsProblem(Exception):
         """Whether the same call may succeed a moment later."""
         return self.kind in ("throttled", "unreachable")
 
-    def as_text(self, lang: str = "en") -> str:
+    def as_text(self) -> str:
         """The sentence and the way out."""
-        gap = "" if lang == "ja" else " "
-        return f"{self.text.to(lang)}{gap}{self.way_out.to(lang)}"
+        gap = "" if language() == "ja" else " "
+        return f"{self.text!s}{gap}{self.way_out!s}"
 
     def __str__(self) -> str:
         return self.as_text()

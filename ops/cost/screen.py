@@ -24,18 +24,18 @@ BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
 WORKING = t("asking the engine what it would build")
 
 
-def lines(found: Comparison, lang: str, prices: bool) -> Iterator[Line]:
+def lines(found: Comparison, prices: bool) -> Iterator[Line]:
     """The screen, line by line."""
-    yield Line(headline(found).to(lang), "bold")
+    yield Line(str(headline(found)), "bold")
     yield Line("")
-    yield from _bars(found, lang)
-    yield from _changes(found, lang)
+    yield from _bars(found)
+    yield from _changes(found)
     yield Line("")
-    yield from _table(found, lang)
-    yield from _unpriced(found, lang)
-    yield from _basis(found, lang)
+    yield from _table(found)
+    yield from _unpriced(found)
+    yield from _basis(found)
     if prices:
-        yield from _prices(found, lang)
+        yield from _prices(found)
 
 
 def headline(found: Comparison) -> Text:
@@ -59,19 +59,19 @@ def wide(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
-def _bars(found: Comparison, lang: str) -> Iterator[Line]:
+def _bars(found: Comparison) -> Iterator[Line]:
     """A bar for every column, and one for the sum that the hand-over note names."""
     longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
     for column in found.columns:
         total = column.bill
         sums = f"{total.month:9.2f} {total.hour:8.4f}/h  "
-        title = padded(column.title().to(lang), TITLE)
+        title = padded(str(column.title()), TITLE)
         yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
-    note = padded(t("the hand-over note's saving").to(lang), TITLE)
+    note = padded(str(t("the hand-over note's saving")), TITLE)
     length = round(BAR * NOTE_USD / longest)
     yield Line(f"{note}{NOTE_USD:9.2f} {NOTE_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
     yield Line("")
-    legend = [f"{fill} {text.to(lang)}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
+    legend = [f"{fill} {text!s}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
     half = len(legend) // 2
     yield Line("  ".join(legend[:half]), "dim")
     yield Line("  ".join(legend[half:]), "dim")
@@ -85,17 +85,17 @@ def _bar(column: Column, longest: float) -> str:
     return drawn
 
 
-def _changes(found: Comparison, lang: str) -> Iterator[Line]:
+def _changes(found: Comparison) -> Iterator[Line]:
     pairs = list(found.changes())
     if not pairs:
         return
     yield Line("")
-    yield Line(t("With {settings}:", settings=", ".join(found.settings)).to(lang), "bold")
+    yield Line(str(t("With {settings}:", settings=", ".join(found.settings))), "bold")
     for before, after in pairs:
         difference = after.bill.month - before.bill.month
         style = "green" if difference < 0 else "yellow" if difference > 0 else ""
         yield Line(
-            f"  {padded(before.title().to(lang), TITLE - 2)}{difference:+9.2f} "
+            f"  {padded(str(before.title()), TITLE - 2)}{difference:+9.2f} "
             f"{difference / HOURS:+8.4f}/h",
             style,
         )
@@ -115,14 +115,14 @@ def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
     }
 
 
-def _table(found: Comparison, lang: str) -> Iterator[Line]:
-    heads = [(t("resource").to(lang), [each.stack for each in found.columns])]
-    heads.append(("", [WORDS[each.state].to(lang) for each in found.columns]))
+def _table(found: Comparison) -> Iterator[Line]:
+    heads = [(str(t("resource")), [each.stack for each in found.columns])]
+    heads.append(("", [str(WORDS[each.state]) for each in found.columns]))
     if found.settings:
-        word = t("changed").to(lang)
+        word = str(t("changed"))
         heads.append(("", [word if each.changed else "" for each in found.columns]))
     labelled = {
-        f"{' '.join(filter(None, (kind, role)))}: {what.to(lang)}": sums
+        f"{' '.join(filter(None, (kind, role)))}: {what!s}": sums
         for (kind, role, what), sums in rows(found).items()
     }
     label = max([LABEL, *map(wide, labelled)])
@@ -134,35 +134,35 @@ def _table(found: Comparison, lang: str) -> Iterator[Line]:
     yield from (Line(row(*each), "bold") for each in heads)
     yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
     totals = [_sum(column.bill.month) for column in found.columns]
-    yield Line(row(t("in all").to(lang), totals), "bold")
+    yield Line(row(str(t("in all")), totals), "bold")
 
 
 def _sum(usd: float) -> str:
     return f"{usd:.2f}" if usd else "-"
 
 
-def _unpriced(found: Comparison, lang: str) -> Iterator[Line]:
+def _unpriced(found: Comparison) -> Iterator[Line]:
     """What has no price is told once, with the columns that it makes incomplete."""
     seen: dict[str, list[str]] = {}
     for column in found.columns:
         for each in column.bill.unpriced:
-            text = f"{each.resource.type} {each.resource.name}: {each.why.to(lang)}"
-            seen.setdefault(text, []).append(column.title().to(lang))
+            text = f"{each.resource.type} {each.resource.name}: {each.why!s}"
+            seen.setdefault(text, []).append(str(column.title()))
     if seen:
         yield Line("")
-        yield Line(t("Not in the sums, and not free: nobody knows what it costs.").to(lang), "red")
+        yield Line(str(t("Not in the sums, and not free: nobody knows what it costs.")), "red")
     for text, columns in seen.items():
         yield Line(f"  {text} ({', '.join(columns)})", "red")
 
 
-def _basis(found: Comparison, lang: str) -> Iterator[Line]:
+def _basis(found: Comparison) -> Iterator[Line]:
     yield Line("")
-    yield Line(t("Assumed for a month (each is an option, see --help):").to(lang), "bold")
+    yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
     for name, value, text in found.assumed.told():
         shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
-        yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text.to(lang)}")
+        yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text!s}")
     for text in remarks(found):
-        yield Line(text.to(lang), "dim")
+        yield Line(str(text), "dim")
 
 
 def remarks(found: Comparison) -> Iterator[Text]:
@@ -194,19 +194,19 @@ def _known(found: Comparison) -> set[str]:
     return {item.price.key for column in found.columns for item in column.bill.items}
 
 
-def _prices(found: Comparison, lang: str) -> Iterator[Line]:
+def _prices(found: Comparison) -> Iterator[Line]:
     yield Line("")
-    yield Line(t("Prices").to(lang), "bold")
+    yield Line(str(t("Prices")), "bold")
     for key in sorted(_known(found)):
         price = found.book.price(key)
         when = t("live") if price.live else verbatim(price.checked)
         when = when if price.checked else t("not checked")
         yield Line(
-            f"  {key:28}{price.usd:10.6g} / {price.per:16}{padded(when.to(lang), 12)} {price.page}"
+            f"  {key:28}{price.usd:10.6g} / {price.per:16}{padded(str(when), 12)} {price.page}"
         )
 
 
-def as_dict(found: Comparison, lang: str) -> dict[str, Any]:
+def as_dict(found: Comparison) -> dict[str, Any]:
     """All of it. Sums are in USD, not rounded."""
     keys = sorted({item.price.key for column in found.columns for item in column.bill.items})
     return {
@@ -217,7 +217,7 @@ def as_dict(found: Comparison, lang: str) -> dict[str, Any]:
         "assumptions": {name: value for name, value, _ in found.assumed.told()},
         "averageLcu": found.assumed.average_lcu,
         "handOverNote": {"month": NOTE_USD},
-        "columns": [_column(each, lang) for each in found.columns],
+        "columns": [_column(each) for each in found.columns],
         "changes": [
             {
                 "stack": before.stack,
@@ -232,7 +232,7 @@ def as_dict(found: Comparison, lang: str) -> dict[str, Any]:
     }
 
 
-def _column(column: Column, lang: str) -> dict[str, Any]:
+def _column(column: Column) -> dict[str, Any]:
     found = column.bill
     return {
         "key": column.key,
@@ -244,24 +244,24 @@ def _column(column: Column, lang: str) -> dict[str, Any]:
         "hour": found.hour,
         "complete": not found.unpriced,
         "groups": {group: found.of_group(group) for group in GROUPS},
-        "items": _items(found, lang),
+        "items": _items(found),
         "unpriced": [
-            {"type": each.resource.type, "name": each.resource.name, "why": each.why.to(lang)}
+            {"type": each.resource.type, "name": each.resource.name, "why": str(each.why)}
             for each in found.unpriced
         ],
         "free": [
-            {"type": each.type, "name": each.name, "why": FREE[each.short].to(lang)}
+            {"type": each.type, "name": each.name, "why": str(FREE[each.short])}
             for each in found.free
         ],
     }
 
 
-def _items(found: Bill, lang: str) -> list[dict[str, Any]]:
+def _items(found: Bill) -> list[dict[str, Any]]:
     return [
         {
             "type": item.resource.type,
             "name": item.resource.name,
-            "what": item.what.to(lang),
+            "what": str(item.what),
             "group": item.group,
             "quantity": item.quantity,
             "price": item.price.key,
@@ -271,19 +271,19 @@ def _items(found: Bill, lang: str) -> list[dict[str, Any]]:
     ]
 
 
-def markdown(found: Comparison, lang: str) -> Iterator[str]:
+def markdown(found: Comparison) -> Iterator[str]:
     """The table of the README: a row a group, a column a stack and stage."""
     columns = found.columns
-    yield f"{headline(found).to(lang)}"
+    yield f"{headline(found)!s}"
     yield ""
-    yield "| | " + " | ".join(each.title().to(lang) for each in columns) + " |"
+    yield "| | " + " | ".join(str(each.title()) for each in columns) + " |"
     yield "|---" + "|---:" * len(columns) + "|"
     for group, text in GROUPS.items():
         sums = [each.bill.of_group(group) for each in columns]
         if any(sums):
-            yield _row(text.to(lang), [f"{each:.2f}" for each in sums])
-    month, hour = t("USD a month").to(lang), t("USD an hour").to(lang)
-    against = t("against the note's ${note}", note=NOTE_USD).to(lang)
+            yield _row(str(text), [f"{each:.2f}" for each in sums])
+    month, hour = str(t("USD a month")), str(t("USD an hour"))
+    against = str(t("against the note's ${note}", note=NOTE_USD))
     yield _row(f"**{month}**", [f"**{each.bill.month:.2f}**" for each in columns])
     yield _row(hour, [f"{each.bill.hour:.3f}" for each in columns])
     yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])

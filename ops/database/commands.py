@@ -29,47 +29,51 @@ from ops.snapshot.rds import Database
 from stack.names import StackNames
 
 
-def checked(found: Checked, lang: str) -> Iterator[Line]:
+def checked(found: Checked) -> Iterator[Line]:
     """The screen of a check."""
     rows: tuple[tuple[Text, str], ...] = (
         (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
-        (t("Through"), found.through.to(lang)),
+        (t("Through"), str(found.through)),
         (
             t("TLS"),
-            t(
-                "{tls}, {cipher}; certificate and name verified against {authorities}",
-                tls=found.tls,
-                cipher=found.cipher,
-                authorities=found.authorities,
-            ).to(lang),
+            str(
+                t(
+                    "{tls}, {cipher}; certificate and name verified against {authorities}",
+                    tls=found.tls,
+                    cipher=found.cipher,
+                    authorities=found.authorities,
+                )
+            ),
         ),
         (t("Server"), found.version),
         (t("Connected as"), found.user),
         (
             t("Latency"),
-            t(
-                "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
-                p50=found.p50_ms,
-                rounds=found.rounds,
-                slowest=found.slowest_ms,
-                connect=found.connect_ms,
-            ).to(lang),
+            str(
+                t(
+                    "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
+                    p50=found.p50_ms,
+                    rounds=found.rounds,
+                    slowest=found.slowest_ms,
+                    connect=found.connect_ms,
+                )
+            ),
         ),
     )
     for name, words in rows:
-        yield Line(f"{name.to(lang)}: {words}")
+        yield Line(f"{name!s}: {words}")
 
 
-def facts(who: Login, tunnel: Tunnel, lang: str) -> Iterator[Line]:
+def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     """How a client of one's own connects. The password is not among it."""
     head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
              way=tunnel.way.text)  # fmt: skip
-    yield Line(head.to(lang), "bold green")
+    yield Line(str(head), "bold green")
     for name, words in keywords(who, tunnel.port).items():
         yield Line(f"  {name}={words}")
     password = t("The password is in Secrets Manager; ./careapp db psql takes it from there.")
-    yield Line(password.to(lang))
-    yield Line(t("Ctrl-C closes it.").to(lang))
+    yield Line(str(password))
+    yield Line(str(t("Ctrl-C closes it.")))
 
 
 def keywords(who: Login, port: int) -> dict[str, str]:
@@ -143,7 +147,6 @@ class Wanted:
 
     stack: str
     folder: Path
-    lang: str
     via: str
 
 
@@ -169,12 +172,12 @@ def check(wanted: Wanted, as_json: bool, rounds: int) -> int:
         with _open(wanted) as (who, tunnel):
             found = queries.check(who, tunnel, rounds)
         if as_json:
-            print(json.dumps(found.as_dict(wanted.lang), ensure_ascii=False, indent=2))
+            print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
         else:
-            display(checked(found, wanted.lang))
+            display(checked(found))
         return 0
 
-    return guarded(work, wanted.lang)
+    return guarded(work)
 
 
 def psql(wanted: Wanted, question: str | None, words: list[str]) -> int:
@@ -195,7 +198,7 @@ def psql(wanted: Wanted, question: str | None, words: list[str]) -> int:
             asked = [] if question is None else ["-c", question]
             return _run([program, *asked, *words], who, tunnel)
 
-    return guarded(work, wanted.lang)
+    return guarded(work)
 
 
 def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
@@ -226,11 +229,11 @@ def keep_tunnel_open(wanted: Wanted, port: int, as_json: bool) -> int:
             if as_json:
                 print(json.dumps(keywords(who, held.port)), flush=True)
             else:
-                display(facts(who, held, wanted.lang))
+                display(facts(who, held))
             _until_interrupt(lambda: held.alive)
         return 0
 
-    return guarded(work, wanted.lang)
+    return guarded(work)
 
 
 def _until_interrupt(alive: Callable[[], bool]) -> None:

@@ -23,21 +23,21 @@ from ops.snapshot.rds import keeps_snapshot
 from stack.settings import Settings
 
 
-def plan(now: Standing, station: Station, lang: str) -> Iterator[Line]:
+def plan(now: Standing, station: Station) -> Iterator[Line]:
     """What is asked about."""
     where = t("{prefix} in {region}:", prefix=station.names.prefix, region=station.session.region)
-    yield Line(where.to(lang), "bold")
+    yield Line(str(where), "bold")
     for each in pausing.planned(now):
-        yield Line(f"  - {each.to(lang)}")
+        yield Line(f"  - {each!s}")
 
 
-def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
+def lines(now: Standing, station: Station) -> Iterator[Line]:
     """How it stands after the command."""
     prefix, stack = station.names.prefix, station.names.stack
     if now.pause is None:
-        yield Line(_running(now, prefix, station.settings).to(lang), "bold green")
+        yield Line(str(_running(now, prefix, station.settings)), "bold green")
         return
-    yield Line(t("{prefix} is paused.", prefix=prefix).to(lang), "bold green")
+    yield Line(str(t("{prefix} is paused.", prefix=prefix)), "bold green")
     moment = zoned(pausing.starts_again(now))
     again = t(
         "AWS starts the database by itself on {moment}, after seven days; "
@@ -45,10 +45,10 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
         moment=moment,
         stack=stack,
     )
-    yield Line(again.to(lang), "yellow")
-    yield Line(t("Still costs money (how much: ./careapp cost):").to(lang))
+    yield Line(str(again), "yellow")
+    yield Line(str(t("Still costs money (how much: ./careapp cost):")))
     for each in pausing.still_costs(now, station.settings):
-        yield Line(f"  - {each.to(lang)}")
+        yield Line(f"  - {each!s}")
     back = t(
         "./careapp resume -s {stack} brings it back; pulumi destroy -s {stack} takes all of it away.",
         stack=stack,
@@ -59,7 +59,7 @@ def lines(now: Standing, station: Station, lang: str) -> Iterator[Line]:
             "RDS takes no final snapshot of a stopped database (databaseFinalSnapshot).",
             stack=stack,
         )
-    yield Line(back.to(lang))
+    yield Line(str(back))
 
 
 def _running(now: Standing, prefix: str, settings: Settings) -> Text:
@@ -82,7 +82,7 @@ def _running(now: Standing, prefix: str, settings: Settings) -> Text:
     )
 
 
-def as_dict(now: Standing, station: Station, lang: str) -> dict[str, Any]:
+def as_dict(now: Standing, station: Station) -> dict[str, Any]:
     """For scripts; times as ISO 8601."""
     service = now.service
     found: dict[str, Any] = {
@@ -100,14 +100,14 @@ def as_dict(now: Standing, station: Station, lang: str) -> dict[str, Any]:
         "since": now.pause.since.isoformat(),
         "count": now.pause.count,
         "starts_again": pausing.starts_again(now).isoformat(timespec="seconds"),
-        "still_costs": [each.to(lang) for each in pausing.still_costs(now, station.settings)],
+        "still_costs": [str(each) for each in pausing.still_costs(now, station.settings)],
     }
 
 
 NOT_AGREED = 1
 
 
-def pause(stack: str, folder: Path, lang: str, as_json: bool, yes: bool) -> int:
+def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     """Pause; 0 paused, 1 refused or too late, 2 could not look."""
 
     def work() -> int:
@@ -115,23 +115,23 @@ def pause(stack: str, folder: Path, lang: str, as_json: bool, yes: bool) -> int:
         now = station.look()
         pausing.allowed(now)
         if not pausing.done(now):
-            if not yes and not _agreed(now, station, lang, as_json):
+            if not yes and not _agreed(now, station, as_json):
                 return NOT_AGREED
-            now = pausing.pause(station, _waiting(lang, as_json), now)
-        return _shown(now, station, lang, as_json)
+            now = pausing.pause(station, _waiting(as_json), now)
+        return _shown(now, station, as_json)
 
-    return _interruptible(work, lang, stack)
+    return _interruptible(work, stack)
 
 
-def resume(stack: str, folder: Path, lang: str, as_json: bool) -> int:
+def resume(stack: str, folder: Path, as_json: bool) -> int:
     """Resume; 0 it runs, 1 not in time, 2 could not look."""
 
     def work() -> int:
         station = _station(stack, folder)
-        now = resuming.resume(station, _waiting(lang, as_json))
-        return _shown(now, station, lang, as_json)
+        now = resuming.resume(station, _waiting(as_json))
+        return _shown(now, station, as_json)
 
-    return _interruptible(work, lang, stack)
+    return _interruptible(work, stack)
 
 
 def _station(stack: str, folder: Path) -> Station:
@@ -139,13 +139,13 @@ def _station(stack: str, folder: Path) -> Station:
     return Station(Session(settings.region, settings.profile), settings.names, settings)
 
 
-def _waiting(lang: str, as_json: bool) -> Waiting:
+def _waiting(as_json: bool) -> Waiting:
     """Progress goes to stderr where stdout is for a script."""
     out = sys.stderr if as_json else sys.stdout
-    return Waiting(lambda text: print(text.to(lang), file=out, flush=True), Pace.of())
+    return Waiting(lambda text: print(str(text), file=out, flush=True), Pace.of())
 
 
-def _agreed(now: Standing, station: Station, lang: str, as_json: bool) -> bool:
+def _agreed(now: Standing, station: Station, as_json: bool) -> bool:
     """Ask. Raises Refused where nobody can answer."""
     if not sys.stdin.isatty():
         raise Refused(
@@ -154,28 +154,28 @@ def _agreed(now: Standing, station: Station, lang: str, as_json: bool) -> bool:
                 prefix=station.names.prefix,
             )
         )
-    for line in plan(now, station, lang):
+    for line in plan(now, station):
         click.echo(line.text, err=as_json)
-    return click.confirm(t("Go on?").to(lang), err=as_json)
+    return click.confirm(str(t("Go on?")), err=as_json)
 
 
-def _shown(now: Standing, station: Station, lang: str, as_json: bool) -> int:
+def _shown(now: Standing, station: Station, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(as_dict(now, station, lang), ensure_ascii=False, indent=2))
+        print(json.dumps(as_dict(now, station), ensure_ascii=False, indent=2))
     else:
-        display(lines(now, station, lang))
+        display(lines(now, station))
     return 0
 
 
-def _interruptible(work: Callable[[], int], lang: str, stack: str) -> int:
+def _interruptible(work: Callable[[], int], stack: str) -> int:
     def told() -> int:
         try:
             return work()
         except KeyboardInterrupt:
-            print(f"careapp: {_interrupted(stack).to(lang)}", file=sys.stderr)
+            print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
             return INTERRUPTED
 
-    return guarded(told, lang)
+    return guarded(told)
 
 
 def _interrupted(stack: str) -> Text:

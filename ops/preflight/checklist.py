@@ -224,13 +224,13 @@ VERDICTS = {
 }
 
 
-def lines(found: Preflight, lang: str) -> Iterator[Line]:
+def lines(found: Preflight) -> Iterator[Line]:
     """The screen, line by line."""
-    yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage.to(lang)}", "bold")
+    yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage!s}", "bold")
     for item in found.items:
         mark, style = MARKS[item.state]
-        later = f" ({t('made by stage 2').to(lang)})" if item.state == LATER else ""
-        yield Line(f"  {mark} {item.text.to(lang)}{later}", style)
+        later = f" ({t('made by stage 2')!s})" if item.state == LATER else ""
+        yield Line(f"  {mark} {item.text!s}{later}", style)
     text, style = VERDICTS[found.exit_code]
     if found.stage == 1 and found.exit_code == 0:
         text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=found.stack)
@@ -241,12 +241,12 @@ def lines(found: Preflight, lang: str) -> Iterator[Line]:
     )
     if running:
         text = t("All is in order, and ECS is on already.")
-    yield Line(text.to(lang), style)
-    yield from body.findings(found.diagnosis, lang)
-    yield from body.unseen(found.diagnosis.unseen, lang)
+    yield Line(str(text), style)
+    yield from body.findings(found.diagnosis)
+    yield from body.unseen(found.diagnosis.unseen)
 
 
-def as_dict(found: Preflight, lang: str) -> dict[str, Any]:
+def as_dict(found: Preflight) -> dict[str, Any]:
     """The preflight for scripts."""
-    items = [{"text": each.text.to(lang), "state": each.state} for each in found.items]
-    return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis, lang)}
+    items = [{"text": str(each.text), "state": each.state} for each in found.items]
+    return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis)}

@@ -25,10 +25,7 @@ PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume bri
 
 
 class Tells(Protocol):
-    """Where it is told what does not make it red, and in which language."""
-
-    @property
-    def lang(self) -> str: ...
+    """Where it is told what does not make it red."""
 
     def lasting(self, text: Text) -> None: ...
 
@@ -53,7 +50,7 @@ async def causes(
     if _reasons(found, counts):
         from ops.doctor.screen import plain
 
-        return plain(found, log.lang)
+        return plain(found)
     _tell(found, log)
     return ""
 
@@ -128,14 +125,14 @@ def _unseen(found: Diagnosis) -> Iterator[Text]:
         )
 
 
-def diagnosis(stack: str, session: Session, lang: str) -> str:
+def diagnosis(stack: str, session: Session) -> str:
     """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
     from ops.doctor.screen import plain
 
     try:
-        return plain(_diagnosed(stack, session), lang)
+        return plain(_diagnosed(stack, session))
     except Exception as mistake:
-        return _undiagnosed(mistake).to(lang)
+        return str(_undiagnosed(mistake))
 
 
 def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from i18n import Refused, Text, language, t
+from i18n import Refused, Text, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 
@@ -69,16 +69,16 @@ async def _wait(
         target_group=target_group,
     ).future()
     if not arns:
-        pulumi.log.warn(NOT_PART.to(language()), service)
+        pulumi.log.warn(str(NOT_PART), service)
         return False
     try:
-        await _follow(arns, settings, changes, Log(service, language()))
+        await _follow(arns, settings, changes, Log(service))
         return True
     except RolloutFailed:
         raise
     except Exception as mistake:
         why = f"{type(mistake).__name__}: {mistake}"
-        raise RolloutFailed(f"{BROKEN.to(language())} {why}") from mistake
+        raise RolloutFailed(f"{BROKEN} {why}") from mistake
 
 
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
@@ -91,14 +91,14 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     try:
         pace = Pace.of()
     except Refused as refusal:
-        raise RolloutFailed(refusal.text.to(log.lang)) from None
+        raise RolloutFailed(str(refusal.text)) from None
     wanted, counts = Wanted(**arns), settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
         patience = pace.patience(settings.rollout_minutes, settings.health.notice)
         end = await follow(session, wanted, patience, pace, log, changes)
     except AwsProblem as problem:
-        said = words.unconfirmed(wanted, problem.as_text(log.lang), log.lang)
+        said = words.unconfirmed(wanted, problem.as_text())
         raise RolloutFailed(said) from problem
     if not succeeded(end):
         raise RolloutFailed(await _why(end, wanted, session, log))
@@ -107,7 +107,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         log.lasting(words.another_count(end.view.desired, counts, wanted, session.place))
     ill = await causes(pulumi.get_stack(), session, log, wanted.definition, counts)
     if ill:
-        raise RolloutFailed(words.running_but_ill(end, wanted, ill, log.lang))
+        raise RolloutFailed(words.running_but_ill(end, wanted, ill))
 
 
 async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
@@ -119,12 +119,12 @@ async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
     found, deregistered = "", False
     if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
         log.moment(t("it failed; looking for the cause"))
-        found = await asyncio.to_thread(diagnosis, pulumi.get_stack(), session, log.lang)
+        found = await asyncio.to_thread(diagnosis, pulumi.get_stack(), session)
         # The failure stands; that this cannot be asked, too, must not hide it.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
     stack = pulumi.get_stack()
-    return words.failed(end, wanted, found, stack, log.lang, deregistered=deregistered)
+    return words.failed(end, wanted, found, stack, deregistered=deregistered)
 
 
 @dataclass(frozen=True)
@@ -132,16 +132,15 @@ class Log:
     """Pulumi's log: lines about the service. The engine shows passing ones beside it."""
 
     resource: pulumi.Resource
-    lang: str
 
     def moment(self, text: Text) -> None:
-        pulumi.log.info(text.to(self.lang), self.resource, ephemeral=True)
+        pulumi.log.info(str(text), self.resource, ephemeral=True)
 
     def lasting(self, text: Text) -> None:
-        pulumi.log.info(text.to(self.lang), self.resource)
+        pulumi.log.info(str(text), self.resource)
 
     def warning(self, text: Text) -> None:
-        pulumi.log.warn(text.to(self.lang), self.resource)
+        pulumi.log.warn(str(text), self.resource)
 
 
 ON_THE_WAY = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")

@@ -115,21 +115,19 @@ def steps(retry: Retry) -> Iterator[Text]:
 class Screen:
     """Prints the progress of the roll-out."""
 
-    lang: str
-
     def moment(self, text: Text) -> None:
         """A line, for here is no place that the next one could take."""
-        print(text.to(self.lang), flush=True)
+        print(str(text), flush=True)
 
     lasting = moment
 
 
-def run(stack: str, folder: Path, lang: str, dry_run: bool) -> int:
+def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Try again and follow; 0 it runs, 1 it does not or there is nothing to try, 2 could not look."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
-        session, screen = Session(settings.region, settings.profile), Screen(lang)
+        session, screen = Session(settings.region, settings.profile), Screen()
         retry = planned(session, settings.names, settings)
         for each in steps(retry):
             screen.lasting(each)
@@ -139,7 +137,7 @@ def run(stack: str, folder: Path, lang: str, dry_run: bool) -> int:
         start(session, retry)
         return _followed(session, retry, settings, screen)
 
-    return guarded(work, lang)
+    return guarded(work)
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
@@ -148,13 +146,13 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     try:
         end = asyncio.run(follow(session, wanted, patience, pace, screen))
     except KeyboardInterrupt:
-        print(f"careapp: {_interrupted(stack).to(screen.lang)}", file=sys.stderr)
+        print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
         return INTERRUPTED
     if succeeded(end):
         screen.lasting(end.verdict.text)
         return 0
-    why = diagnosis(stack, session, screen.lang)
-    text = failed(end, wanted, why, stack, screen.lang, deregistered=False)
+    why = diagnosis(stack, session)
+    text = failed(end, wanted, why, stack, deregistered=False)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
 

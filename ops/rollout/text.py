@@ -74,7 +74,7 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
+def unconfirmed(wanted: Wanted, problem: str) -> str:
     """The block of a roll-out at which nobody could look. `problem` names the way out, too."""
     head = t(
         "nobody knows whether {revision} runs: AWS could not be asked how its roll-out goes",
@@ -83,10 +83,10 @@ def unconfirmed(wanted: Wanted, problem: str, lang: str) -> str:
     after = t(
         "What was changed is recorded. The next `pulumi up` looks again, with or without changes."
     )
-    return _block(head.to(lang), problem, after.to(lang))
+    return _block(str(head), problem, str(after))
 
 
-def running_but_ill(end: End, wanted: Wanted, found: str, lang: str) -> str:
+def running_but_ill(end: End, wanted: Wanted, found: str) -> str:
     """The block of a roll-out that ended well while something that the app needs is out of order."""
     head = t(
         "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
@@ -98,7 +98,7 @@ def running_but_ill(end: End, wanted: Wanted, found: str, lang: str) -> str:
             revision=wanted.revision,
         )
     after = t("What was changed is recorded. Each `pulumi up` is red until the cause is removed.")
-    return _block(head.to(lang), found, after.to(lang))
+    return _block(str(head), found, str(after))
 
 
 WORTH_A_DIAGNOSIS = frozenset(
@@ -107,17 +107,15 @@ WORTH_A_DIAGNOSIS = frozenset(
 """The others, a deleted service say, are a cause themselves."""
 
 
-def failed(
-    end: End, wanted: Wanted, diagnosis: str, stack: str, lang: str, *, deregistered: bool
-) -> str:
+def failed(end: End, wanted: Wanted, diagnosis: str, stack: str, *, deregistered: bool) -> str:
     """The block of a failed roll-out: what happened, the diagnosis, the way on."""
     verdict = end.verdict
-    head = t("the roll-out failed: {what}", what=verdict.text).to(lang)
+    head = str(t("the roll-out failed: {what}", what=verdict.text))
     way_on = _anew(wanted) if deregistered else _way_on(end, wanted, stack)
     serving = _serving(end.view, wanted)
     if serving is not None:
-        head = f"{head}\n{serving.to(lang)}"
-    return _block(head, diagnosis, way_on.to(lang))
+        head = f"{head}\n{serving!s}"
+    return _block(head, diagnosis, str(way_on))
 
 
 def _block(*parts: str) -> str:

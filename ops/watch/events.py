@@ -175,24 +175,24 @@ LABELS = {
 WIDTH = 8
 
 
-def lines(found: Timeline, lang: str) -> Iterator[Line]:
+def lines(found: Timeline) -> Iterator[Line]:
     """The timeline, oldest first."""
     if not found.happenings:
-        yield Line(t("Nothing has happened that AWS still tells of.").to(lang))
+        yield Line(str(t("Nothing has happened that AWS still tells of.")))
     for each in found.happenings:
-        label = LABELS[each.kind].to(lang)
+        label = str(LABELS[each.kind])
         # A Japanese character is two columns wide.
         wide = sum(ord(letter) > 0x2E80 for letter in label)
         style = "bold red" if each.bad else STYLES.get(each.kind, "")
         yield Line(
-            f"{dated(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text.to(lang)}",
+            f"{dated(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
             style,
         )
-    for problem in dict.fromkeys(each.as_text(lang) for each in found.problems):
-        yield Line(f"{t('Not looked at:').to(lang)} {problem}", "yellow")
+    for problem in dict.fromkeys(each.as_text() for each in found.problems):
+        yield Line(f"{t('Not looked at:')!s} {problem}", "yellow")
 
 
-def as_dicts(found: Timeline, lang: str) -> dict[str, Any]:
+def as_dicts(found: Timeline) -> dict[str, Any]:
     """The timeline for scripts."""
     return {
         "happenings": [
@@ -200,10 +200,10 @@ def as_dicts(found: Timeline, lang: str) -> dict[str, Any]:
                 "at": each.at.isoformat(),
                 "kind": each.kind,
                 "who": each.who,
-                "text": each.text.to(lang),
+                "text": str(each.text),
                 "bad": each.bad,
             }
             for each in found.happenings
         ],
-        "problems": [each.as_text(lang) for each in found.problems],
+        "problems": [each.as_text() for each in found.problems],
     }

@@ -258,7 +258,6 @@ BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|e
 class LogScreen:
     """Log lines for a person, or as one JSON object a line."""
 
-    lang: str
     as_json: bool = False
 
     def line(self, each: LogLine) -> Line:
@@ -283,7 +282,7 @@ class LogScreen:
             reason=task.reason or "-",
             codes=", ".join(map(str, codes)) or "-",
         )
-        return Line(text.to(self.lang), "bold")
+        return Line(str(text), "bold")
 
 
 def _data(values: Mapping[str, object]) -> Line:

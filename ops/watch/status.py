@@ -58,41 +58,41 @@ STATES = {"healthy": "green", "unhealthy": "bold red", "HEALTHY": "green", "UNHE
 ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
 
 
-def lines(now: Snapshot, lang: str) -> Iterator[Line]:
+def lines(now: Snapshot) -> Iterator[Line]:
     """The screen, line by line."""
     case = Case(now)
-    stage = stages.described(case).to(lang)
+    stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
-        yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack).to(lang)}")
+        yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack)!s}")
         return
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned(pause.since))
-        yield _row(t("Paused"), since.to(lang), lang, "bold yellow")
-    yield _page(now, lang)
+        yield _row(t("Paused"), str(since), "bold yellow")
+    yield _page(now)
     if service := now.service.value:
-        yield from _service(case, service, lang)
-        yield from _tasks(case, lang)
-    yield from _database(now, lang)
-    yield from _alarms(now, lang)
-    yield from _problems(now, lang)
+        yield from _service(case, service)
+        yield from _tasks(case)
+    yield from _database(now)
+    yield from _alarms(now)
+    yield from _problems(now)
 
 
-def _row(name: Text, words: str, lang: str, style: str = "") -> Line:
-    return Line(f"  {name.to(lang)}: {words}", style)
+def _row(name: Text, words: str, style: str = "") -> Line:
+    return Line(f"  {name!s}: {words}", style)
 
 
-def _page(now: Snapshot, lang: str) -> Line:
+def _page(now: Snapshot) -> Line:
     balancer = now.balancer.value
     if balancer is None:
-        return _row(t("Page"), "-", lang)
+        return _row(t("Page"), "-")
     words = balancer.url
     if balancer.state not in ("active", ""):
         words += f" ({balancer.state})"
-    return _row(t("Page"), words, lang)
+    return _row(t("Page"), words)
 
 
-def _service(case: Case, service: Service, lang: str) -> Iterator[Line]:
+def _service(case: Case, service: Service) -> Iterator[Line]:
     text = t(
         "{status}, {running} of {desired} run, {pending} start",
         status=service.status,
@@ -100,9 +100,9 @@ def _service(case: Case, service: Service, lang: str) -> Iterator[Line]:
         desired=service.desired,
         pending=service.pending,
     )
-    yield _row(t("Service"), text.to(lang), lang, "green" if case.steady else "yellow")
+    yield _row(t("Service"), str(text), "green" if case.steady else "yellow")
     for each in service.deployments:
-        yield Line(f"    {_deployment(each).to(lang)}", ROLLOUTS.get(each.rollout, ""))
+        yield Line(f"    {_deployment(each)!s}", ROLLOUTS.get(each.rollout, ""))
         if each.rollout == "FAILED" and each.reason:
             yield Line(f"      {each.reason}", "dim")
 
@@ -120,7 +120,7 @@ def _deployment(each: Deployment) -> Text:
     )
 
 
-def _tasks(case: Case, lang: str) -> Iterator[Line]:
+def _tasks(case: Case) -> Iterator[Line]:
     tasks = case.now.tasks.value or ()
     targets = {each.address: each for each in case.now.targets.value or ()}
     for task in (each for each in tasks if not each.over):
@@ -135,10 +135,10 @@ def _tasks(case: Case, lang: str) -> Iterator[Line]:
             revision=task.revision,
             address=task.address or "-",
         )
-        yield _row(t("Task"), text.to(lang), lang, STATES.get(state, ""))
+        yield _row(t("Task"), str(text), STATES.get(state, ""))
     ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
     for task in ended:
-        yield _row(t("Ended"), _ended(task, case.now.at), lang, "dim")
+        yield _row(t("Ended"), _ended(task, case.now.at), "dim")
 
 
 def _ended(task: Task, now: datetime) -> str:
@@ -148,34 +148,34 @@ def _ended(task: Task, now: datetime) -> str:
     return f"{moment}{task.short} {task.reason or task.status}{code}"
 
 
-def _database(now: Snapshot, lang: str) -> Iterator[Line]:
+def _database(now: Snapshot) -> Iterator[Line]:
     found = now.database.value
     if found is None:
         if now.database.absent:
-            yield _row(t("Database"), t("none").to(lang), lang, "bold red")
+            yield _row(t("Database"), str(t("none")), "bold red")
         return
     words = f"{found.status}, PostgreSQL {found.version}, {found.kind}"
     words += ", Multi-AZ" if found.multi_az else ""
-    yield _row(t("Database"), words, lang, "green" if found.status == "available" else "yellow")
+    yield _row(t("Database"), words, "green" if found.status == "available" else "yellow")
 
 
-def _alarms(now: Snapshot, lang: str) -> Iterator[Line]:
+def _alarms(now: Snapshot) -> Iterator[Line]:
     alarms = now.alarms.value
     if alarms is None:
         return
     ringing = [each for each in alarms if each.state == "ALARM"]
     if not alarms:
-        yield _row(t("Alarms"), t("none").to(lang), lang)
+        yield _row(t("Alarms"), str(t("none")))
         return
     text = t("{ringing} of {all} ring", ringing=len(ringing), all=len(alarms))
-    yield _row(t("Alarms"), text.to(lang), lang, "bold red" if ringing else "")
+    yield _row(t("Alarms"), str(text), "bold red" if ringing else "")
     for each in ringing:
         yield Line(f"    {each.name}: {each.reason}", "red")
 
 
-def _problems(now: Snapshot, lang: str) -> Iterator[Line]:
-    for words in dict.fromkeys(each.as_text(lang) for each in now.problems().values()):
-        yield Line(f"  {t('Not looked at:').to(lang)} {words}", "yellow")
+def _problems(now: Snapshot) -> Iterator[Line]:
+    for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
+        yield Line(f"  {t('Not looked at:')!s} {words}", "yellow")
 
 
 def exit_code(now: Snapshot) -> int:
@@ -196,7 +196,7 @@ def exit_code(now: Snapshot) -> int:
     return 0 if well and database is not None and database.status in USABLE else 1
 
 
-def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
+def as_dict(now: Snapshot) -> dict[str, Any]:
     """The status for scripts; times as ISO 8601."""
     case, service = Case(now), now.service.value
     return {
@@ -211,7 +211,7 @@ def as_dict(now: Snapshot, lang: str) -> dict[str, Any]:
         "targets": plain(now.targets.value),
         "database": plain(now.database.value),
         "alarms": plain(now.alarms.value),
-        "problems": {name: each.as_text(lang) for name, each in now.problems().items()},
+        "problems": {name: each.as_text() for name, each in now.problems().items()},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from i18n import Refused, Text, shown, t, verbatim
+from i18n import Refused, Text, t, verbatim
 from rehearsal.console import Progress
 
 ANSWER = 10.0
@@ -57,7 +57,7 @@ def _docker(*command: str) -> subprocess.CompletedProcess[str]:
         )
     except subprocess.TimeoutExpired:
         words = t("docker {verb} took more than {seconds:.0f} s", verb=command[0], seconds=PULL)
-        return subprocess.CompletedProcess(command, 1, "", shown(words))
+        return subprocess.CompletedProcess(command, 1, "", str(words))
 
 
 def trouble() -> Text | None:

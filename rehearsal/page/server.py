@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
-from i18n import LANGUAGES, Text, t
+from i18n import LANGUAGES, Text, in_language, t
 from ops.doctor.screen import KINDS
 from rehearsal.page.state import state
 from rehearsal.page.watching import TICK, Watcher
@@ -120,19 +120,19 @@ GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off
 TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
 
 
-def spoken(lang: str) -> dict[str, str]:
+def spoken() -> dict[str, str]:
     """The labels in a language."""
-    return {name: text.to(lang) for name, text in LABELS.items()}
+    return {name: str(text) for name, text in LABELS.items()}
 
 
-def states(lang: str) -> dict[str, str]:
+def states() -> dict[str, str]:
     """The words for the states of places."""
-    return {name: text.to(lang) for name, text in STATES.items()}
+    return {name: str(text) for name, text in STATES.items()}
 
 
-def kinds(lang: str) -> dict[str, str]:
+def kinds() -> dict[str, str]:
     """The words for the kinds of findings."""
-    return {name: text.to(lang) for name, text in KINDS.items()}
+    return {name: str(text) for name, text in KINDS.items()}
 
 
 HOSTS = ["localhost", "127.0.0.1"]
@@ -168,7 +168,8 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
     def looked() -> dict[str, Any]:
         lang = _language(request)
         seen = watcher.look(_stack(request, watcher))
-        return {**state(seen, lang), "language": lang, "app": address()}
+        with in_language(lang):
+            return {**state(seen), "language": lang, "app": address()}
 
     @app.get("/")
     def page() -> str:
@@ -225,16 +226,16 @@ def _event(found: dict[str, Any]) -> str:
 
 def _words(found: dict[str, Any]) -> dict[str, Any]:
     """What the templates need: the state, and the page's own words in its language."""
-    lang = found["language"]
-    return {
-        "now": found,
-        "say": spoken(lang),
-        "states": states(lang),
-        "kinds": kinds(lang),
-        "glyphs": GLYPHS,
-        "tones": TONES,
-        "title": f"{found['verdict']['headline']} · {found['stack']}",
-    }
+    with in_language(found["language"]):
+        return {
+            "now": found,
+            "say": spoken(),
+            "states": states(),
+            "kinds": kinds(),
+            "glyphs": GLYPHS,
+            "tones": TONES,
+            "title": f"{found['verdict']['headline']} · {found['stack']}",
+        }
 
 
 def _language(asked: Request) -> str:

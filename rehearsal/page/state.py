@@ -111,25 +111,25 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
 STOPPED_SHOWN = 5
 
 
-def links(case: Case, diagnosis: Diagnosis, lang: str) -> dict[str, Any]:
+def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Every place of the chain: state and reason."""
     return {
-        name: {"state": each.state, "reason": each.reason.to(lang)}
+        name: {"state": each.state, "reason": str(each.reason)}
         for name, each in chain(case, diagnosis).items()
     }
 
 
-def tasks(case: Case, lang: str) -> dict[str, Any]:
+def tasks(case: Case) -> dict[str, Any]:
     """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
     found = case.now.tasks.value or ()
     ended = [each for each in found if each.over]
     return {
-        "running": [_running(case, each, lang) for each in found if not each.over],
+        "running": [_running(case, each) for each in found if not each.over],
         "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
     }
 
 
-def _running(case: Case, task: Task, lang: str) -> dict[str, Any]:
+def _running(case: Case, task: Task) -> dict[str, Any]:
     target = target_of(case, task)
     return {
         "id": task.short,
@@ -137,7 +137,7 @@ def _running(case: Case, task: Task, lang: str) -> dict[str, Any]:
         "health": task.health,
         "revision": task.revision,
         "address": task.address,
-        "target": {"state": target.state, "reason": target.reason.to(lang)},
+        "target": {"state": target.state, "reason": str(target.reason)},
     }
 
 
@@ -152,7 +152,7 @@ def _ended(task: Task, now: datetime) -> dict[str, Any]:
     }
 
 
-def balancer(case: Case, lang: str) -> dict[str, Any] | None:
+def balancer(case: Case) -> dict[str, Any] | None:
     """The load balancer with its listeners and rules."""
     found = case.now.balancer.value
     if found is None:
@@ -165,30 +165,30 @@ def balancer(case: Case, lang: str) -> dict[str, Any] | None:
         "listeners": [
             {
                 "name": f"{each.protocol} {each.port}",
-                "rules": [_rule(rule, lang) for rule in each.rules],
+                "rules": [_rule(rule) for rule in each.rules],
             }
             for each in found.listeners
         ],
     }
 
 
-def _rule(rule: Rule, lang: str) -> dict[str, Any]:
+def _rule(rule: Rule) -> dict[str, Any]:
     groups = ", ".join(each.split("/")[1] for each in rule.groups)
     return {
         "priority": rule.priority,
-        "when": ", ".join(rule.paths) or t("everything else").to(lang),
+        "when": ", ".join(rule.paths) or str(t("everything else")),
         "then": f"{rule.action} → {groups}" if groups else rule.action,
     }
 
 
-def group(case: Case, lang: str) -> dict[str, Any] | None:
+def group(case: Case) -> dict[str, Any] | None:
     """The target group: how it checks, and what it says of each target."""
     found = case.now.group.value
     if found is None:
         return None
     return {
         "name": found.name,
-        "check": _check(case).to(lang),
+        "check": str(_check(case)),
         "targets": plain(case.now.targets.value) or [],
     }
 
@@ -258,7 +258,7 @@ HEAD = ("time", "level", "message", "logger")
 """Fields of the app's log lines that the page shows apart, or that repeat what the timeline says."""
 
 
-def state(seen: Seen, lang: str) -> dict[str, Any]:
+def state(seen: Seen) -> dict[str, Any]:
     """One look in one language."""
     said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
     found: dict[str, Any] = {
@@ -267,14 +267,14 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
         "chosen": seen.work.stack,
         "verdict": {
             "tone": said.tone,
-            "word": said.word.to(lang),
-            "headline": said.headline.to(lang),
-            "detail": said.detail.to(lang),
+            "word": str(said.word),
+            "headline": str(said.headline),
+            "detail": str(said.detail),
         },
         "begin": begin(seen.work.stack) if said is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,
-        "timeline": timeline(seen.happenings, lang),
+        "timeline": timeline(seen.happenings),
     }
     if case is None or diagnosis is None:
         return found
@@ -285,15 +285,15 @@ def state(seen: Seen, lang: str) -> dict[str, Any]:
     return found | {
         "region": case.now.region,
         "stage": stage,
-        "links": links(case, diagnosis, lang),
-        "balancer": balancer(case, lang),
-        "group": group(case, lang),
-        "tasks": tasks(case, lang),
+        "links": links(case, diagnosis),
+        "balancer": balancer(case),
+        "group": group(case),
+        "tasks": tasks(case),
         "database": database(case),
         "stores": stores(case),
         "alarms": alarms(case),
         "rollouts": rollouts(case.service.deployments if case.service else (), seen.at),
-        "doctor": doctor.as_dict(diagnosis, lang),
+        "doctor": doctor.as_dict(diagnosis),
     }
 
 
@@ -330,23 +330,23 @@ def _seconds(each: Deployment, at: datetime) -> int:
     return max(0, round((end - each.created).total_seconds()))
 
 
-def timeline(happenings: tuple[Happening, ...], lang: str) -> list[dict[str, Any]]:
+def timeline(happenings: tuple[Happening, ...]) -> list[dict[str, Any]]:
     """What has happened, the newest first; ``key`` stays a line's own while others come and go."""
     found, known = [], Counter[str]()
     for each in happenings[-SHOWN:]:
         key = f"{each.at.isoformat()} {each.kind} {each.who}"
         known[key] += 1
-        found.append(_line(each, lang) | {"key": f"{key} {known[key]}"})
+        found.append(_line(each) | {"key": f"{key} {known[key]}"})
     return found[::-1]
 
 
-def _line(each: Happening, lang: str) -> dict[str, Any]:
-    text, more, level = _words(each, lang)
+def _line(each: Happening) -> dict[str, Any]:
+    text, more, level = _words(each)
     return {
         "at": each.at.isoformat(),
         "time": of_day(each.at),
         "kind": each.kind,
-        "label": LABELS[each.kind].to(lang),
+        "label": str(LABELS[each.kind]),
         "who": each.who,
         "level": level if level not in ("info", "debug") else "",
         "text": text[:LONGEST],
@@ -355,9 +355,9 @@ def _line(each: Happening, lang: str) -> dict[str, Any]:
     }
 
 
-def _words(each: Happening, lang: str) -> tuple[str, str, str]:
+def _words(each: Happening) -> tuple[str, str, str]:
     """A line's words, its further fields and its level; requests as one is used to reading them."""
-    text = each.text.to(lang)
+    text = str(each.text)
     fields = parsed(text) if each.kind == "log" else {}
     level = fields.get("level", "")
     if fields.get("message") == "request" and {"method", "path", "status"} <= fields.keys():

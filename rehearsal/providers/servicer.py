@@ -14,7 +14,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
-from i18n import said, shown
+from i18n import said
 from rehearsal.providers.lifecycle import HalfMade
 
 Values = dict[str, Any]
@@ -96,7 +96,7 @@ def fail(context: Any, urn: str, doing: str, problem: Exception) -> None:
     """End the call with one sentence; a resource that exists all the same is kept in the state."""
     log.info("%s %s failed", doing, urn, exc_info=problem)
     name = urn.rpartition("::")[2]
-    message = f"{doing} {name!r}: {shown(said(problem))}"
+    message = f"{doing} {name!r}: {said(problem)!s}"
     context.abort(grpc.StatusCode.UNKNOWN, message)
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from i18n import said, shown, t
+from i18n import said, t
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
 from rehearsal.run.client import Options
@@ -149,7 +149,7 @@ def main() -> int:
             serve(place, options, stop)
     except Exception as problem:
         log.exception("the local cloud could not start")
-        _write(place.facts, {"pid": os.getpid(), "failed": shown(said(problem))})
+        _write(place.facts, {"pid": os.getpid(), "failed": str(said(problem))})
         return 1
     return 0
 

@@ -21,7 +21,7 @@ from typing import Any
 import click
 import yaml
 
-from i18n import LANGUAGES, Text, language, said, shown, t, verbatim
+from i18n import Text, said, t, verbatim
 from ops.command_line import Number, Told, guarded
 from ops.cost.bill import Assumptions
 from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, compare
@@ -195,10 +195,10 @@ class Setting(click.ParamType[tuple[str, str]]):
         key, equals, wanted = str(value).partition("=")
         if not equals or not key:
             words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
-            self.fail(shown(words), param, ctx)
+            self.fail(str(words), param, ctx)
         if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
             self.fail(
-                shown(t("ecsEnabled is what tells the stages apart, and both are shown.")),
+                str(t("ecsEnabled is what tells the stages apart, and both are shown.")),
                 param,
                 ctx,
             )
@@ -243,7 +243,6 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
 @click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="The table of the README.")
-@click.option("--lang", type=click.Choice(LANGUAGES), help="English or Japanese.")
 @assumptions
 def cost(
     stacks: tuple[str, ...],
@@ -251,7 +250,6 @@ def cost(
     deployed: bool,
     files: tuple[Path, ...],
     live: bool,
-    lang: str | None,
     **more: Any,
 ) -> None:
     """Say what the stacks cost a month and an hour, resource by resource.
@@ -268,26 +266,24 @@ def cost(
     """
     style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
     told = {name: value for name, value in more.items() if value is not None}
-    assumed, chosen = replace(Assumptions(), **told), language(lang)
+    assumed = replace(Assumptions(), **told)
     if bool(files) + deployed + bool(settings) > 1:
-        raise click.UsageError(shown(t("--graph, --deployed and --set exclude each other.")))
+        raise click.UsageError(str(t("--graph, --deployed and --set exclude each other.")))
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
         which = stacks or _default(folder, bool(settings) or deployed)
         try:
-            graphs = (
-                _given(files) if files else _asked(which, folder, dict(settings), deployed, chosen)
-            )
+            graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed)
         except (EngineError, PulumiFailed) as problem:
             raise StackError(said(problem)) from problem  # what cannot be looked at ends with 2
         changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
         if live:
             found = _live(found, which, folder, graphs)
-        return _show(found, chosen, **style)
+        return _show(found, **style)
 
-    sys.exit(guarded(work, chosen))
+    sys.exit(guarded(work))
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:
@@ -304,9 +300,9 @@ def _given(files: Sequence[Path]) -> list[Subject]:
 
 
 def _asked(
-    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool, lang: str
+    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool
 ) -> list[Subject]:
-    with terminations_raise(), Progress().phase(WORKING.to(lang)):
+    with terminations_raise(), Progress().phase(str(WORKING)):
         if deployed:
             return deployed_subjects(stacks, folder)
         return subjects(stacks, folder, settings)
@@ -323,11 +319,11 @@ def _live(
     return replace(again, not_live=tuple(missing))
 
 
-def _show(found: Comparison, lang: str, prices: bool, as_json: bool, as_markdown: bool) -> int:
+def _show(found: Comparison, prices: bool, as_json: bool, as_markdown: bool) -> int:
     if as_json:
-        print(json.dumps(as_dict(found, lang), ensure_ascii=False, indent=2))
+        print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
     elif as_markdown:
-        print("\n".join(markdown(found, lang)))
+        print("\n".join(markdown(found)))
     else:
-        display(lines(found, lang, prices))
+        display(lines(found, prices))
     return int(any(column.bill.unpriced for column in found.columns))

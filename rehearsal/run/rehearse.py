@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from i18n import Text, said, shown, t
+from i18n import Text, said, t
 from ops.signals import terminations_raise
 from rehearsal import console
 from rehearsal.engine.find import find_or_get
@@ -161,7 +161,7 @@ class Course:
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
         )
         tell_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
-        self.run.report.error = shown(red)
+        self.run.report.error = str(red)
         return 1
 
     def _until_interrupt(self) -> None:
@@ -174,7 +174,7 @@ class Course:
 
     def _failed(self, problem: Exception) -> int:
         console.fail(said(problem))
-        self.run.report.error = self.run.report.error or shown(said(problem))
+        self.run.report.error = self.run.report.error or str(said(problem))
         return 1
 
 

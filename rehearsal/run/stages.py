@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from i18n import Text, said, shown, t
+from i18n import Text, said, t
 from rehearsal.console import spoken
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.providers.calls import Calls
@@ -147,7 +147,7 @@ class Rehearsal:
             self._set(key, value)
         if fault.hand:
             fault.hand(calls, self.stack)
-        self.report.fault = {"name": fault.name, "mistake": shown(fault.mistake)}
+        self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
     def on_aws(self, calls: Calls) -> None:
         """Note how long the roll-out took on AWS's clock, by the service's first and last event."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from i18n import LANGUAGES, verbatim
+from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
 from ops.watch.events import Happening
@@ -56,7 +56,7 @@ VERDICTS = {
 @pytest.mark.parametrize("name", VERDICTS)
 def test_the_verdict_says_how_it_stands(name):
     snapshot, work, tone, headline = VERDICTS[name]
-    said = state(seen(snapshot, work), "en")["verdict"]
+    said = state(seen(snapshot, work))["verdict"]
     assert (said["tone"], said["headline"][: len(headline)]) == (tone, headline)
 
 
@@ -83,25 +83,25 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
 
 def test_while_a_stage_is_half_built_nothing_is_called_broken():
     half = a.stage1(database=None)
-    found = state(seen(half, BUILDING), "en")
+    found = state(seen(half, BUILDING))
     assert "blocked" not in {each["state"] for each in found["links"].values()}
     assert found["doctor"]["findings"] == []
-    assert state(seen(half), "en")["links"]["database-node"]["state"] == "blocked"
+    assert state(seen(half))["links"]["database-node"]["state"] == "blocked"
 
 
 def test_a_broken_stack_names_cause_and_commands():
-    found = state(seen(SITUATIONS["health-path-missing"]), "en")
+    found = state(seen(SITUATIONS["health-path-missing"]))
     first = found["doctor"]["findings"][0]
     assert (first["kind"], found["links"]["forward"]["state"]) == ("cause", "blocked")
     assert first["fixes"][0]["commands"] == ["pulumi up --refresh -s poc"]
 
 
 def test_a_roll_out_is_told_with_numbers_and_the_time_it_took():
-    [now] = state(seen(STARTING), "en")["rollouts"]
+    [now] = state(seen(STARTING))["rollouts"]
     assert (now["state"], now["desired"], now["running"], now["seconds"]) == (
         "IN_PROGRESS", 1, 0, 600,
     )  # fmt: skip
-    [done] = state(seen(a.stack()), "en")["rollouts"]
+    [done] = state(seen(a.stack()))["rollouts"]
     assert (done["state"], done["seconds"]) == ("COMPLETED", 100)
 
 
@@ -110,7 +110,8 @@ def test_no_value_of_environment_or_secret_is_in_it():
     marked = a.definition(environment=values)
     database = a.database(user="marked-user")
     for lang in LANGUAGES:
-        found = json.dumps(state(seen(a.stack(main=marked, database=database)), lang))
+        with in_language(lang):
+            found = json.dumps(state(seen(a.stack(main=marked, database=database))))
         assert "marked" not in found
         assert "rds!db-1-AbCdEf" in found, "the secret's name is there"
 
@@ -121,7 +122,7 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
         Happening(a.at(-10), "log", "aaaaaaaa", verbatim(json.dumps(line))),
         Happening(a.at(-9), "log", "aaaaaaaa", verbatim("plain words")),
     ]
-    plain, told, *_ = state(seen(a.stack(), happenings=log), "en")["timeline"]
+    plain, told, *_ = state(seen(a.stack(), happenings=log))["timeline"]
     assert (plain["text"], plain["bad"], plain["more"]) == ("plain words", False, "")
     assert (told["text"], told["level"], told["more"], told["bad"]) == (
         "database away", "error", "host=db", True,
@@ -132,26 +133,29 @@ def test_a_request_is_told_as_one_reads_it():
     line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
             "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
     log = [Happening(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
-    told = state(seen(a.stack(), happenings=log), "en")["timeline"][0]
+    told = state(seen(a.stack(), happenings=log))["timeline"][0]
     assert (told["text"], told["more"]) == ("GET /x → 404", "0.7 ms")
 
 
 def test_the_timeline_has_an_end_and_keys_of_its_own():
     log = [Happening(a.at(-10), "log", "a", verbatim(str(each))) for each in range(SHOWN + 50)]
-    found = state(seen(a.stack(), happenings=log), "en")["timeline"]
+    found = state(seen(a.stack(), happenings=log))["timeline"]
     assert len(found) == len({each["key"] for each in found}) == SHOWN
 
 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_all_of_it_is_in_japanese_too(name):
     snapshot, work, _, english = VERDICTS[name]
-    said = state(seen(snapshot, work), "ja")["verdict"]
+    with in_language("ja"):
+        said = state(seen(snapshot, work))["verdict"]
     assert re.search("[ぁ-ヿ一-鿿]", said["headline"])
     assert not said["headline"].startswith(english)
 
 
 def test_every_label_has_its_japanese():
-    english, japanese = server.spoken("en"), server.spoken("ja")
+    english = server.spoken()
+    with in_language("ja"):
+        japanese = server.spoken()
     assert english["tls"] == japanese["tls"] == "TLS"
     assert {name for name in english if english[name] == japanese[name]} == {"tls"}
 
@@ -201,7 +205,7 @@ def test_the_stack_that_changed_last_comes_first(tmp_path):
 
 def test_tasks_targets_and_parts_are_those_of_the_snapshot():
     gone = a.ended("Essential container in task exited", code=3)
-    found = state(seen(a.stack(tasks=(a.task(), gone))), "en")
+    found = state(seen(a.stack(tasks=(a.task(), gone))))
     [running], [ended] = found["tasks"]["running"], found["tasks"]["ended"]
     assert (running["id"], running["target"]) == ("a" * 8, {"state": "open", "reason": "healthy"})
     assert (ended["id"], ended["codes"]) == ("b" * 8, "3")
@@ -209,4 +213,4 @@ def test_tasks_targets_and_parts_are_those_of_the_snapshot():
     assert found["group"]["check"].startswith("HTTP /health, wants 200; every 10 s")
     assert found["database"]["status"] == "available"
     bare = replace(a.stage1(), alarms=Part(None), image=Part(None))
-    assert state(seen(bare), "en")["stores"]["image"] is None
+    assert state(seen(bare))["stores"]["image"] is None

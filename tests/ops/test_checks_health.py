@@ -12,7 +12,7 @@ from tests.ops.situations import ILL, SITUATIONS, findings, rules
 def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
     slow = SITUATIONS["health-slow"]
     [only] = findings(slow)[0].fixes
-    assert "do nothing but answer" in only.text.to("en")
+    assert "do nothing but answer" in str(only.text)
     known = {arn: replace(each, health=None) for arn, each in slow.definitions.value.items()}
     bare = replace(slow, definitions=Part(known))
     first, second = findings(bare)[0].fixes

@@ -186,7 +186,7 @@ def test_logs_are_an_object_a_line_for_scripts(run, put):
 
 def test_a_log_line_that_is_json_is_an_object_itself():
     each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
-    assert json.loads(LogScreen("en", as_json=True).line(each).text) == {
+    assert json.loads(LogScreen(as_json=True).line(each).text) == {
         "time": "2026-01-02T00:00:00+00:00",
         "task": "b" * 32,
         "message": {"level": "info"},

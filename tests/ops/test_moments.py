@@ -58,33 +58,33 @@ def test_what_ecs_and_rds_tell_stands_on_one_clock():
     task = replace(a.task(started=None), created=a.NOW.astimezone(JST))
     stopped = a.database(events=(Line(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
     found = Timeline((*of_tasks([task]), *of_database(stopped)), ())
-    assert [each[:14] for each in said(timeline_screen.lines(found, "en"))] == [
+    assert [each[:14] for each in said(timeline_screen.lines(found))] == [
         "11-25 21:00:00",
         "11-25 21:00:05",
     ]
-    times = [each["at"] for each in timeline_screen.as_dicts(found, "en")["happenings"]]
+    times = [each["at"] for each in timeline_screen.as_dicts(found)["happenings"]]
     assert times == ["2026-11-25T21:00:00+09:00", "2026-11-25T12:00:05+00:00"]
 
 
 def test_the_status_and_the_log_do():
     snapshot = a.stack(tasks=(a.task(), a.ended(CRASHED, code=1)))
-    screen = said(status_screen.lines(snapshot, "en"))
+    screen = said(status_screen.lines(snapshot))
     assert screen[3].endswith("since 11-25 20:51:40")
     assert screen[5].startswith("  Ended: 20:58:20 bbbbbbbb")
-    log = LogScreen("en")
+    log = LogScreen()
     assert log.line(LogLine(a.NOW, "b" * 32, "hello")).text == "11-25 21:00:00 bbbbbbbb hello"
     assert "stopped at 11-25 20:58:20" in log.ended(a.ended(CRASHED)).text
 
 
 def test_a_pause_and_its_end_name_the_zone():
     paused = SITUATIONS["stack-paused"]
-    assert "JST; ./careapp resume" in said(status_screen.lines(paused, "en"))[1]
+    assert "JST; ./careapp resume" in said(status_screen.lines(paused))[1]
     assert str(judge(paused).findings[0].why).endswith("stopped it at 2026-11-25 21:00 JST.")
     now = Simulated().look()
     now = replace(now, database=replace(now.database, starts=a.NOW, pause=Pause(a.NOW, 1)))
     station = Simulated()
     station.session = Session(a.REGION)
-    text = "\n".join(said(pause_screen.lines(now, station, "en")))
+    text = "\n".join(said(pause_screen.lines(now, station)))
     assert "AWS starts the database by itself on 2026-11-25 21:00 JST" in text
 
 
@@ -92,7 +92,7 @@ def test_the_doctor_s_own_words_do():
     stopped = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     found = judge(a.stack(database=stopped)).causes[0]
     assert found.evidence == ("21:00:00 DB instance stopped",)
-    text = plain(judge(given_up("nothing")), "en")
+    text = plain(judge(given_up("nothing")))
     assert "since the last try (20:58:20)" in text
     unhealthy = (
         f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to "
@@ -132,10 +132,10 @@ def test_the_rehearsal_s_page_does():
     from ops.doctor.case import Case
 
     task = a.ended(CRASHED, code=1)
-    lines = state.timeline(tuple(of_tasks([task])), "en")
+    lines = state.timeline(tuple(of_tasks([task])))
     assert lines[0]["time"] == "20:58:20"
     assert lines[0]["at"] == task.stopped.isoformat()
-    [ended] = tasks(Case(a.stack(tasks=(task,))), "en")["ended"]
+    [ended] = tasks(Case(a.stack(tasks=(task,))))["ended"]
     assert ended["at"] == "20:58:20"
 
 
@@ -145,12 +145,12 @@ def test_times_for_scripts_are_iso_8601_with_an_offset(run):
     told = found["service"]["deployments"][0]["created"]
     assert "T" in told
     assert datetime.fromisoformat(told).utcoffset() is not None
-    plain = status_screen.as_dict(a.stack(), "en")
+    plain = status_screen.as_dict(a.stack())
     assert plain["service"]["deployments"][0]["updated"] == "2026-11-25T11:51:40+00:00"
     assert status_screen.plain(Pause(a.NOW, 1))["since"] == "2026-11-25T12:00:00+00:00"
 
 
 def test_the_object_before_a_task_s_last_lines_has_the_id_that_they_have():
-    task, screen = a.ended(CRASHED, code=1), LogScreen("en", as_json=True)
+    task, screen = a.ended(CRASHED, code=1), LogScreen(as_json=True)
     said = [screen.ended(task).text, screen.line(LogLine(a.NOW, task.id, "bye")).text]
     assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2

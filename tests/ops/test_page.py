@@ -240,9 +240,9 @@ def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_pa
 
 
 def test_the_doctor_says_what_the_page_answers():
-    assert "\nGET / answers 200.\n" in plain(judge(a.stack()), "en")
-    assert as_dict(judge(a.stack()), "en")["page"] == "GET / answers 200."
-    failing = as_dict(judge(a.stack(page=a.page(500))), "en")
+    assert "\nGET / answers 200.\n" in plain(judge(a.stack()))
+    assert as_dict(judge(a.stack()))["page"] == "GET / answers 200."
+    failing = as_dict(judge(a.stack(page=a.page(500))))
     assert (failing["page"], failing["healthy"], failing["exitCode"]) == (None, False, 1)
 
 

@@ -188,7 +188,7 @@ def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
     known = replace(now, database=replace(now.database, starts=said, pause=Pause(SINCE, 1)))
     station = Simulated()
     station.session = type("Session", (), {"region": a.REGION})()
-    text = "\n".join(line.text for line in screen.lines(known, station, "en"))
+    text = "\n".join(line.text for line in screen.lines(known, station))
     assert "AWS starts the database by itself on 2026-12-02 18:30 UTC" in text
 
 
@@ -198,7 +198,7 @@ def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(k
     known = replace(now, database=replace(now.database, pause=Pause(SINCE, 1)))
     station.session = type("Session", (), {"region": a.REGION})()
     station.settings = a.choices(databaseFinalSnapshot=kept)
-    shown = [line.text for line in screen.lines(known, station, "en")][-1]
+    shown = [line.text for line in screen.lines(known, station)][-1]
     assert ("Do so before a pulumi destroy, too" in shown) is first
     assert ("takes all of it away" in shown) is not first
 

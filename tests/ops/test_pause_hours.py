@@ -32,7 +32,7 @@ def office(*, day, **values):
 
 def told(station, now):
     station.session = type("Session", (), {"region": a.REGION})()
-    return "\n".join(line.text for line in screen.lines(now, station, "en"))
+    return "\n".join(line.text for line in screen.lines(now, station))
 
 
 @pytest.mark.parametrize("paused_by_day", [True, False])

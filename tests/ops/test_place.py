@@ -21,7 +21,7 @@ WORK = Place(region="eu-west-1", profile="work")
 
 def told(diagnosis):
     """The AWS commands of the screen and of --json."""
-    lines = [line.strip() for line in plain(diagnosis, "en").splitlines()]
+    lines = [line.strip() for line in plain(diagnosis).splitlines()]
     told = [fix["commands"] for each in as_dict(diagnosis)["findings"] for fix in each["fixes"]]
     return (
         [line for line in lines if line.startswith("aws ")],

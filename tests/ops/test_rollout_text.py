@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from i18n import verbatim
+from i18n import in_language, verbatim
 from ops.aws.session import Place
 from ops.rollout import text as words
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
@@ -39,7 +39,7 @@ def ended(outcome, seen=None):
 
 
 def block(ending, diagnosis="", *, deregistered=False):
-    return words.failed(ending, WANTED, diagnosis, "poc", "en", deregistered=deregistered)
+    return words.failed(ending, WANTED, diagnosis, "poc", deregistered=deregistered)
 
 
 def test_targets_are_counted_in_elb_s_own_words():
@@ -163,7 +163,7 @@ def test_a_deregistered_revision_is_registered_anew():
 
 
 def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
-    assert words.running_but_ill(ended(Outcome.RUNS), WANTED, "THE DIAGNOSIS\n", "en") == (
+    assert words.running_but_ill(ended(Outcome.RUNS), WANTED, "THE DIAGNOSIS\n") == (
         "careapp-poc:7 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
         "\n"
         "THE DIAGNOSIS\n"
@@ -173,7 +173,7 @@ def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_doe
 
 
 def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
-    assert words.unconfirmed(WANTED, "No credentials. Log in.", "en") == (
+    assert words.unconfirmed(WANTED, "No credentials. Log in.") == (
         "nobody knows whether careapp-poc:7 runs: AWS could not be asked how its roll-out goes\n"
         "\n"
         "No credentials. Log in.\n"
@@ -183,7 +183,8 @@ def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
 
 
 def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
-    text = words.failed(end(BACK), WANTED, "", "poc", "ja", deregistered=False)
+    with in_language("ja"):
+        text = words.failed(end(BACK), WANTED, "", "poc", deregistered=False)
     assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（2 個中 2 個のタスク）。"  # noqa: RUF001
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text
@@ -192,6 +193,6 @@ def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands(
 
 def test_no_task_where_some_are_asked_for_is_said_so():
     end = replace(ended(Outcome.RUNS), view=all_well(0))
-    assert words.running_but_ill(end, WANTED, "THE DIAGNOSIS", "en").startswith(
+    assert words.running_but_ill(end, WANTED, "THE DIAGNOSIS").startswith(
         "careapp-poc:7 is in place, but no task of it is wanted, though the stack file asks for some\n"
     )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from i18n import in_language
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
 from ops.preflight import checklist as preflight_screen
@@ -21,7 +22,7 @@ def said(lines):
 
 def test_the_cause_stands_first_with_reason_and_command():
     closed = a.network(groups=a.groups(app_in=()))
-    text = plain(judge(a.stack(network=closed)), "en").splitlines()
+    text = plain(judge(a.stack(network=closed))).splitlines()
     assert text[:5] == [
         "careapp-poc · stage 2: the app on ECS",
         "One cause found.",
@@ -34,13 +35,13 @@ def test_the_cause_stands_first_with_reason_and_command():
 
 
 def test_a_healthy_screen_lists_what_was_checked():
-    text = plain(judge(a.stack()), "en")
+    text = plain(judge(a.stack()))
     assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
     assert "Not looked at" not in text
 
 
 def test_what_was_not_looked_at_is_told_once_for_each_reason():
-    text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED)), "en").splitlines()
+    text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
         "No cause found, but not all could be looked at: this is not a clean bill.",
         "",
@@ -52,7 +53,8 @@ def test_what_was_not_looked_at_is_told_once_for_each_reason():
 
 def test_the_screen_in_japanese_has_no_english_sentence_left():
     snapshot = a.stack(network=a.network(groups=a.groups(app_in=())))
-    lines = plain(judge(snapshot), "ja").splitlines()
+    with in_language("ja"):
+        lines = plain(judge(snapshot)).splitlines()
     assert lines[:4] == [
         "careapp-poc · ステージ 2: ECS 上のアプリ",
         "原因が 1 つ見つかりました。",
@@ -62,7 +64,7 @@ def test_the_screen_in_japanese_has_no_english_sentence_left():
 
 
 def test_the_diagnosis_for_scripts_can_be_written_as_json():
-    found = json.loads(json.dumps(as_dict(judge(a.stack(database=None, quota=a.DENIED)), "en")))
+    found = json.loads(json.dumps(as_dict(judge(a.stack(database=None, quota=a.DENIED)))))
     assert (found["stack"], found["healthy"], found["exitCode"]) == ("careapp-poc", False, 1)
     assert [each["id"] for each in found["findings"]] == ["database-missing"]
     assert [(each["part"], each["kind"], each["essential"]) for each in found["unseen"]] == [
@@ -75,7 +77,7 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
         a.ended("CannotStartContainerError: " + "x" * 900, stop="TaskFailedToStart")
     )
     diagnosis = judge(snapshot)
-    assert max(map(len, plain(diagnosis, "en").splitlines())) < 420
+    assert max(map(len, plain(diagnosis).splitlines())) < 420
     assert len(diagnosis.first.evidence[0]) > 900
 
 
@@ -90,7 +92,7 @@ def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
     assert {each.state for each in found.items[:later]} == {GOOD}
     assert {each.state for each in found.items[later:]} == {LATER}
     assert found.exit_code == 0
-    text = said(preflight_screen.lines(found, "en"))
+    text = said(preflight_screen.lines(found))
     assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
 
 
@@ -120,7 +122,7 @@ def test_a_warning_does_not_make_a_preflight_unready():
     settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
     found = tick(a.stage1(settings, quota=Quota(limit=5)))
     assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
-    text = "\n".join(said(preflight_screen.lines(found, "en")))
+    text = "\n".join(said(preflight_screen.lines(found)))
     assert "\n  ! " in text
     assert "\nReady: " in text
     assert "Fargate's quota is too small for a roll-out" in text
@@ -138,7 +140,7 @@ def test_a_preflight_without_the_database_s_secret_is_not_ready():
 
 def test_the_status_is_one_screen():
     snapshot = a.stack(tasks=(a.task(), a.ended("Essential container in task exited", code=1)))
-    assert said(status_screen.lines(snapshot, "en")) == [
+    assert said(status_screen.lines(snapshot)) == [
         "careapp-poc · stage 2: the app on ECS · ap-northeast-1",
         "  Page: http://careapp-poc-alb.example",
         "  Service: ACTIVE, 1 of 1 run, 0 start",
@@ -169,7 +171,7 @@ def test_a_timeline_joins_tasks_events_and_deployments_in_order():
         "Request timed out).", seconds=-120,
     ),))  # fmt: skip
     found = sorted([*of_service(running), *of_tasks([task])], key=lambda each: each.at)
-    assert said(timeline_screen.lines(Timeline(tuple(found), ()), "en")) == [
+    assert said(timeline_screen.lines(Timeline(tuple(found), ()))) == [
         "11-25 11:50:00 deploy   ecs-svc/2 deployment of careapp-poc:7 begins"
         .replace("ecs-svc/2", "2       "),
         "11-25 11:50:00 task     bbbbbbbb created from careapp-poc:7",
@@ -187,7 +189,7 @@ def test_a_timeline_joins_tasks_events_and_deployments_in_order():
 def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
     ill = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
-    assert said(timeline_screen.lines(found, "en")) == [
+    assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
         "Not looked at: me may not iam:GetRole on *. "
         "Allow iam:GetRole to it in IAM, or use another profile.",
@@ -195,7 +197,7 @@ def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
 
 
 def test_an_empty_timeline_says_so():
-    assert said(timeline_screen.lines(Timeline((), ()), "en")) == [
+    assert said(timeline_screen.lines(Timeline((), ()))) == [
         "Nothing has happened that AWS still tells of."
     ]
 

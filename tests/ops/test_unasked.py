@@ -3,6 +3,7 @@
 import pytest
 from botocore import exceptions as boto
 
+from i18n import in_language
 from ops.aws.errors import translate
 
 SSO = "Log in again (`aws sso login --profile work`), or name a profile: "
@@ -97,7 +98,9 @@ def test_what_keeps_botocore_from_asking_is_one_sentence(error, kind, text, way_
     problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
     assert (problem.kind, str(problem.text)) == (kind, text)
     assert str(problem.way_out).startswith(way_out)
-    assert problem.as_text("ja") != problem.as_text("en")
+    english = problem.as_text()
+    with in_language("ja"):
+        assert problem.as_text() != english
 
 
 def test_without_a_profile_in_the_stack_file_none_is_named():

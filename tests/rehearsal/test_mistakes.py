@@ -60,11 +60,10 @@ def chosen() -> list[Edit]:
 class Told:
     """Takes what the gate tells, in place of Pulumi's log."""
 
-    lang: str = "en"
     lines: list[str] = field(default_factory=list)
 
     def lasting(self, text: Text) -> None:
-        self.lines.append(text.to(self.lang))
+        self.lines.append(str(text))
 
     moment = warning = lasting
 
@@ -177,7 +176,7 @@ def test_the_page_works_or_up_is_red_and_a_cause_is_named(running, edit):
         page, found = running.page(), running.diagnosis()
         named = [each.id for each in found.causes]
         print(f"{'red' if red else 'green'}, page {page}, causes {named}")
-        print(red or plain(found, "en"))
+        print(red or plain(found))
         works = page == [200] * 3
         assert red or works, "green with a dead page"
         if red:
