@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ops.command_line import put_into_language, run
+from ops.command_line import run, translate_help
 
 ROOT = Path(__file__).parent
 MODULES = {
@@ -33,7 +33,7 @@ class Commands(Mapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         """Import the command and translate its help. Raises KeyError."""
         command: click.Command = getattr(importlib.import_module(MODULES[name]), name)
-        put_into_language(command)
+        translate_help(command)
         return command
 
     def __iter__(self) -> Iterator[str]:

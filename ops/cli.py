@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from i18n import said, t
-from ops.command_line import Number, Whole, options
+from ops.command_line import Number, Whole, stack_option
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def doctor(stack: str, as_json: bool) -> None:
     """Say why the stack does not work, cause first, and what mends it.
@@ -21,13 +21,13 @@ def doctor(stack: str, as_json: bool) -> None:
     Exit code 0: healthy. 1: a cause was found. 2: it could not look, or the roll-out has not ended
     yet.
     """
-    from ops import commands
+    from ops.doctor import screen
 
-    sys.exit(commands.doctor(stack, Path(), as_json))
+    sys.exit(screen.run(stack, Path(), as_json))
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def preflight(stack: str, as_json: bool) -> None:
     """Check what must be in order before the next stage.
@@ -36,13 +36,13 @@ def preflight(stack: str, as_json: bool) -> None:
 
     Exit code 0: ready. 1: something is wrong. 2: it could not look.
     """
-    from ops import commands
+    from ops.preflight import checklist
 
-    sys.exit(commands.preflight(stack, Path(), as_json))
+    sys.exit(checklist.run(stack, Path(), as_json))
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 def retry(stack: str, dry_run: bool) -> None:
     """Make ECS try again what it has given up, and follow the roll-out to its end.
@@ -54,13 +54,13 @@ def retry(stack: str, dry_run: bool) -> None:
     Exit code 0: it runs. 1: it does not run, or there is nothing to try. 2: it could not look.
     130: interrupted.
     """
-    from ops.rollout import retry as retrying
+    from ops.rollout import retry
 
-    sys.exit(retrying.run(stack, Path(), dry_run))
+    sys.exit(retry.run(stack, Path(), dry_run))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@options
+@stack_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(stack: str, command: tuple[str, ...]) -> None:
     """Run a command in a task of its own, with the service's image, variables, secrets and network.
@@ -99,7 +99,7 @@ class Since(click.ParamType[timedelta]):
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
 @click.option(
@@ -114,16 +114,16 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
 
     Exit code 0: what should run runs. 1: it does not. 2: it could not look.
     """
-    from ops import commands
+    from ops.watch import status
 
     if watch and as_json:
         raise click.UsageError(str(t("--json answers once: leave --watch out.")))
     again = every if watch else None
-    sys.exit(commands.status(stack, Path(), as_json, again))
+    sys.exit(status.run(stack, Path(), as_json, again))
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option(
@@ -165,18 +165,17 @@ def logs(
 
     Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
     """
-    from ops import commands
-    from ops.watch.logs import LogScreen, Wanted
+    from ops.watch import logs
 
     if previous and (follow or since or pattern):
         raise click.UsageError(str(t("--previous goes with --task and --lines only.")))
-    wanted = Wanted(pattern=pattern, task=task, since=since, last=last)
-    show = LogScreen(as_json)
-    sys.exit(commands.logs(stack, Path(), show, wanted, follow, previous))
+    query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
+    show = logs.LogScreen(as_json)
+    sys.exit(logs.run(stack, Path(), show, query, follow, previous))
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
 @click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines, too.")
@@ -185,12 +184,12 @@ def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> Non
 
     Exit code 0: shown. 2: it could not look at all of it.
     """
-    from ops import commands
+    from ops.watch import events
 
-    sys.exit(commands.events(stack, Path(), as_json, since, log))
+    sys.exit(events.run(stack, Path(), as_json, since, log))
 
 
-def through(command: click.decorators.FC) -> click.decorators.FC:
+def via_option(command: click.decorators.FC) -> click.decorators.FC:
     """What a tunnel can be told."""
     return click.option(
         "--via",
@@ -213,8 +212,8 @@ def db() -> None:
 
 
 @db.command()
-@options
-@through
+@stack_option
+@via_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option(
     "--rounds", type=Whole(1, 1000), default=20, show_default=True,
@@ -224,13 +223,13 @@ def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
     """Connect, and say what is there, whether TLS is checked, and how fast it answers."""
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), via or "")
-    sys.exit(commands.check(wanted, as_json, rounds))
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.check(options, as_json, rounds))
 
 
 @db.command()
-@options
-@through
+@stack_option
+@via_option
 @click.option("-c", "--command", "question", default=None, help="Ask this alone; needs no psql.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ...]) -> None:
@@ -243,25 +242,25 @@ def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ..
     """
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), via or "")
-    sys.exit(commands.psql(wanted, question, list(words)))
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.psql(options, question, list(words)))
 
 
 @db.command()
-@options
-@through
+@stack_option
+@via_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
 def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
     """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
     from ops.database import commands
 
-    wanted = commands.Wanted(stack, Path(), via or "")
-    sys.exit(commands.keep_tunnel_open(wanted, port, as_json))
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.keep_tunnel_open(options, port, as_json))
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def pause(stack: str, as_json: bool, yes: bool) -> None:
@@ -278,7 +277,7 @@ def pause(stack: str, as_json: bool, yes: bool) -> None:
 
 
 @click.command()
-@options
+@stack_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
 def resume(stack: str, as_json: bool) -> None:
     """Start the database, then as many tasks as ran before, and wait until they are healthy.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -33,10 +34,10 @@ LIBRARIES = "libraries"
 
 
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
-REFUSED, CANNOT_LOOK = 1, 2
+REFUSED, CANNOT_READ = 1, 2
 
 
-class Told(click.Option):
+class TranslatedOption(click.Option):
     """An option whose help is not one literal but a text with values."""
 
     def __init__(self, *words: str, text: Text, **how: object) -> None:
@@ -46,7 +47,7 @@ class Told(click.Option):
 
 
 def language_option() -> click.Option:
-    """Return ``--lang``, an option of every command. ``speak`` reads it before, for the help."""
+    """Return ``--lang``, an option of every command. ``set_language`` reads it before, for the help."""
 
     def choose(context: click.Context, _: click.Parameter, chosen: str | None) -> None:
         if chosen:
@@ -61,7 +62,7 @@ def language_option() -> click.Option:
     )
 
 
-def asked_for(arguments: Sequence[str]) -> str:
+def chosen_language(arguments: Sequence[str]) -> str:
     """The language that ``--lang`` names before any ``--``; empty where it names none."""
     own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     found = ""
@@ -72,7 +73,7 @@ def asked_for(arguments: Sequence[str]) -> str:
     return found if found in LANGUAGES else ""
 
 
-def speak(chosen: str) -> None:
+def set_language(chosen: str) -> None:
     """Let this process and its libraries speak the chosen language; "": that of the locale.
 
     The processes that it starts speak the chosen one, too. Where the locale decides it still does in
@@ -88,12 +89,12 @@ def speak(chosen: str) -> None:
 
 def run(command: click.Command) -> None:
     """Run the command line and exit; what cannot be done is one sentence on standard error."""
-    speak(asked_for(sys.argv[1:]))
-    put_into_language(command)
-    sys.exit(_answered(command))
+    set_language(chosen_language(sys.argv[1:]))
+    translate_help(command)
+    sys.exit(_run(command))
 
 
-def put_into_language(command: click.Command) -> None:
+def translate_help(command: click.Command) -> None:
     """Give a command and all below it ``--lang`` and their help in the language to speak."""
     if not any(option.name == "lang" for option in command.params):
         command.params.append(language_option())
@@ -101,28 +102,28 @@ def put_into_language(command: click.Command) -> None:
         command.help = translated(inspect.cleandoc(command.help))
         command.short_help = command.help.partition("\n")[0]
     for option in command.params:
-        if isinstance(option, Told):
+        if isinstance(option, TranslatedOption):
             option.help = str(option.text)
         elif isinstance(option, click.Option) and option.help:
             option.help = translated(option.help)
     below = getattr(command, "commands", {})
     if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
         for each in below.values():
-            put_into_language(each)
+            translate_help(each)
 
 
-def _answered(command: click.Command) -> int:
+def _run(command: click.Command) -> int:
     try:
         command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
         return 0
     except click.UsageError as wrong:
-        tell(_usage(wrong))
+        print_error(_usage(wrong))
         return USAGE
     except click.ClickException as problem:
-        tell(verbatim(problem.format_message()))
+        print_error(verbatim(problem.format_message()))
         return FAILED
     except Refused as problem:
-        tell(said(problem))
+        print_error(said(problem))
         return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -131,7 +132,7 @@ def _answered(command: click.Command) -> int:
         return BROKEN_PIPE
 
 
-def tell(problem: Text) -> None:
+def print_error(problem: Text) -> None:
     """Say on standard error what cannot be done."""
     from rich.text import Text as Rich
 
@@ -149,7 +150,7 @@ def _usage(wrong: click.UsageError) -> Text:
     return t("{words} {path} --help explains it.", path=path, words=wrong.format_message())
 
 
-def options(command: click.decorators.FC) -> click.decorators.FC:
+def stack_option(command: click.decorators.FC) -> click.decorators.FC:
     """Add ``--stack`` to a command."""
     return click.option(
         "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
@@ -192,18 +193,18 @@ def limits(kind: click.IntRange | click.FloatRange) -> Text:
     return t("from {low} to {high}", low=low, high=high)
 
 
-BLINDING = ("credentials", "expired")
+NO_ACCESS = ("credentials", "expired")
 """Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
 
 
-def guarded(work: Callable[[], int]) -> int:
+def exit_code_of(work: Callable[[], int]) -> int:
     """The work's exit code; what keeps it from looking is said in a sentence."""
     try:
         return work()
     except AwsProblem as problem:
         print(f"careapp: {problem.as_text()}", file=sys.stderr)
-        if problem.kind in BLINDING and local_cloud.runs() and not local_cloud.led_to():
-            print(f"  {local_cloud.way_there(sys.argv[1:])!s}", file=sys.stderr)
+        if problem.kind in NO_ACCESS and local_cloud.is_running() and not local_cloud.is_used():
+            print(f"  {local_cloud.command_for(sys.argv[1:])!s}", file=sys.stderr)
     except Refused as refusal:
         print(f"careapp: {refusal.text!s}", file=sys.stderr)
         return refusal.exit_code
@@ -212,11 +213,16 @@ def guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 141
-    return CANNOT_LOOK
+    return CANNOT_READ
 
 
-def seeing(problems: Iterable[AwsProblem]) -> None:
+def raise_if_blind(problems: Iterable[AwsProblem]) -> None:
     """Raise the problem that kept everything from being seen, if one did."""
     for problem in problems:
-        if problem.kind in BLINDING:
+        if problem.kind in NO_ACCESS:
             raise problem
+
+
+def print_json(data: object) -> None:
+    """Print data for scripts."""
+    print(json.dumps(data, ensure_ascii=False, indent=2))

@@ -13,7 +13,7 @@ from typing import Any
 from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, guarded
+from ops.command_line import INTERRUPTED, exit_code_of
 from ops.snapshot import ecs, existing
 from ops.snapshot.records import Definition, Service, Task
 from stack.names import StackNames
@@ -109,7 +109,7 @@ class Log:
             try:
                 page = self._session.call("logs", "get_log_events", **self._asked)
             except AwsProblem as problem:
-                if problem.passing or problem.kind == "missing":
+                if problem.temporary or problem.kind == "missing":
                     return
                 raise
             yield from (each["message"].rstrip("\n") for each in page["events"])
@@ -155,7 +155,7 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
     try:
         return ecs.task(session, cluster, arn)
     except AwsProblem as problem:
-        if problem.passing:
+        if problem.temporary:
             return None
         raise
 
@@ -176,7 +176,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
         codes.append(_followed(session, one_off, start(session, one_off), say))
         return codes[0]
 
-    code = guarded(work)
+    code = exit_code_of(work)
     return code if codes or code == INTERRUPTED else NOT_RUN
 
 

@@ -24,7 +24,7 @@ class Line:
 
 def display(screen: Iterable[Line]) -> None:
     """In colours on a terminal that takes them; plain elsewhere, and with NO_COLOR."""
-    if not coloured():
+    if not uses_colour():
         for line in screen:
             print(line.text, flush=True)
         return
@@ -41,15 +41,15 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, color_system=None if plain else "auto")
 
 
-def coloured() -> bool:
+def uses_colour() -> bool:
     """Whether colours may be used (no-color.org)."""
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
     return sys.stdout.isatty() and not dumb
 
 
-def watched(look: Callable[[], Sequence[Line]], seconds: float) -> int:
+def redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
     """Show what ``look`` gives every few seconds until Ctrl-C; where no terminal is, only changes."""
-    if not coloured():
+    if not uses_colour():
         return _printed(look, seconds)
     from rich.console import Console
     from rich.live import Live
@@ -78,18 +78,18 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def of_day(at: datetime, today: datetime | None = None) -> str:
+def short_time(at: datetime, today: datetime | None = None) -> str:
     """`17:53:20`, or `11-24 17:53:20` where that is not today, or not the day of ``today``."""
     here = at.astimezone()
     same = here.date() == (today or now()).astimezone().date()
-    return f"{here:%H:%M:%S}" if same else dated(at)
+    return f"{here:%H:%M:%S}" if same else dated_time(at)
 
 
-def dated(at: datetime) -> str:
+def dated_time(at: datetime) -> str:
     """`11-24 17:53:20`: of one width, for lines below one another."""
     return f"{at.astimezone():%m-%d %H:%M:%S}"
 
 
-def zoned(at: datetime) -> str:
+def zoned_time(at: datetime) -> str:
     """`2026-11-24 17:53 JST`: for what is far away, or handed on to somebody elsewhere."""
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

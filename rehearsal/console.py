@@ -14,7 +14,7 @@ from typing import TextIO
 from rich.markup import escape
 
 from i18n import Text, t
-from ops.command_line import tell as fail
+from ops.command_line import print_error as fail
 from ops.screen import console
 
 __all__ = ["fail", "note", "say", "tell"]

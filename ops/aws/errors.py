@@ -53,7 +53,7 @@ NOT_ALLOWED = re.compile(
 )
 
 
-PERSON = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
+IDENTITY = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
 
 
 class AwsProblem(Exception):
@@ -71,7 +71,7 @@ class AwsProblem(Exception):
         self.said = said
 
     @property
-    def passing(self) -> bool:
+    def temporary(self) -> bool:
         """Whether the same call may succeed a moment later."""
         return self.kind in ("throttled", "unreachable")
 
@@ -124,7 +124,7 @@ def refused(
 
 
 def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem:
-    found, person = NOT_ALLOWED.search(message), PERSON.search(message)
+    found, person = NOT_ALLOWED.search(message), IDENTITY.search(message)
     action = f"{IAM_PREFIX.get(service, service)}:{operation}"
     resource = "*"
     if found:
@@ -162,7 +162,7 @@ def _other(code: str, message: str, service: str, operation: str, region: str) -
     )
 
 
-GIVERS = {
+CREDENTIAL_OPERATIONS = {
     "GetRoleCredentials": "sso",
     "AssumeRole": "sts",
     "AssumeRoleWithWebIdentity": "sts",
@@ -175,7 +175,7 @@ GIVERS = {
 USER_OF_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
-MEND_CONFIGURATION = t(
+FIX_CONFIGURATION = t(
     "Mend it in ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."
 )
 
@@ -190,7 +190,7 @@ def translate(
     from botocore import exceptions as boto
 
     if isinstance(error, boto.ClientError):
-        return _answered(error, service, operation, region, profile)
+        return _client_error(error, service, operation, region, profile)
     if isinstance(error, (boto.ParamValidationError, boto.UnknownServiceError)) or not isinstance(
         error, boto.BotoCoreError
     ):
@@ -200,8 +200,8 @@ def translate(
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return _unreachable(error, service, region)
     return (
-        _logged_out(error, profile)
-        or _without_credentials(error, profile)
+        _expired_session(error, profile)
+        or _no_credentials(error, profile)
         or AwsProblem(
             "refused",
             t("{service} could not be asked: {said}.", service=service, said=_words(error)),
@@ -210,23 +210,23 @@ def translate(
     )
 
 
-def _answered(
+def _client_error(
     error: ClientError, service: str, operation: str, region: str, profile: str | None
 ) -> AwsProblem:
     asked = error.operation_name
-    if asked not in GIVERS:
+    if asked not in CREDENTIAL_OPERATIONS:
         return refused(error.response, service, operation, region, profile)
-    problem = refused(error.response, GIVERS[asked], asked, region, profile)
+    problem = refused(error.response, CREDENTIAL_OPERATIONS[asked], asked, region, profile)
     if problem.kind not in ("denied", "missing", "refused"):
         return problem
     text = t(
         "{service} {operation} gives no credentials ({code}): {said}",
-        service=GIVERS[asked],
+        service=CREDENTIAL_OPERATIONS[asked],
         operation=asked,
         code=problem.code,
         said=error.response["Error"].get("Message", ""),
     )
-    return AwsProblem("credentials", text, MEND_CONFIGURATION, problem.code)
+    return AwsProblem("credentials", text, FIX_CONFIGURATION, problem.code)
 
 
 def _words(error: Exception) -> str:
@@ -234,7 +234,7 @@ def _words(error: Exception) -> str:
     return USER_OF_URL.sub("…@", " ".join(str(error).split())).rstrip(".")
 
 
-def _logged_out(error: Exception, profile: str | None) -> AwsProblem | None:
+def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None:
     """A session that a person has to begin anew."""
     from botocore import exceptions as boto
 
@@ -260,7 +260,7 @@ def _logged_out(error: Exception, profile: str | None) -> AwsProblem | None:
     return None
 
 
-def _without_credentials(error: Exception, profile: str | None) -> AwsProblem | None:
+def _no_credentials(error: Exception, profile: str | None) -> AwsProblem | None:
     """A profile, or a source of credentials, that gives none. What a program said is not told:
     it may be the credentials themselves.
     """
@@ -273,7 +273,7 @@ def _without_credentials(error: Exception, profile: str | None) -> AwsProblem | 
         (boto.InvalidConfigError, boto.ConfigParseError, boto.ConfigNotFound, boto.UnknownCredentialError),
     ):  # fmt: skip
         words = t("The AWS configuration cannot be used: {said}.", said=_words(error))
-        return AwsProblem("credentials", words, MEND_CONFIGURATION)
+        return AwsProblem("credentials", words, FIX_CONFIGURATION)
     if isinstance(
         error,
         (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError,

@@ -22,7 +22,7 @@ FACTS = "CAREAPP_CLOUD_FACTS"
 """The variable that names the file in which a local cloud says where its listeners listen."""
 
 
-def led_to() -> bool:
+def is_used() -> bool:
     """Whether this process's calls go to a local cloud, as they do in its shell."""
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
@@ -61,12 +61,12 @@ def listener(arn: str) -> tuple[str, int, str | None] | None:
     return None
 
 
-def runs() -> bool:
+def is_running() -> bool:
     """Whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
-    return held(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
+    return is_locked(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
 
 
-def way_there(typed: Sequence[str]) -> Text:
+def command_for(typed: Sequence[str]) -> Text:
     """How the command that was typed is put to the local cloud."""
     return t(
         "A local cloud runs here: {command}",
@@ -74,7 +74,7 @@ def way_there(typed: Sequence[str]) -> Text:
     )
 
 
-def held(lock: Path) -> bool:
+def is_locked(lock: Path) -> bool:
     """Whether a local cloud holds its lock, which the kernel gives back however it ends."""
     try:
         with lock.open("r+") as file:

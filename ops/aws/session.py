@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.aws.errors import AwsProblem, translate
-from ops.aws.local_cloud import led_to
+from ops.aws.local_cloud import is_used
 from stack.file import read
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Session:
     @property
     def local(self) -> bool:
         """Whether the calls go to a local cloud."""
-        return led_to()
+        return is_used()
 
     @property
     def place(self) -> Place:

@@ -54,7 +54,7 @@ class Assumptions:
             self.gb_out / HOURS / GB_PER_HOUR,
         )
 
-    def told(self) -> list[tuple[str, float, Text]]:
+    def described(self) -> list[tuple[str, float, Text]]:
         """Each assumption: its name, its value and what it is."""
         return [
             (each.name, getattr(self, each.name), each.metadata["text"]) for each in fields(self)
@@ -67,7 +67,7 @@ GROUPS = {
     "database": t("database"),
     "tasks": t("tasks"),
     "storage": t("images, buckets, keys"),
-    "watching": t("logs, alarms, dashboard"),
+    "monitoring": t("logs, alarms, dashboard"),
     "traffic": t("traffic out"),
     "other": t("other"),
 }
@@ -150,7 +150,7 @@ class Case:
 Rule = Callable[[Resource, Case], Iterable[Use]]
 
 
-class CannotSay(Exception):
+class UnknownUsage(Exception):
     """A rule meets what it has no price for; ``text`` says what."""
 
     def __init__(self, text: Text) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from i18n import Text, t
-from ops.cost.bill import Assumptions, Bill, CannotSay, Case, Item, Rule, Unpriced, Use
-from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
+from ops.cost.graph import Graph, Resource, UnknownInput
 from ops.cost.prices import NoPrice, PriceBook
 from ops.cost.rules import bill
 
@@ -37,7 +37,7 @@ def after_destroy(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
                         price=price,
                     )
                 )
-        except (Undecided, NoPrice, CannotSay) as problem:
+        except (UnknownInput, NoPrice, UnknownUsage) as problem:
             why = t("what stays of it is not known: {why}", why=str(problem))
             unpriced.append(Unpriced(resource=resource, why=why))
     return replace(

@@ -17,14 +17,14 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
 
 
-GONE = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
+DELETE_STEPS = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
 """Steps of a preview after which the resource is no more."""
 
 
 NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>.+)$")
 
 
-class Undecided(Exception):
+class UnknownInput(Exception):
     """A price depends on an input that only an update will know; ``str()`` names the input."""
 
 
@@ -56,10 +56,10 @@ class Resource:
         return self.type.rpartition(":")[2]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """An input, or the default where it is not given. Raises Undecided."""
+        """An input, or the default where it is not given. Raises UnknownInput."""
         value = self.inputs.get(key, default)
         if value == UNKNOWN:
-            raise Undecided(key)
+            raise UnknownInput(key)
         return default if value is None else value
 
 
@@ -95,7 +95,9 @@ def read_graph(text: str, name: str) -> Graph:
         return Graph(tuple(_made(data["deployment"].get("resources") or [])))
     if isinstance(data, dict) and "changeSummary" in data:
         steps = data.get("steps") or []
-        states = [step.get("newState") or {} for step in steps if step.get("op") not in GONE]
+        states = [
+            step.get("newState") or {} for step in steps if step.get("op") not in DELETE_STEPS
+        ]
         return Graph(tuple(_made(states)))
     raise StackError(
         t(
@@ -167,7 +169,7 @@ def _check_region(file: StackFile) -> None:
         )
 
 
-def not_exported(stack: str, output: str) -> StackError:
+def export_failed(stack: str, output: str) -> StackError:
     """What ``pulumi stack export`` complains about, with the way out."""
     return StackError(
         t(

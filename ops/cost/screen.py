@@ -158,7 +158,7 @@ def _unpriced(found: Comparison) -> Iterator[Line]:
 def _basis(found: Comparison) -> Iterator[Line]:
     yield Line("")
     yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
-    for name, value, text in found.assumed.told():
+    for name, value, text in found.assumed.described():
         shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
         yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text!s}")
     for text in remarks(found):
@@ -214,7 +214,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
         "hoursOfMonth": HOURS,
         "priceTable": found.book.date,
         "settings": list(found.settings),
-        "assumptions": {name: value for name, value, _ in found.assumed.told()},
+        "assumptions": {name: value for name, value, _ in found.assumed.described()},
         "averageLcu": found.assumed.average_lcu,
         "handOverNote": {"month": NOTE_USD},
         "columns": [_column(each) for each in found.columns],

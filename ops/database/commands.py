@@ -16,10 +16,10 @@ import psycopg
 
 from i18n import Refused, Text, t, verbatim
 from ops.aws.session import Session
-from ops.command_line import REFUSED, guarded
+from ops.command_line import REFUSED, exit_code_of, print_json
 from ops.database import queries
-from ops.database.queries import LOOPBACK, Answer, Checked, Login
-from ops.database.tunnel import Tunnel, Way, find, opened
+from ops.database.queries import LOOPBACK, Answer, CheckResult, Login
+from ops.database.tunnel import JumpHost, Tunnel, find, open_tunnel
 from ops.doctor.checks import network_path
 from ops.doctor.reachability import Side, addresses
 from ops.screen import Line, display
@@ -29,7 +29,7 @@ from ops.snapshot.rds import Database
 from stack.names import StackNames
 
 
-def checked(found: Checked) -> Iterator[Line]:
+def checked(found: CheckResult) -> Iterator[Line]:
     """The screen of a check."""
     rows: tuple[tuple[Text, str], ...] = (
         (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
@@ -67,7 +67,7 @@ def checked(found: Checked) -> Iterator[Line]:
 def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     """How a client of one's own connects. The password is not among it."""
     head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
-             way=tunnel.way.text)  # fmt: skip
+             way=tunnel.jump_host.text)  # fmt: skip
     yield Line(str(head), "bold green")
     for name, words in keywords(who, tunnel.port).items():
         yield Line(f"  {name}={words}")
@@ -108,10 +108,10 @@ def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
     return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def silent(session: Session, way: Way, database: Database, said: str) -> Refused:
+def silent(session: Session, jump_host: JumpHost, database: Database, said: str) -> Refused:
     """The reason as one sentence: a missing rule where one is missing. Raises AwsProblem."""
-    network = vpc.network(session, way.vpc)
-    source = Side(way.groups, addresses(network, way.subnets))
+    network = vpc.network(session, jump_host.vpc)
+    source = Side(jump_host.groups, addresses(network, jump_host.subnets))
     target = Side(database.groups, addresses(network, database.subnets))
     lacking = network_path.lacking(network, source, target, database.port)
     words = " ".join(said.split())
@@ -120,19 +120,19 @@ def silent(session: Session, way: Way, database: Database, said: str) -> Refused
             t(
                 "The database did not let us in through {way}: {said}; "
                 "./careapp doctor looks at the rest.",
-                way=way.text,
+                way=jump_host.text,
                 said=verbatim(words),
             )
         )
-    return Refused(_closed(session, way, lacking))
+    return Refused(_closed(session, jump_host, lacking))
 
 
-def _closed(session: Session, way: Way, lacking: tuple[tuple[Text, str], ...]) -> Text:
+def _closed(session: Session, jump_host: JumpHost, lacking: tuple[tuple[Text, str], ...]) -> Text:
     rule, command = lacking[0]
     return t(
         "The database does not answer {way}: {rule} `{command}` opens it, or "
         "`pulumi up --refresh` puts back what is declared.",
-        way=way.text,
+        way=jump_host.text,
         rule=rule,
         command=session.place.told(command),
     )
@@ -142,7 +142,7 @@ LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TunnelOptions:
     """Whose database, in which language, and through what."""
 
     stack: str
@@ -151,36 +151,36 @@ class Wanted:
 
 
 @contextmanager
-def _open(wanted: Wanted, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
+def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """The tunnel and the login; that the database is silent is told with its reason."""
     session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames.of(wanted.stack)
     database = queries.database(session, names)
-    way = find(session, names, wanted.via)
+    jump_host = find(session, names, wanted.via)
     who = queries.login(session, database)
     # A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own.
-    with terminations_raise(), opened(session, way, database, port) as tunnel:
+    with terminations_raise(), open_tunnel(session, jump_host, database, port) as tunnel:
         try:
             yield who, tunnel
         except queries.NoConnection as silence:
-            raise silent(session, way, database, str(silence)) from None
+            raise silent(session, jump_host, database, str(silence)) from None
 
 
-def check(wanted: Wanted, as_json: bool, rounds: int) -> int:
+def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
     """What is there and how fast it answers."""
 
     def work() -> int:
         with _open(wanted) as (who, tunnel):
             found = queries.check(who, tunnel, rounds)
         if as_json:
-            print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+            print_json(found.as_dict())
         else:
             display(checked(found))
         return 0
 
-    return guarded(work)
+    return exit_code_of(work)
 
 
-def psql(wanted: Wanted, question: str | None, words: list[str]) -> int:
+def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
     """psql where there is one; one question goes without. psql's own exit code."""
     program = shutil.which("psql")
 
@@ -198,7 +198,7 @@ def psql(wanted: Wanted, question: str | None, words: list[str]) -> int:
             asked = [] if question is None else ["-c", question]
             return _run([program, *asked, *words], who, tunnel)
 
-    return guarded(work)
+    return exit_code_of(work)
 
 
 def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
@@ -219,7 +219,7 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     return run_in_front(command, {**os.environ, **who.libpq(tunnel.port)})
 
 
-def keep_tunnel_open(wanted: Wanted, port: int, as_json: bool) -> int:
+def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
     """Hold it open until Ctrl-C; 1 when Session Manager ends it."""
 
     def work() -> int:
@@ -233,7 +233,7 @@ def keep_tunnel_open(wanted: Wanted, port: int, as_json: bool) -> int:
             _until_interrupt(lambda: held.alive)
         return 0
 
-    return guarded(work)
+    return exit_code_of(work)
 
 
 def _until_interrupt(alive: Callable[[], bool]) -> None:

@@ -136,7 +136,7 @@ class NoConnection(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What a check has seen. Times are milliseconds; ``p50_ms`` is the median round trip."""
 
     endpoint: str
@@ -166,7 +166,7 @@ def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
         raise NoConnection(str(error)) from None
 
 
-def check(login: Login, tunnel: Tunnel, rounds: int) -> Checked:
+def check(login: Login, tunnel: Tunnel, rounds: int) -> CheckResult:
     """Look and measure. Raises NoConnection."""
     begun = time.perf_counter()
     with connected(login, tunnel) as connection:
@@ -177,12 +177,12 @@ def check(login: Login, tunnel: Tunnel, rounds: int) -> Checked:
             "FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()"
         ).fetchone()
     version, user, name, tls, cipher = row or ("",) * 5
-    return Checked(
+    return CheckResult(
         endpoint=login.host,
         port=login.port,
         database=name,
         user=user,
-        through=tunnel.way.text,
+        through=tunnel.jump_host.text,
         version=version,
         tls=tls,
         cipher=cipher,

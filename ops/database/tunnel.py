@@ -29,7 +29,7 @@ AGENT = "ExecuteCommandAgent"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class JumpHost:
     """Something inside the VPC that Session Manager reaches. ``target`` is its name for it."""
 
     target: str
@@ -39,19 +39,19 @@ class Way:
     subnets: tuple[str, ...]
 
 
-def find(session: Session, names: StackNames, via: str = "") -> Way:
+def find(session: Session, names: StackNames, via: str = "") -> JumpHost:
     """The bastion where there is one, else a task; ``via`` insists. Raises Refused and AwsProblem."""
     problems: list[Text] = []
     for kind, look in ((BASTION, _bastion), (TASK, _task)):
         if via in ("", kind):
             found = look(session, names)
-            if isinstance(found, Way):
+            if isinstance(found, JumpHost):
                 return found
             problems.append(found)
-    raise Refused(_no_way(problems, names))
+    raise Refused(_no_jump_host(problems, names))
 
 
-def _no_way(problems: list[Text], names: StackNames) -> Text:
+def _no_jump_host(problems: list[Text], names: StackNames) -> Text:
     why = problems[0]
     if len(problems) > 1:
         why = t("{first}, and {second}", first=problems[0], second=problems[1])
@@ -63,7 +63,7 @@ def _no_way(problems: list[Text], names: StackNames) -> Text:
     )
 
 
-def _bastion(session: Session, names: StackNames) -> Way | Text:
+def _bastion(session: Session, names: StackNames) -> JumpHost | Text:
     name = f"{names.prefix}-bastion"
     filters = [
         {"Name": "tag:Name", "Values": [name]},
@@ -77,7 +77,7 @@ def _bastion(session: Session, names: StackNames) -> Way | Text:
     if not found:
         return t("no instance {name} runs", name=name)
     raw = found[0]
-    return Way(
+    return JumpHost(
         target=raw["InstanceId"],
         text=t("bastion {id}", id=raw["InstanceId"]),
         vpc=raw["VpcId"],
@@ -86,7 +86,7 @@ def _bastion(session: Session, names: StackNames) -> Way | Text:
     )
 
 
-def _task(session: Session, names: StackNames) -> Way | Text:
+def _task(session: Session, names: StackNames) -> JumpHost | Text:
     part = looked(ecs.service, session, names)
     if part.problem:
         raise part.problem
@@ -130,10 +130,10 @@ def _reachable(task: dict[str, Any]) -> str | None:
 
 def _through(
     session: Session, names: StackNames, service: Service, task: dict[str, Any], runtime: str
-) -> Way:
+) -> JumpHost:
     id_ = task["taskArn"].rpartition("/")[2]
     subnets = session.call("ec2", "describe_subnets", SubnetIds=list(service.subnets))["Subnets"]
-    return Way(
+    return JumpHost(
         target=f"ecs:{names.cluster}_{id_}_{runtime}",
         text=t("task {id}", id=id_[:8]),
         vpc=subnets[0]["VpcId"],
@@ -257,7 +257,7 @@ DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 class Tunnel:
     """An open tunnel."""
 
-    way: Way
+    jump_host: JumpHost
     port: int
     _plugin: Plugin
 
@@ -268,11 +268,13 @@ class Tunnel:
 
 
 @contextmanager
-def opened(session: Session, way: Way, database: Database, port: int = 0) -> Iterator[Tunnel]:
+def open_tunnel(
+    session: Session, jump_host: JumpHost, database: Database, port: int = 0
+) -> Iterator[Tunnel]:
     """Open it, and close it again. Port 0 takes any. Raises Refused and AwsProblem."""
     path = find_plugin()
     request = {
-        "Target": way.target,
+        "Target": jump_host.target,
         "DocumentName": DOCUMENT,
         "Parameters": {
             "host": [database.address],
@@ -280,13 +282,13 @@ def opened(session: Session, way: Way, database: Database, port: int = 0) -> Ite
             "localPortNumber": [str(port)],
         },
     }
-    answer = _started(session, request, way)
+    answer = _started(session, request, jump_host)
     near = None
     try:
         endpoint = session.client("ssm").meta.endpoint_url
         arguments = [session.region, "StartSession", session.profile or "", json.dumps(request)]
         near = Plugin(path, answer, [*arguments, endpoint])
-        yield Tunnel(way, near.port(), near)
+        yield Tunnel(jump_host, near.port(), near)
     finally:
         if near is not None:
             near.stop()
@@ -295,7 +297,7 @@ def opened(session: Session, way: Way, database: Database, port: int = 0) -> Ite
             session.call("ssm", "terminate_session", SessionId=answer["SessionId"])
 
 
-def _started(session: Session, request: dict[str, Any], way: Way) -> dict[str, Any]:
+def _started(session: Session, request: dict[str, Any], jump_host: JumpHost) -> dict[str, Any]:
     try:
         return session.call("ssm", "start_session", **request)
     except AwsProblem as problem:
@@ -306,6 +308,6 @@ def _started(session: Session, request: dict[str, Any], way: Way) -> dict[str, A
                 "Session Manager does not reach {way}: its agent connects a minute after the start, and "
                 "needs a way out to AWS and the role's ssmmessages rights; try again, then look at "
                 "those.",
-                way=way.text,
+                way=jump_host.text,
             )
         ) from None

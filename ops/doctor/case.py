@@ -11,7 +11,7 @@ from functools import cached_property
 from i18n import Text, t
 from ops.doctor.findings import Fix
 from ops.rollout.text import try_again
-from ops.screen import of_day
+from ops.screen import short_time
 from ops.snapshot import Snapshot
 from ops.snapshot.elb import Check, Target
 from ops.snapshot.rds import Pause
@@ -165,7 +165,7 @@ class Case:
             match = UNHEALTHY.search(event.message)
             if match and (match["task"] in mine or (since and event.at >= since)):
                 yield sick_of(
-                    match["why"], f"{of_day(event.at, self.now.at)} task {match['task'][:8]}: "
+                    match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
                 )
 
     def lines(self, task: Task) -> tuple[Line, ...]:
@@ -228,7 +228,7 @@ class Case:
     def last(self) -> str:
         """When the last task of the wanted revision ended."""
         ends = [each.stopped or each.stopping for each in self.failed]
-        return of_day(max(each for each in ends if each), self.now.at) if any(ends) else "-"
+        return short_time(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
     def set(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
         """Change a setting; where the stack file says so already, AWS has drifted from it.

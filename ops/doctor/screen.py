@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from i18n import Text, language, t
+from ops.aws.session import Session
+from ops.command_line import exit_code_of, print_json, raise_if_blind
+from ops.doctor.diagnose import diagnose
 from ops.doctor.findings import Diagnosis, Finding, Unseen
-from ops.screen import Line
+from ops.screen import Line, display
+from stack.names import StackNames
 
 KINDS = {
     "cause": t("cause"),
@@ -147,3 +152,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
         ],
         "evidence": list(finding.evidence),
     }
+
+
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Diagnose a stack, print the diagnosis and return its exit code."""
+
+    def work() -> int:
+        session = Session.of_stack(stack, folder)
+        found = diagnose(StackNames.of(stack), session, folder=folder)
+        raise_if_blind(each.problem for each in found.unseen)
+        if as_json:
+            print_json(as_dict(found))
+        else:
+            display(lines(found))
+        return found.exit_code
+
+    return exit_code_of(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,33 +11,32 @@ import click
 
 from i18n import Refused, Text, t
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, guarded
-from ops.pause import pausing
-from ops.pause import pausing as resuming
-from ops.pause.pausing import no_task_by_file
-from ops.pause.standing import Standing, Station
+from ops.command_line import INTERRUPTED, exit_code_of, print_json
+from ops.pause import steps
+from ops.pause.state import PausableStack, StackState
+from ops.pause.steps import why_no_task
 from ops.rollout.follow import Pace, Waiting
-from ops.screen import Line, display, zoned
+from ops.screen import Line, display, zoned_time
 from ops.snapshot.rds import keeps_snapshot
 from stack.settings import Settings
 
 
-def plan(now: Standing, station: Station) -> Iterator[Line]:
+def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     """What is asked about."""
-    where = t("{prefix} in {region}:", prefix=station.names.prefix, region=station.session.region)
+    where = t("{prefix} in {region}:", prefix=pausable.names.prefix, region=pausable.session.region)
     yield Line(str(where), "bold")
-    for each in pausing.planned(now):
+    for each in steps.planned_changes(now):
         yield Line(f"  - {each!s}")
 
 
-def lines(now: Standing, station: Station) -> Iterator[Line]:
+def lines(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     """How it stands after the command."""
-    prefix, stack = station.names.prefix, station.names.stack
+    prefix, stack = pausable.names.prefix, pausable.names.stack
     if now.pause is None:
-        yield Line(str(_running(now, prefix, station.settings)), "bold green")
+        yield Line(str(_running(now, prefix, pausable.settings)), "bold green")
         return
     yield Line(str(t("{prefix} is paused.", prefix=prefix)), "bold green")
-    moment = zoned(pausing.starts_again(now))
+    moment = zoned_time(steps.automatic_start(now))
     again = t(
         "AWS starts the database by itself on {moment}, after seven days; "
         "./careapp pause -s {stack} stops it again then.",
@@ -47,13 +45,13 @@ def lines(now: Standing, station: Station) -> Iterator[Line]:
     )
     yield Line(str(again), "yellow")
     yield Line(str(t("Still costs money (how much: ./careapp cost):")))
-    for each in pausing.still_costs(now, station.settings):
+    for each in steps.still_costs(now, pausable.settings):
         yield Line(f"  - {each!s}")
     back = t(
         "./careapp resume -s {stack} brings it back; pulumi destroy -s {stack} takes all of it away.",
         stack=stack,
     )
-    if keeps_snapshot(station.settings):
+    if keeps_snapshot(pausable.settings):
         back = t(
             "./careapp resume -s {stack} brings it back. Do so before a pulumi destroy, too: "
             "RDS takes no final snapshot of a stopped database (databaseFinalSnapshot).",
@@ -62,7 +60,7 @@ def lines(now: Standing, station: Station) -> Iterator[Line]:
     yield Line(str(back))
 
 
-def _running(now: Standing, prefix: str, settings: Settings) -> Text:
+def _running(now: StackState, prefix: str, settings: Settings) -> Text:
     status = now.database.status
     if now.service is None:
         return t("{prefix}: the database is {status}; ECS is off.", prefix=prefix, status=status)
@@ -71,7 +69,7 @@ def _running(now: Standing, prefix: str, settings: Settings) -> Text:
             "{prefix}: the database is {status}, and no task runs: {why}.",
             prefix=prefix,
             status=status,
-            why=no_task_by_file(settings, now.at) or t("the service is set to run no task"),
+            why=why_no_task(settings, now.at) or t("the service is set to run no task"),
         )
     return t(
         "{prefix} runs: {running} of {desired} tasks, all healthy; the database is {status}.",
@@ -82,12 +80,12 @@ def _running(now: Standing, prefix: str, settings: Settings) -> Text:
     )
 
 
-def as_dict(now: Standing, station: Station) -> dict[str, Any]:
+def as_dict(now: StackState, pausable: PausableStack) -> dict[str, Any]:
     """For scripts; times as ISO 8601."""
     service = now.service
     found: dict[str, Any] = {
-        "stack": station.names.prefix,
-        "region": station.session.region,
+        "stack": pausable.names.prefix,
+        "region": pausable.session.region,
         "paused": now.pause is not None,
         "database": now.database.status,
         "desired": service.desired if service else None,
@@ -99,8 +97,8 @@ def as_dict(now: Standing, station: Station) -> dict[str, Any]:
         **found,
         "since": now.pause.since.isoformat(),
         "count": now.pause.count,
-        "starts_again": pausing.starts_again(now).isoformat(timespec="seconds"),
-        "still_costs": [str(each) for each in pausing.still_costs(now, station.settings)],
+        "starts_again": steps.automatic_start(now).isoformat(timespec="seconds"),
+        "still_costs": [str(each) for each in steps.still_costs(now, pausable.settings)],
     }
 
 
@@ -111,14 +109,14 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     """Pause; 0 paused, 1 refused or too late, 2 could not look."""
 
     def work() -> int:
-        station = _station(stack, folder)
-        now = station.look()
-        pausing.allowed(now)
-        if not pausing.done(now):
-            if not yes and not _agreed(now, station, as_json):
+        pausable = _pausable(stack, folder)
+        now = pausable.read()
+        steps.check_pausable(now)
+        if not steps.is_paused(now):
+            if not yes and not _agreed(now, pausable, as_json):
                 return NOT_AGREED
-            now = pausing.pause(station, _waiting(as_json), now)
-        return _shown(now, station, as_json)
+            now = steps.pause(pausable, _waiting(as_json), now)
+        return _shown(now, pausable, as_json)
 
     return _interruptible(work, stack)
 
@@ -127,16 +125,16 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
     """Resume; 0 it runs, 1 not in time, 2 could not look."""
 
     def work() -> int:
-        station = _station(stack, folder)
-        now = resuming.resume(station, _waiting(as_json))
-        return _shown(now, station, as_json)
+        pausable = _pausable(stack, folder)
+        now = steps.resume(pausable, _waiting(as_json))
+        return _shown(now, pausable, as_json)
 
     return _interruptible(work, stack)
 
 
-def _station(stack: str, folder: Path) -> Station:
+def _pausable(stack: str, folder: Path) -> PausableStack:
     settings = Settings.read(stack, folder)
-    return Station(Session(settings.region, settings.profile), settings.names, settings)
+    return PausableStack(Session(settings.region, settings.profile), settings.names, settings)
 
 
 def _waiting(as_json: bool) -> Waiting:
@@ -145,25 +143,25 @@ def _waiting(as_json: bool) -> Waiting:
     return Waiting(lambda text: print(str(text), file=out, flush=True), Pace.of())
 
 
-def _agreed(now: Standing, station: Station, as_json: bool) -> bool:
+def _agreed(now: StackState, pausable: PausableStack, as_json: bool) -> bool:
     """Ask. Raises Refused where nobody can answer."""
     if not sys.stdin.isatty():
         raise Refused(
             t(
                 "pause asks before it stops {prefix}, and here is no terminal to ask on; say --yes.",
-                prefix=station.names.prefix,
+                prefix=pausable.names.prefix,
             )
         )
-    for line in plan(now, station):
+    for line in plan(now, pausable):
         click.echo(line.text, err=as_json)
     return click.confirm(str(t("Go on?")), err=as_json)
 
 
-def _shown(now: Standing, station: Station, as_json: bool) -> int:
+def _shown(now: StackState, pausable: PausableStack, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(as_dict(now, station), ensure_ascii=False, indent=2))
+        print_json(as_dict(now, pausable))
     else:
-        display(lines(now, station))
+        display(lines(now, pausable))
     return 0
 
 
@@ -175,7 +173,7 @@ def _interruptible(work: Callable[[], int], stack: str) -> int:
             print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
             return INTERRUPTED
 
-    return guarded(told)
+    return exit_code_of(told)
 
 
 def _interrupted(stack: str) -> Text:

@@ -10,6 +10,7 @@ from typing import Any
 from i18n import Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
+from ops.command_line import exit_code_of, print_json, raise_if_blind
 from ops.doctor import screen as body
 from ops.doctor.case import Case
 from ops.doctor.checks import (
@@ -27,7 +28,7 @@ from ops.doctor.diagnose import judge
 from ops.doctor.findings import Diagnosis, Finding, Unseen, ranked
 from ops.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.preflight.account import Account
-from ops.screen import Line
+from ops.screen import Line, display
 from ops.snapshot import Snapshot, gather
 from stack.names import StackNames
 from stack.settings import Settings
@@ -250,3 +251,18 @@ def as_dict(found: Preflight) -> dict[str, Any]:
     """The preflight for scripts."""
     items = [{"text": str(each.text), "state": each.state} for each in found.items]
     return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis)}
+
+
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Check a stack or an empty account, print the list and return its exit code."""
+
+    def work() -> int:
+        found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
+        raise_if_blind(each.problem for each in found.diagnosis.unseen)
+        if as_json:
+            print_json(as_dict(found))
+        else:
+            display(lines(found))
+        return found.exit_code
+
+    return exit_code_of(work)

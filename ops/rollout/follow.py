@@ -18,7 +18,7 @@ from ops.rollout import text as words
 from ops.rollout.text import timed
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
 from ops.rollout.view import View, Wanted, look
-from ops.screen import of_day
+from ops.screen import short_time
 from ops.snapshot.records import Event
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class Reporter:
 
     def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
         for event in self._news(view):
-            self.tells.lasting(t("{at} ECS: {message}", at=of_day(event.at), message=event.message))
+            self.tells.lasting(
+                t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
+            )
         line = words.progress(view, self.wanted, verdict)
         if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
             return
@@ -170,7 +172,7 @@ async def follow(
 
 def may_pass(problem: AwsProblem) -> bool:
     """Whether waiting may help; it does not with, say, expired credentials."""
-    return problem.passing or problem.code in PASSING_CODES
+    return problem.temporary or problem.code in PASSING_CODES
 
 
 def succeeded(end: End) -> bool:

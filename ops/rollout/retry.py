@@ -11,7 +11,7 @@ from typing import Any
 
 from i18n import Refused, Text, t
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, guarded
+from ops.command_line import INTERRUPTED, exit_code_of
 from ops.doctor.checks.load_balancer import WATCHED
 from ops.rollout.causes import diagnosis
 from ops.rollout.follow import Pace, follow, succeeded
@@ -137,7 +137,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         start(session, retry)
         return _followed(session, retry, settings, screen)
 
-    return guarded(work)
+    return exit_code_of(work)
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ops.aws import certificates
+from ops.aws import rds_certificates
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Place, Session
 from ops.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
@@ -137,7 +137,7 @@ class _Gathering:
             names=names,
             place=self.session.place,
             settings=self.settings,
-            authorities=certificates.carried(self.settings),
+            authorities=rds_certificates.carried(self.settings),
             at=datetime.now(UTC),
             wanted=main.arn if main else None,
             by_program=self.wanted is not None,

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from i18n import Text, t, verbatim
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.screen import Line, dated
+from ops.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
+from ops.screen import Line, dated_time, display
 from ops.snapshot import ecs, looked, rds
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
-from ops.watch.logs import Search, Wanted
+from ops.watch.logs import LogQuery, Search
 from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "database", "log")
@@ -38,7 +40,7 @@ LOG_LINES = 1000
 
 
 @dataclass(frozen=True)
-class Happening:
+class Event:
     """One thing that happened. ``kind`` is one of KINDS, ``who`` a task's or a deployment's short id."""
 
     at: datetime
@@ -50,9 +52,9 @@ class Happening:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The happenings, oldest first, and what could not be looked at."""
+    """The events, oldest first, and what could not be looked at."""
 
-    happenings: tuple[Happening, ...]
+    events: tuple[Event, ...]
     problems: tuple[AwsProblem, ...]
 
 
@@ -74,27 +76,27 @@ def timeline(session: Session, names: StackNames, since: timedelta | None, log: 
     return Timeline(tuple(_recent(found, since)), problems)
 
 
-def _floor(found: Iterable[Happening], since: timedelta | None) -> datetime | None:
+def _floor(found: Iterable[Event], since: timedelta | None) -> datetime | None:
     """Before this nothing is shown, whatever the log holds; None where that is not known."""
     newest = max((each.at for each in found), default=None)
     return newest - since if newest and since else None
 
 
-def _recent(found: Iterable[Happening], since: timedelta | None) -> list[Happening]:
+def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
     ordered = sorted(found, key=lambda each: each.at)
     if since is None or not ordered:
         return ordered
     return [each for each in ordered if each.at >= ordered[-1].at - since]
 
 
-def of_service(service: Service | None) -> Iterator[Happening]:
+def of_service(service: Service | None) -> Iterator[Event]:
     """The deployments and the service's events."""
     for event in service.events if service else ():
         words = SUBJECT.sub("", event.message)
         kind = "target" if ABOUT_TARGETS.search(words) else "service"
         task = TASK.search(words)
         bad = "unhealthy" in words or "failed" in words or "unable" in words
-        yield Happening(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
+        yield Event(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
     for each in service.deployments if service else ():
         yield from _of_deployment(each)
 
@@ -104,10 +106,10 @@ def short(words: str) -> str:
     return TASK.sub(r"\1", ARN.sub(r"\1", words))
 
 
-def _of_deployment(each: Deployment) -> Iterator[Happening]:
+def _of_deployment(each: Deployment) -> Iterator[Event]:
     revision, who = each.revision, each.id.rpartition("/")[2][-8:]
     begun = t("deployment of {revision} begins", revision=revision)
-    yield Happening(each.created, "deployment", who, begun)
+    yield Event(each.created, "deployment", who, begun)
     if each.rollout in ("COMPLETED", "FAILED"):
         text = t(
             "deployment of {revision}: {state} {reason}",
@@ -115,10 +117,10 @@ def _of_deployment(each: Deployment) -> Iterator[Happening]:
             state=each.rollout,
             reason=each.reason,
         )
-        yield Happening(each.updated, "deployment", who, text, each.rollout == "FAILED")
+        yield Event(each.updated, "deployment", who, text, each.rollout == "FAILED")
 
 
-def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
+def of_tasks(tasks: Iterable[Task]) -> Iterator[Event]:
     """The life of each task."""
     for task in tasks:
         known = (
@@ -129,7 +131,7 @@ def of_tasks(tasks: Iterable[Task]) -> Iterator[Happening]:
         )
         for moment, text, bad in known:
             if moment is not None:
-                yield Happening(moment, "task", task.short, text, bad)
+                yield Event(moment, "task", task.short, text, bad)
 
 
 def _failed(task: Task) -> bool:
@@ -146,16 +148,16 @@ def _ended(task: Task) -> Text:
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
 
 
-def of_database(database: Database | None) -> Iterator[Happening]:
+def of_database(database: Database | None) -> Iterator[Event]:
     """What RDS says happened, where the database is not available."""
     for each in database.events if database else ():
-        yield Happening(each.at, "database", "", verbatim(each.text))
+        yield Event(each.at, "database", "", verbatim(each.text))
 
 
-def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Happening, ...]:
-    lines = Search(session, names, Wanted(last=LOG_LINES)).latest(floor)
+def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
+    lines = Search(session, names, LogQuery(last=LOG_LINES)).latest(floor)
     return tuple(
-        Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
+        Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
     )
 
 
@@ -177,15 +179,15 @@ WIDTH = 8
 
 def lines(found: Timeline) -> Iterator[Line]:
     """The timeline, oldest first."""
-    if not found.happenings:
+    if not found.events:
         yield Line(str(t("Nothing has happened that AWS still tells of.")))
-    for each in found.happenings:
+    for each in found.events:
         label = str(LABELS[each.kind])
         # A Japanese character is two columns wide.
         wide = sum(ord(letter) > 0x2E80 for letter in label)
         style = "bold red" if each.bad else STYLES.get(each.kind, "")
         yield Line(
-            f"{dated(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
+            f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
             style,
         )
     for problem in dict.fromkeys(each.as_text() for each in found.problems):
@@ -195,7 +197,7 @@ def lines(found: Timeline) -> Iterator[Line]:
 def as_dicts(found: Timeline) -> dict[str, Any]:
     """The timeline for scripts."""
     return {
-        "happenings": [
+        "events": [
             {
                 "at": each.at.isoformat(),
                 "kind": each.kind,
@@ -203,7 +205,23 @@ def as_dicts(found: Timeline) -> dict[str, Any]:
                 "text": str(each.text),
                 "bad": each.bad,
             }
-            for each in found.happenings
+            for each in found.events
         ],
         "problems": [each.as_text() for each in found.problems],
     }
+
+
+def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
+    """Print the timeline; return 0, or 2 when a part of it could not be read."""
+
+    def work() -> int:
+        names = StackNames.of(stack)
+        found = timeline(Session.of_stack(stack, folder), names, since, log)
+        raise_if_blind(found.problems)
+        if as_json:
+            print_json(as_dicts(found))
+        else:
+            display(lines(found))
+        return CANNOT_READ if found.problems else 0
+
+    return exit_code_of(work)

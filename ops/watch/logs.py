@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from i18n import t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.screen import Line, dated
+from ops.command_line import exit_code_of
+from ops.screen import Line, dated_time, display
 from ops.snapshot import ecs, task_logs
 from ops.snapshot.records import Task
 from ops.snapshot.task_logs import at
@@ -42,7 +44,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LogQuery:
     """Which lines: CloudWatch's filter pattern, a task by the beginning of its id, how far back."""
 
     pattern: str = ""
@@ -54,13 +56,13 @@ class Wanted:
 class Search:
     """One stack's log group and the lines that are wanted of it. Every method raises AwsProblem."""
 
-    def __init__(self, session: Session, names: StackNames, wanted: Wanted) -> None:
-        self._session, self._names, self._wanted = session, names, wanted
+    def __init__(self, session: Session, names: StackNames, query: LogQuery) -> None:
+        self._session, self._names, self._query = session, names, query
         self._where = {"logGroupName": names.log_group}
-        if wanted.pattern:
-            self._where["filterPattern"] = wanted.pattern
-        if wanted.task:
-            self._where["logStreamNamePrefix"] = f"{names.streams}/{wanted.task}"
+        if query.pattern:
+            self._where["filterPattern"] = query.pattern
+        if query.task:
+            self._where["logStreamNamePrefix"] = f"{names.streams}/{query.task}"
 
     def newest(self) -> datetime:
         """Now, or the time of the last line where that is later: a local cloud's clock runs ahead."""
@@ -96,8 +98,8 @@ class Search:
         end: int | None = None
         for begin in (max(each, lowest) for each in begins):
             lines = self._between(begin, end)
-            found = [*deque(lines, self._wanted.last - len(found)), *found]
-            if len(found) >= self._wanted.last or begin == lowest:
+            found = [*deque(lines, self._query.last - len(found)), *found]
+            if len(found) >= self._query.last or begin == lowest:
                 break
             end = begin - 1
         return found
@@ -115,11 +117,11 @@ class Search:
                 for each in page["events"]:
                     line = _line(each)
                     # moto does not know the beginning of a stream's name.
-                    if line.task.startswith(self._wanted.task):
+                    if line.task.startswith(self._query.task):
                         yield line
         except AwsProblem as problem:
-            if self._wanted.pattern and problem.code == "InvalidParameterException":
-                raise _no_pattern(self._wanted.pattern, problem) from problem
+            if self._query.pattern and problem.code == "InvalidParameterException":
+                raise _no_pattern(self._query.pattern, problem) from problem
             raise
 
 
@@ -184,12 +186,12 @@ def parse_since(text: str) -> timedelta:
     return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 
-def read(session: Session, names: StackNames, wanted: Wanted) -> Iterable[LogLine]:
+def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLine]:
     """The wanted lines, oldest first; those since a time are read as they are taken. Raises AwsProblem."""
-    search = Search(session, names, wanted)
-    if wanted.since is None:
+    search = Search(session, names, query)
+    if query.since is None:
         return search.latest()
-    return search.since(search.newest() - wanted.since)
+    return search.since(search.newest() - query.since)
 
 
 def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogLine]:
@@ -202,7 +204,7 @@ def stream_end(session: Session, names: StackNames, name: str, last: int) -> lis
 def follow(
     session: Session,
     names: StackNames,
-    wanted: Wanted,
+    query: LogQuery,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogLine]:
     """The wanted lines, then every new one, for ever; a throttled or lost call is made again.
@@ -210,8 +212,8 @@ def follow(
     Raises AwsProblem for what does not pass by itself.
     """
     shown: dict[str, None] = {}
-    search = Search(session, names, wanted)
-    edge = search.newest() - (wanted.since or timedelta(minutes=1))
+    search = Search(session, names, query)
+    edge = search.newest() - (query.since or timedelta(minutes=1))
     while True:
         try:
             for line in search.since(edge - OVERLAP if shown else edge):
@@ -220,19 +222,19 @@ def follow(
                     edge = max(edge, line.at)
                     yield line
         except AwsProblem as problem:
-            if not problem.passing:
+            if not problem.temporary:
                 raise
         for old in list(shown)[:-REMEMBERED]:
             del shown[old]
         sleep(POLL_SECONDS)
 
 
-def previous(session: Session, names: StackNames, wanted: Wanted) -> tuple[Task, list[LogLine]]:
+def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task, list[LogLine]]:
     """The task that ended last of those whose app was started, and its last lines. Raises AwsProblem."""
     ended = [
         each
         for each in ecs.tasks(session, names)
-        if each.status == "STOPPED" and each.id.startswith(wanted.task)
+        if each.status == "STOPPED" and each.id.startswith(query.task)
     ]
     if not ended:
         raise AwsProblem(
@@ -243,7 +245,7 @@ def previous(session: Session, names: StackNames, wanted: Wanted) -> tuple[Task,
     task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
     known = ecs.definition(session, task.definition)
     try:
-        lines = stream_end(session, names, known.stream(task.id), wanted.last)
+        lines = stream_end(session, names, known.stream(task.id), query.last)
     except AwsProblem as problem:
         if problem.kind != "missing":
             raise
@@ -266,7 +268,7 @@ class LogScreen:
         if self.as_json:
             return _data({"time": each.at.isoformat(), "task": each.task, "message": _read(text)})
         style = "red" if BAD.search(each.text) else ""
-        return Line(f"{dated(each.at)} {each.task[:8]} {text}", style)
+        return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style)
 
     def ended(self, task: Task) -> Line:
         """What became of the task whose lines follow."""
@@ -278,7 +280,7 @@ class LogScreen:
         text = t(
             "Task {task} stopped at {time}: {reason} (exit codes: {codes}). Its last lines:",
             task=task.short,
-            time=dated(task.stopped) if task.stopped else "-",
+            time=dated_time(task.stopped) if task.stopped else "-",
             reason=task.reason or "-",
             codes=", ".join(map(str, codes)) or "-",
         )
@@ -296,3 +298,21 @@ def _read(text: str) -> object:
     except ValueError:
         return text
     return found if isinstance(found, dict) else text
+
+
+def run(
+    stack: str, folder: Path, screen: LogScreen, query: LogQuery, is_following: bool, last: bool
+) -> int:
+    """Print log lines, of the task that stopped last or of all tasks, and return 0."""
+
+    def work() -> int:
+        session, names = Session.of_stack(stack, folder), StackNames.of(stack)
+        if last:
+            task, found = previous(session, names, query)
+            display([screen.ended(task), *map(screen.line, found)])
+            return 0
+        show = follow if is_following else read
+        display(screen.line(each) for each in show(session, names, query))
+        return 0
+
+    return exit_code_of(work)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from i18n import Text, t
 from ops.aws.session import Session
+from ops.command_line import exit_code_of, print_json, raise_if_blind
 from ops.doctor.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.checks.databases import USABLE
-from ops.screen import Line, dated, of_day, zoned
+from ops.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from ops.snapshot import Snapshot, cloudwatch, ecs, elb, looked, rds
 from ops.snapshot.records import Deployment, Part, Service, Task
 from stack.names import StackNames
@@ -67,7 +69,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
         yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack)!s}")
         return
     if pause := case.paused:
-        since = t("since {time}; ./careapp resume", time=zoned(pause.since))
+        since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
         yield _row(t("Paused"), str(since), "bold yellow")
     yield _page(now)
     if service := now.service.value:
@@ -116,7 +118,7 @@ def _deployment(each: Deployment) -> Text:
         running=each.running,
         desired=each.desired,
         failed=each.failed,
-        time=dated(each.updated),
+        time=dated_time(each.updated),
     )
 
 
@@ -143,7 +145,7 @@ def _tasks(case: Case) -> Iterator[Line]:
 
 def _ended(task: Task, now: datetime) -> str:
     codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
-    moment = f"{of_day(task.stopped, now)} " if task.stopped else ""
+    moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
     code = f" [{', '.join(codes)}]" if codes else ""
     return f"{moment}{task.short} {task.reason or task.status}{code}"
 
@@ -226,3 +228,25 @@ def plain(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
+    """Print the status once, or again every so many seconds; return its exit code."""
+
+    def work() -> int:
+        session, names = Session.of_stack(stack, folder), StackNames.of(stack)
+
+        def read() -> Snapshot:
+            return overview(names, session, Settings.read(stack, folder))
+
+        if every is not None:
+            redraw(lambda: list(lines(read())), every)
+        now = read()
+        raise_if_blind(now.problems().values())
+        if as_json:
+            print_json(as_dict(now))
+        else:
+            display(lines(now))
+        return exit_code(now)
+
+    return exit_code_of(work)

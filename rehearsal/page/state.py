@@ -15,10 +15,10 @@ from ops.doctor.checks import stages
 from ops.doctor.findings import Diagnosis
 from ops.doctor.log_lines import parsed
 from ops.doctor.request_path import chain, target_of
-from ops.screen import of_day
+from ops.screen import short_time
 from ops.snapshot.elb import Rule
 from ops.snapshot.records import Deployment, Task
-from ops.watch.events import LABELS, Happening, short
+from ops.watch.events import LABELS, Event, short
 from ops.watch.status import plain
 from rehearsal.page.watching import Seen, Work
 
@@ -145,7 +145,7 @@ def _ended(task: Task, now: datetime) -> dict[str, Any]:
     codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
     return {
         "id": task.short,
-        "at": of_day(task.stopped, now) if task.stopped else "",
+        "at": short_time(task.stopped, now) if task.stopped else "",
         "reason": short(task.reason) or task.status,
         "codes": ", ".join(codes),
         "revision": task.revision,
@@ -274,7 +274,7 @@ def state(seen: Seen) -> dict[str, Any]:
         "begin": begin(seen.work.stack) if said is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,
-        "timeline": timeline(seen.happenings),
+        "timeline": timeline(seen.events),
     }
     if case is None or diagnosis is None:
         return found
@@ -330,21 +330,21 @@ def _seconds(each: Deployment, at: datetime) -> int:
     return max(0, round((end - each.created).total_seconds()))
 
 
-def timeline(happenings: tuple[Happening, ...]) -> list[dict[str, Any]]:
+def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
     """What has happened, the newest first; ``key`` stays a line's own while others come and go."""
     found, known = [], Counter[str]()
-    for each in happenings[-SHOWN:]:
+    for each in events[-SHOWN:]:
         key = f"{each.at.isoformat()} {each.kind} {each.who}"
         known[key] += 1
         found.append(_line(each) | {"key": f"{key} {known[key]}"})
     return found[::-1]
 
 
-def _line(each: Happening) -> dict[str, Any]:
+def _line(each: Event) -> dict[str, Any]:
     text, more, level = _words(each)
     return {
         "at": each.at.isoformat(),
-        "time": of_day(each.at),
+        "time": short_time(each.at),
         "kind": each.kind,
         "label": str(LABELS[each.kind]),
         "who": each.who,
@@ -355,7 +355,7 @@ def _line(each: Happening) -> dict[str, Any]:
     }
 
 
-def _words(each: Happening) -> tuple[str, str, str]:
+def _words(each: Event) -> tuple[str, str, str]:
     """A line's words, its further fields and its level; requests as one is used to reading them."""
     text = str(each.text)
     fields = parsed(text) if each.kind == "log" else {}

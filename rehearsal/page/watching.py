@@ -22,8 +22,8 @@ from ops.snapshot import Snapshot, gather
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Part
 from ops.watch import events, logs
-from ops.watch.events import Happening
-from ops.watch.logs import Wanted
+from ops.watch.events import Event
+from ops.watch.logs import LogQuery
 from ops.watch.status import overview
 from rehearsal.paths import Home
 from stack.file import StackError
@@ -130,7 +130,7 @@ class Seen:
     stacks: tuple[str, ...] = ()
     now: Snapshot | None = None
     diagnosis: Diagnosis | None = None
-    happenings: tuple[Happening, ...] = ()
+    events: tuple[Event, ...] = ()
 
     @property
     def case(self) -> Case | None:
@@ -185,7 +185,7 @@ class Watcher:
             stacks=stacks,
             now=now,
             diagnosis=diagnosis,
-            happenings=self._happenings(now),
+            events=self._events(now),
         )
 
     def _now(self) -> datetime:
@@ -208,7 +208,7 @@ class Watcher:
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 
-    def _happenings(self, now: Snapshot) -> tuple[Happening, ...]:
+    def _events(self, now: Snapshot) -> tuple[Event, ...]:
         found = [
             *events.of_service(now.service.value),
             *events.of_tasks(now.tasks.value or ()),
@@ -217,13 +217,13 @@ class Watcher:
         ]
         return tuple(sorted(found, key=lambda each: each.at))
 
-    def _lines(self, names: StackNames) -> Iterator[Happening]:
+    def _lines(self, names: StackNames) -> Iterator[Event]:
         try:
-            lines = logs.read(self._session, names, Wanted(last=LOG_LINES))
+            lines = logs.read(self._session, names, LogQuery(last=LOG_LINES))
         except AwsProblem:
             return  # There is no log yet, or it is why the doctor finds something.
         for each in lines:
-            yield Happening(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
+            yield Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
 
 
 def _still_answers(before: Snapshot) -> Part[Page] | None:

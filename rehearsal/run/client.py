@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Refused, Text, t, verbatim
-from ops.aws.local_cloud import held
+from ops.aws.local_cloud import is_locked
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 
@@ -94,7 +94,7 @@ def find(home: Home) -> Facts | None:
         data = json.loads(home.facts.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return Facts(data) if "endpoint" in data and held(home.lock) else None
+    return Facts(data) if "endpoint" in data and is_locked(home.lock) else None
 
 
 def require(home: Home) -> Facts:
@@ -154,7 +154,7 @@ def stop(home: Home) -> bool:
     deadline = time.monotonic() + STOP_LIMIT
     with Progress().phase(t("stopping the local cloud")):
         while time.monotonic() < deadline:
-            if not held(home.lock) and _gone(found.pid):
+            if not is_locked(home.lock) and _gone(found.pid):
                 return True
             time.sleep(0.05)
     raise CloudError(
@@ -241,7 +241,7 @@ def owned(home: Home) -> Iterator[None]:
 
 def refuse_to_stop(home: Home) -> None:
     """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs its local cloud until it has destroyed."""
-    if not held(home.owner):
+    if not is_locked(home.owner):
         return
     pid = home.owner.read_text().strip()
     raise CloudError(

@@ -22,10 +22,10 @@ import click
 import yaml
 
 from i18n import Text, said, t, verbatim
-from ops.command_line import Number, Told, guarded
+from ops.command_line import Number, TranslatedOption, exit_code_of
 from ops.cost.bill import Assumptions
 from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, compare
-from ops.cost.graph import Graph, config_of, not_exported, read_graph
+from ops.cost.graph import Graph, config_of, export_failed, read_graph
 from ops.cost.prices import REGION, PriceBook
 from ops.cost.screen import WORKING, as_dict, lines, markdown
 from ops.screen import display
@@ -174,7 +174,7 @@ def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
         try:
             told = pulumi.run("stack", "export", "--stack", stack)
         except PulumiFailed as problem:
-            raise not_exported(stack, problem.output) from problem
+            raise export_failed(stack, problem.output) from problem
         found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(told, stack)))
     return found
 
@@ -216,7 +216,7 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
         command = click.option(
             f"--{each.name.replace('_', '-')}",
             type=Number(min=0),
-            cls=Told,
+            cls=TranslatedOption,
             text=_help(each.metadata["text"], float(each.default)),
         )(command)
     return command
@@ -283,7 +283,7 @@ def cost(
             found = _live(found, which, folder, graphs)
         return _show(found, **style)
 
-    sys.exit(guarded(work))
+    sys.exit(exit_code_of(work))
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:

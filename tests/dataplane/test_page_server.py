@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from i18n import verbatim
-from ops.watch.events import Happening
+from ops.watch.events import Event
 from rehearsal.page import server
 from rehearsal.page.watching import Work
 from tests.ops import stacks as a
@@ -156,8 +156,8 @@ def test_with_no_stack_at_all_it_says_how_one_is_made():
 
 
 def test_words_of_the_log_stay_words():
-    line = Happening(a.at(-1), "log", "x", verbatim("<script>alert(1)</script> \"'><img src=x>"))
-    asked = client(Shown(seen(a.stack(), happenings=[line])))
+    line = Event(a.at(-1), "log", "x", verbatim("<script>alert(1)</script> \"'><img src=x>"))
+    asked = client(Shown(seen(a.stack(), events=[line])))
     for html in (asked.get("/").text, first_event(asked)["html"]):
         assert "<script>alert" not in html
         assert "<img src=x>" not in html

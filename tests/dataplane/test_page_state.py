@@ -12,7 +12,7 @@ import pytest
 from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
-from ops.watch.events import Happening
+from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
 from rehearsal.page.watching import EngineWork, Work
@@ -119,10 +119,10 @@ def test_no_value_of_environment_or_secret_is_in_it():
 def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
     line = {"time": "x", "level": "error", "message": "database away", "host": "db"}
     log = [
-        Happening(a.at(-10), "log", "aaaaaaaa", verbatim(json.dumps(line))),
-        Happening(a.at(-9), "log", "aaaaaaaa", verbatim("plain words")),
+        Event(a.at(-10), "log", "aaaaaaaa", verbatim(json.dumps(line))),
+        Event(a.at(-9), "log", "aaaaaaaa", verbatim("plain words")),
     ]
-    plain, told, *_ = state(seen(a.stack(), happenings=log))["timeline"]
+    plain, told, *_ = state(seen(a.stack(), events=log))["timeline"]
     assert (plain["text"], plain["bad"], plain["more"]) == ("plain words", False, "")
     assert (told["text"], told["level"], told["more"], told["bad"]) == (
         "database away", "error", "host=db", True,
@@ -132,14 +132,14 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
 def test_a_request_is_told_as_one_reads_it():
     line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
             "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
-    log = [Happening(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
-    told = state(seen(a.stack(), happenings=log))["timeline"][0]
+    log = [Event(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
+    told = state(seen(a.stack(), events=log))["timeline"][0]
     assert (told["text"], told["more"]) == ("GET /x → 404", "0.7 ms")
 
 
 def test_the_timeline_has_an_end_and_keys_of_its_own():
-    log = [Happening(a.at(-10), "log", "a", verbatim(str(each))) for each in range(SHOWN + 50)]
-    found = state(seen(a.stack(), happenings=log))["timeline"]
+    log = [Event(a.at(-10), "log", "a", verbatim(str(each))) for each in range(SHOWN + 50)]
+    found = state(seen(a.stack(), events=log))["timeline"]
     assert len(found) == len({each["key"] for each in found}) == SHOWN
 
 

@@ -3,16 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ops.pause import pausing
-from ops.pause import pausing as resuming
-from ops.pause.standing import SCALING, Scaled, Standing, Station
+from ops.pause import steps
+from ops.pause.state import SCALING, PausableStack, ScalingRange, StackState
 from tests.ops import stacks as a
 
 SINCE = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 HELD = (True,) * len(SCALING)
 FREE, BY_HOURS = (False, False, True), (False, False, False)
 """What infra/scaling.py declares, without hours and with them."""
-RANGE = Scaled(1, 4, FREE)
+RANGE = ScalingRange(1, 4, FREE)
 
 PASSING = {
     "stopping": "stopped", "starting": "available",
@@ -24,8 +23,8 @@ class Interrupted(BaseException):
     """A Ctrl-C at the next call."""
 
 
-class Simulated(Station):
-    """A stack whose tasks and database change with every look, and whose calls can be interrupted.
+class Simulated(PausableStack):
+    """A stack whose tasks and database change with every read, and whose calls can be interrupted.
 
     Whatever registers its scalable target moves the count into the range, as AWS does.
     """
@@ -38,19 +37,19 @@ class Simulated(Station):
         self.settings = a.choices(**{"desiredCount": "2", **declared})
         self.service, self.count, self.running = service, count, count
         self.scaled, self.at = scaled if service else None, at
-        self.rings = True
+        self.alarm_actions = True
         self.status, self.pause, self.calls = status, None, []
         self.calls_left = None
 
-    def happen(self, *call):
+    def record(self, *call):
         if self.calls_left == 0:
             raise Interrupted
         if self.calls_left is not None:
             self.calls_left -= 1
         self.calls.append(call)
 
-    def look(self):
-        self.happen("look")
+    def read(self):
+        self.record("read")
         shown = self._shown()
         self.running += (self.count > self.running) - (self.count < self.running)
         self.status = PASSING.get(self.status, self.status)
@@ -59,7 +58,7 @@ class Simulated(Station):
     def _shown(self):
         database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
         service = a.service(desired=self.count, running=self.running) if self.service else None
-        return Standing(
+        return StackState(
             at=self.at,
             database=database,
             service=service,
@@ -69,22 +68,22 @@ class Simulated(Station):
         )
 
     def _register(self, suspended, **bounds):
-        self.happen("register", tuple(suspended), *bounds.values())
+        self.record("register", tuple(suspended), *bounds.values())
         low, high = bounds.values() if bounds else (self.scaled.low, self.scaled.high)
-        self.scaled = Scaled(low, high, tuple(suspended))
+        self.scaled = ScalingRange(low, high, tuple(suspended))
         self.count = max(low, min(self.count, high))
 
-    def ring(self, rings):
-        self.happen("ring", rings)
-        self.rings = rings
+    def set_alarm_actions(self, enabled):
+        self.record("alarm actions", enabled)
+        self.alarm_actions = enabled
 
-    def scale(self, count):
-        self.happen("scale", count)
+    def set_desired_count(self, count):
+        self.record("count", count)
         assert self.status == "available" or count == 0, "tasks without their database"
         self.count = count
 
-    def database(self, operation):
-        self.happen(operation)
+    def call_rds(self, operation):
+        self.record(operation)
         was, becomes = {
             "stop_db_instance": ("available", "stopping"),
             "start_db_instance": ("stopped", "starting"),
@@ -92,38 +91,38 @@ class Simulated(Station):
         assert self.status == was, f"RDS refuses {operation} while {self.status}"
         self.status = becomes
 
-    def remember(self, database, pause):
+    def tag_paused(self, database, pause):
         assert database.arn == "arn:db"
-        self.happen("remember", pause.count)
+        self.record("tag", pause.count)
         self.pause = pause
 
-    def forget(self, database):
+    def untag_paused(self, database):
         assert database.arn == "arn:db"
-        self.happen("forget")
+        self.record("untag")
         self.pause = None
 
     def state(self):
-        return self.count, self.status, self.scaled, self.rings, self.pause is not None
+        return self.count, self.status, self.scaled, self.alarm_actions, self.pause is not None
 
     def changes(self):
-        return [each for each in self.calls if each != ("look",)]
+        return [each for each in self.calls if each != ("read",)]
 
 
-def halt(station, wait):
-    return pausing.pause(station, wait, station.look())
+def pause(pausable, wait):
+    return steps.pause(pausable, wait, pausable.read())
 
 
-def back(station, wait):
-    return resuming.resume(station, wait)
+def resume(pausable, wait):
+    return steps.resume(pausable, wait)
 
 
-def interrupted(work, station, wait, after):
+def interrupted(work, pausable, wait, after):
     """Run ``work``, interrupted at the call number ``after``; whether it was."""
-    station.calls_left = after
+    pausable.calls_left = after
     try:
-        work(station, wait)
+        work(pausable, wait)
     except Interrupted:
         return True
     finally:
-        station.calls_left = None
+        pausable.calls_left = None
     return False

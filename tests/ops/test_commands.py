@@ -15,7 +15,7 @@ from moto.logs.models import LogsBackend
 
 from cli import main
 from ops.aws.session import Session
-from ops.watch.logs import LogLine, LogScreen, Wanted
+from ops.watch.logs import LogLine, LogQuery, LogScreen
 
 LOG = "/ecs/careapp-poc"
 
@@ -242,7 +242,7 @@ def test_following_shows_each_line_once(put, session):
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    seen, wanted = [], Wanted(since=timedelta(minutes=5))
+    seen, wanted = [], LogQuery(since=timedelta(minutes=5))
     found = logs.follow(session, StackNames.of("poc"), wanted, sleep)
     with pytest.raises(KeyboardInterrupt):
         seen.extend(line.text for line in found)

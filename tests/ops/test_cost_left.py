@@ -6,7 +6,7 @@ import pytest
 
 from ops.cost.bill import Assumptions
 from ops.cost.comparison import Subject, after_destroy, compare, row_of
-from ops.cost.graph import UNKNOWN, Undecided, config_of, read_graph
+from ops.cost.graph import UNKNOWN, UnknownInput, config_of, read_graph
 from ops.cost.prices import PriceBook
 from stack.file import StackError
 from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
@@ -93,7 +93,7 @@ def test_what_is_no_graph_is_refused_in_a_sentence(text):
 
 
 def test_an_input_that_is_not_known_yet_is_not_taken_for_a_value():
-    with pytest.raises(Undecided, match="desiredCount"):
+    with pytest.raises(UnknownInput, match="desiredCount"):
         made("Service", desiredCount=UNKNOWN).get("desiredCount", 1)
     assert made("Service", desiredCount=None).get("desiredCount", 1) == 1
 

@@ -14,7 +14,7 @@ from i18n import Refused, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.database import commands, queries, tunnel
-from ops.database.tunnel import DOCUMENT, Way, opened
+from ops.database.tunnel import DOCUMENT, JumpHost, open_tunnel
 from ops.snapshot import vpc
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
@@ -33,7 +33,9 @@ print("Starting session with SessionId: s-1", flush=True)
 {act}
 """
 OPENS = "print('Port 51234 opened for sessionId s-1.', flush=True); time.sleep(60)"
-WAY = Way(target="i-1", text=t("bastion {id}", id="i-1"), vpc="vpc-1", groups=("sg-b",), subnets=())
+JUMP_HOST = JumpHost(
+    target="i-1", text=t("bastion {id}", id="i-1"), vpc="vpc-1", groups=("sg-b",), subnets=()
+)
 
 
 class Answering(Session):
@@ -81,7 +83,7 @@ def test_the_plugin_is_called_as_the_aws_cli_calls_it_and_the_token_stands_in_no
     install, aws
 ):
     told = install()
-    with opened(aws, WAY, a.database(), 5433) as tunnel:
+    with open_tunnel(aws, JUMP_HOST, a.database(), 5433) as tunnel:
         assert (tunnel.port, tunnel.alive) == (51234, True)
     argv, session = told()["argv"], json.loads(told()["session"])
     endpoint = f"https://ssm.{a.REGION}.amazonaws.com"
@@ -101,7 +103,7 @@ def test_the_plugin_is_called_as_the_aws_cli_calls_it_and_the_token_stands_in_no
 
 def test_a_tunnel_is_closed_on_both_ends_also_when_its_user_fails(install, aws):
     install()
-    with pytest.raises(RuntimeError), opened(aws, WAY, a.database()) as tunnel:
+    with pytest.raises(RuntimeError), open_tunnel(aws, JUMP_HOST, a.database()) as tunnel:
         raise RuntimeError
     assert not tunnel.alive
     assert aws.asked[-1] == ("ssm", "terminate_session", {"SessionId": "s-1"})
@@ -110,14 +112,14 @@ def test_a_tunnel_is_closed_on_both_ends_also_when_its_user_fails(install, aws):
 def test_a_plugin_that_opens_nothing_is_told_in_its_own_words_and_the_session_ended(install, aws):
     install("print('Unable to listen on port 5433'); sys.exit(1)")
     with pytest.raises(Refused, match=r"opened no port: .*Unable to listen on port 5433"):
-        opened(aws, WAY, a.database(), 5433).__enter__()
+        open_tunnel(aws, JUMP_HOST, a.database(), 5433).__enter__()
     assert aws.asked[-1][1] == "terminate_session"
 
 
 def test_a_missing_plugin_is_named_before_a_session_is_started(tmp_path, aws, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match="session-manager-plugin is not on PATH"):
-        opened(aws, WAY, a.database()).__enter__()
+        open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
     assert aws.asked == []
 
 
@@ -139,7 +141,7 @@ def test_an_agent_that_is_not_connected_is_told_with_what_it_needs(install, aws)
     install()
     aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
     with pytest.raises(Refused, match="does not reach bastion i-1: its agent connects a minute"):
-        opened(aws, WAY, a.database()).__enter__()
+        open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 
 def test_the_password_is_in_no_text_of_a_login(aws):
@@ -199,7 +201,7 @@ def rules(monkeypatch):
 
 def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
     rules()
-    found = str(commands.silent(aws, WAY, a.database(), "connection timed out").text)
+    found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
     assert (
         "does not answer bastion i-1: Security group sg-db (careapp-poc-db) has no inbound" in found
     )
@@ -210,7 +212,9 @@ def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
 
 def test_without_a_missing_rule_the_client_s_own_words_are_told(aws, rules):
     rules(db_in=(a.permission(5432, ["sg-b"]),))
-    found = str(commands.silent(aws, WAY, a.database(), "password\n  authentication failed").text)
+    found = str(
+        commands.silent(aws, JUMP_HOST, a.database(), "password\n  authentication failed").text
+    )
     assert found.startswith(
         "The database did not let us in through bastion i-1: password authentication failed;"
     )

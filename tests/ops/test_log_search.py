@@ -11,7 +11,7 @@ from moto.logs.models import LogsBackend, LogStream
 
 from ops.snapshot import ecs
 from ops.watch import events, logs
-from ops.watch.logs import LogLine, Wanted
+from ops.watch.logs import LogLine, LogQuery
 from tests.ops.conftest import NAMES, client
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ def event(stamp):
 
 
 def last(session, most, **wanted):
-    return [each.text for each in logs.read(session, NAMES, Wanted(last=most, **wanted))]
+    return [each.text for each in logs.read(session, NAMES, LogQuery(last=most, **wanted))]
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,7 +84,7 @@ def test_no_more_lines_are_held_than_are_wanted():
 
 def test_all_lines_since_a_time_are_handed_on_as_they_come():
     session = Written(*range(1, 500), page=100, counts=True)
-    assert sum(1 for _ in logs.read(session, NAMES, Wanted(since=timedelta(hours=1)))) == 499
+    assert sum(1 for _ in logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))) == 499
     assert session.held <= 2
 
 
@@ -155,7 +155,7 @@ def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, pu
     newest = max(each.at for each in events.of_service(service))
     put("a" * 32, 50, "old")
     found = events.timeline(stack.session, NAMES, timedelta(minutes=10), True)
-    assert [each for each in found.happenings if each.kind == "log"] == []
+    assert [each for each in found.events if each.kind == "log"] == []
     floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
     assert min(asked) == floor
 

@@ -47,11 +47,11 @@ def test_a_day_is_named_where_it_is_not_the_reader_s_today():
         datetime(2026, 11, 25, 14, 59, tzinfo=UTC),
         datetime(2026, 11, 25, 15, tzinfo=UTC),
     )
-    assert screen.of_day(evening, a.NOW) == "23:59:00"
-    assert screen.of_day(night, a.NOW) == "11-26 00:00:00"
-    assert screen.of_day(evening) == "23:59:00"
-    assert screen.dated(night) == "11-26 00:00:00"
-    assert screen.zoned(night) == "2026-11-26 00:00 JST"
+    assert screen.short_time(evening, a.NOW) == "23:59:00"
+    assert screen.short_time(night, a.NOW) == "11-26 00:00:00"
+    assert screen.short_time(evening) == "23:59:00"
+    assert screen.dated_time(night) == "11-26 00:00:00"
+    assert screen.zoned_time(night) == "2026-11-26 00:00 JST"
 
 
 def test_what_ecs_and_rds_tell_stands_on_one_clock():
@@ -62,7 +62,7 @@ def test_what_ecs_and_rds_tell_stands_on_one_clock():
         "11-25 21:00:00",
         "11-25 21:00:05",
     ]
-    times = [each["at"] for each in timeline_screen.as_dicts(found)["happenings"]]
+    times = [each["at"] for each in timeline_screen.as_dicts(found)["events"]]
     assert times == ["2026-11-25T21:00:00+09:00", "2026-11-25T12:00:05+00:00"]
 
 
@@ -80,11 +80,11 @@ def test_a_pause_and_its_end_name_the_zone():
     paused = SITUATIONS["stack-paused"]
     assert "JST; ./careapp resume" in said(status_screen.lines(paused))[1]
     assert str(judge(paused).findings[0].why).endswith("stopped it at 2026-11-25 21:00 JST.")
-    now = Simulated().look()
+    now = Simulated().read()
     now = replace(now, database=replace(now.database, starts=a.NOW, pause=Pause(a.NOW, 1)))
-    station = Simulated()
-    station.session = Session(a.REGION)
-    text = "\n".join(said(pause_screen.lines(now, station)))
+    pausable = Simulated()
+    pausable.session = Session(a.REGION)
+    text = "\n".join(said(pause_screen.lines(now, pausable)))
     assert "AWS starts the database by itself on 2026-11-25 21:00 JST" in text
 
 

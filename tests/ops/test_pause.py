@@ -8,165 +8,165 @@ import pytest
 from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.pause import commands as screen
-from ops.pause import pausing
+from ops.pause import steps
 from ops.snapshot import rds
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
-from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, back, halt, interrupted
+from tests.ops.simulated import FREE, HELD, RANGE, SINCE, Simulated, interrupted, pause, resume
 
 
 def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
-    station = Simulated()
-    now = halt(station, wait)
-    assert station.changes() == [
-        ("remember", 3), ("register", HELD), ("ring", False), ("scale", 0), ("stop_db_instance",),
+    pausable = Simulated()
+    now = pause(pausable, wait)
+    assert pausable.changes() == [
+        ("tag", 3), ("register", HELD), ("alarm actions", False), ("count", 0), ("stop_db_instance",),
     ]  # fmt: skip
     assert (now.database.status, now.left, now.suspended) == ("stopped", (), True)
-    assert pausing.done(now)
+    assert steps.is_paused(now)
 
 
 def test_pause_waits_for_the_tasks_before_it_stops_their_database(wait):
-    station = Simulated(count=3)
-    halt(station, wait)
-    stop = station.calls.index(("stop_db_instance",))
-    looks = station.calls[station.calls.index(("scale", 0)) : stop].count(("look",))
+    pausable = Simulated(count=3)
+    pause(pausable, wait)
+    stop = pausable.calls.index(("stop_db_instance",))
+    looks = pausable.calls[pausable.calls.index(("count", 0)) : stop].count(("read",))
     assert looks >= 4
 
 
 def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the_end(wait):
-    station = Simulated()
-    halt(station, wait)
-    station.calls.clear()
-    now = back(station, wait)
-    assert station.changes() == [
-        ("start_db_instance",), ("scale", 3), ("register", FREE, 1, 4), ("ring", True), ("forget",),
+    pausable = Simulated()
+    pause(pausable, wait)
+    pausable.calls.clear()
+    now = resume(pausable, wait)
+    assert pausable.changes() == [
+        ("start_db_instance",), ("count", 3), ("register", FREE, 1, 4), ("alarm actions", True), ("untag",),
     ]  # fmt: skip
     assert (now.steady, now.pause) == (True, None)
 
 
 @pytest.mark.parametrize("scaled", [RANGE, None])
 def test_a_pause_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait, scaled):
-    for again in (halt, back):
+    for again in (pause, resume):
         wanted = Simulated(scaled=scaled)
-        halt(wanted, wait)
-        if again is not halt:
-            back(wanted, wait)
+        pause(wanted, wait)
+        if again is not pause:
+            resume(wanted, wait)
         after = 0
         while True:
-            station = Simulated(scaled=scaled)
-            if not interrupted(halt, station, wait, after):
+            pausable = Simulated(scaled=scaled)
+            if not interrupted(pause, pausable, wait, after):
                 break
-            again(station, wait)
-            assert station.state() == wanted.state(), f"interrupted at call {after}"
+            again(pausable, wait)
+            assert pausable.state() == wanted.state(), f"interrupted at call {after}"
             after += 1
         assert after > 8
 
 
 def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait):
-    for again in (halt, back):
+    for again in (pause, resume):
         after = 0
         while True:
-            station = Simulated()
-            halt(station, wait)
-            if not interrupted(back, station, wait, after):
+            pausable = Simulated()
+            pause(pausable, wait)
+            if not interrupted(resume, pausable, wait, after):
                 break
-            again(station, wait)
+            again(pausable, wait)
             runs = (3, "available", RANGE, True, False)
             wanted = (
                 (0, "stopped", replace(RANGE, suspended=HELD), False, True)
-                if again is halt
+                if again is pause
                 else runs
             )
-            assert station.state() == wanted, f"interrupted at call {after}"
-            back(station, wait)
-            assert station.state() == runs
+            assert pausable.state() == wanted, f"interrupted at call {after}"
+            resume(pausable, wait)
+            assert pausable.state() == runs
             after += 1
         assert after > 8
 
 
 def test_both_commands_do_nothing_where_nothing_is_left_to_do(wait):
-    station = Simulated()
-    back(station, wait)
-    assert station.changes() == []
-    halt(station, wait)
-    station.calls.clear()
-    halt(station, wait)
-    assert station.changes() == []
+    pausable = Simulated()
+    resume(pausable, wait)
+    assert pausable.changes() == []
+    pause(pausable, wait)
+    pausable.calls.clear()
+    pause(pausable, wait)
+    assert pausable.changes() == []
 
 
 def test_in_stage_1_only_the_database_is_paused(wait):
-    station = Simulated(service=False)
-    halt(station, wait)
-    assert station.changes() == [("remember", None), ("stop_db_instance",)]
-    station.calls.clear()
-    back(station, wait)
-    assert station.changes() == [("start_db_instance",), ("forget",)]
+    pausable = Simulated(service=False)
+    pause(pausable, wait)
+    assert pausable.changes() == [("tag", None), ("stop_db_instance",)]
+    pausable.calls.clear()
+    resume(pausable, wait)
+    assert pausable.changes() == [("start_db_instance",), ("untag",)]
 
 
 def test_a_service_that_ran_nothing_comes_back_as_the_stack_file_wants_it(wait):
-    station = Simulated(count=0)
-    halt(station, wait)
-    assert station.pause.count == 2
+    pausable = Simulated(count=0)
+    pause(pausable, wait)
+    assert pausable.pause.count == 2
 
 
 def test_a_service_at_nothing_of_which_nothing_is_remembered_comes_back_too(wait):
-    station = Simulated(count=0)
-    back(station, wait)
-    assert station.changes() == [("scale", 2)]
+    pausable = Simulated(count=0)
+    resume(pausable, wait)
+    assert pausable.changes() == [("count", 2)]
     assert "the stack file's desiredCount is 2" in str(wait.said[0])
 
 
 def test_tasks_that_somebody_has_brought_back_already_are_left_alone(wait):
-    station = Simulated()
-    halt(station, wait)
-    station.status, station.count = "available", 1
-    back(station, wait)
-    assert station.state() == (1, "available", RANGE, True, False)
+    pausable = Simulated()
+    pause(pausable, wait)
+    pausable.status, pausable.count = "available", 1
+    resume(pausable, wait)
+    assert pausable.state() == (1, "available", RANGE, True, False)
 
 
 def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):
-    station = Simulated(service=False, status="upgrading")
-    halt(station, wait)
-    assert station.status == "stopped"
+    pausable = Simulated(service=False, status="upgrading")
+    pause(pausable, wait)
+    assert pausable.status == "stopped"
 
 
 def test_what_does_not_pass_by_itself_is_not_waited_for(wait):
-    station = Simulated(status="failed")
+    pausable = Simulated(status="failed")
     with pytest.raises(Refused, match="careapp-poc is failed, and does not leave that by itself"):
-        pausing.allowed(station.look())
+        steps.check_pausable(pausable.read())
     with pytest.raises(Refused, match="is failed"):
-        back(station, wait)
+        resume(pausable, wait)
 
 
 def test_waiting_ends_with_what_it_waited_for(wait):
-    station = Simulated()
-    station.look()
-    station.running = 1000
+    pausable = Simulated()
+    pausable.read()
+    pausable.running = 1000
     with pytest.raises(
         Refused, match=r"After 10 minutes tasks still to stop: \d+; ./careapp doctor"
     ):
-        halt(station, wait)
+        pause(pausable, wait)
 
 
 @pytest.mark.parametrize("link", [{"replicas": ("copy",)}, {"source": "copy"}])
 def test_a_database_with_a_replica_is_not_paused_and_nothing_is_changed(link):
-    now = Simulated().look()
+    now = Simulated().read()
     linked = replace(now, database=replace(now.database, **link))
     with pytest.raises(
         Refused, match=r"read replica or is one \(copy\)\. Delete the replica first"
     ):
-        pausing.allowed(linked)
+        steps.check_pausable(linked)
 
 
 def test_a_multi_az_database_may_be_paused():
-    now = Simulated().look()
-    pausing.allowed(replace(now, database=replace(now.database, multi_az=True)))
+    now = Simulated().read()
+    steps.check_pausable(replace(now, database=replace(now.database, multi_az=True)))
 
 
 def costs(multi_az=False, **values):
-    now = Simulated().look()
+    now = Simulated().read()
     now = replace(now, database=replace(now.database, multi_az=multi_az, storage_gb=20))
-    return [str(each) for each in pausing.still_costs(now, a.choices(**values))]
+    return [str(each) for each in steps.still_costs(now, a.choices(**values))]
 
 
 def test_what_still_costs_money_is_what_the_stack_has():
@@ -183,22 +183,22 @@ def test_what_still_costs_money_is_what_the_stack_has():
 
 
 def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
-    now = Simulated().look()
+    now = Simulated().read()
     said = datetime(2026, 12, 2, 18, 30, tzinfo=UTC)
     known = replace(now, database=replace(now.database, starts=said, pause=Pause(SINCE, 1)))
-    station = Simulated()
-    station.session = type("Session", (), {"region": a.REGION})()
-    text = "\n".join(line.text for line in screen.lines(known, station))
+    pausable = Simulated()
+    pausable.session = type("Session", (), {"region": a.REGION})()
+    text = "\n".join(line.text for line in screen.lines(known, pausable))
     assert "AWS starts the database by itself on 2026-12-02 18:30 UTC" in text
 
 
 @pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
 def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(kept, first):
-    now, station = Simulated().look(), Simulated()
+    now, pausable = Simulated().read(), Simulated()
     known = replace(now, database=replace(now.database, pause=Pause(SINCE, 1)))
-    station.session = type("Session", (), {"region": a.REGION})()
-    station.settings = a.choices(databaseFinalSnapshot=kept)
-    shown = [line.text for line in screen.lines(known, station)][-1]
+    pausable.session = type("Session", (), {"region": a.REGION})()
+    pausable.settings = a.choices(databaseFinalSnapshot=kept)
+    shown = [line.text for line in screen.lines(known, pausable)][-1]
     assert ("Do so before a pulumi destroy, too" in shown) is first
     assert ("takes all of it away" in shown) is not first
 

@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from ops.pause.standing import SCALING, Scaled, Station
+from ops.pause.state import SCALING, PausableStack, ScalingRange
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
@@ -13,24 +13,24 @@ from tests.ops.simulated import BY_HOURS, SINCE
 
 
 @pytest.fixture
-def station(stack, folder):
-    return Station(stack.session, NAMES, a.choices())
+def pausable(stack, folder):
+    return PausableStack(stack.session, NAMES, a.choices())
 
 
-def test_aws_is_told_and_asked_in_its_own_words(station):
+def test_aws_is_told_and_asked_in_its_own_words(pausable):
     scaling = boto3.client("application-autoscaling", region_name=a.REGION)
     where = {
         "ServiceNamespace": "ecs",
         "ResourceId": f"service/{NAMES.cluster}/{NAMES.service}",
         "ScalableDimension": "ecs:service:DesiredCount",
     }
-    assert station.look().suspended is None
+    assert pausable.read().suspended is None
     scaling.register_scalable_target(**where, MinCapacity=1, MaxCapacity=4)
-    assert station.look().suspended is False
-    station.suspend()
-    station.remember(station.look().database, Pause(SINCE, 3))
-    station.scale(0)
-    station.database("stop_db_instance")
+    assert pausable.read().suspended is False
+    pausable.suspend_scaling()
+    pausable.tag_paused(pausable.read().database, Pause(SINCE, 3))
+    pausable.set_desired_count(0)
+    pausable.call_rds("stop_db_instance")
     alarms = boto3.client("cloudwatch", region_name=a.REGION)
     for name in NAMES.alarms_of_a_pause:
         alarms.put_metric_alarm(
@@ -39,35 +39,35 @@ def test_aws_is_told_and_asked_in_its_own_words(station):
         )  # fmt: skip
     told = []
     for rings in (False, True):
-        station.ring(rings)
+        pausable.set_alarm_actions(rings)
         told.append([each["ActionsEnabled"] for each in alarms.describe_alarms()["MetricAlarms"]])
     alarms.delete_alarms(AlarmNames=list(NAMES.alarms_of_a_pause))
     assert told == [[False, False], [True, True]]
-    now = station.look()
+    now = pausable.read()
     assert (now.suspended, now.pause, now.service.desired) == (True, Pause(SINCE, 3), 0)
     assert now.database.status == "stopped"
     [target] = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     assert target["SuspendedState"] == dict.fromkeys(SCALING, True)
-    station.let_scale(Scaled(2, 3, BY_HOURS))
-    assert station.look().scaled == Scaled(2, 3, BY_HOURS)
-    station.database("start_db_instance")
-    station.forget(now.database)
-    now = station.look()
+    pausable.set_scaling(ScalingRange(2, 3, BY_HOURS))
+    assert pausable.read().scaled == ScalingRange(2, 3, BY_HOURS)
+    pausable.call_rds("start_db_instance")
+    pausable.untag_paused(now.database)
+    now = pausable.read()
     assert (now.pause, now.database.status) == (None, "available")
-    station.scale(1)
+    pausable.set_desired_count(1)
     scaling.deregister_scalable_target(**where)
 
 
 @pytest.mark.usefixtures("stack")
-def test_without_a_terminal_it_is_not_asked_and_not_done(run, station):
+def test_without_a_terminal_it_is_not_asked_and_not_done(run, pausable):
     code, shown, complaint = run("pause")
     assert (code, shown) == (1, "")
     assert (
         "pause asks before it stops careapp-poc, and here is no terminal to ask on; say --yes"
         in (complaint)
     )
-    assert station.look().database.status == "available"
+    assert pausable.read().database.status == "available"
 
 
 class Terminal:
@@ -82,18 +82,18 @@ class Terminal:
 
 
 @pytest.mark.usefixtures("stack")
-def test_who_says_no_keeps_what_runs(run, station, monkeypatch):
+def test_who_says_no_keeps_what_runs(run, pausable, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("n"))
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     code, shown, _ = run("pause")
     assert code == 1
     assert "careapp-poc in ap-northeast-1:" in shown
     assert "the database careapp-poc stops; its data stays" in shown
-    assert station.look().pause is None
+    assert pausable.read().pause is None
 
 
 @pytest.mark.usefixtures("stack")
-def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, station, monkeypatch):
+def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, pausable, monkeypatch):
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
     code, shown, progress = run("pause", "--yes", "--json")
     found = json.loads(shown)
@@ -117,14 +117,14 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Station, "look", stopped)
+    monkeypatch.setattr(PausableStack, "read", stopped)
     code, _, complaint = run("pause", "--yes")
     assert code == 130
     assert "`./careapp pause -s poc` goes on, `./careapp resume -s poc` brings it back" in complaint
 
 
 def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
-    monkeypatch.setattr("ops.pause.standing.overview", lambda *_: a.stack(database=None))
+    monkeypatch.setattr("ops.pause.state.overview", lambda *_: a.stack(database=None))
     code, _, complaint = run("pause", "--yes")
     assert code == 1
     assert "There is no database careapp-poc in ap-northeast-1" in complaint

@@ -51,8 +51,8 @@ def run(monkeypatch, capsys):
         return ended.value.code, *capsys.readouterr()
 
     yield run
-    command_line.speak("en")
-    command_line.put_into_language(main)
+    command_line.set_language("en")
+    command_line.translate_help(main)
 
 
 @pytest.mark.parametrize("how", ENDS)
@@ -110,4 +110,4 @@ def test_a_number_that_will_not_do_is_refused_with_its_limits(
     ],
 )
 def test_only_its_own_words_choose_the_language(words, lang):
-    assert command_line.asked_for(words) == lang
+    assert command_line.chosen_language(words) == lang

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ops.doctor.diagnose import judge
 from ops.snapshot import Snapshot
-from ops.watch import events
+from ops.watch import events as timeline
 from rehearsal.page.server import create_app
 from rehearsal.page.watching import Seen, Work
 from tests.ops import stacks as a
@@ -15,14 +15,14 @@ from tests.ops import stacks as a
 POC = Work(stack="poc", resources=88)
 
 
-def seen(snapshot: Snapshot | None = None, work: Work = POC, happenings=()) -> Seen:
-    """One look at a snapshot, with the happenings that it tells of and those given."""
+def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Seen:
+    """One look at a snapshot, with the events that it tells of and those given."""
     if snapshot is None:
         return Seen(at=a.NOW, work=work)
     told = [
-        *events.of_service(snapshot.service.value),
-        *events.of_tasks(snapshot.tasks.value or ()),
-        *happenings,
+        *timeline.of_service(snapshot.service.value),
+        *timeline.of_tasks(snapshot.tasks.value or ()),
+        *events,
     ]
     return Seen(
         at=a.NOW,
@@ -30,7 +30,7 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, happenings=()) -> S
         stacks=("poc",),
         now=snapshot,
         diagnosis=judge(snapshot),
-        happenings=tuple(sorted(told, key=lambda each: each.at)),
+        events=tuple(sorted(told, key=lambda each: each.at)),
     )
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.bill import Assumptions, Bill, CannotSay, Case, Item, Rule, Unpriced, Use
-from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
+from ops.cost.graph import Graph, Resource, UnknownInput
 from ops.cost.prices import NoPrice, PriceBook
-from ops.cost.rules import compute, network, stores, watching
+from ops.cost.rules import compute, monitoring, network, storage
 from ops.cost.rules.free import FREE
 
 RULES: dict[str, Rule] = {
     **network.RULES,
     **network.BALANCING,
     **compute.RULES,
-    **stores.RULES,
-    **watching.RULES,
+    **storage.RULES,
+    **monitoring.RULES,
 }
 
 
@@ -47,10 +47,10 @@ def _priced(
     try:
         for use in rule(resource, case):
             yield _item(resource, use, book)
-    except Undecided as unknown:
+    except UnknownInput as unknown:
         why = t("its {input} is known only after an update", input=str(unknown))
         yield Unpriced(resource=resource, why=why)
-    except CannotSay as problem:
+    except UnknownUsage as problem:
         yield Unpriced(resource=resource, why=problem.text)
 
 
@@ -69,5 +69,5 @@ def _uses(resource: Resource, rule: Rule | None, case: Case) -> Iterator[Use]:
     if rule is not None:
         try:
             yield from rule(resource, case)
-        except (Undecided, CannotSay):
+        except (UnknownInput, UnknownUsage):
             return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.bill import CannotSay, Case, Rule, Use
+from ops.cost.bill import Case, Rule, UnknownUsage, Use
 from ops.cost.graph import Graph, Resource
 from ops.cost.prices import HOURS
 from ops.cost.rules.network import ADDRESS, HOURLY, public_tasks
@@ -19,13 +19,13 @@ def service(resource: Resource, case: Case) -> Iterator[Use]:
     """A service on Fargate: vCPU and memory of its wanted tasks, on demand or Spot, and their addresses."""
     definition = case.graph.needed(resource, "ecs:TaskDefinition")
     if definition is None:
-        raise CannotSay(t("which task definition it runs is known only after an update"))
+        raise UnknownUsage(t("which task definition it runs is known only after an update"))
     if definition.get("ephemeralStorage"):
-        raise CannotSay(t("no price is known for more than Fargate's 20 GiB of task storage"))
+        raise UnknownUsage(t("no price is known for more than Fargate's 20 GiB of task storage"))
     hours = tasks(resource, case) * HOURS
     chip = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     vcpu, memory = int(definition.get("cpu")) / 1024, int(definition.get("memory")) / 1024
-    for kind, share in ways(resource).items():
+    for kind, share in capacity_shares(resource).items():
         if share:
             yield Use(
                 what=t("vCPU hours"),
@@ -56,24 +56,24 @@ def tasks(resource: Resource, case: Case) -> float:
     return wanted * share_of_week(case.graph)
 
 
-def ways(resource: Resource) -> dict[str, float]:
+def capacity_shares(resource: Resource) -> dict[str, float]:
     """The share of tasks on demand and on Spot, by their weights. A base counts for nothing here."""
     strategies = resource.get("capacityProviderStrategies", [])
     if not strategies:
         kind = resource.get("launchType", "FARGATE")
         if kind != "FARGATE":
-            raise CannotSay(t("no price is known for tasks on {kind}", kind=str(kind)))
+            raise UnknownUsage(t("no price is known for tasks on {kind}", kind=str(kind)))
         return {"fargate": 1.0}
     weights = {"fargate": 0.0, "spot": 0.0}
     names = {"FARGATE": "fargate", "FARGATE_SPOT": "spot"}
     for strategy in strategies:
         kind = str(strategy.get("capacityProvider"))
         if kind not in names:
-            raise CannotSay(t("no price is known for tasks on {kind}", kind=kind))
+            raise UnknownUsage(t("no price is known for tasks on {kind}", kind=kind))
         weights[names[kind]] += float(strategy.get("weight") or 0)
     total = sum(weights.values())
     if not total:
-        raise CannotSay(t("its capacity providers have no weight"))
+        raise UnknownUsage(t("its capacity providers have no weight"))
     return {kind: weight / total for kind, weight in weights.items()}
 
 
@@ -105,7 +105,7 @@ CRON = re.compile(r"^cron\((\d+) (\d+) (\S+) \* (\S+) \*\)$")
 def share_of_week(graph: Graph) -> float:
     """1 without scheduled actions; otherwise the part of a week in which the last one left it running.
 
-    Raises CannotSay for a schedule that is no plain weekly one.
+    Raises UnknownUsage for a schedule that is no plain weekly one.
     """
     moments = sorted(
         moment
@@ -126,7 +126,7 @@ def _moments(action: Resource) -> Iterator[tuple[int, bool]]:
     text = str(action.get("schedule"))
     found = CRON.match(text)
     if not found or found[3] not in "?*":
-        raise CannotSay(
+        raise UnknownUsage(
             t(
                 "{schedule} is no weekly schedule, so nobody knows for how long it runs",
                 schedule=text,

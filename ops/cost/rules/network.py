@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.bill import CannotSay, Case, Rule, Use
-from ops.cost.graph import Graph, Resource, Undecided
+from ops.cost.bill import Case, Rule, UnknownUsage, Use
+from ops.cost.graph import Graph, Resource, UnknownInput
 from ops.cost.prices import HOURS
 
 HOURLY = t("hours")
@@ -47,7 +47,7 @@ def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
     """An interface endpoint costs by the hour and zone; a gateway endpoint nothing."""
     if resource.get("vpcEndpointType", "Gateway") == "Gateway":
         return
-    zones = many(resource, "subnetIds", len(zones_of(case.graph)))
+    zones = count_of(resource, "subnetIds", len(zones_of(case.graph)))
     yield Use(what=HOURLY, group="network", quantity=HOURS * zones, price="endpoint-hour")
 
 
@@ -56,14 +56,14 @@ def zones_of(graph: Graph) -> set[str]:
     return {str(each.inputs.get("availabilityZone")) for each in graph.all("ec2:Subnet")}
 
 
-def many(resource: Resource, key: str, otherwise: int) -> int:
+def count_of(resource: Resource, key: str, otherwise: int) -> int:
     """How many a list input names; ``otherwise`` where only an update will know.
 
     The subnets of a VPC that does not exist yet are one such list: then each zone has one.
     """
     try:
         return len(resource.get(key, ()))
-    except Undecided:
+    except UnknownInput:
         return otherwise
 
 
@@ -72,9 +72,9 @@ def flow_log(resource: Resource, case: Case) -> Iterator[Use]:
     kind = resource.get("logDestinationType", "cloud-watch-logs")
     keys = {"cloud-watch-logs": "vended-log-gb", "s3": "vended-log-s3-gb"}
     if kind not in keys:
-        raise CannotSay(t("no price is known for flow logs to {kind}", kind=str(kind)))
+        raise UnknownUsage(t("no price is known for flow logs to {kind}", kind=str(kind)))
     quantity = case.assumed.flow_log_gb
-    yield Use(what=t("GB delivered"), group="watching", quantity=quantity, price=keys[kind])
+    yield Use(what=t("GB delivered"), group="monitoring", quantity=quantity, price=keys[kind])
 
 
 def zone(_: Resource, __: Case) -> Iterator[Use]:
@@ -86,7 +86,7 @@ def certificate(resource: Resource, __: Case) -> Iterator[Use]:
     """A public certificate is free (acm/pricing); one of a private authority or to export is not."""
     exported = resource.get("options", {}).get("export") == "ENABLED"
     if resource.get("certificateAuthorityArn") or exported:
-        raise CannotSay(t("only public certificates that are not exported are known to be free"))
+        raise UnknownUsage(t("only public certificates that are not exported are known to be free"))
     yield from ()
 
 
@@ -104,13 +104,15 @@ def balancer(resource: Resource, case: Case) -> Iterator[Use]:
     """An Application Load Balancer: hours, LCUs, a public IPv4 in every zone, what it sends out."""
     kind = resource.get("loadBalancerType", "application")
     if kind != "application":
-        raise CannotSay(t("no price is known for a load balancer of type {kind}", kind=str(kind)))
+        raise UnknownUsage(
+            t("no price is known for a load balancer of type {kind}", kind=str(kind))
+        )
     yield Use(what=HOURLY, group="balancer", quantity=HOURS, price="alb-hour")
     capacity = case.assumed.average_lcu * HOURS
     yield Use(what=t("LCU hours"), group="balancer", quantity=capacity, price="alb-lcu")
     if resource.get("internal", False):
         return
-    zones = many(resource, "subnets", len(zones_of(case.graph)))
+    zones = count_of(resource, "subnets", len(zones_of(case.graph)))
     yield Use(what=ADDRESS, group="network", quantity=HOURS * zones, price="ipv4-hour")
     sent = case.assumed.gb_out
     yield Use(what=t("GB to the internet"), group="traffic", quantity=sent, price="out-gb")

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from i18n import Text, t
-from ops.aws.certificates import BUNDLE, root
+from ops.aws.rds_certificates import BUNDLE, root
 from ops.doctor.case import Case
 from ops.doctor.findings import Finding, Fix
 from ops.doctor.log_lines import Known
-from ops.screen import of_day
+from ops.screen import short_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.task_logs import BACK
@@ -53,7 +53,7 @@ def status(case: Case) -> Iterator[Finding]:
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
             fixes=(_started(case, found), *case.tried_again()),
             evidence=tuple(
-                f"{of_day(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
+                f"{short_time(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
             ),
         )
 

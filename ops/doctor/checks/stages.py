@@ -8,7 +8,7 @@ from datetime import timedelta
 from i18n import Text, t
 from ops.doctor.case import Case
 from ops.doctor.findings import Finding, Fix
-from ops.screen import zoned
+from ops.screen import zoned_time
 from ops.snapshot.rds import keeps_snapshot
 from ops.snapshot.records import Task
 
@@ -121,7 +121,7 @@ def paused(case: Case) -> Iterator[Finding]:
         id="stack-paused",
         kind="note",
         title=t("The stack is paused"),
-        why=t("./careapp pause stopped it at {time}.", time=zoned(pause.since)),
+        why=t("./careapp pause stopped it at {time}.", time=zoned_time(pause.since)),
         seen=tuple(seen),
         fixes=tuple(fixes),
     )

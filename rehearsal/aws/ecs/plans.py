@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ops.aws.certificates import ROOTS, names, root
+from ops.aws.rds_certificates import ROOTS, names, root
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import endpoint_of, read_map
 from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place

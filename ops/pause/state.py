@@ -25,7 +25,7 @@ DIMENSION = "ecs:service:DesiredCount"
 
 
 @dataclass(frozen=True)
-class Scaled:
+class ScalingRange:
     """The range in which autoscaling keeps the service, and which of SCALING are suspended."""
 
     low: int
@@ -34,7 +34,7 @@ class Scaled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class StackState:
     """How it stands. ``scaled`` is None where nothing scales the service; ``left`` are task ids.
 
     ``at`` is AWS's time where that is ahead of this machine's.
@@ -44,7 +44,7 @@ class Standing:
     database: Database
     service: Service | None
     left: tuple[str, ...]
-    scaled: Scaled | None
+    scaled: ScalingRange | None
     steady: bool
 
     @property
@@ -57,13 +57,13 @@ class Standing:
         return self.database.pause
 
 
-class Station:
+class PausableStack:
     """Looks at one stack and changes it. Every method raises AwsProblem."""
 
     def __init__(self, session: Session, names: StackNames, settings: Settings) -> None:
         self.session, self.names, self.settings = session, names, settings
 
-    def look(self) -> Standing:
+    def read(self) -> StackState:
         """How it stands now. Raises Refused without a database."""
         now = overview(self.names, self.session, self.settings)
         for part in (now.database, now.service, now.tasks, now.targets):
@@ -73,7 +73,7 @@ class Station:
             raise Refused(_no_database(self.names, self.session.region))
         tasks = now.tasks.value or ()
         case = Case(now)
-        return Standing(
+        return StackState(
             at=case.moment,
             database=now.database.value,
             service=now.service.value,
@@ -86,7 +86,7 @@ class Station:
     def _resource(self) -> str:
         return f"service/{self.names.cluster}/{self.names.service}"
 
-    def _scaled(self) -> Scaled | None:
+    def _scaled(self) -> ScalingRange | None:
         found = self.session.all(
             "application-autoscaling",
             "describe_scalable_targets",
@@ -99,9 +99,9 @@ class Station:
             return None
         target, state = found[0], found[0].get("SuspendedState") or {}
         suspended = tuple(bool(state.get(name)) for name in SCALING)
-        return Scaled(target["MinCapacity"], target["MaxCapacity"], suspended)
+        return ScalingRange(target["MinCapacity"], target["MaxCapacity"], suspended)
 
-    def suspend(self) -> None:
+    def suspend_scaling(self) -> None:
         """Let autoscaling keep its hands off; minimum and maximum stay as they are.
 
         Parameters that are left out do not change, but AWS moves the service's count into the
@@ -109,7 +109,7 @@ class Station:
         """
         self._register([True] * len(SCALING))
 
-    def let_scale(self, scaled: Scaled) -> None:
+    def set_scaling(self, scaled: ScalingRange) -> None:
         """Let autoscaling do what is not suspended, within a range, into which AWS moves the count."""
         self._register(scaled.suspended, MinCapacity=scaled.low, MaxCapacity=scaled.high)
 
@@ -124,12 +124,12 @@ class Station:
             **bounds,
         )
 
-    def ring(self, rings: bool) -> None:
+    def set_alarm_actions(self, enabled: bool) -> None:
         """Whether the alarms that a pause would set off tell anybody; a stack without them is fine, too."""
-        operation = "enable_alarm_actions" if rings else "disable_alarm_actions"
+        operation = "enable_alarm_actions" if enabled else "disable_alarm_actions"
         self.session.call("cloudwatch", operation, AlarmNames=list(self.names.alarms_of_a_pause))
 
-    def scale(self, count: int) -> None:
+    def set_desired_count(self, count: int) -> None:
         """The service's desired count."""
         names = self.names
         self.session.call(
@@ -140,16 +140,16 @@ class Station:
             desiredCount=count,
         )
 
-    def database(self, operation: str) -> None:
+    def call_rds(self, operation: str) -> None:
         """``start_db_instance`` or ``stop_db_instance``."""
         self.session.call("rds", operation, DBInstanceIdentifier=self.names.database)
 
-    def remember(self, database: Database, pause: Pause) -> None:
+    def tag_paused(self, database: Database, pause: Pause) -> None:
         """That it is paused, where `resume`, `status` and `doctor` see it."""
         where: dict[str, Any] = {"ResourceName": database.arn}
         self.session.call("rds", "add_tags_to_resource", Tags=pause.tags(), **where)
 
-    def forget(self, database: Database) -> None:
+    def untag_paused(self, database: Database) -> None:
         """That it was paused."""
         keys = [rds.AT, rds.COUNT]
         self.session.call(
@@ -161,7 +161,7 @@ class Station:
         return self.settings.service.desired_count
 
 
-def unusable(database: Database) -> Refused | None:
+def not_waiting(database: Database) -> Refused | None:
     """Why waiting would not help: a status that neither is well nor passes."""
     if database.status in USABLE | PASSING | {"stopped"}:
         return None

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.bill import CannotSay, Case, Rule, Use
-from ops.cost.graph import Resource, Undecided
+from ops.cost.bill import Case, Rule, UnknownUsage, Use
+from ops.cost.graph import Resource, UnknownInput
 from ops.cost.prices import HOURS
 from ops.cost.rules.network import HOURLY
 
@@ -24,7 +24,9 @@ def database(resource: Resource, case: Case) -> Iterator[Use]:
     kind, disk = resource.get("instanceClass"), resource.get("storageType", "gp2")
     engine = str(resource.get("engine"))
     if engine != "postgres":
-        raise CannotSay(t("prices are known for PostgreSQL only, not for {engine}", engine=engine))
+        raise UnknownUsage(
+            t("prices are known for PostgreSQL only, not for {engine}", engine=engine)
+        )
     yield Use(what=HOURLY, group="database", quantity=HOURS, price=f"{where}-hour:{kind}")
     size = float(resource.get("allocatedStorage"))
     yield Use(what=t("disk, GB"), group="database", quantity=size, price=f"{where}-gb:{disk}")
@@ -34,12 +36,12 @@ def database(resource: Resource, case: Case) -> Iterator[Use]:
         gigabytes = case.assumed.monitoring_gb * 60 / interval
         yield Use(
             what=t("enhanced monitoring, GB"),
-            group="watching",
+            group="monitoring",
             quantity=gigabytes,
             price="log-gb",
         )
     if int(resource.get("performanceInsightsRetentionPeriod", 0)) > FREE_INSIGHTS_DAYS:
-        raise CannotSay(t("no price is known for Performance Insights beyond 7 days"))
+        raise UnknownUsage(t("no price is known for Performance Insights beyond 7 days"))
 
 
 def secret(_: Resource, __: Case) -> Iterator[Use]:
@@ -63,7 +65,7 @@ def _kept(policy: Resource) -> int:
     """The number of tagged images that a lifecycle policy keeps; 0 where it sets none."""
     try:
         rules = json.loads(policy.get("policy"))["rules"]
-    except (Undecided, ValueError, KeyError):
+    except (UnknownInput, ValueError, KeyError):
         return 0
     chosen = [each["selection"] for each in rules]
     counts = [each["countNumber"] for each in chosen if each["countType"] == "imageCountMoreThan"]

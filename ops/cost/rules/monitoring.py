@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
-from ops.cost.bill import CannotSay, Case, Rule, Use
+from ops.cost.bill import Case, Rule, UnknownUsage, Use
 from ops.cost.graph import Resource
 
 APP_LOGS = "/ecs/"
@@ -30,10 +30,12 @@ def log_group(resource: Resource, case: Case) -> Iterator[Use]:
     delivered = _delivered(resource, case)
     written = case.assumed.flow_log_gb if delivered else _written(resource, case)
     if not delivered:
-        yield Use(what=t("written, GB"), group="watching", quantity=written, price="log-gb")
+        yield Use(what=t("written, GB"), group="monitoring", quantity=written, price="log-gb")
     days = int(resource.get("retentionInDays", FOR_EVER))
     months = days / DAYS if days else 12
-    yield Use(what=t("kept, GB"), group="watching", quantity=written * months, price="log-gb-month")
+    yield Use(
+        what=t("kept, GB"), group="monitoring", quantity=written * months, price="log-gb-month"
+    )
 
 
 def _delivered(resource: Resource, case: Case) -> bool:
@@ -49,23 +51,23 @@ def alarm(resource: Resource, _: Case) -> Iterator[Use]:
     """An alarm costs by the metrics that it looks at."""
     queries = resource.get("metricQueries", [])
     metrics = sum("metric" in each for each in queries) if queries else 1
-    yield Use(what=t("alarm"), group="watching", quantity=metrics, price="alarm")
+    yield Use(what=t("alarm"), group="monitoring", quantity=metrics, price="alarm")
 
 
 def composite(_: Resource, __: Case) -> Iterator[Use]:
     """An alarm over alarms."""
-    yield Use(what=t("alarm"), group="watching", quantity=1, price="composite-alarm")
+    yield Use(what=t("alarm"), group="monitoring", quantity=1, price="composite-alarm")
 
 
 def dashboard(_: Resource, __: Case) -> Iterator[Use]:
     """A dashboard; an account's first three are free, which is not counted."""
-    yield Use(what=t("dashboard"), group="watching", quantity=1, price="dashboard")
+    yield Use(what=t("dashboard"), group="monitoring", quantity=1, price="dashboard")
 
 
 def scaling(resource: Resource, _: Case) -> Iterator[Use]:
     """A scaling policy is free, but the alarms that target tracking makes are not."""
     if resource.get("policyType", "StepScaling") == "TargetTrackingScaling":
-        yield Use(what=t("its alarms"), group="watching", quantity=TRACKING_ALARMS, price="alarm")
+        yield Use(what=t("its alarms"), group="monitoring", quantity=TRACKING_ALARMS, price="alarm")
 
 
 def cluster(resource: Resource, case: Case) -> Iterator[Use]:
@@ -78,7 +80,7 @@ def cluster(resource: Resource, case: Case) -> Iterator[Use]:
         quantity = case.assumed.insights_metrics * services
         yield Use(
             what=t("Container Insights, metrics"),
-            group="watching",
+            group="monitoring",
             quantity=quantity,
             price=price,
         )
@@ -87,7 +89,7 @@ def cluster(resource: Resource, case: Case) -> Iterator[Use]:
 def budget(resource: Resource, _: Case) -> Iterator[Use]:
     """A budget that only tells costs nothing (aws-cost-management/aws-budgets/pricing)."""
     if resource.kind != "Budget":
-        raise CannotSay(t("a budget's actions are billed by the day, with no price here"))
+        raise UnknownUsage(t("a budget's actions are billed by the day, with no price here"))
     yield from ()
 
 

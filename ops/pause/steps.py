@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from i18n import Refused, Text, t
 from ops.doctor.checks.databases import USABLE
-from ops.pause.standing import Scaled, Standing, Station, unusable
+from ops.pause.state import PausableStack, ScalingRange, StackState, not_waiting
 from ops.rollout.follow import Waiting
 from ops.snapshot.rds import DAYS_STOPPED, Pause
 from stack.scaling import ScalingSettings
@@ -19,7 +19,7 @@ MINUTES = 45
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class DatabaseChange:
     """From the one status in which RDS takes the operation to one of those that are wanted."""
 
     operation: str
@@ -29,7 +29,7 @@ class Turn:
     unfinished: Callable[[str], Text]
 
 
-STOPPED = Turn(
+STOP = DatabaseChange(
     operation="stop_db_instance",
     begins="available",
     ends=("stopped",),
@@ -38,7 +38,7 @@ STOPPED = Turn(
 )
 
 
-STARTED = Turn(
+START = DatabaseChange(
     operation="start_db_instance",
     begins="stopped",
     ends=USABLE,
@@ -47,20 +47,20 @@ STARTED = Turn(
 )
 
 
-def turned(station: Station, waiting: Waiting, turn: Turn) -> None:
+def change_database(pausable: PausableStack, waiting: Waiting, turn: DatabaseChange) -> None:
     """Ask once, and wait until it is done. Raises Refused and AwsProblem."""
     asked = False
 
     def left() -> Text | None:
         nonlocal asked
-        database = station.look().database
+        database = pausable.read().database
         if database.status in turn.ends:
             return None
-        if refused := unusable(database):
+        if refused := not_waiting(database):
             raise refused
         # What RDS does with the instance just now has to end first.
         if database.status == turn.begins and not asked:
-            station.database(turn.operation)
+            pausable.call_rds(turn.operation)
             asked = True
             return turn.asked
         return turn.unfinished(database.status)
@@ -71,7 +71,7 @@ def turned(station: Station, waiting: Waiting, turn: Turn) -> None:
 TASKS_MINUTES = 10
 
 
-def allowed(now: Standing) -> None:
+def check_pausable(now: StackState) -> None:
     """Raises Refused for a database that RDS does not stop (RDS user guide, limitations of stopping)."""
     database = now.database
     if database.replicas or database.source:
@@ -83,17 +83,17 @@ def allowed(now: Standing) -> None:
                 others=", ".join([*database.replicas, *filter(None, [database.source])]),
             )
         )
-    if refused := unusable(database):
+    if refused := not_waiting(database):
         raise refused
 
 
-def done(now: Standing) -> bool:
+def is_paused(now: StackState) -> bool:
     """Whether nothing is left to do."""
     runs = bool(now.left) or (now.service is not None and now.service.desired > 0)
     return now.pause is not None and now.database.status == "stopped" and not runs
 
 
-def planned(now: Standing) -> Iterator[Text]:
+def planned_changes(now: StackState) -> Iterator[Text]:
     """What is going to happen."""
     if now.service is not None:
         count = max(now.service.desired, len(now.left))
@@ -105,47 +105,47 @@ def planned(now: Standing) -> Iterator[Text]:
     yield t("the database {id} stops; its data stays", id=now.database.id)
 
 
-def pause(station: Station, waiting: Waiting, now: Standing) -> Standing:
+def pause(pausable: PausableStack, waiting: Waiting, now: StackState) -> StackState:
     """Do it, and wait until it is done. Raises Refused and AwsProblem.
 
     What was is remembered first, so that an interrupt at any point can be resumed from.
     """
     if now.pause is None:
-        station.remember(now.database, Pause.now(_count(station, now)))
+        pausable.tag_paused(now.database, Pause.now(_count(pausable, now)))
     if now.suspended is False:
-        station.suspend()
-    waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
-    turned(station, waiting, STOPPED)
+        pausable.suspend_scaling()
+    waiting.until_done(lambda: _stop_tasks(pausable), TASKS_MINUTES)
+    change_database(pausable, waiting, STOP)
     # AWS does not say how soon after the suspension it moves the count into the range.
-    waiting.until_done(lambda: _tasks_left(station), TASKS_MINUTES)
-    return station.look()
+    waiting.until_done(lambda: _stop_tasks(pausable), TASKS_MINUTES)
+    return pausable.read()
 
 
-def _count(station: Station, now: Standing) -> int | None:
+def _count(pausable: PausableStack, now: StackState) -> int | None:
     """A service that a schedule holds at 0 is to come back as the stack file wants it."""
     if now.service is None:
         return None
-    return now.service.desired or station.declared_count()
+    return now.service.desired or pausable.declared_count()
 
 
-def _tasks_left(station: Station) -> Text | None:
+def _stop_tasks(pausable: PausableStack) -> Text | None:
     """Ask for no task wherever some are wanted: AWS moves a count below the minimum up to it, too."""
-    now = station.look()
+    now = pausable.read()
     service = now.service
     if service is not None and service.desired:
-        station.ring(False)
-        station.scale(0)
+        pausable.set_alarm_actions(False)
+        pausable.set_desired_count(0)
     elif not now.left and not (service and (service.running or service.pending)):
         return None
     return t("tasks still to stop: {count}", count=max(len(now.left), 1))
 
 
-def starts_again(now: Standing) -> datetime:
+def automatic_start(now: StackState) -> datetime:
     """When AWS starts the database by itself: as it says, else seven days from now."""
     return (now.database.starts or datetime.now(UTC) + DAYS_STOPPED).astimezone(UTC)
 
 
-def still_costs(now: Standing, settings: Settings) -> Iterator[Text]:
+def still_costs(now: StackState, settings: Settings) -> Iterator[Text]:
     """What is paid for while the stack is paused."""
     yield t("the load balancer and its public addresses")
     if settings.network.nat != "none":
@@ -165,26 +165,28 @@ def still_costs(now: Standing, settings: Settings) -> Iterator[Text]:
 HEALTH_MINUTES = 15
 
 
-def resume(station: Station, waiting: Waiting) -> Standing:
+def resume(pausable: PausableStack, waiting: Waiting) -> StackState:
     """Database, tasks, autoscaling, and then wait for health. Raises Refused and AwsProblem.
 
     The tasks come after the database, or they would fail; the pause is forgotten last of what
     changes anything, so that an interrupt before it loses neither count, autoscaling nor alarm.
     """
-    settings = station.settings
-    turned(station, waiting, STARTED)
-    now = station.look()
+    settings = pausable.settings
+    change_database(pausable, waiting, START)
+    now = pausable.read()
     if now.service is not None and (now.pause is not None or now.service.desired == 0):
-        _bring_tasks(station, waiting, settings, now)
+        _start_tasks(pausable, waiting, settings, now)
     if now.pause is not None:
         if now.service is not None:
-            station.ring(True)
-        station.forget(now.database)
-    waiting.until_done(lambda: _ill(station, settings), HEALTH_MINUTES)
-    return station.look()
+            pausable.set_alarm_actions(True)
+        pausable.untag_paused(now.database)
+    waiting.until_done(lambda: _not_healthy(pausable, settings), HEALTH_MINUTES)
+    return pausable.read()
 
 
-def _bring_tasks(station: Station, waiting: Waiting, settings: Settings, now: Standing) -> None:
+def _start_tasks(
+    pausable: PausableStack, waiting: Waiting, settings: Settings, now: StackState
+) -> None:
     """The count, and then the range and what is not suspended, by one call.
 
     AWS moves the count into the range at that call. So the range has to allow for the count, and
@@ -192,14 +194,14 @@ def _bring_tasks(station: Station, waiting: Waiting, settings: Settings, now: St
     """
     desired = now.service.desired if now.service else 0
     scaled = _scaled(settings.service.scaling, now, desired)
-    if desired == 0 and no_task_by_file(settings, now.at) is None:
-        count = _tasks_to_start(station, waiting, now)
-        station.scale(max(scaled.low, min(count, scaled.high)) if scaled else count)
+    if desired == 0 and why_no_task(settings, now.at) is None:
+        count = _tasks_to_start(pausable, waiting, now)
+        pausable.set_desired_count(max(scaled.low, min(count, scaled.high)) if scaled else count)
     if scaled is not None and scaled != now.scaled:
-        station.let_scale(scaled)
+        pausable.set_scaling(scaled)
 
 
-def _scaled(scaling: ScalingSettings, now: Standing, desired: int) -> Scaled | None:
+def _scaled(scaling: ScalingSettings, now: StackState, desired: int) -> ScalingRange | None:
     """Autoscaling as infra/scaling.py declares it for this moment.
 
     Without hours the range is Pulumi's, but for one that hours have left at 0. With them it is what
@@ -209,13 +211,13 @@ def _scaled(scaling: ScalingSettings, now: Standing, desired: int) -> Scaled | N
         return None
     suspended = (False, False, scaling.hours is None)
     if scaling.hours is None and now.scaled.high:
-        return Scaled(now.scaled.low, now.scaled.high, suspended)
+        return ScalingRange(now.scaled.low, now.scaled.high, suspended)
     if not scaling.maximum or not scaling.includes(now.at):
-        return Scaled(0, desired, suspended)
-    return Scaled(scaling.minimum, scaling.maximum, suspended)
+        return ScalingRange(0, desired, suspended)
+    return ScalingRange(scaling.minimum, scaling.maximum, suspended)
 
 
-def no_task_by_file(settings: Settings, moment: datetime) -> Text | None:
+def why_no_task(settings: Settings, moment: datetime) -> Text | None:
     """Why the stack file lets no task run at a moment; None where it lets some."""
     scaling = settings.service.scaling
     if scaling.hours is None or scaling.includes(moment):
@@ -227,10 +229,10 @@ def no_task_by_file(settings: Settings, moment: datetime) -> Text | None:
     )
 
 
-def _tasks_to_start(station: Station, waiting: Waiting, now: Standing) -> int:
+def _tasks_to_start(pausable: PausableStack, waiting: Waiting, now: StackState) -> int:
     if now.pause is not None and now.pause.count:
         return now.pause.count
-    count = station.declared_count()
+    count = pausable.declared_count()
     waiting.tell(
         t(
             "No number of tasks is remembered; the stack file's desiredCount is {count}.",
@@ -240,14 +242,14 @@ def _tasks_to_start(station: Station, waiting: Waiting, now: Standing) -> int:
     return count
 
 
-def _ill(station: Station, settings: Settings) -> Text | None:
-    now = station.look()
+def _not_healthy(pausable: PausableStack, settings: Settings) -> Text | None:
+    now = pausable.read()
     if now.service is None or now.steady:
         return None
     if now.service.desired == 0:
         return (
             t("the service is set to run no task")
-            if no_task_by_file(settings, now.at) is None
+            if why_no_task(settings, now.at) is None
             else None
         )
     return t(
