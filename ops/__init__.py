@@ -1,1 +1,1 @@
-"""What a person does to a running stack, on AWS or on the local cloud: look, ask why, check before."""
+"""The commands that read or change a running stack, on AWS or on the local cloud."""

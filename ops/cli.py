@@ -1,4 +1,4 @@
-"""The commands that read a stack or act on it, as click calls them."""
+"""Declares the commands that read or change a stack; each calls the `run` of its subject."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def run(stack: str, command: tuple[str, ...]) -> None:
 
 
 class Since(click.ParamType[timedelta]):
-    """A time back from now, like 10m."""
+    """A duration before now, like 10m."""
 
     name = "time"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """Refuses what is no time, in a sentence."""
+        """Return the duration. Fails with the accepted forms for anything else."""
         from ops.watch.logs import parse_since
 
         try:
@@ -190,7 +190,7 @@ def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> Non
 
 
 def via_option(command: click.decorators.FC) -> click.decorators.FC:
-    """What a tunnel can be told."""
+    """Add ``--via`` to a command that opens a tunnel."""
     return click.option(
         "--via",
         type=click.Choice(["bastion", "task"]),

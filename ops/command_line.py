@@ -1,4 +1,4 @@
-"""What every command shares: language, options, help, and one line for an error."""
+"""What every command shares: the language, common options, help, JSON output and error output."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REFUSED, CANNOT_READ = 1, 2
 
 
 class TranslatedOption(click.Option):
-    """An option whose help is not one literal but a text with values."""
+    """An option whose help is a Text with values instead of a literal."""
 
     def __init__(self, *words: str, text: Text, **how: object) -> None:
         super().__init__(*words, **how)  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ class TranslatedOption(click.Option):
 
 
 def language_option() -> click.Option:
-    """Return ``--lang``, an option of every command. ``set_language`` reads it before, for the help."""
+    """Return ``--lang``, an option of every command. ``set_language`` reads it earlier, for the help."""
 
     def choose(context: click.Context, _: click.Parameter, chosen: str | None) -> None:
         if chosen:
@@ -63,7 +63,7 @@ def language_option() -> click.Option:
 
 
 def chosen_language(arguments: Sequence[str]) -> str:
-    """The language that ``--lang`` names before any ``--``; empty where it names none."""
+    """Return the value of ``--lang`` before any ``--``; empty without one."""
     own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     found = ""
     for word, following in zip(own, [*own[1:], ""], strict=False):
@@ -74,10 +74,10 @@ def chosen_language(arguments: Sequence[str]) -> str:
 
 
 def set_language(chosen: str) -> None:
-    """Let this process and its libraries speak the chosen language; "": that of the locale.
+    """Set the language of this process and of click; "" leaves it to the locale.
 
-    The processes that it starts speak the chosen one, too. Where the locale decides it still does in
-    them, which may have another: a shell's user, a test.
+    A chosen language is passed on to child processes. One that the locale decides is not: a child may run in
+    another locale.
     """
     if chosen:
         os.environ[VARIABLE] = chosen
@@ -88,14 +88,14 @@ def set_language(chosen: str) -> None:
 
 
 def run(command: click.Command) -> None:
-    """Run the command line and exit; what cannot be done is one sentence on standard error."""
+    """Run the command line and exit. Errors are printed as one sentence on standard error."""
     set_language(chosen_language(sys.argv[1:]))
     translate_help(command)
     sys.exit(_run(command))
 
 
 def translate_help(command: click.Command) -> None:
-    """Give a command and all below it ``--lang`` and their help in the language to speak."""
+    """Add ``--lang`` to a command and its subcommands and translate their help."""
     if not any(option.name == "lang" for option in command.params):
         command.params.append(language_option())
     if command.help:
@@ -133,7 +133,7 @@ def _run(command: click.Command) -> int:
 
 
 def print_error(problem: Text) -> None:
-    """Say on standard error what cannot be done."""
+    """Print an error on standard error."""
     from rich.text import Text as Rich
 
     line = Rich.assemble(("careapp:", "bold red"), " ", str(problem))
@@ -158,10 +158,10 @@ def stack_option(command: click.decorators.FC) -> click.decorators.FC:
 
 
 class Whole(click.IntRange):
-    """A whole number within limits; what is none is refused with the limits."""
+    """An integer in a range; the error of a bad value names the range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number. Refuses with a sentence."""
+        """Return the integer. Raises click.BadParameter."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as wrong:
@@ -172,12 +172,12 @@ class Whole(click.IntRange):
 
 
 class Number(click.FloatRange):
-    """A number within limits; what is none is refused with the limits."""
+    """A number in a range; the error of a bad value names the range."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number. Refuses with a sentence."""
+        """Return the number. Raises click.BadParameter."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as wrong:
@@ -186,7 +186,7 @@ class Number(click.FloatRange):
 
 
 def limits(kind: click.IntRange | click.FloatRange) -> Text:
-    """Where a number must lie."""
+    """Return the range of an option as text."""
     low, high = kind.min or 0, kind.max
     if high is None:
         return t("from {low} up", low=low)
@@ -198,7 +198,7 @@ NO_ACCESS = ("credentials", "expired")
 
 
 def exit_code_of(work: Callable[[], int]) -> int:
-    """The work's exit code; what keeps it from looking is said in a sentence."""
+    """Run a command and return its exit code. Errors of AWS and refusals are printed."""
     try:
         return work()
     except AwsProblem as problem:
@@ -217,7 +217,7 @@ def exit_code_of(work: Callable[[], int]) -> int:
 
 
 def raise_if_blind(problems: Iterable[AwsProblem]) -> None:
-    """Raise the problem that kept everything from being seen, if one did."""
+    """Raise the first problem with the credentials: with one, no AWS call succeeds."""
     for problem in problems:
         if problem.kind in NO_ACCESS:
             raise problem

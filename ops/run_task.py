@@ -1,4 +1,4 @@
-"""Runs one command in a task of its own, with the image, variables, secrets and network of the service."""
+"""Runs one command in its own ECS task, with the image, variables, secrets and network of the service."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VISIBLE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class OneOff:
-    """What is run: the task definition and network of the service, and the command's words."""
+    """A task to run: the service's task definition and network, and the command."""
 
     cluster: str
     definition: Definition
@@ -44,7 +44,7 @@ class OneOff:
 
 
 def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneOff:
-    """Read what the service runs. Raises Refused when stage 2 is off, and AwsProblem."""
+    """Return the task to run, from the service's configuration. Raises Refused in stage 1, and AwsProblem."""
     service = existing(ecs.service, session, names)
     if service is None:
         raise Refused(
@@ -70,7 +70,7 @@ def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneO
 
 
 def _running(service: Service) -> str:
-    """The task definition that serves: during a roll-out that of the version before."""
+    """Return the ARN of the task definition that serves: during a roll-out the previous one."""
     serving = [each for each in service.deployments if each.running and each.rollout == "COMPLETED"]
     return serving[0].definition if serving else service.definition
 
@@ -96,7 +96,7 @@ def start(session: Session, one_off: OneOff) -> str:
 
 
 class Log:
-    """The lines of one stream, each once."""
+    """Reads the lines of one log stream, each once."""
 
     def __init__(self, session: Session, group: str, stream: str) -> None:
         self._session = session
@@ -104,7 +104,7 @@ class Log:
         self._asked["startFromHead"] = True
 
     def new(self) -> Iterator[str]:
-        """Read on to the end that the stream has now; a stream that is not there yet has no lines."""
+        """Yield the lines since the last call. A stream that does not exist yet has none."""
         while True:
             try:
                 page = self._session.call("logs", "get_log_events", **self._asked)
@@ -127,7 +127,7 @@ def follow(
     say: Callable[[Text], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Task:
-    """Print what the command writes until the task has stopped, and return the task. Raises AwsProblem."""
+    """Print the log until the task has stopped, and return the task. Raises AwsProblem."""
     definition, told, asked = one_off.definition, "", time.monotonic()
     log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
     while True:
@@ -161,7 +161,7 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
 
 
 def run(stack: str, folder: Path, command: Sequence[str]) -> int:
-    """Run the command and return its exit code; NOT_RUN when there is none, 130 after Ctrl-C."""
+    """Run the command and return its exit code; NOT_RUN when it did not run, 130 after Ctrl-C."""
     codes: list[int] = []
 
     def say(text: Text) -> None:
@@ -181,7 +181,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
 
 
 def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text], None]) -> int:
-    """Follow the task to its end; the first Ctrl-C stops it, a second one ends the following."""
+    """Follow the task until it stops. The first Ctrl-C stops the task, a second one ends this command."""
     try:
         return _ended(follow(session, one_off, arn, say), one_off, say)
     except KeyboardInterrupt:
@@ -194,7 +194,7 @@ def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text],
 
 
 def _ended(task: Task, one_off: OneOff, say: Callable[[Text], None]) -> int:
-    """Say how the command ended and return its exit code."""
+    """Print how the command ended and return its exit code."""
     [container] = [each for each in task.containers if each.name == one_off.definition.container]
     if container.exit_code is None:
         why = container.reason or task.reason

@@ -1,4 +1,4 @@
-"""Lines of a screen: coloured on a terminal, plain elsewhere; times in the reader's time zone."""
+"""Prints lines, with colours on a terminal, and formats times in the local time zone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the screen, with the style it has on a terminal."""
+    """A line of output, with its style on a terminal."""
 
     text: str
     style: str = ""
 
 
 def display(screen: Iterable[Line]) -> None:
-    """In colours on a terminal that takes them; plain elsewhere, and with NO_COLOR."""
+    """Print lines, with colours on a terminal unless NO_COLOR is set."""
     if not uses_colour():
         for line in screen:
             print(line.text, flush=True)
@@ -34,7 +34,7 @@ def display(screen: Iterable[Line]) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """rich's console; with NO_COLOR without any style, for bold is one, too."""
+    """Return a rich console; with NO_COLOR it has no styles at all, not even bold."""
     from rich.console import Console
 
     plain = os.environ.get("NO_COLOR")
@@ -42,13 +42,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def uses_colour() -> bool:
-    """Whether colours may be used (no-color.org)."""
+    """Return whether standard output is a terminal with colours (no-color.org)."""
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.environ.get("NO_COLOR")
     return sys.stdout.isatty() and not dumb
 
 
 def redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
-    """Show what ``look`` gives every few seconds until Ctrl-C; where no terminal is, only changes."""
+    """Redraw the lines of ``look`` every few seconds until Ctrl-C; without a terminal print only changes."""
     if not uses_colour():
         return _printed(look, seconds)
     from rich.console import Console
@@ -74,22 +74,22 @@ def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
 
 
 def now() -> datetime:
-    """This machine's moment."""
+    """Return the current time of this machine."""
     return datetime.now(UTC)
 
 
 def short_time(at: datetime, today: datetime | None = None) -> str:
-    """`17:53:20`, or `11-24 17:53:20` where that is not today, or not the day of ``today``."""
+    """Return `17:53:20`, or `11-24 17:53:20` for another day than ``today``."""
     here = at.astimezone()
     same = here.date() == (today or now()).astimezone().date()
     return f"{here:%H:%M:%S}" if same else dated_time(at)
 
 
 def dated_time(at: datetime) -> str:
-    """`11-24 17:53:20`: of one width, for lines below one another."""
+    """Return `11-24 17:53:20`, which always has the same width."""
     return f"{at.astimezone():%m-%d %H:%M:%S}"
 
 
 def zoned_time(at: datetime) -> str:
-    """`2026-11-24 17:53 JST`: for what is far away, or handed on to somebody elsewhere."""
+    """Return `2026-11-24 17:53 JST`, for times that are days away or read elsewhere."""
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,4 +1,4 @@
-"""What signals do to a command that holds something open, or that only waits for another program."""
+"""Handles signals for commands that hold a resource open or wait for another program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from types import FrameType
 
 @contextmanager
 def terminations_raise() -> Iterator[None]:
-    """Inside the block SIGTERM and SIGHUP unwind the stack, so that everything is put away.
+    """Turn SIGTERM and SIGHUP into SystemExit inside the block, so that context managers clean up.
 
-    Python may set handlers in its main thread only; in another one the block changes nothing.
+    Python sets signal handlers in its main thread only; in another thread the block changes nothing.
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
@@ -36,7 +36,7 @@ def terminations_raise() -> Iterator[None]:
 def run_in_front(
     command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
 ) -> int:
-    """Run a program that decides itself what a Ctrl-C ends, and only wait for it; its exit code.
+    """Run a program that handles Ctrl-C itself, wait for it and return its exit code.
 
     Raises FileNotFoundError when there is no such program.
     """

@@ -1,1 +1,1 @@
-"""Talks to AWS: sessions, errors, and the local cloud in AWS's stead."""
+"""Sessions and errors of AWS, and the local cloud that can take AWS's place."""

@@ -1,4 +1,4 @@
-"""Errors of AWS and of botocore, each in one sentence with the way out."""
+"""Translates errors of AWS and botocore into one sentence with the way out."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ IDENTITY = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
 
 
 class AwsProblem(Exception):
-    """AWS could not be asked, or refused.
+    """An AWS call that failed, or could not be made.
 
     ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused.
-    ``said`` are AWS's own words, where it had some.
+    ``said`` is AWS's own message, if there is one.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class AwsProblem(Exception):
 
     @property
     def temporary(self) -> bool:
-        """Whether the same call may succeed a moment later."""
+        """Return whether the same call may succeed a moment later."""
         return self.kind in ("throttled", "unreachable")
 
     def as_text(self) -> str:
-        """The sentence and the way out."""
+        """Return the sentence and the way out."""
         gap = "" if language() == "ja" else " "
         return f"{self.text!s}{gap}{self.way_out!s}"
 
@@ -85,7 +85,7 @@ class AwsProblem(Exception):
 
 
 def log_in(profile: str | None, command: str = "aws sso login") -> Text:
-    """The way out where credentials are missing; ``profile`` is the one that the stack file names."""
+    """Return the way out of missing credentials; ``profile`` is that of the stack file."""
     return t(
         "Log in again (`{command}`), or name a profile: aws:profile in the stack file, or AWS_PROFILE.",
         command=f"{command} --profile {profile}" if profile else command,
@@ -100,7 +100,7 @@ SET_REGION = t(
 def refused(
     response: Any, service: str, operation: str, region: str, profile: str | None
 ) -> AwsProblem:
-    """The problem that an error's response tells of."""
+    """Return the problem that an error response describes."""
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip()
     if code in EXPIRED:
@@ -183,9 +183,9 @@ FIX_CONFIGURATION = t(
 def translate(
     error: Exception, service: str, operation: str, region: str, profile: str | None = None
 ) -> AwsProblem | None:
-    """The problem behind a botocore error; None for an error that is a mistake of ops itself.
+    """Return the problem of a botocore error; None for an error in the calling code.
 
-    ``profile`` is the one that the stack file names.
+    ``profile`` is that of the stack file.
     """
     from botocore import exceptions as boto
 
@@ -230,12 +230,12 @@ def _client_error(
 
 
 def _words(error: Exception) -> str:
-    """botocore's own words in one line, without a password that stands in an address."""
+    """Return botocore's message as one line, without a password in a URL."""
     return USER_OF_URL.sub("…@", " ".join(str(error).split())).rstrip(".")
 
 
 def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None:
-    """A session that a person has to begin anew."""
+    """Return the problem of a session that needs a new login."""
     from botocore import exceptions as boto
 
     if isinstance(error, (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)):
@@ -261,8 +261,9 @@ def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None
 
 
 def _no_credentials(error: Exception, profile: str | None) -> AwsProblem | None:
-    """A profile, or a source of credentials, that gives none. What a program said is not told:
-    it may be the credentials themselves.
+    """Return the problem of a profile or credential source that gives no credentials.
+
+    The output of a credential process is left out: it may be the credentials themselves.
     """
     from botocore import exceptions as boto
 

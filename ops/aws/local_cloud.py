@@ -1,4 +1,4 @@
-"""The local cloud as the commands see it that may talk to it or to AWS."""
+"""Tells commands whether a local cloud runs, whether they use it, and where it listens."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FACTS = "CAREAPP_CLOUD_FACTS"
 
 
 def is_used() -> bool:
-    """Whether this process's calls go to a local cloud, as they do in its shell."""
+    """Return whether this process calls a local cloud, as in `./careapp shell`."""
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
 
 def facts_file() -> str:
-    """The file of the local cloud that this process's calls go to; "" without one."""
+    """Return the file of the local cloud that this process calls; "" without one."""
     return os.environ.get(FACTS, "")
 
 
@@ -41,10 +41,10 @@ def _facts() -> dict[str, Any]:
 
 
 def monotonic() -> float:
-    """Seconds by which waits for AWS are measured, to be taken times the clock's speed.
+    """Return seconds for measuring waits for AWS, to be multiplied by the clock's speed.
 
-    They are a local cloud's own where this process's calls go to one: its clock runs more slowly while
-    tasks start (rehearsal/aws/ecs/starts.py).
+    With a local cloud they are seconds of its own clock, which slows down while tasks start
+    (rehearsal/aws/ecs/starts.py).
     """
     found = _facts()
     if "time" not in found:
@@ -53,7 +53,7 @@ def monotonic() -> float:
 
 
 def listener(arn: str) -> tuple[str, int, str | None] | None:
-    """Host and port where the local cloud listens for a listener, and who vouches for its certificate."""
+    """Return host, port and CA file of a listener in the local cloud."""
     for each in _facts().get("state", {}).get("listeners", ()):
         if each["arn"] == arn:
             url = urlsplit(each["url"])
@@ -62,12 +62,12 @@ def listener(arn: str) -> tuple[str, int, str | None] | None:
 
 
 def is_running() -> bool:
-    """Whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
+    """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
     return is_locked(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
 
 
 def command_for(typed: Sequence[str]) -> Text:
-    """How the command that was typed is put to the local cloud."""
+    """Return a hint that names the typed command as it runs against the local cloud."""
     return t(
         "A local cloud runs here: {command}",
         command=f"./careapp shell ./careapp {shlex.join(typed)}",
@@ -75,7 +75,7 @@ def command_for(typed: Sequence[str]) -> Text:
 
 
 def is_locked(lock: Path) -> bool:
-    """Whether a local cloud holds its lock, which the kernel gives back however it ends."""
+    """Return whether a process holds a lock file; the kernel releases the lock when that process ends."""
     try:
         with lock.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

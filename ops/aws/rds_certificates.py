@@ -1,4 +1,4 @@
-"""The authorities that sign the certificates of RDS: their names, and which of them a file of certificates holds."""
+"""Names the root certificate authorities of RDS and reads which of them a bundle holds."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ BUNDLE = f"{APP_FOLDER.default}/certs/rds-ca.pem"
 
 
 def root(region: str, identifier: str) -> str:
-    """The common name of the root that signs an instance's certificate; "" for an unknown identifier."""
+    """Return the common name of the root CA of an identifier; "" for an unknown identifier."""
     kind = ROOTS.get(identifier)
     return f"Amazon RDS {region} Root CA {kind}" if kind else ""
 
 
 def carried(settings: Settings) -> frozenset[str] | None:
-    """The names in BUNDLE, by which the app knows the database; None where its image holds no such file."""
+    """Return the CA names in the app's BUNDLE; None for another app or without the file."""
     bundle = settings.folder / BUNDLE
     return names(bundle) if settings.webapp and bundle.is_file() else None
 
 
 def names(file: Path) -> frozenset[str]:
-    """The common names of the authorities in a PEM file; none where it holds no certificate."""
+    """Return the common names of the certificate authorities in a PEM file; none where it holds no certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(file)

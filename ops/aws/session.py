@@ -1,6 +1,7 @@
-"""The one place that makes AWS clients and asks AWS.
+"""Makes the AWS clients and calls.
 
-By botocore alone, which boto3 wraps: boto3 would add S3's transfer manager to every start of a command."""
+It uses botocore without boto3, whose S3 transfer manager would slow the start of every command.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ CONNECTIONS = 16
 
 
 class Session:
-    """AWS as one profile sees it in one region. Safe to share between threads."""
+    """AWS with one profile in one region. Safe to share between threads."""
 
     def __init__(self, region: str | None, profile: str | None = None) -> None:
         self.profile = profile
@@ -51,22 +52,22 @@ class Session:
 
     @classmethod
     def of_stack(cls, name: str, folder: Path) -> Session:
-        """With the region and the profile of the stack's file. Raises StackError."""
+        """Return a session with the region and profile of a stack file. Raises StackError."""
         found = read(name, folder)
         return cls(found.region, found.profile)
 
     @property
     def local(self) -> bool:
-        """Whether the calls go to a local cloud."""
+        """Return whether calls go to a local cloud."""
         return is_used()
 
     @property
     def place(self) -> Place:
-        """Where the calls go, for a command that a person is told."""
+        """Return region and profile, for AWS CLI commands that are printed."""
         return Place(region=self.region, profile=self._profile())
 
     def client(self, service: str) -> Any:
-        """The client of a service, as boto3 would make it. Raises AwsProblem."""
+        """Return the client of a service, made once. Raises AwsProblem."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._made(service)
@@ -93,11 +94,11 @@ class Session:
         return made
 
     def _profile(self) -> str | None:
-        """The local cloud knows no profiles; its shell gives keys."""
+        """Return the profile; None for a local cloud, whose shell sets access keys instead."""
         return None if self.local else self.profile
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
-        """Ask once, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""
+        """Call an operation, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self.client(service)
@@ -108,7 +109,7 @@ class Session:
         return answer
 
     def pages(self, service: str, operation: str, **params: Any) -> Iterator[dict[str, Any]]:
-        """Ask for one page after the other. Raises AwsProblem."""
+        """Yield the pages of an operation. Raises AwsProblem."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self.client(service)
@@ -118,7 +119,7 @@ class Session:
             raise self._problem(error, service, operation) from error
 
     def all(self, service: str, operation: str, key: str, **params: Any) -> list[Any]:
-        """The items under ``key`` of all pages. Raises AwsProblem."""
+        """Return the items under ``key`` of all pages. Raises AwsProblem."""
         return [each for page in self.pages(service, operation, **params) for each in page[key]]
 
     def _problem(self, error: Exception, service: str, operation: str) -> Exception:
@@ -133,13 +134,13 @@ CALL = re.compile(r"aws(?: [a-z][a-z0-9-]*)+(?= |$)")
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A region, and the profile that the stack file names, if it names one."""
+    """A region, and the profile of the stack file if it names one."""
 
     region: str
     profile: str | None = None
 
     def told(self, command: str) -> str:
-        """An AWS command that reaches this place whatever the shell's own are; any other as it is."""
+        """Return an AWS CLI command with --region and --profile added; other commands unchanged."""
         call = CALL.match(command)
         if call is None:
             return command

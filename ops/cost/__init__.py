@@ -1,1 +1,1 @@
-"""What a stack costs: a pure function of its resource graph, a dated price table and stated assumptions."""
+"""Computes what a stack costs from its resource graph, a dated price table and stated assumptions."""

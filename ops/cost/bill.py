@@ -1,4 +1,4 @@
-"""What the resource graph cannot say: how much is used of what is billed by use."""
+"""Records of a bill, and the assumptions about usage that the resource graph does not contain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _said(default: float, text: Text) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """How much a month holds, unless told otherwise. Sizes in GB (10⁹ bytes)."""
+    """The usage of a month, with defaults. Sizes in GB (10⁹ bytes)."""
 
     requests: float = _said(100_000, t("requests to the load balancer"))
     gb_out: float = _said(5, t("GB sent to the internet"))
@@ -42,7 +42,7 @@ class Assumptions:
 
     @property
     def average_lcu(self) -> float:
-        """LCUs on average: AWS bills the largest of its dimensions, by the hour.
+        """Return the average LCUs: AWS bills the largest dimension, by the hour.
 
         Every request counts as a new connection.
         """
@@ -55,7 +55,7 @@ class Assumptions:
         )
 
     def described(self) -> list[tuple[str, float, Text]]:
-        """Each assumption: its name, its value and what it is."""
+        """Return name, value and description of each assumption."""
         return [
             (each.name, getattr(self, each.name), each.metadata["text"]) for each in fields(self)
         ]
@@ -76,7 +76,7 @@ GROUPS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """So much of something with a price."""
+    """A quantity of something that has a price."""
 
     what: Text
     group: str
@@ -98,13 +98,13 @@ class Item:
 
     @property
     def usd(self) -> float:
-        """A month's cost."""
+        """Return USD a month."""
         return self.quantity * self.price.usd
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unpriced:
-    """A resource, or a part of it, that costs nobody knows what."""
+    """A resource, or a part of it, whose cost is unknown."""
 
     resource: Resource
     why: Text
@@ -112,7 +112,7 @@ class Unpriced:
 
 @dataclass(frozen=True, kw_only=True)
 class Bill:
-    """What a graph costs a month."""
+    """What a resource graph costs a month."""
 
     items: tuple[Item, ...]
     unpriced: tuple[Unpriced, ...]
@@ -122,26 +122,25 @@ class Bill:
 
     @property
     def month(self) -> float:
-        """USD a month of 730 hours; at least so much where something is unpriced.
+        """Return USD in a month of 730 hours; a lower bound when something is unpriced.
 
-        Added exactly: half a cent must not be rounded by the order in which the engine happened
-        to plan the resources.
+        The sum is exact: its rounding does not depend on the order of the resources.
         """
         return math.fsum(item.usd for item in self.items)
 
     @property
     def hour(self) -> float:
-        """USD an hour, on average."""
+        """Return average USD an hour."""
         return self.month / HOURS
 
     def of_group(self, group: str) -> float:
-        """USD a month of a group of GROUPS."""
+        """Return USD a month of one of GROUPS."""
         return math.fsum(item.usd for item in self.items if item.group == group)
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a rule may look at beside its resource."""
+    """The graph and the assumptions that a rule reads besides its resource."""
 
     graph: Graph
     assumed: Assumptions
@@ -151,7 +150,7 @@ Rule = Callable[[Resource, Case], Iterable[Use]]
 
 
 class UnknownUsage(Exception):
-    """A rule meets what it has no price for; ``text`` says what."""
+    """A rule cannot price its resource; ``text`` gives the reason."""
 
     def __init__(self, text: Text) -> None:
         super().__init__(str(text))

@@ -1,4 +1,4 @@
-"""What is still billed after ``pulumi destroy``: what a stack's own settings tell AWS to keep."""
+"""Compares the bills of stacks and stages, including what `pulumi destroy` leaves behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ MONTH = 30
 
 
 def after_destroy(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
-    """The bill of what stays. Protection is taken as lifted: until it is, nothing goes at all."""
+    """Return the bill after a destroy. Protected resources count as destroyed: until protection is lifted,
+    `pulumi destroy` deletes nothing.
+    """
     kept = bill(Graph(tuple(each for each in graph if _stays(each))), book, assumed)
     case, found = Case(graph, assumed), list(kept.items)
     unpriced, needed = list(kept.unpriced), set(kept.needed)
@@ -46,16 +48,16 @@ def after_destroy(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
 
 
 def _stays(resource: Resource) -> bool:
-    """Retained by Pulumi, or by the provider (``skip_destroy`` of a log group)."""
+    """Return whether Pulumi retains a resource, or the provider does (``skip_destroy`` of a log group)."""
     skipped = resource.short == "cloudwatch:LogGroup" and resource.get("skipDestroy", False)
     return resource.retained or bool(skipped)
 
 
 def _database(resource: Resource, _: Case) -> Iterator[Use]:
-    """The final snapshot, and automated backups until they expire.
+    """Yield the final snapshot, and automated backups until they expire.
 
-    Free backup storage goes with the instance (rds/postgresql/pricing). A snapshot is billed by what
-    it holds; the whole disk is the most that this can be.
+    Free backup storage ends with the instance (rds/postgresql/pricing). A snapshot is billed by its data; the
+    allocated storage is the upper bound.
     """
     size = float(resource.get("allocatedStorage"))
     if not resource.get("skipFinalSnapshot", False):
@@ -95,7 +97,7 @@ WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A graph to be priced."""
+    """A graph to price."""
 
     stack: str
     state: str
@@ -118,11 +120,11 @@ class Column:
 
     @property
     def key(self) -> str:
-        """For scripts: ``poc stage2``."""
+        """Return the key for scripts: ``poc stage2``."""
         return f"{self.stack} {self.state}" + (" changed" if self.changed else "")
 
     def title(self) -> Text:
-        """For people."""
+        """Return the title for people."""
         word = WORDS[self.state]
         if self.changed:
             return t("{stack} {state}, changed", stack=self.stack, state=word)
@@ -131,7 +133,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The columns, with what they rest on."""
+    """The columns, and the prices and assumptions that they use."""
 
     columns: tuple[Column, ...]
     book: PriceBook
@@ -142,7 +144,7 @@ class Comparison:
     """Keys that --live could not find at AWS; the table's price stands for them."""
 
     def changes(self) -> Iterator[tuple[Column, Column]]:
-        """Each column as it is, with the same one after the change."""
+        """Yield each column with its counterpart after --set."""
         for column in self.columns:
             for other in self.columns:
                 if (other.stack, other.state) == (column.stack, column.state) and (
@@ -152,14 +154,14 @@ class Comparison:
 
     @property
     def needed(self) -> frozenset[str]:
-        """Keys of all prices that the bills rest on."""
+        """Return the keys of all prices that the bills use."""
         return frozenset().union(*(each.bill.needed for each in self.columns))
 
 
 def compare(
     subjects: Sequence[Subject], book: PriceBook, assumed: Assumptions, settings: Sequence[str] = ()
 ) -> Comparison:
-    """Price every subject, and what a destroy leaves of each stack's last one."""
+    """Price every subject, and what a destroy of each stack leaves."""
     columns = [_column(each, bill(each.graph, book, assumed)) for each in subjects]
     last = {(each.stack, each.changed): each for each in subjects}
     columns += [
@@ -179,10 +181,10 @@ def _column(subject: Subject, found: Bill, state: str = "") -> Column:
 
 
 def row_of(item: Item) -> tuple[str, str]:
-    """What an item is called in every column: its type and role, without its stack's name.
+    """Return type and role of an item, which are the same in every column.
 
-    Roles with the prefix of project and stack are the rule in ``infra``; a URN tells both
-    (Pulumi's documentation, "Resource names").
+    ``infra`` names a resource project, stack and role; a URN contains the first two (Pulumi's documentation,
+    "Resource names").
     """
     resource = item.resource
     stack, _, rest = resource.urn.removeprefix("urn:pulumi:").partition("::")

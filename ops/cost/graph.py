@@ -1,4 +1,4 @@
-"""A stack's resources as the engine sees them, from ``pulumi preview --json`` or ``pulumi stack export``."""
+"""Reads a stack's resources from ``pulumi preview --json`` or ``pulumi stack export``."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>
 
 
 class UnknownInput(Exception):
-    """A price depends on an input that only an update will know; ``str()`` names the input."""
+    """A price depends on an input that is known only after an update; ``str()`` names the input."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource of AWS, as declared."""
+    """One AWS resource, as declared."""
 
     type: str
     """Pulumi's token, e.g. ``aws:ec2/natGateway:NatGateway``."""
@@ -46,17 +46,17 @@ class Resource:
 
     @property
     def short(self) -> str:
-        """The type without its file: ``ec2:NatGateway``."""
+        """Return the type without its file: ``ec2:NatGateway``."""
         found = NAMES.match(self.type)
         return f"{found['module']}:{found['kind']}" if found else self.type
 
     @property
     def kind(self) -> str:
-        """The last word of the type: ``NatGateway``."""
+        """Return the last word of the type: ``NatGateway``."""
         return self.type.rpartition(":")[2]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """An input, or the default where it is not given. Raises UnknownInput."""
+        """Return an input, or the default when it is not set. Raises UnknownInput."""
         value = self.inputs.get(key, default)
         if value == UNKNOWN:
             raise UnknownInput(key)
@@ -73,11 +73,11 @@ class Graph:
         return iter(self.resources)
 
     def all(self, short: str) -> list[Resource]:
-        """Those of a type, by its short name, e.g. ``ec2:Subnet``."""
+        """Return the resources of a type, by its short name, e.g. ``ec2:Subnet``."""
         return [each for each in self if each.short == short]
 
     def needed(self, resource: Resource, short: str) -> Resource | None:
-        """The resource of a type on which another depends; the only one there is, if it does not say."""
+        """Return the resource of a type that another depends on, or the only one of that type."""
         found = self.all(short)
         named = [each for each in found if each.urn and each.urn in resource.needs]
         if len(named or found) == 1:
@@ -86,7 +86,7 @@ class Graph:
 
 
 def read_graph(text: str, name: str) -> Graph:
-    """A graph of what ``pulumi preview --json`` or ``pulumi stack export`` printed. Raises StackError."""
+    """Return the graph in the output of ``pulumi preview --json`` or ``pulumi stack export``. Raises StackError."""
     try:
         data = json.loads(text)
     except ValueError:
@@ -109,7 +109,7 @@ def read_graph(text: str, name: str) -> Graph:
 
 
 def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
-    """AWS's own resources once each: components, providers and what a replacement leaves are none."""
+    """Yield each AWS resource once, without components, providers and resources that are pending deletion."""
     seen = set()
     for state in states:
         kind, urn = str(state.get("type", "")), str(state.get("urn", ""))
@@ -130,10 +130,10 @@ def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
 
 
 def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
-    """A stack file's configuration.
+    """Return the configuration in a stack file.
 
-    Raises StackError for another region than the price table's, and for what cannot be read
-    without the stack's key, unless ``settings`` say another value.
+    Raises StackError for another region than the price table's, and for encrypted values that ``settings`` do
+    not override.
     """
     file = read(stack, folder)
     _check_region(file)
@@ -153,7 +153,7 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
 
 
 def _value(text: str) -> Any:
-    """Return a map or a list as such: as a text the engine would not take it."""
+    """Return maps and lists decoded: the engine does not accept them as strings."""
     return json.loads(text) if text[:1] in ("{", "[") else text
 
 
@@ -170,7 +170,7 @@ def _check_region(file: StackFile) -> None:
 
 
 def export_failed(stack: str, output: str) -> StackError:
-    """What ``pulumi stack export`` complains about, with the way out."""
+    """Return the error of a failed ``pulumi stack export``, with the way out."""
     return StackError(
         t(
             "The state of stack {stack} cannot be read: {words}. "

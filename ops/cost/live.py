@@ -1,7 +1,7 @@
-"""Prices from AWS's Price List API, for those who have credentials.
+"""Reads current prices from AWS's Price List API, for `./careapp cost --live`.
 
-The API answers in us-east-1 for every region, and costs nothing (price-changes chapter of the AWS
-Billing guide). Only on-demand terms are read.
+The API answers in us-east-1 for every region and is free (AWS Billing guide, price changes). Only on-demand
+terms are read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ API_REGION = "us-east-1"
 
 
 def session(stack: str, folder: Path) -> Session:
-    """A session with the stack's profile where the API answers. Raises StackError, AwsProblem."""
+    """Return a session with the stack's profile in the API's region. Raises StackError and AwsProblem."""
     made = Session(API_REGION, read(stack, folder).profile)
     if made.local:
         raise AwsProblem(
@@ -37,7 +37,7 @@ def session(stack: str, folder: Path) -> Session:
 def look_up(
     session: Session, book: PriceBook, keys: Iterable[str]
 ) -> tuple[dict[str, Price], list[str]]:
-    """The live prices of keys, and the keys that AWS does not name exactly once. Raises AwsProblem."""
+    """Return the live prices of keys, and the keys without exactly one price. Raises AwsProblem."""
     found: dict[str, Price] = {}
     missing: list[str] = []
     for key in sorted(keys):
@@ -51,7 +51,7 @@ def look_up(
 
 
 def _asked(session: Session, listing: Listing) -> float | None:
-    """The one price of a listing; None when there is none, or more than one."""
+    """Return the price of a listing; None when there is none or more than one."""
     fields = {"usagetype": listing.usagetype, **listing.filters}
     if listing.usagetype.startswith(("APN1-", REGION)):
         fields["regionCode"] = REGION
@@ -69,7 +69,7 @@ def _asked(session: Session, listing: Listing) -> float | None:
 
 
 def first_tier(product: Mapping[str, Any]) -> set[float]:
-    """The on-demand prices above nothing of a product's first tier that is not free, in USD."""
+    """Return the on-demand prices of a product's first tier that is not free, in USD."""
     terms = product.get("terms", {}).get("OnDemand", {}).values()
     tiers = sorted(
         (float(each.get("beginRange") or 0), float(each["pricePerUnit"]["USD"]))

@@ -1,4 +1,4 @@
-"""The dated price table: what AWS asks for a unit, and where that is written."""
+"""Reads the dated price table: USD a unit, and the AWS page that states it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TABLE = Path(__file__).with_name(f"{REGION}.toml")
 
 
 class NoPrice(Exception):
-    """The table holds no price for a key; ``str()`` is the key."""
+    """The table has no price for a key; ``str()`` is the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """What one unit costs."""
+    """The price of one unit."""
 
     key: str
     """E.g. ``nat-hour``, or with a kind ``rds-hour:db.t4g.micro``."""
@@ -36,7 +36,7 @@ class Price:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """How the Price List API knows a price."""
+    """The Price List API's filters for a price."""
 
     services: tuple[str, ...]
     usagetype: str
@@ -52,11 +52,11 @@ class PriceBook:
 
     @classmethod
     def load(cls, file: Path = TABLE) -> PriceBook:
-        """The table as the project keeps it."""
+        """Return the project's price table."""
         return cls(tomllib.loads(file.read_text()))
 
     def price(self, key: str) -> Price:
-        """The price of a key. Raises NoPrice."""
+        """Return the price of a key. Raises NoPrice."""
         if key in self.live:
             return self.live[key]
         name, _, kind = key.partition(":")
@@ -68,7 +68,7 @@ class PriceBook:
         return Price(key=key, usd=float(usd), per=entry["per"], page=entry["page"], checked=checked)
 
     def listing(self, key: str) -> Listing | None:
-        """How to ask the Price List API for a key; None where the table does not know."""
+        """Return the Price List API's filters for a key; None where the table has none."""
         name, _, kind = key.partition(":")
         entry = self.table.get(name) or {}
         usagetype = _of(entry.get("usagetype"), kind)
@@ -81,17 +81,17 @@ class PriceBook:
         )
 
     def stated(self, key: str, usd: float, day: str) -> Price:
-        """A live price, with the unit and the page of the table's."""
+        """Return a live price, with the unit and the page of the table."""
         entry = self.table[key.partition(":")[0]]
         return Price(key=key, usd=usd, per=entry["per"], page=entry["page"], checked=day, live=True)
 
     def updated(self, live: Mapping[str, Price]) -> PriceBook:
-        """The same book with live prices in front."""
+        """Return the book with live prices, which take precedence."""
         return replace(self, live={**self.live, **live})
 
     @property
     def date(self) -> str:
-        """The latest day on which one of the table's prices was checked."""
+        """Return the latest day on which a price of the table was checked."""
         days: list[str] = []
         for entry in self.table.values():
             if isinstance(entry, dict):
@@ -101,5 +101,5 @@ class PriceBook:
 
 
 def _of(value: Any, kind: str) -> Any:
-    """A value that may be told by kind."""
+    """Return the value of a kind, where the table has one a kind."""
     return value.get(kind) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Shows what stacks cost: a bar each, every resource, what is assumed."""
+"""Prints a cost comparison: bars, a table of resources, assumptions and prices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORKING = t("asking the engine what it would build")
 
 
 def lines(found: Comparison, prices: bool) -> Iterator[Line]:
-    """The screen, line by line."""
+    """Yield the lines of the output."""
     yield Line(str(headline(found)), "bold")
     yield Line("")
     yield from _bars(found)
@@ -39,7 +39,7 @@ def lines(found: Comparison, prices: bool) -> Iterator[Line]:
 
 
 def headline(found: Comparison) -> Text:
-    """Where, in what, of when."""
+    """Return unit, region and date of the prices."""
     return t(
         "USD a month of {hours} hours in {region}; price table of {date}",
         hours=HOURS,
@@ -49,18 +49,18 @@ def headline(found: Comparison) -> Text:
 
 
 def padded(text: str, width: int, right: bool = False) -> str:
-    """The text in so many columns of a terminal, or in as many as it takes."""
+    """Return the text padded to a width in terminal columns; never cut."""
     gap = " " * (width - wide(text))
     return gap + text if right else text + gap
 
 
 def wide(text: str) -> int:
-    """How many columns of a terminal the text takes: Japanese characters take two."""
+    """Return the width in terminal columns: a Japanese character takes two."""
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 
 
 def _bars(found: Comparison) -> Iterator[Line]:
-    """A bar for every column, and one for the sum that the hand-over note names."""
+    """Yield a bar for every column, and one for the sum in the hand-over note."""
     longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
     for column in found.columns:
         total = column.bill
@@ -102,7 +102,7 @@ def _changes(found: Comparison) -> Iterator[Line]:
 
 
 def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
-    """Every line of every bill, in the order of GROUPS: what it costs in each column."""
+    """Return the cost in each column of every line of the bills, in the order of GROUPS."""
     table: dict[tuple[str, tuple[str, str, Text]], list[float]] = {}
     for index, column in enumerate(found.columns):
         for item in column.bill.items:
@@ -142,7 +142,7 @@ def _sum(usd: float) -> str:
 
 
 def _unpriced(found: Comparison) -> Iterator[Line]:
-    """What has no price is told once, with the columns that it makes incomplete."""
+    """Yield each unpriced resource once, with the columns that lack it."""
     seen: dict[str, list[str]] = {}
     for column in found.columns:
         for each in column.bill.unpriced:
@@ -166,7 +166,7 @@ def _basis(found: Comparison) -> Iterator[Line]:
 
 
 def remarks(found: Comparison) -> Iterator[Text]:
-    """What a reader must know of the sums."""
+    """Yield what the sums leave out."""
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
@@ -207,7 +207,7 @@ def _prices(found: Comparison) -> Iterator[Line]:
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:
-    """All of it. Sums are in USD, not rounded."""
+    """Return the comparison for scripts. Sums are in USD, not rounded."""
     keys = sorted({item.price.key for column in found.columns for item in column.bill.items})
     return {
         "region": REGION,
@@ -272,7 +272,7 @@ def _items(found: Bill) -> list[dict[str, Any]]:
 
 
 def markdown(found: Comparison) -> Iterator[str]:
-    """The table of the README: a row a group, a column a stack and stage."""
+    """Yield the README's table: a row for each group, a column for each stack and stage."""
     columns = found.columns
     yield f"{headline(found)!s}"
     yield ""

@@ -1,1 +1,1 @@
-"""Reaches the database from a person's machine, through the bastion or a task."""
+"""Connects to the database from outside the VPC, through the bastion or a task."""

@@ -1,4 +1,4 @@
-"""Shows what the database has answered."""
+"""The commands of `./careapp db`: check, psql and tunnel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from stack.names import StackNames
 
 
 def checked(found: CheckResult) -> Iterator[Line]:
-    """The screen of a check."""
+    """Yield the output of `db check`."""
     rows: tuple[tuple[Text, str], ...] = (
         (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
         (t("Through"), str(found.through)),
@@ -65,7 +65,7 @@ def checked(found: CheckResult) -> Iterator[Line]:
 
 
 def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
-    """How a client of one's own connects. The password is not among it."""
+    """Yield the connection parameters for another client, without the password."""
     head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
              way=tunnel.jump_host.text)  # fmt: skip
     yield Line(str(head), "bold green")
@@ -77,7 +77,7 @@ def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
 
 
 def keywords(who: Login, port: int) -> dict[str, str]:
-    """libpq's parameter keywords, with which a client connects through the tunnel."""
+    """Return libpq's parameters for a connection through the tunnel."""
     return {
         "host": who.host,
         "hostaddr": LOOPBACK,
@@ -90,7 +90,7 @@ def keywords(who: Login, port: int) -> dict[str, str]:
 
 
 def answered(found: Answer) -> Iterator[Line]:
-    """Rows as a table of plain text; of a question without rows PostgreSQL's own word."""
+    """Yield rows as a table; for a statement without rows PostgreSQL's status."""
     if not found.columns:
         yield Line(found.status)
         return
@@ -109,7 +109,7 @@ def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
 
 
 def silent(session: Session, jump_host: JumpHost, database: Database, said: str) -> Refused:
-    """The reason as one sentence: a missing rule where one is missing. Raises AwsProblem."""
+    """Return the reason why the database does not answer: a missing rule where one is missing. Raises AwsProblem."""
     network = vpc.network(session, jump_host.vpc)
     source = Side(jump_host.groups, addresses(network, jump_host.subnets))
     target = Side(database.groups, addresses(network, database.subnets))
@@ -143,7 +143,7 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TunnelOptions:
-    """Whose database, in which language, and through what."""
+    """The stack, its folder, and the jump host that the tunnel must use; "" for any."""
 
     stack: str
     folder: Path
@@ -152,7 +152,7 @@ class TunnelOptions:
 
 @contextmanager
 def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
-    """The tunnel and the login; that the database is silent is told with its reason."""
+    """Open the tunnel and read the login. A connection that fails is reported with its reason."""
     session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames.of(wanted.stack)
     database = queries.database(session, names)
     jump_host = find(session, names, wanted.via)
@@ -166,7 +166,7 @@ def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]
 
 
 def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
-    """What is there and how fast it answers."""
+    """Connect, print version, TLS and latency, and return the exit code."""
 
     def work() -> int:
         with _open(wanted) as (who, tunnel):
@@ -181,7 +181,7 @@ def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
 
 
 def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
-    """psql where there is one; one question goes without. psql's own exit code."""
+    """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
 
     def work() -> int:
@@ -212,7 +212,7 @@ def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
 
 
 def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
-    """A client of libpq's, which reads login and password from its own environment alone."""
+    """Run a libpq client, which gets login and password by its environment."""
     # One connection first: psql itself could not say which rule keeps it out.
     queries.connected(who, tunnel).close()
     # In psql a Ctrl-C ends a question, not the session.
@@ -220,7 +220,7 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
 
 
 def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
-    """Hold it open until Ctrl-C; 1 when Session Manager ends it."""
+    """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
 
     def work() -> int:
         with _open(wanted, port) as (who, held):

@@ -1,4 +1,4 @@
-"""Where the database is and how one logs in. The password stays in memory and is never shown."""
+"""Reads the login and runs statements. The password stays in memory and is never printed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """What a client needs besides the tunnel."""
+    """The parameters of a connection, except for the tunnel."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class Login:
     password: str = field(repr=False)
 
     def libpq(self, local_port: int) -> dict[str, str]:
-        """libpq's variables: through the tunnel, and still checking the endpoint's certificate."""
+        """Return libpq's variables: connect through the tunnel, verify the certificate for the endpoint."""
         return {
             "PGHOST": self.host,
             "PGHOSTADDR": LOOPBACK,
@@ -57,7 +57,7 @@ class Login:
         }
 
     def psycopg(self, local_port: int) -> dict[str, Any]:
-        """The same as psycopg's arguments."""
+        """Return the same as psycopg's arguments."""
         return {
             "host": self.host,
             "hostaddr": LOOPBACK,
@@ -73,7 +73,7 @@ class Login:
 
 
 def database(session: Session, names: StackNames) -> Database:
-    """The database, if it takes connections. Raises Refused and AwsProblem."""
+    """Return the database, if it accepts connections. Raises Refused and AwsProblem."""
     part = looked(rds.database, session, names.database, False)
     if part.problem:
         raise part.problem
@@ -108,7 +108,7 @@ def _away(found: Database, names: StackNames) -> Text:
 
 
 def login(session: Session, found: Database) -> Login:
-    """With the master password of this moment. Raises Refused and AwsProblem."""
+    """Return the login with the current master password. Raises Refused and AwsProblem."""
     if not found.secret:
         raise Refused(
             t("RDS manages no password for {id}, so there is none to log in with.", id=found.id)
@@ -126,18 +126,18 @@ def login(session: Session, found: Database) -> Login:
 
 
 def _authorities() -> Path:
-    """libpq's own variable, where somebody has set it; else AWS's bundle."""
+    """Return libpq's PGSSLROOTCERT if it is set; else AWS's bundle."""
     chosen = os.environ.get("PGSSLROOTCERT")
     return Path(chosen) if chosen else BUNDLE
 
 
 class NoConnection(Exception):
-    """The database did not let us in; ``str()`` is libpq's own words, which hold no password."""
+    """The database refused or did not answer; ``str()`` is libpq's message, without a password."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What a check has seen. Times are milliseconds; ``p50_ms`` is the median round trip."""
+    """The result of a check. Times are in milliseconds; ``p50_ms`` is the median round trip."""
 
     endpoint: str
     port: int
@@ -154,12 +154,12 @@ class CheckResult:
     slowest_ms: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For scripts."""
+        """Return the result for scripts."""
         return {**asdict(self), "through": str(self.through), "verified": "verify-full"}
 
 
 def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
-    """A connection whose certificate was checked for the endpoint's name. Raises NoConnection."""
+    """Return a connection whose certificate was verified for the endpoint's name. Raises NoConnection."""
     try:
         return psycopg.connect(**login.psycopg(tunnel.port), autocommit=True)
     except psycopg.OperationalError as error:
@@ -167,7 +167,7 @@ def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
 
 
 def check(login: Login, tunnel: Tunnel, rounds: int) -> CheckResult:
-    """Look and measure. Raises NoConnection."""
+    """Connect and measure round trips. Raises NoConnection."""
     begun = time.perf_counter()
     with connected(login, tunnel) as connection:
         connect = time.perf_counter() - begun
@@ -206,7 +206,7 @@ def _ms(seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Answer:
-    """A question's answer: its columns and rows, or only PostgreSQL's word for what it did."""
+    """The result of a statement: columns and rows, or only PostgreSQL's status."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -214,7 +214,7 @@ class Answer:
 
 
 def ask(login: Login, tunnel: Tunnel, question: str) -> Answer:
-    """Put one question. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
+    """Run one statement. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
     with connected(login, tunnel) as connection:
         # As psql -c: several statements at once are one transaction; the last answer counts.
         cursor = connection.execute(question.encode())

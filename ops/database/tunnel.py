@@ -1,4 +1,4 @@
-"""Finds what the tunnel can go through: the bastion, or a task of the service."""
+"""Finds a jump host and opens a tunnel through it with AWS Session Manager."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AGENT = "ExecuteCommandAgent"
 
 @dataclass(frozen=True, kw_only=True)
 class JumpHost:
-    """Something inside the VPC that Session Manager reaches. ``target`` is its name for it."""
+    """The bastion or a task, from which the database is reachable. ``target`` is Session Manager's name for it."""
 
     target: str
     text: Text
@@ -40,7 +40,7 @@ class JumpHost:
 
 
 def find(session: Session, names: StackNames, via: str = "") -> JumpHost:
-    """The bastion where there is one, else a task; ``via`` insists. Raises Refused and AwsProblem."""
+    """Return the bastion if there is one, else a task; ``via`` requires one of them. Raises Refused and AwsProblem."""
     problems: list[Text] = []
     for kind, look in ((BASTION, _bastion), (TASK, _task)):
         if via in ("", kind):
@@ -118,7 +118,7 @@ def _running(session: Session, names: StackNames) -> Iterator[dict[str, Any]]:
 
 
 def _reachable(task: dict[str, Any]) -> str | None:
-    """The app container's runtime id, if ECS Exec's agent runs in it."""
+    """Return the app container's runtime id, if the agent of ECS Exec runs in it."""
     for container in task["containers"]:
         agents = {
             each["name"]: each.get("lastStatus") for each in container.get("managedAgents", ())
@@ -163,7 +163,7 @@ STOP_SECONDS = 5
 
 
 def find_plugin() -> str:
-    """Its path. Raises Refused where it is missing or too old."""
+    """Return the plugin's path. Raises Refused where it is missing or too old."""
     path = shutil.which(NAME)
     if path is None:
         raise Refused(
@@ -194,7 +194,7 @@ def _version(said: str) -> tuple[int, ...]:
 
 
 class Plugin:
-    """The running plugin: the near end of a session, listening on a port of 127.0.0.1."""
+    """A running session-manager-plugin, which listens on a port of 127.0.0.1."""
 
     def __init__(self, path: str, session: Mapping[str, Any], arguments: list[str]) -> None:
         """``session`` is StartSession's answer; ``arguments`` follow the variable's name."""
@@ -222,7 +222,7 @@ class Plugin:
                 self._said = [*self._said[-4:], line.strip()]
 
     def port(self) -> int:
-        """The port it listens on, when it does. Raises Refused with its own words."""
+        """Wait until the plugin listens and return its port. Raises Refused with its output."""
         deadline = time.monotonic() + OPEN_SECONDS
         while self._port is None:
             if not self.alive or time.monotonic() > deadline:
@@ -238,7 +238,7 @@ class Plugin:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End it; a second call does nothing."""
+        """Stop the plugin; a second call does nothing."""
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
@@ -263,7 +263,7 @@ class Tunnel:
 
     @property
     def alive(self) -> bool:
-        """Session Manager closes an idle session after 20 minutes (Systems Manager user guide)."""
+        """Return whether it is open: Session Manager closes a session after 20 idle minutes (Systems Manager user guide)."""
         return self._plugin.alive
 
 
@@ -271,7 +271,7 @@ class Tunnel:
 def open_tunnel(
     session: Session, jump_host: JumpHost, database: Database, port: int = 0
 ) -> Iterator[Tunnel]:
-    """Open it, and close it again. Port 0 takes any. Raises Refused and AwsProblem."""
+    """Open a tunnel and close it at the end of the block. Port 0 takes any. Raises Refused and AwsProblem."""
     path = find_plugin()
     request = {
         "Target": jump_host.target,

@@ -1,4 +1,4 @@
-"""Shows what a pause will do, what it has done, and what still costs money."""
+"""The commands `./careapp pause` and `./careapp resume`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stack.settings import Settings
 
 
 def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:
-    """What is asked about."""
+    """Yield what a pause will change, for the confirmation."""
     where = t("{prefix} in {region}:", prefix=pausable.names.prefix, region=pausable.session.region)
     yield Line(str(where), "bold")
     for each in steps.planned_changes(now):
@@ -30,7 +30,7 @@ def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:
 
 
 def lines(now: StackState, pausable: PausableStack) -> Iterator[Line]:
-    """How it stands after the command."""
+    """Yield the state of the stack after the command."""
     prefix, stack = pausable.names.prefix, pausable.names.stack
     if now.pause is None:
         yield Line(str(_running(now, prefix, pausable.settings)), "bold green")
@@ -81,7 +81,7 @@ def _running(now: StackState, prefix: str, settings: Settings) -> Text:
 
 
 def as_dict(now: StackState, pausable: PausableStack) -> dict[str, Any]:
-    """For scripts; times as ISO 8601."""
+    """Return the state for scripts; times as ISO 8601."""
     service = now.service
     found: dict[str, Any] = {
         "stack": pausable.names.prefix,
@@ -106,7 +106,7 @@ NOT_AGREED = 1
 
 
 def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
-    """Pause; 0 paused, 1 refused or too late, 2 could not look."""
+    """Pause a stack; return 0 paused, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
         pausable = _pausable(stack, folder)
@@ -122,7 +122,7 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
 
 
 def resume(stack: str, folder: Path, as_json: bool) -> int:
-    """Resume; 0 it runs, 1 not in time, 2 could not look."""
+    """Resume a stack; return 0 running, 1 not in time, 2 unknown."""
 
     def work() -> int:
         pausable = _pausable(stack, folder)
@@ -138,13 +138,13 @@ def _pausable(stack: str, folder: Path) -> PausableStack:
 
 
 def _waiting(as_json: bool) -> Waiting:
-    """Progress goes to stderr where stdout is for a script."""
+    """Return the wait of a command; its progress goes to stderr when stdout is JSON."""
     out = sys.stderr if as_json else sys.stdout
     return Waiting(lambda text: print(str(text), file=out, flush=True), Pace.of())
 
 
 def _agreed(now: StackState, pausable: PausableStack, as_json: bool) -> bool:
-    """Ask. Raises Refused where nobody can answer."""
+    """Ask for confirmation. Raises Refused without a terminal."""
     if not sys.stdin.isatty():
         raise Refused(
             t(

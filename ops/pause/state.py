@@ -1,4 +1,4 @@
-"""What of a stack can be paused, how it stands, and the calls that change it."""
+"""Reads and changes the parts of a stack that a pause stops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIMENSION = "ecs:service:DesiredCount"
 
 @dataclass(frozen=True)
 class ScalingRange:
-    """The range in which autoscaling keeps the service, and which of SCALING are suspended."""
+    """The range of tasks that autoscaling keeps, and which of SCALING are suspended."""
 
     low: int
     high: int
@@ -35,7 +35,7 @@ class ScalingRange:
 
 @dataclass(frozen=True, kw_only=True)
 class StackState:
-    """How it stands. ``scaled`` is None where nothing scales the service; ``left`` are task ids.
+    """The state that pause and resume decide by. ``scaled`` is None without autoscaling; ``left`` are task ids.
 
     ``at`` is AWS's time where that is ahead of this machine's.
     """
@@ -49,7 +49,7 @@ class StackState:
 
     @property
     def suspended(self) -> bool | None:
-        """Whether autoscaling keeps its hands off; None where there is none."""
+        """Return whether autoscaling is suspended completely; None without autoscaling."""
         return None if self.scaled is None else all(self.scaled.suspended)
 
     @property
@@ -58,13 +58,13 @@ class StackState:
 
 
 class PausableStack:
-    """Looks at one stack and changes it. Every method raises AwsProblem."""
+    """Reads one stack and changes it. Every method raises AwsProblem."""
 
     def __init__(self, session: Session, names: StackNames, settings: Settings) -> None:
         self.session, self.names, self.settings = session, names, settings
 
     def read(self) -> StackState:
-        """How it stands now. Raises Refused without a database."""
+        """Return the current state. Raises Refused without a database."""
         now = overview(self.names, self.session, self.settings)
         for part in (now.database, now.service, now.tasks, now.targets):
             if part.problem:
@@ -102,15 +102,15 @@ class PausableStack:
         return ScalingRange(target["MinCapacity"], target["MaxCapacity"], suspended)
 
     def suspend_scaling(self) -> None:
-        """Let autoscaling keep its hands off; minimum and maximum stay as they are.
+        """Suspend autoscaling and keep its range.
 
-        Parameters that are left out do not change, but AWS moves the service's count into the
-        range that is there (API reference, RegisterScalableTarget).
+        Parameters that are left out do not change, but AWS moves the desired count into the existing range (API
+        reference, RegisterScalableTarget).
         """
         self._register([True] * len(SCALING))
 
     def set_scaling(self, scaled: ScalingRange) -> None:
-        """Let autoscaling do what is not suspended, within a range, into which AWS moves the count."""
+        """Set range and suspension of autoscaling; AWS moves the desired count into the range."""
         self._register(scaled.suspended, MinCapacity=scaled.low, MaxCapacity=scaled.high)
 
     def _register(self, suspended: Sequence[bool], **bounds: int) -> None:
@@ -125,12 +125,12 @@ class PausableStack:
         )
 
     def set_alarm_actions(self, enabled: bool) -> None:
-        """Whether the alarms that a pause would set off tell anybody; a stack without them is fine, too."""
+        """Enable or disable the actions of the alarms that a pause sets off. Alarms that do not exist are ignored."""
         operation = "enable_alarm_actions" if enabled else "disable_alarm_actions"
         self.session.call("cloudwatch", operation, AlarmNames=list(self.names.alarms_of_a_pause))
 
     def set_desired_count(self, count: int) -> None:
-        """The service's desired count."""
+        """Set the service's desired count."""
         names = self.names
         self.session.call(
             "ecs",
@@ -141,28 +141,28 @@ class PausableStack:
         )
 
     def call_rds(self, operation: str) -> None:
-        """``start_db_instance`` or ``stop_db_instance``."""
+        """Call ``start_db_instance`` or ``stop_db_instance``."""
         self.session.call("rds", operation, DBInstanceIdentifier=self.names.database)
 
     def tag_paused(self, database: Database, pause: Pause) -> None:
-        """That it is paused, where `resume`, `status` and `doctor` see it."""
+        """Tag the database as paused, for `resume`, `status` and `doctor`."""
         where: dict[str, Any] = {"ResourceName": database.arn}
         self.session.call("rds", "add_tags_to_resource", Tags=pause.tags(), **where)
 
     def untag_paused(self, database: Database) -> None:
-        """That it was paused."""
+        """Delete the tags of a pause."""
         keys = [rds.AT, rds.COUNT]
         self.session.call(
             "rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=keys
         )
 
     def declared_count(self) -> int:
-        """The tasks that the stack file asks for."""
+        """Return the stack file's desired count."""
         return self.settings.service.desired_count
 
 
 def not_waiting(database: Database) -> Refused | None:
-    """Why waiting would not help: a status that neither is well nor passes."""
+    """Return a refusal for a status that neither accepts the operation nor ends on its own."""
     if database.status in USABLE | PASSING | {"stopped"}:
         return None
     return Refused(

@@ -1,4 +1,4 @@
-"""Stops or starts a stack's database and waits for it: what pausing and resuming have in common."""
+"""The steps of pause and resume, in an order that survives an interrupt at any point."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINUTES = 45
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseChange:
-    """From the one status in which RDS takes the operation to one of those that are wanted."""
+    """An RDS operation: the status in which RDS accepts it and the statuses in which it is done."""
 
     operation: str
     begins: str
@@ -48,7 +48,7 @@ START = DatabaseChange(
 
 
 def change_database(pausable: PausableStack, waiting: Waiting, turn: DatabaseChange) -> None:
-    """Ask once, and wait until it is done. Raises Refused and AwsProblem."""
+    """Call the operation once and wait until it is done. Raises Refused and AwsProblem."""
     asked = False
 
     def left() -> Text | None:
@@ -72,7 +72,7 @@ TASKS_MINUTES = 10
 
 
 def check_pausable(now: StackState) -> None:
-    """Raises Refused for a database that RDS does not stop (RDS user guide, limitations of stopping)."""
+    """Raise Refused for a database that RDS does not stop (RDS user guide, limitations of stopping)."""
     database = now.database
     if database.replicas or database.source:
         raise Refused(
@@ -88,13 +88,13 @@ def check_pausable(now: StackState) -> None:
 
 
 def is_paused(now: StackState) -> bool:
-    """Whether nothing is left to do."""
+    """Return whether the stack is paused completely."""
     runs = bool(now.left) or (now.service is not None and now.service.desired > 0)
     return now.pause is not None and now.database.status == "stopped" and not runs
 
 
 def planned_changes(now: StackState) -> Iterator[Text]:
-    """What is going to happen."""
+    """Yield what a pause will change."""
     if now.service is not None:
         count = max(now.service.desired, len(now.left))
         yield t("{count} tasks stop; the load balancer answers 503", count=count)
@@ -106,9 +106,9 @@ def planned_changes(now: StackState) -> Iterator[Text]:
 
 
 def pause(pausable: PausableStack, waiting: Waiting, now: StackState) -> StackState:
-    """Do it, and wait until it is done. Raises Refused and AwsProblem.
+    """Pause the stack and wait until it is done. Raises Refused and AwsProblem.
 
-    What was is remembered first, so that an interrupt at any point can be resumed from.
+    The tags with the count of tasks are written first, so that `resume` works after any interrupt.
     """
     if now.pause is None:
         pausable.tag_paused(now.database, Pause.now(_count(pausable, now)))
@@ -122,14 +122,14 @@ def pause(pausable: PausableStack, waiting: Waiting, now: StackState) -> StackSt
 
 
 def _count(pausable: PausableStack, now: StackState) -> int | None:
-    """A service that a schedule holds at 0 is to come back as the stack file wants it."""
+    """Return the tasks that `resume` starts; the stack file's where a schedule holds the service at 0."""
     if now.service is None:
         return None
     return now.service.desired or pausable.declared_count()
 
 
 def _stop_tasks(pausable: PausableStack) -> Text | None:
-    """Ask for no task wherever some are wanted: AWS moves a count below the minimum up to it, too."""
+    """Set the desired count to 0 and return what is left to stop."""
     now = pausable.read()
     service = now.service
     if service is not None and service.desired:
@@ -141,12 +141,12 @@ def _stop_tasks(pausable: PausableStack) -> Text | None:
 
 
 def automatic_start(now: StackState) -> datetime:
-    """When AWS starts the database by itself: as it says, else seven days from now."""
+    """Return when AWS starts the database: as RDS says, else seven days from now."""
     return (now.database.starts or datetime.now(UTC) + DAYS_STOPPED).astimezone(UTC)
 
 
 def still_costs(now: StackState, settings: Settings) -> Iterator[Text]:
-    """What is paid for while the stack is paused."""
+    """Yield what is billed while the stack is paused."""
     yield t("the load balancer and its public addresses")
     if settings.network.nat != "none":
         yield t("NAT ({strategy}) and its public address", strategy=settings.network.nat)
@@ -166,10 +166,10 @@ HEALTH_MINUTES = 15
 
 
 def resume(pausable: PausableStack, waiting: Waiting) -> StackState:
-    """Database, tasks, autoscaling, and then wait for health. Raises Refused and AwsProblem.
+    """Start database, tasks and autoscaling, and wait until all are healthy. Raises Refused and AwsProblem.
 
-    The tasks come after the database, or they would fail; the pause is forgotten last of what
-    changes anything, so that an interrupt before it loses neither count, autoscaling nor alarm.
+    Tasks start after the database, without which they would fail. The tags are deleted last: until then an
+    interrupt loses neither the count of tasks nor the state of autoscaling and alarms.
     """
     settings = pausable.settings
     change_database(pausable, waiting, START)
@@ -187,10 +187,10 @@ def resume(pausable: PausableStack, waiting: Waiting) -> StackState:
 def _start_tasks(
     pausable: PausableStack, waiting: Waiting, settings: Settings, now: StackState
 ) -> None:
-    """The count, and then the range and what is not suspended, by one call.
+    """Set the desired count, then the range and the suspension of autoscaling in one call.
 
-    AWS moves the count into the range at that call. So the range has to allow for the count, and
-    the count comes first: moved from 0 to the minimum it would look like one that somebody has set.
+    AWS moves the count into the range at that call, so the range must contain it. A count that AWS moved
+    from 0 to the minimum would look like one that was set by hand, so the count is set first.
     """
     desired = now.service.desired if now.service else 0
     scaled = _scaled(settings.service.scaling, now, desired)
@@ -202,10 +202,10 @@ def _start_tasks(
 
 
 def _scaled(scaling: ScalingSettings, now: StackState, desired: int) -> ScalingRange | None:
-    """Autoscaling as infra/scaling.py declares it for this moment.
+    """Return the autoscaling that infra/scaling.py declares for this moment.
 
-    Without hours the range is Pulumi's, but for one that hours have left at 0. With them it is what
-    the scheduled actions would have made of it; what somebody started outside of them runs on.
+    Without a schedule it is the range in AWS, unless a former schedule left that at 0. With one it is the range
+    that the scheduled actions would have set; tasks that were started outside of its hours go on.
     """
     if now.scaled is None:
         return None
@@ -218,7 +218,7 @@ def _scaled(scaling: ScalingSettings, now: StackState, desired: int) -> ScalingR
 
 
 def why_no_task(settings: Settings, moment: datetime) -> Text | None:
-    """Why the stack file lets no task run at a moment; None where it lets some."""
+    """Return why the stack file allows no task at a moment; None where it allows some."""
     scaling = settings.service.scaling
     if scaling.hours is None or scaling.includes(moment):
         return None if scaling.maximum else t("the stack file's desiredCount is 0")

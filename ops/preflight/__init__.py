@@ -1,1 +1,1 @@
-"""Checks what must be in order before the next stage."""
+"""Checks before each stage that it will succeed."""

@@ -1,4 +1,4 @@
-"""What must be in order in an account before stage 1: what AWS lets it make, and this machine's tools."""
+"""Checks of an account before stage 1: quotas, roles, names, and the tools on this machine."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ ENGINE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Account:
-    """An account without the stack, as far as was looked at."""
+    """An account without the stack."""
 
     session: Session
     now: Snapshot
 
     @property
     def zones(self) -> tuple[str, ...]:
-        """The zones that the stack file asks for."""
+        """Return the zones of the stack file."""
         return self.now.settings.network.zones
 
     @property
     def nat_zones(self) -> tuple[str, ...]:
-        """The zones that get a NAT gateway, each with an Elastic IP address."""
+        """Return the zones that get a NAT gateway, each with an Elastic IP address."""
         kept = {"none": 0, "single": 1}.get(self.now.settings.network.nat, len(self.zones))
         return self.zones[:kept]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list. ``essential`` is what cannot be ready unseen."""
+    """One line of the list. Without an ``essential`` one the account can still be ready."""
 
     text: Text
     check: Callable[[Account], Iterable[Finding]]
@@ -58,7 +58,7 @@ class Item:
 
 
 def zones(account: Account) -> Iterator[Finding]:
-    """Whether the region has the stack file's zones, for this account."""
+    """Check that the account has the stack file's zones."""
     answer = account.session.call("ec2", "describe_availability_zones")["AvailabilityZones"]
     there = sorted(each["ZoneName"] for each in answer if each["State"] == "available")
     missing = [name for name in account.zones if name not in there]
@@ -77,7 +77,7 @@ def zones(account: Account) -> Iterator[Finding]:
 
 
 def service_roles(account: Account) -> Iterator[Finding]:
-    """Whether the service-linked roles are there that stages 1 and 2 need at once."""
+    """Check the service-linked roles that stages 1 and 2 need immediately."""
     found = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
     there = {each["Path"].split("/")[2] for each in found}
     for service in (name for name in ROLES if name not in there):
@@ -103,7 +103,7 @@ def service_roles(account: Account) -> Iterator[Finding]:
 
 
 def quotas(account: Account) -> Iterator[Finding]:
-    """Whether the VPC, its NAT gateways and their addresses fit beside what the region has."""
+    """Check that the VPC, its NAT gateways and their addresses fit into the quotas."""
     ec2, wanted = account.session, account.nat_zones
     vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
     yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
@@ -157,14 +157,14 @@ def _quota(
 
 
 def fargate(account: Account) -> Iterator[Finding]:
-    """Whether stage 2 fits into Fargate's quota."""
+    """Check that stage 2 fits into Fargate's quota."""
     if account.now.quota.problem:
         raise account.now.quota.problem
     return capacity.quota(Case(account.now))
 
 
 def names(account: Account) -> Iterator[Finding]:
-    """Whether names that the program gives are taken, as after a destroy that left something."""
+    """Check for existing resources with the stack's names, as a destroy can leave them."""
     now = account.now
     taken = [now.names.repository] if now.image.value else []
     taken += [now.names.log_group] if now.logs.value and now.logs.value.exists else []
@@ -184,7 +184,7 @@ def names(account: Account) -> Iterator[Finding]:
 
 
 def pulumi(_account: Account) -> Iterator[Finding]:
-    """Whether Pulumi is there, and not older than the library that the program is written with."""
+    """Check that Pulumi is on PATH and not older than the Python library."""
     library = metadata.version("pulumi")
     found = _pulumi_version()
     if found is None or _numbers(found) < _numbers(library):
@@ -216,7 +216,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def docker(account: Account) -> Iterator[Finding]:
-    """Whether a Docker daemon answers where pulumi-docker asks. The local cloud builds without one."""
+    """Check that a Docker daemon answers where pulumi-docker connects. The local cloud needs none."""
     if account.session.local:
         return
     from docker import from_env  # type: ignore[import-untyped]

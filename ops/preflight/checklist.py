@@ -1,4 +1,4 @@
-"""What must be in order before the next stage, ticked off one by one: before ECS, by doctor's own checks."""
+"""Checks what must be in order before the next stage; before stage 2 with the checks of doctor."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list: what is asked, the checks that answer it, the parts they look at.
+    """One line of the list: its checks, and the parts of the snapshot that they read.
 
-    ``second`` marks what only stage 2 makes: before it there is nothing to look at. ``webapp`` marks what is
-    known of the image of webapp/ alone: for another app it is left out.
+    ``second`` marks what stage 2 makes: in stage 1 it is not checked. ``webapp`` marks what is true of the app in
+    webapp/ alone: for another app it is left out.
     """
 
     text: Text
@@ -123,7 +123,7 @@ ITEMS = (
 
 @dataclass(frozen=True)
 class Ticked:
-    """An item and how it stands: GOOD, WARNED, BAD, UNKNOWN, or LATER for what stage 2 makes."""
+    """An item and its state: GOOD, WARNED, BAD, UNKNOWN, or LATER for what stage 2 makes."""
 
     text: Text
     state: str
@@ -131,7 +131,7 @@ class Ticked:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The list, and the diagnosis that says what to do about what is not in order."""
+    """The list, and the diagnosis with the fixes."""
 
     items: tuple[Ticked, ...]
     diagnosis: Diagnosis
@@ -140,12 +140,12 @@ class Preflight:
 
     @property
     def stack(self) -> str:
-        """The stack's own name, without the project's."""
+        """Return the stack's name without the project's."""
         return self.diagnosis.names.partition("-")[2]
 
     @property
     def exit_code(self) -> int:
-        """0 when ECS may be turned on, 1 when something is wrong, 2 when it could not be seen."""
+        """Return 0 when the stage can begin, 1 when something is wrong, 2 when that is unknown."""
         states = {each.state for each in self.items}
         if BAD in states or self.diagnosis.causes:
             return 1
@@ -153,9 +153,9 @@ class Preflight:
 
 
 def check(names: StackNames, session: Session, folder: Path) -> Preflight:
-    """Look and tick off, for the stage that comes next.
+    """Check for the next stage.
 
-    Raises StackError where the stack's file cannot be used, AwsProblem where AWS does not know the credentials.
+    Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
     now = gather(names, session, Settings.read(names.stack, folder))
     return tick_account(Account(session, now)) if _nothing(now) else tick(now)
@@ -166,7 +166,7 @@ def _nothing(now: Snapshot) -> bool:
 
 
 def tick_account(account: Account) -> Preflight:
-    """The list for an account without the stack. Raises AwsProblem."""
+    """Return the list for an account without the stack. Raises AwsProblem."""
     who = account.session.call("sts", "get_caller_identity")["Arn"]
     items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
     findings: list[Finding] = []
@@ -191,7 +191,7 @@ def tick_account(account: Account) -> Preflight:
 
 
 def tick(now: Snapshot) -> Preflight:
-    """The list for a snapshot."""
+    """Return the list for a snapshot."""
     case = Case(now)
     items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
     return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
@@ -226,7 +226,7 @@ VERDICTS = {
 
 
 def lines(found: Preflight) -> Iterator[Line]:
-    """The screen, line by line."""
+    """Yield the lines of the output."""
     yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage!s}", "bold")
     for item in found.items:
         mark, style = MARKS[item.state]
@@ -248,13 +248,13 @@ def lines(found: Preflight) -> Iterator[Line]:
 
 
 def as_dict(found: Preflight) -> dict[str, Any]:
-    """The preflight for scripts."""
+    """Return the list for scripts."""
     items = [{"text": str(each.text), "state": each.state} for each in found.items]
     return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis)}
 
 
 def run(stack: str, folder: Path, as_json: bool) -> int:
-    """Check a stack or an empty account, print the list and return its exit code."""
+    """Check a stack or an empty account, print the list and return the exit code."""
 
     def work() -> int:
         found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)

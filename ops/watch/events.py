@@ -1,4 +1,4 @@
-"""Everything that happened to a service, in one order: tasks, events, targets, database, log."""
+"""Merges deployments, tasks, service events, targets, database events and log lines into one timeline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOG_LINES = 1000
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened. ``kind`` is one of KINDS, ``who`` a task's or a deployment's short id."""
+    """One event. ``kind`` is one of KINDS, ``who`` the short id of a task or deployment."""
 
     at: datetime
     kind: str
@@ -52,14 +52,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The events, oldest first, and what could not be looked at."""
+    """The events, oldest first, and the calls that failed."""
 
     events: tuple[Event, ...]
     problems: tuple[AwsProblem, ...]
 
 
 def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
-    """What happened within ``since`` of the newest happening, or all that AWS still tells."""
+    """Return the events within ``since`` of the newest one, or all that AWS still has."""
     with ThreadPoolExecutor(3) as pool:
         service = pool.submit(looked, ecs.service, session, names)
         tasks = pool.submit(looked, ecs.tasks, session, names)
@@ -77,7 +77,7 @@ def timeline(session: Session, names: StackNames, since: timedelta | None, log: 
 
 
 def _floor(found: Iterable[Event], since: timedelta | None) -> datetime | None:
-    """Before this nothing is shown, whatever the log holds; None where that is not known."""
+    """Return the time before which no log line is shown; None where that is unknown."""
     newest = max((each.at for each in found), default=None)
     return newest - since if newest and since else None
 
@@ -90,7 +90,7 @@ def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
 
 
 def of_service(service: Service | None) -> Iterator[Event]:
-    """The deployments and the service's events."""
+    """Yield the service's deployments and events."""
     for event in service.events if service else ():
         words = SUBJECT.sub("", event.message)
         kind = "target" if ABOUT_TARGETS.search(words) else "service"
@@ -102,7 +102,7 @@ def of_service(service: Service | None) -> Iterator[Event]:
 
 
 def short(words: str) -> str:
-    """AWS's words with names instead of ARNs, and tasks by the beginning of their ids."""
+    """Return AWS's message with names instead of ARNs and short task ids."""
     return TASK.sub(r"\1", ARN.sub(r"\1", words))
 
 
@@ -121,7 +121,7 @@ def _of_deployment(each: Deployment) -> Iterator[Event]:
 
 
 def of_tasks(tasks: Iterable[Task]) -> Iterator[Event]:
-    """The life of each task."""
+    """Yield the events of each task."""
     for task in tasks:
         known = (
             (task.created, t("created from {revision}", revision=task.revision), False),
@@ -149,7 +149,7 @@ def _ended(task: Task) -> Text:
 
 
 def of_database(database: Database | None) -> Iterator[Event]:
-    """What RDS says happened, where the database is not available."""
+    """Yield RDS's events, which are read only for a database that is not available."""
     for each in database.events if database else ():
         yield Event(each.at, "database", "", verbatim(each.text))
 
@@ -178,7 +178,7 @@ WIDTH = 8
 
 
 def lines(found: Timeline) -> Iterator[Line]:
-    """The timeline, oldest first."""
+    """Yield the timeline, oldest first."""
     if not found.events:
         yield Line(str(t("Nothing has happened that AWS still tells of.")))
     for each in found.events:
@@ -195,7 +195,7 @@ def lines(found: Timeline) -> Iterator[Line]:
 
 
 def as_dicts(found: Timeline) -> dict[str, Any]:
-    """The timeline for scripts."""
+    """Return the timeline for scripts."""
     return {
         "events": [
             {

@@ -1,4 +1,4 @@
-"""Searches a stack's log group: from a time on, or backwards until so many lines are there."""
+"""Reads a stack's log group: the last lines, those since a time, new ones, or those of a stopped task."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STREAMS = 5
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line of the log and the task that wrote it."""
+    """A log line and the task that wrote it."""
 
     at: datetime
     task: str
@@ -45,7 +45,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogQuery:
-    """Which lines: CloudWatch's filter pattern, a task by the beginning of its id, how far back."""
+    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count."""
 
     pattern: str = ""
     task: str = ""
@@ -54,7 +54,7 @@ class LogQuery:
 
 
 class Search:
-    """One stack's log group and the lines that are wanted of it. Every method raises AwsProblem."""
+    """Searches one stack's log group. Every method raises AwsProblem."""
 
     def __init__(self, session: Session, names: StackNames, query: LogQuery) -> None:
         self._session, self._names, self._query = session, names, query
@@ -65,7 +65,7 @@ class Search:
             self._where["logStreamNamePrefix"] = f"{names.streams}/{query.task}"
 
     def newest(self) -> datetime:
-        """Now, or the time of the last line where that is later: a local cloud's clock runs ahead."""
+        """Return now, or the time of the last line if that is later: a local cloud's clock runs ahead."""
         stamps = [each.get("lastEventTimestamp", 0) for each in self._streams()]
         return max([datetime.now(UTC), *map(at, stamps)])
 
@@ -86,11 +86,10 @@ class Search:
         return found
 
     def latest(self, floor: datetime | None = None) -> list[LogLine]:
-        """The last lines, oldest first, none from before ``floor``.
+        """Return the last lines, oldest first, none before ``floor``.
 
-        CloudWatch answers the oldest first, and a log may hold years: so it is asked for the last
-        minute, then for what came before that, and so on. (The newest first, `startFromHead` false,
-        moto does not know.)
+        CloudWatch answers oldest first, and a log can hold years. So the last minute is read, then what came before
+        that, and so on. (moto lacks `startFromHead` false, which answers newest first.)
         """
         newest, lowest = self.newest(), _stamp(floor) if floor else 0
         begins = [*(_stamp(newest - each) for each in SPANS), lowest]
@@ -105,7 +104,7 @@ class Search:
         return found
 
     def since(self, begin: datetime) -> Iterator[LogLine]:
-        """The lines from a time on, oldest first, as they come."""
+        """Yield the lines since a time, oldest first."""
         return self._between(_stamp(begin))
 
     def _between(self, begin: int, end: int | None = None) -> Iterator[LogLine]:
@@ -126,7 +125,7 @@ class Search:
 
 
 def _stamp(moment: datetime) -> int:
-    """CloudWatch's time, which does not begin before 1970."""
+    """Return CloudWatch's timestamp, which is never before 1970."""
     return max(int(moment.timestamp() * 1000), 0)
 
 
@@ -179,7 +178,7 @@ REMEMBERED = 20_000
 
 
 def parse_since(text: str) -> timedelta:
-    """``90s``, ``10m``, ``2h``, ``1d``. Raises ValueError."""
+    """Return the duration of ``90s``, ``10m``, ``2h``, ``1d``. Raises ValueError."""
     match = re.fullmatch(r"(\d+)([smhd])", text)
     if match is None:
         raise ValueError(t("{text!r} is not a time like 90s, 10m, 2h or 1d.", text=text))
@@ -187,7 +186,7 @@ def parse_since(text: str) -> timedelta:
 
 
 def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLine]:
-    """The wanted lines, oldest first; those since a time are read as they are taken. Raises AwsProblem."""
+    """Return the selected lines, oldest first. Raises AwsProblem."""
     search = Search(session, names, query)
     if query.since is None:
         return search.latest()
@@ -195,7 +194,7 @@ def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLi
 
 
 def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogLine]:
-    """The last lines of one stream. Raises AwsProblem."""
+    """Return the last lines of one stream. Raises AwsProblem."""
     task = name.rpartition("/")[2]
     found = task_logs.tail(session, names.log_group, name, last)
     return [LogLine(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
@@ -207,9 +206,9 @@ def follow(
     query: LogQuery,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogLine]:
-    """The wanted lines, then every new one, for ever; a throttled or lost call is made again.
+    """Yield the selected lines, then new ones without end; throttled and lost calls are repeated.
 
-    Raises AwsProblem for what does not pass by itself.
+    Raises AwsProblem for a call that cannot succeed later.
     """
     shown: dict[str, None] = {}
     search = Search(session, names, query)
@@ -230,7 +229,7 @@ def follow(
 
 
 def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task, list[LogLine]]:
-    """The task that ended last of those whose app was started, and its last lines. Raises AwsProblem."""
+    """Return the task that stopped last, of those whose app started, and its last lines. Raises AwsProblem."""
     ended = [
         each
         for each in ecs.tasks(session, names)
@@ -258,12 +257,12 @@ BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|e
 
 @dataclass(frozen=True)
 class LogScreen:
-    """Log lines for a person, or as one JSON object a line."""
+    """Formats log lines as text, or as one JSON object a line."""
 
     as_json: bool = False
 
     def line(self, each: LogLine) -> Line:
-        """One line."""
+        """Return a log line."""
         text = each.text.rstrip()
         if self.as_json:
             return _data({"time": each.at.isoformat(), "task": each.task, "message": _read(text)})
@@ -271,7 +270,7 @@ class LogScreen:
         return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style)
 
     def ended(self, task: Task) -> Line:
-        """What became of the task whose lines follow."""
+        """Return the line that describes a stopped task, before its log."""
         codes = [each.exit_code for each in task.containers if each.exit_code is not None]
         if self.as_json:
             stopped = task.stopped.isoformat() if task.stopped else None
@@ -292,7 +291,7 @@ def _data(values: Mapping[str, object]) -> Line:
 
 
 def _read(text: str) -> object:
-    """What the app wrote: an object where it is JSON, else its words."""
+    """Return the app's JSON object, or its text."""
     try:
         found = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a stack stands: stage, service, tasks, targets, database, alarms, address."""
+"""Shows the state of a stack: stage, service, tasks, targets, database, alarms, address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stack.settings import Settings
 
 
 def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
-    """What a glance needs; what it does not ask for stays empty."""
+    """Return a snapshot with the parts that the status shows; others stay empty."""
     with ThreadPoolExecutor(6) as pool:
         service = pool.submit(looked, ecs.service, session, names)
         tasks = pool.submit(looked, ecs.tasks, session, names)
@@ -61,7 +61,7 @@ ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
 
 
 def lines(now: Snapshot) -> Iterator[Line]:
-    """The screen, line by line."""
+    """Yield the lines of the output."""
     case = Case(now)
     stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
@@ -181,9 +181,9 @@ def _problems(now: Snapshot) -> Iterator[Line]:
 
 
 def exit_code(now: Snapshot) -> int:
-    """0 when all that should run runs, 1 when not, 2 when it could not be seen.
+    """Return 0 when all runs that should, 1 when not, 2 when that is unknown.
 
-    Of a paused stack nothing should run.
+    In a paused stack nothing should run.
     """
     case = Case(now)
     parts = (now.service, now.tasks, now.group, now.targets, now.database)
@@ -199,7 +199,7 @@ def exit_code(now: Snapshot) -> int:
 
 
 def as_dict(now: Snapshot) -> dict[str, Any]:
-    """The status for scripts; times as ISO 8601."""
+    """Return the status for scripts; times as ISO 8601."""
     case, service = Case(now), now.service.value
     return {
         "stack": now.names.prefix,
@@ -218,7 +218,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 
 def plain(value: object) -> Any:
-    """Records as dictionaries and lists; times as ISO 8601."""
+    """Return records as dictionaries and lists; times as ISO 8601."""
     from dataclasses import fields, is_dataclass
 
     if is_dataclass(value):

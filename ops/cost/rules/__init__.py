@@ -1,4 +1,4 @@
-"""Prices a stack: what each type of resource uses, a function by the type's short name, and the bill of it."""
+"""Prices each type of resource by a rule that returns what it uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES: dict[str, Rule] = {
 
 
 def bill(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
-    """Price every resource of a graph. A type with no rule is unpriced unless it is known to be free."""
+    """Price every resource of a graph. A type without a rule is unpriced unless it is in FREE."""
     case, free = Case(graph, assumed), [each for each in graph if each.short in FREE]
     rest = [each for each in graph if each.short not in FREE]
     outcomes = [

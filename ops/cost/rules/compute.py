@@ -1,4 +1,4 @@
-"""Tasks on Fargate, instances of EC2."""
+"""Rules for tasks on Fargate and EC2 instances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT_GB = 8
 
 
 def service(resource: Resource, case: Case) -> Iterator[Use]:
-    """A service on Fargate: vCPU and memory of its wanted tasks, on demand or Spot, and their addresses."""
+    """Yield vCPU and memory of a service's tasks, on demand or Spot, and their public addresses."""
     definition = case.graph.needed(resource, "ecs:TaskDefinition")
     if definition is None:
         raise UnknownUsage(t("which task definition it runs is known only after an update"))
@@ -44,7 +44,7 @@ def service(resource: Resource, case: Case) -> Iterator[Use]:
 
 
 def tasks(resource: Resource, case: Case) -> float:
-    """Tasks on average: the scaler's minimum where there is one, for the part of a week in which it runs."""
+    """Return the average number of tasks: the scaling minimum if there is one, times its share of the week."""
     targets = [
         each
         for each in case.graph.all("appautoscaling:Target")
@@ -57,7 +57,7 @@ def tasks(resource: Resource, case: Case) -> float:
 
 
 def capacity_shares(resource: Resource) -> dict[str, float]:
-    """The share of tasks on demand and on Spot, by their weights. A base counts for nothing here."""
+    """Return the shares of on-demand and Spot tasks by weight. The base is ignored."""
     strategies = resource.get("capacityProviderStrategies", [])
     if not strategies:
         kind = resource.get("launchType", "FARGATE")
@@ -78,7 +78,7 @@ def capacity_shares(resource: Resource) -> dict[str, float]:
 
 
 def instance(resource: Resource, _: Case) -> Iterator[Use]:
-    """An EC2 instance with its root volume."""
+    """Yield an EC2 instance with its root volume."""
     kind = resource.get("instanceType")
     yield Use(what=HOURLY, group="other", quantity=HOURS, price=f"ec2-hour:{kind}")
     volume = resource.get("rootBlockDevice", {})
@@ -103,9 +103,9 @@ CRON = re.compile(r"^cron\((\d+) (\d+) (\S+) \* (\S+) \*\)$")
 
 
 def share_of_week(graph: Graph) -> float:
-    """1 without scheduled actions; otherwise the part of a week in which the last one left it running.
+    """Return the share of a week in which scheduled actions allow tasks; 1 without any.
 
-    Raises UnknownUsage for a schedule that is no plain weekly one.
+    Raises UnknownUsage for a schedule that is not weekly.
     """
     moments = sorted(
         moment
@@ -122,7 +122,7 @@ def share_of_week(graph: Graph) -> float:
 
 
 def _moments(action: Resource) -> Iterator[tuple[int, bool]]:
-    """When in the week an action happens, in minutes, and whether tasks run from then on."""
+    """Yield the minutes of the week at which an action runs, and whether it allows tasks."""
     text = str(action.get("schedule"))
     found = CRON.match(text)
     if not found or found[3] not in "?*":
@@ -150,5 +150,5 @@ def _days(field: str) -> list[int]:
 
 
 def _day(word: str) -> int:
-    """A day of AWS's cron: SUN to SAT, or 1 to 7."""
+    """Return the number of a day in AWS's cron: SUN to SAT, or 1 to 7."""
     return DAYS.index(word.upper()) if word.upper() in DAYS else int(word) - 1

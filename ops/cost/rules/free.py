@@ -1,7 +1,8 @@
-"""The types of resources that AWS does not charge for, each with the reason.
+"""Lists the resource types that AWS does not charge for, each with the reason.
 
-A type stands here only when AWS's pricing page of its service names no charge for it: what is neither
-here nor in ``rules`` is told as unpriced."""
+A type is here only when the pricing page of its service names no charge. A type that is neither here nor in
+``RULES`` is reported as unpriced.
+"""
 
 from __future__ import annotations
 

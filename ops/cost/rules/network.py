@@ -1,4 +1,4 @@
-"""NAT, addresses, endpoints, flow logs, DNS."""
+"""Rules for NAT, addresses, endpoints, flow logs, DNS and the load balancer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADDRESS = t("public IPv4")
 
 
 def nat(_: Resource, case: Case) -> Iterator[Use]:
-    """A NAT gateway: its hours, and its share of what tasks in private subnets fetch and send."""
+    """Yield a NAT gateway's hours, and its share of the traffic of tasks in private subnets."""
     yield Use(what=HOURLY, group="network", quantity=HOURS, price="nat-hour")
     gigabytes = through_nat(case) / len(case.graph.all("ec2:NatGateway"))
     if gigabytes:
@@ -24,7 +24,7 @@ def nat(_: Resource, case: Case) -> Iterator[Use]:
 
 
 def through_nat(case: Case) -> float:
-    """GB a month: the image for every task that starts, and the log. Answers go by the balancer."""
+    """Return GB a month: an image pull for every task start, and the log. Responses leave by the load balancer."""
     services = [each for each in case.graph.all("ecs:Service") if not public_tasks(each)]
     if not services:
         return 0
@@ -33,18 +33,18 @@ def through_nat(case: Case) -> float:
 
 
 def public_tasks(service: Resource) -> bool:
-    """Whether a service's tasks have public addresses of their own, and so pass no NAT."""
+    """Return whether a service's tasks have public addresses and do not use NAT."""
     network = service.get("networkConfiguration", {})
     return bool(network.get("assignPublicIp"))
 
 
 def address(_: Resource, __: Case) -> Iterator[Use]:
-    """An Elastic IP, in use or not: both cost the same (vpc/pricing)."""
+    """Yield an Elastic IP, which costs the same in use or not (vpc/pricing)."""
     yield Use(what=ADDRESS, group="network", quantity=HOURS, price="ipv4-hour")
 
 
 def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
-    """An interface endpoint costs by the hour and zone; a gateway endpoint nothing."""
+    """Yield the hours of an interface endpoint in each zone. A gateway endpoint is free."""
     if resource.get("vpcEndpointType", "Gateway") == "Gateway":
         return
     zones = count_of(resource, "subnetIds", len(zones_of(case.graph)))
@@ -52,15 +52,12 @@ def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
 
 
 def zones_of(graph: Graph) -> set[str]:
-    """The zones in which the graph has subnets."""
+    """Return the zones in which the graph has subnets."""
     return {str(each.inputs.get("availabilityZone")) for each in graph.all("ec2:Subnet")}
 
 
 def count_of(resource: Resource, key: str, otherwise: int) -> int:
-    """How many a list input names; ``otherwise`` where only an update will know.
-
-    The subnets of a VPC that does not exist yet are one such list: then each zone has one.
-    """
+    """Return the length of a list input; ``otherwise`` when it is known only after an update."""
     try:
         return len(resource.get(key, ()))
     except UnknownInput:
@@ -68,7 +65,7 @@ def count_of(resource: Resource, key: str, otherwise: int) -> int:
 
 
 def flow_log(resource: Resource, case: Case) -> Iterator[Use]:
-    """A flow log: what it delivers; a log group that keeps it is billed for keeping."""
+    """Yield the delivery of a flow log; its log group is billed for storage."""
     kind = resource.get("logDestinationType", "cloud-watch-logs")
     keys = {"cloud-watch-logs": "vended-log-gb", "s3": "vended-log-s3-gb"}
     if kind not in keys:
@@ -78,12 +75,12 @@ def flow_log(resource: Resource, case: Case) -> Iterator[Use]:
 
 
 def zone(_: Resource, __: Case) -> Iterator[Use]:
-    """A hosted zone of Route 53; queries for alias records to a load balancer are free."""
+    """Yield a Route 53 hosted zone; queries for alias records to a load balancer are free."""
     yield Use(what=t("hosted zone"), group="other", quantity=1, price="zone")
 
 
 def certificate(resource: Resource, __: Case) -> Iterator[Use]:
-    """A public certificate is free (acm/pricing); one of a private authority or to export is not."""
+    """Yield nothing for a public certificate, which is free (acm/pricing). Raises UnknownUsage for others."""
     exported = resource.get("options", {}).get("export") == "ENABLED"
     if resource.get("certificateAuthorityArn") or exported:
         raise UnknownUsage(t("only public certificates that are not exported are known to be free"))
