@@ -14,11 +14,11 @@ from ops.command_line import Number, Whole, stack_option
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(stack: str, as_json: bool) -> None:
-    """Say why the stack does not work, cause first, and what mends it.
+    """Find out why the stack does not work: the cause first, then how to fix it.
 
-    Exit code 0: healthy. 1: a cause was found. 2: it could not look, or the roll-out has not ended
+    Exit code 0: healthy. 1: a cause was found. 2: AWS could not be read, or the roll-out has not ended
     yet.
     """
     from ops.doctor import screen
@@ -28,13 +28,13 @@ def doctor(stack: str, as_json: bool) -> None:
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def preflight(stack: str, as_json: bool) -> None:
-    """Check what must be in order before the next stage.
+    """Check that the next stage will succeed, before you begin it.
 
-    Without the stack: account, quotas, roles and tools for stage 1. With it: what ecsEnabled needs.
+    Without a stack: account, quotas, roles and tools for stage 1. With stage 1: what ecsEnabled needs.
 
-    Exit code 0: ready. 1: something is wrong. 2: it could not look.
+    Exit code 0: ready. 1: something is wrong. 2: AWS could not be read.
     """
     from ops.preflight import checklist
 
@@ -43,15 +43,15 @@ def preflight(stack: str, as_json: bool) -> None:
 
 @click.command()
 @stack_option
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
 def retry(stack: str, dry_run: bool) -> None:
-    """Make ECS try again what it has given up, and follow the roll-out to its end.
+    """Let ECS retry a roll-out that it has given up, and follow it to the end.
 
     ECS deploys the newest task definition again, with the health check and the grace period that
-    the stack file declares. Tasks that run are replaced without a gap. Ctrl-C ends the watching,
+    the stack file declares. Running tasks are replaced without downtime. Ctrl-C ends this command,
     not the roll-out.
 
-    Exit code 0: it runs. 1: it does not run, or there is nothing to try. 2: it could not look.
+    Exit code 0: the app runs. 1: it does not, or there is nothing to retry. 2: AWS could not be read.
     130: interrupted.
     """
     from ops.rollout import retry
@@ -63,15 +63,15 @@ def retry(stack: str, dry_run: bool) -> None:
 @stack_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(stack: str, command: tuple[str, ...]) -> None:
-    """Run a command in a task of its own, with the service's image, variables, secrets and network.
+    """Run a command in a new task, with the service's image, variables, secrets and network.
 
     \b
       ./careapp run -- python -V
       ./careapp run -- flask --app webapp routes
       ./careapp run -s prod -- sh -c 'env | sort | cut -d= -f1'
 
-    It is the version that serves now, in its own ECS task: the service's tasks are left alone. What
-    the command writes comes on standard output, where the task stands on standard error. It has no
+    The task runs the version that the service runs now, and does not affect the service's own tasks.
+    The command's output goes to standard output, the state of the task to standard error. There is no
     standard input. Ctrl-C stops the task.
 
     Exit code: that of the command. 125: it did not run, or could not be followed. 130: interrupted.
@@ -100,43 +100,46 @@ class Since(click.ParamType[timedelta]):
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option("-w", "--watch", is_flag=True, help="Draw it again until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-w", "--watch", is_flag=True, help="Update the output until Ctrl-C.")
 @click.option(
     "--every",
     type=Number(min=0.5),
     default=2.0,
     show_default=True,
-    help="With --watch: seconds between two looks.",
+    help="With --watch: seconds between updates.",
 )
 def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
 
-    Exit code 0: what should run runs. 1: it does not. 2: it could not look.
+    Exit code 0: all runs that should run. 1: something does not. 2: AWS could not be read.
     """
     from ops.watch import status
 
     if watch and as_json:
-        raise click.UsageError(str(t("--json answers once: leave --watch out.")))
+        raise click.UsageError(str(t("--watch and --json exclude each other.")))
     again = every if watch else None
     sys.exit(status.run(stack, Path(), as_json, again))
 
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts: an object a line.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
 @click.option(
-    "--since", type=Since(), help="Not the last lines but all since then: 90s, 10m, 2h, 1d."
+    "--since",
+    type=Since(),
+    help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
 )
-@click.option("--previous", is_flag=True, help="The last lines of the task that stopped last.")
+@click.option("--previous", is_flag=True, help="Show the last lines of the task that stopped last.")
 @click.option(
     "--filter",
     "pattern",
     default="",
-    help="Only lines that fit CloudWatch's filter pattern: words, or '{ $.level = \"error\" }'.",
+    help="Only lines that match a filter pattern of CloudWatch Logs: words, or '{ $.level = "
+    '"error" }\'.',
 )
-@click.option("--task", default="", help="Only of the task whose id begins so.")
+@click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
 @click.option(
     "-n",
     "--lines",
@@ -144,7 +147,7 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     type=Whole(1, 10_000),
     default=100,
     show_default=True,
-    help="How many of the last lines.",
+    help="Number of lines.",
 )
 def logs(
     stack: str,
@@ -159,16 +162,16 @@ def logs(
     """Show the app's log.
 
     \b
-      ./careapp logs -f                     as it comes
-      ./careapp logs --previous             why the last task ended
+      ./careapp logs -f                     new lines as they arrive
+      ./careapp logs --previous             why the last task stopped
       ./careapp logs --since 1h --filter '{ $.level = "error" }'
 
-    Exit code 0: shown. 2: it could not look. 130: --follow ended by Ctrl-C.
+    Exit code 0: shown. 2: AWS could not be read. 130: --follow ended by Ctrl-C.
     """
     from ops.watch import logs
 
     if previous and (follow or since or pattern):
-        raise click.UsageError(str(t("--previous goes with --task and --lines only.")))
+        raise click.UsageError(str(t("--previous can be combined only with --task and --lines.")))
     query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
     show = logs.LogScreen(as_json)
     sys.exit(logs.run(stack, Path(), show, query, follow, previous))
@@ -176,13 +179,13 @@ def logs(
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option("--since", type=Since(), help="Only what happened since then: 10m, 2h.")
-@click.option("--logs/--no-logs", "log", default=False, help="With the app's log lines, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--since", type=Since(), help="Only events in the last 10m or 2h of the timeline.")
+@click.option("--logs/--no-logs", "log", default=False, help="Include the app's log lines.")
 def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> None:
-    """Show one timeline of deployments, tasks, service events, targets and, with --logs, log lines.
+    """Show deployments, tasks, service events, targets and, with --logs, log lines in one timeline.
 
-    Exit code 0: shown. 2: it could not look at all of it.
+    Exit code 0: shown. 2: a part of it could not be read.
     """
     from ops.watch import events
 
@@ -195,32 +198,32 @@ def via_option(command: click.decorators.FC) -> click.decorators.FC:
         "--via",
         type=click.Choice(["bastion", "task"]),
         default=None,
-        help="Go through this one; otherwise the bastion where there is one, else a task.",
+        help="Connect through this; by default the bastion if there is one, else a task.",
     )(command)
 
 
 @click.group()
 def db() -> None:
-    """Reach the database, which no address of the internet leads to.
+    """Connect to the database, which is not reachable from the internet.
 
-    By AWS Session Manager through the bastion (bastionEnabled) or, with execEnabled, a task of the
-    service; AWS's session-manager-plugin must be on PATH. Each logs in as the master user; the
-    password goes from Secrets Manager to the client and is shown nowhere.
+    AWS Session Manager connects through the bastion (bastionEnabled) or a task of the service
+    (execEnabled); AWS's session-manager-plugin must be on PATH. The login is the master user's. Its
+    password goes from Secrets Manager to the client and is never shown.
 
-    Exit code 0: done. 1: refused, or no answer. 2: it could not look.
+    Exit code 0: done. 1: refused, or no answer. 2: AWS could not be read.
     """
 
 
 @db.command()
 @stack_option
 @via_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--rounds", type=Whole(1, 1000), default=20, show_default=True,
-    help="Round trips to measure.",
+    help="Number of round trips to measure.",
 )  # fmt: skip
 def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
-    """Connect, and say what is there, whether TLS is checked, and how fast it answers."""
+    """Connect, and show version, TLS and latency."""
     from ops.database import commands
 
     options = commands.TunnelOptions(stack, Path(), via or "")
@@ -230,15 +233,17 @@ def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
 @db.command()
 @stack_option
 @via_option
-@click.option("-c", "--command", "question", default=None, help="Ask this alone; needs no psql.")
+@click.option(
+    "-c", "--command", "question", default=None, help="Run this statement; psql is not needed."
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ...]) -> None:
-    """Open psql on the database, or put one question.
+    """Open psql on the database, or run one statement.
 
     \b
       ./careapp db psql
       ./careapp db psql -c "SELECT count(*) FROM visits"
-      ./careapp db psql -- --csv -f report.sql      what follows -- is psql's own
+      ./careapp db psql -- --csv -f report.sql      arguments after -- go to psql
     """
     from ops.database import commands
 
@@ -249,10 +254,10 @@ def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ..
 @db.command()
 @stack_option
 @via_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@click.option("--port", type=Whole(0, 65535), default=0, help="Port of 127.0.0.1; 0 takes any.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--port", type=Whole(0, 65535), default=0, help="Local port; 0 for any free one.")
 def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
-    """Hold a port of 127.0.0.1 open that leads to the database, until Ctrl-C."""
+    """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""
     from ops.database import commands
 
     options = commands.TunnelOptions(stack, Path(), via or "")
@@ -261,15 +266,15 @@ def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 def pause(stack: str, as_json: bool, yes: bool) -> None:
-    """Stop tasks and database, and keep all else: cheaper for a while.
+    """Stop tasks and database to save money for a while, and keep everything else.
 
-    Can be run again from wherever it was interrupted. `pulumi up` leaves a paused stack paused;
-    `pulumi up --refresh` does not: it puts the tasks back, and then wants ./careapp resume.
+    After an interrupt run it again. `pulumi up` leaves a paused stack paused. `pulumi up --refresh`
+    does not: it restores the desired count of tasks, and then needs ./careapp resume.
 
-    Exit code 0: paused. 1: refused, or not done in time. 2: it could not look. 130: interrupted.
+    Exit code 0: paused. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
     """
     from ops.pause import commands
 
@@ -278,11 +283,12 @@ def pause(stack: str, as_json: bool, yes: bool) -> None:
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts; progress goes to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
 def resume(stack: str, as_json: bool) -> None:
     """Start the database, then as many tasks as ran before, and wait until they are healthy.
 
-    Exit code 0: it runs, or no task is wanted at this hour. 1: not in time. 2: it could not look. 130: interrupted.
+    Exit code 0: the app runs, or the schedule allows no task now. 1: not in time. 2: AWS could not be
+    read. 130: interrupted.
     """
     from ops.pause import commands
 

@@ -58,7 +58,8 @@ def language_option() -> click.Option:
         type=click.Choice(LANGUAGES),
         expose_value=False,
         callback=choose,
-        help="English or Japanese; otherwise that of CAREAPP_LANG, LC_ALL, LC_MESSAGES or LANG.",
+        help="English or Japanese; the default comes from CAREAPP_LANG, LC_ALL, LC_MESSAGES or "
+        "LANG.",
     )
 
 
@@ -145,7 +146,7 @@ def _usage(wrong: click.UsageError) -> Text:
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         known = ", ".join(getattr(wrong.ctx.command, "commands", {}))
         return t(
-            "{path} wants one of: {known}. {path} --help explains them.", path=path, known=known
+            "{path} expects one of: {known}. {path} --help explains them.", path=path, known=known
         )
     return t("{words} {path} --help explains it.", path=path, words=wrong.format_message())
 
@@ -153,7 +154,11 @@ def _usage(wrong: click.UsageError) -> Text:
 def stack_option(command: click.decorators.FC) -> click.decorators.FC:
     """Add ``--stack`` to a command."""
     return click.option(
-        "-s", "--stack", default="poc", show_default=True, help="The stack, by its file's name."
+        "-s",
+        "--stack",
+        default="poc",
+        show_default=True,
+        help="The stack: poc for Pulumi.poc.yaml.",
     )(command)
 
 

@@ -171,7 +171,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
         one_off = planned(session, settings.names, command)
-        say(t("ECS starts a task of {revision}; on Fargate that takes about a minute.",
+        say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",
               revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip
         codes.append(_followed(session, one_off, start(session, one_off), say))
         return codes[0]
@@ -187,7 +187,7 @@ def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text],
     except KeyboardInterrupt:
         reason = "Stopped by Ctrl-C in ./careapp run"
         session.call("ecs", "stop_task", cluster=one_off.cluster, task=arn, reason=reason)
-        say(t("Ctrl-C: ECS stops the task; the command has {seconds} s to end.",
+        say(t("Ctrl-C: ECS is stopping the task; the command has {seconds} s to end.",
               seconds=one_off.definition.stop_timeout))  # fmt: skip
         follow(session, one_off, arn, say)
         return INTERRUPTED

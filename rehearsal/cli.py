@@ -187,7 +187,7 @@ def cloud() -> None:
 
 @cloud.command()
 @options
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def start(as_json: bool, **how: Any) -> None:
     """Start it in the background.
 
@@ -206,7 +206,7 @@ def stop() -> None:
 
 
 @cloud.command()
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
     """Say whether it runs, and what runs in it.
 

@@ -113,8 +113,8 @@ def refused(
     if code in THROTTLED:
         return AwsProblem(
             "throttled",
-            t("AWS answers {service} too many requests ({code}).", service=service, code=code),
-            t("Wait a minute and try again; other tools may be asking for the same account."),
+            t("AWS is throttling requests to {service} ({code}).", service=service, code=code),
+            t("Wait a minute and try again; other tools may be calling AWS with the same account."),
             code,
         )
     if code in OPT_IN:
@@ -132,8 +132,13 @@ def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem
     who = person["who"] if person else t("Your AWS identity")
     return AwsProblem(
         "denied",
-        t("{who} may not {action} on {resource}.", who=who, action=action, resource=resource),
-        t("Allow {action} to it in IAM, or use another profile.", action=action),
+        t(
+            "{who} has no permission for {action} on {resource}.",
+            who=who,
+            action=action,
+            resource=resource,
+        ),
+        t("Allow {action} in IAM, or use another profile.", action=action),
         code,
     )
 
@@ -156,7 +161,7 @@ def _other(code: str, message: str, service: str, operation: str, region: str) -
             code=code,
             said=said,
         ),
-        t("Try again; if it stays, look at AWS Health for the region {region}.", region=region),
+        t("Try again; if it fails again, check AWS Health for the region {region}.", region=region),
         code,
         message,
     )
@@ -176,7 +181,7 @@ USER_OF_URL = re.compile(r"(?<=//)[^/@\s]+@")
 
 
 FIX_CONFIGURATION = t(
-    "Mend it in ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."
+    "Fix ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."
 )
 
 
@@ -204,8 +209,8 @@ def translate(
         or _no_credentials(error, profile)
         or AwsProblem(
             "refused",
-            t("{service} could not be asked: {said}.", service=service, said=_words(error)),
-            t("Try again; if it stays, look at ~/.aws/config and the AWS_… variables."),
+            t("{service} could not be called: {said}.", service=service, said=_words(error)),
+            t("Try again; if it fails again, check ~/.aws/config and the AWS_… variables."),
         )
     )
 
@@ -247,7 +252,7 @@ def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None
             "credentials",
             t("The `aws login` session cannot be renewed."),
             t(
-                "Allow {action} to it in IAM, or use another profile.",
+                "Allow {action} in IAM, or use another profile.",
                 action="signin:CreateOAuth2Token",
             ),
         )
@@ -306,7 +311,7 @@ def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:
             why=type(error).__name__,
         ),
         t(
-            "Check the network and the proxy, and that the region is written right: "
-            "aws:region in the stack file, or AWS_REGION."
+            "Check the network, the proxy and the spelling of the region: aws:region in the "
+            "stack file, or AWS_REGION."
         ),
     )

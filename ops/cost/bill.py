@@ -29,7 +29,7 @@ class Assumptions:
 
     requests: float = _said(100_000, t("requests to the load balancer"))
     gb_out: float = _said(5, t("GB sent to the internet"))
-    lcu: float = _said(-1, t("LCUs on average; reckoned from requests and GB unless given"))
+    lcu: float = _said(-1, t("LCUs on average; by default calculated from requests and GB"))
     image_gb: float = _said(0.1, t("GB of the image, compressed"))
     images: float = _said(10, t("images in a repository that no lifecycle policy limits"))
     starts: float = _said(60, t("task starts, each of which pulls the image"))

@@ -21,7 +21,7 @@ BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
 """Widths in characters; those of the table, LABEL and CELL, are the least."""
 
 
-WORKING = t("asking the engine what it would build")
+WORKING = t("asking Pulumi's engine for the resources")
 
 
 def lines(found: Comparison, prices: bool) -> Iterator[Line]:
@@ -150,7 +150,7 @@ def _unpriced(found: Comparison) -> Iterator[Line]:
             seen.setdefault(text, []).append(str(column.title()))
     if seen:
         yield Line("")
-        yield Line(str(t("Not in the sums, and not free: nobody knows what it costs.")), "red")
+        yield Line(str(t("Not in the sums and not free; the cost is unknown:")), "red")
     for text, columns in seen.items():
         yield Line(f"  {text} ({', '.join(columns)})", "red")
 
@@ -179,13 +179,14 @@ def remarks(found: Comparison) -> Iterator[Text]:
         )
     if found.not_live:
         yield t(
-            "Not found live, so the table's price stands: {keys}.", keys=", ".join(found.not_live)
+            "Not found in the Price List API; the table's price is used: {keys}.",
+            keys=", ".join(found.not_live),
         )
     if any(each.protected for each in found.columns if each.state == DESTROYED):
         yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
     yield t(
-        "The hand-over note says that deleting its shared VPC stack saves ${note} a month, and not "
-        "what that sum is made of.",
+        "The hand-over note says that deleting its shared VPC stack saves ${note} a month, "
+        "without a breakdown.",
         note=NOTE_USD,
     )
 
@@ -283,7 +284,7 @@ def markdown(found: Comparison) -> Iterator[str]:
         if any(sums):
             yield _row(str(text), [f"{each:.2f}" for each in sums])
     month, hour = str(t("USD a month")), str(t("USD an hour"))
-    against = str(t("against the note's ${note}", note=NOTE_USD))
+    against = str(t("compared with the hand-over note's ${note}", note=NOTE_USD))
     yield _row(f"**{month}**", [f"**{each.bill.month:.2f}**" for each in columns])
     yield _row(hour, [f"{each.bill.hour:.3f}" for each in columns])
     yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])

@@ -66,14 +66,14 @@ def checked(found: CheckResult) -> Iterator[Line]:
 
 def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     """Yield the connection parameters for another client, without the password."""
-    head = t("The database answers on {place}, through {way}.", place=f"{LOOPBACK}:{tunnel.port}",
-             way=tunnel.jump_host.text)  # fmt: skip
+    head = t("The database is reachable at {address}, through {host}.", address=f"{LOOPBACK}:{tunnel.port}",
+             host=tunnel.jump_host.text)  # fmt: skip
     yield Line(str(head), "bold green")
     for name, words in keywords(who, tunnel.port).items():
         yield Line(f"  {name}={words}")
-    password = t("The password is in Secrets Manager; ./careapp db psql takes it from there.")
+    password = t("The password is in Secrets Manager; ./careapp db psql reads it there.")
     yield Line(str(password))
-    yield Line(str(t("Ctrl-C closes it.")))
+    yield Line(str(t("Ctrl-C closes the tunnel.")))
 
 
 def keywords(who: Login, port: int) -> dict[str, str]:
@@ -118,9 +118,9 @@ def silent(session: Session, jump_host: JumpHost, database: Database, said: str)
     if not lacking:
         return Refused(
             t(
-                "The database did not let us in through {way}: {said}; "
-                "./careapp doctor looks at the rest.",
-                way=jump_host.text,
+                "The connection to the database through {host} failed: {said}; ./careapp doctor "
+                "checks the rest.",
+                host=jump_host.text,
                 said=verbatim(words),
             )
         )
@@ -130,9 +130,9 @@ def silent(session: Session, jump_host: JumpHost, database: Database, said: str)
 def _closed(session: Session, jump_host: JumpHost, lacking: tuple[tuple[Text, str], ...]) -> Text:
     rule, command = lacking[0]
     return t(
-        "The database does not answer {way}: {rule} `{command}` opens it, or "
-        "`pulumi up --refresh` puts back what is declared.",
-        way=jump_host.text,
+        "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
+        "the declared rules with `pulumi up --refresh`.",
+        host=jump_host.text,
         rule=rule,
         command=session.place.told(command),
     )
@@ -188,8 +188,8 @@ def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
         if program is None and (question is None or words):
             raise Refused(
                 t(
-                    "psql is not on PATH: install the PostgreSQL client, or put one question without "
-                    'it: ./careapp db psql -c "SELECT 1".'
+                    "psql is not on PATH: install the PostgreSQL client, or run a single "
+                    'statement without it: ./careapp db psql -c "SELECT 1".'
                 )
             )
         with _open(wanted) as (who, tunnel):
@@ -243,7 +243,5 @@ def _until_interrupt(alive: Callable[[], bool]) -> None:
     except KeyboardInterrupt:
         return
     raise Refused(
-        t(
-            "Session Manager has closed the tunnel (it does so after 20 idle minutes); open it again."
-        )
+        t("Session Manager has closed the tunnel, as it does after 20 idle minutes; open it again.")
     )

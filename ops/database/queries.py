@@ -81,7 +81,7 @@ def database(session: Session, names: StackNames) -> Database:
     if found is None:
         raise Refused(
             t(
-                "There is no database {id} in {region}; `pulumi up -s {stack}` makes it.",
+                "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
                 id=names.database,
                 region=session.region,
                 stack=names.stack,
@@ -100,8 +100,8 @@ def _away(found: Database, names: StackNames) -> Text:
             stack=names.stack,
         )
     return t(
-        "The database is {status} and takes no connections; `./careapp doctor -s {stack}` says what "
-        "mends it.",
+        "The database is {status} and accepts no connections; `./careapp doctor -s {stack}` "
+        "shows how to fix it.",
         status=found.status,
         stack=names.stack,
     )

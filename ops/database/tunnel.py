@@ -56,8 +56,9 @@ def _no_jump_host(problems: list[Text], names: StackNames) -> Text:
     if len(problems) > 1:
         why = t("{first}, and {second}", first=problems[0], second=problems[1])
     return t(
-        "There is no way to the database: {why}. `pulumi config set bastionEnabled true -s {stack}` "
-        "(or execEnabled, once ECS runs) and `pulumi up -s {stack}` make one.",
+        "The database is not reachable: {why}. Enable the bastion with `pulumi config set "
+        "bastionEnabled true -s {stack}` (or execEnabled, once ECS runs) and `pulumi up -s "
+        "{stack}`.",
         why=why,
         stack=names.stack,
     )
@@ -168,8 +169,9 @@ def find_plugin() -> str:
     if path is None:
         raise Refused(
             t(
-                "{name} is not on PATH, and without it nothing reaches into the VPC: install AWS's "
-                "Session Manager plugin (AWS Systems Manager user guide, or your package manager).",
+                "{name} is not on PATH, and the tunnel into the VPC needs it: install AWS's "
+                "Session Manager plugin (AWS Systems Manager user guide, or your package "
+                "manager).",
                 name=NAME,
             )
         )
@@ -179,8 +181,8 @@ def find_plugin() -> str:
     if _version(said) <= TOO_OLD:
         raise Refused(
             t(
-                "{name} is version {said}; only those after {old} keep the session's token out of the "
-                "process list: update it.",
+                "{name} is version {said}; update it to one after {old}, which keeps the "
+                "session's token out of the process list.",
                 name=NAME,
                 said=said or "?",
                 old=".".join(map(str, TOO_OLD)),
@@ -263,7 +265,10 @@ class Tunnel:
 
     @property
     def alive(self) -> bool:
-        """Return whether it is open: Session Manager closes a session after 20 idle minutes (Systems Manager user guide)."""
+        """Return whether it is open.
+
+        Session Manager closes a session after 20 idle minutes (Systems Manager user guide).
+        """
         return self._plugin.alive
 
 
@@ -305,9 +310,9 @@ def _started(session: Session, request: dict[str, Any], jump_host: JumpHost) -> 
             raise
         raise Refused(
             t(
-                "Session Manager does not reach {way}: its agent connects a minute after the start, and "
-                "needs a way out to AWS and the role's ssmmessages rights; try again, then look at "
-                "those.",
-                way=jump_host.text,
+                "Session Manager is not connected to {host}: its agent connects about a minute "
+                "after the start, and needs a route to AWS and the role's ssmmessages "
+                "permissions; try again, then check both.",
+                host=jump_host.text,
             )
         ) from None

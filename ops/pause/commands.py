@@ -38,23 +38,24 @@ def lines(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     yield Line(str(t("{prefix} is paused.", prefix=prefix)), "bold green")
     moment = zoned_time(steps.automatic_start(now))
     again = t(
-        "AWS starts the database by itself on {moment}, after seven days; "
-        "./careapp pause -s {stack} stops it again then.",
+        "AWS starts the database automatically on {moment}, after seven days; then stop it again "
+        "with ./careapp pause -s {stack}.",
         moment=moment,
         stack=stack,
     )
     yield Line(str(again), "yellow")
-    yield Line(str(t("Still costs money (how much: ./careapp cost):")))
+    yield Line(str(t("Still billed (amounts: ./careapp cost):")))
     for each in steps.still_costs(now, pausable.settings):
         yield Line(f"  - {each!s}")
     back = t(
-        "./careapp resume -s {stack} brings it back; pulumi destroy -s {stack} takes all of it away.",
+        "Start it again with ./careapp resume -s {stack}, or delete everything with pulumi "
+        "destroy -s {stack}.",
         stack=stack,
     )
     if keeps_snapshot(pausable.settings):
         back = t(
-            "./careapp resume -s {stack} brings it back. Do so before a pulumi destroy, too: "
-            "RDS takes no final snapshot of a stopped database (databaseFinalSnapshot).",
+            "Start it again with ./careapp resume -s {stack}, also before a pulumi destroy: RDS "
+            "takes no final snapshot of a stopped database (databaseFinalSnapshot).",
             stack=stack,
         )
     yield Line(str(back))
@@ -148,13 +149,14 @@ def _agreed(now: StackState, pausable: PausableStack, as_json: bool) -> bool:
     if not sys.stdin.isatty():
         raise Refused(
             t(
-                "pause asks before it stops {prefix}, and here is no terminal to ask on; say --yes.",
+                "pause asks for confirmation before it stops {prefix}, but there is no terminal; "
+                "use --yes.",
                 prefix=pausable.names.prefix,
             )
         )
     for line in plan(now, pausable):
         click.echo(line.text, err=as_json)
-    return click.confirm(str(t("Go on?")), err=as_json)
+    return click.confirm(str(t("Continue?")), err=as_json)
 
 
 def _shown(now: StackState, pausable: PausableStack, as_json: bool) -> int:
@@ -178,7 +180,7 @@ def _interruptible(work: Callable[[], int], stack: str) -> int:
 
 def _interrupted(stack: str) -> Text:
     return t(
-        "interrupted half-way; nothing is lost: `./careapp pause -s {stack}` goes on, "
-        "`./careapp resume -s {stack}` brings it back.",
+        "interrupted; nothing is lost: continue with `./careapp pause -s {stack}`, or go back "
+        "with `./careapp resume -s {stack}`.",
         stack=stack,
     )

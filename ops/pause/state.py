@@ -167,8 +167,8 @@ def not_waiting(database: Database) -> Refused | None:
         return None
     return Refused(
         t(
-            "The database {id} is {status}, and does not leave that by itself; "
-            "./careapp doctor says what mends it.",
+            "The database {id} is {status}, which does not change without action; ./careapp "
+            "doctor shows how to fix it.",
             id=database.id,
             status=database.status,
         )
@@ -177,8 +177,8 @@ def not_waiting(database: Database) -> Refused | None:
 
 def _no_database(names: StackNames, region: str) -> Text:
     return t(
-        "There is no database {id} in {region}: nothing to pause or resume; "
-        "`pulumi up -s {stack}` makes the stack.",
+        "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
+        "{stack}` creates the stack.",
         id=names.database,
         region=region,
         stack=names.stack,

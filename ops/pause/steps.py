@@ -33,7 +33,7 @@ STOP = DatabaseChange(
     operation="stop_db_instance",
     begins="available",
     ends=("stopped",),
-    asked=t("the database is asked to stop"),
+    asked=t("stopping the database"),
     unfinished=lambda status: t("the database is {status}, not yet stopped", status=status),
 )
 
@@ -42,7 +42,7 @@ START = DatabaseChange(
     operation="start_db_instance",
     begins="stopped",
     ends=USABLE,
-    asked=t("the database is asked to start"),
+    asked=t("starting the database"),
     unfinished=lambda status: t("the database is {status}, not yet available", status=status),
 )
 
@@ -101,7 +101,10 @@ def planned_changes(now: StackState) -> Iterator[Text]:
     if now.suspended is not None:
         yield t("autoscaling is suspended")
     if now.service is not None and now.service.desired:
-        yield t("the alarms for missing tasks and for the 503 of the load balancer tell nobody")
+        yield t(
+            "the actions of the alarms for missing tasks and for the load balancer's 503 are "
+            "disabled"
+        )
     yield t("the database {id} stops; its data stays", id=now.database.id)
 
 

@@ -65,11 +65,11 @@ def zones(account: Account) -> Iterator[Finding]:
     if missing:
         yield Finding(
             id="zones-missing",
-            title=t("The account has no zone {zones}", zones=", ".join(missing)),
-            why=t("AWS offers it {there}.", there=", ".join(there)),
+            title=t("The account has no availability zone {zones}", zones=", ".join(missing)),
+            why=t("Its zones are {there}.", there=", ".join(there)),
             fixes=(
                 Fix(
-                    t("Name others:"),
+                    t("Use other zones:"),
                     (f"pulumi config set zones {','.join(there[: len(account.zones)])}",),
                 ),
             ),
@@ -87,15 +87,17 @@ def service_roles(account: Account) -> Iterator[Finding]:
             kind="cause" if first else "warning",
             title=t("The account has no service-linked role for {service}", service=service),
             why=t(
-                "RDS makes it with the first database, and refuses the subnet group that comes before."
+                "RDS creates it with the first database, but refuses the subnet group that is "
+                "created before."
             )
             if first
             else t(
-                "ECS makes it with the first cluster, and may fail as it is not usable at once."
+                "ECS creates it with the first cluster, and can fail because a new role is not "
+                "usable immediately."
             ),
             fixes=(
                 Fix(
-                    t("Make it, once for the account:"),
+                    t("Create it once for the account:"),
                     (f"aws iam create-service-linked-role --aws-service-name {service}",),
                 ),
             ),
@@ -146,7 +148,7 @@ def _quota(
         ),
         fixes=(
             Fix(
-                t("Ask for more, or delete some:"),
+                t("Request an increase, or delete some:"),
                 (
                     f"aws service-quotas request-service-quota-increase --service-code {service} "
                     f"--quota-code {code} --desired-value {used + more}",
@@ -173,10 +175,15 @@ def names(account: Account) -> Iterator[Finding]:
             id="names-taken",
             kind="warning",
             title=t("Names of the stack are taken: {names}", names=", ".join(taken)),
-            why=t("AWS refuses a second one of a name, unless these are the stack's own already."),
+            why=t(
+                "AWS refuses a second resource with such a name. If these belong to the stack, "
+                "nothing is wrong."
+            ),
             fixes=(
                 Fix(
-                    t("Look whether Pulumi has them; what it has not, delete or import:"),
+                    t(
+                        "Check whether they are in Pulumi's state; delete or import those that are not:"
+                    ),
                     (f"pulumi stack -s {now.names.stack} --show-urns",),
                 ),
             ),
@@ -196,7 +203,7 @@ def pulumi(_account: Account) -> Iterator[Finding]:
             else t(
                 "Pulumi {found} is older than its library, {library}", found=found, library=library
             ),
-            why=t("The program is run by Pulumi's command line."),
+            why=t("Pulumi's command line runs the program."),
             fixes=(Fix(t("Install it: https://www.pulumi.com/docs/install/")),),
         )
 
@@ -235,10 +242,10 @@ def docker(account: Account) -> Iterator[Finding]:
 
 
 ITEMS = (
-    Item(t("Pulumi is there"), pulumi),
+    Item(t("Pulumi is installed"), pulumi),
     Item(t("A Docker daemon answers, or none is needed"), docker),
     Item(t("The region has the zones of the stack file"), zones),
-    Item(t("The service-linked roles are there"), service_roles),
+    Item(t("The service-linked roles exist"), service_roles),
     Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
     Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
     Item(t("The stack's names are free"), names),

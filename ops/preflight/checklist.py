@@ -220,8 +220,8 @@ MARKS = {
 
 VERDICTS = {
     0: (t("Ready: `pulumi config set ecsEnabled true`, then `pulumi up`."), "bold green"),
-    1: (t("Not ready: mend the first cause below, then look again."), "bold red"),
-    2: (t("Not all could be looked at, so nobody can say that it is ready."), "bold yellow"),
+    1: (t("Not ready: fix the first cause below, then check again."), "bold red"),
+    2: (t("Not everything could be read, so it is unknown whether all is ready."), "bold yellow"),
 }
 
 
@@ -230,7 +230,7 @@ def lines(found: Preflight) -> Iterator[Line]:
     yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage!s}", "bold")
     for item in found.items:
         mark, style = MARKS[item.state]
-        later = f" ({t('made by stage 2')!s})" if item.state == LATER else ""
+        later = f" ({t('created in stage 2')!s})" if item.state == LATER else ""
         yield Line(f"  {mark} {item.text!s}{later}", style)
     text, style = VERDICTS[found.exit_code]
     if found.stage == 1 and found.exit_code == 0:
@@ -241,7 +241,7 @@ def lines(found: Preflight) -> Iterator[Line]:
         and any(each.state == GOOD for each in found.items[-4:])
     )
     if running:
-        text = t("All is in order, and ECS is on already.")
+        text = t("Everything is in order, and ECS is already on.")
     yield Line(str(text), style)
     yield from body.findings(found.diagnosis)
     yield from body.unseen(found.diagnosis.unseen)

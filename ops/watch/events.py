@@ -180,7 +180,7 @@ WIDTH = 8
 def lines(found: Timeline) -> Iterator[Line]:
     """Yield the timeline, oldest first."""
     if not found.events:
-        yield Line(str(t("Nothing has happened that AWS still tells of.")))
+        yield Line(str(t("AWS has no events of this stack.")))
     for each in found.events:
         label = str(LABELS[each.kind])
         # A Japanese character is two columns wide.

@@ -139,7 +139,7 @@ def _no_group(names: StackNames, problem: AwsProblem) -> AwsProblem:
     return AwsProblem(
         "missing",
         t(
-            "There is no log group {group}: ECS is off, or somebody deleted it.",
+            "There is no log group {group}: ECS is off, or the log group was deleted.",
             group=names.log_group,
         ),
         t("See `./careapp status` and `./careapp doctor`."),
@@ -151,13 +151,13 @@ def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
     return AwsProblem(
         "refused",
         t(
-            "--filter {pattern} is no filter pattern of CloudWatch Logs ({said}).",
+            "--filter {pattern} is not a filter pattern of CloudWatch Logs ({said}).",
             pattern=pattern,
             said=problem.said,
         ),
         t(
-            "Put what has other characters than letters, digits and _ into double quotes, as in "
-            """'"went away" -retry', or ask for fields: '{{ $.level = "error" }}'."""
+            "Put terms with characters other than letters, digits and _ in double quotes, as in "
+            "'\"went away\" -retry', or match fields: '{{ $.level = \"error\" }}'."
         ),
         problem.code,
         problem.said,
@@ -239,7 +239,7 @@ def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task
         raise AwsProblem(
             "missing",
             t("No task of {service} stopped within the last hour.", service=names.service),
-            t("ECS forgets stopped tasks after an hour; --since 2h shows the log of older ones."),
+            t("ECS keeps stopped tasks for an hour; --since 2h shows the log of older ones."),
         )
     task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
     known = ecs.definition(session, task.definition)

@@ -66,7 +66,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
-        yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack)!s}")
+        yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=now.names.stack)!s}")
         return
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
@@ -96,7 +96,7 @@ def _page(now: Snapshot) -> Line:
 
 def _service(case: Case, service: Service) -> Iterator[Line]:
     text = t(
-        "{status}, {running} of {desired} run, {pending} start",
+        "{status}, {running} of {desired} running, {pending} starting",
         status=service.status,
         running=service.running,
         desired=service.desired,
@@ -111,7 +111,8 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
 
 def _deployment(each: Deployment) -> Text:
     return t(
-        "{status} {revision}: {rollout}, {running} of {desired} run, {failed} failed, since {time}",
+        "{status} {revision}: {rollout}, {running} of {desired} running, {failed} failed, since "
+        "{time}",
         status=each.status,
         revision=each.revision,
         rollout=each.rollout or "-",
@@ -140,7 +141,7 @@ def _tasks(case: Case) -> Iterator[Line]:
         yield _row(t("Task"), str(text), STATES.get(state, ""))
     ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
     for task in ended:
-        yield _row(t("Ended"), _ended(task, case.now.at), "dim")
+        yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
 
 def _ended(task: Task, now: datetime) -> str:
@@ -165,13 +166,13 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
     alarms = now.alarms.value
     if alarms is None:
         return
-    ringing = [each for each in alarms if each.state == "ALARM"]
+    in_alarm = [each for each in alarms if each.state == "ALARM"]
     if not alarms:
         yield _row(t("Alarms"), str(t("none")))
         return
-    text = t("{ringing} of {all} ring", ringing=len(ringing), all=len(alarms))
-    yield _row(t("Alarms"), str(text), "bold red" if ringing else "")
-    for each in ringing:
+    text = t("{count} of {all} in ALARM", count=len(in_alarm), all=len(alarms))
+    yield _row(t("Alarms"), str(text), "bold red" if in_alarm else "")
+    for each in in_alarm:
         yield Line(f"    {each.name}: {each.reason}", "red")
 
 

@@ -241,7 +241,7 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
 )  # fmt: skip
 @click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
 @click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="The table of the README.")
 @assumptions
 def cost(

@@ -88,7 +88,9 @@ def test_what_opens_the_database_s_door_names_them_too(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     network = replace(a.network(), groups={**a.groups(), "sg-b": a.groups()["sg-app"]})
     monkeypatch.setattr(vpc, "network", lambda *_: network)
-    words = str(commands.silent(Session("eu-west-1", "work"), JUMP_HOST, a.database(), "timeout").text)
+    words = str(
+        commands.silent(Session("eu-west-1", "work"), JUMP_HOST, a.database(), "timeout").text
+    )
     assert "`aws ec2 authorize-security-group-ingress --region eu-west-1 --profile work " in words
 
 

@@ -128,7 +128,7 @@ def _moments(action: Resource) -> Iterator[tuple[int, bool]]:
     if not found or found[3] not in "?*":
         raise UnknownUsage(
             t(
-                "{schedule} is no weekly schedule, so nobody knows for how long it runs",
+                "{schedule} is not a weekly schedule, so its hours are unknown",
                 schedule=text,
             )
         )

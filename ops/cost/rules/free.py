@@ -23,7 +23,7 @@ SCHEDULER = t("ECS itself is free; its tasks are billed")
 PART = t("settings of something that is billed itself")
 
 
-SCALING = t("scaling is free; the alarms that it makes are billed")
+SCALING = t("scaling is free; its alarms are billed")
 
 
 RULE = t("rules for the events of AWS's own services are free")
@@ -35,7 +35,7 @@ TOPIC = t("a topic is free; of its e-mails the first 1,000 a month are, too")
 RECORD = t("alias records for AWS's own resources are free; the hosted zone is billed")
 
 
-BUILT = t("built on your machine; the repository's storage is billed")
+BUILT = t("built on this machine; the repository's storage is billed")
 
 
 FREE: dict[str, Text] = {

@@ -23,9 +23,9 @@ TRACKING_ALARMS = 2
 
 
 def log_group(resource: Resource, case: Case) -> Iterator[Use]:
-    """A log group: what is written, and what is kept of it, counted uncompressed.
+    """Yield what a log group ingests and stores, uncompressed.
 
-    What a flow log writes is billed with the flow log.
+    Flow logs are billed with the flow log.
     """
     delivered = _delivered(resource, case)
     written = case.assumed.flow_log_gb if delivered else _written(resource, case)
@@ -48,30 +48,30 @@ def _written(resource: Resource, case: Case) -> float:
 
 
 def alarm(resource: Resource, _: Case) -> Iterator[Use]:
-    """An alarm costs by the metrics that it looks at."""
+    """Yield an alarm, billed by the number of its metrics."""
     queries = resource.get("metricQueries", [])
     metrics = sum("metric" in each for each in queries) if queries else 1
     yield Use(what=t("alarm"), group="monitoring", quantity=metrics, price="alarm")
 
 
 def composite(_: Resource, __: Case) -> Iterator[Use]:
-    """An alarm over alarms."""
+    """Yield a composite alarm."""
     yield Use(what=t("alarm"), group="monitoring", quantity=1, price="composite-alarm")
 
 
 def dashboard(_: Resource, __: Case) -> Iterator[Use]:
-    """A dashboard; an account's first three are free, which is not counted."""
+    """Yield a dashboard; that an account's first three are free is not counted."""
     yield Use(what=t("dashboard"), group="monitoring", quantity=1, price="dashboard")
 
 
 def scaling(resource: Resource, _: Case) -> Iterator[Use]:
-    """A scaling policy is free, but the alarms that target tracking makes are not."""
+    """Yield the alarms of a target-tracking policy; the policy itself is free."""
     if resource.get("policyType", "StepScaling") == "TargetTrackingScaling":
         yield Use(what=t("its alarms"), group="monitoring", quantity=TRACKING_ALARMS, price="alarm")
 
 
 def cluster(resource: Resource, case: Case) -> Iterator[Use]:
-    """A cluster is free; Container Insights is billed by the metric."""
+    """Yield the metrics of Container Insights; the cluster itself is free."""
     modes = {each["name"]: each["value"] for each in resource.get("settings", [])}
     prices = {"enabled": "metric", "enhanced": "insights-metric"}
     price = prices.get(modes.get("containerInsights", "disabled"))
@@ -87,7 +87,7 @@ def cluster(resource: Resource, case: Case) -> Iterator[Use]:
 
 
 def budget(resource: Resource, _: Case) -> Iterator[Use]:
-    """A budget that only tells costs nothing (aws-cost-management/aws-budgets/pricing)."""
+    """Yield nothing: a budget without actions is free (aws-cost-management/aws-budgets/pricing)."""
     if resource.kind != "Budget":
         raise UnknownUsage(t("a budget's actions are billed by the day, with no price here"))
     yield from ()

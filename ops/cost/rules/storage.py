@@ -16,9 +16,9 @@ FREE_INSIGHTS_DAYS = 7
 
 
 def database(resource: Resource, case: Case) -> Iterator[Use]:
-    """An RDS instance: hours, storage, its master password's secret, enhanced monitoring.
+    """Yield an RDS instance's hours and storage, the secret of its master password, and enhanced monitoring.
 
-    Backups cost nothing up to the size of the database (rds/postgresql/pricing), which is assumed.
+    Backups are free up to the size of the database (rds/postgresql/pricing); they are assumed to stay below.
     """
     where = "rds-multi-az" if resource.get("multiAz", False) else "rds"
     kind, disk = resource.get("instanceClass"), resource.get("storageType", "gp2")
@@ -45,24 +45,24 @@ def database(resource: Resource, case: Case) -> Iterator[Use]:
 
 
 def secret(_: Resource, __: Case) -> Iterator[Use]:
-    """A secret of its own; calls to read it are 5 cents for 10,000 and not counted."""
+    """Yield a secret; that 10,000 calls to read it cost 5 cents is not counted."""
     yield Use(what=t("secret"), group="storage", quantity=1, price="secret")
 
 
 def key(_: Resource, __: Case) -> Iterator[Use]:
-    """A key of the customer's own."""
+    """Yield a customer managed key."""
     yield Use(what=t("key"), group="storage", quantity=1, price="kms-key")
 
 
 def repository(_: Resource, case: Case) -> Iterator[Use]:
-    """A repository, as full as its lifecycle policy lets it become. Shared layers are counted each time."""
+    """Yield a repository with as many images as its lifecycle policy allows. Shared layers are counted each time."""
     count = min([kept for kept in map(_kept, case.graph.all("ecr:LifecyclePolicy")) if kept] or [0])
     quantity = case.assumed.image_gb * (count or case.assumed.images)
     yield Use(what=t("images, GB"), group="storage", quantity=quantity, price="ecr-gb")
 
 
 def _kept(policy: Resource) -> int:
-    """The number of tagged images that a lifecycle policy keeps; 0 where it sets none."""
+    """Return the number of tagged images that a lifecycle policy keeps; 0 without a limit."""
     try:
         rules = json.loads(policy.get("policy"))["rules"]
     except (UnknownInput, ValueError, KeyError):
@@ -73,7 +73,7 @@ def _kept(policy: Resource) -> int:
 
 
 def bucket(_: Resource, case: Case) -> Iterator[Use]:
-    """A bucket's storage; its requests are not counted."""
+    """Yield a bucket's storage; its requests are not counted."""
     quantity = case.assumed.bucket_gb
     yield Use(what=t("kept, GB"), group="storage", quantity=quantity, price="s3-gb")
 
