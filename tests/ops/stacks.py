@@ -336,6 +336,6 @@ def event(message, seconds=-50):
     return Event(at(seconds), f"(service careapp-poc-service) {message}")
 
 
-DENIED = AwsProblem("denied", t("{who} may not {action} on {resource}.", who="me", action="iam:GetRole",
-                                resource="*"), t("Allow {action} to it in IAM, or use another profile.",
+DENIED = AwsProblem("denied", t("{who} has no permission for {action} on {resource}.", who="me", action="iam:GetRole",
+                                resource="*"), t("Allow {action} in IAM, or use another profile.",
                                                  action="iam:GetRole"))  # fmt: skip

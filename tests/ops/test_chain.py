@@ -110,7 +110,7 @@ def test_after_a_rollback_requests_get_through_to_the_former_tasks():
 def test_what_could_not_be_looked_at_is_not_called_open():
     found = links(a.stack(network=a.DENIED))
     assert found["forward"].state == found["database"].state == "unseen"
-    assert "may not iam:GetRole" in str(found["forward"].reason)
+    assert "has no permission for iam:GetRole" in str(found["forward"].reason)
 
 
 def test_a_task_is_told_with_the_load_balancer_s_words():

@@ -52,7 +52,7 @@ def test_without_permissions_nothing_is_called_healthy(run, monkeypatch, command
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
     code, shown, _ = run(command)
     assert (code, "Healthy" in shown, "Ready" in shown) == (2, False, False)
-    assert "Your AWS identity may not ecs:DescribeServices on *." in shown
+    assert "Your AWS identity has no permission for ecs:DescribeServices on *." in shown
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_log_line_that_is_json_is_an_object_itself():
 def test_watching_and_data_exclude_each_other():
     done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
     assert done.exit_code == 2
-    assert "--json answers once: leave --watch out." in done.output
+    assert "--watch and --json exclude each other." in done.output
 
 
 def test_logs_are_limited_filtered_and_chosen(run, put):
@@ -222,9 +222,9 @@ def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, m
     assert "level:ERROR" in asked
     assert (code, shown) == (2, "")
     assert complaint == (
-        "careapp: --filter level:ERROR is no filter pattern of CloudWatch Logs (Invalid character(s) "
-        "in term ':'). Put what has other characters than letters, digits and _ into double quotes, "
-        """as in '"went away" -retry', or ask for fields: '{ $.level = "error" }'.\n"""
+        "careapp: --filter level:ERROR is not a filter pattern of CloudWatch Logs (Invalid character(s) "
+        "in term ':'). Put terms with characters other than letters, digits and _ in double quotes, "
+        """as in '"went away" -retry', or match fields: '{ $.level = "error" }'.\n"""
     )
 
 
@@ -257,7 +257,7 @@ def test_a_time_that_is_none_is_refused(run):
 
 def test_previous_goes_with_nothing_that_asks_for_more(run):
     code, _, complaint = run("logs", "--previous", "--follow")
-    assert (code, "--previous goes with --task and --lines only" in complaint) == (2, True)
+    assert (code, "--previous can be combined only with --task and --lines" in complaint) == (2, True)
 
 
 @pytest.mark.usefixtures("stack")

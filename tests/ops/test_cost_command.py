@@ -89,7 +89,7 @@ def test_what_has_no_price_is_told_with_its_columns_and_exit_code_1(call, given)
     code, shown, _ = call(file)
     assert code == 1
     assert (
-        "Not in the sums, and not free: nobody knows what it costs.\n"
+        "Not in the sums and not free; the cost is unknown:\n"
         "  aws:rds/instance:Instance careapp-poc-database: "
         "the price table has no rds-hour:db.x; --live asks AWS (today as given)\n"
     ) in shown

@@ -130,7 +130,7 @@ def test_who_may_not_ask_is_told_so(monkeypatch):
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    with pytest.raises(AwsProblem, match=r"may not pricing:GetProducts on \*"):
+    with pytest.raises(AwsProblem, match=r"has no permission for pricing:GetProducts on \*"):
         looked_up("nat-hour")
 
 

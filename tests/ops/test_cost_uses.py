@@ -132,7 +132,7 @@ NOBODY_KNOWS = {
     ),
     "a monthly schedule": (
         [TASK, made("Service"), *scheduled(("cron(0 8 1 * ? *)", STOP))],
-        "cron(0 8 1 * ? *) is no weekly schedule, so nobody knows for how long it runs",
+        "cron(0 8 1 * ? *) is not a weekly schedule, so its hours are unknown",
     ),
     "a private certificate": (
         [made("Certificate", certificateAuthorityArn="arn")],

@@ -127,7 +127,7 @@ def test_a_missing_plugin_is_named_before_a_session_is_started(tmp_path, aws, mo
 def test_a_plugin_that_would_show_the_token_is_refused(install, version):
     install(version=version)
     with pytest.raises(
-        Refused, match=r"only those after 1\.2\.497\.0 keep the session's token out"
+        Refused, match=r"update it to one after 1\.2\.497\.0, which keeps the session's token out"
     ):
         tunnel.find_plugin()
 
@@ -140,7 +140,7 @@ def test_a_newer_plugin_is_taken(install):
 def test_an_agent_that_is_not_connected_is_told_with_what_it_needs(install, aws):
     install()
     aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
-    with pytest.raises(Refused, match="does not reach bastion i-1: its agent connects a minute"):
+    with pytest.raises(Refused, match="is not connected to bastion i-1: its agent connects about a minute"):
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 
@@ -175,7 +175,7 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
     ("found", "said"),
     [
         (a.database(status="stopped", pause=Pause(a.NOW, 1)), "./careapp resume -s poc` first"),
-        (a.database(status="stopped"), "is stopped and takes no connections; `./careapp doctor"),
+        (a.database(status="stopped"), "is stopped and accepts no connections; `./careapp doctor"),
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],
 )
@@ -216,7 +216,7 @@ def test_without_a_missing_rule_the_client_s_own_words_are_told(aws, rules):
         commands.silent(aws, JUMP_HOST, a.database(), "password\n  authentication failed").text
     )
     assert found.startswith(
-        "The database did not let us in through bastion i-1: password authentication failed;"
+        "The connection to the database through bastion i-1 failed: password authentication failed;"
     )
 
 
@@ -290,7 +290,7 @@ def test_the_command_says_in_one_sentence_that_there_is_no_way(run, monkeypatch)
     code, shown, complaint = run("db", "check")
     assert (code, shown) == (1, "")
     assert complaint.count("\n") == 1
-    assert "There is no way to the database: no instance careapp-poc-bastion runs" in complaint
+    assert "The database is not reachable: no instance careapp-poc-bastion runs" in complaint
 
 
 def test_psql_that_is_missing_is_told_before_a_tunnel_is_opened(run, monkeypatch, tmp_path):

@@ -28,7 +28,7 @@ def test_status_of_nothing_says_how_to_make_it(run):
     code, shown, _ = run("status")
     assert (code, shown) == (
         1,
-        "careapp-poc · nothing is there · ap-northeast-1\n  Make it: pulumi up -s poc\n",
+        "careapp-poc · nothing is there · ap-northeast-1\n  Create it: pulumi up -s poc\n",
     )
 
 
@@ -37,7 +37,7 @@ def test_logs_without_a_log_group_say_what_that_means(run):
     code, _, complaint = run("logs")
     assert (code, complaint) == (
         2,
-        "careapp: There is no log group /ecs/careapp-poc: ECS is off, or somebody deleted it. "
+        "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
         "See `./careapp status` and `./careapp doctor`.\n",
     )
 
@@ -134,7 +134,7 @@ def test_a_zone_that_the_account_does_not_have_is_named(run, folder, monkeypatch
     file.write_text(file.read_text() + "  careapp:zones: ap-northeast-1a,ap-northeast-1x\n")
     code, shown, _ = run("preflight")
     assert (code, marks(shown)[3]) == (1, "✗")
-    assert "The account has no zone ap-northeast-1x" in shown
+    assert "The account has no availability zone ap-northeast-1x" in shown
 
 
 @pytest.mark.usefixtures("tools", "quotas", "service_roles")

@@ -16,7 +16,7 @@ SILENT = {
 }
 """What speaks to programs and to those who change this one, and why."""
 SAYING = {
-    *("print", "echo", "confirm", "say", "tell", "note", "fail", "phase", "moment", "lasting"),
+    *("print", "echo", "confirm", "say", "tell", "print_error", "note", "fail", "phase", "moment", "lasting"),
     *("Line", "UsageError", "BadParameter"),
 }
 """What shows its arguments to a person."""

@@ -70,7 +70,7 @@ def test_the_status_and_the_log_do():
     snapshot = a.stack(tasks=(a.task(), a.ended(CRASHED, code=1)))
     screen = said(status_screen.lines(snapshot))
     assert screen[3].endswith("since 11-25 20:51:40")
-    assert screen[5].startswith("  Ended: 20:58:20 bbbbbbbb")
+    assert screen[5].startswith("  Stopped: 20:58:20 bbbbbbbb")
     log = LogScreen()
     assert log.line(LogLine(a.NOW, "b" * 32, "hello")).text == "11-25 21:00:00 bbbbbbbb hello"
     assert "stopped at 11-25 20:58:20" in log.ended(a.ended(CRASHED)).text
@@ -85,7 +85,7 @@ def test_a_pause_and_its_end_name_the_zone():
     pausable = Simulated()
     pausable.session = Session(a.REGION)
     text = "\n".join(said(pause_screen.lines(now, pausable)))
-    assert "AWS starts the database by itself on 2026-11-25 21:00 JST" in text
+    assert "AWS starts the database automatically on 2026-11-25 21:00 JST" in text
 
 
 def test_the_doctor_s_own_words_do():

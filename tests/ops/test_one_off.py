@@ -86,7 +86,7 @@ def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
         "subnets", "securityGroups", "assignPublicIp"
     }  # fmt: skip
     assert said.splitlines() == [
-        "ECS starts a task of careapp-poc:1; on Fargate that takes about a minute.",
+        "ECS is starting a task of careapp-poc:1; on Fargate that takes about a minute.",
         "01234567 of careapp-poc:1: RUNNING",
         "01234567 of careapp-poc:1: STOPPED",
         "The command ended with exit code 0.",
@@ -143,7 +143,7 @@ def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     assert code == 130
     [stopped] = asked_for(ecs, "stop_task")
     assert stopped["task"] == ARN
-    assert "Ctrl-C: ECS stops the task; the command has 30 s to end." in said
+    assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
     assert "01234567 of careapp-poc:1: STOPPED" in said
 
 

@@ -132,7 +132,7 @@ def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):
 
 def test_what_does_not_pass_by_itself_is_not_waited_for(wait):
     pausable = Simulated(status="failed")
-    with pytest.raises(Refused, match="careapp-poc is failed, and does not leave that by itself"):
+    with pytest.raises(Refused, match="careapp-poc is failed, which does not change without action"):
         steps.check_pausable(pausable.read())
     with pytest.raises(Refused, match="is failed"):
         resume(pausable, wait)
@@ -189,7 +189,7 @@ def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
     pausable = Simulated()
     pausable.session = type("Session", (), {"region": a.REGION})()
     text = "\n".join(line.text for line in screen.lines(known, pausable))
-    assert "AWS starts the database by itself on 2026-12-02 18:30 UTC" in text
+    assert "AWS starts the database automatically on 2026-12-02 18:30 UTC" in text
 
 
 @pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
@@ -199,8 +199,8 @@ def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(k
     pausable.session = type("Session", (), {"region": a.REGION})()
     pausable.settings = a.choices(databaseFinalSnapshot=kept)
     shown = [line.text for line in screen.lines(known, pausable)][-1]
-    assert ("Do so before a pulumi destroy, too" in shown) is first
-    assert ("takes all of it away" in shown) is not first
+    assert ("also before a pulumi destroy" in shown) is first
+    assert ("delete everything" in shown) is not first
 
 
 def test_tags_tell_of_a_pause_what_they_were_told():

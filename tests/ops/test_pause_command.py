@@ -64,7 +64,7 @@ def test_without_a_terminal_it_is_not_asked_and_not_done(run, pausable):
     code, shown, complaint = run("pause")
     assert (code, shown) == (1, "")
     assert (
-        "pause asks before it stops careapp-poc, and here is no terminal to ask on; say --yes"
+        "pause asks for confirmation before it stops careapp-poc, but there is no terminal; use --yes"
         in (complaint)
     )
     assert pausable.read().database.status == "available"
@@ -100,7 +100,7 @@ def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, pausa
     assert (code, found["paused"], found["count"], found["desired"]) == (0, True, 1, 0)
     assert found["database"] == "stopped"
     assert "the load balancer and its public addresses" in found["still_costs"]
-    assert "the database is asked to stop" in progress
+    assert "stopping the database" in progress
     code, shown, _ = run("status")
     assert code == 0
     assert "Paused: since " in shown
@@ -120,7 +120,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
     monkeypatch.setattr(PausableStack, "read", stopped)
     code, _, complaint = run("pause", "--yes")
     assert code == 130
-    assert "`./careapp pause -s poc` goes on, `./careapp resume -s poc` brings it back" in complaint
+    assert "continue with `./careapp pause -s poc`, or go back with `./careapp resume -s poc`" in complaint
 
 
 def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):

@@ -133,18 +133,18 @@ def test_a_pause_takes_back_the_tasks_that_its_own_suspension_starts(wait, late)
 def _move_at_the_stop_of_the_database(pausable):
     """AWS does not say how soon it moves the count."""
     moved, pausable._register = pausable.count, lambda *_: None
-    stop = pausable.database
+    stop = pausable.call_rds
 
     def late(operation):
         stop(operation)
         pausable.count = 2 if moved == 0 else moved
 
-    pausable.database = late
+    pausable.call_rds = late
 
 
 def test_a_service_that_stays_at_nothing_is_never_said_to_run(wait):
     pausable = Simulated(count=0)
-    pausable.scale = lambda count: pausable.happen("count", count)
+    pausable.set_desired_count = lambda count: pausable.record("count", count)
     with pytest.raises(Refused, match=r"After 15 minutes the service is set to run no task"):
         resume(pausable, wait)
 

@@ -27,10 +27,10 @@ DENIED = (
         ("InvalidClientTokenId", "", "credentials",
          "AWS does not accept the credentials (InvalidClientTokenId)."),
         ("AccessDeniedException", DENIED, "denied",
-         "arn:aws:iam::123456789012:user/me may not ecs:DescribeServices on arn:aws:ecs:x."),
-        ("AccessDenied", "no", "denied", "Your AWS identity may not ecs:DescribeServices on *."),
+         "arn:aws:iam::123456789012:user/me has no permission for ecs:DescribeServices on arn:aws:ecs:x."),
+        ("AccessDenied", "no", "denied", "Your AWS identity has no permission for ecs:DescribeServices on *."),
         ("ThrottlingException", "", "throttled",
-         "AWS answers ecs too many requests (ThrottlingException)."),
+         "AWS is throttling requests to ecs (ThrottlingException)."),
         ("OptInRequired", "", "region", "The account may not use ecs in ap-northeast-1."),
         ("ClusterNotFoundException", "Cluster not found.", "missing",
          "ecs DescribeServices: Cluster not found."),
@@ -52,7 +52,7 @@ def test_a_refusal_is_one_sentence(code, message, kind, text):
 def test_a_missing_permission_is_named_by_iam_s_name_for_the_service():
     problem = refused("AccessDenied", "", "elbv2", "DescribeTargetHealth")
     assert str(problem.way_out) == (
-        "Allow elasticloadbalancing:DescribeTargetHealth to it in IAM, or use another profile."
+        "Allow elasticloadbalancing:DescribeTargetHealth in IAM, or use another profile."
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ops.snapshot import ecs, task_logs
 from ops.snapshot.records import Container
-from ops.watch.logs import Wanted, previous
+from ops.watch.logs import LogQuery, previous
 from stack.names import StackNames
 from tests.ops import stacks as a
 
@@ -97,7 +97,7 @@ def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):
     monkeypatch.setattr(ecs, "tasks", lambda *_: (later, CRASHED))
     monkeypatch.setattr(ecs, "definition", lambda *_: a.definition())
     session = Answering(get_log_events=END)
-    task, [line] = previous(session, NAMES, Wanted(last=1))
+    task, [line] = previous(session, NAMES, LogQuery(last=1))
     assert (task, line.task) == (CRASHED, CRASHED.id)
 
 

@@ -96,7 +96,7 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
         "it runs, but nobody knows whether all is in order, for this could not be looked at: "
         "the execution role, the image. AWS did not tell. Try again.",
         "it runs, but nobody knows whether all is in order, for this could not be looked at: "
-        "the database. me may not iam:GetRole on *. Allow iam:GetRole to it in IAM, or use another "
+        "the database. me has no permission for iam:GetRole on *. Allow iam:GetRole in IAM, or use another "
         "profile.",
         ANSWERS,
     ]

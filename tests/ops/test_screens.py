@@ -46,8 +46,8 @@ def test_what_was_not_looked_at_is_told_once_for_each_reason():
         "No cause found, but not all could be looked at: this is not a clean bill.",
         "",
         "Not looked at:",
-        "  the execution role, the task role: me may not iam:GetRole on *. "
-        "Allow iam:GetRole to it in IAM, or use another profile.",
+        "  the execution role, the task role: me has no permission for iam:GetRole on *. "
+        "Allow iam:GetRole in IAM, or use another profile.",
     ]
 
 
@@ -143,10 +143,10 @@ def test_the_status_is_one_screen():
     assert said(status_screen.lines(snapshot)) == [
         "careapp-poc · stage 2: the app on ECS · ap-northeast-1",
         "  Page: http://careapp-poc-alb.example",
-        "  Service: ACTIVE, 1 of 1 run, 0 start",
-        "    PRIMARY careapp-poc:7: COMPLETED, 1 of 1 run, 0 failed, since 11-25 11:51:40",
+        "  Service: ACTIVE, 1 of 1 running, 0 starting",
+        "    PRIMARY careapp-poc:7: COMPLETED, 1 of 1 running, 0 failed, since 11-25 11:51:40",
         "  Task: aaaaaaaa RUNNING, container HEALTHY, target healthy, careapp-poc:7, 10.0.16.4",
-        "  Ended: 11:58:20 bbbbbbbb Essential container in task exited [1]",
+        "  Stopped: 11:58:20 bbbbbbbb Essential container in task exited [1]",
         "  Database: available, PostgreSQL 17.6, db.t4g.micro",
         "  Alarms: none",
     ]
@@ -191,14 +191,14 @@ def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
-        "Not looked at: me may not iam:GetRole on *. "
-        "Allow iam:GetRole to it in IAM, or use another profile.",
+        "Not looked at: me has no permission for iam:GetRole on *. "
+        "Allow iam:GetRole in IAM, or use another profile.",
     ]
 
 
 def test_an_empty_timeline_says_so():
     assert said(timeline_screen.lines(Timeline((), ()))) == [
-        "Nothing has happened that AWS still tells of."
+        "AWS has no events of this stack."
     ]
 
 

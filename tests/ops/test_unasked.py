@@ -8,8 +8,8 @@ from ops.aws.errors import translate
 
 SSO = "Log in again (`aws sso login --profile work`), or name a profile: "
 LOGIN = "Log in again (`aws login --profile work`), or name a profile: "
-MEND = "Mend it in ~/.aws/config, or name another profile: "
-ELSEWHERE = "Try again; if it stays, look at ~/.aws/config and the AWS_… variables."
+FIX = "Fix ~/.aws/config, or name another profile: "
+ELSEWHERE = "Try again; if it fails again, check ~/.aws/config and the AWS_… variables."
 SSO_PROFILE = """
 sso_start_url = https://example.awsapps.com/start
 sso_region = ap-northeast-1
@@ -80,17 +80,17 @@ def test_a_configuration_file_that_cannot_be_read_is_one_sentence(run, broken, t
         (boto.LoginError(), "expired", "The `aws login` session has expired.", LOGIN),
         (boto.LoginInsufficientPermissions(), "credentials",
          "The `aws login` session cannot be renewed.",
-         "Allow signin:CreateOAuth2Token to it in IAM, or use another profile."),
+         "Allow signin:CreateOAuth2Token in IAM, or use another profile."),
         (boto.MetadataRetrievalError(error_msg="x"), "credentials",
          "There are no usable AWS credentials.", SSO),
         (boto.RefreshWithMFAUnsupportedError(), "expired",
          "The AWS credentials have expired.", SSO),
         (boto.ConfigParseError(path="/a/config"), "credentials",
-         "The AWS configuration cannot be used: Unable to parse config file: /a/config.", MEND),
+         "The AWS configuration cannot be used: Unable to parse config file: /a/config.", FIX),
         (boto.UnknownCredentialError(name="Nobody"), "credentials",
-         "The AWS configuration cannot be used: Credential named Nobody not found.", MEND),
+         "The AWS configuration cannot be used: Credential named Nobody not found.", FIX),
         (boto.InvalidRetryModeError(provided_retry_mode="often", valid_modes="standard"), "refused",
-         'ecs could not be asked: Invalid value provided to "mode": "often" must be one of: '
+         'ecs could not be called: Invalid value provided to "mode": "often" must be one of: '
          'standard.', ELSEWHERE),
     ],
 )  # fmt: skip
@@ -122,7 +122,7 @@ def test_credentials_that_another_service_refuses_are_no_matter_of_aws_health(
     problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
     assert (problem.kind, problem.code) == ("credentials", code)
     assert str(problem.text) == f"{asked} gives no credentials ({code}): No access"
-    assert str(problem.way_out).startswith(MEND)
+    assert str(problem.way_out).startswith(FIX)
 
 
 def test_the_words_of_a_program_that_gives_credentials_are_not_told():

@@ -172,7 +172,7 @@ def hold_a_tunnel(running):
     """It leads to the database until Ctrl-C, and neither screen nor process list has the password."""
     words = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "cli")
     held = running.start(*words, "db", "tunnel")
-    lines = list(iter(held.stdout.readline, "Ctrl-C closes it.\n"))
+    lines = list(iter(held.stdout.readline, "Ctrl-C closes the tunnel.\n"))
     [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
         near.sendall(SSL_REQUEST)
