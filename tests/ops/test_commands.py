@@ -2,20 +2,15 @@
 
 import fcntl
 import json
-import time
-from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
-from moto.logs.exceptions import InvalidParameterException
-from moto.logs.models import LogsBackend
 
 from cli import main
 from ops.aws.session import Session
-from ops.watch.logs import LogLine, LogQuery, LogScreen
 
 LOG = "/ecs/careapp-poc"
 
@@ -147,117 +142,10 @@ def test_preflight_ticks_off_what_doctor_checks(run):
     assert "? Fargate's quota has room for a roll-out" in shown
 
 
-@pytest.fixture
-def put(stack):
-    """Write lines into a task's stream, each so many minutes after an hour ago."""
-    client = boto3.client("logs", region_name="ap-northeast-1")
-    client.delete_log_group(logGroupName=stack.log_group)
-    client.create_log_group(logGroupName=stack.log_group)
-    return lambda stream, *lines: _put(client, stream, lines)
-
-
-def _put(logs, stream, lines):
-    logs.create_log_stream(logGroupName=LOG, logStreamName=f"app/app/{stream}")
-    begun = time.time() - 3600
-    events = [{"timestamp": int((begun + at * 60) * 1000), "message": text} for at, text in lines]
-    logs.put_log_events(logGroupName=LOG, logStreamName=f"app/app/{stream}", logEvents=events)
-
-
-def test_logs_of_all_tasks_are_in_one_order(run, put):
-    put("a" * 32, (1, "one"), (3, "three"))
-    put("b" * 32, (2, "two"))
-    code, shown, _ = run("logs")
-    assert code == 0
-    assert [line.split(" ", 2)[2] for line in shown.splitlines()] == [
-        "aaaaaaaa one",
-        "bbbbbbbb two",
-        "aaaaaaaa three",
-    ]
-
-
-def test_logs_are_an_object_a_line_for_scripts(run, put):
-    put("a" * 32, (1, "one"), (3, "three"))
-    code, shown, _ = run("logs", "--json")
-    found = [json.loads(line) for line in shown.splitlines()]
-    assert code == 0
-    assert [list(each) for each in found] == [["time", "task", "message"]] * len(found)
-    assert [each["message"] for each in found] == ["one", "three"]
-
-
-def test_a_log_line_that_is_json_is_an_object_itself():
-    each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
-    assert json.loads(LogScreen(as_json=True).line(each).text) == {
-        "time": "2026-01-02T00:00:00+00:00",
-        "task": "b" * 32,
-        "message": {"level": "info"},
-    }
-
-
 def test_watching_and_data_exclude_each_other():
     done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
     assert done.exit_code == 2
     assert "--watch and --json exclude each other." in done.output
-
-
-def test_logs_are_limited_filtered_and_chosen(run, put):
-    put("a" * 32, (1, "one"), (2, "two"))
-    put("b" * 32, (3, "two again"))
-    assert run("logs", "-n", "1")[1].endswith("bbbbbbbb two again\n")
-    assert run("logs", "--task", "aa", "-n", "1")[1].endswith("aaaaaaaa two\n")
-    assert len(run("logs", "--filter", "two")[1].splitlines()) == 2
-    assert len(run("logs", "--since", "58m")[1].splitlines()) == 1
-    assert len(run("logs", "--since", "2h")[1].splitlines()) == 3
-
-
-def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, monkeypatch):
-    put("a" * 32, (1, "one"))
-    asked = []
-
-    def refuse(self, *given):
-        asked.extend(given)
-        raise InvalidParameterException(msg="Invalid character(s) in term ':'")
-
-    monkeypatch.setattr(LogsBackend, "filter_log_events", refuse)
-    code, shown, complaint = run("logs", "--filter", "level:ERROR")
-    assert "level:ERROR" in asked
-    assert (code, shown) == (2, "")
-    assert complaint == (
-        "careapp: --filter level:ERROR is not a filter pattern of CloudWatch Logs (Invalid character(s) "
-        "in term ':'). Put terms with characters other than letters, digits and _ in double quotes, "
-        """as in '"went away" -retry', or match fields: '{ $.level = "error" }'.\n"""
-    )
-
-
-def test_following_shows_each_line_once(put, session):
-    from ops.watch import logs
-    from stack.names import StackNames
-
-    put("a" * 32, (58, "one"), (59, "two"))
-    slept = []
-
-    def sleep(seconds):
-        slept.append(seconds)
-        if len(slept) == 1:
-            put("b" * 32, (58.9, "late"))
-        if len(slept) == 3:
-            raise KeyboardInterrupt
-
-    seen, wanted = [], LogQuery(since=timedelta(minutes=5))
-    found = logs.follow(session, StackNames.of("poc"), wanted, sleep)
-    with pytest.raises(KeyboardInterrupt):
-        seen.extend(line.text for line in found)
-    assert seen == ["one", "two", "late"]
-
-
-def test_a_time_that_is_none_is_refused(run):
-    code, _, complaint = run("logs", "--since", "yesterday")
-    assert code == 2
-    assert "'yesterday' is not a time like 90s, 10m, 2h or 1d" in complaint
-
-
-def test_previous_goes_with_nothing_that_asks_for_more(run):
-    code, _, complaint = run("logs", "--previous", "--follow")
-    assert (code, "--previous can be combined only with --task and --lines" in complaint) == (2, True)
 
 
 @pytest.mark.usefixtures("stack")

@@ -9,7 +9,7 @@ from ops.pause.state import SCALING, PausableStack, ScalingRange
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
-from tests.ops.simulated import BY_HOURS, SINCE
+from tests.ops.simulated_stack import BY_HOURS, SINCE
 
 
 @pytest.fixture
@@ -120,7 +120,10 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
     monkeypatch.setattr(PausableStack, "read", stopped)
     code, _, complaint = run("pause", "--yes")
     assert code == 130
-    assert "continue with `./careapp pause -s poc`, or go back with `./careapp resume -s poc`" in complaint
+    assert (
+        "continue with `./careapp pause -s poc`, or go back with `./careapp resume -s poc`"
+        in complaint
+    )
 
 
 def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):

@@ -1,15 +1,11 @@
 """What the screens say, line by line."""
 
 import json
-from dataclasses import replace
 
 from i18n import in_language
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
-from ops.preflight import checklist as preflight_screen
-from ops.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
-from ops.snapshot.cloudwatch import Quota
-from ops.snapshot.task_logs import Line, Logs
+from ops.snapshot.task_logs import Line
 from ops.watch import events as timeline_screen
 from ops.watch import status as status_screen
 from ops.watch.events import Timeline, of_database, of_service, of_tasks
@@ -81,63 +77,6 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
     assert len(diagnosis.first.evidence[0]) > 900
 
 
-def bad(preflight):
-    """The lines of a preflight that are not in order."""
-    return [str(each.text) for each in preflight.items if each.state == BAD]
-
-
-def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
-    found = tick(a.stage1())
-    later = [each.state for each in found.items].index(LATER)
-    assert {each.state for each in found.items[:later]} == {GOOD}
-    assert {each.state for each in found.items[later:]} == {LATER}
-    assert found.exit_code == 0
-    text = said(preflight_screen.lines(found))
-    assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
-
-
-def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
-    found = tick(a.stage1(group=replace(a.target_group(), protocol="HTTPS")))
-    assert [each.id for each in found.diagnosis.causes] == ["target-protocol"]
-    assert bad(found) == ["The target group speaks the app's protocol"]
-
-
-def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
-    found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
-                          network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
-    assert bad(found) == [
-        "The image is in ECR, for the task's processor",
-        "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs",
-    ]
-    assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
-
-
-def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
-    settings = a.choices(ecsEnabled="false", natStrategy="none")
-    cut_off = a.network(a.subnet("private-1", "10.0.16.0/20"))
-    assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
-
-
-def test_a_warning_does_not_make_a_preflight_unready():
-    settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
-    found = tick(a.stage1(settings, quota=Quota(limit=5)))
-    assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
-    text = "\n".join(said(preflight_screen.lines(found)))
-    assert "\n  ! " in text
-    assert "\nReady: " in text
-    assert "Fargate's quota is too small for a roll-out" in text
-
-
-def test_a_preflight_that_cannot_look_is_not_ready():
-    found = tick(a.stage1(image=a.DENIED))
-    assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
-
-
-def test_a_preflight_without_the_database_s_secret_is_not_ready():
-    found = tick(a.stage1(secrets={a.SECRET: None}))
-    assert (found.items[4].state, found.diagnosis.first.id) == (BAD, "secret-missing")
-
-
 def test_the_status_is_one_screen():
     snapshot = a.stack(tasks=(a.task(), a.ended("Essential container in task exited", code=1)))
     assert said(status_screen.lines(snapshot)) == [
@@ -197,11 +136,4 @@ def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
 
 
 def test_an_empty_timeline_says_so():
-    assert said(timeline_screen.lines(Timeline((), ()))) == [
-        "AWS has no events of this stack."
-    ]
-
-
-def test_a_log_group_that_is_missing_in_stage_2_is_bad():
-    found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
-    assert bad(found) == ["The log group is there"]
+    assert said(timeline_screen.lines(Timeline((), ()))) == ["AWS has no events of this stack."]

@@ -140,7 +140,9 @@ def test_a_newer_plugin_is_taken(install):
 def test_an_agent_that_is_not_connected_is_told_with_what_it_needs(install, aws):
     install()
     aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
-    with pytest.raises(Refused, match="is not connected to bastion i-1: its agent connects about a minute"):
+    with pytest.raises(
+        Refused, match="is not connected to bastion i-1: its agent connects about a minute"
+    ):
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 

@@ -1,4 +1,4 @@
-"""AWS tells times in several zones; a reader sees them all on the clock of the own machine."""
+"""Times: AWS answers in several time zones; people see the local one, scripts ISO 8601 with an offset."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ from rehearsal.page import state
 from rehearsal.page.state import tasks
 from tests.ops import rollout_answers as gate
 from tests.ops import stacks as a
-from tests.ops.simulated import Simulated
+from tests.ops.simulated_stack import Simulated
 from tests.ops.situations import SITUATIONS
 from tests.ops.test_checks_health import given_up
 

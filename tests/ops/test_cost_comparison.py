@@ -1,4 +1,4 @@
-"""What a destroy leaves, graphs as they are read, and bills beside each other."""
+"""What `pulumi destroy` leaves, how resource graphs are read, and the comparison of bills."""
 
 import json
 
