@@ -15,7 +15,7 @@ from ops.command_line import put_into_language, run
 
 ROOT = Path(__file__).parent
 MODULES = {
-    "cost": "rehearsal.cost_command",
+    "cost": "rehearsal.run.cost",
     "db": "ops.cli",
     "delivery": "delivery.cli",
     "pause": "ops.cli",

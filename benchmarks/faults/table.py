@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.console import spoken
-from rehearsal.faults import FAULTS
 from rehearsal.paths import ROOT
+from rehearsal.run.faults import FAULTS
 
 HEAD = """# Named faults
 
