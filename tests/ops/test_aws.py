@@ -86,12 +86,12 @@ def test_a_missing_permission_is_named_by_iam_s_name_for_the_service():
          "The local cloud does not answer at http://127.0.0.1:1/."),
     ],
 )  # fmt: skip
-def test_what_keeps_aws_from_answering_is_one_sentence(error, kind, said):
+def test_an_unreachable_aws_is_one_sentence(error, kind, said):
     problem = translate(error, "ecs", "DescribeServices", REGION)
     assert (problem.kind, said in str(problem.text)) == (kind, True)
 
 
-def test_a_mistake_of_our_own_is_not_dressed_up():
+def test_an_error_in_the_calling_code_is_not_translated():
     assert translate(boto.ParamValidationError(report="x"), "ecs", "X", REGION) is None
 
 
@@ -183,7 +183,7 @@ def test_a_configuration_file_that_cannot_be_read_is_one_sentence(run, broken, t
          'standard.', ELSEWHERE),
     ],
 )  # fmt: skip
-def test_what_keeps_botocore_from_asking_is_one_sentence(error, kind, text, way_out):
+def test_an_error_of_botocore_is_one_sentence(error, kind, text, way_out):
     problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
     assert (problem.kind, str(problem.text)) == (kind, text)
     assert str(problem.way_out).startswith(way_out)
@@ -204,9 +204,7 @@ def test_without_a_profile_in_the_stack_file_none_is_named():
         ("AssumeRole", "AccessDenied", "sts AssumeRole"),
     ],
 )
-def test_credentials_that_another_service_refuses_are_no_matter_of_aws_health(
-    operation, code, asked
-):
+def test_a_failure_to_get_credentials_is_a_credentials_problem(operation, code, asked):
     error = boto.ClientError({"Error": {"Code": code, "Message": "No access"}}, operation)
     problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
     assert (problem.kind, problem.code) == ("credentials", code)
@@ -214,7 +212,7 @@ def test_credentials_that_another_service_refuses_are_no_matter_of_aws_health(
     assert str(problem.way_out).startswith(FIX)
 
 
-def test_the_words_of_a_program_that_gives_credentials_are_not_told():
+def test_the_output_of_a_credential_process_is_not_shown():
     error = boto.CredentialRetrievalError(provider="custom-process", error_msg="key AKIAX secret")
     problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1")
     assert "AKIAX" not in problem.as_text()
@@ -254,7 +252,7 @@ def test_every_command_of_every_diagnosis_names_region_and_profile():
     assert {"ecs update-service", "ec2 authorize-security-group-ingress", "rds wait"} <= known
 
 
-def test_where_the_stack_file_names_no_profile_the_shell_s_stands():
+def test_without_a_profile_in_the_stack_file_commands_name_none():
     commands = told(judge(SITUATIONS["database-away"]))[1]
     assert commands[:2] == [
         "aws rds start-db-instance --region ap-northeast-1 --db-instance-identifier careapp-poc",
@@ -273,11 +271,11 @@ def test_where_the_stack_file_names_no_profile_the_shell_s_stands():
         ("pulumi up -s poc", "pulumi up -s poc"),
     ],
 )  # fmt: skip
-def test_an_option_that_stands_there_stays(command, is_told):
+def test_a_given_option_is_not_added_again(command, is_told):
     assert WORK.told(command) == is_told
 
 
-def test_a_profile_s_name_may_have_blanks():
+def test_a_profile_name_with_blanks_is_quoted():
     assert Place(region="r-1", profile="my own").told("aws ecs x") == (
         "aws ecs x --region r-1 --profile 'my own'"
     )
@@ -290,7 +288,7 @@ def test_the_stack_file_s_profile_is_named_but_not_to_the_local_cloud(monkeypatc
     assert Session("eu-west-1", "work").place == Place(region="eu-west-1")
 
 
-def test_what_opens_the_database_s_door_names_them_too(monkeypatch):
+def test_the_command_that_allows_database_access_names_region_and_profile(monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     network = replace(a.network(), groups={**a.groups(), "sg-b": a.groups()["sg-app"]})
     monkeypatch.setattr(vpc, "network", lambda *_: network)
@@ -301,7 +299,7 @@ def test_what_opens_the_database_s_door_names_them_too(monkeypatch):
 
 
 @pytest.mark.usefixtures("stack")
-def test_doctor_tells_them_for_the_stack_file_s_region(run):
+def test_doctor_names_the_stack_file_s_region_in_commands(run):
     findings = json.loads(run("doctor", "--json")[1])["findings"]
     commands = [c for each in findings for fix in each["fixes"] for c in fix["commands"]]
     aws = [each for each in commands if each.startswith("aws ")]

@@ -32,7 +32,7 @@ def main():
 
 @main.command()
 @click.argument("how", type=click.Choice(sorted(ENDS)))
-@click.option("--json", help="For scripts.")
+@click.option("--json", help="Print JSON.")
 def end(how, json):
     """End somehow."""
     if ENDS[how][0] is not None:
@@ -56,7 +56,7 @@ def run(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_every_end_has_its_exit_code(run, how):
+def test_every_error_has_its_exit_code(run, how):
     _, code, complaint = ENDS[how]
     assert run("end", how) == (code, "", complaint)
 
@@ -64,15 +64,15 @@ def test_every_end_has_its_exit_code(run, how):
 @pytest.mark.parametrize(
     "words", [["--lang", "ja", "end", "--help"], ["end", "--lang=ja", "--help"]]
 )
-def test_the_language_is_taken_from_wherever_it_stands(run, words):
+def test_lang_is_accepted_before_and_after_the_command(run, words):
     code, shown, _ = run(*words)
     assert code == 0
     assert "使い方: ./careapp end" in shown
-    assert "--json TEXT     スクリプト向け。" in shown
+    assert "--json TEXT     JSON で出力します。" in shown
     assert os.environ["CAREAPP_LANG"] == "ja", "processes that it starts speak it, too"
 
 
-def test_where_the_locale_decides_it_does_so_in_the_processes_below_as_well(run, monkeypatch):
+def test_child_processes_follow_the_locale_too(run, monkeypatch):
     monkeypatch.delenv("CAREAPP_LANG")
     monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
     assert "使い方: ./careapp end" in run("end", "--help")[1]
@@ -87,7 +87,7 @@ def test_where_the_locale_decides_it_does_so_in_the_processes_below_as_well(run,
         (Number(min=0.5), "0.1", "'0.1' is not a number from 0.5 up.", "0.5 以上"),
     ],
 )
-def test_a_number_that_will_not_do_is_refused_with_its_limits(
+def test_a_number_out_of_range_is_refused_with_the_range(
     monkeypatch, kind, value, english, japanese
 ):
     for lang, words in (("en", english), ("ja", japanese)):
@@ -109,5 +109,5 @@ def test_a_number_that_will_not_do_is_refused_with_its_limits(
         (["status", "--lang", "fr"], ""),
     ],
 )
-def test_only_its_own_words_choose_the_language(words, lang):
+def test_lang_counts_only_before_a_double_dash(words, lang):
     assert command_line.chosen_language(words) == lang

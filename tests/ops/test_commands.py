@@ -24,7 +24,7 @@ def test_doctor_finds_the_first_cause_of_a_stack_without_rules(run):
 
 
 @pytest.mark.usefixtures("stack")
-def test_doctor_speaks_japanese(run):
+def test_doctor_prints_japanese(run):
     _, shown, _ = run("doctor", "--lang", "ja")
     assert "[原因] ロードバランサーがポート 3000 でタスクに接続できません" in shown
 
@@ -60,7 +60,7 @@ def no_credentials(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_credentials")
-def test_without_credentials_the_way_out_is_told(run, monkeypatch, tmp_path):
+def test_without_credentials_the_error_says_how_to_log_in(run, monkeypatch, tmp_path):
     monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))
     code, _, complaint = run("logs")
     assert (code, complaint) == (
@@ -87,7 +87,7 @@ def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, 
         assert told not in run("doctor", "-s", "poc")[2], "one that is talked to already"
 
 
-def test_an_unknown_profile_is_told(run, folder):
+def test_an_unknown_profile_is_named(run, folder):
     (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: x-1, aws:profile: nobody}\n")
     code, _, complaint = run("logs")
     assert code == 2
@@ -107,7 +107,7 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     assert "roleArn" not in complaint
 
 
-def test_a_local_cloud_that_is_gone_is_told(run, monkeypatch):
+def test_a_local_cloud_that_does_not_answer_is_named(run, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -118,7 +118,7 @@ def test_a_local_cloud_that_is_gone_is_told(run, monkeypatch):
 
 
 @pytest.mark.usefixtures("stack")
-def test_status_shows_what_there_is(run):
+def test_status_shows_stage_service_and_database(run):
     code, shown, _ = run("status")
     assert code == 1
     assert "careapp-poc · stage 2: the app on ECS · ap-northeast-1" in shown
@@ -127,14 +127,14 @@ def test_status_shows_what_there_is(run):
 
 
 @pytest.mark.usefixtures("stack")
-def test_status_is_data_for_scripts(run):
+def test_status_prints_json(run):
     found = json.loads(run("status", "--json")[1])
     assert (found["stage"], found["steady"], found["problems"]) == ("stage2", False, {})
     assert found["service"]["deployments"][0]["status"] == "PRIMARY"
 
 
 @pytest.mark.usefixtures("stack")
-def test_preflight_ticks_off_what_doctor_checks(run):
+def test_preflight_lists_the_checks_of_doctor(run):
     code, shown, _ = run("preflight")
     assert code == 1
     assert "✓ The image is in ECR, for the task's processor" in shown
@@ -142,7 +142,7 @@ def test_preflight_ticks_off_what_doctor_checks(run):
     assert "? Fargate's quota has room for a roll-out" in shown
 
 
-def test_watching_and_data_exclude_each_other():
+def test_watch_and_json_exclude_each_other():
     done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
     assert done.exit_code == 2
     assert "--watch and --json exclude each other." in done.output

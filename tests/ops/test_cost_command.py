@@ -83,7 +83,7 @@ def test_json_adds_up_and_names_page_and_day_of_each_price(call, given):
     }
 
 
-def test_what_has_no_price_is_told_with_its_columns_and_exit_code_1(call, given):
+def test_an_unpriced_resource_is_listed_with_its_columns_and_exit_code_1(call, given):
     table = {"instanceClass": "db.x", "allocatedStorage": 20, "skipFinalSnapshot": True}
     file = given("today", made("Database", "database", **{**MICRO, **table}))
     code, shown, _ = call(file)
@@ -107,13 +107,13 @@ def test_a_price_that_was_not_checked_is_named(call, given):
     ]  # fmt: skip
 
 
-def test_a_protected_stack_says_what_a_destroy_needs_first(call, given):
+def test_the_output_says_that_protection_must_be_lifted_before_a_destroy(call, given):
     words = "A protected stack is destroyed only after `pulumi config set protect false`."
     assert words in call(given("today", made("Eip", protect=True)))[1]
     assert words not in call(given("today", made("Eip")))[1]
 
 
-def test_it_speaks_japanese_in_columns_that_stand_below_each_other(call, given):
+def test_japanese_columns_are_aligned(call, given):
     shown = call(given("today", made("Eip", "1"), *TASKS), "--lang", "ja")[1]
     assert "ap-northeast-1 での 1 か月" in shown.splitlines()[0]
     (address,) = [each for each in shown.splitlines() if "パブリック IPv4" in each]
@@ -137,7 +137,7 @@ def test_the_japanese_table_leaves_no_label_in_english(call, given):
     assert [said for said in english if said in japanese] == []
 
 
-def test_two_graphs_stand_beside_each_other(call, given):
+def test_two_graphs_are_two_columns(call, given):
     found = call(given("one", made("Eip", "1")), given("two", made("Eip", "1"), made("Eip", "2")))[
         1
     ]
@@ -169,7 +169,7 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
         (["--requests", "-1"], "'-1' is not a number from 0 up"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(call, arguments, why):
+def test_invalid_options_are_refused(call, arguments, why):
     code, shown, complaint = call(*arguments)
     assert (code, shown) == (2, "")
     assert why in " ".join(complaint.split())
@@ -190,7 +190,7 @@ def test_the_width_of_a_text_is_that_on_a_terminal():
     assert padded("指定ファイル", 5) == "指定ファイル"
 
 
-def test_the_table_cuts_nothing_and_its_columns_stand_below_each_other(call, given):
+def test_the_table_cuts_nothing_and_its_columns_are_aligned(call, given):
     name = "a-role-with-a-very-long-name-that-no-column-is-made-for"
     shown = call(given("a-long-stack-name", made("Eip", name)), "--lang", "ja")[1].splitlines()
     (address,) = [each for each in shown if each.startswith("Eip ")]
@@ -209,5 +209,5 @@ def test_the_table_cuts_nothing_and_its_columns_stand_below_each_other(call, giv
         ("{ broken }", "{ broken }"),
     ],
 )
-def test_of_a_failed_preview_only_the_errors_are_told(output, why):
+def test_only_the_errors_of_a_failed_preview_are_shown(output, why):
     assert reason(output) == (output if why is None else why)

@@ -31,7 +31,7 @@ def test_a_kept_database_leaves_its_snapshot_and_for_a_while_its_backups():
     assert left(kept) == {"final snapshot, GB": 3.8, "backups until they expire, GB": 1.9}
 
 
-def test_what_a_destroy_skips_goes_on_costing():
+def test_a_resource_that_a_destroy_skips_is_still_billed():
     group = made("LogGroup", name="/ecs/x", retentionInDays=365, skipDestroy=True)
     assert left(group, made("Eip", retained=True)) == {
         "written, GB": 0.38,
@@ -45,7 +45,7 @@ def test_a_retained_database_is_billed_as_before_and_leaves_no_snapshot():
     assert left(kept) == {"hours": 18.25, "disk, GB": 5.52}
 
 
-def test_what_nobody_knows_of_the_rest_is_told():
+def test_an_unknown_remainder_is_unpriced():
     found = after_destroy(
         graph(made("Database", **MICRO, allocatedStorage=UNKNOWN)), BOOK, Assumptions()
     )
@@ -83,7 +83,7 @@ def test_components_providers_deleted_and_read_resources_are_not_billed():
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"deployment": null}'])
-def test_what_is_no_graph_is_refused_in_a_sentence(text):
+def test_other_text_than_a_graph_is_refused_in_a_sentence(text):
     with pytest.raises(StackError) as refused:
         read_graph(text, "file.json")
     assert str(refused.value) == (
@@ -92,7 +92,7 @@ def test_what_is_no_graph_is_refused_in_a_sentence(text):
     )
 
 
-def test_an_input_that_is_not_known_yet_is_not_taken_for_a_value():
+def test_an_unknown_input_raises():
     with pytest.raises(UnknownInput, match="desiredCount"):
         made("Service", desiredCount=UNKNOWN).get("desiredCount", 1)
     assert made("Service", desiredCount=None).get("desiredCount", 1) == 1
@@ -161,7 +161,7 @@ def test_another_region_than_the_table_s_is_refused(tmp_path):
     )
 
 
-def test_an_encrypted_value_is_asked_for_and_never_guessed(tmp_path):
+def test_an_encrypted_value_must_be_set(tmp_path):
     stack_file(
         tmp_path,
         "encryptionsalt: v1:x\nconfig:\n  aws:region: ap-northeast-1\n"

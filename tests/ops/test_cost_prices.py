@@ -34,7 +34,7 @@ def test_a_kind_whose_price_was_not_checked_says_so():
 
 
 @pytest.mark.parametrize("key", ["rds-hour:db.r7g.large", "rds-hour", "nothing", "region"])
-def test_a_key_without_a_price_is_none_and_not_nothing(key):
+def test_a_key_without_a_price_raises(key):
     with pytest.raises(NoPrice, match=key):
         BOOK.price(key)
 
@@ -74,7 +74,7 @@ def looked_up(*keys):
     return live.look_up(Session("us-east-1"), BOOK, keys)
 
 
-def test_a_live_price_stands_before_the_table_s(answers):
+def test_a_live_price_takes_precedence(answers):
     given, asked = answers
     given["AmazonRDS", "APN1-InstanceUsage:db.r7g.large"] = [product(("0", "0.3010000000"))]
     found, missing = looked_up("rds-hour:db.r7g.large")
@@ -94,13 +94,13 @@ def test_a_live_price_stands_before_the_table_s(answers):
     ]
 
 
-def test_a_price_that_aws_names_twice_or_never_stays_that_of_the_table_and_is_told(answers):
+def test_the_table_s_price_is_used_when_aws_has_none_or_several(answers):
     given, _ = answers
     given["AWSELB", "APN1-LoadBalancerUsage"] = [product(("0", "0.1")), product(("0", "0.2"))]
     assert looked_up("alb-hour", "kms-key", "zone") == ({}, ["alb-hour", "kms-key", "zone"])
 
 
-def test_the_second_service_is_asked_where_the_first_knows_nothing(answers):
+def test_the_second_service_is_queried_when_the_first_has_no_product(answers):
     given, asked = answers
     given["AmazonVPC", "APN1-NatGateway-Hours"] = [product(("0", "0.07"))]
     found, _ = looked_up("nat-hour")
@@ -117,13 +117,13 @@ def test_the_first_tier_that_is_paid_counts(answers):
     assert looked_up("out-gb")[0]["out-gb"].usd == 0.114
 
 
-def test_a_product_of_every_region_is_not_asked_for_by_region(answers):
+def test_a_global_product_is_queried_without_a_region(answers):
     _, asked = answers
     looked_up("dashboard")
     assert asked == [("AmazonCloudWatch", {"usagetype": "DashboardsUsageHour"})]
 
 
-def test_who_may_not_ask_is_told_so(monkeypatch):
+def test_a_missing_permission_for_prices_is_named(monkeypatch):
     def refuse(_self, operation, _params):
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
 
@@ -134,7 +134,7 @@ def test_who_may_not_ask_is_told_so(monkeypatch):
         looked_up("nat-hour")
 
 
-def test_the_local_cloud_is_not_asked_for_prices(folder, monkeypatch):
+def test_prices_are_not_read_from_the_local_cloud(folder, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(AwsProblem) as refused:
         live.session("poc", folder)

@@ -158,12 +158,12 @@ def test_a_sum_is_the_same_in_whatever_order_the_engine_planned_its_resources():
     assert len({each.of_group("storage") for each in bills}) == 1
 
 
-def test_every_rule_is_tried_by_a_case():
+def test_every_rule_has_a_case():
     tried = {each.short for resources, _ in CASES.values() for each in resources}
     assert set(RULES) - tried == {"budgets:BudgetAction", "s3:BucketV2"}
 
 
-def test_what_tasks_fetch_goes_through_nat_in_equal_shares():
+def test_image_pulls_go_through_nat_gateways_in_equal_shares():
     gateways = [made("NatGateway", "1"), made("NatGateway", "2")]
     found = priced(*gateways, TASK, made("Service"), image_gb=0.5, starts=100, log_gb=2)
     shares = [round(i.quantity, 6) for i in found.items if str(i.what) == "GB through it"]
@@ -296,14 +296,14 @@ NOBODY_KNOWS = {
 
 
 @pytest.mark.parametrize("name", NOBODY_KNOWS)
-def test_what_has_no_price_is_told_and_never_counted_as_free(name):
+def test_an_unpriced_resource_is_never_free(name):
     resources, why = NOBODY_KNOWS[name]
     found = priced(*resources)
     assert [str(each.why) for each in found.unpriced] == [why]
     assert found.unpriced[0].resource not in found.free
 
 
-def test_what_is_known_of_a_database_without_a_price_is_still_counted():
+def test_the_priced_parts_of_a_database_are_counted():
     found = priced(made("Database", **{**MICRO, "instanceClass": "db.x"}, allocatedStorage=20))
     assert round(found.month, 2) == 2.76
     assert "rds-hour:db.x" in found.needed

@@ -101,7 +101,7 @@ def test_the_plugin_is_called_as_the_aws_cli_calls_it_and_the_token_stands_in_no
     assert TOKEN not in os.environ.get("AWS_SSM_START_SESSION_RESPONSE", "")
 
 
-def test_a_tunnel_is_closed_on_both_ends_also_when_its_user_fails(install, aws):
+def test_a_tunnel_is_closed_on_both_ends_after_an_exception(install, aws):
     install()
     with pytest.raises(RuntimeError), open_tunnel(aws, JUMP_HOST, a.database()) as tunnel:
         raise RuntimeError
@@ -109,7 +109,7 @@ def test_a_tunnel_is_closed_on_both_ends_also_when_its_user_fails(install, aws):
     assert aws.asked[-1] == ("ssm", "terminate_session", {"SessionId": "s-1"})
 
 
-def test_a_plugin_that_opens_nothing_is_told_in_its_own_words_and_the_session_ended(install, aws):
+def test_the_output_of_a_plugin_that_opens_no_port_is_shown_and_the_session_ended(install, aws):
     install("print('Unable to listen on port 5433'); sys.exit(1)")
     with pytest.raises(Refused, match=r"opened no port: .*Unable to listen on port 5433"):
         open_tunnel(aws, JUMP_HOST, a.database(), 5433).__enter__()
@@ -132,12 +132,12 @@ def test_a_plugin_that_would_show_the_token_is_refused(install, version):
         tunnel.find_plugin()
 
 
-def test_a_newer_plugin_is_taken(install):
+def test_a_newer_plugin_is_used(install):
     install(version="1.2.536.0")
     assert tunnel.find_plugin().endswith(tunnel.NAME)
 
 
-def test_an_agent_that_is_not_connected_is_told_with_what_it_needs(install, aws):
+def test_an_agent_that_is_not_connected_is_reported_with_its_requirements(install, aws):
     install()
     aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
     with pytest.raises(
@@ -181,7 +181,7 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],
 )
-def test_a_database_that_takes_no_connections_is_told_before_anything_is_opened(
+def test_a_database_that_accepts_no_connections_is_reported_before_a_session_starts(
     aws, monkeypatch, found, said
 ):
     monkeypatch.setattr("ops.snapshot.rds.database", lambda *_: found)
@@ -201,7 +201,7 @@ def rules(monkeypatch):
     return rules
 
 
-def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
+def test_a_missing_rule_is_the_reported_reason(aws, rules):
     rules()
     found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
     assert (
@@ -212,7 +212,7 @@ def test_a_missing_rule_is_the_reason_that_is_told(aws, rules):
     )
 
 
-def test_without_a_missing_rule_the_client_s_own_words_are_told(aws, rules):
+def test_without_a_missing_rule_the_client_s_message_is_shown(aws, rules):
     rules(db_in=(a.permission(5432, ["sg-b"]),))
     found = str(
         commands.silent(aws, JUMP_HOST, a.database(), "password\n  authentication failed").text
@@ -235,7 +235,7 @@ def bastion(stack):
     ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
 
 
-def test_a_running_bastion_is_the_way_and_one_that_is_stopped_is_none(stack, bastion):
+def test_a_running_bastion_is_a_jump_host_and_a_stopped_one_is_not(stack, bastion):
     found = tunnel.find(stack.session, NAMES)
     assert (found.target, found.vpc) == (bastion, stack.vpc)
     assert (found.groups, found.subnets) == ((stack.app,), (stack.private_a,))
@@ -271,7 +271,7 @@ def test_a_task_is_named_as_session_manager_names_it(stack, monkeypatch):
         (running([{**RUNNING, "lastStatus": "PENDING"}]), "no task's ExecuteCommandAgent runs yet"),
     ],
 )
-def test_why_no_task_is_a_way_is_told_with_the_way_out(stack, monkeypatch, task, said):
+def test_the_reason_why_no_task_is_a_jump_host_is_shown(stack, monkeypatch, task, said):
     monkeypatch.setattr(tunnel, "_running", lambda *_: iter([task]))
     with pytest.raises(Refused) as refused:
         tunnel.find(stack.session, NAMES, tunnel.TASK)
@@ -279,14 +279,14 @@ def test_why_no_task_is_a_way_is_told_with_the_way_out(stack, monkeypatch, task,
     assert "pulumi config set bastionEnabled true -s poc` (or execEnabled" in str(refused.value)
 
 
-def test_what_is_insisted_on_is_not_replaced_by_another(stack, bastion, monkeypatch):
+def test_via_is_not_replaced_by_the_other_jump_host(stack, bastion, monkeypatch):
     monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([RUNNING])]))
     assert tunnel.find(stack.session, NAMES).target == bastion
     assert tunnel.find(stack.session, NAMES, "task").target.startswith("ecs:")
 
 
 @pytest.mark.usefixtures("stack")
-def test_the_command_says_in_one_sentence_that_there_is_no_way(run, monkeypatch):
+def test_a_missing_jump_host_is_one_sentence(run, monkeypatch):
     secret = {"secret": a.SECRET}
     monkeypatch.setattr("ops.database.queries.database", lambda *_: a.database(**secret))
     code, shown, complaint = run("db", "check")
@@ -295,7 +295,7 @@ def test_the_command_says_in_one_sentence_that_there_is_no_way(run, monkeypatch)
     assert "The database is not reachable: no instance careapp-poc-bastion runs" in complaint
 
 
-def test_psql_that_is_missing_is_told_before_a_tunnel_is_opened(run, monkeypatch, tmp_path):
+def test_a_missing_psql_is_reported_before_a_tunnel_is_opened(run, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     code, _, complaint = run("db", "psql")
     assert code == 1

@@ -79,19 +79,19 @@ def test_a_log_of_a_year_is_not_read_for_its_last_lines():
     assert asked["startTime"] > (time.time() - 61) * 1000
 
 
-def test_no_more_lines_are_held_than_are_wanted():
+def test_no_more_lines_are_held_than_requested():
     session = Written(*(each / 1000 for each in range(30_000)), page=1000, counts=True)
     assert len(last(session, 10, pattern="x")) == 10
     assert 10 <= session.held <= 11
 
 
-def test_all_lines_since_a_time_are_handed_on_as_they_come():
+def test_lines_since_a_time_are_not_collected_in_memory():
     session = Written(*range(1, 500), page=100, counts=True)
     assert sum(1 for _ in logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))) == 499
     assert session.held <= 2
 
 
-def test_of_one_task_its_own_streams_are_asked_for():
+def test_only_the_streams_of_the_chosen_task_are_searched():
     session = Written(1)
     assert len(last(session, 1, task="aa")) == 1
     assert session.asked[0]["logStreamNamePrefix"] == "app/app/aa"
@@ -125,7 +125,7 @@ def put(stack):
     return put
 
 
-def test_a_running_task_is_heard_though_the_time_of_its_stream_lags(run, put, monkeypatch):
+def test_a_running_task_is_found_though_the_time_of_its_stream_lags(run, put, monkeypatch):
     """LastEventTime "typically updates in less than an hour" (API reference, LogStream)."""
     for number in range(60):
         put(f"{number:032}", 30 + number, "crashed")
@@ -142,7 +142,7 @@ def test_a_running_task_is_heard_though_the_time_of_its_stream_lags(run, put, mo
     assert run("logs", "--task", "fff")[1].endswith("ffffffff serving\n")
 
 
-def test_the_events_of_the_last_minutes_take_the_log_of_those_alone(stack, put, asked, run):
+def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, run):
     put("a" * 32, 5, "young")
     put("b" * 32, 50, "old")
     begun = time.time()
@@ -203,7 +203,7 @@ def test_logs_of_all_tasks_are_in_one_order(run, write):
     ]
 
 
-def test_logs_are_an_object_a_line_for_scripts(run, write):
+def test_logs_print_a_json_object_a_line(run, write):
     write("a" * 32, (1, "one"), (3, "three"))
     code, shown, _ = run("logs", "--json")
     found = [json.loads(line) for line in shown.splitlines()]
@@ -268,13 +268,13 @@ def test_following_shows_each_line_once(write, session):
     assert seen == ["one", "two", "late"]
 
 
-def test_a_time_that_is_none_is_refused(run):
+def test_an_invalid_duration_is_refused(run):
     code, _, complaint = run("logs", "--since", "yesterday")
     assert code == 2
     assert "'yesterday' is not a time like 90s, 10m, 2h or 1d" in complaint
 
 
-def test_previous_goes_with_nothing_that_asks_for_more(run):
+def test_previous_is_refused_with_follow(run):
     code, _, complaint = run("logs", "--previous", "--follow")
     assert (code, "--previous can be combined only with --task and --lines" in complaint) == (
         2,

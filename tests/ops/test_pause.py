@@ -28,7 +28,7 @@ from tests.ops.simulated_stack import (
 )
 
 
-def test_pause_remembers_before_it_changes_and_stops_the_database_last(wait):
+def test_pause_writes_the_tags_first_and_stops_the_database_last(wait):
     pausable = Simulated()
     now = pause(pausable, wait)
     assert pausable.changes() == [
@@ -46,7 +46,7 @@ def test_pause_waits_for_the_tasks_before_it_stops_their_database(wait):
     assert looks >= 4
 
 
-def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the_end(wait):
+def test_resume_starts_the_tasks_after_the_database_and_deletes_the_tags_last(wait):
     pausable = Simulated()
     pause(pausable, wait)
     pausable.calls.clear()
@@ -58,7 +58,7 @@ def test_resume_brings_the_tasks_after_the_database_and_forgets_the_pause_at_the
 
 
 @pytest.mark.parametrize("scaled", [RANGE, None])
-def test_a_pause_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait, scaled):
+def test_after_an_interrupted_pause_both_commands_work(wait, scaled):
     for again in (pause, resume):
         wanted = Simulated(scaled=scaled)
         pause(wanted, wait)
@@ -75,7 +75,7 @@ def test_a_pause_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait
         assert after > 8
 
 
-def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wait):
+def test_after_an_interrupted_resume_both_commands_work(wait):
     for again in (pause, resume):
         after = 0
         while True:
@@ -97,7 +97,7 @@ def test_a_resume_interrupted_anywhere_can_be_gone_on_with_or_gone_back_from(wai
         assert after > 8
 
 
-def test_both_commands_do_nothing_where_nothing_is_left_to_do(wait):
+def test_a_repeated_command_changes_nothing(wait):
     pausable = Simulated()
     resume(pausable, wait)
     assert pausable.changes() == []
@@ -116,20 +116,20 @@ def test_in_stage_1_only_the_database_is_paused(wait):
     assert pausable.changes() == [("start_db_instance",), ("untag",)]
 
 
-def test_a_service_that_ran_nothing_comes_back_as_the_stack_file_wants_it(wait):
+def test_a_service_paused_at_0_resumes_with_the_stack_file_s_count(wait):
     pausable = Simulated(count=0)
     pause(pausable, wait)
     assert pausable.pause.count == 2
 
 
-def test_a_service_at_nothing_of_which_nothing_is_remembered_comes_back_too(wait):
+def test_a_service_at_0_without_tags_resumes_with_the_stack_file_s_count(wait):
     pausable = Simulated(count=0)
     resume(pausable, wait)
     assert pausable.changes() == [("count", 2)]
     assert "the stack file's desiredCount is 2" in str(wait.said[0])
 
 
-def test_tasks_that_somebody_has_brought_back_already_are_left_alone(wait):
+def test_resume_keeps_tasks_that_were_started_by_hand(wait):
     pausable = Simulated()
     pause(pausable, wait)
     pausable.status, pausable.count = "available", 1
@@ -143,7 +143,7 @@ def test_a_database_that_is_busy_is_stopped_when_it_is_available_again(wait):
     assert pausable.status == "stopped"
 
 
-def test_what_does_not_pass_by_itself_is_not_waited_for(wait):
+def test_resume_does_not_wait_for_a_failed_database(wait):
     pausable = Simulated(status="failed")
     with pytest.raises(
         Refused, match="careapp-poc is failed, which does not change without action"
@@ -153,7 +153,7 @@ def test_what_does_not_pass_by_itself_is_not_waited_for(wait):
         resume(pausable, wait)
 
 
-def test_waiting_ends_with_what_it_waited_for(wait):
+def test_a_wait_that_times_out_names_what_it_waited_for(wait):
     pausable = Simulated()
     pausable.read()
     pausable.running = 1000
@@ -184,7 +184,7 @@ def costs(multi_az=False, **values):
     return [str(each) for each in steps.still_costs(now, a.choices(**values))]
 
 
-def test_what_still_costs_money_is_what_the_stack_has():
+def test_the_list_of_costs_follows_the_settings():
     assert costs() == [
         "the load balancer and its public addresses",
         "NAT (single) and its public address",
@@ -218,19 +218,19 @@ def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(k
     assert ("delete everything" in shown) is not first
 
 
-def test_tags_tell_of_a_pause_what_they_were_told():
+def test_the_tags_hold_a_pause():
     pause = Pause(SINCE, 3)
     assert rds.read(pause.tags()) == pause
     assert rds.read(Pause(SINCE, None).tags()) == Pause(SINCE, None)
     assert rds.read([{"Key": "Name", "Value": "x"}]) is None
 
 
-def test_a_tag_that_somebody_wrote_by_hand_still_means_paused():
+def test_a_handwritten_tag_still_means_paused():
     found = rds.read([{"Key": rds.AT, "Value": "today"}, {"Key": rds.COUNT, "Value": "?"}])
     assert (found.since.year, found.count) == (1970, None)
 
 
-def test_waiting_bears_with_an_aws_that_is_silent_for_a_moment(wait):
+def test_a_wait_survives_temporary_problems(wait):
     silent = AwsProblem("unreachable", t("ecs does not answer."), t("Wait."))
     looks = iter([silent, silent, None])
 
@@ -245,7 +245,7 @@ def test_waiting_bears_with_an_aws_that_is_silent_for_a_moment(wait):
     assert "AWS does not answer for now" in str(wait.said[0])
 
 
-def test_waiting_does_not_bear_with_a_refusal(wait):
+def test_a_wait_ends_with_a_permission_problem(wait):
     refused = AwsProblem("denied", t("You may not."), t("Ask."))
 
     def look():
@@ -277,7 +277,7 @@ def told(pausable, now):
 
 
 @pytest.mark.parametrize("paused_by_day", [True, False])
-def test_a_stack_comes_back_in_its_hours_whenever_it_was_paused(wait, paused_by_day):
+def test_in_its_hours_a_stack_resumes_whenever_it_was_paused(wait, paused_by_day):
     pausable = office(day=paused_by_day)
     pause(pausable, wait)
     pausable.at = NOON
@@ -287,7 +287,7 @@ def test_a_stack_comes_back_in_its_hours_whenever_it_was_paused(wait, paused_by_
 
 
 @pytest.mark.parametrize("paused_by_day", [True, False])
-def test_outside_of_its_hours_only_its_database_comes_back_and_it_is_said_why(wait, paused_by_day):
+def test_outside_of_its_hours_only_the_database_starts_and_the_reason_is_shown(wait, paused_by_day):
     pausable = office(day=paused_by_day)
     pause(pausable, wait)
     pausable.at = NIGHT
@@ -298,7 +298,7 @@ def test_outside_of_its_hours_only_its_database_comes_back_and_it_is_said_why(wa
     assert "tasks, all healthy" not in said
 
 
-def test_by_night_a_stack_that_is_not_paused_is_left_alone(wait):
+def test_outside_of_its_hours_a_stack_that_is_not_paused_is_unchanged(wait):
     pausable = office(day=False)
     resume(pausable, wait)
     assert pausable.changes() == []
@@ -307,7 +307,7 @@ def test_by_night_a_stack_that_is_not_paused_is_left_alone(wait):
     assert running.changes() == []
 
 
-def test_by_night_what_somebody_has_brought_back_runs_on_until_the_next_stop(wait):
+def test_tasks_started_by_hand_outside_of_the_hours_run_on(wait):
     pausable = office(day=True)
     pause(pausable, wait)
     pausable.at, pausable.status, pausable.count = NIGHT, "available", 1
@@ -324,14 +324,14 @@ def test_a_stack_with_hours_and_a_range_gets_its_range_back_and_no_more_tasks_th
     assert ("count", 4) in pausable.changes()
 
 
-def test_hours_that_the_stack_file_has_no_more_do_not_hold_the_tasks_at_nothing(wait):
+def test_hours_removed_from_the_stack_file_do_not_keep_the_tasks_at_0(wait):
     pausable = Simulated(count=0, scaled=BY_NIGHT, at=NIGHT, minCount="1", maxCount="4")
     pause(pausable, wait)
     resume(pausable, wait)
     assert pausable.state() == (2, "available", RANGE, True, False)
 
 
-def test_a_range_of_somebody_s_own_stays_where_no_hours_are_declared(wait):
+def test_without_hours_a_range_set_by_hand_stays(wait):
     own = replace(RANGE, high=8)
     pausable = Simulated(scaled=own, minCount="1", maxCount="4")
     pause(pausable, wait)
@@ -341,7 +341,7 @@ def test_a_range_of_somebody_s_own_stays_where_no_hours_are_declared(wait):
 
 @pytest.mark.parametrize("day", [True, False])
 @pytest.mark.parametrize("again", [pause, resume])
-def test_with_hours_too_any_interrupt_can_be_gone_on_from(wait, again, day):
+def test_after_an_interrupt_with_hours_both_commands_work(wait, again, day):
     runs = (2, "available", BY_DAY, True, False) if day else (0, "available", BY_NIGHT, True, False)
     after, more = 0, True
     while more:
@@ -360,7 +360,7 @@ def test_with_hours_too_any_interrupt_can_be_gone_on_from(wait, again, day):
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_pause_takes_back_the_tasks_that_its_own_suspension_starts(wait, late):
+def test_a_pause_stops_tasks_that_the_suspension_starts(wait, late):
     """Of a service that somebody has set to 0, AWS moves the count to the minimum."""
     pausable = Simulated(count=0, scaled=ScalingRange(2, 4, FREE))
     if late:
@@ -383,21 +383,21 @@ def _move_at_the_stop_of_the_database(pausable):
     pausable.call_rds = late
 
 
-def test_a_service_that_stays_at_nothing_is_never_said_to_run(wait):
+def test_a_service_that_stays_at_0_is_not_running(wait):
     pausable = Simulated(count=0)
     pausable.set_desired_count = lambda count: pausable.record("count", count)
     with pytest.raises(Refused, match=r"After 15 minutes the service is set to run no task"):
         resume(pausable, wait)
 
 
-def test_a_stack_file_that_wants_no_task_is_said_to(wait):
+def test_resume_names_a_desired_count_of_0(wait):
     pausable = Simulated(count=0, scaled=None, desiredCount="0")
     pause(pausable, wait)
     now = resume(pausable, wait)
     assert "no task runs: the stack file's desiredCount is 0" in told(pausable, now)
 
 
-def test_a_stack_that_was_to_run_nothing_comes_back_as_the_stack_file_wants_it_now(wait):
+def test_a_stack_paused_at_0_resumes_with_the_current_desired_count(wait):
     pausable = Simulated(count=0, scaled=None)
     pausable.pause = Pause(simulated_stack.SINCE, 0)
     resume(pausable, wait)

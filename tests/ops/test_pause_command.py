@@ -17,7 +17,7 @@ def pausable(stack, folder):
     return PausableStack(stack.session, NAMES, a.choices())
 
 
-def test_aws_is_told_and_asked_in_its_own_words(pausable):
+def test_every_call_is_understood_by_aws(pausable):
     scaling = boto3.client("application-autoscaling", region_name=a.REGION)
     where = {
         "ServiceNamespace": "ecs",
@@ -60,7 +60,7 @@ def test_aws_is_told_and_asked_in_its_own_words(pausable):
 
 
 @pytest.mark.usefixtures("stack")
-def test_without_a_terminal_it_is_not_asked_and_not_done(run, pausable):
+def test_without_a_terminal_pause_is_refused(run, pausable):
     code, shown, complaint = run("pause")
     assert (code, shown) == (1, "")
     assert (
@@ -82,7 +82,7 @@ class Terminal:
 
 
 @pytest.mark.usefixtures("stack")
-def test_who_says_no_keeps_what_runs(run, pausable, monkeypatch):
+def test_pause_without_consent_changes_nothing(run, pausable, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("n"))
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
     code, shown, _ = run("pause")
@@ -93,7 +93,7 @@ def test_who_says_no_keeps_what_runs(run, pausable, monkeypatch):
 
 
 @pytest.mark.usefixtures("stack")
-def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, pausable, monkeypatch):
+def test_pause_prints_json_and_status_and_doctor_report_it(run, pausable, monkeypatch):
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")
     code, shown, progress = run("pause", "--yes", "--json")
     found = json.loads(shown)
@@ -113,7 +113,7 @@ def test_a_pause_is_data_for_scripts_and_is_seen_by_status_and_doctor(run, pausa
     assert "✗ The database is available" in shown
 
 
-def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
+def test_an_interrupt_says_how_to_continue(run, monkeypatch, stack):
     def stopped(*_):
         raise KeyboardInterrupt
 
@@ -126,7 +126,7 @@ def test_an_interrupt_says_how_to_go_on(run, monkeypatch, stack):
     )
 
 
-def test_a_stack_that_is_not_there_cannot_be_paused(run, account, monkeypatch):
+def test_a_missing_stack_cannot_be_paused(run, account, monkeypatch):
     monkeypatch.setattr("ops.pause.state.overview", lambda *_: a.stack(database=None))
     code, _, complaint = run("pause", "--yes")
     assert code == 1

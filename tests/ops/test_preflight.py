@@ -30,7 +30,7 @@ def test_doctor_without_a_stack_says_so(run):
 
 
 @pytest.mark.usefixtures("account")
-def test_status_of_nothing_says_how_to_make_it(run):
+def test_status_without_a_stack_says_how_to_create_it(run):
     code, shown, _ = run("status")
     assert (code, shown) == (
         1,
@@ -49,7 +49,7 @@ def test_logs_without_a_log_group_say_what_that_means(run):
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_empty_account_has_nothing_and_that_is_an_answer(session):
+def test_an_empty_account_has_no_problems(session):
     now = gather(NAMES, session, Settings.read("poc", Path()))
     assert set(now.problems()) == {"quota"}
     assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [
@@ -115,7 +115,7 @@ def test_a_new_account_lacks_the_role_that_the_databases_subnet_group_needs(run)
 
 @pytest.mark.usefixtures("account", "tools", "service_roles")
 @pytest.mark.parametrize("code", ["L-F678F1CE", "L-0263D0A3", "L-FE5A380F"])
-def test_a_quota_that_is_used_up_is_named_with_the_way_to_more(run, quotas, code):
+def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, quotas, code):
     quotas[code] = 0.0
     ended, shown, _ = run("preflight")
     assert (ended, marks(shown)[5]) == (1, "✗")
@@ -123,7 +123,7 @@ def test_a_quota_that_is_used_up_is_named_with_the_way_to_more(run, quotas, code
 
 
 @pytest.mark.usefixtures("account", "quotas", "service_roles")
-def test_preflight_misses_the_tools_of_this_machine(run, tools, monkeypatch):
+def test_preflight_reports_missing_tools(run, tools, monkeypatch):
     def no_daemon(**_):
         raise DockerException("connection refused")
 
@@ -144,7 +144,7 @@ def test_a_zone_that_the_account_does_not_have_is_named(run, folder, monkeypatch
 
 
 @pytest.mark.usefixtures("tools", "quotas", "service_roles")
-def test_a_name_that_is_taken_is_said_before_aws_refuses_it(run, account):
+def test_a_name_in_use_is_reported(run, account):
     logs = boto3.client("logs", region_name=account)
     logs.create_log_group(logGroupName=NAMES.log_group)
     code, shown, _ = run("preflight")
@@ -178,7 +178,7 @@ def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
     assert bad(found) == ["The target group speaks the app's protocol"]
 
 
-def test_a_preflight_finds_the_missing_image_and_the_missing_way_out():
+def test_a_preflight_finds_the_missing_image_and_the_missing_route():
     found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
                           network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
     assert bad(found) == [
@@ -204,7 +204,7 @@ def test_a_warning_does_not_make_a_preflight_unready():
     assert "Fargate's quota is too small for a roll-out" in text
 
 
-def test_a_preflight_that_cannot_look_is_not_ready():
+def test_a_preflight_that_cannot_read_a_part_is_not_ready():
     found = tick(a.stage1(image=a.DENIED))
     assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
 

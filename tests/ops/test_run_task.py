@@ -106,12 +106,12 @@ def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s
     assert tokens[:6] == [None, None, "a", "a", "a", "b"]
 
 
-def test_a_throttled_look_at_the_task_and_one_too_early_are_made_again(run, ecs):
+def test_a_throttled_or_early_read_of_the_task_is_repeated(run, ecs):
     ecs[0]["describe_tasks"] = [described(), THROTTLED, described(task("STOPPED", 0))]
     assert run("run", "--", "true")[0] == 0
 
 
-def test_a_task_that_ecs_does_not_know_any_more_is_not_waited_for(run, ecs, monkeypatch):
+def test_a_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
     monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.0)
     ecs[0]["describe_tasks"] = [described()]
     code, _, said = run("run", "--", "true")
@@ -125,7 +125,7 @@ def test_a_command_that_never_ran_has_the_reason_and_no_exit_code_of_its_own(run
     assert (code, said.splitlines()[-1]) == (125, f"The command did not run: {why}")
 
 
-def test_what_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
+def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
     ecs[0]["run_task"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]
     code, _, said = run("run", "--", "true")
     assert (code, said.splitlines()[-1]) == (
@@ -147,7 +147,7 @@ def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     assert "01234567 of careapp-poc:1: STOPPED" in said
 
 
-def test_without_stage_2_there_is_nothing_to_run_it_with(run, ecs, monkeypatch):
+def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
     ecs[0]["describe_services"] = [{"services": []}]
     code, _, said = run("run", "--", "true")
     assert code == 125
@@ -156,7 +156,7 @@ def test_without_stage_2_there_is_nothing_to_run_it_with(run, ecs, monkeypatch):
     assert asked_for(ecs, "run_task") == []
 
 
-def test_during_a_roll_out_the_version_that_serves_is_taken():
+def test_during_a_roll_out_the_serving_version_runs():
     old = a.deployment(status="ACTIVE", definition=a.OLD, running=1, rollout="COMPLETED")
     new = a.deployment(definition=a.NEW, running=1, rollout="IN_PROGRESS")
     service = a.service(definition=a.NEW, deployments=(new, old))

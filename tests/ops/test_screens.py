@@ -36,7 +36,7 @@ def test_a_healthy_screen_lists_what_was_checked():
     assert "Not looked at" not in text
 
 
-def test_what_was_not_looked_at_is_told_once_for_each_reason():
+def test_unread_parts_are_listed_once_for_each_reason():
     text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
         "No cause found, but not all could be looked at: this is not a clean bill.",
@@ -92,7 +92,7 @@ def test_the_status_is_one_screen():
     assert status_screen.exit_code(snapshot) == 0
 
 
-def test_the_status_s_exit_code_tells_ill_from_unseen():
+def test_the_exit_code_of_status_separates_unhealthy_from_unknown():
     ill = a.sick("Request timed out")
     assert status_screen.exit_code(ill) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="stopped"))) == 1
@@ -125,7 +125,7 @@ def test_a_timeline_joins_tasks_events_and_deployments_in_order():
     assert [each.bad for each in found] == [False, False, False, False, True, True, True]
 
 
-def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
+def test_a_timeline_shows_rds_events_and_failed_calls():
     ill = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [

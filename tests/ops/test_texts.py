@@ -61,7 +61,7 @@ def test_the_japanese_is_japanese(file):
     assert {key for key, text in entries(file).items() if not JAPANESE.search(text)} <= SAME
 
 
-def test_what_is_not_translated_or_no_longer_said_is_named():
+def test_missing_and_unused_translations_are_named():
     catalogue = read_po(io.BytesIO(b'msgid "old"\nmsgstr "x"\n\nmsgid "empty"\nmsgstr ""\n'))
     assert list(problems(catalogue, {"empty", "new"})) == [
         "not translated: 'empty'",
@@ -108,14 +108,14 @@ def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):
             assert language(environ) == each
 
 
-def test_a_value_that_is_a_text_itself_is_put_into_the_language():
+def test_a_value_that_is_a_text_is_translated_too():
     text = t("Task {task}: {reason}", task="b43ea739", reason=t("the database"))
     assert str(text) == "Task b43ea739: the database"
     with in_language("ja"):
         assert str(text) == "タスク b43ea739: データベース"
 
 
-def test_somebody_else_s_words_stay_as_they_are_even_with_braces():
+def test_verbatim_text_stays_as_it_is_even_with_braces():
     with in_language("ja"):
         assert str(verbatim("{x} broke")) == "{x} broke"
 
@@ -137,7 +137,7 @@ def test_an_error_keeps_the_text_it_was_raised_with():
     assert str(ValueError(t("cause"))) == "cause"
 
 
-def test_texts_are_joined_and_shown_in_the_language_to_speak(monkeypatch):
+def test_texts_are_joined_in_the_current_language(monkeypatch):
     monkeypatch.setenv("CAREAPP_LANG", "ja")
     assert str(joined("; ", [t("cause"), verbatim("{x}")])) == "原因; {x}"
 
@@ -242,7 +242,7 @@ def unmarked(tree):
             yield from ((node.lineno, words) for words in bare(argument) if words not in ALLOWED)
 
 
-def test_nothing_is_said_past_the_catalogue():
+def test_every_sentence_for_people_is_in_the_catalogue():
     found = [
         f"{name}:{line}: {words!r}"
         for name, tree in speaking_files()
@@ -267,7 +267,7 @@ def test_the_files_that_need_no_catalogue_are_there():
         'raise Refused(t("{why}", why=why), "try again")',
     ],
 )
-def test_words_past_the_catalogue_are_found(source):
+def test_sentences_outside_of_the_catalogue_are_found(source):
     assert list(unmarked(ast.parse(source)))
 
 
@@ -283,5 +283,5 @@ def test_words_past_the_catalogue_are_found(source):
         'print("\\n".join(lines))',
     ],
 )
-def test_what_is_marked_or_is_no_words_passes(source):
+def test_marked_sentences_and_data_pass(source):
     assert not list(unmarked(ast.parse(source)))

@@ -42,7 +42,7 @@ def said(lines):
     return [each.text for each in lines]
 
 
-def test_a_day_is_named_where_it_is_not_the_reader_s_today():
+def test_a_time_of_another_day_has_its_date():
     evening, night = (
         datetime(2026, 11, 25, 14, 59, tzinfo=UTC),
         datetime(2026, 11, 25, 15, tzinfo=UTC),
@@ -54,7 +54,7 @@ def test_a_day_is_named_where_it_is_not_the_reader_s_today():
     assert screen.zoned_time(night) == "2026-11-26 00:00 JST"
 
 
-def test_what_ecs_and_rds_tell_stands_on_one_clock():
+def test_events_of_ecs_and_rds_are_in_local_time():
     task = replace(a.task(started=None), created=a.NOW.astimezone(JST))
     stopped = a.database(events=(Line(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
     found = Timeline((*of_tasks([task]), *of_database(stopped)), ())
@@ -66,7 +66,7 @@ def test_what_ecs_and_rds_tell_stands_on_one_clock():
     assert times == ["2026-11-25T21:00:00+09:00", "2026-11-25T12:00:05+00:00"]
 
 
-def test_the_status_and_the_log_do():
+def test_status_and_log_are_in_local_time():
     snapshot = a.stack(tasks=(a.task(), a.ended(CRASHED, code=1)))
     screen = said(status_screen.lines(snapshot))
     assert screen[3].endswith("since 11-25 20:51:40")
@@ -76,7 +76,7 @@ def test_the_status_and_the_log_do():
     assert "stopped at 11-25 20:58:20" in log.ended(a.ended(CRASHED)).text
 
 
-def test_a_pause_and_its_end_name_the_zone():
+def test_a_pause_and_its_end_name_the_time_zone():
     paused = SITUATIONS["stack-paused"]
     assert "JST; ./careapp resume" in said(status_screen.lines(paused))[1]
     assert str(judge(paused).findings[0].why).endswith("stopped it at 2026-11-25 21:00 JST.")
@@ -88,7 +88,7 @@ def test_a_pause_and_its_end_name_the_zone():
     assert "AWS starts the database automatically on 2026-11-25 21:00 JST" in text
 
 
-def test_the_doctor_s_own_words_do():
+def test_doctor_is_in_local_time():
     stopped = a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     found = judge(a.stack(database=stopped)).causes[0]
     assert found.evidence == ("21:00:00 DB instance stopped",)
@@ -108,7 +108,7 @@ def test_the_doctor_s_own_words_do():
     assert any("20:58:30 task bbbbbbbb: " in words for f in told.findings for words in f.evidence)
 
 
-def test_the_gate_s_lines_do():
+def test_the_gate_is_in_local_time():
     told = []
 
     class Log:
@@ -128,7 +128,7 @@ def test_the_gate_s_lines_do():
     ]
 
 
-def test_the_rehearsal_s_page_does():
+def test_the_rehearsal_s_page_is_in_local_time():
     from ops.doctor.case import Case
 
     task = a.ended(CRASHED, code=1)
@@ -150,7 +150,7 @@ def test_times_for_scripts_are_iso_8601_with_an_offset(run):
     assert status_screen.plain(Pause(a.NOW, 1))["since"] == "2026-11-25T12:00:00+00:00"
 
 
-def test_the_object_before_a_task_s_last_lines_has_the_id_that_they_have():
+def test_the_stopped_task_and_its_lines_have_the_same_id():
     task, screen = a.ended(CRASHED, code=1), LogScreen(as_json=True)
     said = [screen.ended(task).text, screen.line(LogLine(a.NOW, task.id, "bye")).text]
     assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2
