@@ -116,7 +116,7 @@ SAID = {
     "aws login": ("expired", "The `aws login` session has expired."),
     "source": ("credentials", 'The AWS configuration cannot be used: The source_profile "nobody"'),
     "loop": ("credentials", "The AWS configuration cannot be used: "),
-    "sso": ("expired", "The AWS SSO_LOGIN session has expired."),
+    "sso": ("expired", "The AWS SSO session has expired."),
     "half an sso": ("credentials", "The AWS configuration cannot be used: "),
 }  # fmt: skip
 
@@ -161,8 +161,8 @@ def test_a_configuration_file_that_cannot_be_read_is_one_sentence(run, broken, t
 @pytest.mark.parametrize(
     ("error", "kind", "text", "way_out"),
     [
-        (boto.SSOError(), "expired", "The AWS SSO_LOGIN session has expired.", SSO_LOGIN),
-        (boto.UnauthorizedSSOTokenError(), "expired", "The AWS SSO_LOGIN session has expired.", SSO_LOGIN),
+        (boto.SSOError(), "expired", "The AWS SSO session has expired.", SSO_LOGIN),
+        (boto.UnauthorizedSSOTokenError(), "expired", "The AWS SSO session has expired.", SSO_LOGIN),
         (boto.LoginRefreshRequired(), "expired", "The `aws login` session has expired.", AWS_LOGIN),
         (boto.LoginTokenLoadError(error_msg="x"), "expired",
          "The `aws login` session has expired.", AWS_LOGIN),

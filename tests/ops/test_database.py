@@ -205,7 +205,8 @@ def test_a_missing_rule_is_the_reported_reason(aws, rules):
     rules()
     found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
     assert (
-        "does not answer bastion i-1: Security group sg-db (careapp-poc-db) has no inbound" in found
+        "is not reachable from bastion i-1: Security group sg-db (careapp-poc-db) has no inbound"
+        in found
     )
     assert (
         "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db" in found

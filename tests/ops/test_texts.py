@@ -178,6 +178,8 @@ ALLOWED = {
     "careapp: ": "the name that stands before every error",
     "\n[bold]": "a style",
     "[/bold]": "a style",
+    "the condition operator ": "for developers: stack/statements.py does not know an operator",
+    " is not evaluated here": "the same",
 }
 
 
