@@ -33,15 +33,15 @@ def test_the_cause_stands_first_with_reason_and_command():
 def test_a_healthy_screen_lists_what_was_checked():
     text = plain(judge(a.stack()))
     assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
-    assert "Not looked at" not in text
+    assert "Not read_part at" not in text
 
 
 def test_unread_parts_are_listed_once_for_each_reason():
     text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
-        "No cause found, but not all could be looked at: this is not a clean bill.",
+        "No cause found, but not all could be read_part at: this is not a clean bill.",
         "",
-        "Not looked at:",
+        "Not read_part at:",
         "  the execution role, the task role: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
@@ -63,7 +63,7 @@ def test_the_diagnosis_for_scripts_can_be_written_as_json():
     found = json.loads(json.dumps(as_dict(judge(a.stack(database=None, quota=a.DENIED)))))
     assert (found["stack"], found["healthy"], found["exitCode"]) == ("careapp-poc", False, 1)
     assert [each["id"] for each in found["findings"]] == ["database-missing"]
-    assert [(each["part"], each["kind"], each["essential"]) for each in found["unseen"]] == [
+    assert [(each["part"], each["kind"], each["essential"]) for each in found["unread"]] == [
         ("Fargate's quota of vCPUs", "denied", False)
     ]
 
@@ -93,7 +93,7 @@ def test_the_status_is_one_screen():
 
 
 def test_the_exit_code_of_status_separates_unhealthy_from_unknown():
-    ill = a.sick("Request timed out")
+    ill = a.unhealthy("Request timed out")
     assert status_screen.exit_code(ill) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="stopped"))) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="storage-full"))) == 1
@@ -130,7 +130,7 @@ def test_a_timeline_shows_rds_events_and_failed_calls():
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
-        "Not looked at: me has no permission for iam:GetRole on *. "
+        "Not read_part at: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
 
