@@ -33,15 +33,15 @@ def test_the_cause_stands_first_with_reason_and_command():
 def test_a_healthy_screen_lists_what_was_checked():
     text = plain(judge(a.stack()))
     assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
-    assert "Not read_part at" not in text
+    assert "Not looked at" not in text
 
 
 def test_unread_parts_are_listed_once_for_each_reason():
     text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
-        "No cause found, but not all could be read_part at: this is not a clean bill.",
+        "No cause found, but not all could be looked at: this is not a clean bill.",
         "",
-        "Not read_part at:",
+        "Not looked at:",
         "  the execution role, the task role: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
@@ -130,7 +130,7 @@ def test_a_timeline_shows_rds_events_and_failed_calls():
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
-        "Not read_part at: me has no permission for iam:GetRole on *. "
+        "Not looked at: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
 
