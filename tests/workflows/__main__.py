@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rehearsal.console import Progress
 from rehearsal.engine.build import Failed, go_at_hand, run
-from rehearsal.engine.version import RoadClosed
+from rehearsal.engine.version import EngineUnavailable
 from rehearsal.paths import ROOT, cache
 
 RECIPE = Path(__file__).parent
@@ -20,7 +20,7 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 def actionlint() -> Path:
     """actionlint as go.mod locks it, built once for the user. PyPI's wheel of it downloads a binary.
 
-    Raises RoadClosed without Go, Failed when the build fails.
+    Raises EngineUnavailable without Go, Failed when the build fails.
     """
     [version] = re.findall(r"rhysd/actionlint (v\S+)", (RECIPE / "go.mod").read_text())
     kept = cache() / f"actionlint-{version}"
@@ -42,7 +42,7 @@ def main() -> int:
     """0 when neither has anything to say."""
     try:
         checker = actionlint()
-    except (RoadClosed, Failed) as problem:
+    except (EngineUnavailable, Failed) as problem:
         print(f"actionlint cannot be had: {problem}")
         return 1
     files = sorted(map(str, WORKFLOWS.glob("*.yml")))
