@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from rehearsal.console import Progress
-from rehearsal.engine.build import Failed, go_at_hand, run
+from rehearsal.engine.build import Failed, find_go, run
 from rehearsal.engine.version import EngineUnavailable
 from rehearsal.paths import ROOT, cache
 
@@ -29,7 +29,7 @@ def actionlint() -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress()
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=kept.parent) as folder:
-        go, environment = go_at_hand(Path(folder), progress, os.environ)
+        go, environment = find_go(Path(folder), progress, os.environ)
         built = Path(folder) / "actionlint"
         with progress.phase(f"building actionlint {version}", "about half a minute, once"):
             command = [str(go), "build", "-mod=readonly", "-modcacherw", "-o", str(built), PACKAGE]
