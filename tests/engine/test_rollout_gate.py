@@ -258,7 +258,7 @@ def test_the_limit_ends_what_does_not_move(story):
 
 def test_who_cannot_look_is_told_so_and_how_to(story):
     assert story["without credentials"].error == (
-        "nobody knows whether careapp-poc:3 runs: AWS could not be asked how its roll-out goes\n"
+        "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n"
         "    \n"
         "    There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: "
         "aws:profile in the stack file, or AWS_PROFILE.\n"
@@ -314,7 +314,7 @@ def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story)
 def test_a_health_check_that_makes_running_tasks_ill_is_red_though_nothing_rolls_out(story):
     error = story["the health check changes"].error
     assert error.startswith(
-        "the roll-out failed: careapp-poc:2 ran until this update changed the way to its tasks: "
+        "the roll-out failed: careapp-poc:2 ran until this update changed the path to its tasks: "
         "0 of 1 tasks are healthy in the target group\n"
     )
     assert "[cause] The health check asks for /healthz" in error
