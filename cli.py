@@ -1,4 +1,4 @@
-"""Every command of ``./careapp``, which runs ``python -m cli COMMAND``."""
+"""The command line of ``./careapp``, which runs ``python -m cli COMMAND``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.command_line import put_into_language, run
 
 ROOT = Path(__file__).parent
 MODULES = {
-    "cost": "rehearsal.cost_command",
+    "cost": "rehearsal.run.cost",
     "db": "ops.cli",
     "delivery": "delivery.cli",
     "pause": "ops.cli",
@@ -24,14 +24,14 @@ MODULES = {
     **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),
 }
-"""The module of each command, whose name there is the command's."""
+"""The module of each command; the function there has the command's name."""
 
 
 class Commands(Mapping[str, click.Command]):
-    """The commands by name. Only the module of the one that is called is imported: all take a second."""
+    """The commands by name. Only the called command's module is imported: all of them take a second."""
 
     def __getitem__(self, name: str) -> click.Command:
-        """Import the command and put its help into the reader's language. Raises KeyError."""
+        """Import the command and translate its help. Raises KeyError."""
         command: click.Command = getattr(importlib.import_module(MODULES[name]), name)
         put_into_language(command)
         return command
@@ -44,7 +44,7 @@ class Commands(Mapping[str, click.Command]):
 
 
 def version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
-    """Print pyproject.toml's version, and the commit where this folder is a repository of its own."""
+    """Print the version in pyproject.toml, and the commit when this folder is the root of a repository."""
     if not asked:
         return
     number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -66,38 +66,38 @@ def _git(*words: str) -> str | None:
 @click.option("--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=version,
               help="Show version and commit.")  # fmt: skip
 def main() -> None:
-    """careapp: a Flask app on ECS Fargate with PostgreSQL on RDS, rolled out in stages.
+    """careapp: a Flask app on ECS Fargate with PostgreSQL on RDS, deployed in two stages.
 
     \b
-      ./careapp rehearse    the whole roll-out on this machine, without an AWS account
+      ./careapp rehearse    the whole deployment on this machine, without an AWS account
       ./careapp test        the tests
 
-    On AWS the roll-out has two stages, and the second one only adds to the first:
+    On AWS the second stage only adds resources to the first:
 
     \b
       pulumi stack init poc                   once
-      pulumi up -s poc                        network, database, load balancer, image
+      pulumi up -s poc                        stage 1: network, database, load balancer, image
       pulumi config set ecsEnabled true
-      pulumi up -s poc                        ECS: the app runs
-      pulumi destroy -s poc                   all of it goes away
+      pulumi up -s poc                        stage 2: ECS, which runs the app
+      pulumi destroy -s poc                   delete everything
 
-    Variables:
+    Environment variables:
 
     \b
-      PYTHON           the Python to make .venv with; otherwise it is searched
-      CAREAPP_PULUMI   the pulumi executable to use; otherwise it is searched, fetched or built once
-      CAREAPP_HOME     where the local cloud and the rehearsal keep everything; otherwise .rehearsal here
-      CAREAPP_LANG     en or ja, as --lang; otherwise LC_ALL, LC_MESSAGES or LANG decides
+      PYTHON           the Python for .venv; by default it is searched on PATH
+      CAREAPP_PULUMI   the pulumi executable; by default it is searched, downloaded or built once
+      CAREAPP_HOME     the folder of the local cloud and the rehearsal; by default .rehearsal
+      CAREAPP_LANG     en or ja, like --lang; by default from LC_ALL, LC_MESSAGES or LANG
       NO_COLOR         no colours
 
-    eval "$(_CAREAPP_COMPLETE=bash_source ./careapp)" lets the Tab key complete words (or zsh_source,
-    fish_source). Read on: README.md, docs/
+    eval "$(_CAREAPP_COMPLETE=bash_source ./careapp)" turns on completion (or zsh_source, fish_source).
+    Documents: README.md, docs/
     """
 
 
 main.commands = Commands()  # type: ignore[assignment]
 
 if __name__ == "__main__":
-    # What botocore reads of AWS's models stays: to look through it for garbage took a fifth of a second.
+    # The garbage collector would take 0.2 s to scan botocore's models, which are never freed.
     gc.set_threshold(200_000, 50, 50)
     run(main)

@@ -1,1 +1,1 @@
-"""What GitHub Actions needs of AWS (template.yaml), and the steps of its workflows beside plain ``pulumi``."""
+"""The AWS resources of GitHub Actions (template.yaml), and the steps of the workflows."""

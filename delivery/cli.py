@@ -1,4 +1,4 @@
-"""The steps of .github/workflows that are more than one command: ``./careapp delivery …``."""
+"""The steps of .github/workflows that need more than one command: ``./careapp delivery …``."""
 
 from __future__ import annotations
 
@@ -19,35 +19,34 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 PLAIN = ("--non-interactive", "--color", "never")
 NO_CHANGES_EXPECTED = "no changes were expected"
-"""How the engine begins to say that `--expect-no-changes` did not hold."""
-ROOM = 60_000
-"""Bytes of output in a comment: GitHub takes 65,536 characters, Linux 128 KiB in one variable."""
+"""The beginning of the engine's error after `--expect-no-changes`."""
+MAX_OUTPUT = 60_000
+"""Bytes of output in a comment: GitHub allows 65,536 characters, Linux 128 KiB in one variable."""
 
 stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
 
 
 @click.group()
 def delivery() -> None:
-    """The steps of .github/workflows/; docs/delivery.md says how a repository is set up."""
+    """Steps of the workflows in .github/workflows/. docs/delivery.md describes the set-up."""
 
 
 @delivery.command()
-@click.option("--region", help="The stack's; otherwise that of AWS_DEFAULT_REGION or the profile.")
+@click.option("--region", help="The region; by default that of AWS_DEFAULT_REGION or the profile.")
 def login(region: str | None) -> None:
     """Log Docker in to the account's ECR, for the push of `pulumi up`.
 
-    The token stays in Docker's configuration for twelve hours and is no part of Pulumi's state.
+    The token is stored in Docker's configuration and is valid for twelve hours. It is not in Pulumi's
+    state.
 
-    Exit code 0: logged in. 1: refused by AWS, or no Docker. Any other: docker's own.
+    Exit code 0: logged in. 1: refused by AWS, or docker not found. Any other: that of docker.
     """
     if not shutil.which("docker"):
-        raise click.ClickException(
-            "There is no docker on PATH: the image is built and pushed by it."
-        )
+        raise click.ClickException("docker is not on PATH. It builds and pushes the image.")
     try:
         answer = boto3.client("ecr", region_name=region).get_authorization_token()
     except (BotoCoreError, ClientError) as problem:
-        raise click.ClickException(f"ECR gives no token: {problem}") from None
+        raise click.ClickException(f"ECR returned no token: {problem}") from None
     [found] = answer["authorizationData"]
     user, _, token = base64.b64decode(found["authorizationToken"]).decode().partition(":")
     host = urlsplit(found["proxyEndpoint"]).netloc
@@ -58,12 +57,12 @@ def login(region: str | None) -> None:
 @delivery.command()
 @stack_option
 def preview(stack: str) -> None:
-    """Preview the stack, for the job's summary and its output `text`.
+    """Preview the stack, and write the result to the job's summary and the output `text`.
 
-    Exit code 0: previewed. Any other: pulumi's own.
+    Exit code 0: previewed. Any other: that of pulumi.
     """
     if resources(stack) is None:
-        _tell(f"### {stack} is not deployed yet: the first deploy creates all of it.")
+        _tell(f"### {stack} is not deployed yet: the first deployment creates all resources.")
         return
     code, said = _pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
     title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
@@ -74,12 +73,12 @@ def preview(stack: str) -> None:
 @delivery.command()
 @stack_option
 def drift(stack: str) -> None:
-    """Compare AWS with the program.
+    """Compare the resources in AWS with the program.
 
-    Exit code 0: nothing has drifted. Any other: pulumi's own.
+    Exit code 0: no drift. Any other: that of pulumi.
     """
     if not resources(stack):
-        _tell(f"### {stack} is not up: nothing can drift")
+        _tell(f"### {stack} is not deployed: there is no drift")
         return
     code, said = _pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
     if not code:
@@ -94,9 +93,9 @@ def drift(stack: str) -> None:
 @delivery.command()
 @stack_option
 def why(stack: str) -> None:
-    """Put what `./careapp doctor` says about the stack into the job's summary.
+    """Write the diagnosis of `./careapp doctor` to the job's summary.
 
-    Exit code 0: it is there, whatever it says. 2: the doctor could not look.
+    Exit code 0: written, whatever the diagnosis is. 2: the doctor could not read AWS.
     """
     words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -106,9 +105,9 @@ def why(stack: str) -> None:
 
 
 def resources(stack: str) -> int | None:
-    """How many resources the stack has; None when its state does not exist.
+    """Return the number of the stack's resources, or None when it has no state.
 
-    S3 is asked first: Pulumi writes into an empty bucket, which the roles of these steps may not.
+    S3 is read first: Pulumi writes to an empty bucket, which the roles of these steps do not allow.
     """
     bucket = urlsplit(os.environ["PULUMI_BACKEND_URL"]).netloc
     state = f".pulumi/stacks/careapp/{stack}.json"
@@ -116,33 +115,33 @@ def resources(stack: str) -> int | None:
         return None
     words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
     deployment = json.loads(subprocess.check_output(words, text=True))["deployment"]
-    held = deployment.get("resources") or []
-    return len([each for each in held if each["type"] != "pulumi:pulumi:Stack"])
+    found = deployment.get("resources") or []
+    return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
 
 
 def changes(said: str) -> str:
-    """The engine's own counts, e.g. `+ 3 to create`."""
+    """Return the engine's counts, e.g. `+ 3 to create`."""
     counts = re.findall(r"^ +([+~-]|\+-) (\d+ to [a-z]+)", said, re.MULTILINE)
     return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
 
 
 def folded(said: str) -> str:
-    """Output behind a line to click on; of what is too long the beginning is left out."""
-    kept = said.encode()[-ROOM:].decode(errors="ignore")
+    """Return the output in a collapsed section, without its beginning when it is too long."""
+    kept = said.encode()[-MAX_OUTPUT:].decode(errors="ignore")
     left = len(kept) < len(said)
     note = "The beginning is left out; the job's log has all of it.\n\n" if left else ""
-    return f"<details><summary>What pulumi says</summary>\n\n{note}{fenced(kept)}\n\n</details>"
+    return f"<details><summary>Output of pulumi</summary>\n\n{note}{fenced(kept)}\n\n</details>"
 
 
 def fenced(text: str) -> str:
-    """Text shown as it is: the fence is longer than any within."""
+    """Return the text as a code block, with a fence longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text.rstrip()}\n{fence}"
 
 
 def _pulumi(*words: str) -> tuple[int, str]:
-    """Run pulumi: its exit code, and what it printed, errors among the rest."""
+    """Run pulumi; return its exit code and its output, errors included."""
     with subprocess.Popen(
         ["pulumi", *words, *PLAIN],
         stdin=subprocess.DEVNULL,
@@ -159,11 +158,11 @@ def _pulumi(*words: str) -> tuple[int, str]:
 
 
 def _tell(text: str) -> None:
-    """Add to the job's summary and set the step's output `text`, whose end nobody can foresee."""
-    end = secrets.token_hex(16)
+    """Append to the job's summary and set the step's output `text`."""
+    delimiter = secrets.token_hex(16)  # not predictable, so that the text cannot contain it
     for name, written in (
         ("GITHUB_STEP_SUMMARY", f"{text}\n"),
-        ("GITHUB_OUTPUT", f"text<<{end}\n{text}\n{end}\n"),
+        ("GITHUB_OUTPUT", f"text<<{delimiter}\n{text}\n{delimiter}\n"),
     ):
         if file := os.environ.get(name):
             with Path(file).open("a") as out:

@@ -1,4 +1,4 @@
-"""The controls of AWS Security Hub that apply to the stacks, as a policy pack of Pulumi."""
+"""A Pulumi policy pack of the controls of AWS Security Hub that apply to the stacks."""
 
 from __future__ import annotations
 

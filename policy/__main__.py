@@ -1,4 +1,4 @@
-"""The policy pack that the engine starts: `pulumi up -s poc --policy-pack policy`."""
+"""The entry point of the policy pack: `pulumi up -s poc --policy-pack policy`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pulumi_policy import PolicyPack
 
-# The engine runs the folder itself; its modules belong to the package `policy` beside it.
+# The engine runs the folder as a program, but its modules are those of the package `policy`.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from policy import CONTROLS

@@ -1,4 +1,4 @@
-"""Controls of IAM, KMS and SNS: what a policy document allows, and to whom."""
+"""Controls of IAM, KMS and SNS, which check policy documents."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Statement:
 
     @property
     def open_to_all(self) -> bool:
-        """Whether it allows anybody, and no condition limits it."""
+        """Whether it allows every principal without a condition."""
         return self.allows and "*" in self.principals and not self.conditions
 
 
 def several(value: Any) -> list[str]:
-    """Return one value or many, as policy documents have them, as a flat list."""
+    """Return a value of a policy document, which is one text or a list, as a flat list."""
     if isinstance(value, list):
         return [one for item in value for one in several(item)]
     return [] if value is None else [str(value)]
@@ -89,7 +89,7 @@ def allows_whole_service(statement: Statement) -> bool:
 
 
 CONTROLS = (
-    # Security Hub looks at customer managed policies; the stacks' are inline, and checked as well.
+    # Security Hub checks customer managed policies; the stacks' policies are inline and checked, too.
     Control(
         "IAM.1",
         "No policy allows all actions",

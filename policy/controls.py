@@ -1,4 +1,4 @@
-"""What a control is, and how it becomes a policy that the engine checks."""
+"""The model of a control, and its conversion to a policy that the engine checks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from stack.settings import Settings
 GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
 LEFT_OUT = Path(__file__).with_name("left_out.yaml")
 ANYWHERE = {"0.0.0.0/0", "::/0"}
-"""The whole world, as an address range."""
+"""The CIDR ranges of the whole internet."""
 
 
 class Checked(Protocol):
-    """A resource as the engine describes it, on its own or within the stack."""
+    """A resource as the engine passes it to a policy."""
 
     resource_type: str
     props: Mapping[str, Any]
@@ -44,10 +44,10 @@ StackCheck: TypeAlias = Callable[[PolicyResource, Resources], bool]
 
 @dataclass(frozen=True)
 class Control:
-    """A control of Security Hub: its text, the types that it applies to, and its check.
+    """A control of Security Hub: its text, the resource types that it applies to, and its check.
 
-    ``violates`` looks at one resource, before it is made. ``violates_in`` looks at a resource and
-    those that point at it, once all of the stack are known. ``cost`` is what AWS bills for it.
+    ``violates`` checks one resource before it is created. ``violates_in`` checks a resource and those
+    that depend on it, when all resources of the stack are known. ``cost`` is what AWS charges for it.
     """
 
     id: str
@@ -59,7 +59,7 @@ class Control:
 
     @property
     def url(self) -> str:
-        """The control's place in AWS's guide."""
+        """The URL of the control in AWS's user guide."""
         service = self.id.partition(".")[0].lower()
         return f"{GUIDE}/{service}-controls.html#{self.id.lower().replace('.', '-')}"
 
@@ -89,7 +89,7 @@ def as_policy(control: Control) -> Policy:
 
 
 def violators(control: Control, resources: Sequence[Any]) -> list[Any]:
-    """Return the resources that violate a control, whether their stack leaves it out or not."""
+    """Return the resources that violate a control, including those of stacks that leave it out."""
     return [
         one
         for one in resources
@@ -103,26 +103,26 @@ def _violates(control: Control, one: Any, resources: Resources) -> bool:
             return control.violates(one)
         return control.violates_in(one, resources)
     except UnknownValueError:
-        # Known only after `up` has made another resource; the engine checks again then.
+        # The value is known after another resource was created; the engine checks again then.
         return False
 
 
 def _message(control: Control) -> str:
     return (
         f"Meet {control.id} in infra/ or by the stack's settings, "
-        f"or say in policy/left_out.yaml why this stack leaves it out. {control.url}"
+        f"or leave it out for this stack in policy/left_out.yaml, with the reason. {control.url}"
     )
 
 
 def is_left_out(control: Control, urn: str) -> bool:
     """Return whether a resource's stack leaves a control out."""
-    # The engine passes the stack's name to a pack of Python in URNs only.
+    # The engine passes the stack's name to a Python policy pack only in URNs.
     return control.id in left_out(urn.split(":")[2])
 
 
 @cache
 def reasons() -> Mapping[str, Any]:
-    """Return what left_out.yaml says: of every stack, of stacks by name, of settings."""
+    """Return the contents of left_out.yaml."""
     written: Mapping[str, Any] = yaml.safe_load(LEFT_OUT.read_text())
     return written
 
@@ -139,14 +139,14 @@ def left_out(stack: str) -> Mapping[str, str]:
 
 
 def _settings(stack: str) -> set[str]:
-    """Return a stack's settings as `key=value`. The engine starts a pack in the project's folder."""
-    if not Path(f"Pulumi.{stack}.yaml").exists():  # `pulumi --config-file` names another
+    """Return a stack's settings as `key=value`. The engine starts a policy pack in the project's folder."""
+    if not Path(f"Pulumi.{stack}.yaml").exists():  # with `pulumi --config-file`
         return set()
     return {f"{key}={text}" for key, text in Settings.read(stack, Path()).texts.items()}
 
 
 def value(resource: Checked, path: str, default: Any = None) -> Any:
-    """Return a property by a path such as `healthCheck.protocol`; of a list, the first item that has it."""
+    """Return a property by a path such as `healthCheck.protocol`; of a list, the first item that has the key."""
     found: Any = resource.props
     for key in path.split("."):
         if isinstance(found, Sequence) and not isinstance(found, str):
@@ -164,20 +164,20 @@ def unless(path: str, *good: Any, default: Any = None) -> Check:
 def pointing_at(
     target: PolicyResource, resources: Resources, kind: str, key: str
 ) -> Iterator[PolicyResource]:
-    """Yield the resources of a type whose property ``key`` comes from the target.
+    """Yield the resources of a type whose property ``key`` depends on the target.
 
-    What comes from an output of awsx's Vpc points at that component instead of its child.
+    A property from an output of awsx's Vpc depends on that component instead of its child.
     """
-    wanted = {target.urn}
+    urns = {target.urn}
     if target.parent and target.parent.resource_type.startswith("awsx:"):
-        wanted.add(target.parent.urn)
+        urns.add(target.parent.urn)
     for one in of_type(resources, kind):
-        if wanted & {source.urn for source in one.property_dependencies.get(key, [])}:
+        if urns & {source.urn for source in one.property_dependencies.get(key, [])}:
             yield one
 
 
 def sources(resource: PolicyResource, key: str, kind: str) -> list[PolicyResource]:
-    """Return the resources of a type that a property comes from."""
+    """Return the resources of a type that a property depends on."""
     return list(of_type(resource.property_dependencies.get(key, []), kind))
 
 
@@ -187,7 +187,7 @@ def of_type(resources: Iterable[PolicyResource], kind: str) -> Iterator[PolicyRe
 
 
 def lacks(kind: str, key: str, **needed: Any) -> StackCheck:
-    """Return the check that a resource of ``kind`` points at this one and has the values ``needed``."""
+    """Return the check for a resource of ``kind`` that depends on this one and has the values ``needed``."""
 
     def violates(resource: PolicyResource, resources: Resources) -> bool:
         return not any(

@@ -1,4 +1,4 @@
-"""Controls of RDS, of the password that it manages, and of the bucket for logs."""
+"""Controls of RDS, of the secret that it manages, and of the S3 bucket for access logs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RESERVED = {
     *("*", "s3:*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"),
     *("s3:PutEncryptionConfiguration", "s3:PutObjectAcl"),
 }
-"""What S3.6 keeps from other accounts."""
+"""The actions that S3.6 forbids for other accounts."""
 
 
 def in_public_subnet(instance: PolicyResource, resources: Resources) -> bool:
-    """Return whether a subnet of the database's group has a route to the internet gateway.
+    """Return whether a subnet of the DB subnet group has a route to an internet gateway.
 
-    Without a group it would be in the default VPC, whose subnets are public.
+    Without a subnet group the instance would be in the default VPC, whose subnets are public.
     """
     groups = sources(instance, "dbSubnetGroupName", "aws:rds/subnetGroup:SubnetGroup")
     return not groups or any(_is_public(group, resources) for group in groups)
@@ -43,16 +43,16 @@ def in_public_subnet(instance: PolicyResource, resources: Resources) -> bool:
 def _is_public(group: PolicyResource, resources: Resources) -> bool:
     subnets = sources(group, "subnetIds", SUBNET)
     if subnets:
-        return any(_leads_out(one, resources) for one in subnets)
+        return any(_has_internet_route(one, resources) for one in subnets)
     networks = sources(group, "subnetIds", VPC)
     public = {name for one in networks for name in one.props.get("publicSubnetIds", [])}
     return not networks or bool(public & {*group.props["subnetIds"]})
 
 
-def _leads_out(subnet: PolicyResource, resources: Resources) -> bool:
-    """Return whether a subnet's route table leads to an internet gateway.
+def _has_internet_route(subnet: PolicyResource, resources: Resources) -> bool:
+    """Return whether a subnet's route table has a route to an internet gateway.
 
-    A subnet without a table of its own has the VPC's main one, which nothing here describes.
+    A subnet without an association uses the VPC's main route table, which is not in the stack.
     """
     kind = "aws:ec2/routeTableAssociation:RouteTableAssociation"
     links = [*pointing_at(subnet, resources, kind, "subnetId")]
@@ -77,7 +77,7 @@ def policies_of(bucket: PolicyResource, resources: Resources) -> list[PolicyReso
 
 
 def allows_plain_requests(bucket: PolicyResource, resources: Resources) -> bool:
-    """Return whether no statement denies every action without TLS."""
+    """Return whether the bucket policy has no statement that denies every action without TLS."""
     return not any(
         not one.allows
         and "s3:*" in one.actions
@@ -88,7 +88,7 @@ def allows_plain_requests(bucket: PolicyResource, resources: Resources) -> bool:
     )
 
 
-def gives_away(bucket: PolicyResource, resources: Resources) -> bool:
+def allows_reserved_actions(bucket: PolicyResource, resources: Resources) -> bool:
     return any(
         one.allows and bool(RESERVED & {*one.actions})
         for policy in policies_of(bucket, resources)
@@ -127,7 +127,7 @@ CONTROLS = (
         "RDS.5",
         "Instances span zones (Multi-AZ)",
         unless("multiAz", True),
-        "the database's price again",
+        "twice the database's price",
     ),
     _instance(
         "RDS.6",
@@ -149,7 +149,7 @@ CONTROLS = (
         "RDS.11",
         "Backups are kept for at least 7 days",
         lambda one: value(one, "backupRetentionPeriod", 0) < 7,
-        "what is larger than the database, by the gigabyte",
+        "backup storage above the database's size",
     ),
     _instance("RDS.13", "Minor versions are upgraded", unless("autoMinorVersionUpgrade", True)),
     _instance("RDS.17", "Tags are copied to snapshots", unless("copyTagsToSnapshot", True)),
@@ -175,14 +175,14 @@ CONTROLS = (
         INSTANCE,
         violates_in=in_public_subnet,
     ),
-    # The one secret is the database's: RDS makes it and rotates it every 7 days where it manages it
-    # (RDS User Guide, rds-secrets-manager).
+    # The only secret is the one that RDS manages and rotates every 7 days (RDS User Guide,
+    # rds-secrets-manager).
     _instance("SecretsManager.1", "Secrets rotate automatically", _rotates),
     _instance("SecretsManager.4", "Secrets rotate at least every 90 days", _rotates),
     _bucket("S3.2", "Buckets block public read access", _blocks),
     _bucket("S3.3", "Buckets block public write access", _blocks),
     _bucket("S3.5", "Requests have to use TLS", allows_plain_requests),
-    _bucket("S3.6", "Policies restrict access of other accounts", gives_away),
+    _bucket("S3.6", "Policies restrict access of other accounts", allows_reserved_actions),
     _bucket("S3.8", "Buckets block public access", _blocks),
     _bucket(
         "S3.9", "Server access logging is on", lacks("aws:s3/bucketLogging:BucketLogging", "bucket")

@@ -1,4 +1,4 @@
-"""Controls of EC2: the network, and the bastion in it."""
+"""Controls of EC2: the network and the bastion."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ RISKY = {
     *(20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000),
     *(5432, 5500, 5601, 8080, 8088, 8888, 9200, 9300),
 }
-"""The ports of high risk that EC2.19 names."""
+"""The high-risk ports of EC2.19."""
 PARAVIRTUAL = {"c1", "c3", "hs1", "m1", "m2", "m3", "t1"}
 REPORTS = "ssm:UpdateInstanceInformation"
-"""The action by which an instance registers with Systems Manager."""
+"""The action with which the SSM Agent registers an instance."""
 
 
 def default_group_open(vpc: PolicyResource, resources: Resources) -> bool:
-    """Return whether the default security group allows traffic, as it does until the stack takes it over."""
+    """Return whether the default security group allows traffic, as it does unless the stack manages it."""
     kind = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
     groups = [*pointing_at(vpc, resources, kind, "vpcId")]
     return not groups or any(one.props.get("ingress") or one.props.get("egress") for one in groups)
@@ -59,7 +59,7 @@ def has_no_endpoint(service: str) -> StackCheck:
 
 
 def open_ports(rule: Mapping[str, Any]) -> set[int]:
-    """Return the ports that an inbound rule opens to the whole world."""
+    """Return the ports that an ingress rule opens to the internet."""
     ranges = {rule.get("cidrIpv4"), rule.get("cidrIpv6"), *rule.get("cidrBlocks", [])}
     if not ranges & ANYWHERE:
         return set()
@@ -69,7 +69,7 @@ def open_ports(rule: Mapping[str, Any]) -> set[int]:
 
 
 def opened(resource: Checked) -> set[int]:
-    """Return what a rule, or the rules within a security group, open to the world."""
+    """Return the ports that a rule, or the rules in a security group, open to the internet."""
     inner = resource.props.get("ingress", [])
     rules = inner if resource.resource_type == RULES[1] else [resource.props]
     return {port for rule in rules for port in open_ports(rule)}
@@ -88,7 +88,7 @@ def allows_imds_v1(instance: Checked) -> bool:
 
 
 def is_not_managed(instance: PolicyResource, resources: Resources) -> bool:
-    """Return whether no policy of the instance's role lets the SSM agent register."""
+    """Return whether no policy of the instance's role allows the SSM Agent to register."""
     roles = [
         role
         for profile in sources(

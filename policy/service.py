@@ -1,4 +1,4 @@
-"""Controls of what serves the page: ECS, ECR, the load balancer, its certificate, logs and alarms."""
+"""Controls of ECS, ECR, the load balancer, its certificate, log groups and alarms."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ RECOMMENDED = {
     "ELBSecurityPolicy-TLS13-1-2-Res-FIPS-PQ-2025-09",
     "ELBSecurityPolicy-TLS13-1-3-FIPS-PQ-2025-09",
 }
-"""The policies that ELB.17 names."""
+"""The security policies of ELB.17."""
 
 
 def any_container(bad: Callable[[dict[str, Any]], bool]) -> Check:
-    """Return the check of each container of a task definition."""
+    """Return the check that is true when it holds for any container of a task definition."""
     return lambda task: any(bad(one) for one in json.loads(task.props["containerDefinitions"]))
 
 
@@ -51,7 +51,7 @@ def has_no_insights(cluster: Checked) -> bool:
 
 
 def serves_plain_http(listener: PolicyResource, resources: Resources) -> bool:
-    """Return whether an HTTP listener's default action, or a rule's, does anything but redirect to HTTPS."""
+    """Return whether an HTTP listener has an action other than a redirect to HTTPS."""
     if value(listener, "protocol") != "HTTP":
         return False
     rules = pointing_at(listener, resources, "aws:lb/listenerRule:ListenerRule", "listenerArn")

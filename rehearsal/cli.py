@@ -10,9 +10,10 @@ import click
 
 from i18n import t
 from ops.command_line import Number, Whole
-from rehearsal import commands, course
 from rehearsal.clock import DEFAULT_SPEED
-from rehearsal.faults import FAULTS
+from rehearsal.run import rehearse as rehearsing
+from rehearsal.run import shell as commands
+from rehearsal.run.faults import FAULTS
 from stack.names import PROJECT
 
 REGION = "ap-northeast-1"
@@ -131,8 +132,8 @@ def rehearse(fault: str | None, **how: Any) -> None:
     chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
         raise click.UsageError(str(t("--mend mends what --break NAME broke: give both.")))
-    plan = course.Plan(fault=FAULTS[fault] if fault else None, **how)
-    sys.exit(course.rehearse(plan, chosen))
+    plan = rehearsing.Plan(fault=FAULTS[fault] if fault else None, **how)
+    sys.exit(rehearsing.rehearse(plan, chosen))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -174,9 +175,9 @@ def dev(port: int, log_level: str) -> None:
 
     Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
     """
-    from rehearsal import dev as serving
+    from rehearsal.run.dev import serve
 
-    sys.exit(serving.dev(port, log_level))
+    sys.exit(serve(port, log_level))
 
 
 @click.group()

@@ -17,10 +17,10 @@ from rehearsal.paths import ROOT
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
 OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
 PROCESSES = {"browser": 1, "image": 1, "dataplane": 3, "rehearsal": 3}
-"""How many processes run a folder's tests in CI, if not two: a browser and an image are dear and shared;
-where tests wait for the local cloud's clock, a third process has something to compute."""
+"""Processes for a folder's tests in CI, if not two. Browser and image are expensive and shared; tests that
+wait for the local cloud's clock leave the CPU idle."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
-"""pytest's exit codes after Ctrl-C, for a wrong call, and when no test was collected."""
+"""pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -28,25 +28,25 @@ STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER]... [PYTEST OPTIONS]..."
 )
 def test(words: tuple[str, ...]) -> None:
-    """Run the tests: all, or those of the folders of tests/ that are named.
+    """Run all tests, or those of the named folders of tests/.
 
     \b
-      ./careapp test                    all that this machine can run; what is skipped says why
+      ./careapp test                    all that this machine can run; skipped tests give the reason
       ./careapp test unit ops           two folders
-      ./careapp test ops -k doctor -x   with pytest's own options
-      ./careapp test -n 2               in two processes; Ctrl-C then leaves local clouds behind
+      ./careapp test ops -k doctor -x   with options of pytest
+      ./careapp test -n 2               in two processes; after Ctrl-C stop left-over local clouds yourself
 
-    Each folder has a process of its own. With CI=true several share it, and a test that is skipped is a failure.
+    Each folder runs in a process of its own. With CI=true it has several, and a skipped test is a failure.
 
-    Exit code 0: all passed. 1: one failed. 5: none was chosen. 130: interrupted.
+    Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
     """
     folders = [word for word in words if word in FOLDERS]
     rest = [word for word in words if word not in FOLDERS]
     if not folders and not any(Path(word.partition("::")[0]).exists() for word in rest):
         folders = FOLDERS
     if OF_THE_ENGINE & set(folders):
-        find_or_get()  # here its progress can be seen
-    # The local cloud's rules stay in moto, and Pulumi's mocks in its runtime: not for other tests.
+        find_or_get()  # here its progress is visible
+    # One process a folder: the local cloud's patches stay in moto, and Pulumi's mocks in its runtime.
     codes: dict[str, int] = {}
     for each in [f"tests/{name}" for name in folders] or [""]:
         codes[each] = pytest(each, rest)
@@ -61,7 +61,7 @@ def test(words: tuple[str, ...]) -> None:
 
 
 def pytest(folder: str, options: Sequence[str]) -> int:
-    """Run pytest on a folder and return its exit code; Ctrl-C reaches it, too, and it tidies up."""
+    """Run pytest on a folder and return its exit code. Ctrl-C is passed to pytest."""
     several = PROCESSES.get(Path(folder).name, 2) if os.environ.get("CI") == "true" else 1
     shared = ["-n", str(several), "--dist", "loadfile"] if several > 1 else []
     named = [folder] if folder else []

@@ -1,4 +1,4 @@
-"""careapp's web app: a Hello ECS page that proves that its container reaches its database."""
+"""The web app: a page that is read from the database, and a health check."""
 
 import os
 from typing import TYPE_CHECKING
@@ -18,18 +18,19 @@ def create_app(settings: "Settings | None" = None) -> Flask:
 
     Reads the environment unless settings are given. Raises SettingsError if a variable is wrong.
     """
-    # Imported here: gunicorn's main process does not need the pages, and could not reload them.
+    # Imported here: gunicorn's main process imports this package and must not import the pages, which
+    # it could not reload.
     from webapp import db, errors, logs, pages, task, texts
     from webapp.settings import Settings
 
     settings = settings or Settings.load(os.environ)
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS)
-    # Otherwise Werkzeug redirects /health//db, to whatever host the client names.
+    # Otherwise Werkzeug redirects /health//db to the host of the request's Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.globals.update(version=settings.version)
-    # One proxy: the load balancer. What the client itself wrote into these headers is not read.
+    # One proxy, the load balancer. Values of these headers that the client sent are ignored.
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
 
     logs.init_app(app, settings.log_level)

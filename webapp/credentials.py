@@ -1,4 +1,4 @@
-"""The database login: from the environment at first, from Secrets Manager when it is refused."""
+"""The database login: from the environment, and from Secrets Manager after it was refused."""
 
 import json
 import logging
@@ -13,14 +13,14 @@ from webapp.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Seconds between two look-ups. During a rotation the secret may still hold the old password for
-# some seconds, so a look-up has to be repeated.
+# Seconds between two reads of the secret. During a rotation it may have the old password for some
+# seconds, so it must be read again.
 COOLDOWN = 1.0
-TIMEOUT = 1.0  # seconds, to connect to Secrets Manager and then for its answer
+TIMEOUT = 1.0  # seconds to connect to Secrets Manager, and again for its response
 
 
 class SecretUnavailable(Exception):
-    """The secret could not be read, or does not hold a login."""
+    """The secret could not be read, or does not contain a login."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Login:
 
 
 class SecretsManager:
-    """Reads a login that RDS manages: its JSON has `username` and `password` only."""
+    """Reads a secret that RDS manages, whose JSON has only `username` and `password`."""
 
     def __init__(self, arn: str) -> None:
         self.arn = arn
 
     def __call__(self) -> Login:
-        """Ask Secrets Manager. Raises SecretUnavailable; its text never holds the answer."""
+        """Read the secret. Raises SecretUnavailable, whose text never contains the secret."""
         try:
             answer = self._client().get_secret_value(SecretId=self.arn)["SecretString"]
         except Exception as error:
@@ -47,25 +47,25 @@ class SecretsManager:
             secret = json.loads(answer)
             login = Login(str(secret["username"]), str(secret["password"]))
         except (ValueError, TypeError, KeyError):
-            # From None: the original exception would carry the secret's text along.
+            # From None: the original exception contains the secret's text.
             raise SecretUnavailable(f"{self.arn} does not hold username and password") from None
         logs.hide(login.password)
         return login
 
     def _client(self) -> Any:
-        # Imported here: it takes longer than all the rest of the start together.
+        # Imported here: the import takes longer than the rest of the start.
         import boto3
         from botocore.config import Config
 
         retries = {"total_max_attempts": 2, "mode": "standard"}
         config = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries=retries)
         region = self.arn.split(":")[3]
-        # A new client each time, so that the task role's keys are always current ones.
+        # A new client each time, so that it has the current credentials of the task role.
         return boto3.Session().client("secretsmanager", region_name=region, config=config)
 
 
 class Credentials:
-    """The login in use; many connections that are refused together cause one look-up."""
+    """The current login. Connections that are refused at the same time cause one read of the secret."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Credentials:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Those which the settings name; without DB_PASSWORD the secret is the only source."""
+        """Return the credentials of the settings. Without DB_PASSWORD the secret is the only source."""
         login = None
         if settings.db_password is not None:
             logs.hide(settings.db_password)
@@ -91,14 +91,14 @@ class Credentials:
         return cls(login, SecretsManager(arn) if arn else None)
 
     def current(self) -> Login:
-        """The login to connect with. Raises SecretUnavailable where none can be had yet."""
+        """Return the login to connect with. Raises SecretUnavailable."""
         login = self._login or self.replace(None)
         if login is None:
             raise SecretUnavailable("no login yet: the secret was asked for a moment ago")
         return login
 
     def replace(self, refused: Login | None) -> Login | None:
-        """Return a login other than the refused one; None if there is none to be had now."""
+        """Return a login other than the refused one, or None when the secret has no other."""
         with self._lock:
             if self._login != refused:
                 return self._login

@@ -1,4 +1,4 @@
-"""The database: a pool of connections, and a gate that is closed while the database is away."""
+"""The database: a connection pool, and a gate that is closed while the database is unavailable."""
 
 import logging
 import threading
@@ -21,27 +21,27 @@ from webapp.migrations import Migrator
 from webapp.settings import Settings
 
 POOL_SIZE = 4  # connections of one worker for its pages
-SPARE_CONNECTIONS = 2  # besides: one for /health/db, one for the migrations
-# Seconds. With all of them a page fails long before the load balancer's idle timeout (60 on AWS).
-CONNECT_TIMEOUT = 2  # psycopg's least
+SPARE_CONNECTIONS = 2  # one for /health/db, one for the migrations
+# Seconds. Their sum is far below the load balancer's idle timeout (60 on AWS).
+CONNECT_TIMEOUT = 2  # psycopg's minimum
 POOL_TIMEOUT = 2.0  # until a page has a connection
-STATEMENT_TIMEOUT = 2.0  # kept by the server
-PATIENCE = 2.5  # for an answer; longer than STATEMENT_TIMEOUT
+STATEMENT_TIMEOUT = 2.0  # enforced by the server
+PATIENCE = 2.5  # for a response; longer than STATEMENT_TIMEOUT
 PROBE_PATIENCE = 0.8
-RETRY_EVERY = 0.25  # while the database is away
+RETRY_EVERY = 0.25  # while the database is unavailable
 
 RV = TypeVar("RV")
 log = logging.getLogger(__name__)
 
 
 class DatabaseAway(Exception):
-    """The database does not answer now, or not in time."""
+    """The database does not respond, or not in time."""
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """A connection that survives a rotated password and does not wait for ever.
+    """A connection that handles a rotated password and a server that does not respond.
 
-    statement_timeout does not help when the server is stopped, or its host disappears in a failover.
+    statement_timeout has no effect when the server is stopped, or its host disappears in a failover.
     """
 
     patience = PATIENCE
@@ -50,25 +50,25 @@ class Connection(psycopg.Connection[TupleRow]):
     def connect(  # type: ignore[override]  # the pool passes its kwargs on as they are
         cls, conninfo: str = "", *, credentials: Credentials, **kwargs: Any
     ) -> Self:
-        """Connect; where the login is refused, again with the one that has replaced it."""
+        """Connect; when the login is refused, connect again with the one that replaced it."""
         login = credentials.current()
         try:
             return super().connect(conninfo, user=login.user, password=login.password, **kwargs)
         except psycopg.OperationalError as error:
-            # A failed connection has no SQLSTATE, only the server's text. RDS writes it in
-            # English whatever lc_messages says, because that is read after the login.
+            # A failed connection has no SQLSTATE, only the server's text. The text is in English
+            # whatever lc_messages is, which the server reads after the login.
             if "authentication failed" in str(error) and credentials.replace(login):
                 return cls.connect(conninfo, credentials=credentials, **kwargs)
             raise
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """As psycopg's, but close the connection if no answer comes within `patience`."""
+        """Wait as psycopg does, but close the connection when no response comes within `patience`."""
         try:
             return super().wait(gen, interval, self.patience if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise
-            # ACTIVE: the answer may still come, so the connection cannot be used again.
+            # ACTIVE: the response may still come, so the connection cannot be used again.
             self.close()
             reason = f"the database did not answer in {self.patience} s"
             raise psycopg.OperationalError(reason) from error
@@ -77,8 +77,8 @@ class Connection(psycopg.Connection[TupleRow]):
 class Database:
     """The pool, the gate and the migrations of one worker.
 
-    The gate closes when a request finds the database away. Later requests are refused at once
-    instead of each waiting for a timeout, until a thread has connected.
+    The gate closes when a request finds the database unavailable. Later requests fail at once instead
+    of waiting for a timeout, until a background thread has connected.
     """
 
     def __init__(self, settings: Settings, folder: Path = migrations.FOLDER) -> None:
@@ -103,7 +103,7 @@ class Database:
         )
 
     def open(self) -> None:
-        """Start to connect and to migrate, in the background."""
+        """Start to connect and to migrate in the background."""
         self.pool.open()
         self._away.set()
         threading.Thread(target=self._watch, name="database", daemon=True).start()
@@ -118,13 +118,13 @@ class Database:
         log.info("stopped")
 
     def connect(self, patience: float = migrations.LONGEST) -> Connection:
-        """Return a connection of its own, outside the pool, which waits so long for an answer."""
+        """Return a connection outside the pool that waits `patience` seconds for a response."""
         connection = Connection.connect(**self.parameters(statement_timeout=0))
         connection.patience = patience
         return connection
 
     def parameters(self, statement_timeout: float) -> dict[str, Any]:
-        """What Connection.connect takes; without a limit in seconds a statement may take for ever."""
+        """Return the arguments of Connection.connect. A statement_timeout of 0 s is no limit."""
         return {
             "host": self._settings.db_host,
             "port": self._settings.db_port,
@@ -134,7 +134,7 @@ class Database:
             "application_name": "careapp",
             "connect_timeout": CONNECT_TIMEOUT,
             "options": f"-c statement_timeout={statement_timeout * 1000:.0f}",
-            # A failover may leave the old primary reachable, as a server that only reads.
+            # After a failover the old primary may still be reachable, read-only.
             "target_session_attrs": "read-write",
             "autocommit": True,
             "credentials": self._credentials,
@@ -142,10 +142,10 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection of the pool for as long as the block.
+        """Return a connection of the pool for the block.
 
-        Raises DatabaseAway, also where the connection breaks within the block, and what psycopg
-        says of a statement.
+        Raises DatabaseAway, also when the connection is lost in the block, and psycopg's errors of
+        statements.
         """
         if self._away.is_set():
             raise DatabaseAway("the gate is closed")
@@ -160,14 +160,14 @@ class Database:
             if not is_disconnection(error):
                 raise
             self._away.set()
-            self.pool.drain()  # its other connections have probably lost the server, too
+            self.pool.drain()  # the other connections are probably lost, too
             raise DatabaseAway(str(error)) from error
 
     def probe(self) -> bool:
-        """Whether the database answers now, asked on a connection of its own; takes at most 3 s.
+        """Return whether the database responds on a new connection; takes at most 3 s.
 
-        One caller at a time asks. An answer is used again while it is younger than the time that
-        it took, so that however many ask at once, none waits for more than two attempts.
+        One caller at a time connects. Its result is used again for as long as the attempt took, so
+        that no caller waits for more than two attempts.
         """
         with self._probing:
             began = time.monotonic()
@@ -186,7 +186,7 @@ class Database:
         return True
 
     def _check(self, connection: Connection) -> None:
-        """Check a connection before the pool gives it out."""
+        """Check a connection before the pool returns it."""
         try:
             self.pool.check_connection(connection)
         except psycopg.Error:
@@ -194,7 +194,7 @@ class Database:
             raise
 
     def _watch(self) -> None:
-        """Open the gate as soon as the database is there, at the start and whenever it was away."""
+        """Open the gate whenever a connection succeeds, at the start and after the gate has closed."""
         while not self._closed.is_set():
             try:
                 self.connect().close()
@@ -207,18 +207,18 @@ class Database:
                 self._away.wait()
 
     def _report(self, level: int, message: str, **fields: str) -> None:
-        """Log a change, and not each attempt that finds the same."""
+        """Log a change, not each attempt with the same result."""
         if message != self._reported and not self._closed.is_set():
             self._reported = message
             log.log(level, message, extra={"host": self._settings.db_host, **fields})
 
 
 def is_disconnection(error: Exception) -> bool:
-    """Whether another connection is needed: this one ended, none was had, or it leads to no primary.
+    """Return whether the error means a lost or failed connection, or a server that is not the primary.
 
-    Most of psycopg's OperationalErrors are answers to a statement: disk full, deadlock, lock or
-    statement timeout. What libpq finds itself has no SQLSTATE. Class 08 is of connections; all of
-    57P, shutdown, crash, start-up and the like, is sent before the server hangs up.
+    Most of psycopg's OperationalErrors are errors of a statement: disk full, deadlock, lock or
+    statement timeout. Errors that libpq detects have no SQLSTATE. Class 08 is about connections; class
+    57P (shutdown, crash, start-up) is sent before the server closes the connection.
     """
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return True
@@ -228,17 +228,17 @@ def is_disconnection(error: Exception) -> bool:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the app its database."""
+    """Create and open the app's database."""
     database = app.extensions["database"] = Database(settings)
     database.open()
 
 
 def of(app: Flask) -> Database:
-    """The database of an app."""
+    """Return the database of an app."""
     database: Database = app.extensions["database"]
     return database
 
 
 def connection() -> AbstractContextManager[Connection]:
-    """A connection for the request that is answered now: `with db.connection() as connection:`."""
+    """Return a connection for the current request: `with db.connection() as connection:`."""
     return of(current_app).connection()

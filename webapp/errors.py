@@ -1,4 +1,4 @@
-"""What every answer says about security, and what an error looks like: HTML or JSON."""
+"""The security headers of every response, and error responses in HTML or JSON."""
 
 import logging
 from typing import Any
@@ -17,14 +17,14 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-RETRY_AFTER = {"Retry-After": "5"}  # seconds: by then the database's return has been noticed
+RETRY_AFTER = {"Retry-After": "5"}  # seconds; longer than the gate needs to open
 KEPT_HEADERS = ("Allow", "Location", "Retry-After")
 
 log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error of the app."""
+    """Register the error handlers and the security headers."""
     app.after_request(add_headers)
     app.register_error_handler(HTTPException, _known)
     app.register_error_handler(Exception, _unknown)
@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 
 
 def add_headers(response: Response) -> Response:
-    """Add the security headers; for HSTS the load balancer must have been asked by HTTPS."""
+    """Add the security headers; HSTS only for requests by HTTPS."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.update(SECURITY_HEADERS)
     if request.is_secure:
@@ -42,7 +42,7 @@ def add_headers(response: Response) -> Response:
 
 
 def wants_json() -> bool:
-    """Whether the client prefers JSON to HTML. A client that accepts anything gets HTML."""
+    """Return whether the client prefers JSON to HTML. A client that accepts both equally gets HTML."""
     accepted = request.accept_mimetypes
     return accepted.best_match(["text/html", "application/json"]) == "application/json"
 
@@ -73,9 +73,9 @@ def _too_slow(error: psycopg.errors.QueryCanceled) -> Any:
 
 
 def _away(_: Exception) -> Any:
-    """The page without what the database holds. Its status says that it has failed.
+    """Return the page without its data, with status 503.
 
-    ECS ends no task for it: the load balancer's health check is /health.
+    ECS does not stop the task: the load balancer's health check is /health.
     """
     if wants_json():
         return _answer(503, "database away", RETRY_AFTER)

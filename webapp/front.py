@@ -1,6 +1,6 @@
-"""What gunicorn serves: /health from the event loop, all other paths by Flask in a pool of threads.
+"""The ASGI app that gunicorn serves: /health in the event loop, other paths by Flask in threads.
 
-A thread that waits for the database cannot delay /health, which needs no thread.
+/health needs no thread, so requests that wait for the database cannot delay it.
 """
 
 import logging
@@ -13,7 +13,7 @@ from flask import Flask
 
 from webapp import create_app, db
 
-THREADS = 16  # requests that one worker works on at the same time
+THREADS = 16  # requests that one worker handles at the same time
 MAX_WAITING = 64  # requests that wait for a thread; more are refused
 HEALTHY = b'{"status":"healthy"}'
 BUSY = b'{"status":503,"error":"too many requests"}'
@@ -32,7 +32,7 @@ class Front:
         self._refusing = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; or, for the scope lifespan, call `close` at the end."""
+        """Handle one request; in the scope lifespan, call `close` at the end."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope.get("path") == "/health" and scope.get("method") in ("GET", "HEAD"):
@@ -64,7 +64,7 @@ class Front:
 
 
 async def answer(send: Any, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
-    """Send a whole response. For HEAD the server leaves out the body."""
+    """Send a complete response. For HEAD the server leaves out the body."""
     headers = [*HEADERS, (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

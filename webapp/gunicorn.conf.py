@@ -1,4 +1,4 @@
-"""gunicorn's settings for one task; the environment is checked here, before any port is opened."""
+"""gunicorn's configuration. It checks the environment before gunicorn opens a port."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a heartbeat file: on a disk it
 
 
 class JsonLogger(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's own log lines in the app's format. The app itself logs the requests."""
+    """Writes gunicorn's log lines in the app's format. The app logs the requests."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -35,16 +35,16 @@ wsgi_app = "webapp.front:create_front()"
 host = f"[{settings.bind_host}]" if ":" in settings.bind_host else settings.bind_host
 bind = f"{host}:{settings.port}"
 worker_class = "asgi"
-asgi_loop = "uvloop"  # a tenth more pages a second than asyncio's own
+asgi_loop = "uvloop"  # 10 % more pages a second than asyncio's loop
 workers = settings.workers
 backlog = 1024
-# Longer than the balancer's idle timeout (60 s by default on AWS): the one that closes an idle
-# connection must be the one that sends requests on it.
+# Longer than the load balancer's idle timeout (60 s by default): only the side that sends requests may
+# close an idle connection.
 keepalive = 75
-timeout = 30  # s without a heartbeat of a worker's event loop; requests do not block that
+timeout = 30  # s without a heartbeat of a worker's event loop, which requests do not block
 graceful_timeout = 25  # s; shorter than the task's stopTimeout of 30
 worker_tmp_dir = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
-control_socket_disable = True  # it would be written to the home folder, which is read-only
+control_socket_disable = True  # its folder, the home folder, is read-only
 logger_class = JsonLogger
 loglevel = settings.log_level
 accesslog = None
@@ -52,17 +52,17 @@ proc_name = "careapp"
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Keep a SIGTERM waiting that comes while the worker loads the app.
+    """Block SIGTERM until the worker has loaded the app and its front unblocks the signal.
 
-    uvloop loses a signal that comes before the loop runs (the front lets it through then), and the
-    main process would wait for the worker until graceful_timeout.
+    uvloop loses a signal that arrives before the loop runs, and the main process would wait for the
+    worker until graceful_timeout.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def when_ready(_server: Any) -> None:
-    """Say what has started."""
-    told = {
+    """Log the version, the address and the database."""
+    fields = {
         "version": settings.version,
         "host": settings.bind_host,
         "port": settings.port,
@@ -71,4 +71,4 @@ def when_ready(_server: Any) -> None:
         "db_port": settings.db_port,
         "db_sslmode": settings.db_sslmode,
     }
-    logging.getLogger("webapp").info("listening", extra=told)
+    logging.getLogger("webapp").info("listening", extra=fields)

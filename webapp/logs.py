@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each on stdout, without secrets; and one line for each request."""
+"""Logging: JSON lines on stdout without secrets, and one line for each request."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 MASK = "[redacted]"
 RENAMED = {"created": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
-HEALTH_PATHS = ("/health", "/health/db")  # logged at level debug only: they are asked all the time
+HEALTH_PATHS = ("/health", "/health/db")  # frequent, so logged at level debug
 NO_TRACE_ID = re.compile(r"[^0-9A-Za-z:;=.-]")
 LONGEST_TRACE_ID, LONGEST_PATH = 256, 512
 
@@ -27,31 +27,31 @@ _pattern: re.Pattern[str] | None = None
 
 
 def hide(secret: str) -> None:
-    """From now on replace this text, also where it is quoted for Python, JSON, URLs or libpq."""
+    """Redact this text from now on, also when it is quoted for Python, JSON, URLs or libpq."""
     global _pattern
     if not secret:
         return
     libpq = secret.replace("\\", "\\\\").replace("'", "\\'")
     quoted = (repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1], libpq)
     _forms.update((secret, *quoted, quote(secret, safe=""), quote(secret), quote_plus(secret)))
-    # The longest first: one form may begin with another.
+    # The longest first: one form may be the beginning of another.
     ordered = sorted(_forms, key=len, reverse=True)
     _pattern = re.compile("|".join(map(re.escape, ordered)))
 
 
 def redact(text: str) -> str:
-    """The text without any secret."""
+    """Return the text without secrets."""
     return _pattern.sub(MASK, text) if _pattern else text
 
 
 class Formatter(JsonFormatter):
-    """Writes time, level, message and logger first, then what `extra` gave, all of it redacted."""
+    """Writes time, level, message and logger first, then the fields of `extra`, all redacted."""
 
     def __init__(self) -> None:
         super().__init__(["created", "levelname", "message", "name"], rename_fields=RENAMED)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Write the time as RFC 3339 has it, add the request's id and take all secrets out."""
+        """Format the time by RFC 3339, add the request's id and redact all secrets."""
         log_data["time"] = f"{datetime.fromtimestamp(log_data['time'], UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         log_data["level"] = log_data["level"].lower()
         if has_request_context() and "request_id" in g:
@@ -61,24 +61,24 @@ class Formatter(JsonFormatter):
 
 
 def configure(level: str) -> None:
-    """Send all of this process's logging to stdout as JSON."""
+    """Send all logging of this process to stdout as JSON."""
     logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Formatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # At debug, botocore would log Secrets Manager's answer.
+    # At level debug botocore logs Secrets Manager's response.
     for name in ("boto3", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    # The database's state is logged once for each change, not for each attempt to connect.
+    # webapp.db logs changes of the database's state; the pool would log each attempt to connect.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 
 
 def init_app(app: Flask, level: str) -> None:
-    """Log the app's requests, each with an id that the client is told, too."""
+    """Log the app's requests, each with an id that is also in the response."""
     configure(level)
     app.before_request(_begin)
     app.after_request(_end)

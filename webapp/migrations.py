@@ -1,4 +1,4 @@
-"""Brings the database's schema up to date: the numbered SQL files in migrations/, each applied once."""
+"""Migrations: the numbered SQL files in migrations/, each applied once."""
 
 import hashlib
 import logging
@@ -15,13 +15,15 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).with_name("migrations")
 FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
-LOCK = 4_021_968  # any number, but the same in every version of the app
-LONGEST = 600.0  # seconds that one statement of a migration, or the wait for another task, may take
-# Seconds that a migration waits for a table. Pages queue behind a waiting migration, so this must be
-# far less than their statement_timeout.
+LOCK = 4_021_968  # any number that never changes
+LONGEST = (
+    600.0  # limit in seconds of one statement of a migration, and of the wait for another task
+)
+# Seconds that a migration waits for a table lock. Pages queue behind a waiting migration, so this must
+# be far less than their statement_timeout.
 LOCK_TIMEOUT = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds between attempts
-BOOK = """
+SCHEMA_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
@@ -41,12 +43,12 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """Of the file's text, to notice that a file was changed after it was applied."""
+        """The hash of the file's text, to detect a change after it was applied."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def read(folder: Path = FOLDER) -> list[Migration]:
-    """The migrations in their order. Raises ValueError unless they are numbered 1, 2, 3, ..."""
+    """Return the migrations in order. Raises ValueError unless they are numbered 1, 2, 3, ..."""
     found = []
     for path in sorted(folder.glob("*.sql")):
         match = FILE_NAME.fullmatch(path.name)
@@ -60,16 +62,16 @@ def read(folder: Path = FOLDER) -> list[Migration]:
 
 
 def apply(connection: psycopg.Connection[Any], migrations: list[Migration]) -> list[str]:
-    """Apply those which are missing, and return their names.
+    """Apply the missing migrations and return their names.
 
-    Each is committed together with its entry in the book, and all under one advisory lock, so
-    that tasks which start together take turns.
+    Each is committed together with its row in schema_migrations. An advisory lock keeps tasks that
+    start together from migrating at the same time.
     """
-    # No limit here: another task's migrations may take long, and no page waits for this lock.
+    # No limit: another task's migrations may take long, and no page waits for this lock.
     connection.execute("SET lock_timeout = 0")
     connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
     connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT * 1000:.0f}".encode())
-    connection.execute(BOOK)
+    connection.execute(SCHEMA_MIGRATIONS)
     rows = connection.execute("SELECT version, sha256 FROM schema_migrations").fetchall()
     applied = dict(rows)
     done = []
@@ -79,8 +81,8 @@ def apply(connection: psycopg.Connection[Any], migrations: list[Migration]) -> l
             _apply_one(connection, migration)
             done.append(migration.name)
         elif known != migration.sha256:
-            told = {"migration": migration.name}
-            log.error("migration changed after it was applied", extra=told)
+            fields = {"migration": migration.name}
+            log.error("migration changed after it was applied", extra=fields)
     connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return done
 
@@ -99,7 +101,7 @@ def _apply_one(connection: psycopg.Connection[Any], migration: Migration) -> Non
 
 
 class Migrator:
-    """Migrates in the background as soon as the database is there."""
+    """Applies the migrations in the background as soon as the database is available."""
 
     def __init__(
         self, connect: Callable[[], psycopg.Connection[Any]], folder: Path = FOLDER
@@ -112,11 +114,11 @@ class Migrator:
         self._thread = threading.Thread(target=self._run, name="migrations", daemon=True)
 
     def start(self) -> None:
-        """Begin, and try again until it has succeeded."""
+        """Start, and retry until all are applied."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop trying; the server rolls a migration back that still runs."""
+        """Stop retrying. The server rolls back a migration that is still running."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -124,7 +126,7 @@ class Migrator:
         while not self._stopping.is_set():
             try:
                 connection = self._connect()
-            except Exception:  # the database is away: webapp.db reports that
+            except Exception:  # webapp.db logs that the database is unavailable
                 self._stopping.wait(FIRST_PAUSE)
                 continue
             try:
@@ -145,15 +147,15 @@ class Migrator:
         self.done.set()
 
     def _report(self, error: Exception) -> None:
-        """Log a failure, but not again when it repeats itself."""
+        """Log a failure, but not the same one again."""
         if str(error) == self._reported:
             return
         self._reported = str(error)
         if isinstance(error, psycopg.errors.LockNotAvailable):
-            # Not wrong: the table's present user goes first, and it is tried again.
+            # Not an error: another transaction uses the table, and the migration is retried.
             log.warning("a migration waits for a lock", extra={"reason": str(error)})
             return
-        told = {"reason": str(error)}
+        fields = {"reason": str(error)}
         if notes := getattr(error, "__notes__", None):
-            told["migration"] = notes[0]
-        log.error("cannot migrate the database", extra=told, exc_info=error)
+            fields["migration"] = notes[0]
+        log.error("cannot migrate the database", extra=fields, exc_info=error)

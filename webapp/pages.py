@@ -1,4 +1,4 @@
-"""The Hello ECS page, and the database's health."""
+"""The page, and the two health checks."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +11,11 @@ from webapp import db, task, texts
 KEPT = 1000  # rows; older visits are only counted
 GREETING = "SELECT greeting FROM greetings WHERE language = %s"
 NEWEST = "SELECT visited_at, language, task FROM visits ORDER BY id DESC LIMIT 5"
-# One statement, so one transaction: a visit is both listed and counted, or neither.
+# One statement, so that a visit is either both listed and counted or neither.
 VISIT = """
 WITH visit AS (
     INSERT INTO visits (visited_at, language, task) VALUES (%s, %s, %s) RETURNING id
-), forgotten AS (
+), deleted AS (
     DELETE FROM visits WHERE id <= (SELECT id FROM visit) - %s
 )
 UPDATE counters SET value = value + 1 WHERE name = 'visits' RETURNING value
@@ -26,10 +26,7 @@ bp = Blueprint("pages", __name__)
 
 @dataclass(frozen=True)
 class Visit:
-    """When someone came, in which language they read, and which task answered.
-
-    No address and no user agent is kept.
-    """
+    """The time, the language and the task of one visit, without IP address and user agent."""
 
     visited_at: datetime
     language: str
@@ -38,7 +35,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class GuestBook:
-    """What the database says to one visitor."""
+    """The data on the page."""
 
     greeting: str
     newest: list[Visit]
@@ -47,7 +44,7 @@ class GuestBook:
 
 @bp.get("/")
 def home() -> str:
-    """Show the greeting and the newest visits, and note this one."""
+    """Show the greeting and the newest visits, and store this one."""
     visit = Visit(datetime.now(UTC), texts.language(), task.current())
     book = sign(visit)
     count = f"{book.visits:,}"
@@ -55,7 +52,7 @@ def home() -> str:
 
 
 def sign(visit: Visit) -> GuestBook:
-    """Read the guest book and add a visit to it."""
+    """Return the guest book and add a visit to it."""
     with db.connection() as connection:
         [(greeting,)] = connection.execute(GREETING, (visit.language,)).fetchall()
         newest = connection.cursor(row_factory=class_row(Visit)).execute(NEWEST).fetchall()
@@ -66,13 +63,13 @@ def sign(visit: Visit) -> GuestBook:
 
 @bp.get("/health")
 def health() -> Response:
-    """Say that the app answers. The front does so before Flask (webapp/front.py)."""
+    """Answer 200. Behind gunicorn the front does so before Flask (webapp/front.py)."""
     return Response('{"status":"healthy"}', content_type="application/json")
 
 
 @bp.get("/health/db")
 def health_db() -> Response:
-    """Say whether the database answers at this moment, within 3 s."""
+    """Answer within 3 s whether the database responds."""
     if db.of(current_app).probe():
         return Response('{"status":"healthy","db":"connected"}', content_type="application/json")
     body = '{"status":"unhealthy","db":"disconnected"}'

@@ -1,4 +1,4 @@
-"""What the container is told by its environment, checked before anything starts."""
+"""The settings from the environment variables, checked before the server starts."""
 
 import ipaddress
 import re
@@ -9,11 +9,11 @@ from typing import Any, Self
 
 RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
 MAX_WORKERS = 64
-MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts longer names off (NAMEDATALEN)
-SHOWN = 60  # characters of a wrong value that an error repeats
-# Of the database's variables it repeats a port alone, and one that could be a slip of the keyboard:
-# any other may hold the password, as JSON from Secrets Manager, as a URL, or one line too early.
-# RDS for PostgreSQL takes no password of fewer than 8 characters (API reference, CreateDBInstance).
+MAX_IDENTIFIER = 63  # bytes; PostgreSQL truncates longer names (NAMEDATALEN)
+SHOWN = 60  # characters of an invalid value in an error
+# Of the database's variables an error shows only DB_PORT, and only up to 7 characters: any other value
+# may contain the password, as JSON, in a URL, or set in the wrong variable. Passwords of RDS for
+# PostgreSQL have at least 8 characters (API reference, CreateDBInstance).
 PORT_SLIP = re.compile(r"[0-9A-Za-z]{1,7}")
 
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
@@ -21,7 +21,7 @@ SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:sec
 
 
 class SettingsError(Exception):
-    """The environment does not say what the app must know; the text names every problem."""
+    """Environment variables are missing or invalid; the text names every problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("careapp cannot start: " + "; ".join(problems))
@@ -30,7 +30,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One task's settings. Holding one means they have been checked."""
+    """One task's settings. `load` returns only checked ones."""
 
     bind_host: str
     port: int
@@ -49,10 +49,7 @@ class Settings:
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables; an empty one counts as missing.
-
-        Raises SettingsError, which names every variable that is missing or malformed.
-        """
+        """Read the variables; an empty one counts as missing. Raises SettingsError."""
         values: dict[str, Any] = {}
         problems: list[str] = []
         for field_name, (name, parse, default) in VARIABLES.items():
@@ -71,7 +68,7 @@ class Settings:
 
 
 def _refusal(name: str, value: str, rule: ValueError) -> str:
-    """What is wrong with a variable; its value only where that cannot be a secret."""
+    """Return the problem of a variable, with its value only when that cannot be a secret."""
     if name.startswith("DB_") and not (name == "DB_PORT" and PORT_SLIP.fullmatch(value)):
         return f"{name} is not {rule}: its {len(value)} characters are not shown"
     shown = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
@@ -118,7 +115,7 @@ def _host(value: str) -> str:
 
 
 def _identifier(value: str) -> str:
-    # JSON is a secret's whole text, which PostgreSQL would repeat in its own error.
+    # JSON would be the text of a secret, which PostgreSQL would repeat in its error.
     too_long = len(value.encode(errors="replace")) > MAX_IDENTIFIER
     if too_long or not value.isprintable() or value.startswith("{"):
         raise ValueError(f"a name of at most {MAX_IDENTIFIER} printable bytes, and no JSON")
@@ -171,5 +168,5 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
     "db_sslrootcert": ("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
     "metadata_uri": ("ECS_CONTAINER_METADATA_URI_V4", _http_address, None),
 }
-"""Field of Settings -> variable, how its text is read, and the text where it is not set."""
+"""By field of Settings: the variable, its parser and its default."""
 REQUIRED = ("DB_HOST", "DB_NAME", "DB_USER")

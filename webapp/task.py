@@ -1,4 +1,4 @@
-"""Which ECS task this is, asked of the task's own metadata endpoint in the background."""
+"""The ECS task's id, read from the task metadata endpoint in the background."""
 
 import json
 import logging
@@ -11,19 +11,19 @@ from flask import Flask, current_app
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = 2.0  # seconds for one answer
+TIMEOUT = 2.0  # seconds for one response
 PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2)  # seconds after an attempt that failed
 
 
 class Task:
-    """The task's id, or the host's name until it is known and where there is no ECS."""
+    """The task's id; outside ECS, or until it is known, the host's name."""
 
     def __init__(self, metadata_uri: str | None) -> None:
         self.id = os.uname().nodename
         self._uri = metadata_uri
 
     def start(self) -> None:
-        """Ask, in the background."""
+        """Read the id in the background."""
         if self._uri:
             threading.Thread(target=self._ask_until_known, name="task-id", daemon=True).start()
 
@@ -39,19 +39,19 @@ class Task:
         log.warning("task id unknown: %s does not tell it: %s", self._uri, last)
 
     def _ask(self) -> str:
-        """The last part of the task's ARN (arn:aws:ecs:region:account:task/cluster/id)."""
+        """Return the last part of the task's ARN (arn:aws:ecs:region:account:task/cluster/id)."""
         # An http address, as settings.py has checked.
         with urllib.request.urlopen(f"{self._uri}/task", timeout=TIMEOUT) as answer:  # noqa: S310
             return str(json.load(answer)["TaskARN"]).rsplit("/", 1)[-1]
 
 
 def init_app(app: Flask, metadata_uri: str | None) -> None:
-    """Ask for the task's id."""
+    """Start to read the task's id, and pass it to every template."""
     app.extensions["task"] = Task(metadata_uri)
     app.extensions["task"].start()
     app.context_processor(lambda: {"task": current()})
 
 
 def current() -> str:
-    """The id of the task that answers."""
+    """Return the id of this task."""
     return str(current_app.extensions["task"].id)

@@ -1,4 +1,4 @@
-"""What the pages say, in Japanese and in English, and which of the two a visitor reads."""
+"""The texts of the pages in Japanese and English, and the choice between the two."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -9,7 +9,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 LANGUAGES = ("en", "ja")
-# In which time a reader of the language lives, as far as one can know.
+# The time zone that the page shows for each language.
 ZONES = {"en": UTC, "ja": timezone(timedelta(hours=9), "JST")}
 
 TEXTS = {
@@ -79,7 +79,7 @@ TEXTS = {
 
 
 def init_app(app: Flask) -> None:
-    """Give every template its texts: `t` in the visitor's language."""
+    """Pass the texts in the visitor's language to every template, as `t`."""
     app.context_processor(_for_templates)
 
 
@@ -94,20 +94,20 @@ def _for_templates() -> dict[str, Any]:
 
 
 def language() -> str:
-    """The language in which the present request is answered."""
+    """Return the language of the current request."""
     return language_of(request.headers.get("Accept-Language", ""))
 
 
 def current() -> dict[str, str]:
-    """The texts in that language."""
+    """Return the texts in that language."""
     return TEXTS[language()]
 
 
 @lru_cache(maxsize=256)
 def language_of(accept_language: str) -> str:
-    """The language for an Accept-Language header; English if the visitor reads neither.
+    """Return the language for an Accept-Language header, English by default.
 
-    werkzeug's own best_match prefers `en;q=0.1` to `ja-JP`, as only the former matches exactly.
+    werkzeug's best_match prefers `en;q=0.1` to `ja-JP`, because only the former matches exactly.
     """
     for tag, quality in parse_accept_header(accept_language, LanguageAccept):
         language = tag.lower().partition("-")[0]
@@ -117,5 +117,5 @@ def language_of(accept_language: str) -> str:
 
 
 def local_time(moment: datetime, language: str) -> str:
-    """Date and time for a reader of the language, in the zone of ZONES."""
+    """Return date and time in the language's time zone."""
     return f"{moment.astimezone(ZONES[language]):%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Our settings against others' defaults: ``python -m benchmarks.defaults.compare`` writes docs/defaults.md.
+"""Compares this project's settings with other tools' defaults, and writes docs/defaults.md.
 
 Run it from the project's folder with ``.venv/bin/python``; at the usual speed it takes seven minutes, nearly all of
 it waiting.
@@ -21,14 +21,14 @@ from rehearsal.paths import ROOT
 from tests.dataplane.stack import Stack
 
 SPEED = 10.0
-"""Half of the usual one: a process's start on this machine then counts for less."""
+"""Half of the rehearsal's speed, so that the start of a process on this machine counts less."""
 MINUTES = 60.0
 APART = 1.0
-"""Seconds of the wall between two services, lest all start their tasks at once."""
+"""Real seconds between two services, so that they do not start all tasks at once."""
 
 
 def compare(stack: Stack, chosen: Mapping[str, Profile], minutes: float) -> dict[str, Row]:
-    """What comes of each profile: the good ones one by one, those that fail side by side."""
+    """Return the result of each profile: the good services one by one, the failing ones at the same time."""
     good = {name: _one(stack, name, each, GOOD, minutes) for name, each in chosen.items()}
     pending = {}
     with ThreadPoolExecutor(2 * len(chosen)) as pool:

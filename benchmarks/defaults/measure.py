@@ -1,4 +1,4 @@
-"""Follows one service on the rehearsal's clock: when its page answers, when it fails, and what its tool says."""
+"""Measures one service by the rehearsal's clock: when its page answers, when it fails, when its tool ends."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import Stack
 
 TOOL_POLL = 10.0
-"""AWS seconds between two looks of a tool: the provider's longest pause (terraform-plugin-sdk, StateChangeConf)."""
+"""AWS seconds between two polls of a tool: the provider's longest pause (terraform-plugin-sdk, StateChangeConf)."""
 PAGE_POLL = 0.05
-"""Seconds of the wall between two requests for the page."""
+"""Real seconds between two requests for the page."""
 STEADY = " has reached a steady state."
 ENDED_BADLY = ("STOPPED", "ROLLBACK_FAILED", "ROLLBACK_SUCCESSFUL")
-"""What the provider takes for a failed deployment (terraform-provider-aws, findDeploymentStatus)."""
+"""The statuses of a failed deployment in terraform-provider-aws, findDeploymentStatus."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the tool told its user, and when, in AWS seconds from the service's creation."""
+    """The result that a tool reports, and when, in AWS seconds from the service's creation."""
 
     green: bool
     at: float
@@ -38,7 +38,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of one service. AWS seconds from its creation; None is not within ``watched``."""
+    """The result of one service in AWS seconds from its creation; None: not within ``watched``."""
 
     watched: float
     page: float | None
@@ -49,13 +49,13 @@ class Seen:
 
 
 class Silent:
-    """Where the gate's progress goes: nowhere."""
+    """Discards the gate's progress."""
 
     def moment(self, text: Text) -> None:
-        """Not shown."""
+        """Discard the line."""
 
     def lasting(self, text: Text) -> None:
-        """Not shown."""
+        """Discard the line."""
 
 
 def measure(stack: Stack, name: str, profile: Profile, scenario: Scenario, minutes: float) -> Seen:
@@ -84,7 +84,7 @@ def measure(stack: Stack, name: str, profile: Profile, scenario: Scenario, minut
 
 
 def _page(stack: Stack, case: Case, end: float) -> float | None:
-    """When the page first answered 200 through the load balancer."""
+    """Return when the page first answered 200 through the load balancer."""
     while stack.clock.monotonic() < end:
         try:
             with urllib.request.urlopen(case.url, timeout=5) as answer:  # noqa: S310 - a loopback address
@@ -97,7 +97,7 @@ def _page(stack: Stack, case: Case, end: float) -> float | None:
 
 
 def _outcome(stack: Stack, case: Case, end: float) -> dict[str, Any]:
-    """The first deployment once it has ended, or as it stands at the end."""
+    """Return the first deployment when it has ended, or its state at the end."""
     while True:
         late = stack.clock.monotonic() >= end
         deployment = _deployment(stack, case)
@@ -109,7 +109,7 @@ def _outcome(stack: Stack, case: Case, end: float) -> dict[str, Any]:
 
 
 def _tool(stack: Stack, case: Case, profile: Profile, end: float) -> Said | None:
-    """Wait as the profile's tool does; None when it still waits at the end."""
+    """Wait as the profile's tool does; return None when it still waits at the end."""
     if profile.wait.value is Wait.GATE:
         return _gate(stack, case, profile)
     while (now := stack.clock.monotonic()) < end:
@@ -123,7 +123,7 @@ def _tool(stack: Stack, case: Case, profile: Profile, end: float) -> Said | None
 
 
 def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
-    """This project's own gate, as `pulumi up` runs it."""
+    """Return the verdict of this project's roll-out gate, as in `pulumi up`."""
     pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
     patience = pace.patience(profile.limit.value / 60, notice=0)
     seen = (
@@ -145,14 +145,14 @@ def _service(stack: Stack, case: Case) -> dict[str, Any]:
 
 
 def _deployment(stack: Stack, case: Case) -> dict[str, Any]:
-    """The service's only deployment, as DescribeServiceDeployments tells it."""
+    """Return the service's only deployment from DescribeServiceDeployments."""
     where = {"cluster": case.expected.cluster, "service": case.name}
     (brief,) = stack.ecs.list_service_deployments(**where)["serviceDeployments"]
     return dict(brief)
 
 
 def _steady(service: dict[str, Any]) -> datetime | None:
-    """When the service last said that it is steady."""
+    """Return the time of the service's last event of a steady state."""
     said = [each for each in service["events"] if each["message"].endswith(STEADY)]
     return said[0]["createdAt"] if said else None
 
@@ -162,7 +162,7 @@ def _since(begun: datetime, then: datetime | None) -> float | None:
 
 
 def _tasks(stack: Stack, case: Case) -> int:
-    """How many tasks the service has had: ECS lists a stopped one for an hour."""
+    """Return how many tasks the service has started: ECS lists a stopped one for an hour."""
     pages = stack.ecs.get_paginator("list_tasks")
     where = {"cluster": case.expected.cluster, "serviceName": case.name}
     return sum(

@@ -1,4 +1,4 @@
-"""docs/defaults.md: the numbers that each tool sets, and what came of them."""
+"""Writes docs/defaults.md: the settings of each tool and the measured results."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ compare the rows rather than trust the minutes.
 
 {sources}"""
 AT_ONCE = 5.0
-"""AWS seconds below which a tool did not wait: the calls themselves take some on a fast clock."""
+"""AWS seconds below which a tool did not wait; API calls take some on a fast clock."""
 COLUMNS = {
     "interval": "interval",
     "timeout": "timeout",
@@ -88,7 +88,7 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What was seen with one profile."""
+    """The results of one profile."""
 
     good: Seen
     no_path: Seen
@@ -98,7 +98,7 @@ class Row:
 def page(
     profiles: Mapping[str, Profile], rows: Mapping[str, Row], day: str, speed: float, minutes: float
 ) -> str:
-    """The whole document."""
+    """Return the whole document."""
     return TEXT.format(
         day=day,
         speed=speed,
@@ -113,7 +113,7 @@ def page(
 
 
 def settings(profiles: Mapping[str, Profile]) -> str:
-    """The table of what each profile sets."""
+    """Return the table of the profiles' settings."""
     rows = (
         (name, each.title, *(_shown(getattr(each, field)) for field in COLUMNS))
         for name, each in profiles.items()
@@ -145,14 +145,14 @@ def _time(seconds: float | None) -> str:
 
 
 def failure(seen: Seen) -> str:
-    """When ECS declared the roll-out failed, or how many tasks it had started by the end."""
+    """Return when ECS reported the deployment as failed, or how many tasks it had started by the end."""
     if seen.failed is not None:
         return spoken(seen.failed)
     return f"never ({seen.tasks} tasks in {seen.watched / 60:.0f} min)"
 
 
 def verdict(seen: Seen) -> str:
-    """What the tool said, and when."""
+    """Return the tool's result and its time."""
     match seen.said:
         case None:
             return f"nothing yet after {seen.watched / 60:.0f} min"
@@ -162,7 +162,7 @@ def verdict(seen: Seen) -> str:
 
 
 def _sources(profile: Profile) -> str:
-    """Each source once, with what it is the source of."""
+    """Return each source once, with the values from it."""
     by_source: dict[str, list[str]] = {}
     for field in fields(profile):
         told = getattr(profile, field.name)

@@ -1,4 +1,4 @@
-"""What people get who set nothing: each tool's numbers for a service behind a load balancer, and where they stand."""
+"""The defaults of each tool for a service behind a load balancer, with their sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Wait(Enum):
-    """Who follows the roll-out, and when it gives up by itself."""
+    """What waits for the deployment, and when it gives up."""
 
     GATE = "the roll-out gate"
     NOBODY = "nobody"
@@ -26,7 +26,7 @@ class Wait(Enum):
 
 @dataclass(frozen=True)
 class Told(Generic[T]):
-    """A value, and where it is written."""
+    """A value and its source."""
 
     value: T
     source: str
@@ -74,7 +74,7 @@ THREE_HOURS = "aws/aws-cdk#37755, by a maintainer: 3 hours to fail without the c
 
 
 def ours() -> Profile:
-    """What this program declares when a stack file sets nothing: read from it, not copied."""
+    """Return this project's defaults, read from stack/ and infra/."""
     read = Reader(StackFile(stack="poc", values={}))
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
     declared = deployment_settings(service)
@@ -98,7 +98,7 @@ def ours() -> Profile:
 
 
 def provider(wait: Wait) -> Profile:
-    """``pulumi_aws`` with the arguments that it demands, and a health check's path."""
+    """Return the defaults of ``pulumi_aws`` with its required arguments and a health check's path."""
     waits = wait is Wait.PROVIDER
     return Profile(
         title="pulumi_aws, `wait_for_steady_state`" if waits else "pulumi_aws",
@@ -118,7 +118,7 @@ def provider(wait: Wait) -> Profile:
 
 
 def awsx() -> Profile:
-    """``awsx.ecs.FargateService`` with ``awsx.lb.ApplicationLoadBalancer``."""
+    """Return the defaults of ``awsx.ecs.FargateService`` with ``awsx.lb.ApplicationLoadBalancer``."""
     return Profile(
         title="awsx FargateService",
         interval=Told(30, AWSX_BALANCER),
@@ -137,7 +137,7 @@ def awsx() -> Profile:
 
 
 def cdk() -> Profile:
-    """CDK's ``ApplicationLoadBalancedFargateService``."""
+    """Return the defaults of CDK's ``ApplicationLoadBalancedFargateService``."""
     group = f"{CDK_GROUP} names none: {TARGET_GROUP}"
     return Profile(
         title="CDK ApplicationLoadBalancedFargateService",
@@ -157,7 +157,7 @@ def cdk() -> Profile:
 
 
 def copilot() -> Profile:
-    """AWS Copilot's Load Balanced Web Service."""
+    """Return the defaults of AWS Copilot's Load Balanced Web Service."""
     return Profile(
         title="AWS Copilot",
         interval=Told(30, COPILOT_GROUP),
@@ -176,7 +176,7 @@ def copilot() -> Profile:
 
 
 def profiles() -> Mapping[str, Profile]:
-    """Every profile, by its short name."""
+    """Return every profile by its short name."""
     return {
         "careapp": ours(),
         "provider": provider(Wait.NOBODY),

@@ -1,4 +1,4 @@
-"""A local cloud on which services with different settings run side by side."""
+"""A local cloud that runs services with different settings at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APP_PATH, MISSING_PATH = "/health", "/healthz"
 
 @dataclass(frozen=True)
 class Scenario:
-    """What becomes of the app: the path that the load balancer asks, and whether the app ends at once."""
+    """The path of the health check, and whether the app exits at once."""
 
     name: str
     path: str = APP_PATH
@@ -34,7 +34,7 @@ CRASH = Scenario("crash", crashes=True)
 
 @dataclass(frozen=True)
 class Case:
-    """One service that has just been created; ``begun`` is when, in AWS seconds on the clock."""
+    """A service; ``begun`` is its creation in AWS seconds of the clock."""
 
     name: str
     expected: Expected
@@ -44,7 +44,7 @@ class Case:
 
 @contextmanager
 def cloud(speed: float) -> Iterator[Stack]:
-    """Moto and a data plane, with the network, the roles and the cluster that all services share."""
+    """Start moto and a data plane, with the network, roles and cluster that all services share."""
     with contextmanager(at_speed)(speed) as stack:
         stack.network()
         stack.roles()
@@ -55,7 +55,7 @@ def cloud(speed: float) -> Iterator[Stack]:
 
 
 def declare(stack: Stack, name: str, profile: Profile, scenario: Scenario) -> Case:
-    """A load balancer of its own, and a service of one task with the profile's settings."""
+    """Create a load balancer and a service of one task with the profile's settings."""
     group, url = _balancer(stack, name, profile, scenario)
     definition = stack.task_definition(environment={"CRASH": "1"} if scenario.crashes else {})
     begun = stack.clock.monotonic()
@@ -93,7 +93,7 @@ def _scheduling(profile: Profile) -> dict[str, Any]:
 
 
 def _balancer(stack: Stack, name: str, profile: Profile, scenario: Scenario) -> tuple[str, str]:
-    """The target group, and where its listener listens on this machine."""
+    """Create a target group and its listener; return the ARN and the URL on this machine."""
     group = stack.target_group(
         name,
         HealthCheckPath=scenario.path,

@@ -1,4 +1,4 @@
-"""Every named fault, rehearsed: ``python benchmarks/faults/table.py [NAME…]`` writes docs/faults.md.
+"""Rehearses every named fault: ``python benchmarks/faults/table.py [NAME…]`` writes docs/faults.md.
 
 Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.console import spoken
-from rehearsal.faults import FAULTS
 from rehearsal.paths import ROOT
+from rehearsal.run.faults import FAULTS
 
 HEAD = """# Named faults
 
@@ -36,15 +36,15 @@ LONG = re.compile(
     r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
     r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}"
 )
-"""What AWS makes up anew for each stack, and nobody reads."""
+"""Identifiers that AWS generates for each stack."""
 
 
 class Unlike(Exception):
-    """A fault did not go as the table says of all of them."""
+    """A rehearsal of a fault differs from the table's description."""
 
 
 def rehearse(name: str) -> str:
-    """One row. Raises Unlike when a step did not come out as the table's head says."""
+    """Return one row. Raises Unlike."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
@@ -66,7 +66,7 @@ def rehearse(name: str) -> str:
 
 
 def mended(done: dict[str, Any]) -> str:
-    """What was told and done, a line each."""
+    """Return the edits and commands of the fix, one a line."""
     edits = [f"`{file}` put right" for file in done["edited"]]
     commands = [f"`{LONG.sub('…', command)}`" for command in done["commands"]]
     told = [LONG.sub("…", text.rstrip(":")) for text in done["told"]]

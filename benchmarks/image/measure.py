@@ -1,4 +1,4 @@
-"""Measure the image: its size above its base, its start at a quarter CPU, the memory it holds.
+"""Measures the image: its size above its base, its start at 0.25 CPU, its memory.
 
     python -m benchmarks.image.measure [--starts N] [--json FILE]
 
@@ -34,7 +34,7 @@ REQUESTS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What was measured; seconds and bytes."""
+    """The results in seconds and bytes."""
 
     base: str
     image_bytes: int
@@ -45,7 +45,7 @@ class Measurement:
     processes: int
 
     def misses(self) -> list[str]:
-        """The limits that are missed, each in words."""
+        """Return the missed limits as sentences."""
         start = statistics.median(self.start_seconds)
         limits = [
             (start, START_LIMIT, f"start at {containers.CPUS} CPU: {start:.2f} s"),
@@ -58,7 +58,7 @@ class Measurement:
 def start_times(
     engine: Engine, tag: str, given: Mapping[str, str], limits: tuple[str, ...], count: int
 ) -> list[float]:
-    """Seconds from before `docker run` to the first 200 on /health, once per start."""
+    """Return the seconds from `docker run` to the first 200 on /health, for each start."""
     times = []
     for _ in range(count):
         began = time.monotonic()
@@ -72,7 +72,7 @@ def start_times(
 
 
 def memory(engine: Engine, tag: str, database: Database) -> tuple[int, int]:
-    """Bytes resident in all of a container's processes after some requests, and their number."""
+    """Return the resident bytes of a container's processes after some requests, and their number."""
     given = {**database.variables(), "DB_PASSWORD": database.password}
     container = containers.start(engine, tag, given, database.options())
     try:
@@ -110,7 +110,7 @@ def measure(engine: Engine, base: str, starts: int) -> Measurement:
 
 
 def report(found: Measurement) -> str:
-    """The numbers, a line each."""
+    """Return the numbers, one a line."""
     quarter, one = found.start_seconds, found.start_seconds_one_cpu
     return "\n".join(
         [

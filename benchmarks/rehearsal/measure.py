@@ -1,4 +1,4 @@
-"""Times of the rehearsal and the local cloud's memory: ``python benchmarks/rehearsal/measure.py [RUNS]``.
+"""Measures the rehearsal's times and the local cloud's memory: ``python benchmarks/rehearsal/measure.py [RUNS]``.
 
 Run it from the project's folder with ``.venv/bin/python`` on an idle machine, after a first
 ``./careapp rehearse --exit`` has filled the caches.
@@ -39,7 +39,7 @@ def timed(*words: str) -> float:
 
 
 def inside(command: tuple[str, ...]) -> float:
-    """Seconds that a command takes in the shell, without the way into it."""
+    """Return the seconds that a command takes in `./careapp shell`, without the start of the shell."""
     clock = "import subprocess, sys, time; begun = time.monotonic(); "
     clock += "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
     clock += "print(time.monotonic() - begun)"
@@ -47,7 +47,7 @@ def inside(command: tuple[str, ...]) -> float:
 
 
 def rehearse(seen: dict[str, list[float]]) -> None:
-    """One whole rehearsal."""
+    """Run one rehearsal and return its times."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
         whole = timed("rehearse", "--exit", *HOW, "--json", str(file))
@@ -58,7 +58,7 @@ def rehearse(seen: dict[str, list[float]]) -> None:
 
 
 def stay_up(seen: dict[str, list[float]], runs: int) -> None:
-    """Both stages up: an update that changes nothing, and the memory of the local cloud itself."""
+    """Return the time of an update without changes in stage 2, and the local cloud's memory."""
     up = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
     try:
         careapp("shell", *HOW, "--", "pulumi", "stack", "init", "poc")
@@ -74,7 +74,7 @@ def stay_up(seen: dict[str, list[float]], runs: int) -> None:
 
 
 def resident(pid: int) -> float:
-    """MB that a process holds in memory; the app's tasks and PostgreSQL are processes of their own."""
+    """Return the resident MB of one process; the app's tasks and PostgreSQL have their own processes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

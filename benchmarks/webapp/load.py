@@ -1,4 +1,4 @@
-"""A load on loopback: requests at a steady rate, or as a balancer sends them to several targets."""
+"""A load generator on loopback: requests at a fixed rate, to one port or to several targets in turn."""
 
 import asyncio
 import time
@@ -11,35 +11,35 @@ CONNECTIONS = 8
 
 @dataclass
 class Load:
-    """What came back: latencies in seconds, and at what time what failed and how."""
+    """The results: latencies in seconds, and the time and kind of each failure."""
 
     latencies: list[float] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
-        """How many requests were not answered with 200."""
+        """Return the number of requests that were not answered with 200."""
         return len(self.failures)
 
     def quantile(self, share: float) -> float:
-        """The latency in seconds that this share of the requests stayed below."""
+        """Return the latency in seconds that this share of the requests was below."""
         ordered = sorted(self.latencies)
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
     def kinds(self) -> Counter[str]:
-        """How often what failed."""
+        """Return the number of failures by kind."""
         return Counter(what for _, what in self.failures)
 
 
 class Client:
-    """One kept connection to one port at a time, as a balancer has them."""
+    """One keep-alive connection to one port at a time."""
 
     def __init__(self) -> None:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._port = 0
 
     async def get(self, port: int, path: str) -> int:
-        """The status of one request. Raises OSError or EOFError if there is no answer."""
+        """Return the status of one request. Raises OSError or EOFError without a response."""
         if self._streams is None or self._port != port:
             await self.close()
             self._streams = await asyncio.open_connection("127.0.0.1", port)
@@ -66,7 +66,7 @@ class Client:
 
 
 async def ask(client: Client, port: int, path: str, load: Load, due: float) -> None:
-    """One request, whose latency counts from when it was due."""
+    """Send one request; its latency counts from the time at which it was due."""
     try:
         status = await asyncio.wait_for(client.get(port, path), 10)
     except (TimeoutError, OSError, EOFError) as error:
@@ -79,12 +79,12 @@ async def ask(client: Client, port: int, path: str, load: Load, due: float) -> N
 
 
 async def steady(port: int, path: str, rate: float, seconds: float) -> Load:
-    """Requests at `rate` a second over some connections, whether the server keeps up or not."""
+    """Send `rate` requests a second over some connections, whether the server keeps up or not."""
     return await balanced(lambda: port, path, rate, seconds)
 
 
 async def balanced(choose: Callable[[], int], path: str, rate: float, seconds: float) -> Load:
-    """The same to the port which `choose` names for each request."""
+    """Send requests likewise, to the port that `choose` returns for each."""
     load = Load()
 
     async def lane(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Request rates of the app, as its image serves it and on gunicorn's threads.
+"""Measures the app's request rates, as the image serves it and with gunicorn's gthread worker.
 
 python -m benchmarks.webapp.rates [--rounds N] [--seconds S] [--connections C]
 
@@ -23,14 +23,14 @@ THREADED = ("--worker-class", "gthread", "--threads", "16", "webapp:create_app()
 
 @dataclass(frozen=True)
 class Sample:
-    """What one round measured: requests a second, and microseconds of CPU for each."""
+    """The results of one round: requests a second, and microseconds of CPU for each."""
 
     rate: float
     cpu: float
 
 
 def sample(server: Running, path: str, seconds: int, connections: int) -> Sample:
-    """One round with wrk, which keeps its connections open. Raises if a request failed."""
+    """Run wrk once with keep-alive connections. Raises if a request failed."""
     before = server.cpu_seconds()
     said = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", server.url(path)],
@@ -46,7 +46,7 @@ def sample(server: Running, path: str, seconds: int, connections: int) -> Sample
 
 
 def compare(scene: Stage, given: argparse.Namespace) -> dict[str, object]:
-    """All numbers."""
+    """Return all numbers."""
     with ExitStack() as stack:
         ours, threaded = (
             stack.enter_context(serving(command, scene.variables, scene.folder))
@@ -71,7 +71,7 @@ def compare(scene: Stage, given: argparse.Namespace) -> dict[str, object]:
 
 
 def median(values: list[float], digits: int = 0) -> float:
-    """The median, rounded."""
+    """Return the rounded median."""
     return round(statistics.median(values), digits)
 
 

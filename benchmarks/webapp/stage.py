@@ -1,4 +1,4 @@
-"""What every benchmark needs: a PostgreSQL, a server with the app or the bare one, and its weight."""
+"""The set-up of the app's benchmarks: a PostgreSQL, a server process, its CPU time and memory."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Stage:
-    """A database and the variables with which the app finds it."""
+    """A database and the app's variables for it."""
 
     postgres: Postgres
     variables: dict[str, str]
@@ -29,14 +29,14 @@ class Stage:
     rotations: list[Callable[[str], None]] = field(default_factory=list)
 
     def rotate(self, password: str) -> None:
-        """Tell whoever keeps the password."""
-        for told in self.rotations:
-            told(password)
+        """Pass the new password to every listener."""
+        for listener in self.rotations:
+            listener(password)
 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A database for as long as the block."""
+    """Run a database for the block."""
     with tempfile.TemporaryDirectory(prefix="careapp-benchmark-") as name:
         folder = Path(name)
         authority = Authority(folder)
@@ -65,17 +65,17 @@ class Running:
     output: Path
 
     def url(self, path: str) -> str:
-        """The address of a path."""
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
 
     def pids(self) -> list[int]:
-        """The main process and its workers."""
+        """Return the ids of the main process and its workers."""
         first = self.process.pid
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         return [first, *map(int, children)]
 
     def cpu_seconds(self) -> float:
-        """The CPU time that all its processes have used, in seconds."""
+        """Return the CPU time of all its processes in seconds."""
         total = 0
         for pid in self.pids():
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -83,7 +83,7 @@ class Running:
         return total / TICKS
 
     def memory(self) -> dict[str, float]:
-        """MB resident: `rss` counts what processes share for each, `pss` counts it once."""
+        """Return the resident MB: `rss` counts shared pages for each process, `pss` counts them once."""
         found = {"rss": 0.0, "pss": 0.0}
         for pid in self.pids():
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -95,7 +95,7 @@ class Running:
 
 @contextmanager
 def serving(command: list[str], variables: dict[str, str], folder: Path) -> Iterator[Running]:
-    """A server that was started with `command`, until the block ends."""
+    """Run a server that `command` starts, for the block."""
     port = free_port()
     environ = {**variables, "PORT": str(port), "PYTHONPATH": PYTHONPATH}
     output = folder / f"{port}.log"
@@ -115,13 +115,13 @@ def serving(command: list[str], variables: dict[str, str], folder: Path) -> Iter
 
 
 def app_command(*more: str) -> list[str]:
-    """The app as its image starts it, with further options."""
+    """Return the command that the image starts the app with, and more options."""
     gunicorn = [sys.executable, "-m", "gunicorn"]
     return [*gunicorn, "--config", "webapp/gunicorn.conf.py", *more]
 
 
 def wait_for(server: Running, path: str, within: float = 20) -> float:
-    """Seconds until the path is answered with 200."""
+    """Return the seconds until the path answers 200."""
     began = time.monotonic()
     while time.monotonic() - began < within:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)

@@ -1,4 +1,4 @@
-"""How long from the start of the server to the first 200 on /health, on a free and on a quarter CPU.
+"""Measures the time from the server's start to the first 200 on /health, with one CPU and with 0.25.
 
 python -m benchmarks.webapp.start [--runs N]
 """
@@ -19,7 +19,7 @@ PERIOD = 100_000  # microseconds, the kernel's default and Fargate's
 
 @contextmanager
 def cpu_share(share: float) -> Iterator[Path | None]:
-    """A control group that gets this share of one CPU; None where none can be made."""
+    """Create a control group with this share of one CPU; None where that is not possible."""
     second = (CGROUPS / "cgroup.controllers").exists()
     group = (CGROUPS if second else CGROUPS / "cpu") / f"careapp-benchmark-{os.getpid()}"
     quota = int(share * PERIOD)
@@ -40,7 +40,7 @@ def cpu_share(share: float) -> Iterator[Path | None]:
 
 
 def measure(scene: Stage, group: Path | None) -> float:
-    """Seconds of one start."""
+    """Return the seconds of one start."""
     command = app_command()
     if group:
         join = f'echo $$ > {group}/cgroup.procs && exec "$@"'
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def summary(seconds: list[float]) -> dict[str, float] | str:
-    """The least and the median; the least is what the machine's other work disturbs least."""
+    """Return minimum and median; other load affects the minimum least."""
     if not seconds:
         return "not measured: no control group can be made here"
     return {"min": round(min(seconds), 2), "median": round(statistics.median(seconds), 2)}

@@ -1,4 +1,4 @@
-"""A minute of load with a database restart, a password rotation and a rolling replacement in it.
+"""Measures failed requests during a database restart, a password rotation and a rolling replacement.
 
 python -m benchmarks.webapp.upheaval [--seconds S] [--rate R]
 
@@ -18,25 +18,25 @@ from benchmarks.webapp.load import Load, balanced
 from benchmarks.webapp.stage import Running, Stage, app_command, serving, stage, wait_for
 from tests.webapp.vault import open_vault
 
-RECOVERY = 5.0  # seconds after the database's return in which / may still fail
+RECOVERY = 5.0  # seconds after the database is available again in which / may still fail
 
 
 @dataclass
 class Targets:
-    """The balancer's targets, used in turn."""
+    """The load balancer's targets, used in turn."""
 
     servers: list[Running]
     turn: int = 0
 
     def choose(self) -> int:
-        """The port for the next request."""
+        """Return the port for the next request."""
         self.turn += 1
         return self.servers[self.turn % len(self.servers)].port
 
 
 @dataclass
 class Story:
-    """When what happened, in seconds of the monotonic clock."""
+    """The times of the events in seconds of the monotonic clock."""
 
     away_from: float = 0.0
     back_at: float = 0.0

@@ -3,81 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from rehearsal.aws import hooks
-
-Document = Mapping[str, Any]
-
-
-Context = Mapping[str, str | Sequence[str]]
-
-
-def permits(
-    documents: Iterable[Document], action: str, resource: str, context: Context | None = None
-) -> bool:
-    """Whether the policies allow ``action`` on ``resource``: an explicit Deny wins, silence refuses.
-
-    ``context`` holds the request's condition keys. Without one, conditions are taken as fulfilled:
-    the local cloud does not know who calls, or with which tags.
-    """
-    allowed = False
-    for document in documents:
-        for statement in _list(document.get("Statement", [])):
-            if _applies(statement, action, resource) and (
-                context is None or _holds(statement.get("Condition", {}), context)
-            ):
-                if statement.get("Effect") == "Deny":
-                    return False
-                allowed = True
-    return allowed
-
-
-def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """Return whether every condition holds. An operator that is missing here raises ValueError."""
-    return all(
-        _judge(operator, [str(each) for each in _list(expected)], context.get(key))
-        for operator, keys in conditions.items()
-        for key, expected in keys.items()
-    )
-
-
-def _judge(operator: str, expected: list[str], is_: str | Sequence[str] | None) -> bool:
-    match operator:
-        case "StringEquals" | "Bool":
-            return is_ in expected
-        case "StringNotEquals":  # holds for a key that the request lacks, too
-            return is_ not in expected
-        case "Null":
-            return (is_ is None) == (expected == ["true"])
-        case "ForAllValues:StringEquals":  # holds for a request without any value, too
-            return set([] if is_ is None else _list(is_)) <= set(expected)
-    raise ValueError(f"the rehearsal cannot judge the condition operator {operator}")
-
-
-def _applies(statement: Mapping[str, Any], action: str, resource: str) -> bool:
-    if "NotAction" in statement:
-        acts = not _any(statement["NotAction"], action, fold=True)
-    else:
-        acts = _any(statement.get("Action", []), action, fold=True)
-    if "NotResource" in statement:
-        return acts and not _any(statement["NotResource"], resource)
-    return acts and _any(statement.get("Resource", []), resource)
-
-
-def _any(patterns: object, value: str, fold: bool = False) -> bool:
-    value = value.lower() if fold else value
-    for pattern in _list(patterns):
-        text = str(pattern).lower() if fold else str(pattern)
-        if fnmatchcase(value, text.replace("[", "[[]")):
-            return True
-    return False
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
+from stack.statements import Document, permits
 
 
 def documents_of(role_arn: str) -> list[Document] | None:

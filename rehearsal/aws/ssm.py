@@ -14,10 +14,11 @@ from rehearsal.aws.ec2.firewall import Endpoint, allows
 from rehearsal.aws.ec2.network import database_endpoint, endpoint_of, reaches, read_map
 from rehearsal.aws.ecs.scheduler import Found
 from rehearsal.aws.hooks import Hooking
-from rehearsal.aws.iam import documents_of, permits
+from rehearsal.aws.iam import documents_of
 from rehearsal.aws.rds import patches
 from rehearsal.aws.rds.database import Databases
 from rehearsal.machine.sockets import LOOPBACK, Loop, join, swallow
+from stack.statements import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 

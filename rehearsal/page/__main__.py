@@ -54,12 +54,12 @@ def serve(options: Options) -> None:
 
 def app_address(home: Home) -> str:
     """Where the app's own page answers; "" while no listener is there."""
-    from rehearsal.client import Page
     from rehearsal.page.watching import content
 
     state = content(home.facts).get("state") or {}
-    page = Page.of(state.get("listeners") or [])
-    return page.url if page else ""
+    # Where HTTPS serves, the listener of HTTP only redirects to it.
+    listeners = sorted(state.get("listeners") or [], key=lambda each: not each.get("authority"))
+    return str(listeners[0]["url"]) if listeners else ""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import pytest
 
 from rehearsal.page.launch import PORT, PortTaken, listening
 from rehearsal.paths import ROOT, Home
-from rehearsal.project import led_to_local_cloud
+from rehearsal.run.project import led_to_local_cloud
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import until
 from tests.support.pages import backend

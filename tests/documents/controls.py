@@ -8,15 +8,15 @@ from policy.controls import Control, left_out, reasons
 HEAD = """\
 # Controls of AWS Security Hub
 
-The controls of the standard [AWS Foundational Security Best Practices][fsbp], and three for CloudWatch of NIST SP
-800-53, that apply to resources of the stacks. `policy/` checks them: `pulumi up -s poc --policy-pack policy` stops
-before it makes anything where a control is violated that the stack does not leave out. `policy/left_out.yaml` says
-which ones, and why; a stack that it does not name has the rules of `prod`. Controls of what no stack has, such as
-Aurora, of a whole account and of run time are not here. `python -m tests.documents` writes this page.
+The controls of the standard [AWS Foundational Security Best Practices][fsbp] that apply to the stacks' resources, and
+three controls of NIST SP 800-53 for CloudWatch. `policy/` checks them: with `--policy-pack policy`, a violated control
+stops `pulumi up` before it changes anything. `policy/left_out.yaml` lists the controls that a stack leaves out, with
+the reasons; other stacks have the rules of `prod`. Controls of services that no stack uses, of the account and of run
+time are not listed. `python -m tests.documents` writes this page.
 
 [fsbp]: https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 
-| control | what it asks | costs | `poc` | `prod` |
+| control | requirement | cost | `poc` | `prod` |
 |---|---|---|---|---|
 """
 

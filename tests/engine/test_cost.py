@@ -16,10 +16,10 @@ from ops.cost.graph import config_of
 from ops.cost.prices import PriceBook
 from ops.cost.rules import bill
 from ops.cost.screen import markdown
-from rehearsal.cost import deployed, previews, subjects
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
+from rehearsal.run.cost import deployed_subjects, previews, subjects
 from stack.file import StackError
 from tests.ops.cost_graphs import exported, made
 
@@ -135,14 +135,14 @@ def test_what_is_deployed_is_what_the_stack_s_state_holds(backend):
     backend.run("stack", "init", "poc")
     (backend.folder / "held.json").write_text(json.dumps(exported(made("Eip", "1"))))
     backend.run("stack", "import", "--stack", "poc", "--file", "held.json")
-    (subject,) = deployed(["poc"], backend.folder)
+    (subject,) = deployed_subjects(["poc"], backend.folder)
     assert [(each.short, each.name) for each in subject.graph] == [("ec2:Eip", "careapp-poc-1")]
     assert bill(subject.graph, BOOK, Assumptions()).month == pytest.approx(3.65)
 
 
 def test_a_stack_that_the_backend_does_not_know_is_told_with_the_way_out(backend):
     with pytest.raises(StackError) as refused:
-        deployed(["poc"], backend.folder)
+        deployed_subjects(["poc"], backend.folder)
     assert str(refused.value) == (
         "The state of stack poc cannot be read: no stack named 'poc' found. "
         "`pulumi login` leads to the backend, and --stack names a stack of it."

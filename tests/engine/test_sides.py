@@ -11,8 +11,8 @@ from ops.cost.bill import Assumptions
 from ops.cost.graph import config_of
 from ops.cost.prices import PriceBook
 from ops.cost.rules import bill
-from rehearsal.cost import AT_ONCE, ECS, previews
 from rehearsal.paths import ROOT
+from rehearsal.run.cost import AT_ONCE, ECS, previews
 from stack.settings import Settings
 from tests.documents.markdown import Page
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli import main
 from ops.cost.screen import padded, wide
-from rehearsal.cost import reason
+from rehearsal.run.cost import reason
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
 
 

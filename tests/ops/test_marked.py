@@ -12,7 +12,7 @@ SILENT = {
     "rehearsal/aws": "AWS's own refusals, events and reasons, in AWS's words",
     "rehearsal/machine": "what the local cloud says to the engineer who starts it",
     "rehearsal/providers": "for whoever adds a resource type to the stand-ins",
-    "rehearsal/session_plugin.py": "what AWS's own plugin prints; ops reads it",
+    "rehearsal/run/session_plugin.py": "what AWS's own plugin prints; ops reads it",
 }
 """What speaks to programs and to those who change this one, and why."""
 SAYING = {

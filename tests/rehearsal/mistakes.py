@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rehearsal.faults import FAULTS
-from rehearsal.faults import Edit as Patch
 from rehearsal.providers.calls import Calls
+from rehearsal.run.faults import FAULTS
+from rehearsal.run.faults import Edit as Patch
 
 NAME = "careapp-poc"
 CLUSTER, SERVICE = f"{NAME}-cluster", f"{NAME}-service"

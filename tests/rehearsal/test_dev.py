@@ -21,8 +21,8 @@ from rehearsal.paths import ROOT
 SERVE = """
 import sys
 from pathlib import Path
-from rehearsal.dev import dev
-sys.exit(dev(int(sys.argv[1]), "info", Path(sys.argv[2])))
+from rehearsal.run.dev import serve
+sys.exit(serve(int(sys.argv[1]), "info", Path(sys.argv[2])))
 """
 
 

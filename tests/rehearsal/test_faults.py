@@ -10,9 +10,9 @@ import signal
 
 import pytest
 
-from rehearsal.faults import FAULTS, Edit, FaultError
 from rehearsal.paths import ROOT
-from rehearsal.project import copy_program
+from rehearsal.run.faults import FAULTS, Edit, FaultError
+from rehearsal.run.project import copy_program
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 MENDED = (  # that of a setting is typed by the runbook's test

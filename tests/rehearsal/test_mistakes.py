@@ -21,10 +21,10 @@ from ops.doctor.findings import Diagnosis
 from ops.doctor.screen import plain
 from ops.rollout import gate
 from ops.rollout.gate import Changes
-from rehearsal.client import Page, require
 from rehearsal.engine.find import find_or_get
-from rehearsal.project import Project
 from rehearsal.providers.calls import Calls
+from rehearsal.run.client import Page, require
+from rehearsal.run.project import Project
 from stack.names import StackNames
 from stack.settings import Settings
 from tests.rehearsal.conftest import Careapp

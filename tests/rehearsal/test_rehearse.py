@@ -195,7 +195,7 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
 
 OWNER = """
 import sys
-from rehearsal.client import owned
+from rehearsal.run.client import owned
 from rehearsal.paths import home
 with owned(home()):
     print("owns", flush=True)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rehearsal.faults import FAULTS
 from rehearsal.paths import ROOT
+from rehearsal.run.faults import FAULTS
 
 CLIENTS, PAUSE = 4, 0.02
 """Visitors at once, and the seconds that each waits between two requests."""

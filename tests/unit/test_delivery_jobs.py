@@ -70,7 +70,7 @@ def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp
 def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     done = job.run("login")
-    assert (done.exit_code, done.output.startswith("Error: There is no docker on PATH")) == (
+    assert (done.exit_code, done.output.startswith("Error: docker is not on PATH")) == (
         1,
         True,
     )
@@ -99,14 +99,14 @@ def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
     assert (done.exit_code, done.output) == (0, "")
     assert "not deployed yet" in job.summary.read_text()
     assert job.run("drift", "--stack", "poc").exit_code == 0
-    assert "poc is not up" in job.summary.read_text()
+    assert "poc is not deployed: there is no drift" in job.summary.read_text()
 
 
 def test_a_stack_that_was_destroyed_cannot_drift(job):
     job.deployed()
     job.pulumi(DOWN, "exit 9")
     assert job.run("drift", "--stack", "poc").exit_code == 0
-    assert job.summary.read_text() == "### poc is not up: nothing can drift\n"
+    assert job.summary.read_text() == "### poc is not deployed: there is no drift\n"
 
 
 def test_a_check_that_could_not_be_made_is_red_and_is_not_called_drift(job):

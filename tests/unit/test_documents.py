@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from cli import main
-from rehearsal.faults import FAULTS
+from rehearsal.run.faults import FAULTS
 from stack.app import RESERVED
 from tests.documents import commands
 from tests.documents.markdown import ROOT, Page, pages

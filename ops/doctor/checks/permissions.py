@@ -11,17 +11,17 @@ from i18n import Text, t
 from ops.doctor.case import Case
 from ops.doctor.checks.databases import other_secrets
 from ops.doctor.findings import Finding, Fix
-from ops.doctor.permissions import (
+from ops.snapshot.records import Definition
+from ops.snapshot.task_inputs import Role
+from stack.statements import (
     ALLOWED,
     DENIED,
     NOT_ALLOWED,
     NOT_IN_BOUNDARY,
-    trusts_ecs,
-    verdict,
+    decide,
+    secret_arn,
+    trusts,
 )
-from ops.snapshot.records import Definition
-from ops.snapshot.task_inputs import Role
-from stack.statements import secret_arn
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -30,6 +30,9 @@ WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 READ_IT = "secretsmanager:GetSecretValue"
+
+
+ECS_TASKS = "ecs-tasks.amazonaws.com"
 
 
 REFUSED = (
@@ -45,16 +48,21 @@ def execution_role(case: Case) -> Iterator[Finding]:
     role = case.now.execution.value
     if role is None:
         yield _no_role(case, main)
-    elif not trusts_ecs(role):
+    elif not trusts(role.trust, ECS_TASKS):
         yield _no_trust(case, role)
     else:
         lacks = [
             Lack(need, found)
             for need in execution_needs(case, main)
-            if (found := verdict(role, need.action, need.resource)) != ALLOWED
+            if (found := decided(role, need.action, need.resource)) != ALLOWED
         ]
         for purpose in dict.fromkeys(each.need.purpose for each in lacks):
             yield _lacking(case, role, purpose, lacks)
+
+
+def decided(role: Role, action: str, resource: str) -> str:
+    """Return IAM's decision on an action of the role, by its policies and its boundary."""
+    return decide(role.policies, action, resource, boundary=role.boundary)
 
 
 def execution_needs(case: Case, main: Definition) -> list[Need]:
@@ -189,7 +197,7 @@ def task_role(case: Case) -> Iterator[Finding]:
         or "DB_SECRET_ARN" in other_secrets(case)
     ):
         return
-    found = verdict(role, READ_IT, arn) if role else NOT_ALLOWED
+    found = decided(role, READ_IT, arn) if role else NOT_ALLOWED
     if found == ALLOWED:
         return
     name, lack = main.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)

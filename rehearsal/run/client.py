@@ -180,7 +180,7 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
     }
     with home.log.open("a") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "rehearsal.cloud"],
+            [sys.executable, "-m", "rehearsal.run.cloud"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=log,

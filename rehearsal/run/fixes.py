@@ -14,9 +14,9 @@ from typing import Any
 
 from i18n import said, t
 from rehearsal.engine.pulumi import PulumiFailed
-from rehearsal.faults import Fault
 from rehearsal.paths import ROOT
-from rehearsal.rehearse import Rehearsal, RehearsalFailed
+from rehearsal.run.faults import Fault
+from rehearsal.run.stages import Rehearsal, RehearsalFailed
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""

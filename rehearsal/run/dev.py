@@ -34,7 +34,7 @@ class DevFailed(Refused):
     """The app cannot be started. The message says why and what to do."""
 
 
-def dev(port: int, log_level: str, source: Path = ROOT) -> int:
+def serve(port: int, log_level: str, source: Path = ROOT) -> int:
     """Serve ``source``'s app on ``port`` of 127.0.0.1 until Ctrl-C. Raises ``DevFailed``."""
     _check_free(port)
     with Progress().phase(t("the app's packages")):
@@ -49,7 +49,7 @@ def dev(port: int, log_level: str, source: Path = ROOT) -> int:
             )
         )
         chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
-        return _serve(programs, source, variables | chosen)
+        return _run_gunicorn(programs, source, variables | chosen)
 
 
 def _check_free(port: int) -> None:
@@ -94,7 +94,7 @@ def _database() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
+def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
     """Run the image's command with reloading; its exit code, and 0 after a Ctrl-C."""
     watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
     extra = [word for path in watched for word in ("--reload-extra-file", str(path))]

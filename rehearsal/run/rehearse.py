@@ -11,17 +11,18 @@ from pathlib import Path
 
 from i18n import Text, said, t
 from ops.signals import terminations_raise
-from rehearsal import client, console, mending
-from rehearsal.client import owned
-from rehearsal.commands import Chosen, watch_it
+from rehearsal import console
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
-from rehearsal.faults import FAULTS, Fault, FaultError
-from rehearsal.mending import changes
 from rehearsal.paths import ROOT, Home, home
-from rehearsal.project import Project, copy_program
 from rehearsal.providers.calls import Calls
-from rehearsal.rehearse import Rehearsal, RehearsalFailed, Report
+from rehearsal.run import client, fixes
+from rehearsal.run.client import owned
+from rehearsal.run.faults import FAULTS, Fault, FaultError
+from rehearsal.run.fixes import changes
+from rehearsal.run.project import Project, copy_program
+from rehearsal.run.shell import Chosen, watch_it
+from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER
 from stack.file import StackError, StackFile, read
 from stack.names import PROJECT
@@ -152,9 +153,9 @@ class Course:
         red = self.run.red_stage2(fault)
         console.fail(red)
         self.run.on_aws(self.calls)
-        mending.diagnose(self.run)
+        fixes.diagnose(self.run)
         if self.plan.mend:
-            mending.mend(self.run, fault, self.source)
+            fixes.mend(self.run, fault, self.source)
             return 0
         console.say(
             t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")

@@ -1,4 +1,4 @@
-"""The local cloud's own process: ``python -m rehearsal.cloud`` (``./careapp cloud start`` starts it)."""
+"""The local cloud's own process: ``python -m rehearsal.run.cloud`` (``./careapp cloud start`` starts it)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from i18n import said, t
-from rehearsal.client import Options
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, home
+from rehearsal.run.client import Options
 
 if TYPE_CHECKING:
     from rehearsal.building.builder import Builder
     from rehearsal.engine.language import Hosts
 
-log = logging.getLogger("rehearsal.cloud")
+log = logging.getLogger("rehearsal.run.cloud")
 GATE_POLL = "0.1"
 """Seconds of the wall between two looks of the program's roll-out gate; AWS's 3 s would be too few."""
 
@@ -48,8 +48,8 @@ class Cloud:
         from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
         from rehearsal.page.launch import listening
-        from rehearsal.project import led_to_local_cloud
         from rehearsal.providers.calls import Calls
+        from rehearsal.run.project import led_to_local_cloud
 
         with contextlib.ExitStack() as stops:
             folder = self.home.cloud

@@ -11,13 +11,14 @@ from typing import Any
 
 from i18n import Text, joined, t, verbatim
 from ops.signals import run_in_front
-from rehearsal import client, console
+from rehearsal import console
 from rehearsal.building import docker_engine
-from rehearsal.client import Options, refuse_to_stop
 from rehearsal.engine.find import find_or_get
 from rehearsal.machine import namespaces
 from rehearsal.paths import home
-from rehearsal.project import Project, standing
+from rehearsal.run import client
+from rehearsal.run.client import Options, refuse_to_stop
+from rehearsal.run.project import Project, standing
 
 
 @dataclass(frozen=True, kw_only=True)

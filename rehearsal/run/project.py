@@ -14,9 +14,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ops.aws.local_cloud import FACTS
-from rehearsal.client import Facts
 from rehearsal.paths import ROOT, Home
 from rehearsal.providers.calls import CREDENTIALS
+from rehearsal.run import session_plugin
+from rehearsal.run.client import Facts
 
 CHANGED = ("infra", "ops", "stack", "webapp")
 """What a named mistake may change: a copy in the copy of a program."""
@@ -60,7 +61,7 @@ class Project:
         """Put the program on PATH that AWS's own clients call to reach into a VPC."""
         self.home.programs.mkdir(exist_ok=True)
         program = self.home.programs / "session-manager-plugin"
-        words = [sys.executable, "-I", str(ROOT / "rehearsal" / "session_plugin.py")]
+        words = [sys.executable, "-I", str(Path(session_plugin.__file__))]
         program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         program.chmod(0o755)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Text, said, t
-from rehearsal.client import Facts, Page
 from rehearsal.console import spoken
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
-from rehearsal.faults import Fault
 from rehearsal.providers.calls import Calls
+from rehearsal.run.client import Facts, Page
+from rehearsal.run.faults import Fault
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
 

@@ -1,0 +1,329 @@
+"""The command ``./careapp cost``: the engine says which resources there would be, and ops what they cost.
+
+A preview creates nothing: the AWS API's stand-in answers the program's look-ups, in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from i18n import Text, said, t, verbatim
+from ops.command_line import Number, Told, guarded
+from ops.cost.bill import Assumptions
+from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, compare
+from ops.cost.graph import Graph, config_of, not_exported, read_graph
+from ops.cost.prices import REGION, PriceBook
+from ops.cost.screen import WORKING, as_dict, lines, markdown
+from ops.screen import display
+from ops.signals import terminations_raise
+from rehearsal.console import Progress
+from rehearsal.engine.find import EngineError, find_or_get
+from rehearsal.engine.pulumi import Pulumi, PulumiFailed
+from rehearsal.paths import ROOT, Home
+from rehearsal.run.client import Facts
+from rehearsal.run.project import Project, led_to_local_cloud
+from stack.file import StackError
+from stack.names import PROJECT
+
+ECS = "careapp:ecsEnabled"
+STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
+AT_ONCE = 2
+"""Previews at one time: each keeps a processor busy."""
+
+
+@dataclass(frozen=True)
+class Previews:
+    """The engine, ready to be asked, also by several threads at a time."""
+
+    folder: Path
+    endpoint: str
+    engine: Path
+    _made: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def graph(self, stack: str, config: Mapping[str, Any]) -> Graph:
+        """What an update of a stack without resources would make. Raises StackError for bad settings."""
+        with self._hosted() as pulumi:
+            with self._lock:
+                if stack not in self._made:
+                    pulumi.run("stack", "init", stack)
+                    self._made.add(stack)
+            with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".yaml") as file:
+                yaml.safe_dump({"config": dict(config)}, file)
+                file.flush()
+                try:
+                    told = pulumi.run(
+                        "preview", "--json", "--stack", stack, "--config-file", file.name
+                    )
+                except PulumiFailed as problem:
+                    raise StackError(verbatim(reason(problem.output))) from problem
+        return read_graph(told, f"Pulumi.{stack}.yaml")
+
+    @contextlib.contextmanager
+    def _hosted(self) -> Iterator[Pulumi]:
+        """``pulumi`` with stand-ins of its own: an engine that ends cancels what its hosts are doing."""
+        from rehearsal.building.builder import Builder
+        from rehearsal.engine.language import Hosts, Language
+        from rehearsal.providers.aws_provider import AwsServicer
+        from rehearsal.providers.awsx import AwsxServicer
+        from rehearsal.providers.calls import Calls
+        from rehearsal.providers.docker_provider import DockerServicer
+
+        language = Language(led_to_local_cloud(self.endpoint, REGION, Home(self.folder).facts))
+        with contextlib.ExitStack() as stops:
+            images = Path(stops.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
+            builder = Builder(Calls(self.endpoint, REGION), images, docker=False)
+            stops.callback(builder.close)
+            servicers = {
+                "aws": AwsServicer(self.endpoint, REGION),
+                "awsx": AwsxServicer(),
+                "docker": DockerServicer(builder, lambda: language.folder),
+            }
+            hosts = Hosts(language, servicers)
+            hosts.start()
+            stops.callback(hosts.stop)
+            yield self._pulumi(hosts.environment)
+
+    def _pulumi(self, environment: Mapping[str, str]) -> Pulumi:
+        options = {"region": REGION, "speed": 1, "port": None}
+        options |= {"docker": False, "namespaces": False}
+        facts = Facts(
+            {"endpoint": self.endpoint, "environment": dict(environment), "options": options}
+        )
+        project = Project(Home(self.folder))
+        return Pulumi(project.home.project, project.environment(facts, self.engine), quiet=True)
+
+
+def reason(output: str) -> str:
+    """The errors among what ``pulumi preview --json`` printed, or all of it where it is no JSON."""
+    with contextlib.suppress(ValueError):
+        told = json.loads(output[output.index("{") : output.rindex("}") + 1])
+        errors = [
+            str(each["message"]).removeprefix("error: ").strip()
+            for each in told.get("diagnostics") or []
+            if each.get("severity") == "error"
+        ]
+        if errors:
+            return "\n".join(errors)
+    return output.strip()
+
+
+@contextlib.contextmanager
+def previews() -> Iterator[Previews]:
+    """The engine with stand-ins around it, in this process; the environment is as before at the end."""
+    from rehearsal.aws.api import Api
+
+    engine, before = find_or_get(), dict(os.environ)
+    # One line for every request would bury the answer.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    with contextlib.ExitStack() as stops:
+        folder = Path(stops.enter_context(tempfile.TemporaryDirectory(prefix="careapp-cost-")))
+        stops.callback(_restore, before)
+        api = Api(REGION)
+        api.start()
+        stops.callback(api.stop)
+        Project(Home(folder)).prepare()
+        yield Previews(folder, api.endpoint, engine)
+
+
+def _restore(environment: Mapping[str, str]) -> None:
+    """The AWS API's stand-in hides the user's credentials from itself."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -> list[Subject]:
+    """Both stages of every stack: as its file says, and with other settings. Raises StackError."""
+    configs = {stack: config_of(stack, folder, settings) for stack in stacks}
+    wanted = [
+        (stack, stage, changed)
+        for stack in stacks
+        for changed in ([False, True] if settings else [False])
+        for stage in STAGES
+    ]
+
+    def subject(one: tuple[str, str, bool]) -> Subject:
+        stack, stage, changed = one
+        config = {**configs[stack], ECS: STAGES_OF_ECS[stage], **(settings if changed else {})}
+        graph = engine.graph(stack, config)
+        return Subject(stack=stack, state=stage, graph=graph, changed=changed)
+
+    with previews() as engine, ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(subject, wanted))
+
+
+def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
+    """What the state of each stack holds now, in the backend and account of the user. Raises StackError."""
+    pulumi = Pulumi(folder, {**os.environ, "PATH": _path(find_or_get())}, quiet=True)
+    found = []
+    for stack in stacks:
+        try:
+            told = pulumi.run("stack", "export", "--stack", stack)
+        except PulumiFailed as problem:
+            raise not_exported(stack, problem.output) from problem
+        found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(told, stack)))
+    return found
+
+
+def _path(engine: Path) -> str:
+    return os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)])
+
+
+class Setting(click.ParamType[tuple[str, str]]):
+    """KEY=VALUE, the key as ``pulumi config set`` takes it."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The full key and the value."""
+        key, equals, wanted = str(value).partition("=")
+        if not equals or not key:
+            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
+            self.fail(str(words), param, ctx)
+        if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
+            self.fail(
+                str(t("ecsEnabled is what tells the stages apart, and both are shown.")),
+                param,
+                ctx,
+            )
+        return (key if ":" in key else f"{PROJECT}:{key}"), wanted
+
+
+def _help(text: Text, default: float) -> Text:
+    usual = f" [{default:g}]" if default >= 0 else ""
+    return t("Assumed for a month: {text}{usual}.", text=text, usual=usual)
+
+
+def assumptions(command: click.decorators.FC) -> click.decorators.FC:
+    """An option for everything that is assumed."""
+    for each in reversed(fields(Assumptions)):
+        command = click.option(
+            f"--{each.name.replace('_', '-')}",
+            type=Number(min=0),
+            cls=Told,
+            text=_help(each.metadata["text"], float(each.default)),
+        )(command)
+    return command
+
+
+@click.command()
+@click.option(
+    "-s",
+    "--stack",
+    "stacks",
+    multiple=True,
+    help="Only this stack; may be given again. [all; with --set and --deployed the first]",
+)
+@click.option(
+    "--set", "settings", type=Setting(), multiple=True,
+    help="What another setting would add or save, e.g. natStrategy=none; may be given again.",
+)  # fmt: skip
+@click.option("--deployed", is_flag=True, help="What the stack's state holds now (stack export).")
+@click.option(
+    "--graph", "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
+    help="Price what `pulumi preview --json` or `stack export` printed into this file.",
+)  # fmt: skip
+@click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
+@click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The table of the README.")
+@assumptions
+def cost(
+    stacks: tuple[str, ...],
+    settings: tuple[tuple[str, str], ...],
+    deployed: bool,
+    files: tuple[Path, ...],
+    live: bool,
+    **more: Any,
+) -> None:
+    """Say what the stacks cost a month and an hour, resource by resource.
+
+    The real engine says which resources there would be, on this machine and with nobody's account.
+
+    \b
+      ./careapp cost                            every stack file, stage 1 and 2, and destroyed
+      ./careapp cost --set natStrategy=none     what a setting adds or saves
+      ./careapp cost --requests 3e6 --gb-out 50 with other traffic
+      ./careapp cost --deployed -s prod         what the stack's state holds now
+
+    Exit code 0: everything has a price. 1: something has none. 2: it could not look.
+    """
+    style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
+    told = {name: value for name, value in more.items() if value is not None}
+    assumed = replace(Assumptions(), **told)
+    if bool(files) + deployed + bool(settings) > 1:
+        raise click.UsageError(str(t("--graph, --deployed and --set exclude each other.")))
+
+    def work() -> int:
+        folder = Path() if Path("Pulumi.yaml").exists() else ROOT
+        which = stacks or _default(folder, bool(settings) or deployed)
+        try:
+            graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed)
+        except (EngineError, PulumiFailed) as problem:
+            raise StackError(said(problem)) from problem  # what cannot be looked at ends with 2
+        changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
+        found = compare(graphs, PriceBook.load(), assumed, changes)
+        if live:
+            found = _live(found, which, folder, graphs)
+        return _show(found, **style)
+
+    sys.exit(guarded(work))
+
+
+def _default(folder: Path, one: bool) -> tuple[str, ...]:
+    """All stacks that have a file; with --set and --deployed the first one of them."""
+    found = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
+    return tuple(found[:1] if one else found) or ("poc",)
+
+
+def _given(files: Sequence[Path]) -> list[Subject]:
+    return [
+        Subject(stack=each.stem, state=GIVEN, graph=read_graph(each.read_text(), each.name))
+        for each in files
+    ]
+
+
+def _asked(
+    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool
+) -> list[Subject]:
+    with terminations_raise(), Progress().phase(str(WORKING)):
+        if deployed:
+            return deployed_subjects(stacks, folder)
+        return subjects(stacks, folder, settings)
+
+
+def _live(
+    found: Comparison, stacks: Sequence[str], folder: Path, graphs: Sequence[Subject]
+) -> Comparison:
+    """The same with AWS's own prices of today, where it has them."""
+    from ops.cost.live import look_up, session
+
+    prices, missing = look_up(session(stacks[0], folder), found.book, found.needed)
+    again = compare(graphs, found.book.updated(prices), found.assumed, found.settings)
+    return replace(again, not_live=tuple(missing))
+
+
+def _show(found: Comparison, prices: bool, as_json: bool, as_markdown: bool) -> int:
+    if as_json:
+        print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
+    elif as_markdown:
+        print("\n".join(markdown(found)))
+    else:
+        display(lines(found, prices))
+    return int(any(column.bill.unpriced for column in found.columns))
