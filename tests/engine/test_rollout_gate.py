@@ -145,9 +145,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         rule = in_the_way(stack)
         story.up("another rule answers")
         stack.calls("elbv2", "delete_rule", {"RuleArn": rule})
-        ecs.unreadable = True
-        story.up("the diagnosis breaks")
-        ecs.unreadable = False
+        with ecs.breaking_the_doctor():
+            story.up("the diagnosis breaks")
         ecs.breaks, ecs.hangs = False, True
         story.interrupted("interrupted", imageRevision="2")
         story.do("preview", "preview")
@@ -305,9 +304,7 @@ def test_a_rule_that_answers_in_place_of_healthy_tasks_is_red_too(story):
 
 def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story):
     said = story["the diagnosis breaks"].said
-    assert (
-        "The diagnosis itself failed (KeyError: 'desiredStatus'); try `./careapp doctor`." in said
-    )
+    assert "The diagnosis itself failed (KeyError: 'StateValue'); try `./careapp doctor`." in said
     assert "careapp-poc:2 runs: 1 of 1 tasks" in said
 
 
