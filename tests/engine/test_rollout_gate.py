@@ -328,8 +328,8 @@ def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_nee
 @pytest.mark.parametrize("name", ["the service's own change is rolled back", "and still is"])
 def test_a_rollback_to_the_same_revision_is_no_success(story, name):
     assert story[name].error.startswith(
-        "the roll-out failed: careapp-poc:2 runs in the service as it was before; "
-        "what this stack declares was rolled back: Service deployment rolled back because "
+        "the roll-out failed: careapp-poc:2 runs, but ECS rolled the other changes of the service back: "
+        "Service deployment rolled back because "
     )
 
 
