@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.doctor.diagnose import judge
@@ -98,6 +98,7 @@ def test_a_task_that_became_healthy_meanwhile_starts_the_count_again():
     assert judged((FAILING, missing), (serving, missing), (FAILING, missing)) == [None] * 3
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -306,7 +306,7 @@ def test_a_pace_that_is_none_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("status", "deleted"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
+    ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
 )
 def test_a_revision_that_is_not_active_is_deregistered(status, gone):
     class Told:
