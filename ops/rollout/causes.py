@@ -12,7 +12,7 @@ from ops.rollout.text import undiagnosed
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
-    from ops.doctor.findings import Diagnosis, Finding, Unseen
+    from ops.doctor.findings import Diagnosis, Finding, Unread
 
 
 NO_TASK = "scaled-to-zero"
@@ -84,9 +84,9 @@ def _report(found: Diagnosis, log: Log) -> None:
             log.warning(_warned(each))
     for text in _unread(found):
         log.lasting(text)
-    for unseen in found.unseen:
-        if unseen.part == PAGE:
-            log.lasting(t("the page was not requested: {problem}", problem=unseen.problem.text))
+    for unread in found.unread:
+        if unread.part == PAGE:
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
     if found.page:
         log.lasting(found.page)
 
@@ -112,8 +112,8 @@ def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
 
 def _unread(found: Diagnosis) -> Iterator[Text]:
     """Return the essential parts that could not be read, each reason once."""
-    by_reason: dict[str, list[Unseen]] = {}
-    for each in found.unseen:
+    by_reason: dict[str, list[Unread]] = {}
+    for each in found.unread:
         if each.essential:
             by_reason.setdefault(str(each.problem), []).append(each)
     for together in by_reason.values():

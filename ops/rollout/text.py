@@ -156,7 +156,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out."
         )
-    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.undone:
+    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.rollback_reason:
         return t(
             "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
             "service with what this stack declares:\n  {command}\n  pulumi up --refresh\n"

@@ -49,7 +49,7 @@ def judge_view(view: View | None, expected: Expected, *, sure: bool) -> Verdict:
         return _failed(view, expected, mine)
     if mine is not None and mine.primary:
         missing = _missing_part(view, expected, mine)
-        if missing is None and view.undone:
+        if missing is None and view.rollback_reason:
             return _rolled_back_to_itself(view, expected)
         if missing is None:
             return Verdict(outcome=Outcome.RUNS, text=_runs(view, expected))
@@ -107,7 +107,7 @@ def _rolled_back_to_itself(view: View, expected: Expected) -> Verdict:
     text = t(
         "{revision} runs, but ECS rolled the other changes of the service back: {reason}",
         revision=expected.revision,
-        reason=view.undone,
+        reason=view.rollback_reason,
     )
     return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
 

@@ -33,7 +33,7 @@ class View:
     service: Service
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
-    undone: str = ""
+    rollback_reason: str = ""
     """The reason of a rollback to the same revision: of a deployment that changed the service alone."""
 
     @property
@@ -65,7 +65,7 @@ class View:
         """Return the tasks that the newest deployment of a revision started and that failed."""
         mine = self.of(definition)
         tasks = [task for task in self.tasks if mine is not None and task.started_by == mine.id]
-        return [task for task in tasks if task.fallen]
+        return [task for task in tasks if task.failed]
 
     def serving(self, definition: str) -> int:
         """Return how many running tasks of a revision are healthy in the target group."""
@@ -98,7 +98,7 @@ def look(session: Session, expected: Expected) -> View | None:
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
     service = {"cluster": expected.cluster, "service": expected.service}
-    return replace(view, undone=ecs.undone(session, service, expected.definition))
+    return replace(view, rollback_reason=ecs.rollback_reason(session, service, expected.definition))
 
 
 def _tasks(session: Session, expected: Expected) -> tuple[Task, ...]:

@@ -158,7 +158,7 @@ def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
 def test_the_newest_deployment_of_the_revision_tells_of_a_rollback_to_that_same_one(
     history, undone
 ):
-    assert look(Asked(GOOD, history=history), EXPECTED).undone == undone
+    assert look(Asked(GOOD, history=history), EXPECTED).rollback_reason == undone
 
 
 def test_a_rollback_to_the_same_revision_is_red():
@@ -172,7 +172,7 @@ def test_a_rollback_to_the_same_revision_is_red():
 
 def test_a_roll_out_that_goes_on_needs_no_history():
     asked = Asked(ROLLING)
-    assert look(asked, EXPECTED).undone == ""
+    assert look(asked, EXPECTED).rollback_reason == ""
     assert "list_service_deployments" not in [operation for operation, _ in asked.calls]
 
 

@@ -147,7 +147,7 @@ def test_each_failure_has_its_own_way_on(outcome, way_on):
 
 
 def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declares():
-    end = replace(ended(Outcome.ROLLED_BACK), view=replace(all_well(), undone="Tripped."))
+    end = replace(ended(Outcome.ROLLED_BACK), view=replace(all_well(), rollback_reason="Tripped."))
     assert block(end).endswith(
         "What to do: remove the cause above, let ECS try again, and have Pulumi compare the service "
         f"with what this stack declares:\n  {RETRY}\n  pulumi up --refresh\n"
