@@ -119,14 +119,10 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     assert [each for each in begin if begin.count(each) > 1] == []
 
 
-def test_decisions_are_numbered_without_a_gap_and_listed():
-    folder = ROOT / "docs" / "decisions"
-    files = sorted(path.name for path in folder.glob("[0-9]*.md"))
-    assert [int(name[:2]) for name in files] == list(range(1, len(files) + 1))
-    assert [link for link in Page(folder / "README.md").links if link in files] == files
-    for name in files:
-        [title, *_] = Page(folder / name).headings
-        assert title.text.startswith(f"{int(name[:2])}. "), name
+def test_decisions_are_numbered_without_a_gap():
+    headings = [each.text for each in Page(ROOT / "docs" / "decisions.md").headings]
+    numbers = [int(text.partition(".")[0]) for text in headings if text[0].isdigit()]
+    assert numbers == list(range(1, len(headings)))
 
 
 NAMES = ("alb", "tg", "service")
