@@ -1,4 +1,4 @@
-"""What a role may do: its identity-based policies, evaluated as IAM does, and tasks' calls judged by them."""
+"""The policies of roles in moto, and the check of tasks' API calls against them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack.statements import Document, permits
 
 
 def documents_of(role_arn: str) -> list[Document] | None:
-    """The policies of a role in moto, inline and managed; None when there is no such role."""
+    """Return the inline and managed policies of a role in moto; None if there is no such role."""
     with hooks.LOCK:
         roles = hooks.backend("iam").roles.values()
         role = next((each for each in roles if each.arn == role_arn), None)
@@ -21,7 +21,7 @@ def documents_of(role_arn: str) -> list[Document] | None:
 
 
 def refusal(role_arn: str, session: str, action: str, resource: str) -> str | None:
-    """Why IAM refuses an action to a session of a role, in its words; None when a policy allows it."""
+    """Return IAM's error message if no policy allows the action to a session of the role, or None."""
     if permits(documents_of(role_arn) or (), action, resource):
         return None
     name = role_arn.rsplit("/", 1)[1]
@@ -33,7 +33,7 @@ def refusal(role_arn: str, session: str, action: str, resource: str) -> str | No
 
 
 def _default(policy: Any) -> object:
-    """The text of a managed policy's default version."""
+    """Return the text of a managed policy's default version."""
     return next(each.document for each in policy.versions if each.is_default)
 
 
@@ -48,14 +48,14 @@ CODES = {"ec2": "UnauthorizedOperation"} | dict.fromkeys(
     ("autoscaling", "elasticloadbalancing", "iam", "monitoring", "rds", "sns", "sts"),
     "AccessDenied",
 )
-"""The error code of a refusal; AccessDeniedException for the services that speak JSON."""
+"""The error codes of refused calls. Services with a JSON protocol use AccessDeniedException."""
 
 
 def judge(role: str, task: str, service: str, action: str, params: hooks.Params) -> None:
-    """Refuse a call that the task role does not allow. Raises Refused with IAM's words.
+    """Refuse a call that the task role does not allow. Raises Refused with IAM's message.
 
-    The resource is known for secrets only. For any other call it is enough that the role allows the
-    action on some resource.
+    The resource is known only for secrets. Any other call passes if the role allows the action on
+    some resource.
     """
     if (service, action) in FREE:
         return
@@ -68,11 +68,11 @@ def judge(role: str, task: str, service: str, action: str, params: hooks.Params)
 
 
 def _prefix(service: str) -> str:
-    """The service's name in policies; CloudWatch signs its requests as "monitoring"."""
+    """Return the service's prefix in policies; CloudWatch signs its requests as "monitoring"."""
     return "cloudwatch" if service == "monitoring" else service
 
 
 def _secret(name: str) -> str:
-    """The ARN of a secret that is named by its ARN or its name."""
+    """Return the ARN of a secret that is given by its ARN or name."""
     known = hooks.backend("secretsmanager").secrets
     return str(known[name].arn) if name in known else name
