@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.doctor.reachability import Closed, Side, closed, covers
+from ops.doctor.reachability import MissingRule, Side, covers, missing_rules
 from ops.snapshot.vpc import Permission
 from tests.ops import stacks as a
 
@@ -33,11 +33,13 @@ def test_a_rule_covers_a_peer_by_group_or_by_all_of_its_addresses(rule, open_):
 
 def test_both_ends_must_let_a_connection_through():
     net = a.network(groups=a.groups(alb_out=(), app_in=()))
-    missing = closed(net, Side(("sg-alb",)), Side(APP), 3000)
-    assert missing == (Closed("egress", "sg-alb"), Closed("ingress", "sg-app"))
+    missing = missing_rules(net, Side(("sg-alb",)), Side(APP), 3000)
+    assert missing == (MissingRule("egress", "sg-alb"), MissingRule("ingress", "sg-app"))
 
 
 def test_one_group_of_several_is_enough():
     net = a.network(groups=a.groups(app_in=()))
-    assert closed(net, Side(("sg-db", "sg-alb")), Side(("sg-app", "sg-alb")), 80) != ()
-    assert closed(a.network(), Side(("sg-db", "sg-alb")), Side(("sg-db", "sg-app")), 3000) == ()
+    assert missing_rules(net, Side(("sg-db", "sg-alb")), Side(("sg-app", "sg-alb")), 80) != ()
+    assert (
+        missing_rules(a.network(), Side(("sg-db", "sg-alb")), Side(("sg-db", "sg-app")), 3000) == ()
+    )
