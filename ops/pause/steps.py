@@ -236,7 +236,7 @@ def _tasks_to_start(pausable: PausableStack, waiting: Waiting, now: StackState) 
     if now.pause is not None and now.pause.count:
         return now.pause.count
     count = pausable.declared_count()
-    waiting.tell(
+    waiting.say(
         t(
             "No number of tasks is remembered; the stack file's desiredCount is {count}.",
             count=count,
