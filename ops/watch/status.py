@@ -64,7 +64,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
-        yield Line(f"  {t('Make it: pulumi up -s {stack}', stack=now.names.stack)!s}")
+        yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=now.names.stack)!s}")
         return
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned(pause.since))
@@ -175,7 +175,7 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
 
 def _problems(now: Snapshot) -> Iterator[Line]:
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
-        yield Line(f"  {t('Not looked at:')!s} {words}", "yellow")
+        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
 
 
 def exit_code(now: Snapshot) -> int:

@@ -28,7 +28,7 @@ def test_status_of_nothing_says_how_to_make_it(run):
     code, shown, _ = run("status")
     assert (code, shown) == (
         1,
-        "careapp-poc · nothing is there · ap-northeast-1\n  Make it: pulumi up -s poc\n",
+        "careapp-poc · nothing is there · ap-northeast-1\n  Create it: pulumi up -s poc\n",
     )
 
 

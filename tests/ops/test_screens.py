@@ -43,9 +43,9 @@ def test_a_healthy_screen_lists_what_was_checked():
 def test_what_was_not_looked_at_is_told_once_for_each_reason():
     text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
-        "No cause found, but not all could be looked at: this is not a clean bill.",
+        "No cause found, but some parts could not be read: the stack may still be unhealthy.",
         "",
-        "Not looked at:",
+        "Not read:",
         "  the execution role, the task role: me may not iam:GetRole on *. "
         "Allow iam:GetRole to it in IAM, or use another profile.",
     ]
@@ -191,7 +191,7 @@ def test_a_timeline_tells_what_rds_said_and_what_could_not_be_looked_at():
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
-        "Not looked at: me may not iam:GetRole on *. "
+        "Not read: me may not iam:GetRole on *. "
         "Allow iam:GetRole to it in IAM, or use another profile.",
     ]
 
