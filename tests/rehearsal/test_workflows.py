@@ -285,7 +285,7 @@ def test_nothing_is_left_after_a_destroy(story):
 
 
 CI = [step for step in steps() if step.workflow == "ci"]
-"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflow_order.py."""
+"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflows.py."""
 
 
 def test_no_step_is_left_out(story):
