@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rehearsal.console import Progress, spoken
+from rehearsal.console import Progress, duration
 
 
 class Terminal(io.StringIO):
@@ -29,7 +29,7 @@ def steady(stream: io.StringIO) -> str:
     [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (340, "5 min 40 s"), (119.6, "2 min 0 s")],
 )
 def test_a_wait_is_said_as_one_says_it(seconds, text):
-    assert spoken(seconds) == text
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
