@@ -47,7 +47,7 @@ def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
     edit = Edit(file="file.py", old="x = 1", new="x = 2")
     edit.apply(tmp_path)
     assert (tmp_path / "file.py").read_text() == "x = 2\n"
-    edit.back(tmp_path)
+    edit.revert(tmp_path)
     assert (tmp_path / "file.py").read_text() == "x = 1\n"
 
 
