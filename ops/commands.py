@@ -27,7 +27,7 @@ def doctor(stack: str, folder: Path, as_json: bool) -> int:
     def work() -> int:
         session = Session.of_stack(stack, folder)
         found = diagnose(StackNames.of(stack), session, folder=folder)
-        seeing(each.problem for each in found.unseen)
+        seeing(each.problem for each in found.unread)
         return shown(found, as_json)
 
     return guarded(work)
@@ -49,7 +49,7 @@ def preflight(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
-        seeing(each.problem for each in found.diagnosis.unseen)
+        seeing(each.problem for each in found.diagnosis.unread)
         if as_json:
             print(json.dumps(screen.as_dict(found), ensure_ascii=False, indent=2))
         else:

@@ -14,7 +14,7 @@ from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, guarded
-from ops.snapshot import ecs, existing
+from ops.snapshot import ecs, read_existing
 from ops.snapshot.records import Definition, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
@@ -45,7 +45,7 @@ class OneOff:
 
 def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneOff:
     """Read what the service runs. Raises Refused when stage 2 is off, and AwsProblem."""
-    service = existing(ecs.service, session, names)
+    service = read_existing(ecs.service, session, names)
     if service is None:
         raise Refused(
             t(

@@ -16,7 +16,7 @@ from i18n import Refused, Text, t
 from ops.aws.session import Session
 from ops.database.tunnel import Tunnel
 from ops.doctor.checks.databases import USABLE
-from ops.snapshot import looked, rds
+from ops.snapshot import rds, read_part
 from ops.snapshot.rds import Database
 from stack.names import StackNames
 
@@ -74,7 +74,7 @@ class Login:
 
 def database(session: Session, names: StackNames) -> Database:
     """The database, if it takes connections. Raises Refused and AwsProblem."""
-    part = looked(rds.database, session, names.database, False)
+    part = read_part(rds.database, session, names.database, False)
     if part.problem:
         raise part.problem
     found = part.value

@@ -17,7 +17,7 @@ from typing import Any
 from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.snapshot import ecs, looked
+from ops.snapshot import ecs, read_part
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Service
 from stack.names import CONTAINER, StackNames
@@ -87,7 +87,7 @@ def _bastion(session: Session, names: StackNames) -> Way | Text:
 
 
 def _task(session: Session, names: StackNames) -> Way | Text:
-    part = looked(ecs.service, session, names)
+    part = read_part(ecs.service, session, names)
     if part.problem:
         raise part.problem
     if part.value is None:

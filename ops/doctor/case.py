@@ -46,7 +46,7 @@ class Case:
         return self.now.network.value
 
     @cached_property
-    def main(self) -> Definition | None:
+    def definition(self) -> Definition | None:
         """The task definition that should run."""
         return (self.now.definitions.value or {}).get(self.now.wanted or "")
 
@@ -59,7 +59,7 @@ class Case:
         return database.pause
 
     @property
-    def check(self) -> Check | None:
+    def health_check(self) -> Check | None:
         """The load balancer's health check."""
         return self.now.group.value.check if self.now.group.value else None
 
@@ -74,24 +74,24 @@ class Case:
         return self.service.primary if self.service else None
 
     @cached_property
-    def mine(self) -> tuple[Task, ...]:
+    def deployment_tasks(self) -> tuple[Task, ...]:
         """Tasks of the newest deployment that tried the wanted revision, newest first."""
         wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
         primary = self.primary
-        if primary and not self.replaced:
+        if primary and not self.rolled_back:
             return tuple(each for each in wanted if each.started_by == primary.id)
         others = [each for each in wanted if not primary or each.started_by != primary.id]
         return tuple(each for each in others if each.started_by == others[0].started_by)
 
     @cached_property
-    def failed(self) -> tuple[Task, ...]:
+    def failed_tasks(self) -> tuple[Task, ...]:
         """Of `mine`, those that ended otherwise than by a person or a scaling activity."""
-        return tuple(each for each in self.mine if each.fallen)
+        return tuple(each for each in self.deployment_tasks if each.failed)
 
     @cached_property
-    def alive(self) -> tuple[Task, ...]:
+    def active_tasks(self) -> tuple[Task, ...]:
         """Of `mine`, those that are to run."""
-        return tuple(each for each in self.mine if not each.over)
+        return tuple(each for each in self.deployment_tasks if not each.over)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -100,11 +100,11 @@ class Case:
         return tuple(each for each in self.now.targets.value or () if each.address in kept)
 
     @property
-    def replaced(self) -> bool:
+    def rolled_back(self) -> bool:
         """Whether ECS's choice now is another revision, or another service, than the wanted one: it rolled back."""
         if self.primary is None or not self.now.wanted:
             return False
-        return bool(self.now.undone.value) or self.primary.definition != self.now.wanted
+        return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
 
     @property
     def steady(self) -> bool:
@@ -120,15 +120,15 @@ class Case:
     def _steadiness(self) -> bool | None:
         """None where that was not seen."""
         service, primary, now = self.service, self.primary, self.now
-        if service is None or primary is None or self.replaced or service.desired == 0:
+        if service is None or primary is None or self.rolled_back or service.desired == 0:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
             return False
         wanted = service.desired if service.targets else 0
         if sum(each.state == "healthy" for each in self.targets) >= wanted:
             return True
-        unseen = now.tasks.problem or now.group.problem or now.targets.problem
-        return None if unseen else False
+        unread = now.tasks.problem or now.group.problem or now.targets.problem
+        return None if unread else False
 
     @cached_property
     def unfinished(self) -> bool:
@@ -139,32 +139,34 @@ class Case:
         return sum(each.state == "healthy" for each in self.targets) < service.desired
 
     @cached_property
-    def sick(self) -> tuple[Sick, ...]:
+    def failed_checks(self) -> tuple[FailedCheck, ...]:
         """What the load balancer says of the wanted revision's tasks: of live targets, then of past ones."""
         if not self.unsteady:
             return ()
-        mine = {each.address for each in self.mine}
+        mine = {each.address for each in self.deployment_tasks}
         found = [
-            sick_of(each.description or each.reason, f"{each.address}:{each.port} {each.state}: ")
+            failed_check(
+                each.description or each.reason, f"{each.address}:{each.port} {each.state}: "
+            )
             for each in self.targets
             if each.state == "unhealthy" and each.address in mine
         ]
         return tuple([*found, *self._reported()])
 
     @property
-    def sick_codes(self) -> bool:
+    def has_wrong_status(self) -> bool:
         """Whether some task answered the load balancer's check, with a status that is not wanted."""
-        return any(each.codes for each in self.sick)
+        return any(each.codes for each in self.failed_checks)
 
-    def _reported(self) -> Iterator[Sick]:
-        mine = {each.id for each in self.mine}
+    def _reported(self) -> Iterator[FailedCheck]:
+        mine = {each.id for each in self.deployment_tasks}
         primary = self.primary
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
-        since = primary.created if primary and not mine and not self.replaced else None
+        since = primary.created if primary and not mine and not self.rolled_back else None
         for event in self.service.events if self.service else ():
             match = UNHEALTHY.search(event.message)
             if match and (match["task"] in mine or (since and event.at >= since)):
-                yield sick_of(
+                yield failed_check(
                     match["why"], f"{of_day(event.at, self.now.at)} task {match['task'][:8]}: "
                 )
 
@@ -173,22 +175,22 @@ class Case:
         logs = self.now.logs.value
         return logs.lines.get(task.id, ()) if logs else ()
 
-    def reasons(self, pattern: str) -> tuple[str, ...]:
+    def stop_reasons(self, pattern: str) -> tuple[str, ...]:
         """The stop reasons of failed tasks that fit, while the service is seen not to be steady."""
         if not self.unsteady:
             return ()
         words = [
             each
-            for task in self.failed
+            for task in self.failed_tasks
             for each in (task.reason, *(container.reason for container in task.containers))
         ]
         return tuple(dict.fromkeys(each for each in words if re.search(pattern, each)))
 
-    def logged(self, pattern: str, most: int = 3) -> tuple[str, ...]:
+    def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
         """The last log lines of failed or running tasks that fit."""
         found = [
             each.text
-            for task in (*self.failed, *self.alive)
+            for task in (*self.failed_tasks, *self.active_tasks)
             for each in self.lines(task)
             if re.search(pattern, each.text)
         ]
@@ -197,40 +199,41 @@ class Case:
     @property
     def given_up(self) -> bool:
         """Whether ECS tries the wanted revision no more."""
-        return self.replaced or bool(self.primary and self.primary.rollout == "FAILED")
+        return self.rolled_back or bool(self.primary and self.primary.rollout == "FAILED")
 
     @property
-    def again(self) -> str:
+    def retry_command(self) -> str:
         """The command that lets ECS try the wanted revision again, with the stack file's health check."""
         return try_again(self.now.names.stack)
 
-    def tried_again(self) -> tuple[Fix, ...]:
+    def then_retry(self) -> tuple[Fix, ...]:
         """Start the roll-out again, where ECS has given up or waits longer and longer."""
-        if not self.unsteady or self.service is None or self.main is None:
+        if not self.unsteady or self.service is None or self.definition is None:
             return ()
-        return (Fix(t("Then let ECS try again:"), self._tried_again, then=True),)
+        return (Fix(t("Then let ECS try again:"), self._retry_commands, then=True),)
 
     @property
-    def _tried_again(self) -> tuple[str, ...]:
+    def _retry_commands(self) -> tuple[str, ...]:
         """The next ``pulumi up`` says whether that has worked."""
-        return (self.again, f"pulumi up -s {self.now.names.stack}")
+        return (self.retry_command, f"pulumi up -s {self.now.names.stack}")
 
-    def mended(self) -> tuple[Fix, ...]:
+    def retry_if_fixed(self) -> tuple[Fix, ...]:
         """For what only the past tells: it may be in order by now, and ECS does not try again by itself."""
         if not self.given_up or any(each.state == "unhealthy" for each in self.targets):
             return ()
         text = t(
-            "If that was mended since the last try ({time}), let ECS try again:", time=self.last
+            "If that was mended since the last try ({time}), let ECS try again:",
+            time=self.last_stop,
         )
-        return (Fix(text, self._tried_again),)
+        return (Fix(text, self._retry_commands),)
 
     @property
-    def last(self) -> str:
+    def last_stop(self) -> str:
         """When the last task of the wanted revision ended."""
-        ends = [each.stopped or each.stopping for each in self.failed]
+        ends = [each.stopped or each.stopping for each in self.failed_tasks]
         return of_day(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
-    def set(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
+    def configure(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
         """Change a setting; where the stack file says so already, AWS has drifted from it.
 
         ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
@@ -239,25 +242,25 @@ class Case:
         stack = self.now.names.stack
         drifted = self.now.settings.texts.get(key) == value
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        if retried and (self.given_up or self.failed):
-            commands.append(self.again)
-        commands.append(self.refresh if drifted else f"pulumi up -s {stack}")
+        if retried and (self.given_up or self.failed_tasks):
+            commands.append(self.retry_command)
+        commands.append(self.refresh_command if drifted else f"pulumi up -s {stack}")
         return Fix(text, tuple(commands))
 
-    def check_changed(self, option: str) -> str:
+    def modify_health_check(self, option: str) -> str:
         """The command that changes the target group's health check at once."""
         arn = self.now.group.value.arn if self.now.group.value else ""
         return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
 
-    def put_back(self) -> Fix:
+    def restore(self) -> Fix:
         """Let Pulumi mend what somebody has changed or deleted by hand, where nothing else does."""
-        return self.refreshed(t("Let Pulumi put it right:"))
+        return self.refresh(t("Let Pulumi put it right:"))
 
-    def declared_again(self) -> Fix:
+    def or_restore(self) -> Fix:
         """Let Pulumi put back what somebody changed by hand."""
-        return self.refreshed(t("Or let Pulumi put back what the program declares:"))
+        return self.refresh(t("Or let Pulumi put back what the program declares:"))
 
-    def corrected(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
+    def correct_program(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
         """Correct the program and deploy. `--refresh` would deploy a mistake of the program again.
 
         It helps only where AWS differs from the program. That is ruled out where the program itself has
@@ -269,14 +272,14 @@ class Case:
         otherwise = t(
             "If the program says so already, AWS differs from it; let Pulumi put that back:"
         )
-        return (fix, self.refreshed(otherwise))
+        return (fix, self.refresh(otherwise))
 
-    def refreshed(self, text: Text) -> Fix:
+    def refresh(self, text: Text) -> Fix:
         """Let Pulumi look at what there is, and make what is declared of it."""
-        return Fix(text, (self.refresh,))
+        return Fix(text, (self.refresh_command,))
 
     @property
-    def refresh(self) -> str:
+    def refresh_command(self) -> str:
         """The command for that."""
         return f"pulumi up --refresh -s {self.now.names.stack}"
 
@@ -285,7 +288,7 @@ CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
 
 
 @dataclass(frozen=True)
-class Sick:
+class FailedCheck:
     """A failed health check of the load balancer, in AWS's words. ``codes`` are HTTP statuses."""
 
     kind: str
@@ -293,10 +296,10 @@ class Sick:
     words: str
 
 
-def sick_of(words: str, where: str) -> Sick:
+def failed_check(words: str, where: str) -> FailedCheck:
     """The check that these words tell of; `where` says whose it was."""
     codes = CODES.search(words)
     if codes:
         numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
-        return Sick("codes", numbers, where + words)
-    return Sick("timeout" if "timed out" in words.lower() else "failed", (), where + words)
+        return FailedCheck("codes", numbers, where + words)
+    return FailedCheck("timeout" if "timed out" in words.lower() else "failed", (), where + words)

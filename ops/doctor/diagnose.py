@@ -10,7 +10,7 @@ from ops.aws.session import Session
 from ops.doctor import checks
 from ops.doctor.case import Case
 from ops.doctor.checks import running, stages
-from ops.doctor.findings import Diagnosis, Unseen
+from ops.doctor.findings import Diagnosis, Unread
 from ops.snapshot import Snapshot, gather
 from stack.names import StackNames
 from stack.settings import Settings
@@ -27,7 +27,7 @@ PARTS: dict[str, Text] = {
     "targets": t("the health of the targets"),
     "balancer": t("the load balancer"),
     "page": PAGE,
-    "undone": t("the service's last deployments"),
+    "rollback_reason": t("the service's last deployments"),
     "network": t("security groups and routes"),
     "execution": t("the execution role"),
     "task_role": t("the task role"),
@@ -67,32 +67,32 @@ def judge(now: Snapshot) -> Diagnosis:
         names=now.names.prefix,
         stage=stages.described(case),
         findings=checks.run(case),
-        unseen=_unseen(now),
+        unread=_unread(now),
         unfinished=case.unfinished,
-        page=running.answered(case),
-        checked=tuple(PARTS[name] for name in PARTS if _looked(now, name)),
+        page=running.page_answer(case),
+        checked=tuple(PARTS[name] for name in PARTS if _was_read(now, name)),
     )
 
 
-def _looked(now: Snapshot, name: str) -> bool:
+def _was_read(now: Snapshot, name: str) -> bool:
     part = getattr(now, name)
     return part.problem is None and part.value is not None
 
 
-def _unseen(now: Snapshot) -> tuple[Unseen, ...]:
+def _unread(now: Snapshot) -> tuple[Unread, ...]:
     found = [
-        Unseen(PARTS[name], problem, name not in OPTIONAL)
+        Unread(PARTS[name], problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
     database, image = now.database.value, now.image.value
     if database is not None and database.force_ssl is None:
-        found.append(Unseen(t("whether the database insists on TLS"), _silent(), False))
+        found.append(Unread(t("whether the database insists on TLS"), _not_allowed(), False))
     if image is not None and image.present and not image.platforms:
-        found.append(Unseen(t("the image's processor architecture"), _silent(), False))
+        found.append(Unread(t("the image's processor architecture"), _not_allowed(), False))
     return tuple(found)
 
 
-def _silent() -> AwsProblem:
+def _not_allowed() -> AwsProblem:
     return AwsProblem(
         "refused",
         t("AWS did not tell."),

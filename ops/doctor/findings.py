@@ -57,7 +57,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Unseen:
+class Unread:
     """A part that could not be looked at. Without an essential one nobody may say "healthy"."""
 
     part: Text
@@ -72,7 +72,7 @@ class Diagnosis:
     names: str
     stage: Text
     findings: tuple[Finding, ...]
-    unseen: tuple[Unseen, ...]
+    unread: tuple[Unread, ...]
     checked: tuple[Text, ...] = ()
     unfinished: bool = False
     """Whether a roll-out goes on of which nobody can say yet how it ends."""
@@ -89,14 +89,14 @@ class Diagnosis:
         return next((each for each in self.findings if each.kind != "note"), None)
 
     @property
-    def blind(self) -> bool:
+    def incomplete(self) -> bool:
         """Whether something that matters could not be looked at."""
-        return any(each.essential for each in self.unseen)
+        return any(each.essential for each in self.unread)
 
     @property
     def healthy(self) -> bool:
         """No cause, all that matters was looked at, and what was rolled out serves."""
-        return not (self.causes or self.blind or self.unfinished)
+        return not (self.causes or self.incomplete or self.unfinished)
 
     @property
     def exit_code(self) -> int:

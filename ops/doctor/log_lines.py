@@ -207,7 +207,7 @@ EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
 
 
 @dataclass(frozen=True)
-class Told:
+class LoggedCause:
     """A known cause and the line that gave it away."""
 
     known: Known
@@ -228,13 +228,13 @@ class Told:
         return Text(text.template, (*text.values, ("what", self.what)))
 
 
-def told(lines: Sequence[Line]) -> Told | None:
+def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:
     """What the log says of why the app ended: the last line that is known."""
     for line in reversed(lines):
         for known in KNOWN:
             if match := known.pattern.search(line.text):
                 groups = [each for each in match.groupdict().values() if each]
-                return Told(known, groups[0].strip() if groups else "", line.text)
+                return LoggedCause(known, groups[0].strip() if groups else "", line.text)
     return None
 
 

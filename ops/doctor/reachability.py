@@ -23,26 +23,28 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Closed:
+class MissingRule:
     """A rule that is missing: ``way`` is egress or ingress, ``group`` the id it is missing in."""
 
-    way: str
+    direction: str
     group: str
 
 
-def closed(network: Network, source: Side, target: Side, port: int) -> tuple[Closed, ...]:
+def missing_rules(
+    network: Network, source: Side, target: Side, port: int
+) -> tuple[MissingRule, ...]:
     """What the security groups lack for TCP from ``source`` to ``target``; () where all is open."""
     missing = []
     if source.groups and not _open(network, source.groups, "egress", target, port):
-        missing.append(Closed("egress", source.groups[0]))
+        missing.append(MissingRule("egress", source.groups[0]))
     if target.groups and not _open(network, target.groups, "ingress", source, port):
-        missing.append(Closed("ingress", target.groups[0]))
+        missing.append(MissingRule("ingress", target.groups[0]))
     return tuple(missing)
 
 
-def _open(network: Network, ids: Iterable[str], way: str, peer: Side, port: int) -> bool:
+def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port: int) -> bool:
     for group in (network.groups.get(each, Group(id=each, name=each)) for each in ids):
-        rules = group.egress if way == "egress" else group.ingress
+        rules = group.egress if direction == "egress" else group.ingress
         if any(covers(rule, peer, port) for rule in rules):
             return True
     return False
@@ -69,7 +71,7 @@ def _carries(rule: Permission, port: int) -> bool:
     return rule.protocol == "-1" or (rule.first or 0) <= port <= (rule.last or 0)
 
 
-def lets_in(network: Network, ids: Iterable[str], port: int) -> bool:
+def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
     """Whether a rule of the security groups lets anybody at all in by TCP to ``port``, over IPv4."""
     return any(
         _carries(rule, port) and (rule.networks or rule.groups or rule.prefix_lists)
@@ -80,7 +82,7 @@ def lets_in(network: Network, ids: Iterable[str], port: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Dead:
+class NoInternet:
     """A subnet from which nothing reaches the internet.
 
     ``why`` is no-route, blackhole, nat-missing, nat-state, nat-private or no-public-ip; ``target`` is what
@@ -92,34 +94,36 @@ class Dead:
     target: str = ""
 
 
-def ways_out(network: Network, subnets: Sequence[str], public: bool) -> tuple[Dead, ...]:
+def without_internet(
+    network: Network, subnets: Sequence[str], public: bool
+) -> tuple[NoInternet, ...]:
     """The subnets of these that do not lead to the internet; ``public`` is for tasks with a public IP."""
-    found = (_way_out(network, each, public) for each in subnets)
+    found = (_no_internet(network, each, public) for each in subnets)
     return tuple(each for each in found if each is not None)
 
 
-def _way_out(network: Network, subnet: str, public: bool) -> Dead | None:
+def _no_internet(network: Network, subnet: str, public: bool) -> NoInternet | None:
     route = default_route(network, subnet)
     if route is None:
-        return Dead(subnet, "no-route")
+        return NoInternet(subnet, "no-route")
     if route.state == "blackhole":
-        return Dead(subnet, "blackhole", route.target)
+        return NoInternet(subnet, "blackhole", route.target)
     if route.kind == "igw":
-        return None if public else Dead(subnet, "no-public-ip", route.target)
+        return None if public else NoInternet(subnet, "no-public-ip", route.target)
     if route.kind == "nat":
         return _nat(network, subnet, route.target)
     return None
 
 
-def _nat(network: Network, subnet: str, gateway: str) -> Dead | None:
+def _nat(network: Network, subnet: str, gateway: str) -> NoInternet | None:
     nat = network.nats.get(gateway)
     if nat is None:
-        return Dead(subnet, "nat-missing", gateway)
+        return NoInternet(subnet, "nat-missing", gateway)
     if nat.state != "available":
-        return Dead(subnet, "nat-state", gateway)
+        return NoInternet(subnet, "nat-state", gateway)
     beyond = default_route(network, nat.subnet)
     if beyond is None or beyond.kind != "igw":
-        return Dead(subnet, "nat-private", gateway)
+        return NoInternet(subnet, "nat-private", gateway)
     return None
 
 
@@ -130,14 +134,16 @@ def default_route(network: Network, subnet: str) -> Route | None:
     return next((each for each in routes if each.destination == ANYWHERE), None)
 
 
-def has_door(network: Network, subnets: Sequence[str], groups: Sequence[str], service: str) -> bool:
+def has_endpoint(
+    network: Network, subnets: Sequence[str], groups: Sequence[str], service: str
+) -> bool:
     """Whether an interface endpoint leads to an AWS service, e.g. ``ecr.api``, and lets these in."""
     source = Side(tuple(groups), addresses(network, subnets))
-    for door in network.endpoints:
-        if not (door.service.endswith(f".{service}") and door.private_dns):
+    for endpoint in network.endpoints:
+        if not (endpoint.service.endswith(f".{service}") and endpoint.private_dns):
             continue
-        target = Side(door.groups, addresses(network, door.subnets))
-        if door.state == "available" and not closed(network, source, target, HTTPS):
+        target = Side(endpoint.groups, addresses(network, endpoint.subnets))
+        if endpoint.state == "available" and not missing_rules(network, source, target, HTTPS):
             return True
     return False
 
@@ -171,7 +177,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Barred:
+class AclDenial:
     """Packets that a network ACL drops: ``way`` is egress or ingress, seen from the subnet.
 
     ``number`` is the rule that denies them, None where no rule allows them.
@@ -179,7 +185,7 @@ class Barred:
 
     acl: str
     subnet: str
-    way: str
+    direction: str
     ports: Ports
     peer: IPv4Network
     number: int | None
@@ -188,14 +194,14 @@ class Barred:
 INTERNET = End(None, ANYWHERE)
 
 
-def ends(network: Network, subnets: Iterable[str]) -> list[End]:
+def acl_ends(network: Network, subnets: Iterable[str]) -> list[End]:
     """Subnets as the ends of a hop."""
     return [End(each, network.subnets[each].network) for each in subnets if each in network.subnets]
 
 
-def between(
+def acl_denials(
     network: Network, sources: Sequence[End], targets: Sequence[End], port: int, ephemeral: Ports
-) -> tuple[Barred, ...]:
+) -> tuple[AclDenial, ...]:
     """What is dropped of TCP to ``port``, there or on the way back to the ``ephemeral`` ports."""
     found = [
         each
@@ -207,26 +213,26 @@ def between(
     return tuple(dict.fromkeys(found))
 
 
-def blocked_outbound(network: Network, subnets: Iterable[str]) -> tuple[Barred, ...]:
+def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenial, ...]:
     """What is dropped of HTTPS from subnets to the internet, through a NAT gateway where one leads."""
-    found: list[Barred] = []
-    for source in ends(network, subnets):
+    found: list[AclDenial] = []
+    for source in acl_ends(network, subnets):
         route = default_route(network, source.subnet or "")
         nat = network.nats.get(route.target) if route and route.kind == "nat" else None
         if nat is None:
-            found += between(network, [source], [INTERNET], HTTPS, LINUX)
+            found += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
         else:
             # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
-            found += between(network, [source], [End(nat.subnet, ANYWHERE)], HTTPS, LINUX)
-            found += between(network, ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE)
+            found += acl_denials(network, [source], [End(nat.subnet, ANYWHERE)], HTTPS, LINUX)
+            found += acl_denials(network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE)
     return tuple(dict.fromkeys(found))
 
 
 def _hop(
     network: Network, source: End, target: End, port: int, ephemeral: Ports
-) -> Iterator[Barred]:
+) -> Iterator[AclDenial]:
     one = (port, port)
-    for end, way, peer, ports in (
+    for end, direction, peer, ports in (
         (source, "egress", target.network, one),
         (target, "ingress", source.network, one),
         (target, "egress", source.network, ephemeral),
@@ -235,9 +241,9 @@ def _hop(
         known = network.subnets.get(end.subnet or "")
         if known is None or known.acl is None:
             continue
-        entries = known.acl.egress if way == "egress" else known.acl.ingress
+        entries = known.acl.egress if direction == "egress" else known.acl.ingress
         for number in _dropped(entries, peer, ports):
-            yield Barred(known.acl.id, known.id, way, ports, peer, number)
+            yield AclDenial(known.acl.id, known.id, direction, ports, peer, number)
 
 
 def _dropped(entries: Sequence[AclEntry], peer: IPv4Network, ports: Ports) -> Iterator[int | None]:

@@ -20,14 +20,14 @@ from ops.doctor.catalogue import (
 from ops.doctor.findings import Diagnosis, Finding
 from ops.snapshot.records import Task
 
-HOPS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
+CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
 
 
 NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
 
 
-OPEN, BLOCKED, WARNED, WAITING, OFF, UNSEEN = (
-    "open", "blocked", "warned", "waiting", "off", "unseen",
+OPEN, BLOCKED, WARNED, WAITING, OFF, UNREAD = (
+    "open", "blocked", "warned", "waiting", "off", "unread",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ NEEDED = {
 
 
 @dataclass(frozen=True)
-class Link:
+class Status:
     """A place of the chain, a hop or one of its ends: its state and why."""
 
     id: str
@@ -54,25 +54,25 @@ class Link:
     reason: Text
 
 
-def chain(case: Case, diagnosis: Diagnosis) -> dict[str, Link]:
+def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
     """Every place of the chain, by id."""
-    return {each: _link(each, case, diagnosis) for each in (*HOPS, *NODES)}
+    return {each: _status_of(each, case, diagnosis) for each in (*CONNECTIONS, *NODES)}
 
 
-def _link(place: str, case: Case, diagnosis: Diagnosis) -> Link:
+def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
     here = [each for each in diagnosis.findings if place in each.row.places]
     wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
     if wrong:
-        return Link(place, BLOCKED, wrong.title)
+        return Status(place, BLOCKED, wrong.title)
     for part in NEEDED[place]:
         if problem := getattr(case.now, part).problem:
-            return Link(place, UNSEEN, problem.text)
+            return Status(place, UNREAD, problem.text)
     if missing := _missing(place, case):
-        return Link(place, OFF, missing)
+        return Status(place, OFF, missing)
     warning: Finding | None = next((each for each in here if each.kind == "warning"), None)
     if warning:
-        return Link(place, WARNED, warning.title)
-    return _well(place, case)
+        return Status(place, WARNED, warning.title)
+    return _working(place, case)
 
 
 def _missing(place: str, case: Case) -> Text | None:
@@ -87,26 +87,26 @@ def _missing(place: str, case: Case) -> Text | None:
     return None if case.service.desired else t("The service is to run no task.")
 
 
-def _well(place: str, case: Case) -> Link:
+def _working(place: str, case: Case) -> Status:
     if place == FORWARD:
         return _forward(case)
     if place == TASKS_NODE:
         return _tasks(case)
-    tried = case.alive or case.failed
+    tried = case.active_tasks or case.failed_tasks
     if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
-        return Link(place, WAITING, t("No task is there yet."))
-    if place == DATABASE and not _asked(case):
+        return Status(place, WAITING, t("No task is there yet."))
+    if place == DATABASE and not _may_connect(case):
         state = OFF if case.given_up else WAITING
-        return Link(place, state, t("No task runs that could ask the database."))
-    return Link(place, OPEN, WELL[place](case))
+        return Status(place, state, t("No task runs that could ask the database."))
+    return Status(place, OPEN, WORKING[place](case))
 
 
-def _asked(case: Case) -> bool:
+def _may_connect(case: Case) -> bool:
     """Whether a task of any revision is there that may connect to the database."""
     return any(not each.over for each in case.now.tasks.value or ())
 
 
-def _forward(case: Case) -> Link:
+def _forward(case: Case) -> Status:
     counts = {
         "healthy": sum(each.state == "healthy" for each in case.targets),
         "desired": case.service.desired if case.service else 0,
@@ -114,16 +114,16 @@ def _forward(case: Case) -> Link:
     enough = counts["healthy"] >= counts["desired"]
     if case.given_up and not enough:
         text = t("{healthy} of {desired} targets are healthy; ECS has given up.", **counts)
-        return Link(FORWARD, BLOCKED, text)
+        return Status(FORWARD, BLOCKED, text)
     # After a rollback the former revision's tasks answer: requests do get through.
     if enough and (case.steady or case.given_up):
-        return Link(FORWARD, OPEN, _checked(case))
+        return Status(FORWARD, OPEN, _checked(case))
     text = t("{healthy} of {desired} targets are healthy so far.", **counts)
-    return Link(FORWARD, WAITING, text)
+    return Status(FORWARD, WAITING, text)
 
 
 def _checked(case: Case) -> Text:
-    check = case.check
+    check = case.health_check
     return t(
         "GET {path} answers {matcher}.",
         path=check.path if check else "-",
@@ -131,18 +131,18 @@ def _checked(case: Case) -> Text:
     )
 
 
-def _tasks(case: Case) -> Link:
+def _tasks(case: Case) -> Status:
     service = case.service
     counts = {
         "running": service.running if service else 0,
         "desired": service.desired if service else 0,
     }
     if case.given_up:
-        return Link(
+        return Status(
             TASKS_NODE, BLOCKED, t("{running} of {desired} run; ECS has given up", **counts)
         )
     state = OPEN if case.steady else WAITING
-    return Link(TASKS_NODE, state, t("{running} of {desired} run", **counts))
+    return Status(TASKS_NODE, state, t("{running} of {desired} run", **counts))
 
 
 def _database(case: Case) -> Text:
@@ -175,7 +175,7 @@ def _status(case: Case) -> Text:
     return verbatim(found.status if found else "-")
 
 
-WELL = {
+WORKING = {
     INTERNET: _ports,
     DATABASE: _database,
     IMAGE: _image,
@@ -186,12 +186,12 @@ WELL = {
 }
 
 
-def target_of(case: Case, task: Task) -> Link:
+def target_of(case: Case, task: Task) -> Status:
     """What the load balancer says of one task."""
     target = next(
         (each for each in case.now.targets.value or () if each.address == task.address), None
     )
     if target is None:
-        return Link(task.short, OFF, t("not a target"))
+        return Status(task.short, OFF, t("not a target"))
     state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)
-    return Link(task.short, state, verbatim(target.description or target.state))
+    return Status(task.short, state, verbatim(target.description or target.state))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from i18n import Text, language, t
-from ops.doctor.findings import Diagnosis, Finding, Unseen
+from ops.doctor.findings import Diagnosis, Finding, Unread
 from ops.screen import Line
 
 KINDS = {
@@ -31,7 +31,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[Line]:
     yield Line(f"{diagnosis.names} · {diagnosis.stage!s}", "bold")
     yield from _headline(diagnosis)
     yield from findings(diagnosis)
-    yield from unseen(diagnosis.unseen)
+    yield from unread(diagnosis.unread)
 
 
 def findings(diagnosis: Diagnosis) -> Iterator[Line]:
@@ -56,7 +56,7 @@ def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
         yield Line(str(t("Healthy. Checked: {parts}.", parts=parts)), "bold green")
         if diagnosis.page:
             yield Line(str(diagnosis.page))
-    elif not diagnosis.blind:
+    elif not diagnosis.incomplete:
         text = t("No cause found, but the roll-out has not ended yet: nobody knows how it ends.")
         yield Line(str(text), "bold yellow")
     else:
@@ -93,7 +93,7 @@ def _label(name: Text) -> str:
     return f"{name!s}: "
 
 
-def unseen(parts: tuple[Unseen, ...]) -> Iterator[Line]:
+def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
     """What could not be looked at, and why."""
     if not parts:
         return
@@ -121,14 +121,14 @@ def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         "exitCode": diagnosis.exit_code,
         "page": str(diagnosis.page) if diagnosis.page else None,
         "findings": [_finding(each) for each in diagnosis.findings],
-        "unseen": [
+        "unread": [
             {
                 "part": str(each.part),
                 "kind": each.problem.kind,
                 "problem": each.problem.as_text(),
                 "essential": each.essential,
             }
-            for each in diagnosis.unseen
+            for each in diagnosis.unread
         ],
         "checked": [str(each) for each in diagnosis.checked],
     }

@@ -24,7 +24,7 @@ from ops.doctor.checks import (
     stages,
 )
 from ops.doctor.diagnose import judge
-from ops.doctor.findings import Diagnosis, Finding, Unseen, ranked
+from ops.doctor.findings import Diagnosis, Finding, Unread, ranked
 from ops.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.preflight.account import Account
 from ops.screen import Line
@@ -69,7 +69,7 @@ ITEMS = (
     ),
     Item(
         t("The secrets of the database and of the app are there"),
-        (inputs.secrets, outbound.secret),
+        (inputs.secrets, outbound.planned_secrets),
         ("secrets", "database"),
     ),
     Item(
@@ -78,17 +78,19 @@ ITEMS = (
             load_balancer.balancer,
             load_balancer.certificate,
             network_path.internet_to_balancer,
-            load_balancer.shadowed,
+            load_balancer.planned_rule,
         ),
         ("balancer", "network"),
     ),
     Item(t("The target group speaks the app's protocol"), (load_balancer.protocol,), ("group",)),
     Item(
-        t("The health check is the declared one"), (load_balancer.drifted, health.codes), ("group",)
+        t("The health check is the declared one"),
+        (load_balancer.health_check_drift, health.codes),
+        ("group",),
     ),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
-        (outbound.way_out, outbound.task_to_aws, outbound.room),
+        (outbound.planned_subnets, outbound.task_to_aws, outbound.free_addresses),
         ("network",),
     ),
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
@@ -107,7 +109,7 @@ ITEMS = (
     Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
     Item(
         t("A rule forwards to the target group, on the container's port"),
-        (load_balancer.attached, load_balancer.forwarding, load_balancer.declared_port),
+        (load_balancer.target_group, load_balancer.forwarding, load_balancer.declared_port),
         ("balancer", "group", "newest"),
         second=True,
     ),
@@ -148,7 +150,7 @@ class Preflight:
         states = {each.state for each in self.items}
         if BAD in states or self.diagnosis.causes:
             return 1
-        return 2 if any(each.essential for each in self.diagnosis.unseen) else 0
+        return 2 if any(each.essential for each in self.diagnosis.unread) else 0
 
 
 def check(names: StackNames, session: Session, folder: Path) -> Preflight:
@@ -169,12 +171,12 @@ def tick_account(account: Account) -> Preflight:
     who = account.session.call("sts", "get_caller_identity")["Arn"]
     items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
     findings: list[Finding] = []
-    unseen: list[Unseen] = []
+    unseen: list[Unread] = []
     for item in ITEMS_OF_ACCOUNT:
         try:
             found = list(item.check(account))
         except AwsProblem as problem:
-            unseen.append(Unseen(item.text, problem, item.essential))
+            unseen.append(Unread(item.text, problem, item.essential))
             items.append(Ticked(item.text, UNKNOWN))
             continue
         findings += found
@@ -184,7 +186,7 @@ def tick_account(account: Account) -> Preflight:
         names=account.now.names.prefix,
         stage=stages.described(Case(account.now)),
         findings=tuple(each.at(account.now.place) for each in ranked(findings)),
-        unseen=tuple(unseen),
+        unread=tuple(unseen),
     )
     return Preflight(tuple(items), diagnosis, stage=1)
 
@@ -243,7 +245,7 @@ def lines(found: Preflight) -> Iterator[Line]:
         text = t("All is in order, and ECS is on already.")
     yield Line(str(text), style)
     yield from body.findings(found.diagnosis)
-    yield from body.unseen(found.diagnosis.unseen)
+    yield from body.unread(found.diagnosis.unread)
 
 
 def as_dict(found: Preflight) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from i18n import Text, joined, t, verbatim
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
-    from ops.doctor.findings import Diagnosis, Finding, Unseen
+    from ops.doctor.findings import Diagnosis, Finding, Unread
 
 
 NO_TASK = "scaled-to-zero"
@@ -82,7 +82,7 @@ def _tell(found: Diagnosis, log: Tells) -> None:
             log.warning(_warned(each))
     for text in _unseen(found):
         log.lasting(text)
-    for unseen in found.unseen:
+    for unseen in found.unread:
         if unseen.part == PAGE:
             log.lasting(t("the page was not asked for: {problem}", problem=unseen.problem.text))
     if found.page:
@@ -110,8 +110,8 @@ def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
 
 def _unseen(found: Diagnosis) -> Iterator[Text]:
     """What matters and could not be looked at, each reason once."""
-    told: dict[str, list[Unseen]] = {}
-    for each in found.unseen:
+    told: dict[str, list[Unread]] = {}
+    for each in found.unread:
         if each.essential:
             told.setdefault(str(each.problem), []).append(each)
     for together in told.values():

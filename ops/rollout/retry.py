@@ -17,7 +17,7 @@ from ops.rollout.causes import diagnosis
 from ops.rollout.follow import Pace, follow, succeeded
 from ops.rollout.text import failed
 from ops.rollout.view import Wanted
-from ops.snapshot import ecs, elb, existing
+from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
 from stack.names import StackNames
 from stack.settings import Settings
@@ -47,8 +47,8 @@ class Retry:
 
 def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
     """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
-    service = existing(ecs.service, session, names)
-    group = existing(elb.target_group, session, names.target_group)
+    service = read_existing(ecs.service, session, names)
+    group = read_existing(elb.target_group, session, names.target_group)
     if service is None or group is None:
         raise Refused(_nothing(names))
     if service.desired == 0:

@@ -77,7 +77,7 @@ def look(session: Session, wanted: Wanted) -> View | None:
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
     service = {"cluster": wanted.cluster, "service": wanted.service}
-    return replace(view, undone=ecs.undone(session, service, wanted.definition))
+    return replace(view, undone=ecs.rollback_reason(session, service, wanted.definition))
 
 
 def _tasks(session: Session, wanted: Wanted) -> tuple[Task, ...]:

@@ -46,7 +46,7 @@ class Snapshot:
     by_program: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     service: Part[Service] = field(default_factory=Part)
-    undone: Part[str] = field(default_factory=Part)
+    rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
     newest: Part[Definition] = field(default_factory=Part)
@@ -109,7 +109,7 @@ class _Gathering:
         self._known_page, self._pool = page, pool
 
     def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
-        return self._pool.submit(looked, question, self.session, *arguments)
+        return self._pool.submit(read_part, question, self.session, *arguments)
 
     def snapshot(self) -> Snapshot:
         names = self.names
@@ -124,13 +124,13 @@ class _Gathering:
         network = self._network(group, balancer)
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
-        undone = self._undone(running.value)
+        rollback_reason = self._rollback_reason(running.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
-        main = self._main(running.value, known.value or {}, latest.value)
-        stored = self._stored(main, known.value or {}, tasks.result().value or ())
-        if main is None and (found := database.result().value) and found.secret:
+        definition = self._expected(running.value, known.value or {}, latest.value)
+        stored = self._stored(definition, known.value or {}, tasks.result().value or ())
+        if definition is None and (found := database.result().value) and found.secret:
             planned = self.settings.service.secrets.values()
             stored["secrets"] = self.ask(task_inputs.secrets, [found.secret, *planned])
         return Snapshot(
@@ -139,10 +139,10 @@ class _Gathering:
             settings=self.settings,
             authorities=certificates.carried(self.settings),
             at=datetime.now(UTC),
-            wanted=main.arn if main else None,
+            wanted=definition.arn if definition else None,
             by_program=self.wanted is not None,
             service=running,
-            undone=undone.result(),
+            rollback_reason=rollback_reason.result(),
             tasks=tasks.result(),
             newest=latest,
             definitions=known,
@@ -179,15 +179,15 @@ class _Gathering:
             return self._given(self._known_page)
         if balancer is None or all(each.state != "healthy" for each in targets):
             return self._nothing(None)
-        return self._pool.submit(looked, pages.page, balancer, self.settings)
+        return self._pool.submit(read_part, pages.page, balancer, self.settings)
 
-    def _undone(self, service: Service | None) -> Future[Part[str]]:
+    def _rollback_reason(self, service: Service | None) -> Future[Part[str]]:
         """Asked of a completed deployment only: any other tells by itself how it stands."""
         primary = service.primary if service else None
         if service is None or primary is None or primary.rollout != "COMPLETED":
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(ecs.undone, where, primary.definition)
+        return self.ask(ecs.rollback_reason, where, primary.definition)
 
     def _measured(
         self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
@@ -223,7 +223,7 @@ class _Gathering:
                 found[arn] = part.value
         return Part(found)
 
-    def _main(
+    def _expected(
         self,
         service: Service | None,
         known: Mapping[str, Definition],
@@ -235,23 +235,28 @@ class _Gathering:
         return newest if service else None
 
     def _stored(
-        self, main: Definition | None, known: Mapping[str, Definition], tasks: tuple[Task, ...]
+        self,
+        definition: Definition | None,
+        known: Mapping[str, Definition],
+        tasks: tuple[Task, ...],
     ) -> dict[str, Future[Part[Any]]]:
         names = self.names
-        chosen = task_logs.worth_reading(tasks, main.arn if main else "")
-        log_group = (main.log_group if main else "") or names.log_group
+        chosen = task_logs.choose_tasks(tasks, definition.arn if definition else "")
+        log_group = (definition.log_group if definition else "") or names.log_group
         asked: dict[str, Future[Part[Any]]] = {
-            "image": self.ask(task_inputs.image, names.repository, main.image if main else None),
+            "image": self.ask(
+                task_inputs.image, names.repository, definition.image if definition else None
+            ),
             "logs": self.ask(task_logs.logs, log_group, chosen, known),
         }
-        if main:
-            asked["execution"] = self.ask(task_inputs.role, main.execution_role)
-            asked["task_role"] = self.ask(task_inputs.role, main.task_role)
-            asked["secrets"] = self.ask(task_inputs.secrets, list(main.secrets.values()))
+        if definition:
+            asked["execution"] = self.ask(task_inputs.role, definition.execution_role)
+            asked["task_role"] = self.ask(task_inputs.role, definition.task_role)
+            asked["secrets"] = self.ask(task_inputs.secrets, list(definition.secrets.values()))
         return asked
 
 
-def looked(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
+def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
     """The answer as a part; that there is no such thing is an answer too."""
     try:
         return Part(question(*arguments))
@@ -259,9 +264,9 @@ def looked(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
         return Part() if problem.kind == "missing" else Part(problem=problem)
 
 
-def existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
+def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
     """The answer, or None where there is no such thing. Raises AwsProblem of every other kind."""
-    part = looked(question, *arguments)
+    part = read_part(question, *arguments)
     if part.problem:
         raise part.problem
     return part.value

@@ -90,7 +90,7 @@ def _deployment(raw: dict[str, Any]) -> Deployment:
     )
 
 
-def undone(session: Session, service: Mapping[str, str], definition: str) -> str:
+def rollback_reason(session: Session, service: Mapping[str, str], definition: str) -> str:
     """Why the service's newest deployment was given up, if it was, and was one of that revision.
 
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets

@@ -42,7 +42,7 @@ company's proxy that reads HTTPS, or in a Python without certificates."""
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """Where to connect to, and the name by which the page is asked for there.
 
     ``trust`` is None for plain HTTP.
@@ -55,7 +55,7 @@ class Door:
     trust: ssl.SSLContext | None
 
 
-class Unreached(Exception):
+class Unreachable(Exception):
     """No connection to the load balancer came about; its text says why."""
 
 
@@ -72,23 +72,23 @@ def page(balancer: Balancer, settings: Settings) -> Page | None:
         return None
     url = f"{balancer.url}{path}"
     try:
-        door = _door(balancer, listener, settings)
-        found = _tried(door, Page(url=url, path=path))
+        endpoint = _endpoint(balancer, listener, settings)
+        found = _get_page(endpoint, Page(url=url, path=path))
         if found.status and settings.webapp:
-            found = replace(found, database=_get(door, DATABASE_PATH, DATABASE_SECONDS)[0])
+            found = replace(found, database=_get(endpoint, DATABASE_PATH, DATABASE_SECONDS)[0])
         return found
-    except Unreached as unreached:
+    except Unreachable as problem:
         raise AwsProblem(
             "unreachable",
-            t("{url} cannot be reached from here: {why}.", url=url, why=said(unreached)),
+            t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
             t("Open it in a browser, or ask from a place that reaches it."),
         ) from None
 
 
-def _tried(door: Door, found: Page) -> Page:
+def _get_page(endpoint: Endpoint, found: Page) -> Page:
     for tries in range(1, TRIES + 1):
         begun = time.monotonic()
-        status, problem = _get(door, found.path, ANSWER_SECONDS)
+        status, problem = _get(endpoint, found.path, ANSWER_SECONDS)
         found = replace(found, tries=tries, status=status, problem=problem)
         if not found.fails or time.monotonic() - begun >= ANSWER_SECONDS:
             break
@@ -97,11 +97,11 @@ def _tried(door: Door, found: Page) -> Page:
     return found
 
 
-def _door(balancer: Balancer, listener: Listener, settings: Settings) -> Door:
+def _endpoint(balancer: Balancer, listener: Listener, settings: Settings) -> Endpoint:
     """The load balancer itself, so that a domain's record that is not known yet does not matter.
 
     The certificate must be valid for ``domainName``. With a ``certificateArn`` alone the name that
-    visitors use is not known, so the certificate is not verified. Raises Unreached.
+    visitors use is not known, so the certificate is not verified. Raises Unreachable.
     """
     secure = listener.protocol == "HTTPS"
     domain = settings.https.domain if secure else ""
@@ -109,14 +109,14 @@ def _door(balancer: Balancer, listener: Listener, settings: Settings) -> Door:
     if local_cloud.facts_file():
         place = local_cloud.listener(listener.arn)
         if place is None:
-            raise Unreached(t("the local cloud does not listen for it"))
+            raise Unreachable(t("the local cloud does not listen for it"))
         address, port, authority = place
     elif _proxy(listener.protocol.lower(), address):
-        raise Unreached(t("a proxy is set in the environment, and NO_PROXY does not name it"))
+        raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
     trust = ssl.create_default_context(cafile=authority) if secure else None
     if trust is not None and not domain:
         trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    return Door(address, port, domain or balancer.dns, listener.port, trust)
+    return Endpoint(address, port, domain or balancer.dns, listener.port, trust)
 
 
 def _proxy(scheme: str, host: str) -> bool:
@@ -124,43 +124,43 @@ def _proxy(scheme: str, host: str) -> bool:
     return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
-def _get(door: Door, path: str, seconds: float) -> tuple[int, str]:
-    """The status of one answer; 0 and why where none came. Raises Unreached."""
-    visit = _Visit(door, seconds)
+def _get(endpoint: Endpoint, path: str, seconds: float) -> tuple[int, str]:
+    """The status of one answer; 0 and why where none came. Raises Unreachable."""
+    connection = _Connection(endpoint, seconds)
     try:
-        visit.request("GET", path, headers={"User-Agent": "careapp-doctor", "Accept": "*/*"})
-        return visit.getresponse().status, ""
+        connection.request("GET", path, headers={"User-Agent": "careapp-doctor", "Accept": "*/*"})
+        return connection.getresponse().status, ""
     except TimeoutError:
         return 0, f"timed out after {seconds:g} s"
     except (OSError, http.client.HTTPException) as problem:
         return 0, str(problem) or type(problem).__name__
     finally:
-        visit.close()
+        connection.close()
 
 
-class _Visit(http.client.HTTPConnection):
-    """A connection to a door, by the name that belongs to it."""
+class _Connection(http.client.HTTPConnection):
+    """A connection to a endpoint, by the name that belongs to it."""
 
-    def __init__(self, door: Door, seconds: float) -> None:
-        super().__init__(door.name, door.declared_port, timeout=seconds)
-        self.door = door
-        self.default_port = 443 if door.trust else 80
+    def __init__(self, endpoint: Endpoint, seconds: float) -> None:
+        super().__init__(endpoint.name, endpoint.declared_port, timeout=seconds)
+        self.endpoint = endpoint
+        self.default_port = 443 if endpoint.trust else 80
 
     def connect(self) -> None:
-        """Connect and, with HTTPS, shake hands. Raises Unreached before there is a connection."""
-        door = self.door
+        """Connect and, with HTTPS, shake hands. Raises Unreachable before there is a connection."""
+        endpoint = self.endpoint
         try:
-            found = socket.getaddrinfo(door.address, door.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(endpoint.address, endpoint.port, type=socket.SOCK_STREAM)
             patience = CONNECT_SECONDS / len(found)
-            self.sock = socket.create_connection((door.address, door.port), patience)
+            self.sock = socket.create_connection((endpoint.address, endpoint.port), patience)
         except OSError as problem:
-            raise Unreached(problem.strerror or str(problem)) from problem
+            raise Unreachable(problem.strerror or str(problem)) from problem
         self.sock.settimeout(self.timeout)
-        if door.trust is None:
+        if endpoint.trust is None:
             return
         try:
-            self.sock = door.trust.wrap_socket(self.sock, server_hostname=door.name)
+            self.sock = endpoint.trust.wrap_socket(self.sock, server_hostname=endpoint.name)
         except ssl.SSLCertVerificationError as problem:
             if problem.verify_code in UNKNOWN_ISSUER:
-                raise Unreached(problem.verify_message) from problem
+                raise Unreachable(problem.verify_message) from problem
             raise

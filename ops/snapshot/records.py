@@ -167,7 +167,7 @@ class Task:
         return self.desired == "STOPPED" or self.status == "STOPPED"
 
     @property
-    def fallen(self) -> bool:
+    def failed(self) -> bool:
         """Whether it ended otherwise than by a person, a scaling activity, a deployment or Spot."""
         return bool(
             self.over

@@ -65,14 +65,14 @@ Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""
 
 
-def worth_reading(tasks: Iterable[Task], revision: str) -> list[Task]:
+def choose_tasks(tasks: Iterable[Task], revision: str) -> list[Task]:
     """Of tasks, newest first: those of the revision that ended, the telling ones first, and some that run.
 
     A rollback ends with tasks that ECS stopped before their app was started. They are the newest,
     and their log is empty.
     """
     ended = [each for each in tasks if each.over and each.definition == revision]
-    ended.sort(key=lambda each: (each.ran, each.fallen), reverse=True)
+    ended.sort(key=lambda each: (each.ran, each.failed), reverse=True)
     return [*ended[:TASKS_READ], *[each for each in tasks if not each.over][:TASKS_READ]]
 
 

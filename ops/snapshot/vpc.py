@@ -136,12 +136,16 @@ def network(session: Session, vpc: str) -> Network:
     session.client("ec2")
     with ThreadPoolExecutor(len(ASKED)) as pool:
         asked = [pool.submit(ask, *each) for each in ASKED]
-        groups, subnets, tables, nats, doors, interfaces, acls = (each.result() for each in asked)
+        groups, subnets, tables, nats, endpoints, interfaces, acls = (
+            each.result() for each in asked
+        )
     return Network(
         groups={each["GroupId"]: _group(each) for each in groups},
         subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
         nats={each["NatGatewayId"]: _nat(each) for each in nats},
-        endpoints=tuple(_door(each) for each in doors if each["VpcEndpointType"] == "Interface"),
+        endpoints=tuple(
+            _endpoint(each) for each in endpoints if each["VpcEndpointType"] == "Interface"
+        ),
         interfaces={
             each["NetworkInterfaceId"]: (each.get("Association") or {}).get("PublicIp")
             for each in interfaces
@@ -254,7 +258,7 @@ def _nat(raw: dict[str, Any]) -> Nat:
     )
 
 
-def _door(raw: dict[str, Any]) -> Endpoint:
+def _endpoint(raw: dict[str, Any]) -> Endpoint:
     return Endpoint(
         service=raw["ServiceName"],
         state=str(raw.get("State", "")).lower(),

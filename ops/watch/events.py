@@ -13,7 +13,7 @@ from i18n import Text, t, verbatim
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.screen import Line, dated
-from ops.snapshot import ecs, looked, rds
+from ops.snapshot import ecs, rds, read_part
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
 from ops.watch.logs import Search, Wanted
@@ -59,15 +59,15 @@ class Timeline:
 def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
     """What happened within ``since`` of the newest happening, or all that AWS still tells."""
     with ThreadPoolExecutor(3) as pool:
-        service = pool.submit(looked, ecs.service, session, names)
-        tasks = pool.submit(looked, ecs.tasks, session, names)
-        database = pool.submit(looked, rds.database, session, names.database)
+        service = pool.submit(read_part, ecs.service, session, names)
+        tasks = pool.submit(read_part, ecs.tasks, session, names)
+        database = pool.submit(read_part, rds.database, session, names.database)
     parts: list[Part[object]] = [service.result(), tasks.result(), database.result()]  # type: ignore[list-item]
     found = list(of_service(service.result().value))
     found += of_tasks(tasks.result().value or ())
     found += of_database(database.result().value)
     if log:
-        lines = looked(_lines, session, names, _floor(found, since))
+        lines = read_part(_lines, session, names, _floor(found, since))
         parts += [lines]  # type: ignore[list-item]
         found += lines.value or ()
     problems = tuple(each.problem for each in parts if each.problem)

@@ -13,7 +13,7 @@ from ops.doctor.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.checks.databases import USABLE
 from ops.screen import Line, dated, of_day, zoned
-from ops.snapshot import Snapshot, cloudwatch, ecs, elb, looked, rds
+from ops.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from ops.snapshot.records import Deployment, Part, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
@@ -22,15 +22,15 @@ from stack.settings import Settings
 def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
     """What a glance needs; what it does not ask for stays empty."""
     with ThreadPoolExecutor(6) as pool:
-        service = pool.submit(looked, ecs.service, session, names)
-        tasks = pool.submit(looked, ecs.tasks, session, names)
-        group = pool.submit(looked, elb.target_group, session, names.target_group)
-        balancer = pool.submit(looked, elb.balancer, session, names.balancer, False)
-        database = pool.submit(looked, rds.database, session, names.database, False)
-        alarms = pool.submit(looked, cloudwatch.alarms, session, names.prefix)
+        service = pool.submit(read_part, ecs.service, session, names)
+        tasks = pool.submit(read_part, ecs.tasks, session, names)
+        group = pool.submit(read_part, elb.target_group, session, names.target_group)
+        balancer = pool.submit(read_part, elb.balancer, session, names.balancer, False)
+        database = pool.submit(read_part, rds.database, session, names.database, False)
+        alarms = pool.submit(read_part, cloudwatch.alarms, session, names.prefix)
         found = group.result()
         targets = (
-            pool.submit(looked, elb.targets, session, found.value.arn) if found.value else None
+            pool.submit(read_part, elb.targets, session, found.value.arn) if found.value else None
         )
     running = service.result().value
     primary = running.primary if running else None

@@ -1,1 +1,1 @@
-"""The AWS APIs of the local cloud: moto, with AWS's own rules and state put into it, and what really runs behind it."""
+"""The AWS APIs of the local cloud: moto with AWS's rules that it lacks, and the data plane behind it."""

@@ -1,8 +1,8 @@
-"""ACM and Route 53 as moto lacks them: when a certificate is issued, and what the account has before.
+"""ACM and Route 53 where moto differs from AWS: when a certificate is issued, and resources that already exist.
 
-A stack names a hosted zone, and may name a certificate, that it does not make. The user's account
-has them and the local one cannot, so both are taken as given: a zone comes to be at its first
-record, a certificate of the region when a listener wants it.
+A stack names a hosted zone, and may name a certificate, that it does not create. They exist in the
+user's account but not in the local cloud. The rehearsal therefore creates the zone at its first
+record, and a certificate of the region when a listener uses it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from moto.route53.models import FakeZone
 from rehearsal.aws.hooks import ACCOUNT, Params, Refused, backend, before, registry
 
 NEVER = 1 << 31
-"""Seconds after which moto itself would call a certificate issued, record or no record."""
+"""Seconds after which moto would issue a certificate without its DNS records."""
 
 
 def install() -> None:
-    """Stop moto from issuing certificates by the clock; the hooks are in place by the import."""
+    """Stop moto from issuing certificates by time. The hooks are registered by the import."""
     settings.ACM_VALIDATION_WAIT = NEVER
 
 
@@ -70,7 +70,7 @@ before("elbv2", "ModifyListener")(_certificate_serves)
 
 
 def _given_certificate(arn: str) -> Any:
-    """A certificate that the user's account has; None when it is of another region."""
+    """Return a certificate that the user's account is assumed to have; None if it is of another region."""
     service, region = arn.split(":")[2:4]
     if (service, region) != ("acm", registry.region):
         return None
@@ -86,7 +86,7 @@ def given_zone(params: Params) -> None:
     if identity in zones:
         return
     name = params["ChangeBatch"]["Changes"][0]["ResourceRecordSet"]["Name"].rstrip(".")
-    # Any parent holds the record; which one the real zone stands for cannot be known.
+    # Any parent domain can hold the record; the real zone's name is not known.
     parent = ".".join(name.split(".")[-2:]) + "."
-    zone: Any = FakeZone  # moto's own instances lack the same abstract methods
+    zone: Any = FakeZone  # moto's own instances lack the same abstract methods.
     zones[identity] = zone(parent, identity, private_zone=False, caller_reference=identity)

@@ -1,4 +1,4 @@
-"""The AWS API of the local cloud: moto's server in this process, on loopback, and what is relied on inside moto."""
+"""The AWS API of the local cloud: moto's server in this process, and the parts of moto that the rehearsal uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from i18n import t
 from rehearsal.aws import hooks
 
 VERSION = "5.2.5"
-"""The version of moto whose inside was read."""
+"""The version of moto that the rehearsal was written for."""
 
 RELIED_ON = (
     ("moto.core.responses", "BaseResponse.call_action"),
@@ -36,11 +36,11 @@ RELIED_ON = (
 
 
 class WrongMoto(Exception):
-    """The installed moto is not the one that the rehearsal was written for."""
+    """The installed moto is not the version that the rehearsal was written for."""
 
 
 def check_moto() -> None:
-    """Raise ``WrongMoto`` when a part of moto that the rehearsal uses is missing."""
+    """Raise ``WrongMoto`` if a part of moto that the rehearsal uses is missing."""
     installed = metadata.version("moto")
     missing = [f"{module}.{name}" for module, name in RELIED_ON if not _there(module, name)]
     if installed != VERSION or missing:
@@ -68,7 +68,7 @@ SETTINGS = {
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
     "MOTO_ACM_VALIDATION_WAIT": "1",
     "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
-    # moto itself calls boto3 in places; it must never meet the user's real credentials.
+    # moto itself calls boto3 in places, which must not use the user's real credentials.
     "AWS_ACCESS_KEY_ID": "rehearsal",
     "AWS_SECRET_ACCESS_KEY": "rehearsal",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -77,12 +77,12 @@ PARTS = (
     *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3", "scaling"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )
-"""Modules that register hooks as they are imported; ``install`` replaces parts of moto besides."""
+"""Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""
 NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 
 class Api:
-    """moto with the rehearsal's hooks, answering on one loopback port."""
+    """moto with the rehearsal's hooks, on one loopback port."""
 
     def __init__(self, region: str) -> None:
         hooks.registry.region = region
@@ -90,7 +90,7 @@ class Api:
         self.endpoint = ""
 
     def start(self, port: int = 0) -> None:
-        """Answer from now on at ``endpoint``. Port 0 takes any that is free."""
+        """Start answering at ``endpoint``. Port 0 uses any free port."""
         for name in NEVER:
             os.environ.pop(name, None)
         os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
@@ -114,7 +114,7 @@ class Api:
 
 
 def _forget_other_regions(region: str) -> None:
-    """Let go of what moto has read of EC2's instance types elsewhere: a third of its memory."""
+    """Delete moto's lists of EC2 instance types for other regions, a third of its memory."""
     from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
     for offerings in INSTANCE_TYPE_OFFERINGS.values():

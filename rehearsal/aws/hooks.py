@@ -1,4 +1,4 @@
-"""One choke point through which every call to the AWS API passes, and where the rehearsal adds to moto."""
+"""Hooks into moto: functions that run before, after or instead of an API call."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ H = TypeVar("H", bound=Callable[..., Any])
 ACCOUNT = "123456789012"
 GLOBAL = ("iam", "route53", "s3")
 LOCK = threading.RLock()
-"""Held around every API call; moto itself takes none. Hold it around every change to moto's state."""
+"""Held during every API call, since moto has no lock. Hold it for every change of moto's state."""
 
 
 class Refused(Exception):
-    """The call breaks one of AWS's rules. ``code`` and ``message`` are what the caller is told."""
+    """The call breaks one of AWS's rules. ``code`` and ``message`` are those of the error response."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 Instead = Callable[[Params], "Params"]
 Caller = Callable[[str, str, "Params"], None]
-"""Judges a call of one access key by the service's name in IAM, the action and the parameters.
+"""Checks a call of one access key, by the service's name in IAM, the action and the parameters.
 
 Raises ``Refused``.
 """
@@ -43,9 +43,10 @@ Raises ``Refused``.
 
 @dataclass
 class Registry:
-    """What is hooked to which call, and the region whose backends the rehearsal looks into.
+    """The hooks of each call, and the region whose backends the rehearsal reads.
 
-    ``callers`` are the access keys whose calls are judged; all others may do everything.
+    ``callers`` has the access keys whose calls are checked against IAM policies. All others may
+    call everything.
     """
 
     before: dict[Call, list[Before]]
@@ -60,17 +61,17 @@ registry = Registry({}, {}, {}, set(), {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:
-    """Look at a call before moto does; raise ``Refused`` to refuse it."""
+    """Register a function that runs before moto's and may raise ``Refused``."""
     return _adder(registry.before, (service, action))
 
 
 def after(service: str, action: str) -> Callable[[H], H]:
-    """Act on a call that moto has carried out."""
+    """Register a function that runs after moto's."""
     return _adder(registry.after, (service, action))
 
 
 def instead(service: str, action: str) -> Callable[[H], H]:
-    """Answer a call in moto's place, with a dictionary in botocore's shape."""
+    """Register a function that answers instead of moto, with a dictionary in botocore's shape."""
 
     def add(handler: H) -> H:
         if (service, action) in registry.instead:
@@ -90,13 +91,13 @@ def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
 
 
 def backend(service: str) -> Any:
-    """moto's state of one service, in the rehearsal's account and region; that of some is global."""
+    """Return moto's state of one service in the rehearsal's account and region, or its global state."""
     region = "aws" if service in GLOBAL else registry.region
     return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
 
 
 def service_error(service: str, code: str, message: str) -> ServiceException:
-    """An error that moto serializes by ``service``'s own model, which it finds by the module's name."""
+    """Return an error that moto serializes by ``service``'s model, which moto finds by the module's name."""
     module = f"moto.{service.replace('-', '')}.exceptions"
     kind = type("RehearsalError", (ServiceException,), {"__module__": module})
     error: ServiceException = kind(code, message)
@@ -121,7 +122,7 @@ def _hooked(self: BaseResponse) -> Any:
             words = f"the rehearsal does not implement {call[0]}:{call[1]}"
             problem = service_error(call[0], "UnsupportedOperation", words)
         except Exception as bug:
-            # moto would answer an HTML page, of which a client can only say that it is no XML.
+            # moto would answer with an HTML page, which a client cannot parse as XML.
             log.exception("%s:%s failed", *call)
             words = f"the rehearsal's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
             problem = service_error(call[0], "InternalFailure", words)
@@ -130,7 +131,7 @@ def _hooked(self: BaseResponse) -> Any:
 
 def _refusal(response: BaseResponse, problem: ServiceException) -> Any:
     with warnings.catch_warnings():
-        # AWS, too, answers codes that its models do not list.
+        # AWS also answers with codes that its models do not list.
         warnings.filterwarnings("ignore", message=".*does not match an error shape")
         status, headers, body = response.serialized(ActionResult(problem))
     headers["status"] = status
@@ -164,7 +165,7 @@ def _answer(response: BaseResponse, call: Call) -> Any:
 
 
 def _botocore_shaped(value: Any) -> Any:
-    """moto's RDS parser gives mappings that list their keys in snake case."""
+    """Return parameters with botocore's names: moto's RDS parser writes those of some mappings in snake case."""
     if hasattr(value, "original_dict"):
         value = value.original_dict()
     if isinstance(value, Mapping):
@@ -179,7 +180,7 @@ def _failed(answer: Any) -> bool:
 
 
 def install() -> None:
-    """Put the hooks into moto. Calling it twice does nothing more."""
+    """Install the hooks in moto. A second call changes nothing."""
     BaseResponse.call_action = _hooked  # type: ignore[method-assign]
 
 
@@ -187,21 +188,21 @@ Handler = Callable[[Params], Any]
 
 
 class Hooking:
-    """What one data plane has put into the shared registry and into moto's classes."""
+    """The hooks and patches that one data plane has installed, so that it can remove them."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
 
     def before(self, service: str, action: str, handler: Handler) -> None:
-        """Look at a call before moto does."""
+        """Register a function that runs before moto's."""
         self._add(registry.before, (service, action), handler)
 
     def after(self, service: str, action: str, handler: Handler) -> None:
-        """Act on a call that moto has carried out."""
+        """Register a function that runs after moto's."""
         self._add(registry.after, (service, action), handler)
 
     def instead(self, service: str, action: str, handler: Handler) -> None:
-        """Answer a call in moto's place."""
+        """Register a function that answers instead of moto."""
         instead(service, action)(handler)
         self._undo.append(lambda: registry.instead.pop((service, action), None) and None)
 
@@ -212,7 +213,7 @@ class Hooking:
         self._undo.append(lambda: setattr(owner, name, original))
 
     def remove(self) -> None:
-        """Take everything out again; a second call does nothing."""
+        """Remove all hooks and patches. A second call changes nothing."""
         with LOCK:
             while self._undo:
                 self._undo.pop()()

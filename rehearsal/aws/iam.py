@@ -1,87 +1,16 @@
-"""What a role may do: its identity-based policies, evaluated as IAM does, and tasks' calls judged by them."""
+"""The policies of roles in moto, and the check of tasks' API calls against them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from rehearsal.aws import hooks
-
-Document = Mapping[str, Any]
-
-
-Context = Mapping[str, str | Sequence[str]]
-
-
-def permits(
-    documents: Iterable[Document], action: str, resource: str, context: Context | None = None
-) -> bool:
-    """Whether the policies allow ``action`` on ``resource``: an explicit Deny wins, silence refuses.
-
-    ``context`` holds the request's condition keys. Without one, conditions are taken as fulfilled:
-    the local cloud does not know who calls, or with which tags.
-    """
-    allowed = False
-    for document in documents:
-        for statement in _list(document.get("Statement", [])):
-            if _applies(statement, action, resource) and (
-                context is None or _holds(statement.get("Condition", {}), context)
-            ):
-                if statement.get("Effect") == "Deny":
-                    return False
-                allowed = True
-    return allowed
-
-
-def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """Return whether every condition holds. An operator that is missing here raises ValueError."""
-    return all(
-        _judge(operator, [str(each) for each in _list(expected)], context.get(key))
-        for operator, keys in conditions.items()
-        for key, expected in keys.items()
-    )
-
-
-def _judge(operator: str, expected: list[str], is_: str | Sequence[str] | None) -> bool:
-    match operator:
-        case "StringEquals" | "Bool":
-            return is_ in expected
-        case "StringNotEquals":  # holds for a key that the request lacks, too
-            return is_ not in expected
-        case "Null":
-            return (is_ is None) == (expected == ["true"])
-        case "ForAllValues:StringEquals":  # holds for a request without any value, too
-            return set([] if is_ is None else _list(is_)) <= set(expected)
-    raise ValueError(f"the rehearsal cannot judge the condition operator {operator}")
-
-
-def _applies(statement: Mapping[str, Any], action: str, resource: str) -> bool:
-    if "NotAction" in statement:
-        acts = not _any(statement["NotAction"], action, fold=True)
-    else:
-        acts = _any(statement.get("Action", []), action, fold=True)
-    if "NotResource" in statement:
-        return acts and not _any(statement["NotResource"], resource)
-    return acts and _any(statement.get("Resource", []), resource)
-
-
-def _any(patterns: object, value: str, fold: bool = False) -> bool:
-    value = value.lower() if fold else value
-    for pattern in _list(patterns):
-        text = str(pattern).lower() if fold else str(pattern)
-        if fnmatchcase(value, text.replace("[", "[[]")):
-            return True
-    return False
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
+from stack.statements import Document, permits
 
 
 def documents_of(role_arn: str) -> list[Document] | None:
-    """The policies of a role in moto, inline and managed; None when there is no such role."""
+    """Return the inline and managed policies of a role in moto; None if there is no such role."""
     with hooks.LOCK:
         roles = hooks.backend("iam").roles.values()
         role = next((each for each in roles if each.arn == role_arn), None)
@@ -92,7 +21,7 @@ def documents_of(role_arn: str) -> list[Document] | None:
 
 
 def refusal(role_arn: str, session: str, action: str, resource: str) -> str | None:
-    """Why IAM refuses an action to a session of a role, in its words; None when a policy allows it."""
+    """Return IAM's error message if no policy allows the action to a session of the role, or None."""
     if permits(documents_of(role_arn) or (), action, resource):
         return None
     name = role_arn.rsplit("/", 1)[1]
@@ -104,7 +33,7 @@ def refusal(role_arn: str, session: str, action: str, resource: str) -> str | No
 
 
 def _default(policy: Any) -> object:
-    """The text of a managed policy's default version."""
+    """Return the text of a managed policy's default version."""
     return next(each.document for each in policy.versions if each.is_default)
 
 
@@ -119,14 +48,14 @@ CODES = {"ec2": "UnauthorizedOperation"} | dict.fromkeys(
     ("autoscaling", "elasticloadbalancing", "iam", "monitoring", "rds", "sns", "sts"),
     "AccessDenied",
 )
-"""The error code of a refusal; AccessDeniedException for the services that speak JSON."""
+"""The error codes of refused calls. Services with a JSON protocol use AccessDeniedException."""
 
 
 def judge(role: str, task: str, service: str, action: str, params: hooks.Params) -> None:
-    """Refuse a call that the task role does not allow. Raises Refused with IAM's words.
+    """Refuse a call that the task role does not allow. Raises Refused with IAM's message.
 
-    The resource is known for secrets only. For any other call it is enough that the role allows the
-    action on some resource.
+    The resource is known only for secrets. Any other call passes if the role allows the action on
+    some resource.
     """
     if (service, action) in FREE:
         return
@@ -139,11 +68,11 @@ def judge(role: str, task: str, service: str, action: str, params: hooks.Params)
 
 
 def _prefix(service: str) -> str:
-    """The service's name in policies; CloudWatch signs its requests as "monitoring"."""
+    """Return the service's prefix in policies; CloudWatch signs its requests as "monitoring"."""
     return "cloudwatch" if service == "monitoring" else service
 
 
 def _secret(name: str) -> str:
-    """The ARN of a secret that is named by its ARN or its name."""
+    """Return the ARN of a secret that is given by its ARN or name."""
     known = hooks.backend("secretsmanager").secrets
     return str(known[name].arn) if name in known else name

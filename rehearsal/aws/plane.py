@@ -1,4 +1,4 @@
-"""The data plane as a whole: started, stopped and described together."""
+"""The data plane: starts, stops and describes the databases, load balancers, tasks and metrics together."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import FOLDER, Guardian
-from rehearsal.machine.names import NameProxy, trusting
-from rehearsal.machine.processes import open_to_all, unprivileged
+from rehearsal.machine.names import NameProxy, trust_variables
+from rehearsal.machine.processes import readable_by_all, unprivileged_account
 from rehearsal.machine.sockets import Loop
 
 
 class DataPlane:
-    """Makes what moto only pretends really happen: databases, load balancers, tasks, firewall.
+    """Runs the resources that moto only records: databases, load balancers, tasks, security groups.
 
-    ``folder`` is where it may write; ``images`` finds an image by its reference or raises ImageNotFound;
-    ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else any); ``aws_endpoint`` is
-    moto's address. With ``namespaces`` every task has a network of its own.
+    ``folder`` is for its files. ``images`` returns the image of a reference or raises
+    ImageNotFound. ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else
+    any). ``aws_endpoint`` is moto's address. With ``namespaces`` every task has a network
+    namespace.
     """
 
     def __init__(
@@ -56,16 +57,16 @@ class DataPlane:
         self._undo: list[Callable[[], None]] = []
         self._folder: Path | None = None
         self.authorities: Path | None = None
-        """The certificate by which clients know the databases."""
+        """The file with the certificate authority that clients of the databases trust."""
         self.shell: dict[str, str] = {}
-        """The variables by which HTTP clients in the shell reach load balancers by their names."""
+        """The variables with which HTTP clients in the shell reach load balancers by their names."""
         self._balancer: Balancer | None = None
         self._databases: Databases | None = None
         self._scheduler: Scheduler | None = None
         self._metrics: Publisher | None = None
 
     def start(self) -> None:
-        """Take over from moto. Raises PortTaken, NoLoopback or OSError, and then leaves nothing behind."""
+        """Start everything. Raises PortTaken, NoLoopback or OSError, after undoing what was started."""
         try:
             self._start()
         except BaseException:
@@ -92,7 +93,7 @@ class DataPlane:
         balancer.start(self._hooking)
         self._undo.append(lambda: self._loop.run(balancer.stop()))
         names = NameProxy(self._loop, balancer.port_of)
-        self.shell = names.start() | trusting(folder, authority)
+        self.shell = names.start() | trust_variables(folder, authority)
         self._undo.append(names.stop)
         self._undo.append(databases.stop)
         databases.start(self._hooking)
@@ -124,7 +125,7 @@ class DataPlane:
         targets.start(self._hooking)
 
     def stop(self) -> None:
-        """End every process, close every listener, remove what was written. A second call does nothing."""
+        """End every process, close every listener and delete the files. A second call changes nothing."""
         self._hooking.remove()
         while self._undo:
             with suppress(Exception):
@@ -134,7 +135,7 @@ class DataPlane:
             self._folder = None
 
     def describe(self) -> dict[str, object]:
-        """What runs now: listeners, databases, tasks."""
+        """Return the running listeners, databases and tasks."""
         if self._folder is None or not (self._balancer and self._databases and self._scheduler):
             return {"listeners": [], "databases": [], "tasks": []}
         tasks = [
@@ -158,9 +159,9 @@ class DataPlane:
         }
 
     def _make_folder(self) -> Path:
-        """A folder of its own, which another user can enter: a root's own folders are often closed."""
+        """Create a folder that other users can enter, which they often cannot do in root's folders."""
         self._given.mkdir(parents=True, exist_ok=True)
-        inside = unprivileged() is None or open_to_all(self._given)
+        inside = unprivileged_account() is None or readable_by_all(self._given)
         folder = Path(tempfile.mkdtemp(prefix="data-plane-", dir=self._given if inside else None))
         folder.chmod(0o755)
         self._guardian.watch(FOLDER, folder)

@@ -1,4 +1,4 @@
-"""Service Quotas: Fargate's and EC2's, of which moto knows nothing, beside the VPC's that it knows."""
+"""Service Quotas of Fargate and EC2, which moto lacks, in addition to those of VPC."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FARGATE = (
     ("L-36FBB829", "Fargate Spot vCPU resource count", "Standard/Spot"),
 )
 granted: dict[str, float] = {}
-"""Values by quota code that are not the default any more, since the local cloud was started."""
+"""Values by quota code that were increased since the local cloud was started."""
 
 
 def install() -> None:
-    """Answer for a new account, that nothing has been granted to. The hooks are in by the import."""
+    """Reset the quotas to those of a new account. The hooks are registered by the import."""
     granted.clear()
 
 
@@ -51,7 +51,7 @@ def _fargate(code: str, name: str, kind: str, value: float) -> Params:
 
 
 def _addresses() -> Params:
-    """AWS's default for Elastic IP addresses (VPC user guide, "Amazon VPC quotas")."""
+    """Return AWS's default for Elastic IP addresses (VPC user guide, "Amazon VPC quotas")."""
     return {
         "ServiceCode": "ec2",
         "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
@@ -66,7 +66,7 @@ def _addresses() -> Params:
 
 
 def _of(params: Params, default: bool) -> list[dict[str, Any]]:
-    """A service's quotas. ``default`` gives those that every account begins with."""
+    """Return a service's quotas, or with ``default`` those of a new account."""
     service = params["ServiceCode"]
     if service == "vpc":
         return list(VPC_DEFAULT_QUOTAS)
@@ -112,7 +112,7 @@ def list_defaults(params: Params) -> Params:
 
 @instead("service-quotas", "RequestServiceQuotaIncrease")
 def request(params: Params) -> Params:
-    """Granted at once, as AWS does with small ones in the end; there is nobody to decide otherwise."""
+    """Grant an increase at once. On AWS small increases are approved after some time."""
     quota, wanted = _one(params), float(params["DesiredValue"])
     if not quota["Adjustable"] or params["ServiceCode"] != "fargate":
         raise Refused("InvalidResourceStateException", "The quota is not adjustable here.")

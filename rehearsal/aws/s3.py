@@ -1,7 +1,7 @@
-"""S3 bucket policies that ask for TLS, of which moto believes that nothing meets them.
+"""S3 bucket policies that require TLS, which moto evaluates wrongly.
 
-moto knows no condition key of a request, so a statement that denies what comes without TLS denies
-everything. In the local cloud loopback stands for TLS.
+moto evaluates no condition keys, so that a Deny for requests without TLS would deny every request.
+In the local cloud every request counts as one with TLS.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def install() -> None:
-    """Let moto judge the statements that are about a request with TLS."""
+    """Replace moto's evaluation of bucket policies."""
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
 
 
 def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
-    """moto's `PermissionResult` of the bucket's policy for a request that came by TLS."""
+    """Return moto's `PermissionResult` of the bucket's policy for a request with TLS."""
     policy = json.loads(bucket.policy) if bucket.policy else {"Statement": []}
     listed = policy["Statement"]
     statements = listed if isinstance(listed, list) else [listed]

@@ -1,4 +1,4 @@
-"""Application Auto Scaling as moto lacks it: ranges, cron, and scheduled actions on the rehearsal's clock."""
+"""Application Auto Scaling where moto differs from AWS: capacity ranges, cron, and scheduled actions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from rehearsal.clock import Clock
 
 SERVICE = "application-autoscaling"
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-"""AWS's order, in which they are 1 to 7 (EventBridge User Guide, cron expressions)."""
+"""The days in AWS's order, numbered 1 to 7 (EventBridge User Guide, cron expressions)."""
 
 
 @dataclass(frozen=True)
 class Cron:
-    """Every week at one time on some days, as ``date.weekday`` numbers them."""
+    """A weekly schedule: one time on some days, which are numbered as by ``date.weekday``."""
 
     at: time
     days: frozenset[int]
 
     @classmethod
     def read(cls, text: str) -> Cron:
-        """``cron(M H ? * DAYS *)``, days by name. ValueError for all else, which is AWS's, too, but not ours."""
+        """Read ``cron(M H ? * DAYS *)`` with days by name. Raises ValueError for any other schedule, also for valid
+        ones."""
         found = re.fullmatch(r"cron\((\d{1,2}) (\d{1,2}) \? \* ([A-Z,-]+) \*\)", text)
         if found is None:
             raise ValueError(text)
@@ -37,14 +38,14 @@ class Cron:
         for part in found[3].split(","):
             first, _, last = part.partition("-")
             between = range(DAYS.index(first), DAYS.index(last or first) + 1)
-            # What AWS makes of a range that goes backwards is not said.
+            # AWS does not document a range of days that goes backwards.
             if not between:
                 raise ValueError(text)
             named |= {(number - 1) % len(DAYS) for number in between}
         return cls(time(int(found[2]), int(found[1])), frozenset(named))
 
     def last_due(self, since: datetime, until: datetime, zone: str) -> datetime | None:
-        """When it was last due after ``since`` and not after ``until``."""
+        """Return the last time it was due after ``since`` and not after ``until``, or None."""
         day = until.astimezone(ZoneInfo(zone)).date()
         while True:
             moment = datetime.combine(day, self.at, ZoneInfo(zone))
@@ -75,7 +76,7 @@ def range_in_order(params: Params) -> None:
 
 @after(SERVICE, "RegisterScalableTarget")
 def into_the_range(params: Params) -> None:
-    """AWS moves the count of an active service into a range at once (API reference, RegisterScalableTarget)."""
+    """Move an active service's count into the range at once (API reference, RegisterScalableTarget)."""
     targets = backend(SERVICE).targets.get(params["ScalableDimension"], {})
     if params["ResourceId"] in targets:
         enforce(targets[params["ResourceId"]])
@@ -83,7 +84,7 @@ def into_the_range(params: Params) -> None:
 
 @before(SERVICE, "PutScalingPolicy")
 def alarms_of_the_policy_before(params: Params) -> None:
-    """Delete the alarms of a policy that is changed; moto makes others and forgets these."""
+    """Delete the alarms of a policy that is changed; moto creates new ones and keeps the old."""
     for policy in backend(SERVICE).policies.values():
         if (policy.policy_name, policy.resource_id) == (params["PolicyName"], params["ResourceId"]):
             policy.delete_alarms(ACCOUNT, registry.region)
@@ -91,7 +92,7 @@ def alarms_of_the_policy_before(params: Params) -> None:
 
 @after(SERVICE, "DeregisterScalableTarget")
 def forget_what_hung_on_it(params: Params) -> None:
-    """AWS deletes policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
+    """Delete policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
     scaling, resource = backend(SERVICE), params["ResourceId"]
     scaling.scheduled_actions = [
         each for each in scaling.scheduled_actions if each.resource_id != resource
@@ -103,7 +104,7 @@ def forget_what_hung_on_it(params: Params) -> None:
 
 
 def run_due(since: datetime, until: datetime) -> None:
-    """Carry out every scheduled action that was due after ``since`` and until ``until``, in order of time."""
+    """Run every scheduled action that was due after ``since`` and not after ``until``, in order of time."""
     scaling = backend(SERVICE)
     due = []
     for action in scaling.scheduled_actions:
@@ -122,7 +123,7 @@ def _suspended(target: Any) -> bool:
 
 
 def enforce(target: Any) -> None:
-    """Move the service's count into its target's range, by the call that ECS itself answers."""
+    """Move the service's count into its target's range with an UpdateService call."""
     _, cluster, name = target.resource_id.split("/")
     service = backend("ecs").services.get(f"{cluster}:{name}")
     if service is None or service.status != "ACTIVE":
@@ -145,11 +146,11 @@ def _set_count(cluster: str, name: str, count: int) -> None:
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
-"""Seconds of the wall between two looks at the clock."""
+"""Real seconds between two checks for due actions."""
 
 
 class ScheduledScaling:
-    """One thread that does what has become due since its last look."""
+    """Runs scheduled actions on the rehearsal's clock, in one thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -157,11 +158,11 @@ class ScheduledScaling:
         self._thread = threading.Thread(target=self._run, name="rehearsal-scaling", daemon=True)
 
     def start(self) -> None:
-        """Begin; what was due before is not made up for, as on AWS."""
+        """Start. Actions that were due before are not run, as on AWS."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Do nothing more."""
+        """Stop the thread."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(10)

@@ -1,4 +1,4 @@
-"""SSM Session Manager's port forwarding: its targets, and a port on loopback that security groups decide about."""
+"""SSM Session Manager's port forwarding: its targets, and a loopback port that security groups apply to."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from rehearsal.aws.ec2.firewall import Endpoint, allows
 from rehearsal.aws.ec2.network import database_endpoint, endpoint_of, reaches, read_map
 from rehearsal.aws.ecs.scheduler import Found
 from rehearsal.aws.hooks import Hooking
-from rehearsal.aws.iam import documents_of, permits
+from rehearsal.aws.iam import documents_of
 from rehearsal.aws.rds import patches
 from rehearsal.aws.rds.database import Databases
-from rehearsal.machine.sockets import LOOPBACK, Loop, join, swallow
+from rehearsal.machine.sockets import LOOPBACK, Loop, discard, join
+from stack.statements import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 
 FindTask = Callable[[str], Found | None]
 Interface = Callable[[], Endpoint | None]
-"""The target's network interface as it is now; None when it is gone."""
+"""Return the target's current network interface; None if it was deleted."""
 
 
 def find(target: str, find_task: FindTask) -> Interface:
-    """Of an instance ``i-…`` or a container ``ecs:CLUSTER_TASK_RUNTIME``. Refuses what is not connected."""
+    """Return the interface of an instance ``i-…`` or a container ``ecs:CLUSTER_TASK_RUNTIME``.
+
+    Raises Refused if the target is not connected to Session Manager.
+    """
     interface, role = _task(target, find_task) if target.startswith("ecs:") else _instance(target)
     source = interface()
     documents = documents_of(role) if role else None
@@ -67,7 +71,7 @@ def _instance_role(instance: Any) -> str | None:
 
 
 def _task(target: str, find_task: FindTask) -> tuple[Interface, str | None]:
-    """ECS Exec's agent runs only in tasks that were started with it."""
+    """Return the interface and role of a task that was started with ECS Exec, which has the agent."""
     _, _, rest = target.partition(":")
     task, _, runtime = rest.rpartition("_")
     task = task.rpartition("_")[2]
@@ -91,27 +95,28 @@ TOKEN_SECONDS = 10
 
 
 class Door:
-    """A session's far end: whoever brings its token is led to where the rules allow."""
+    """The port that one session forwards from. It accepts connections that send the session's token."""
 
     def __init__(self, lookup: Callable[[], int | None]) -> None:
         self.token = secrets.token_urlsafe(32)
         self._lookup = lookup
-        # Bound at once: the loop may just be waiting for the lock that a call to the API holds.
+        # Bound at once and not on the loop, which may be waiting for the lock that the API call
+        # holds.
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
-        """Where the plugin connects."""
+        """Return the address for Session Manager's plugin."""
         return f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def start(self) -> None:
-        """Take connections."""
+        """Start accepting connections."""
         self._server = await asyncio.start_server(self._serve, sock=self._socket)
 
     async def stop(self) -> None:
-        """Close the door and every connection through it."""
+        """Close the port and every connection."""
         if self._server is not None:
             self._server.close()
         self._socket.close()
@@ -125,7 +130,7 @@ class Door:
                 brought = await reader.readline()
             if secrets.compare_digest(brought.strip(), self.token.encode()):
                 goal = self._lookup()
-                await (swallow(reader) if goal is None else join(reader, writer, LOOPBACK, goal))
+                await (discard(reader) if goal is None else join(reader, writer, LOOPBACK, goal))
         except (OSError, ValueError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -134,19 +139,19 @@ class Door:
 
 
 class Sessions:
-    """StartSession and TerminateSession, for the one document that leads to a remote host."""
+    """StartSession and TerminateSession for the document that forwards to a remote host."""
 
     def __init__(self, loop: Loop, databases: Databases, find_task: FindTask) -> None:
         self._loop, self._databases, self._find_task = loop, databases, find_task
         self._doors: dict[str, Door] = {}
 
     def start(self, hooking: Hooking) -> None:
-        """Put the answers in."""
+        """Register the hooks."""
         hooking.instead("ssm", "StartSession", self._start)
         hooking.instead("ssm", "TerminateSession", self._terminate)
 
     def stop(self) -> None:
-        """Close every door."""
+        """Close all sessions' ports."""
         for session in list(self._doors):
             self._loop.run(self._doors.pop(session).stop())
 
@@ -170,7 +175,7 @@ class Sessions:
         return {"SessionId": session}
 
     def _goal(self, interface: Interface, host: str, port: int) -> int | None:
-        """The database of that name, if the rules let the session's target reach it now."""
+        """Return the local port of the database with that name if security groups let the target reach it now."""
         source: Endpoint | None = interface()
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())

@@ -1,1 +1,1 @@
-"""Building the app's image: with a Docker engine, or what the Dockerfile says without one."""
+"""Building the app's image, with a Docker engine or by reading the Dockerfile without one."""

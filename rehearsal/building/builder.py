@@ -1,4 +1,4 @@
-"""Builds an image and pushes it to the local cloud's ECR; remembers how to run it."""
+"""Builds an image, pushes it to the local cloud's ECR, and keeps how a task runs it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ from stack.context import content_tag
 
 
 class ImageNotFound(Exception):
-    """No image of that reference was ever pushed; ``str()`` names the reference."""
+    """The local cloud's ECR has no image with this reference, which ``str()`` returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalImage:
-    """One image, in a form that a task can be started from.
+    """An image in the form in which a task is started from it.
 
-    ``folder`` is where the command runs and stands for the image's WORKDIR; ``root`` stands for the image's
-    root, where its files are laid out. ``python`` is the folder of programs that the command
-    finds first. With ``docker`` the reference names an image in the local engine and the other fields
-    describe it.
+    Without Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is
+    the WORKDIR below it, and ``python`` is the first folder of PATH. With ``docker`` the reference
+    names an image of the Docker engine, and the other fields describe it.
     """
 
     reference: str
@@ -51,35 +50,35 @@ class LocalImage:
     root: Path | None = None
 
     def inside(self, text: str) -> str:
-        """Return the text with the files below ``root`` named as in a container of the image."""
+        """Return the text with local paths below ``root`` replaced by the paths in the image."""
         return text if self.root is None else text.replace(str(self.root), "")
 
     def outside(self, text: str) -> str:
-        """Return the text with the image's own files, named by their whole paths, as they are laid out here."""
+        """Return the text with absolute paths of the image's files replaced by their local paths."""
         if self.root is None:
             return text
         root = self.root
 
-        def led(match: re.Match[str]) -> str:
+        def local_path(match: re.Match[str]) -> str:
             file = root / match[0].lstrip("/")
             return str(file) if file.exists() else match[0]
 
-        return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", led, text)
+        return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", local_path, text)
 
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
-GONE = ("ImageNotFoundException", "RepositoryNotFoundException")
-"""ECR's words for an image that is not there (botocore, DescribeImages)."""
+NOT_FOUND = ("ImageNotFoundException", "RepositoryNotFoundException")
+"""ECR's error codes for an image that does not exist (botocore, DescribeImages)."""
 
 
 class BuildError(Exception):
-    """The image cannot be built. The message holds the builder's last lines."""
+    """The image cannot be built. The message has the builder's last lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be built: pulumi-docker's ``build`` argument and the image's name with its tag."""
+    """An image to build: pulumi-docker's ``build`` argument, and the image's name with its tag."""
 
     name: str
     context: Path
@@ -93,7 +92,7 @@ class Wanted:
 
 
 class Builder:
-    """Images of one local cloud, by tag and by digest."""
+    """The images of one local cloud, by tag and by digest."""
 
     def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
         self._calls, self._folder, self._docker = calls, folder, docker
@@ -101,15 +100,15 @@ class Builder:
         self._lock = threading.Lock()
 
     def find(self, reference: str) -> LocalImage:
-        """The image of a tag or digest, if the repository still holds it. Raises ``ImageNotFound``."""
+        """Return the image with a tag or digest. Raises ``ImageNotFound``, also if it was deleted from ECR."""
         with self._lock:
             image = self._images.get(reference)
-        if image is None or not self._held(reference):
+        if image is None or not self._in_ecr(reference):
             raise ImageNotFound(reference)
         return image
 
-    def _held(self, reference: str) -> bool:
-        """Whether ECR has the image: somebody may have deleted it."""
+    def _in_ecr(self, reference: str) -> bool:
+        """Return whether ECR still has the image."""
         rest = reference.partition("/")[2]
         repository, _, digest = rest.partition("@")
         which = {"imageDigest": digest}
@@ -120,13 +119,13 @@ class Builder:
         try:
             self._calls("ecr", "describe_images", params)
         except ClientError as problem:
-            if problem.response["Error"]["Code"] not in GONE:
+            if problem.response["Error"]["Code"] not in NOT_FOUND:
                 raise
             return False
         return True
 
     def close(self) -> None:
-        """Take the images' names from the Docker engine; its build cache stays, as after any build."""
+        """Remove the images' names from the Docker engine. Its build cache stays, as after any build."""
         names = {image.reference for image in self._images.values() if image.docker}
         for name in names:
             subprocess.run(
@@ -136,10 +135,12 @@ class Builder:
             )
 
     def build(self, wanted: Wanted) -> str:
-        """Build, push, and return the digest (``sha256:…``). Raises ``BuildError``."""
+        """Build and push the image and return its digest (``sha256:…``). Raises ``BuildError``."""
         if not wanted.file.is_file():
             raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
-        image = self._with_docker(wanted) if self._docker else self._unpacked(wanted)
+        image = (
+            self._build_with_docker(wanted) if self._docker else self._build_without_docker(wanted)
+        )
         digest = self._push(wanted, image)
         repository = wanted.name.rpartition(":")[0]
         with self._lock:
@@ -147,8 +148,8 @@ class Builder:
                 self._images[reference] = image
         return digest
 
-    def _unpacked(self, wanted: Wanted) -> LocalImage:
-        """Without Docker: the copied files in a folder and the packages in a venv."""
+    def _build_without_docker(self, wanted: Wanted) -> LocalImage:
+        """Lay out the copied files in a folder and install the packages in a venv, without Docker."""
         stage = dockerfile.read(wanted.file, dict(wanted.arguments))
         key = content_tag(wanted.context, {"platform": wanted.platform, **wanted.arguments})
         root = self._folder / key
@@ -169,13 +170,16 @@ class Builder:
             root=root,
         )
 
-    def _with_docker(self, wanted: Wanted) -> LocalImage:
-        """With a Docker engine: its own build of the Dockerfile, for the platform asked for."""
-        # The host's network serves an engine without a bridge, too; tasks run in it as well.
+    def _build_with_docker(self, wanted: Wanted) -> LocalImage:
+        """Build the Dockerfile with the Docker engine for the requested platform."""
+        # The host's network also works for an engine without a bridge. Tasks run in it as well.
         command = ["docker", "build", "--quiet", "--network", "host"]
         command += ["--platform", wanted.platform]
         if "PIP_INDEX_URL" in os.environ:
-            command += ["--build-arg", "PIP_INDEX_URL"]  # a mirror; the value stays out of argv
+            command += [
+                "--build-arg",
+                "PIP_INDEX_URL",
+            ]  # An index URL may contain a password, so only the variable's name is an argument.
         command += ["--tag", wanted.name, "--file", str(wanted.file)]
         for name, value in wanted.arguments.items():
             command += ["--build-arg", f"{name}={value}"]
@@ -187,22 +191,22 @@ class Builder:
             raise BuildError(
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
-        told = _configuration(wanted.name)
+        config = _configuration(wanted.name)
         return LocalImage(
             reference=wanted.name,
             digest=built.stdout.strip().splitlines()[-1],
             platform=wanted.platform,
             folder=wanted.context,
-            environment={},  # The image brings its own.
-            # `docker run` puts the image's entry point in front by itself.
-            command=tuple(told.get("Cmd") or ()),
-            user=told.get("User") or None,
+            environment={},  # The image has its own variables.
+            # `docker run` adds the image's entry point.
+            command=tuple(config.get("Cmd") or ()),
+            user=config.get("User") or None,
             python=None,
             docker=True,
         )
 
     def _push(self, wanted: Wanted, image: LocalImage) -> str:
-        """Put the image into ECR, as ``docker push`` would, and return ECR's digest of it."""
+        """Put the image into ECR, as ``docker push`` does, and return ECR's digest of it."""
         host, _, rest = wanted.name.partition("/")
         repository, _, tag = rest.rpartition(":")
         manifest = json.dumps(
@@ -210,7 +214,7 @@ class Builder:
                 "schemaVersion": 2,
                 "mediaType": MANIFEST,
                 "config": {"platform": image.platform},
-                # moto makes the manifest's digest from those of its layers.
+                # moto computes the manifest's digest from those of its layers.
                 "layers": [{"digest": image.digest}],
             }
         )
@@ -229,14 +233,14 @@ class Builder:
         return str(answer["image"]["imageId"]["imageDigest"])
 
     def _pushed(self, repository: str, tag: str) -> dict[str, str]:
-        """The id of an image that the repository already holds: the same image pushed twice."""
+        """Return the id of an image that was already pushed under this tag."""
         params = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
         [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
         return {"imageDigest": found["imageDigest"]}
 
 
 def packages(context: Path, stage: dockerfile.Stage) -> Path:
-    """The folder of programs of a venv with the packages that a stage installs.
+    """Return the ``bin`` folder of a venv with the packages that a stage installs.
 
     Raises ``InstallError``, and ``DockerfileError`` for a file that is not in the image.
     """
@@ -244,13 +248,13 @@ def packages(context: Path, stage: dockerfile.Stage) -> Path:
 
 
 def arguments(context: Path, install: dockerfile.Install) -> list[str]:
-    """The arguments of a `pip install`, its files named as they are in the context."""
+    """Return the arguments of a `pip install` with its files' paths in the build context."""
     files = {str(path): str(file) for path, file in placed(context, install.copies).items()}
     for option, value in pairwise(install.arguments):
         if option in FILES and value not in files:
             raise DockerfileError(
                 t(
-                    "{place}: {file} is not copied into the image before",
+                    "{place}: {file} is not copied into the image before this line",
                     place=install.place,
                     file=value,
                 )
@@ -259,8 +263,8 @@ def arguments(context: Path, install: dockerfile.Install) -> list[str]:
 
 
 def _configuration(name: str) -> dict[str, Any]:
-    """What an image says of its command and its user."""
+    """Return the ``Config`` of an image in the Docker engine."""
     command = ["docker", "image", "inspect", "--format", "{{json .Config}}", name]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(told)
+    config = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = json.loads(config)
     return found

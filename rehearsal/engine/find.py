@@ -1,4 +1,4 @@
-"""The `pulumi` CLI for a rehearsal: the one at hand, or one that is fetched or built once."""
+"""The `pulumi` CLI for a rehearsal: the installed one, or one that is downloaded or built once."""
 
 import fcntl
 import os
@@ -15,17 +15,17 @@ from ops.signals import terminations_raise
 from rehearsal.console import Progress
 from rehearsal.engine.build import EXPECT, build, recipe_version
 from rehearsal.engine.release import RELEASES, download, machine
-from rehearsal.engine.version import WANTED, RoadClosed, usable, version_of
+from rehearsal.engine.version import REQUIRED, EngineUnavailable, usable, version_of
 from rehearsal.paths import cache, cache_refused
 
-WAY_OUT = t(
+HOW_TO_INSTALL = t(
     "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
     "or set CAREAPP_PULUMI to the path of a pulumi executable."
 )
 
 
 class EngineError(Refused):
-    """No usable `pulumi` could be had; the text lists each road, why it failed, and the way out."""
+    """No usable `pulumi` was found. The text lists each source, why it failed, and what to do."""
 
 
 def find_or_get(
@@ -33,7 +33,7 @@ def find_or_get(
     environ: Mapping[str, str] | None = None,
     releases: tuple[str, ...] = RELEASES,
 ) -> Path:
-    """The path of a `pulumi` executable that is recent enough for the program.
+    """Return the path of a `pulumi` executable that is recent enough for the program.
 
     In this order: CAREAPP_PULUMI, PATH, the user's cache, Pulumi's release archive, a build from
     the Go module proxy (minutes, once). Raises EngineError.
@@ -46,7 +46,7 @@ def find_or_get(
 
 
 def cached_cli(environ: Mapping[str, str]) -> Path:
-    """Where the engine is kept for this user, version and kind of machine, there or not."""
+    """Return the cache's path of the engine for this user, version and kind of machine. It may not exist."""
     return cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
 
 
@@ -55,7 +55,7 @@ class _Search:
     progress: Progress
     environ: Mapping[str, str]
     releases: tuple[str, ...]
-    closed: list[Text] = field(default_factory=list)
+    problems: list[Text] = field(default_factory=list)
 
     def result(self) -> Path:
         if forced := self.environ.get("CAREAPP_PULUMI"):
@@ -66,66 +66,66 @@ class _Search:
         try:
             cli = self._fetched()
         except OSError as problem:
-            self.closed.append(cache_refused(cache(self.environ), problem))
+            self.problems.append(cache_refused(cache(self.environ), problem))
         if cli:
             return cli
         raise EngineError(
             t(
-                "no usable pulumi ({wanted}) could be had:\n  - {roads}\n{way_out}",
-                wanted=WANTED,
-                roads=joined("\n  - ", self.closed),
-                way_out=WAY_OUT,
+                "no usable pulumi ({wanted}) was found:\n  - {roads}\n{way_out}",
+                wanted=REQUIRED,
+                roads=joined("\n  - ", self.problems),
+                way_out=HOW_TO_INSTALL,
             )
         )
 
     def _forced(self, cli: Path) -> Path:
         try:
             version_of(cli, self.environ)
-        except RoadClosed as closed:
+        except EngineUnavailable as problem:
             raise EngineError(
-                t("CAREAPP_PULUMI: {why}; correct it or unset it", why=said(closed))
-            ) from closed
+                t("CAREAPP_PULUMI: {why}; correct it or unset it", why=said(problem))
+            ) from problem
         try:
             return usable(cli, self.environ)
-        except RoadClosed as closed:
+        except EngineUnavailable as problem:
             self.progress.say(
-                t("CAREAPP_PULUMI: {why}; it is used since you ask for it", why=said(closed))
+                t("CAREAPP_PULUMI: {why}; it is used nevertheless", why=said(problem))
             )
             return cli
 
-    def _try(self, road: Text | str, walk: Callable[[], Path], tell: bool = False) -> Path | None:
+    def _try(self, source: Text | str, get: Callable[[], Path], tell: bool = False) -> Path | None:
         try:
-            return walk()
-        except RoadClosed as closed:
-            self.closed.append(t("{road}: {why}", road=road, why=said(closed)))
+            return get()
+        except EngineUnavailable as problem:
+            self.problems.append(t("{road}: {why}", road=source, why=said(problem)))
             if tell:
-                self.progress.say(self.closed[-1])
+                self.progress.say(self.problems[-1])
             return None
 
     def _on_path(self) -> Path:
         found = shutil.which("pulumi", path=self.environ.get("PATH", ""))
         if not found:
-            raise RoadClosed(t("there is no pulumi"))
+            raise EngineUnavailable(t("there is no pulumi"))
         try:
             return usable(Path(found), self.environ)
-        except RoadClosed as closed:
-            self.progress.say(t("PATH: {why}; looking on", why=said(closed)))
+        except EngineUnavailable as problem:
+            self.progress.say(t("PATH: {why}; trying the next source", why=said(problem)))
             raise
 
     def _cached(self) -> Path:
         cli = cached_cli(self.environ)
         if not cli.exists():
-            raise RoadClosed(t("there is no {file} yet", file=str(cli)))
+            raise EngineUnavailable(t("there is no {file} yet", file=str(cli)))
         try:
             return usable(cli, self.environ)
-        except RoadClosed as closed:
-            self.progress.say(t("cache: {why}; it is replaced", why=said(closed)))
+        except EngineUnavailable as problem:
+            self.progress.say(t("cache: {why}; it is replaced", why=said(problem)))
             raise
 
     def _fetched(self) -> Path | None:
         folder = cache(self.environ)
         folder.mkdir(parents=True, exist_ok=True)
-        with terminations_raise(), _alone(folder, self.progress):
+        with terminations_raise(), _locked(folder, self.progress):
             if cached_cli(self.environ).exists() and (cli := self._try(t("cache"), self._cached)):
                 return cli
             return self._try(t("release archive"), self._downloaded, tell=True) or self._try(
@@ -133,7 +133,7 @@ class _Search:
             )
 
     def _downloaded(self) -> Path:
-        with _scratch(cache(self.environ), self.progress) as folder:
+        with _temporary_folder(cache(self.environ), self.progress) as folder:
             return self._keep(download(recipe_version(), folder, self.progress, self.releases))
 
     def _built(self) -> Path:
@@ -144,7 +144,7 @@ class _Search:
                 expect=EXPECT,
             )
         )
-        with _scratch(cache(self.environ), self.progress) as folder:
+        with _temporary_folder(cache(self.environ), self.progress) as folder:
             return self._keep(build(folder, self.progress, self.environ))
 
     def _keep(self, cli: Path) -> Path:
@@ -156,35 +156,35 @@ class _Search:
 
 
 @contextmanager
-def _alone(folder: Path, progress: Progress) -> Iterator[None]:
-    """One process at a time fetches or builds; the lock goes with the process, however it ends."""
+def _locked(folder: Path, progress: Progress) -> Iterator[None]:
+    """Let only one process download or build. The lock ends with the process."""
     with (folder / "engine.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with progress.phase(t("waiting for another careapp that is getting the engine")):
+            with progress.phase(t("waiting for another careapp process that installs the engine")):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def _scratch(within: Path, progress: Progress) -> Iterator[Path]:
-    """A folder that is gone afterwards, and with it what a killed process left behind."""
+def _temporary_folder(within: Path, progress: Progress) -> Iterator[Path]:
+    """Yield a temporary folder. Removes it afterwards, and those that killed processes left."""
     for left in within.glob("scratch-*"):
         _remove(left)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=within))
     try:
         yield folder
     except KeyboardInterrupt:
-        progress.say(t("stopped: what was half done is removed; the next start begins anew"))
+        progress.say(t("stopped: unfinished files are removed; the next start begins again"))
         raise
     finally:
-        with progress.phase(t("removing what the engine is no longer made with")):
+        with progress.phase(t("removing temporary files")):
             _remove(folder)
 
 
 def _remove(folder: Path, tries: int = 10) -> None:
-    # A compiler that was just killed may still have put a file into a folder being emptied.
+    # A compiler that was just killed may have written a file into a folder that is being emptied.
     for attempt in range(tries):
         try:
             shutil.rmtree(folder)

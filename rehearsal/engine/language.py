@@ -1,7 +1,8 @@
-"""The servers to which the engine attaches: the providers' stand-ins, and the language host, which runs programs.
+"""The servers to which the engine attaches: the local providers, and the language host, which runs programs.
 
-Pulumi's own host, ``pulumi-language-python``, comes with the installed CLI only. This one does the same by Pulumi's
-protocol: a process of the project's Python, the project's folder first on ``sys.path``, its output to the engine.
+Pulumi's own host, ``pulumi-language-python``, is only in the installed CLI. This one implements the
+same protocol: a process of the project's Python, with the project's folder first in ``sys.path``
+and its output sent to the engine.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from pulumi.runtime.proto import (
     provider_pb2_grpc,
 )
 
-from rehearsal.engine.program import SHOWN, Request
+from rehearsal.engine.program import ERROR_SHOWN, Request
 from rehearsal.paths import ROOT
 from rehearsal.providers.servicer import Servicer
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
-    """Answers the engine for programs written in Python.
+    """The language host for programs written in Python.
 
-    Pulumi's own host starts with ``pulumi`` and has its environment; this one is told it.
+    Pulumi's own host inherits the environment of ``pulumi``. This one gets it as an argument.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
         self._engine = ""
         self.folder = Path()
-        """Of the program that ran last."""
+        """The folder of the program that ran last."""
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
 
@@ -66,7 +67,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.AboutResponse(executable=sys.executable, version=version)
 
     def Run(self, request: Any, context: Any) -> Any:
-        """Run the program to its end; what it prints goes to the engine line by line."""
+        """Run the program to its end and send its output to the engine line by line."""
         engine = request.args[0] if request.args else self._engine
         wanted = Request(
             project=request.project,
@@ -82,20 +83,21 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         )
         self.folder = Path(request.pwd or request.info.program_directory)
         child = self._start(self.folder)
-        with self._counted(child, context), grpc.insecure_channel(engine) as channel:
-            # The request holds decrypted configuration: it goes through a pipe, not through argv.
+        with self._killable(child, context), grpc.insecure_channel(engine) as channel:
+            # The request contains decrypted configuration, so it is passed in a pipe and not as an
+            # argument.
             assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
             child.stdin.write(wanted.to_json())
             child.stdin.close()
             status = self._follow(child, engine_pb2_grpc.EngineStub(channel))
         if status == 0:
             return language_pb2.RunResponse()
-        if status == SHOWN:
+        if status == ERROR_SHOWN:
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"the program ended with exit code {status}")
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run a policy pack until the engine ends the call. Its first line is the port that it listens on."""
+        """Run a policy pack until the engine ends the call. Its first line is the port on which it listens."""
         words = ["pulumi.policy", *request.args, request.info.program_directory]
         child = subprocess.Popen(
             [sys.executable, "-u", "-m", *words],
@@ -107,7 +109,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             env=dict(pair.split("=", 1) for pair in request.env),
         )
         with (
-            self._counted(child, context),
+            self._killable(child, context),
             grpc.insecure_channel(request.args[0]) as channel,
             child,
         ):
@@ -118,19 +120,19 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         yield language_pb2.RunPluginResponse(exitcode=child.returncode)
 
     def Cancel(self, _request: Any, _context: Any) -> Any:
-        """A Ctrl-C in ``pulumi``: no program may go on declaring resources."""
+        """Kill the running programs after a Ctrl-C in ``pulumi``, so that they declare no more resources."""
         self.stop()
         return empty_pb2.Empty()
 
     def stop(self) -> None:
-        """End the programs that still run."""
+        """Kill the running programs."""
         with self._lock:
             for child in self._running:
                 child.kill()
 
     @contextmanager
-    def _counted(self, child: subprocess.Popen[str], context: Any) -> Iterator[None]:
-        """Let ``stop``, and the end of the engine's call, end a process for as long as the block."""
+    def _killable(self, child: subprocess.Popen[str], context: Any) -> Iterator[None]:
+        """Let ``stop``, or the end of the engine's call, kill a process during the block."""
         with self._lock:
             self._running.add(child)
         context.add_callback(child.kill)
@@ -174,15 +176,15 @@ def _forward(stream: IO[str], severity: Any, engine: Any) -> None:
             try:
                 engine.Log(engine_pb2.LogRequest(severity=severity, message=line.rstrip("\n")))
             except grpc.RpcError:
-                return  # The engine has gone; nobody is left to read the rest.
+                return  # The engine has ended, so the remaining output has no reader.
 
 
 WORKERS = 64
-"""Calls at one time: the engine sends every resource that is not waiting for another at once."""
+"""Concurrent calls. The engine sends all resources that do not wait for another at once."""
 
 
 class Hosts:
-    """One gRPC server a plugin, each on a loopback port of its own."""
+    """One gRPC server per plugin, each on its own loopback port."""
 
     def __init__(self, language: Language, providers: dict[str, Servicer]) -> None:
         self._language = language
@@ -191,7 +193,7 @@ class Hosts:
         self._providers = providers
 
     def start(self) -> None:
-        """Serve, and note in ``environment`` what tells the engine where."""
+        """Start the servers and set ``environment`` to the variables that give the engine their ports."""
         ports = {}
         for name, servicer in self._providers.items():
             server = self._new()
@@ -205,7 +207,7 @@ class Hosts:
         }
 
     def stop(self) -> None:
-        """Close the ports and end the programs that still run."""
+        """Close the ports and kill the running programs."""
         self._language.stop()
         for stopped in [server.stop(grace=1) for server in self._servers]:
             stopped.wait(timeout=2)

@@ -1,4 +1,4 @@
-"""Runs one Pulumi program in this process: ``python -m rehearsal.engine.program FOLDER``, the request on stdin.
+"""Runs a Pulumi program in this process: ``python -m rehearsal.engine.program FOLDER``, the request on stdin.
 
 It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not in its wheel.
 """
@@ -17,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SHOWN = 32
-"""The exit code that says: the error has been shown already (Pulumi's own convention)."""
+ERROR_SHOWN = 32
+"""Exit code of a program whose error was already shown (Pulumi's convention)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the engine wants to be run."""
+    """The engine's request to run a program."""
 
     project: str
     stack: str
@@ -46,15 +46,16 @@ class Request:
 
 
 def main() -> int:
-    """Run the program that standard input asks for and return the exit code."""
+    """Run the program of the request on standard input and return the exit code."""
     folder = Path(sys.argv[1])
     wanted = Request.from_json(sys.stdin.read())
     os.chdir(folder)
-    # ``python -m`` has put the place where it was started first; a program expects its own folder there.
+    # ``python -m`` put the current folder first in sys.path; a program expects its own folder
+    # there.
     sys.path[0] = str(folder)
     sys.argv = [wanted.program]
-    # Importing Pulumi's packages makes a million objects that live until the end: to look through
-    # them for garbage again and again takes 0.2 s, and once more at the exit 0.5 s.
+    # Importing Pulumi's packages creates a million objects that live until the end. Garbage
+    # collection over them takes 0.2 s, and 0.5 s more at the exit.
     gc.set_threshold(100_000)
     try:
         return run(wanted)
@@ -63,7 +64,7 @@ def main() -> int:
 
 
 def run(wanted: Request) -> int:
-    """Set Pulumi's runtime up as the engine wants it and execute the program's file."""
+    """Configure Pulumi's runtime as the engine requests and execute the program's file."""
     import pulumi
 
     pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
@@ -78,7 +79,7 @@ def run(wanted: Request) -> int:
             organization=wanted.organization,
         )
     )
-    # Pulumi leaves futures unobserved when a program fails; asyncio would report each of them.
+    # A failed program leaves Pulumi's futures unobserved, and asyncio would report each of them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -89,10 +90,10 @@ def run(wanted: Request) -> int:
         return 0
     except pulumi.RunError as problem:
         pulumi.log.error(str(problem))
-        return SHOWN
+        return ERROR_SHOWN
     except Exception:
         pulumi.log.error(f"Program failed with an unhandled exception:\n{traceback.format_exc()}")
-        return SHOWN
+        return ERROR_SHOWN
     finally:
         executor.shutdown(wait=True)
         loop.close()

@@ -1,4 +1,4 @@
-"""Runs ``pulumi`` as a person would type it, and reads from the engine's own event log what it did."""
+"""Runs ``pulumi`` as from a terminal, and reads the changes from the engine's event log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from i18n import Refused, t
 
 
 class PulumiFailed(Refused):
-    """A ``pulumi`` command ended with another exit code than 0."""
+    """A ``pulumi`` command ended with an exit code other than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:
         told = f"\n{output.strip()}" if output.strip() else ""
@@ -34,7 +34,7 @@ class PulumiFailed(Refused):
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What one update did, counted by the engine: resources, components and the stack itself."""
+    """The changes of one update, counted by the engine: resources, components and the stack itself."""
 
     created: int = 0
     updated: int = 0
@@ -42,14 +42,14 @@ class Changes:
     deleted: int = 0
     unchanged: int = 0
     seconds: float = 0.0
-    """Wall time of the whole command."""
+    """Real time of the whole command."""
     steps: tuple[str, ...] = ()
-    """What was done to which resource, unchanged ones left out: ``update aws:ecs/service:Service app``."""
+    """The operations without "same", for example ``update aws:ecs/service:Service app``."""
     said: str = ""
-    """What the command printed, as far as it was kept."""
+    """The command's output, if it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The counts and the time."""
+        """Return the counts and the time."""
         left = ("steps", "said")
         return {name: value for name, value in asdict(self).items() if name not in left}
 
@@ -65,15 +65,15 @@ OPERATIONS = {
 
 @dataclass(frozen=True)
 class Pulumi:
-    """``pulumi`` in one project folder and environment."""
+    """Runs ``pulumi`` in one project folder and environment."""
 
     folder: Path
     environment: Mapping[str, str] = field(repr=False)
     quiet: bool = False
-    """Keep the output and show it only when the command fails."""
+    """Keep the output, and show it only if the command fails."""
 
     def run(self, *command: str) -> str:
-        """Run a short command and return what it printed. Raises ``PulumiFailed``."""
+        """Run a short command and return its output. Raises ``PulumiFailed``."""
         child = subprocess.Popen(
             ["pulumi", *command, "--non-interactive"],
             cwd=self.folder,
@@ -82,7 +82,8 @@ class Pulumi:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A terminal's Ctrl-C would kill it while it holds the state's lock, which would stay.
+            # Ctrl-C in a terminal would otherwise kill it while it holds the lock of the state,
+            # which would stay.
             start_new_session=True,
         )
         try:
@@ -95,43 +96,44 @@ class Pulumi:
         return output
 
     def update(self, verb: str, stack: str, *more: str) -> Changes:
-        """``pulumi up`` or ``destroy`` without questions; its progress is shown. Raises ``PulumiFailed``."""
+        """Run ``pulumi up`` or ``destroy`` without confirmation and show its progress. Raises ``PulumiFailed``."""
         with tempfile.TemporaryDirectory() as folder:
             events = Path(folder) / "events.json"
             command = [verb, "--stack", stack, "--yes", "--event-log", str(events)]
             command += ["--skip-preview", *more]
             if not sys.stdout.isatty():
                 command.append("--suppress-progress")
-            begun = time.monotonic()
+            started = time.monotonic()
             status, output = self._follow(command)
-            seconds = round(time.monotonic() - begun, 2)
+            seconds = round(time.monotonic() - started, 2)
             if status:
                 raise PulumiFailed(command[:3], status, output)
             return replace(count(events.read_text(), seconds), said=output)
 
     def exists(self, stack: str) -> bool:
-        """Whether the state knows the stack."""
+        """Return whether the state has the stack."""
         known = json.loads(self.run("stack", "ls", "--json"))
         return stack in {item["name"] for item in known}
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
-        """What the stack's state holds, the stack itself left out."""
+        """Return the resources in the stack's state, without the stack itself."""
         deployment = json.loads(self.run("stack", "export", "--stack", stack))["deployment"]
         held = deployment.get("resources") or []
         return [item for item in held if item["type"] != "pulumi:pulumi:Stack"]
 
     def outputs(self, stack: str) -> dict[str, Any]:
-        """The stack's outputs; secret ones are masked."""
+        """Return the stack's outputs, with secrets masked."""
         found: dict[str, Any] = json.loads(self.run("stack", "output", "--stack", stack, "--json"))
         return found
 
     def _follow(self, command: list[str]) -> tuple[int, str]:
-        """Run with the terminal's own output, or keep it; a Ctrl-C reaches the engine, which winds up."""
+        """Run with the terminal's own output, or keep the output. Passes Ctrl-C on, so that the engine can finish."""
         kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.quiet else {}
         child = subprocess.Popen(
             ["pulumi", *command],
             cwd=self.folder,
-            # Without it the engine offers no event log (it is how Pulumi's Automation API asks, too).
+            # Without this variable the engine has no --event-log. Pulumi's Automation API sets it,
+            # too.
             env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},
             stdin=subprocess.DEVNULL,
             text=True,
@@ -150,7 +152,7 @@ class Pulumi:
 
 
 def count(log: str, seconds: float) -> Changes:
-    """The counts and steps in the engine's event log. Raises ``ValueError`` when it has no summary."""
+    """Return the counts and steps of the engine's event log. Raises ``ValueError`` if it has no summary."""
     events = [json.loads(line) for line in log.splitlines()]
     summaries = [event["summaryEvent"] for event in events if event.get("summaryEvent")]
     if not summaries:
@@ -163,12 +165,12 @@ def count(log: str, seconds: float) -> Changes:
     return Changes(
         **numbers,
         seconds=seconds,
-        steps=tuple(_step(step) for step in done if _worth_telling(step)),
+        steps=tuple(_step(step) for step in done if _is_change(step)),
     )
 
 
-def _worth_telling(step: Mapping[str, Any]) -> bool:
-    """The engine lists its own default providers, too, but does not count them."""
+def _is_change(step: Mapping[str, Any]) -> bool:
+    """Return whether a step is a change. The engine lists its default providers but does not count them."""
     return step["op"] != "same" and not str(step["type"]).startswith("pulumi:providers:")
 
 

@@ -1,4 +1,4 @@
-"""Pulumi's own release archive: downloaded, checked against the published checksum, unpacked."""
+"""Pulumi's release archive: download, check against the published checksum, unpack."""
 
 import hashlib
 import http.client
@@ -15,21 +15,21 @@ from typing import IO
 
 from i18n import Text, joined, said, t, verbatim
 from rehearsal.console import Phase, Progress
-from rehearsal.engine.version import RoadClosed, Version
+from rehearsal.engine.version import EngineUnavailable, Version
 
-# Where Pulumi's installer script and its documentation take the archives from, in their order.
+# The addresses that Pulumi's installer script and documentation use, in that order.
 RELEASES = (
     "https://get.pulumi.com/releases/sdk",
     "https://github.com/pulumi/pulumi/releases/download/v{version}",
 )
-# For connecting, and for each pause of a transfer: a host that is out of reach is left quickly.
+# Timeout of connecting and of each read, so that an unreachable host is given up quickly.
 PATIENCE_SECONDS = 5
 OUT_OF_REACH = (socket.gaierror, TimeoutError, ConnectionError)
 CHUNK = 1 << 20
 
 
 def machine() -> str:
-    """This machine as Pulumi names its archives: `linux-x64`, `darwin-arm64`."""
+    """Return this machine's name in Pulumi's archives: `linux-x64`, `darwin-arm64`."""
     names = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
     kind = platform.machine().lower()
     return f"{sys.platform}-{names.get(kind, kind)}"
@@ -42,11 +42,11 @@ def download(
     releases: tuple[str, ...] = RELEASES,
     kind: str | None = None,
 ) -> Path:
-    """Brings the `pulumi` executable of that version for this machine (or `kind`) into the folder.
+    """Download the `pulumi` executable of a version for this machine (or `kind`) into the folder.
 
-    The caller removes the folder, in which the archive is left.
-    Raises RoadClosed that gives each place's reason. The checksum file and its name are those of
-    Pulumi's releases: `pulumi-<version>-checksums.txt`, SHA-256.
+    The caller removes the folder, which also holds the archive. Raises RoadClosed with the reason
+    of each address. The checksum file is that of Pulumi's releases:
+    `pulumi-<version>-checksums.txt`, SHA-256.
     """
     name = f"pulumi-v{version}-{kind or machine()}.tar.gz"
     reasons: list[Text] = []
@@ -54,9 +54,11 @@ def download(
         place = release.format(version=version)
         try:
             return _download_from(place, name, version, folder, progress)
-        except RoadClosed as closed:
-            reasons.append(t("{place}: {why}", place=place, why=said(closed)))
-    raise RoadClosed(joined("; ", reasons) if reasons else t("no place to download from is known"))
+        except EngineUnavailable as unavailable:
+            reasons.append(t("{place}: {why}", place=place, why=said(unavailable)))
+    raise EngineUnavailable(
+        joined("; ", reasons) if reasons else t("no download address is configured")
+    )
 
 
 def _download_from(
@@ -72,10 +74,10 @@ def _download_from(
         ):
             got = _save(answer, archive, phase)
         if got != wanted:
-            raise RoadClosed(
+            raise EngineUnavailable(
                 t(
-                    "{name} has SHA-256 {got}, published is {wanted}: it was not used. A changed "
-                    "archive comes from a broken transfer, or from someone between here and Pulumi",
+                    "{name} has SHA-256 {got}, the published one is {wanted}: it was not used. It was damaged"
+                    " in transit or altered",
                     name=name,
                     got=got,
                     wanted=wanted,
@@ -83,13 +85,13 @@ def _download_from(
             )
         return _unpacked(archive, folder / "pulumi")
     except urllib.error.HTTPError as problem:
-        raise RoadClosed(verbatim(str(problem))) from problem
+        raise EngineUnavailable(verbatim(str(problem))) from problem
     except urllib.error.URLError as problem:
         out_of_reach = isinstance(problem.reason, OUT_OF_REACH)
         reason = t("not reachable") if out_of_reach else verbatim(str(problem.reason))
-        raise RoadClosed(reason) from problem
+        raise EngineUnavailable(reason) from problem
     except (OSError, http.client.HTTPException) as problem:
-        raise RoadClosed(verbatim(str(problem) or type(problem).__name__)) from problem
+        raise EngineUnavailable(verbatim(str(problem) or type(problem).__name__)) from problem
 
 
 def _open(url: str) -> http.client.HTTPResponse:
@@ -101,7 +103,7 @@ def _open(url: str) -> http.client.HTTPResponse:
 def _checksum_in(listing: str, name: str) -> str:
     found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(name)}$", listing, re.MULTILINE)
     if not found:
-        raise RoadClosed(t("the published checksums do not name {name}", name=name))
+        raise EngineUnavailable(t("the published checksums do not name {name}", name=name))
     return found[1]
 
 
@@ -118,7 +120,9 @@ def _save(answer: http.client.HTTPResponse, archive: Path, phase: Phase) -> str:
                 else verbatim(f"{got >> 20} MB")
             )
     if got < size:
-        raise RoadClosed(t("the connection ended after {got} of {size} bytes", got=got, size=size))
+        raise EngineUnavailable(
+            t("the connection ended after {got} of {size} bytes", got=got, size=size)
+        )
     return digest.hexdigest()
 
 
@@ -127,12 +131,12 @@ def _unpacked(archive: Path, cli: Path) -> Path:
         with tarfile.open(archive, "r:gz") as tar:
             found = tar.extractfile("pulumi/pulumi")
             if found is None:
-                raise RoadClosed(
+                raise EngineUnavailable(
                     t("pulumi/pulumi in {archive} is not a file", archive=archive.name)
                 )
             _copy(found, cli)
     except (KeyError, tarfile.TarError, zlib.error, EOFError) as problem:
-        raise RoadClosed(
+        raise EngineUnavailable(
             t("{archive} cannot be unpacked: {why}", archive=archive.name, why=str(problem))
         ) from problem
     cli.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a `pulumi` executable is: its version, and whether the program can be run with it."""
+"""The version of a `pulumi` executable, and whether it can run the program."""
 
 import os
 import re
@@ -11,16 +11,16 @@ from typing import Self
 
 from i18n import said, t, verbatim
 
-ANSWER_SECONDS = 30  # a cold disk and a virus scanner included
+ANSWER_SECONDS = 30  # Allows for a cold disk and a virus scanner.
 
 
-class RoadClosed(Exception):
-    """One way to a usable engine did not lead there; the text says why."""
+class EngineUnavailable(Exception):
+    """One source of a usable engine failed. The text says why."""
 
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A released version of Pulumi; what follows the patch number is not looked at."""
+    """A released version of Pulumi. Anything after the patch number is ignored."""
 
     major: int
     minor: int
@@ -28,7 +28,7 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `v3.274.1` or `3.275.0-alpha.1`; raises ValueError for anything else."""
+        """Read `v3.274.1` or `3.275.0-alpha.1`. Raises ValueError for anything else."""
         found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text.strip())
         if not found:
             raise ValueError(t("{text!r} is not a version such as v3.274.1", text=text.strip()))
@@ -38,17 +38,18 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-# The minor version of the Python SDK that requirements.txt locks. Pulumi releases the SDK and the
-# CLI together and tests each SDK with its own CLI: an older CLI may lack a call that the SDK makes.
+# The minor version of the Python SDK that requirements.txt locks. Pulumi releases SDK and CLI
+# together and tests each SDK with its own CLI. An older CLI may lack a call of the SDK.
 MINIMUM = Version(3, 272, 0)
-# The plugin protocol may change with the major version; rehearsal/ answers that of 3.
+# The plugin protocol may change with the major version; the local providers implement that of
+# version 3.
 BELOW = Version(4, 0, 0)
-WANTED = t("{minimum} or newer, below {below}", minimum=str(MINIMUM), below=str(BELOW))
+REQUIRED = t("{minimum} or newer, below {below}", minimum=str(MINIMUM), below=str(BELOW))
 
 
 def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
-    """Asks the executable; raises RoadClosed where it does not run or does not answer a version."""
-    # `pulumi version` writes a log below PULUMI_HOME: a question must leave nothing behind.
+    """Return the executable's version. Raises RoadClosed if it does not run or prints no version."""
+    # `pulumi version` writes a log below PULUMI_HOME, which must not remain.
     with tempfile.TemporaryDirectory(prefix="careapp-pulumi-") as home:
         env = {**(os.environ if environ is None else environ), "PULUMI_HOME": home}
         env["PULUMI_SKIP_UPDATE_CHECK"] = "true"
@@ -63,12 +64,12 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
                 timeout=ANSWER_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired) as problem:
-            raise RoadClosed(
+            raise EngineUnavailable(
                 t("{program} does not run: {why}", program=str(cli), why=str(problem))
             ) from problem
     if answer.returncode:
         lines = answer.stderr.strip().splitlines()
-        raise RoadClosed(
+        raise EngineUnavailable(
             t(
                 "`{program} version` exited {code}: {words}",
                 program=str(cli),
@@ -79,21 +80,21 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
     try:
         return Version.parse(answer.stdout)
     except ValueError as problem:
-        raise RoadClosed(
+        raise EngineUnavailable(
             t("`{program} version` answered no version: {why}", program=str(cli), why=said(problem))
         ) from problem
 
 
 def usable(cli: Path, environ: Mapping[str, str] | None = None) -> Path:
-    """The executable itself if the program can be run with it; raises RoadClosed otherwise."""
+    """Return the executable if it can run the program. Raises RoadClosed otherwise."""
     version = version_of(cli, environ)
     if not MINIMUM <= version < BELOW:
-        raise RoadClosed(
+        raise EngineUnavailable(
             t(
-                "{program} is version {version}, wanted is {wanted}",
+                "{program} is version {version}; {wanted} is required",
                 program=str(cli),
                 version=str(version),
-                wanted=WANTED,
+                wanted=REQUIRED,
             )
         )
     return cli

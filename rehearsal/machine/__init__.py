@@ -1,1 +1,1 @@
-"""What the local cloud uses of this machine: users, processes, sockets, namespaces and certificates."""
+"""What the local cloud uses of this machine: users, processes, sockets, network namespaces and certificates."""

@@ -1,4 +1,4 @@
-"""The rehearsal's certificate authority: it vouches for the database and for HTTPS listeners."""
+"""The rehearsal's certificate authority, which issues the certificates of the database and of HTTPS listeners."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIFETIME = timedelta(days=30)
 
 
 class Authority:
-    """A CA that lives as long as the data plane; its key never leaves the memory."""
+    """A certificate authority that lives as long as the data plane. Its private key is never written to a file."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA(path_length=0, organization_name="careapp rehearsal CA")

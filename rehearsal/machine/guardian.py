@@ -1,4 +1,4 @@
-"""A small process that outlives a killed local cloud just long enough to end what it had started."""
+"""A small process that cleans up processes, containers and folders after the local cloud was killed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ GROUP, CONTAINER, FOLDER = "group", "container", "folder"
 
 
 class Guardian:
-    """Tells the guardian process what would have to be ended.
+    """Starts the guardian process and tells it what to end.
 
-    The pipe between the two closes when this process dies, however it dies: then the guardian kills the
-    process groups and containers, and removes the folders, that it was told of and not told to forget.
+    The pipe to the guardian closes when this process ends, also when it is killed. The guardian
+    then kills the process groups and containers and removes the folders that are still registered.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Guardian:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process; it needs nothing but the standard library."""
+        """Start the guardian process, which needs only the standard library."""
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
@@ -37,15 +37,15 @@ class Guardian:
         )
 
     def watch(self, kind: str, what: str | int | Path) -> None:
-        """End ``what`` if this process dies."""
-        self._tell(f"+{kind} {what}\n")
+        """Register a process group, container or folder to be ended if this process dies."""
+        self._send(f"+{kind} {what}\n")
 
     def forget(self, kind: str, what: str | int | Path) -> None:
-        """``what`` is already over."""
-        self._tell(f"-{kind} {what}\n")
+        """Remove a registration, after the process, container or folder has ended."""
+        self._send(f"-{kind} {what}\n")
 
     def stop(self) -> None:
-        """End the guardian; what it still watches, it ends now."""
+        """Stop the guardian, which first ends everything that is still registered."""
         process, self._process = self._process, None
         if process is None or process.stdin is None:
             return
@@ -57,7 +57,7 @@ class Guardian:
             process.kill()
             process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         with self._lock:
             if self._process is None or self._process.stdin is None:
                 return
@@ -67,7 +67,7 @@ class Guardian:
 
 
 def end(kind: str, what: str) -> None:
-    """End one thing at once, without asking it."""
+    """Kill a process group, or remove a container or a folder."""
     if kind == GROUP:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(int(what), signal.SIGKILL)
@@ -79,7 +79,7 @@ def end(kind: str, what: str) -> None:
 
 
 def main() -> None:
-    """Read what to watch until the pipe closes, then end it: processes first, folders last."""
+    """Read registrations until the pipe closes, then end what is registered: processes first, folders last."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watched: dict[tuple[str, str], None] = {}

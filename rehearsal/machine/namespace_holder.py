@@ -1,4 +1,4 @@
-"""A process that keeps a task's network namespace and hands out sockets of it; run as a script of its own."""
+"""A process that holds a task's network namespace and passes sockets of it to the local cloud."""
 
 import ctypes
 import fcntl
@@ -10,14 +10,14 @@ import sys
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C  # linux/sockios.h
 UP = 0x1 | 0x40  # linux/if.h: IFF_UP | IFF_RUNNING
-WHOLE = "255.255.255.255"
+HOST_MASK = "255.255.255.255"
 
 
 def enter() -> None:
-    """Move into a network namespace of this process's own. Raises OSError where that is refused.
+    """Move this process into a new network namespace. Raises OSError if the system refuses it.
 
-    Only root may do that by itself; anybody else needs a user namespace around it, in which their own
-    ids stay what they are (user_namespaces(7)).
+    Only root may do that directly. Any other user needs a user namespace around it, in which their
+    ids stay the same (user_namespaces(7)).
     """
     uid, gid = os.geteuid(), os.getegid()
     flags = CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET
@@ -34,28 +34,29 @@ def enter() -> None:
                 written.write(text)
 
 
-def add(name: str, address: str) -> None:
-    """Give the loopback interface one more address, under a name of its own (netdevice(7)).
+def add_address(name: str, address: str) -> None:
+    """Add an address to the loopback interface under an alias (netdevice(7)).
 
-    The mask is set: by the address's class all of 10.0.0.0/8 would lead to this task.
+    The netmask is set explicitly: the default of the address's class would route all of 10.0.0.0/8
+    here.
     """
     family = struct.pack("HH", socket.AF_INET, 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for request, body in (
             (SIOCSIFADDR, family + socket.inet_aton(address)),
-            (SIOCSIFNETMASK, family + socket.inet_aton(WHOLE)),
+            (SIOCSIFNETMASK, family + socket.inet_aton(HOST_MASK)),
             (SIOCSIFFLAGS, struct.pack("H", UP)),
         ):
             fcntl.ioctl(control, request, struct.pack("16s24s", name.encode(), body))
 
 
 def main() -> None:
-    """Make the namespace, then answer each byte on standard input with a new TCP socket of it."""
+    """Create the namespace, then answer each byte on standard input with a new TCP socket of it."""
     with socket.socket(fileno=os.dup(0)) as line:
         try:
             enter()
             for number, address in enumerate(["127.0.0.1", *sys.argv[1:]]):
-                add(f"lo:{number}" if number else "lo", address)
+                add_address(f"lo:{number}" if number else "lo", address)
         except OSError as error:
             line.sendall(str(error).encode())
             sys.exit(1)

@@ -1,7 +1,8 @@
-"""A task's own network: a Linux network namespace with loopback, the task's private address and nothing else.
+"""A task's network: a Linux network namespace with loopback and the task's private address.
 
-The local cloud stays outside. It listens and connects inside by sockets that the namespace's holder makes:
-a socket belongs to the namespace in which it was made, whichever process uses it (network_namespaces(7)).
+The local cloud stays outside. It listens and connects inside with sockets that the namespace's
+holder creates: a socket belongs to the namespace in which it was created, whichever process uses it
+(network_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from i18n import Text, t, verbatim
-from rehearsal.machine.processes import Account, unprivileged
+from rehearsal.machine.processes import Account, unprivileged_account
 
 HOLDER = Path(__file__).with_name("namespace_holder.py")
 START_SECONDS = 20.0
 ANSWER_SECONDS = 5.0
-TRIED = "10.0.0.4"
-"""The address with which it is tried whether this machine lets tasks have networks of their own."""
+TEST_ADDRESS = "10.0.0.4"
+"""The address with which `refusal` tests whether this machine allows network namespaces."""
 
 
 class NoNamespace(OSError):
-    """This machine refuses a network namespace; ``str()`` says why, in the system's words."""
+    """This machine refuses a network namespace. ``str()`` is the system's reason."""
 
 
 class Namespace:
-    """One network namespace, which lasts until ``close`` and until its last process has ended."""
+    """A network namespace, which exists until ``close`` is called and its last process has ended."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        """Make it, with ``addresses`` beside 127.0.0.1. Raises NoNamespace."""
+        """Create the namespace with ``addresses`` and 127.0.0.1. Raises NoNamespace."""
         program = shutil.which("nsenter")
         if sys.platform != "linux" or program is None:
             raise NoNamespace("nsenter of Linux's util-linux is not on PATH")
@@ -62,7 +63,7 @@ class Namespace:
         self._line.settimeout(ANSWER_SECONDS)
 
     def new_socket(self) -> socket.socket:
-        """A new TCP socket inside, neither bound nor connected. Raises OSError."""
+        """Return a new TCP socket of the namespace, neither bound nor connected. Raises OSError."""
         with self._lock:
             self._line.sendall(b"s")
             _, made, _, _ = socket.recv_fds(self._line, 1, 1)
@@ -70,8 +71,8 @@ class Namespace:
             raise NoNamespace("the namespace's holder has ended")
         return socket.socket(fileno=made[0])
 
-    def entered(self, account: Account | None) -> list[str]:
-        """What to put before a command so that it runs inside, as ``account`` (None: as this process)."""
+    def command_prefix(self, account: Account | None) -> list[str]:
+        """Return the command prefix that runs a command inside, as ``account`` (None: as this process)."""
         spaces = f"/proc/{self._holder.pid}/ns"
         if os.geteuid():
             how = [f"--user={spaces}/user", "--preserve-credentials"]
@@ -87,16 +88,16 @@ class Namespace:
 
 
 def refusal() -> Text | None:
-    """Why tasks cannot have networks of their own here; None when they can. It is tried once, for real."""
+    """Return why this machine refuses network namespaces, or None. It tries to create one."""
     try:
-        namespace = Namespace([TRIED])
+        namespace = Namespace([TEST_ADDRESS])
     except OSError as error:
         return verbatim(str(error))
     try:
         with namespace.new_socket() as made:
-            made.bind((TRIED, 0))
+            made.bind((TEST_ADDRESS, 0))
         tried = subprocess.run(
-            [*namespace.entered(unprivileged()), "true"],
+            [*namespace.command_prefix(unprivileged_account()), "true"],
             capture_output=True,
             text=True,
             check=False,
@@ -109,11 +110,11 @@ def refusal() -> Text | None:
 
 
 def shared_loopback(refused: Text) -> Text:
-    """What is said once where tasks cannot have networks of their own."""
+    """Return the message that is shown if tasks cannot have network namespaces."""
     return t(
-        "Tasks share this machine's loopback, each at an address that BIND_HOST tells it, because "
-        "networks of their own are refused: {why}. An app that does not read BIND_HOST can run in one "
-        "task at a time. Ubuntu 24.04 and later allow such networks with: "
-        "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        "Tasks share this machine's loopback interface, each with its own address in BIND_HOST, "
+        "because this machine refuses network namespaces: {why}. An app that does not read "
+        "BIND_HOST can run in one task at a time. Ubuntu 24.04 and later allow network namespaces"
+        " with: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
         why=refused,
     )

@@ -1,4 +1,4 @@
-"""The users and processes of this machine: as which user the local cloud starts what it runs, and what that uses."""
+"""Users and processes of this machine: the user that runs tasks and databases, and the CPU and memory they use."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Account:
-    """A user and group to run as, by number."""
+    """The numbers of a user and a group."""
 
     uid: int
     gid: int
 
     def own(self, path: Path) -> None:
-        """Give ``path`` to the account."""
+        """Change the owner of ``path`` to the account."""
         os.chown(path, self.uid, self.gid)
 
 
-def unprivileged(name: str = "nobody") -> Account | None:
-    """The account for what must not run as root; None when this process is not root itself."""
+def unprivileged_account(name: str = "nobody") -> Account | None:
+    """Return the account for processes that must not run as root; None if this process is not root."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(name)
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def open_to_all(path: Path) -> bool:
-    """Whether any user can reach and read ``path``: a root's home folder, for one, is closed."""
+def readable_by_all(path: Path) -> bool:
+    """Return whether every user can read ``path``. The home folder of root often cannot be entered."""
     path = path.resolve()
     if not path.exists():
         return False
@@ -50,7 +50,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(NamedTuple):
-    """A process: ``cpu`` in seconds, with that of its children that have ended; ``began`` since boot."""
+    """A process. ``cpu`` is in seconds, with that of its ended children; ``began`` is in seconds since boot."""
 
     pid: int
     parent: int
@@ -61,7 +61,7 @@ class Process(NamedTuple):
 
 
 def processes() -> dict[int, Process]:
-    """All of them, by their ids (proc_pid_stat(5))."""
+    """Return all processes by their ids (proc_pid_stat(5))."""
     found = {}
     for entry in os.scandir(PROC) if PROC.exists() else ():
         if entry.name.isdigit() and (process := _read(int(entry.name))) is not None:
@@ -74,14 +74,14 @@ def _read(pid: int) -> Process | None:
         text = (PROC / str(pid) / "stat").read_text()
     except OSError:
         return None
-    # The command's name may itself have brackets and spaces.
+    # The command's name may contain brackets and spaces.
     rest = text[text.rindex(")") + 2 :].split()
     cpu = sum(int(each) for each in rest[11:15]) / TICKS
     return Process(pid, int(rest[1]), int(rest[2]), cpu, int(rest[19]) / TICKS, rest[0])
 
 
 def family(every: Mapping[int, Process], root: int) -> list[Process]:
-    """The process, what it has started, and the rest of its process group."""
+    """Return a process, its descendants, and the other members of its process group."""
     return [each for each in every.values() if each.group == root or _under(every, each, root)]
 
 
@@ -94,12 +94,12 @@ def _under(every: Mapping[int, Process], each: Process, root: int) -> bool:
     return False
 
 
-def held(pids: Iterable[int]) -> int:
-    """Bytes of memory, pages that several share counted once."""
-    return sum(_held(each) for each in pids)
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Return the processes' memory in bytes; pages that several processes share are counted once."""
+    return sum(_memory_bytes(each) for each in pids)
 
 
-def _held(pid: int) -> int:
+def _memory_bytes(pid: int) -> int:
     try:
         text = (PROC / str(pid) / "smaps_rollup").read_text()
     except OSError:
@@ -107,27 +107,27 @@ def _held(pid: int) -> int:
     return sum(int(each.split()[1]) for each in text.splitlines() if each[:4] == "Pss:") * 1024
 
 
-class Census:
-    """The processes, read once for all who ask at the same time: on a full machine that takes a while."""
+class ProcessTable:
+    """Reads the process table at most once in FRESH_SECONDS: on a busy machine a read takes long."""
 
     def __init__(self) -> None:
         self._read_at, self._known = -FRESH_SECONDS, dict[int, Process]()
 
     def now(self) -> Mapping[int, Process]:
-        """All processes, as they were at most FRESH_SECONDS ago."""
+        """Return all processes, as they were at most FRESH_SECONDS ago."""
         if time.monotonic() - self._read_at >= FRESH_SECONDS:
             self._known, self._read_at = processes(), time.monotonic()
         return self._known
 
 
 class Meter:
-    """CPU that families of processes use, from one look to the next."""
+    """Measures the CPU that a process and its descendants use between two calls."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[int, float], tuple[float, float]] = {}
 
     def cores(self, every: Mapping[int, Process], root: int) -> float | None:
-        """Seconds of CPU a second since the last look, or since the process began; None when it is gone."""
+        """Return CPU seconds per second since the last call or the process's start; None if it has ended."""
         first = every.get(root)
         if first is None:
             return None
@@ -139,5 +139,5 @@ class Meter:
         return max(0.0, used - before) / max(now - since, 1 / TICKS)
 
     def forget(self, every: Mapping[int, Process]) -> None:
-        """Let go of what has ended."""
+        """Forget processes that have ended."""
         self._last = {key: seen for key, seen in self._last.items() if key[0] in every}

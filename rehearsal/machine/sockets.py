@@ -1,4 +1,4 @@
-"""The one event loop of the data plane, and listeners that forward where the rules allow."""
+"""The data plane's event loop, and listeners that forward connections if security groups allow them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An asyncio loop that other threads give work to."""
+    """An asyncio loop in a thread of its own; other threads submit coroutines to it."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Run the loop in its thread."""
+        """Start the loop's thread."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="rehearsal-network", daemon=True
@@ -29,18 +29,18 @@ class Loop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 10.0) -> T:
-        """Do ``work`` on the loop and wait for its result, at most ``timeout`` seconds of the wall."""
+        """Run a coroutine on the loop and return its result. Waits at most ``timeout`` real seconds."""
         return self.begin(work).result(timeout)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Do ``work`` on the loop without waiting."""
+        """Start a coroutine on the loop without waiting for it."""
         if self._loop is None:
             work.close()
             raise RuntimeError("the data plane is not started")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
-        """Cancel what is left and end the thread."""
+        """Cancel the remaining tasks and end the thread."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -64,11 +64,11 @@ CHUNK = 65536
 LOOPBACK = "127.0.0.1"
 
 Lookup = Callable[[], int | None]
-"""Which port on 127.0.0.1 the connection may go to now; None when it would get no answer on AWS."""
+"""Return the port on 127.0.0.1 to forward to; None if AWS would drop the connection."""
 
 
 class Forwarder:
-    """Accepts always; without a way through it then never answers, so that the client times out."""
+    """Accepts every connection and forwards it, or never answers it, so that the client times out."""
 
     def __init__(self, listener: socket.socket, lookup: Lookup) -> None:
         self._listener, self._lookup = listener, lookup
@@ -76,7 +76,7 @@ class Forwarder:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         self._server = await asyncio.start_server(self._serve, sock=self._listener)
 
     async def stop(self) -> None:
@@ -89,11 +89,11 @@ class Forwarder:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
-            goal = self._lookup()
-            if goal is None:
-                await swallow(reader)
+            target = self._lookup()
+            if target is None:
+                await discard(reader)
             else:
-                await join(reader, writer, LOOPBACK, goal)
+                await join(reader, writer, LOOPBACK, target)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -101,8 +101,8 @@ class Forwarder:
             writer.close()
 
 
-async def swallow(reader: asyncio.StreamReader) -> None:
-    """Take all and answer nothing, as a packet that a security group drops."""
+async def discard(reader: asyncio.StreamReader) -> None:
+    """Read and discard everything without an answer, as if a security group dropped the packets."""
     while await reader.read(CHUNK):
         pass
 
@@ -116,9 +116,10 @@ async def join(
     first: bytes = b"",
     greeting: bytes = b"",
 ) -> None:
-    """Lead a connection to a host's port, both ways, until both sides are done.
+    """Forward data between a connection and a host's port in both directions until both sides close.
 
-    ``first`` is sent there before all else, and ``greeting`` back, once the connection is there.
+    ``first`` is sent to the host before other data. ``greeting`` is sent back after the connection
+    is made.
     """
     far_reader, far_writer = await asyncio.open_connection(host, port)
     far_writer.write(first)

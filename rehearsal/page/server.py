@@ -114,9 +114,9 @@ STATES: dict[str, Text] = {
     "warned": t("careful"),
     "waiting": t("waiting"),
     "off": t("off"),
-    "unseen": t("unknown"),
+    "unread": t("unknown"),
 }
-GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off": "-", "unseen": "?"}
+GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off": "-", "unread": "?"}
 TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
 
 

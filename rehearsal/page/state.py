@@ -14,7 +14,7 @@ from ops.doctor.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.findings import Diagnosis
 from ops.doctor.log_lines import parsed
-from ops.doctor.request_path import chain, target_of
+from ops.doctor.request_path import request_path, target_of
 from ops.screen import of_day
 from ops.snapshot.elb import Rule
 from ops.snapshot.records import Deployment, Task
@@ -100,7 +100,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         desired=service.desired if service else 0,
         healthy=sum(each.state == "healthy" for each in case.targets),
     )
-    if diagnosis.blind:
+    if diagnosis.incomplete:
         headline = t("Not all could be looked at")
         return Verdict("busy", t("unknown"), headline, diagnosis.stage)
     if not case.steady:
@@ -115,7 +115,7 @@ def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Every place of the chain: state and reason."""
     return {
         name: {"state": each.state, "reason": str(each.reason)}
-        for name, each in chain(case, diagnosis).items()
+        for name, each in request_path(case, diagnosis).items()
     }
 
 
@@ -194,7 +194,7 @@ def group(case: Case) -> dict[str, Any] | None:
 
 
 def _check(case: Case) -> Text:
-    check = case.check
+    check = case.health_check
     if check is None or not check.enabled:
         return t("No health check.")
     return t(

@@ -126,7 +126,7 @@ class Stack(Declarations):
     def inside(self, program: str, *arguments: str) -> str:
         """What a Python program prints that runs in the network of the only task."""
         (place,) = self.places()
-        before = place.namespace.entered(None) if place.namespace else []
+        before = place.namespace.command_prefix(None) if place.namespace else []
         done = subprocess.run(
             [*before, sys.executable, "-c", program, *arguments],
             capture_output=True,

@@ -53,13 +53,13 @@ def listener(stack: Any, protocol: str) -> Any:
     return until(ask)[0]
 
 
-def trusting(stack: Any) -> ssl.SSLContext:
+def trust_variables(stack: Any) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=listener(stack, "HTTPS")["authority"])
 
 
 def ask(stack: Any, path: str) -> Any:
     place = urlsplit(listener(stack, "HTTPS")["url"])
-    made = http.client.HTTPSConnection(place.netloc, timeout=10, context=trusting(stack))
+    made = http.client.HTTPSConnection(place.netloc, timeout=10, context=trust_variables(stack))
     try:
         made.request("GET", path)
         answer = made.getresponse()
@@ -76,12 +76,12 @@ def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secur
     listener(secure, "HTTPS")
     [balancer] = secure.elb.describe_load_balancers()["LoadBalancers"]
     proxy = urlsplit(secure.plane.shell["https_proxy"])
-    trusting = ssl.create_default_context(cafile=secure.plane.shell["SSL_CERT_FILE"])
+    trust_variables = ssl.create_default_context(cafile=secure.plane.shell["SSL_CERT_FILE"])
     with socket.create_connection((proxy.hostname, proxy.port), 5) as raw:
         raw.sendall(f"CONNECT {balancer['DNSName']}:443 HTTP/1.1\r\n\r\n".encode())
         assert raw.recv(100) == b"HTTP/1.1 200 Connection established\r\n\r\n"
         # The certificate is of the rehearsal's own, for names of this machine.
-        with trusting.wrap_socket(raw, server_hostname="localhost") as client:
+        with trust_variables.wrap_socket(raw, server_hostname="localhost") as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200")
 
@@ -115,7 +115,7 @@ def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure: Any
 
 def test_a_browser_that_asks_by_http_ends_at_the_page(secure: Any) -> None:
     with urllib.request.urlopen(
-        listener(secure, "HTTP")["url"], timeout=10, context=trusting(secure)
+        listener(secure, "HTTP")["url"], timeout=10, context=trust_variables(secure)
     ) as answer:
         assert (answer.status, answer.url.rstrip("/")) == (200, listener(secure, "HTTPS")["url"])
 
@@ -124,7 +124,7 @@ def test_tls_older_than_the_policy_is_refused(secure: Any) -> None:
     place = urlsplit(listener(secure, "HTTPS")["url"])
 
     def speaks(version: ssl.TLSVersion) -> bool:
-        context = trusting(secure)
+        context = trust_variables(secure)
         context.minimum_version = context.maximum_version = version
         with socket.create_connection((place.hostname, place.port), 5) as raw:
             try:
@@ -149,7 +149,7 @@ def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_
     def serves_the_shop() -> bool:
         with socket.create_connection((place.hostname, place.port), 5) as raw:
             try:
-                trusting(secure).wrap_socket(raw, server_hostname="shop.example.com").close()
+                trust_variables(secure).wrap_socket(raw, server_hostname="shop.example.com").close()
             except ssl.SSLCertVerificationError:
                 return False
             return True

@@ -260,7 +260,7 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) ->
     time.sleep(0.3)
     assert measured(meter, busy) < 0.05, "only what it has used since"
     family = [each.pid for each in processes.family(processes.processes(), busy)]
-    assert processes.held(family) > processes.held([busy]) > 2**20
+    assert processes.memory_bytes(family) > processes.memory_bytes([busy]) > 2**20
     assert meter.cores(processes.processes(), 1 << 30) is None
 
 
@@ -283,7 +283,7 @@ def service(desired: int = 2, **more: Any) -> Any:
 def test_usage_is_of_what_the_task_is_given(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
     monkeypatch.setattr(processes, "held", lambda _: 256 * 1024**2)
-    tasks = Tasks({"web": service()}, lambda _: [busy], processes.Census())
+    tasks = Tasks({"web": service()}, lambda _: [busy], processes.ProcessTable())
     found = told(tasks.take(0))
     assert found == {
         ("CPUUtilization", frozenset(SERVICE.items())): 50,
@@ -297,7 +297,7 @@ def test_container_insights_count_tasks_where_they_are_on(value: str, running: A
     running.ecs.create_cluster(clusterName=value, settings=[setting])
     watched = service()
     watched.record.cluster_name = value
-    tasks = Tasks({"web": watched}, lambda _: [], processes.Census())
+    tasks = Tasks({"web": watched}, lambda _: [], processes.ProcessTable())
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rehearsal.machine import namespaces
-from rehearsal.machine.processes import open_to_all
+from rehearsal.machine.processes import readable_by_all
 from rehearsal.paths import ROOT
 from tests.dataplane.conftest import at_speed, own_networks
 
@@ -87,7 +87,7 @@ print(refusal())
 both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
 serve = ["python3", "-u", "-m", "http.server", "3000"]
 apps = [
-    subprocess.Popen([*each.entered(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    subprocess.Popen([*each.command_prefix(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     for each in both
 ]
 for app in apps:
@@ -95,7 +95,7 @@ for app in apps:
 for namespace, address in zip(both, ("10.0.16.4", "10.0.16.5")):
     with namespace.new_socket() as made:
         print(made.connect_ex((address, 3000)))
-print(subprocess.run([*both[0].entered(None), "id", "-un"], capture_output=True, text=True).stdout)
+print(subprocess.run([*both[0].command_prefix(None), "id", "-un"], capture_output=True, text=True).stdout)
 for app in apps:
     app.kill()
 for each in both:
@@ -107,7 +107,7 @@ for each in both:
 def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
     """As nobody when the tests run as root; any other user shows it in all the tests above."""
     python = which("python3", path="/usr/bin")
-    if os.geteuid() != 0 or python is None or not open_to_all(ROOT):
+    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
         pytest.skip("needs root, a system's Python, and a checkout that every user may read")
     done = subprocess.run(
         [python, "-c", UNPRIVILEGED],

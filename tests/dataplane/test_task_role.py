@@ -1,4 +1,4 @@
-"""What a task may ask AWS for, by its role's policies as IAM evaluates them."""
+"""What a task may ask AWS for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.ecs.network import credentials
-from rehearsal.aws.iam import permits
 from tests.dataplane.declarations import REGION
 
 READ = "secretsmanager:GetSecretValue"
@@ -93,29 +92,3 @@ def test_whoever_calls_with_other_credentials_is_not_judged_by_the_task_role(
 ) -> None:
     assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}"
     assert task("sts").get_caller_identity()["Account"] == "123456789012"
-
-
-SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-AbCdEf"
-
-
-def statement(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-@pytest.mark.parametrize(
-    ("statements", "permitted"),
-    [
-        ([statement(READ, SECRET)], True),
-        ([statement("SecretsManager:getsecretvalue", SECRET)], True),
-        ([statement("secretsmanager:*", "*")], True),
-        ([statement([READ, "x:y"], ["arn:other", f"{SECRET[:-7]}-??????"])], True),
-        ([statement(READ, SECRET[:-7])], False),
-        ([statement("secretsmanager:Describe*", SECRET)], False),
-        ([statement(READ, "*"), {"Effect": "Deny", "Action": "*", "Resource": SECRET}], False),
-        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], True),
-        ([{"Effect": "Allow", "Action": "*", "NotResource": SECRET}], False),
-        ([], False),
-    ],
-)
-def test_silence_refuses_and_a_deny_wins(statements: list[Any], permitted: bool) -> None:
-    assert permits([{"Statement": statements}], READ, SECRET) is permitted

@@ -150,7 +150,7 @@ SITUATIONS = {
         database=a.database(authority="rds-ca-rsa2048-g1"),
     ),
     "port-mismatch": a.stack(main=env(PORT="8080")),
-    "wrong-address": a.sick(
+    "wrong-address": a.unhealthy(
         "Health checks failed",
         lines=["Listening at: http://127.0.0.1:3000 (7)"],
         main=env(BIND_HOST="127.0.0.1"),
@@ -269,22 +269,22 @@ SITUATIONS = {
         ),
         logs=a.logs(b=['{"path": "/helth", "status": 404}']),
     ),
-    "health-redirects": a.sick("Health checks failed with these codes: [301]"),
-    "health-path-missing": a.sick(
+    "health-redirects": a.unhealthy("Health checks failed with these codes: [301]"),
+    "health-path-missing": a.unhealthy(
         "Health checks failed with these codes: [404]", group=a.target_group(path="/helth")
     ),
-    "health-forbidden": a.sick("Health checks failed with these codes: [401]"),
-    "health-needs-database": a.sick(
+    "health-forbidden": a.unhealthy("Health checks failed with these codes: [401]"),
+    "health-needs-database": a.unhealthy(
         "Health checks failed with these codes: [503]",
         group=a.target_group(path="/health/db"),
         database=a.database(status="stopped"),
     ),
-    "health-errors": a.sick("Health checks failed with these codes: [500]"),
-    "health-matcher": a.sick(
+    "health-errors": a.unhealthy("Health checks failed with these codes: [500]"),
+    "health-matcher": a.unhealthy(
         "Health checks failed with these codes: [200]", group=a.target_group(matcher="204")
     ),
-    "health-slow": a.sick("Request timed out", reason="Target.Timeout"),
-    "health-protocol": a.sick("Health checks failed", group=a.target_group(protocol="HTTPS")),
+    "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
+    "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
     "slow-start": a.failing(a.ended(ILL, code=143), service=a.service(
         running=0,
         events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
@@ -301,7 +301,7 @@ SITUATIONS = {
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
     ),
-    "targets-unhealthy": a.sick("Health checks failed with these codes: [404]"),
+    "targets-unhealthy": a.unhealthy("Health checks failed with these codes: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
 }  # fmt: skip
 

@@ -322,7 +322,7 @@ def failing(*failed, rolled_back=False, **changes):
     return stack(**{**values, **changes})
 
 
-def sick(description, reason="Target.FailedHealthChecks", lines=(LISTENS,), **changes):
+def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,), **changes):
     """A stack whose one task is unhealthy for the load balancer, in its words."""
     target = Target(
         address="10.0.16.4", port=3000, state="unhealthy", reason=reason, description=description

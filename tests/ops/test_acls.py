@@ -13,10 +13,10 @@ from ops.doctor.reachability import (
     INTERNET,
     LINUX,
     WIDE,
-    Barred,
-    between,
-    blocked_outbound,
-    ends,
+    AclDenial,
+    acl_denials,
+    acl_ends,
+    outbound_denials,
 )
 from ops.snapshot import vpc
 from ops.snapshot.vpc import Acl, AclEntry
@@ -51,14 +51,14 @@ def network(**acls):
 
 def to_task(**acls):
     net = network(**acls)
-    return between(net, ends(net, ["public-1"]), ends(net, ["private-1"]), 3000, WIDE)
+    return acl_denials(net, acl_ends(net, ["public-1"]), acl_ends(net, ["private-1"]), 3000, WIDE)
 
 
 def test_open_acls_drop_nothing():
     net = network()
     assert to_task() == ()
-    assert blocked_outbound(net, ["private-1"]) == ()
-    assert between(net, [INTERNET], ends(net, ["public-1"]), 80, CLIENTS) == ()
+    assert outbound_denials(net, ["private-1"]) == ()
+    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS) == ()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_open_acls_drop_nothing():
 )  # fmt: skip
 def test_numbers_decide_and_answers_need_the_ephemeral_ports(ingress, egress, dropped):
     found = to_task(private=acl(ingress, egress))
-    assert [(each.way, each.ports, each.number) for each in found] == dropped
+    assert [(each.direction, each.ports, each.number) for each in found] == dropped
     assert all(
         (each.acl, each.subnet, each.peer) == ("acl-1", "private-1", PUBLIC) for each in found
     )
@@ -99,17 +99,17 @@ def test_every_address_of_a_subnet_must_pass_and_halves_may_add_up():
 
 def test_within_a_subnet_no_acl_is_asked():
     net = network(private=acl((), ()))
-    inside = ends(net, ["private-1"])
-    assert between(net, inside, inside, 3000, LINUX) == ()
+    inside = acl_ends(net, ["private-1"])
+    assert acl_denials(net, inside, inside, 3000, LINUX) == ()
 
 
 def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     bad = IPv4Network("93.184.0.0/16")
     net = network(public=acl((rule(50, network=bad, allow=False), rule(100))))
-    assert between(net, [INTERNET], ends(net, ["public-1"]), 80, CLIENTS) == ()
+    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS) == ()
     net = network(public=acl((rule(100, 443),)))
-    (found,) = between(net, [INTERNET], ends(net, ["public-1"]), 80, CLIENTS)
-    assert found == Barred("acl-1", "public-1", "ingress", (80, 80), ANYWHERE, None)
+    (found,) = acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS)
+    assert found == AclDenial("acl-1", "public-1", "ingress", (80, 80), ANYWHERE, None)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
     ],
 )  # fmt: skip
 def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
-    found = blocked_outbound(network(**acls), ["private-1"])
-    assert [(each.subnet, each.way, each.ports) for each in found] == dropped
+    found = outbound_denials(network(**acls), ["private-1"])
+    assert [(each.subnet, each.direction, each.ports) for each in found] == dropped
 
 
 def first(diagnosis):
@@ -188,7 +188,7 @@ def test_doctor_warns_where_an_acl_keeps_everybody_from_the_balancer():
 
 def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():
     net = network(private=acl((rule(1, 3000, allow=False), rule(100))))
-    (fix,) = network_path.opened(to_task(private=net.subnets["private-1"].acl), net)
+    (fix,) = network_path.acl_fixes(to_task(private=net.subnets["private-1"].acl), net)
     assert fix.commands == (
         "aws ec2 delete-network-acl-entry --network-acl-id acl-1 --ingress --rule-number 1",
     )
@@ -199,8 +199,8 @@ def test_two_rules_for_one_acl_get_numbers_of_their_own():
     net = network(private=closed)
     net = replace(net, subnets={**net.subnets, "public-2": replace(
         net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
-    near, far = ends(net, ["public-1", "public-2"]), ends(net, ["private-1"])
-    (fix,) = network_path.opened(between(net, near, far, 3000, WIDE), net)
+    near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
+    (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, WIDE), net)
     assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
 
 
@@ -222,8 +222,10 @@ def test_the_fix_lets_through_what_the_acl_dropped(stack):
         net, dropped = dropped_now(stack)
         default = net.subnets[stack.public_a].acl
         assert [(each.number, each.allow) for each in default.ingress] == [(100, True)]
-        assert [(each.acl, each.way, each.number) for each in dropped] == [(made, "ingress", None)]
-        (fix,) = network_path.opened(dropped, net)
+        assert [(each.acl, each.direction, each.number) for each in dropped] == [
+            (made, "ingress", None)
+        ]
+        (fix,) = network_path.acl_fixes(dropped, net)
         words = shlex.split(fix.commands[0])
         assert words[3:7] == ["--network-acl-id", made, "--ingress", "--rule-number"]
         ports = {key: int(value) for key, value in (p.split("=") for p in words[11].split(","))}
@@ -240,5 +242,5 @@ def test_the_fix_lets_through_what_the_acl_dropped(stack):
 
 def dropped_now(stack):
     net = vpc.network(stack.session, stack.vpc)
-    near, far = ends(net, [stack.public_a]), ends(net, [stack.private_a])
-    return net, between(net, near, far, 3000, WIDE)
+    near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
+    return net, acl_denials(net, near, far, 3000, WIDE)

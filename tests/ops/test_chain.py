@@ -8,7 +8,7 @@ from ops.doctor.case import Case
 from ops.doctor.catalogue import WHOLE, row
 from ops.doctor.diagnose import judge
 from ops.doctor.log_lines import KNOWN
-from ops.doctor.request_path import HOPS, NODES, chain, target_of
+from ops.doctor.request_path import CONNECTIONS, NODES, request_path, target_of
 from ops.snapshot.elb import Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
@@ -16,7 +16,7 @@ from tests.ops.situations import SITUATIONS
 
 
 def links(snapshot):
-    return chain(Case(snapshot), judge(snapshot))
+    return request_path(Case(snapshot), judge(snapshot))
 
 
 def states(snapshot):
@@ -34,7 +34,7 @@ def test_of_a_healthy_stack_every_place_is_open():
 @pytest.mark.parametrize("finding", SITUATIONS)
 def test_every_finding_shows_at_its_place(finding):
     found = row(finding).places
-    assert set(found) <= {*HOPS, *NODES, WHOLE}
+    assert set(found) <= {*CONNECTIONS, *NODES, WHOLE}
     snapshot = SITUATIONS[finding]
     known = {each.id: each.kind for each in judge(snapshot).findings}
     if WHOLE not in found and known[finding] in ("cause", "consequence"):
@@ -109,7 +109,7 @@ def test_after_a_rollback_requests_get_through_to_the_former_tasks():
 
 def test_what_could_not_be_looked_at_is_not_called_open():
     found = links(a.stack(network=a.DENIED))
-    assert found["forward"].state == found["database"].state == "unseen"
+    assert found["forward"].state == found["database"].state == "unread"
     assert "may not iam:GetRole" in str(found["forward"].reason)
 
 

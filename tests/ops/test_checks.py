@@ -13,7 +13,7 @@ from tests.ops.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, ru
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
     diagnosis = judge(a.stack())
-    assert (diagnosis.findings, diagnosis.unseen, diagnosis.healthy) == ((), (), True)
+    assert (diagnosis.findings, diagnosis.unread, diagnosis.healthy) == ((), (), True)
     assert len(diagnosis.checked) == 18
 
 
@@ -66,7 +66,7 @@ def test_a_paused_stack_s_other_causes_are_still_told():
 def test_what_could_not_be_looked_at_forbids_to_say_healthy():
     diagnosis = judge(a.stack(execution=a.DENIED))
     assert (diagnosis.findings, diagnosis.healthy, diagnosis.exit_code) == ((), False, 2)
-    assert [str(each.part) for each in diagnosis.unseen] == ["the execution role"]
+    assert [str(each.part) for each in diagnosis.unread] == ["the execution role"]
 
 
 @pytest.mark.parametrize("unseen", ["tasks", "targets", "group"])
@@ -80,7 +80,7 @@ def test_what_could_not_be_looked_at_is_no_cause_either(unseen):
 
 def test_alarms_and_quota_are_listed_but_do_not_decide():
     diagnosis = judge(a.stack(quota=a.DENIED, alarms=a.DENIED))
-    assert (diagnosis.healthy, diagnosis.exit_code, len(diagnosis.unseen)) == (True, 0, 2)
+    assert (diagnosis.healthy, diagnosis.exit_code, len(diagnosis.unread)) == (True, 0, 2)
 
 
 def test_a_cause_decides_the_exit_code_even_where_something_was_not_seen():

@@ -68,7 +68,7 @@ TRIPPED = "Service deployment rolled back because the circuit breaker threshold 
 
 def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave_up():
     blind = a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9")
-    undone = a.stack(tasks=(blind, a.task()), undone=TRIPPED)
+    undone = a.stack(tasks=(blind, a.task()), rollback_reason=TRIPPED)
     found = findings(undone)
     assert [(each.id, each.kind) for each in found] == [
         ("task-start-mended", "cause"),
@@ -76,7 +76,7 @@ def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave
     ]
     assert TRIPPED in found[-1].evidence
     assert found[-1].fixes[0].commands[-1] == "pulumi up --refresh -s poc"
-    assert findings(replace(undone, undone=Part(""))) == ()
+    assert findings(replace(undone, rollback_reason=Part(""))) == ()
 
 
 def test_a_new_version_that_crashes_is_told_while_the_old_one_serves_on():

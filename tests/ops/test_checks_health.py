@@ -27,7 +27,7 @@ def test_a_health_check_that_needs_the_database_comes_before_the_database():
 
 
 def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_away():
-    snapshot = a.sick("Health checks failed with these codes: [503]", network=rules(db_in=()),
+    snapshot = a.unhealthy("Health checks failed with these codes: [503]", network=rules(db_in=()),
                       group=a.target_group(path="/health/db"))  # fmt: skip
     found = [each.id for each in findings(snapshot) if each.kind == "cause"]
     assert found == ["health-needs-database", "task-cannot-reach-database"]
@@ -35,7 +35,7 @@ def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_aw
 
 def test_a_setting_in_the_stack_file_is_mended_there():
     settings = a.choices(healthPath="/helth")
-    snapshot = a.sick("Health checks failed with these codes: [404]",
+    snapshot = a.unhealthy("Health checks failed with these codes: [404]",
                       group=a.target_group(path="/helth"), settings=settings)  # fmt: skip
     assert findings(snapshot)[0].fixes[0].commands == (
         "pulumi config set healthPath /health -s poc",
@@ -114,7 +114,7 @@ def test_a_longer_grace_period_is_given_with_the_next_try():
 
 
 def test_the_app_s_own_log_tells_on_which_port_it_listens():
-    snapshot = a.sick("Health checks failed", lines=["Listening at: http://0.0.0.0:8080 (7)"])
+    snapshot = a.unhealthy("Health checks failed", lines=["Listening at: http://0.0.0.0:8080 (7)"])
     found = findings(snapshot)[0]
     assert (found.id, str(found.title)) == (
         "port-mismatch",
@@ -141,7 +141,7 @@ def test_the_app_s_own_log_tells_on_which_port_it_listens():
 def test_an_app_that_listens_on_another_address_than_the_task_s_is_named_by_that_address(
     lines, host
 ):
-    found = findings(a.sick("Health checks failed", lines=lines))[0]
+    found = findings(a.unhealthy("Health checks failed", lines=lines))[0]
     assert (found.id, str(found.title), found.evidence[0]) == (
         "wrong-address",
         f"The app listens on {host}, where the load balancer cannot reach it",
@@ -173,14 +173,14 @@ def test_the_variable_that_gives_the_app_the_wrong_address_is_named():
     ],
 )
 def test_an_app_that_listens_on_the_task_s_address_is_not_said_to_listen_elsewhere(lines):
-    found = findings(a.sick("Health checks failed", lines=lines))
+    found = findings(a.unhealthy("Health checks failed", lines=lines))
     assert "wrong-address" not in [each.id for each in found]
 
 
 def test_a_start_slower_than_the_grace_period_is_measured():
     late = a.logs(a=["x"])
     line = replace(late.lines["a" * 32][0], at=a.at(-570 + 90), text=a.LISTENS)
-    snapshot = a.sick("Health checks failed", logs=replace(late, lines={"a" * 32: (line,)}))
+    snapshot = a.unhealthy("Health checks failed", logs=replace(late, lines={"a" * 32: (line,)}))
     found = findings(snapshot)[0]
     assert (found.id, str(found.seen[0])) == (
         "slow-start",
@@ -191,7 +191,7 @@ def test_a_start_slower_than_the_grace_period_is_measured():
 
 def test_a_slow_answer_is_measured_by_the_app_s_log():
     lines = [a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}']
-    found = findings(a.sick("Request timed out", "Target.Timeout", lines))[0]
+    found = findings(a.unhealthy("Request timed out", "Target.Timeout", lines))[0]
     assert [str(each) for each in found.seen] == [
         "No answer to GET /health within 5 s.",
         "The app's log tells of an answer that took 7.3 s.",

@@ -10,7 +10,7 @@ from tests.ops.situations import NO_ROUTE, crashed, findings, rules
 
 
 def test_a_rule_that_is_missing_explains_the_time_out():
-    found = findings(a.sick("Request timed out", "Target.Timeout", network=rules(alb_out=())))
+    found = findings(a.unhealthy("Request timed out", "Target.Timeout", network=rules(alb_out=())))
     assert [(each.id, each.kind) for each in found] == [
         ("balancer-cannot-reach-task", "cause"),
         ("targets-unhealthy", "consequence"),

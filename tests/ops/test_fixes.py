@@ -7,11 +7,11 @@ import pytest
 
 from ops.doctor.case import Case
 from ops.doctor.checks.capacity import larger
-from ops.doctor.checks.permissions import execution_needs
+from ops.doctor.checks.permissions import decided, execution_needs
 from ops.doctor.diagnose import judge
-from ops.doctor.permissions import ALLOWED, verdict
 from ops.snapshot.task_inputs import Image, Role
 from stack.service import MEMORY_BY_CPU
+from stack.statements import ALLOWED
 from tests.ops import stacks as a
 
 AGAIN = "./careapp retry -s poc"
@@ -28,7 +28,7 @@ def given(command):
 
 def allows_all(role, snapshot):
     needs = execution_needs(Case(snapshot), snapshot.newest.value)
-    return all(verdict(role, each.action, each.resource) == ALLOWED for each in needs)
+    return all(decided(role, each.action, each.resource) == ALLOWED for each in needs)
 
 
 def bare(*policies, boundary=None):

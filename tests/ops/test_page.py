@@ -13,7 +13,7 @@ from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
-from ops.snapshot import looked, page
+from ops.snapshot import page, read_part
 from rehearsal.machine.authority import Authority
 from tests.ops import stacks as a
 
@@ -247,9 +247,9 @@ def test_the_doctor_says_what_the_page_answers():
 
 
 def test_a_page_that_could_not_be_reached_leaves_the_stack_healthy():
-    denied = looked(lambda: page.page(a.balancer(dns="x.invalid"), a.choices()))
+    denied = read_part(lambda: page.page(a.balancer(dns="x.invalid"), a.choices()))
     found = judge(a.stack(page=denied.problem))
-    assert (found.healthy, [str(each.part) for each in found.unseen]) == (True, ["the page"])
+    assert (found.healthy, [str(each.part) for each in found.unread]) == (True, ["the page"])
 
 
 def test_the_app_s_last_errors_are_the_evidence():

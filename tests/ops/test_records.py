@@ -87,9 +87,9 @@ def test_a_rollback_s_pending_tasks_do_not_hide_the_log_of_those_that_crashed():
     pending = [PENDING, a.ended(PENDING.reason, "3" * 32, started=None)]
     scaled = a.ended(PENDING.reason, "4" * 32)
     running = [a.task(name * 32) for name in "567"]
-    found = task_logs.worth_reading([*pending, scaled, CRASHED, *running], a.NEW)
+    found = task_logs.choose_tasks([*pending, scaled, CRASHED, *running], a.NEW)
     assert found == [CRASHED, scaled, *running[:2]]
-    assert task_logs.worth_reading([CRASHED], a.OLD) == []
+    assert task_logs.choose_tasks([CRASHED], a.OLD) == []
 
 
 def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):

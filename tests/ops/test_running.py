@@ -154,7 +154,7 @@ def test_whose_connections_they_are_is_said_only_as_far_as_the_numbers_tell():
 
 def test_the_metrics_that_cannot_be_read_hide_nothing():
     diagnosis = judge(replace(a.stack(), measured=Part(problem=a.DENIED)))
-    assert (diagnosis.healthy, [str(each.part) for each in diagnosis.unseen]) == (
+    assert (diagnosis.healthy, [str(each.part) for each in diagnosis.unread]) == (
         True,
         ["the metrics"],
     )

@@ -67,7 +67,7 @@ def test_the_diagnosis_for_scripts_can_be_written_as_json():
     found = json.loads(json.dumps(as_dict(judge(a.stack(database=None, quota=a.DENIED)))))
     assert (found["stack"], found["healthy"], found["exitCode"]) == ("careapp-poc", False, 1)
     assert [each["id"] for each in found["findings"]] == ["database-missing"]
-    assert [(each["part"], each["kind"], each["essential"]) for each in found["unseen"]] == [
+    assert [(each["part"], each["kind"], each["essential"]) for each in found["unread"]] == [
         ("Fargate's quota of vCPUs", "denied", False)
     ]
 
@@ -154,7 +154,7 @@ def test_the_status_is_one_screen():
 
 
 def test_the_status_s_exit_code_tells_ill_from_unseen():
-    ill = a.sick("Request timed out")
+    ill = a.unhealthy("Request timed out")
     assert status_screen.exit_code(ill) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="stopped"))) == 1
     assert status_screen.exit_code(a.stack(database=a.database(status="storage-full"))) == 1

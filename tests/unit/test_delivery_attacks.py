@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.aws.iam import permits
+from stack.statements import permits
 from tests.support.delivery import REGION, Delivery, arn, iam
 
 POC, PROD = Delivery.of("poc"), Delivery.of("prod")

@@ -31,13 +31,13 @@ UNITS = 1024
 """CPU units of one vCPU."""
 
 
-def placing(case: Case) -> Iterator[Finding]:
+def cannot_place(case: Case) -> Iterator[Finding]:
     """ECS says that it cannot place or start tasks."""
     if case.service is None or not case.unsteady:
         return
-    since = min((each.created for each in case.mine if each.created), default=None)
+    since = min((each.created for each in case.deployment_tasks if each.created), default=None)
     recent = [e.message for e in case.service.events if since is None or e.at >= since]
-    recent += [each.reason for each in case.failed]
+    recent += [each.reason for each in case.failed_tasks]
     limits = [each for each in recent if QUOTA.search(each)]
     unable = [each for each in recent if UNABLE.search(each) and each not in limits]
     if limits:
@@ -45,10 +45,10 @@ def placing(case: Case) -> Iterator[Finding]:
     elif unable:
         yield Finding(
             id="cannot-place-tasks",
-            kind="consequence" if case.failed else "cause",
+            kind="consequence" if case.failed_tasks else "cause",
             title=t("ECS cannot start tasks as it wants to"),
             why=t("It tries again by itself, more and more slowly."),
-            fixes=case.tried_again(),
+            fixes=case.then_retry(),
             evidence=tuple(unable[:3]),
         )
 
@@ -72,8 +72,8 @@ def quota(case: Case) -> Iterator[Finding]:
     For a while ECS runs ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
     """
-    found, main = case.now.quota.value, case.main
-    cpu = (main.cpu if main else case.now.settings.service.cpu) / UNITS
+    found, definition = case.now.quota.value, case.definition
+    cpu = (definition.cpu if definition else case.now.settings.service.cpu) / UNITS
     count = max(
         case.service.desired if case.service else case.now.settings.service.desired_count, 1
     )
@@ -115,13 +115,15 @@ def _more(code: str, wanted: float) -> Fix:
     )
 
 
-def deaths(case: Case) -> Iterator[Finding]:
+def tasks_died(case: Case) -> Iterator[Finding]:
     """Tasks that died in a deployment that stands: it works, and still something is wrong."""
-    if not case.steady or not case.failed:
+    if not case.steady or not case.failed_tasks:
         return
     primary = case.primary
     after = [
-        each for each in case.failed if primary and each.stopped and each.stopped > primary.updated
+        each
+        for each in case.failed_tasks
+        if primary and each.stopped and each.stopped > primary.updated
     ]
     if not after:
         return
@@ -147,9 +149,11 @@ def deaths(case: Case) -> Iterator[Finding]:
     )
 
 
-def interrupted(case: Case) -> Iterator[Finding]:
+def spot_interrupted(case: Case) -> Iterator[Finding]:
     """Tasks whose Spot capacity AWS has taken back: nothing is wrong with them."""
-    taken = [each for each in case.mine if each.over and each.stop_code == SPOT_INTERRUPTION]
+    taken = [
+        each for each in case.deployment_tasks if each.over and each.stop_code == SPOT_INTERRUPTION
+    ]
     if not taken:
         return
     yield Finding(
@@ -163,11 +167,13 @@ def interrupted(case: Case) -> Iterator[Finding]:
         seen=tuple(
             t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
         ),
-        fixes=(case.set("fargateSpot", "false", t("If it comes too often, run them on demand:")),),
+        fixes=(
+            case.configure("fargateSpot", "false", t("If it comes too often, run them on demand:")),
+        ),
     )
 
 
-def ill(case: Case) -> Iterator[Finding]:
+def unhealthy_targets(case: Case) -> Iterator[Finding]:
     """Targets that get no requests, or get them only because all are ill."""
     bad = [each for each in case.targets if each.state == "unhealthy"]
     if not bad or not case.unsteady:
@@ -184,16 +190,21 @@ def ill(case: Case) -> Iterator[Finding]:
     )
 
 
-def short(case: Case) -> Iterator[Finding]:
+def too_few_tasks(case: Case) -> Iterator[Finding]:
     """Fewer tasks than wanted, where nothing else says why."""
     service = case.service
-    if service is None or not case.unsteady or case.replaced or service.desired == 0:
+    if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
     if service.status != "ACTIVE":
         return
-    if case.primary and case.primary.rollout == "IN_PROGRESS" and not case.failed and not case.sick:
+    if (
+        case.primary
+        and case.primary.rollout == "IN_PROGRESS"
+        and not case.failed_tasks
+        and not case.failed_checks
+    ):
         return
-    words = tuple(dict.fromkeys(each.reason for each in case.failed[:4]))
+    words = tuple(dict.fromkeys(each.reason for each in case.failed_tasks[:4]))
     yield Finding(
         id="too-few-tasks",
         title=t(
@@ -224,10 +235,10 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
     if found is None:
         return Fix(t("Fargate sells no larger task: let the app need less memory."))
     text = t("Give the task more memory:")
-    fix = case.set("taskMemory", str(found[1]), text)
+    fix = case.configure("taskMemory", str(found[1]), text)
     if found[0] == cpu:
         return fix
-    more = case.set("taskCpu", str(found[0]), text)
+    more = case.configure("taskCpu", str(found[0]), text)
     return Fix(text, (*more.commands[:-1], *fix.commands))
 
 

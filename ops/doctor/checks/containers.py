@@ -9,7 +9,7 @@ from i18n import Text, t, verbatim
 from ops.doctor.case import Case
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
 from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import Raised, Told, raised, told
+from ops.doctor.log_lines import LoggedCause, Raised, logged_cause, raised
 from ops.snapshot.records import Container, Task
 
 EXITED = "EssentialContainerExited"
@@ -43,14 +43,14 @@ PROGRAM_ERRORS = {
 
 def memory(case: Case) -> Iterator[Finding]:
     """A container that was killed for its memory."""
-    main = case.main
+    definition = case.definition
     killed = [
         (task, each)
-        for task in case.failed
+        for task in case.failed_tasks
         for each in task.containers
         if each.reason.startswith("OutOfMemory")
     ]
-    if not case.unsteady or main is None or not killed:
+    if not case.unsteady or definition is None or not killed:
         return
     task, container = killed[0]
     yield Finding(
@@ -58,10 +58,10 @@ def memory(case: Case) -> Iterator[Finding]:
         title=t("The task runs out of memory"),
         why=t("Fargate kills a container that takes more memory than the task has."),
         seen=(
-            t("taskMemory is {memory} MiB.", memory=main.memory),
+            t("taskMemory is {memory} MiB.", memory=definition.memory),
             _exit(task, container),
         ),
-        fixes=(capacity.more_memory(case, main.cpu, main.memory),),
+        fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
         evidence=(container.reason, *_last(case, task)),
     )
 
@@ -70,7 +70,7 @@ def crash(case: Case) -> Iterator[Finding]:
     """A container that ended by itself."""
     if not case.unsteady:
         return
-    for task in case.failed:
+    for task in case.failed_tasks:
         container = _ended(task)
         if container is not None:
             yield _crash(case, task, container)
@@ -87,8 +87,8 @@ def _ended(task: Task) -> Container | None:
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    cause, mistake = told(case.lines(task)), _raised(case, task)
-    count = sum(_ended(each) is not None for each in case.failed)
+    cause, mistake = logged_cause(case.lines(task)), _raised(case, task)
+    count = sum(_ended(each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
         seen.append(t("{count} tasks of this deployment ended in this way.", count=count))
@@ -102,12 +102,12 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         if cause
         else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
-        fixes=(*_fixes(case, cause, mistake), *case.mended()),
+        fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
         evidence=_last(case, task) or (task.reason,),
     )
 
 
-def _id(cause: Told | None, mistake: Raised | None) -> str:
+def _id(cause: LoggedCause | None, mistake: Raised | None) -> str:
     if cause:
         return f"crash-{cause.known.id}"
     return "crash-by-program" if mistake and mistake.error in PROGRAM_ERRORS else "crash"
@@ -117,13 +117,13 @@ def _raised(case: Case, task: Task) -> Raised | None:
     return raised(each.text for each in case.lines(task))
 
 
-def _title(cause: Told | None, mistake: Raised | None) -> Text:
+def _title(cause: LoggedCause | None, mistake: Raised | None) -> Text:
     if cause:
         return cause.title
     return mistake.text if mistake else t("The app ends right after its start")
 
 
-def _fixes(case: Case, cause: Told | None, mistake: Raised | None) -> tuple[Fix, ...]:
+def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if cause is None and mistake is not None:
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
@@ -133,7 +133,7 @@ def _fixes(case: Case, cause: Told | None, mistake: Raised | None) -> tuple[Fix,
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
-        return (Fix(cause.fix, databases.commands(case, cause.known)), *case.tried_again())
+        return (Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry())
     return (Fix(cause.fix, (f"pulumi up -s {stack}",)),)
 
 
@@ -167,10 +167,10 @@ def _last(case: Case, task: Task) -> tuple[str, ...]:
 
 def unexplained(case: Case) -> Iterator[Finding]:
     """Tasks that could not start, for a reason that no other check knows."""
-    words = case.reasons(
+    words = case.stop_reasons(
         r"^(CannotPull|CannotStart|CannotCreate|ResourceInit|Timeout|Task failed to)"
     )
-    never = [each for each in case.failed if each.stop_code == "TaskFailedToStart"]
+    never = [each for each in case.failed_tasks if each.stop_code == "TaskFailedToStart"]
     words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     if words:
         yield start(case, words) or Finding(
@@ -180,7 +180,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
             seen=(verbatim(words[0].partition(":")[0]),),
             fixes=(
                 Fix(t("Mend what it names. If that is in order by now, tell ECS to try again.")),
-                *case.tried_again(),
+                *case.then_retry(),
             ),
             evidence=words,
         )
@@ -217,10 +217,10 @@ def start(case: Case, words: tuple[str, ...]) -> Finding | None:
             t(
                 "Image, secrets, log group, the execution role's rights and the way to AWS are in "
                 "order now. The last try ended at {time}.",
-                time=case.last,
+                time=case.last_stop,
             ),
         ),
-        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
+        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
         evidence=words,
     )
 

@@ -51,7 +51,7 @@ def status(case: Case) -> Iterator[Finding]:
             title=t("The database is {status}", status=found.status),
             why=t("It takes no connections in this status; every page that needs it fails."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
-            fixes=(_started(case, found), *case.tried_again()),
+            fixes=(_started(case, found), *case.then_retry()),
             evidence=tuple(
                 f"{of_day(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
             ),
@@ -64,7 +64,7 @@ def _absent(case: Case) -> Finding:
         title=t("The database does not exist"),
         why=t("The app has nowhere to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
-        fixes=(case.refreshed(t("Let Pulumi make it:")),),
+        fixes=(case.refresh(t("Let Pulumi make it:")),),
     )
 
 
@@ -75,7 +75,7 @@ def _started(case: Case, found: Database) -> Fix:
         return Fix(t("Start it:"), (f"aws rds start-db-instance {which}", wait))
     if found.status == "storage-full":
         more = str(max(found.storage_gb + 10, found.storage_gb * 3 // 2))
-        return case.set("databaseStorageGb", more, t("Give it more storage:"))
+        return case.configure("databaseStorageGb", more, t("Give it more storage:"))
     if found.status in PASSING:
         return Fix(t("Wait until it is available:"), (wait,))
     return Fix(
@@ -86,8 +86,8 @@ def _started(case: Case, found: Database) -> Fix:
 
 def tls(case: Case) -> Iterator[Finding]:
     """An app that speaks without TLS is refused by a database that insists on it."""
-    main, database = case.main, case.now.database.value
-    mode = main.environment.get("DB_SSLMODE", "") if main else ""
+    definition, database = case.definition, case.now.database.value
+    mode = definition.environment.get("DB_SSLMODE", "") if definition else ""
     if database is None or database.force_ssl is not True or mode not in PLAIN:
         return
     yield Finding(
@@ -102,7 +102,7 @@ def tls(case: Case) -> Iterator[Finding]:
             t("rds.force_ssl is 1 for DB instance {id}.", id=database.id),
         ),
         fixes=(_without_mode(case),),
-        evidence=case.logged(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
+        evidence=case.matching_lines(r"(?i)no pg_hba\.conf entry|no encryption|SSL off"),
     )
 
 
@@ -123,7 +123,7 @@ def authority(case: Case) -> Iterator[Finding]:
     database, carried = case.now.database.value, case.now.authorities
     name = root(case.now.region, database.authority) if database else ""
     refused = _refused(case)
-    told = case.main is not None and "DB_SSLROOTCERT" in case.main.environment
+    told = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
     lacking = not told and carried is not None and name not in carried
     if database is None or not name or not (refused or lacking):
         return
@@ -164,7 +164,7 @@ def _with_bundle(case: Case) -> Text:
 
 def _refused(case: Case) -> tuple[str, ...]:
     """The last line of a task in which it does not trust the server, and that it has not taken back."""
-    for task in (*case.alive, *case.failed):
+    for task in (*case.active_tasks, *case.failed_tasks):
         for line in reversed(case.lines(task)):
             if BACK in line.text:
                 break
@@ -175,8 +175,8 @@ def _refused(case: Case) -> tuple[str, ...]:
 
 def address(case: Case) -> Iterator[Finding]:
     """The task definition must name this database: host, port, name, user."""
-    main, database = case.main, case.now.database.value
-    if main is None or database is None or not database.address:
+    definition, database = case.definition, case.now.database.value
+    if definition is None or database is None or not database.address:
         return
     wanted = {
         "DB_HOST": database.address,
@@ -187,14 +187,14 @@ def address(case: Case) -> Iterator[Finding]:
     wrong = [
         name
         for name, right in wanted.items()
-        if right and main.environment.get(name) not in (None, right)
+        if right and definition.environment.get(name) not in (None, right)
     ]
     seen: list[Text] = [
         t(
             "{variable} is {now} in {revision}; the database says {right}.",
             variable=name,
-            now=main.environment[name],
-            revision=main.revision,
+            now=definition.environment[name],
+            revision=definition.revision,
             right=wanted[name],
         )
         for name in wrong
@@ -207,7 +207,7 @@ def address(case: Case) -> Iterator[Finding]:
                 "It connects to the wrong place, or as somebody whom the database does not know."
             ),
             seen=tuple(seen),
-            fixes=case.corrected(
+            fixes=case.correct_program(
                 t(
                     "Set {values} in infra/container.py (environment), and deploy:",
                     values=", ".join(f"{name}={wanted[name]}" for name in wrong),
@@ -224,12 +224,12 @@ def other_secrets(case: Case) -> Mapping[str, str]:
     RDS keeps the master password in that secret alone, and changes it every 7 days. An ARN without its
     last seven characters names the same secret (Secrets Manager user guide, "Secret ARN").
     """
-    main, database = case.main, case.now.database.value
-    if main is None or database is None or not database.secret:
+    definition, database = case.definition, case.now.database.value
+    if definition is None or database is None or not database.secret:
         return {}
     named = {
-        "DB_PASSWORD": secret_arn(main.secrets.get("DB_PASSWORD", "")),
-        "DB_SECRET_ARN": main.environment.get("DB_SECRET_ARN", ""),
+        "DB_PASSWORD": secret_arn(definition.secrets.get("DB_PASSWORD", "")),
+        "DB_SECRET_ARN": definition.environment.get("DB_SECRET_ARN", ""),
     }
     own = ("", database.secret, database.secret[:-7])
     return {name: arn for name, arn in named.items() if arn not in own}
@@ -237,8 +237,8 @@ def other_secrets(case: Case) -> Mapping[str, str]:
 
 def secret(case: Case) -> Iterator[Finding]:
     """The task definition must name the secret that RDS manages for this database."""
-    main, database, others = case.main, case.now.database.value, other_secrets(case)
-    if main is None or database is None or not others:
+    definition, database, others = case.definition, case.now.database.value, other_secrets(case)
+    if definition is None or database is None or not others:
         return
     values = {"DB_PASSWORD": f"{database.secret}:password::", "DB_SECRET_ARN": database.secret}
     yield Finding(
@@ -250,19 +250,19 @@ def secret(case: Case) -> Iterator[Finding]:
                 "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
                 variable=name,
                 now=arn,
-                revision=main.revision,
+                revision=definition.revision,
                 right=database.secret,
             )
             for name, arn in others.items()
         ),
-        fixes=case.corrected(
+        fixes=case.correct_program(
             t(
                 "Set {values} in infra/container.py, and deploy:",
                 values=", ".join(f"{name}={values[name]}" for name in others),
             ),
             drifts=False,
         ),
-        evidence=case.logged(r"(?i)authentication failed"),
+        evidence=case.matching_lines(r"(?i)authentication failed"),
     )
 
 
@@ -275,10 +275,10 @@ def variables(case: Case) -> Iterator[Finding]:
 
     What another app than the one in webapp/ demands is not known.
     """
-    main = case.main
-    if main is None or not case.unsteady or not case.now.settings.webapp:
+    definition = case.definition
+    if definition is None or not case.unsteady or not case.now.settings.webapp:
         return
-    told = {**main.environment, **main.secrets}
+    told = {**definition.environment, **definition.secrets}
     missing = [name for name in DEMANDED if not told.get(name)]
     if not told.get("DB_PASSWORD") and not told.get("DB_SECRET_ARN"):
         missing.append("DB_PASSWORD")
@@ -290,13 +290,13 @@ def variables(case: Case) -> Iterator[Finding]:
         title=t("The task definition does not set {names}", names=", ".join(missing)),
         why=t("The app refuses to start without it."),
         seen=tuple(
-            t("{revision} sets {near}; the app reads {name}.", revision=main.revision,
+            t("{revision} sets {near}; the app reads {name}.", revision=definition.revision,
               near=found[0], name=name)
             if found
-            else t("{revision} sets no {name}.", revision=main.revision, name=name)
+            else t("{revision} sets no {name}.", revision=definition.revision, name=name)
             for name, found in near.items()
         ),
-        fixes=case.corrected(
+        fixes=case.correct_program(
             t("Set {names} in infra/container.py, and deploy:", names=", ".join(missing)),
             drifts=False,
         ),
@@ -340,8 +340,8 @@ def why(case: Case, known: Known) -> Text:
 
 def measured(case: Case, known: Known) -> tuple[Text, ...]:
     """Return the numbers of connections: open, allowed, and what the tasks of the stack may open."""
-    database, main = case.now.database.value, case.main
-    if known.id != FULL or database is None or main is None:
+    database, definition = case.now.database.value, case.definition
+    if known.id != FULL or database is None or definition is None:
         return ()
     seen = []
     count = case.now.measured.value.connections if case.now.measured.value else None
@@ -352,7 +352,7 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
     if case.now.settings.webapp:
         tasks = len(_tasks(case))
         seen.append(
-            t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(main))
+            t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(definition))
         )
     return tuple(seen)
 
@@ -361,13 +361,13 @@ def _tasks(case: Case) -> list[Task]:
     return [each for each in case.now.tasks.value or () if not each.over]
 
 
-def _each(main: Definition) -> int:
-    workers = main.environment.get("WEB_CONCURRENCY", "1")
+def _each(definition: Definition) -> int:
+    workers = definition.environment.get("WEB_CONCURRENCY", "1")
     return POOL * (int(workers) if workers.isdigit() else 1)
 
 
 def _own(case: Case) -> int:
-    return len(_tasks(case)) * _each(case.main) if case.main else 0
+    return len(_tasks(case)) * _each(case.definition) if case.definition else 0
 
 
 def _limit(case: Case) -> int:
@@ -381,7 +381,7 @@ def _limit(case: Case) -> int:
 
 
 def _revision(case: Case) -> str:
-    return case.main.revision if case.main else ""
+    return case.definition.revision if case.definition else ""
 
 
 def away(case: Case) -> bool:

@@ -16,29 +16,32 @@ from stack.entrance import HEALTH_MATCHER
 
 def codes(case: Case) -> Iterator[Finding]:
     """The app answers the health check, but not with the status that is wanted."""
-    found = [each for each in case.sick if each.codes]
-    if not found or case.check is None:
+    found = [each for each in case.failed_checks if each.codes]
+    if not found or case.health_check is None:
         return
-    code, path = found[0].codes[0], case.check.path
+    code, path = found[0].codes[0], case.health_check.path
     seen = t(
         "GET {path} answers {code}; healthy is {matcher}.",
         path=path,
         code=code,
-        matcher=case.check.matcher,
+        matcher=case.health_check.matcher,
     )
     asked = asked_path(
-        (each for task in (*case.alive, *case.failed) for each in case.lines(task)), code
+        (each for task in (*case.active_tasks, *case.failed_tasks) for each in case.lines(task)),
+        code,
     )
-    if case.mended() and ((asked and asked != path) or matches(case.check.matcher, code)):
+    if case.retry_if_fixed() and (
+        (asked and asked != path) or matches(case.health_check.matcher, code)
+    ):
         yield _before(case, asked or path, code)
         return
-    id_, title, why, fixes = _answered(case, case.check, code)
+    id_, title, why, fixes = _answered(case, case.health_check, code)
     yield Finding(
         id=id_,
         title=title,
         why=why,
         seen=(seen, *_database(case, code)),
-        fixes=(*fixes, *case.mended()),
+        fixes=(*fixes, *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
 
@@ -51,7 +54,7 @@ def matches(matcher: str, code: int) -> bool:
 
 def _before(case: Case, asked: str, code: int) -> Finding:
     """The check was changed after the last try."""
-    check = case.check or Check()
+    check = case.health_check or Check()
     return Finding(
         id="health-check-mended",
         title=t("The health check was changed, and ECS has not tried again since"),
@@ -66,7 +69,7 @@ def _before(case: Case, asked: str, code: int) -> Finding:
                 matcher=check.matcher,
             ),
         ),
-        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
+        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
     )
 
 
@@ -133,7 +136,7 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if given == matcher:
         return "health-matcher", title, why, (asks, logs)
     text = t("Ask for the status that the app gives:")
-    fix = case.set("healthMatcher", given, text, retried=True)
+    fix = case.configure("healthMatcher", given, text, retried=True)
     return "health-matcher", title, why, (fix,)
 
 
@@ -153,7 +156,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
 
 
 def _path(case: Case, right: str) -> Fix:
-    return case.set("healthPath", right, t("Ask for {right}:", right=right), retried=True)
+    return case.configure("healthPath", right, t("Ask for {right}:", right=right), retried=True)
 
 
 def _database(case: Case, code: int) -> tuple[Text, ...]:
@@ -165,11 +168,11 @@ def _database(case: Case, code: int) -> tuple[Text, ...]:
 
 def timeouts(case: Case) -> Iterator[Finding]:
     """The connection comes about or not; without a closed rule it is the app that is slow."""
-    found = [each for each in case.sick if each.kind == "timeout"]
-    if not found or case.check is None:
+    found = [each for each in case.failed_checks if each.kind == "timeout"]
+    if not found or case.health_check is None:
         return
-    check = case.check
-    tasks = [*case.failed, *case.alive]
+    check = case.health_check
+    tasks = [*case.failed_tasks, *case.active_tasks]
     measured = max(
         (each for task in tasks if (each := slowest(case.lines(task), check.path))), default=None
     )
@@ -186,7 +189,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
             limit=check.timeout,
         ),
         seen=tuple(seen),
-        fixes=(*_patience(case, check, measured), *case.mended()),
+        fixes=(*_patience(case, check, measured), *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
 
@@ -199,9 +202,9 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
         t("Let {path} do nothing but answer, and deploy:", path=check.path),
         (f"pulumi up -s {stack}",),
     )
-    own = case.main.health if case.main else None
+    own = case.definition.health if case.definition else None
     text = t("Or wait longer, with checks further apart:")
-    slower = case.set("healthTimeout", str(wait), text, retried=True)
+    slower = case.configure("healthTimeout", str(wait), text, retried=True)
     commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
     longer = Fix(text, commands)
     if right and check.path != right:

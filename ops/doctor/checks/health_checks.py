@@ -36,32 +36,32 @@ SHOWN = 160
 """Characters of a log line that are quoted in a sentence."""
 
 
-def refusals(case: Case) -> Iterator[Finding]:
+def refused(case: Case) -> Iterator[Finding]:
     """Nobody answers on the port: another port, another protocol, or too early."""
-    found = [each for each in case.sick if each.kind == "failed"]
-    container = case.reasons("failed container health checks")
-    if (not found and not container) or case.main is None or case.sick_codes:
+    found = [each for each in case.failed_checks if each.kind == "failed"]
+    container = case.stop_reasons("failed container health checks")
+    if (not found and not container) or case.definition is None or case.has_wrong_status:
         return
     evidence = tuple(each.words for each in found) or container
     if container and not found:
-        yield _own_check(case, case.main, container)
+        yield _own_check(case, case.definition, container)
         return
-    for task in (*case.alive, *case.failed):
+    for task in (*case.active_tasks, *case.failed_tasks):
         heard = listening(case.lines(task))
         if heard is not None:
             yield from _elsewhere(case, heard, evidence)
             yield from _wrong_address(case, task, heard, evidence)
             yield from _late(case, task, heard, evidence)
             return
-    for task in case.failed or case.alive:
-        yield _silent(case, task, evidence)
+    for task in case.failed_tasks or case.active_tasks:
+        yield _not_allowed(case, task, evidence)
         return
 
 
 def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
-    service, main, check = case.service, case.main, case.check
+    service, definition, check = case.service, case.definition, case.health_check
     port = service.port if service else None
-    if service is None or main is None or port is None or check is None:
+    if service is None or definition is None or port is None or check is None:
         return
     asked = int(check.port) if check.port.isdigit() else port
     if heard.port != asked:
@@ -75,8 +75,8 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             why=t("Nobody listens where the load balancer knocks: the connection is refused."),
             seen=(
                 t("Container port {port}, health check port {check}.", port=port, check=check.port),
-                t("PORT is {value} in {revision}.", value=main.environment.get("PORT", "-"),
-                  revision=main.revision),
+                t("PORT is {value} in {revision}.", value=definition.environment.get("PORT", "-"),
+                  revision=definition.revision),
             ),
             fixes=_ports(case, heard.port, port, check),
             evidence=(heard.line, *evidence),
@@ -87,7 +87,7 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the question and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=case.corrected(
+            fixes=case.correct_program(
                 t(
                     'In infra/load_balancer.py, let the health check have protocol="HTTP", '
                     "and deploy:"
@@ -102,10 +102,10 @@ def _wrong_address(
 ) -> Iterator[Finding]:
     """The app listens on an address of its own that is not the task's."""
     own = [each for each in heard.hosts if not _reachable(each, task.address)]
-    if not own or len(own) < len(heard.hosts) or case.main is None:
+    if not own or len(own) < len(heard.hosts) or case.definition is None:
         return
-    host, main = own[0], case.main
-    variables = [name for name, value in main.environment.items() if value == host]
+    host, definition = own[0], case.definition
+    variables = [name for name, value in definition.environment.items() if value == host]
     yield Finding(
         id="wrong-address",
         title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
@@ -115,7 +115,12 @@ def _wrong_address(
             address=task.address or "-",
         ),
         seen=tuple(
-            t("{name} is {value} in {revision}.", name=name, value=host, revision=main.revision)
+            t(
+                "{name} is {value} in {revision}.",
+                name=name,
+                value=host,
+                revision=definition.revision,
+            )
             for name in variables
         ),
         fixes=(_everywhere(case, variables),),
@@ -158,8 +163,8 @@ def _reachable(host: str, private_address: str) -> bool:
 def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if check.port.isdigit() and heard == port:
-        command = case.check_changed("--health-check-port traffic-port")
-        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.declared_again())
+        command = case.modify_health_check("--health-check-port traffic-port")
+        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.or_restore())
     return (
         Fix(
             t(
@@ -168,7 +173,7 @@ def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
             ),
             (f"pulumi up -s {stack}",),
         ),
-        case.set("containerPort", str(heard), t("Or declare the port that it listens on:")),
+        case.configure("containerPort", str(heard), t("Or declare the port that it listens on:")),
     )
 
 
@@ -179,13 +184,13 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
     took = (heard.at - task.started).total_seconds()
     if took > service.grace:
         seen = t("The app listened {took} s after its task's start.", took=round(took))
-        checks = case.check.healthy * case.check.interval if case.check else 0
+        checks = case.health_check.healthy * case.health_check.interval if case.health_check else 0
         yield _slow(case, (seen,), took * SLACK + checks, (heard.line, *evidence))
 
 
-def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Finding:
+def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
     """The load balancer has nothing to say against the app: the container's own check is wrong."""
-    check = main.health or ContainerHealth(command=())
+    check = definition.health or ContainerHealth(command=())
     command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
     return Finding(
         id="container-check-failed",
@@ -198,8 +203,8 @@ def _own_check(case: Case, main: Definition, evidence: tuple[str, ...]) -> Findi
             t(
                 "healthCheck of container {container} in {revision}: every {interval} s, {retries} "
                 "failures in a row count. The load balancer's check did not fail.",
-                container=main.container,
-                revision=main.revision,
+                container=definition.container,
+                revision=definition.revision,
                 interval=check.interval,
                 retries=check.retries,
             ),
@@ -221,7 +226,7 @@ def _left_to_balancer(case: Case) -> Fix:
     return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
 
 
-def _silent(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     """The app never said that it listens: it was stopped before, or it does not say so."""
     end = task.stopping or task.stopped or _last_line(case, task)
     lived = (end - task.started).total_seconds() if end and task.started else 0.0
@@ -277,7 +282,7 @@ def _wait(case: Case, grace: int) -> Fix:
 
     A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
     """
-    fix = case.set(
+    fix = case.configure(
         "healthGracePeriod",
         str(grace),
         t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
@@ -298,7 +303,7 @@ def _longer_by_now(
         title=t("The grace period was made longer, and ECS has not tried again since"),
         why=t("The service waits {grace} s after a task's start now.", grace=grace),
         seen=seen,
-        fixes=(Fix(t("Let ECS try again:"), (case.again,)),),
+        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
         evidence=evidence,
     )
 

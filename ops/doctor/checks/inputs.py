@@ -34,7 +34,7 @@ def image(case: Case) -> Iterator[Finding]:
     if part.problem:
         return
     found = part.value
-    wanted = case.main.image if case.main else case.now.names.repository
+    wanted = case.definition.image if case.definition else case.now.names.repository
     if found is None or not found.present:
         yield Finding(
             id="image-missing",
@@ -46,7 +46,7 @@ def image(case: Case) -> Iterator[Finding]:
                 else t("There is no repository for {wanted}.", wanted=wanted),
             ),
             fixes=(_pushed(case, repository=found is not None),),
-            evidence=case.reasons(NOT_FOUND),
+            evidence=case.stop_reasons(NOT_FOUND),
         )
         return
     yield from _architecture(case, found.platforms)
@@ -59,7 +59,7 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
         text = t("Build and push it again, under a new tag:")
         return Fix(text, (revision, f"pulumi up -s {stack}"))
     text = t("Let Pulumi make the repository again, and build and push the image under a new tag:")
-    return Fix(text, (revision, case.refresh))
+    return Fix(text, (revision, case.refresh_command))
 
 
 def _next(case: Case) -> str:
@@ -68,10 +68,10 @@ def _next(case: Case) -> str:
 
 
 def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
-    main = case.main
-    architecture = main.architecture if main else case.now.settings.image.architecture
+    definition = case.definition
+    architecture = definition.architecture if definition else case.now.settings.image.architecture
     wanted = PLATFORMS.get(architecture, "")
-    told = case.reasons(WRONG_PLATFORM) + case.logged("(?i)exec format error")
+    told = case.stop_reasons(WRONG_PLATFORM) + case.matching_lines("(?i)exec format error")
     if (not platforms or wanted in platforms) and not told:
         return
     seen = t(
@@ -94,7 +94,7 @@ def _rebuilt(case: Case, architecture: str) -> Fix:
     stack = case.now.names.stack
     if case.now.settings.image.architecture != architecture:
         text = t("Deploy what the stack file says; it sets both, the image and the task:")
-        return case.refreshed(text)
+        return case.refresh(text)
     return Fix(
         t("Build the image again; cpuArchitecture sets both, the image and the task:"),
         (f"pulumi config set imageRevision {_next(case)} -s {stack}", f"pulumi up -s {stack}"),
@@ -103,8 +103,12 @@ def _rebuilt(case: Case, architecture: str) -> Fix:
 
 def secrets(case: Case) -> Iterator[Finding]:
     """Every secret must exist, be alive, and hold the key that is asked of it."""
-    main, known, others = case.main, case.now.secrets.value, databases.other_secrets(case)
-    for name, value_from in (main.secrets if main else {}).items():
+    definition, known, others = (
+        case.definition,
+        case.now.secrets.value,
+        databases.other_secrets(case),
+    )
+    for name, value_from in (definition.secrets if definition else {}).items():
         if name in others:
             continue  # The program must name the database's: whether this one is in order does not matter.
         arn, key = secret_arn(value_from), secret_key(value_from)
@@ -116,7 +120,7 @@ def secrets(case: Case) -> Iterator[Finding]:
             if key and secret.keys is not None and key not in secret.keys:
                 yield _no_key(case, name, arn, key, secret.keys)
                 continue
-        told = case.reasons(NO_KEY)
+        told = case.stop_reasons(NO_KEY)
         if key and any(each.rstrip(".").endswith(f"json key {key}") for each in told):
             yield _no_key(case, name, arn, key, None)
 
@@ -125,13 +129,13 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     gone = t("There is no secret {arn}.", arn=arn)
     if secret is not None:
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
-    fixes: tuple[Fix, ...] = (case.put_back(), *case.tried_again())
+    fixes: tuple[Fix, ...] = (case.restore(), *case.then_retry())
     if name in case.now.settings.service.secrets:
         text = t("Let appSecrets.{name} name a secret that is there, and deploy:", name=name)
         fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
-        fixes = (Fix(t("Take it back:"), (command,)), *case.tried_again())
+        fixes = (Fix(t("Take it back:"), (command,)), *case.then_retry())
     return Finding(
         id="secret-missing",
         title=t("The secret for {name} is gone", name=name),
@@ -140,7 +144,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
         ),
         seen=(gone,),
         fixes=fixes,
-        evidence=case.reasons(GONE),
+        evidence=case.stop_reasons(GONE),
     )
 
 
@@ -165,37 +169,43 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         ),
         seen=tuple(seen),
         fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
-        evidence=case.reasons(NO_KEY),
+        evidence=case.stop_reasons(NO_KEY),
     )
 
 
 def log_group(case: Case) -> Iterator[Finding]:
     """The log group of the task definition must exist: Fargate does not make it."""
-    main, logs = case.main, case.now.logs.value
-    if main is None or not main.log_group or logs is None:
+    definition, logs = case.definition, case.now.logs.value
+    if definition is None or not definition.log_group or logs is None:
         return
     if logs.exists:
         return
     yield Finding(
         id="log-group-missing",
-        title=t("The log group {group} does not exist", group=main.log_group),
+        title=t("The log group {group} does not exist", group=definition.log_group),
         why=t("Fargate opens the log before the container starts, and stops the task without it."),
-        seen=(t("{revision} writes to {group}.", revision=main.revision, group=main.log_group),),
-        fixes=(_group(case, main), *case.tried_again(), case.declared_again()),
-        evidence=case.reasons(NO_GROUP) or case.reasons("(?i)log stream"),
+        seen=(
+            t(
+                "{revision} writes to {group}.",
+                revision=definition.revision,
+                group=definition.log_group,
+            ),
+        ),
+        fixes=(_group(case, definition), *case.then_retry(), case.or_restore()),
+        evidence=case.stop_reasons(NO_GROUP) or case.stop_reasons("(?i)log stream"),
     )
 
 
-def _group(case: Case, main: Definition) -> Fix:
+def _group(case: Case, definition: Definition) -> Fix:
     days = case.now.settings.service.log_days
-    if main.log_group != case.now.names.log_group:
+    if definition.log_group != case.now.names.log_group:
         text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
         return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
     return Fix(
         t("Make it:"),
         (
-            f"aws logs create-log-group --log-group-name {main.log_group}",
-            f"aws logs put-retention-policy --log-group-name {main.log_group} "
+            f"aws logs create-log-group --log-group-name {definition.log_group}",
+            f"aws logs put-retention-policy --log-group-name {definition.log_group} "
             f"--retention-in-days {days}",
         ),
     )

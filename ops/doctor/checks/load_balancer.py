@@ -32,7 +32,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
         yield _none_forwards(case, balancer, listener, group)
 
 
-def shadowed(case: Case) -> Iterator[Finding]:
+def planned_rule(case: Case) -> Iterator[Finding]:
     """Stage 1: the rule that stage 2 makes must find its number free, and no rule before it that fits."""
     balancer, group = case.now.balancer.value, case.now.group.value
     if case.service is not None or balancer is None or group is None:
@@ -97,7 +97,9 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
         fixes=(
             Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Then let Pulumi put back what the program declares:"), (case.refresh,), then=True
+                t("Then let Pulumi put back what the program declares:"),
+                (case.refresh_command,),
+                then=True,
             ),
         ),
     )
@@ -119,7 +121,7 @@ def _none_forwards(
                 group=group.name,
             ),
         ),
-        fixes=(case.refreshed(t("Let Pulumi put the rule back:")),),
+        fixes=(case.refresh(t("Let Pulumi put the rule back:")),),
     )
 
 
@@ -145,9 +147,7 @@ def certificate(case: Case) -> Iterator[Finding]:
 
 def _certified(case: Case, arn: str) -> Fix:
     if case.now.settings.https.domain:
-        return case.refreshed(
-            t("Let Pulumi put back the record by which ACM issues and renews it:")
-        )
+        return case.refresh(t("Let Pulumi put back the record by which ACM issues and renews it:"))
     stack = case.now.names.stack
     return Fix(
         t("Import a new one under its ARN, or name another one in certificateArn and deploy:"),
@@ -155,7 +155,7 @@ def _certified(case: Case, arn: str) -> Fix:
     )
 
 
-def attached(case: Case) -> Iterator[Finding]:
+def target_group(case: Case) -> Iterator[Finding]:
     """The service must register its tasks in the target group."""
     service, group = case.service, case.now.group.value
     if service is None or case.now.group.problem:
@@ -165,7 +165,7 @@ def attached(case: Case) -> Iterator[Finding]:
             id="target-group-missing",
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
             why=t("The load balancer has nowhere to send requests."),
-            fixes=(case.put_back(),),
+            fixes=(case.restore(),),
         )
     elif all(each[0] != group.arn for each in service.targets):
         yield Finding(
@@ -173,7 +173,7 @@ def attached(case: Case) -> Iterator[Finding]:
             title=t("The service does not register its tasks with the load balancer"),
             why=t("The load balancer knows of no task."),
             seen=(t("The service names no target, or another than {name}.", name=group.name),),
-            fixes=case.corrected(
+            fixes=case.correct_program(
                 t("In infra/service.py, let the service have this target group, and deploy:")
             ),
         )
@@ -183,7 +183,7 @@ def attached(case: Case) -> Iterator[Finding]:
             kind="warning",
             title=t("The load balancer's health check is off"),
             why=t("It would send requests to a task that does not answer."),
-            fixes=case.corrected(
+            fixes=case.correct_program(
                 t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
             ),
         )
@@ -200,13 +200,13 @@ WATCHED = {
 """Settings of the stack file, and what the target group's health check calls them."""
 
 
-def drifted(case: Case) -> Iterator[Finding]:
+def health_check_drift(case: Case) -> Iterator[Finding]:
     """The target group should check as the stack file says."""
-    if case.check is None:
+    if case.health_check is None:
         return
     seen = []
     for key, name in WATCHED.items():
-        declared, real = getattr(case.now.settings.health, name), getattr(case.check, name)
+        declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
         if declared != real:
             text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
@@ -218,7 +218,7 @@ def drifted(case: Case) -> Iterator[Finding]:
             title=t("The health check is not the declared one"),
             why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
             seen=tuple(seen),
-            fixes=(case.put_back(),),
+            fixes=(case.restore(),),
         )
 
 
@@ -266,11 +266,11 @@ def protocol(case: Case) -> Iterator[Finding]:
 
 def declared_port(case: Case) -> Iterator[Finding]:
     """The service registers a port, the container opens one, PORT tells the app: all the same."""
-    service, main = case.service, case.main
-    if service is None or main is None or service.port is None:
+    service, definition = case.service, case.definition
+    if service is None or definition is None or service.port is None:
         return
-    told = main.environment.get("PORT")
-    if service.port in main.ports and told in (None, str(service.port)):
+    told = definition.environment.get("PORT")
+    if service.port in definition.ports and told in (None, str(service.port)):
         return
     yield Finding(
         id="port-mismatch",
@@ -280,22 +280,22 @@ def declared_port(case: Case) -> Iterator[Finding]:
             t(
                 "The service registers port {port}; {revision} opens {ports} and sets PORT to {told}.",
                 port=service.port,
-                revision=main.revision,
-                ports=", ".join(map(str, main.ports)) or "-",
+                revision=definition.revision,
+                ports=", ".join(map(str, definition.ports)) or "-",
                 told=told or "-",
             ),
         ),
-        fixes=case.corrected(
+        fixes=case.correct_program(
             t("Let containerPort alone decide it (infra/container.py), and deploy:")
         ),
-        evidence=tuple(each.words for each in case.sick[:3]),
+        evidence=tuple(each.words for each in case.failed_checks[:3]),
     )
 
 
 def balancer(case: Case) -> Iterator[Finding]:
     """The load balancer must be there, active, and in subnets that lead to the internet."""
     found, network = case.now.balancer.value, case.network
-    fix = case.put_back()
+    fix = case.restore()
     if found is None:
         yield from _missing(case)
         return
@@ -335,7 +335,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.corrected(text) if misplaced else (case.put_back(),),
+        fixes=case.correct_program(text) if misplaced else (case.restore(),),
     )
 
 
@@ -348,7 +348,7 @@ def _missing(case: Case) -> Iterator[Finding]:
         title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing knows no load balancer of that name."),),
-        fixes=(case.put_back(),),
+        fixes=(case.restore(),),
     )
 
 

@@ -13,19 +13,19 @@ from ops.doctor.reachability import (
     INTERNET,
     LINUX,
     WIDE,
-    Barred,
-    Closed,
+    AclDenial,
+    MissingRule,
     Side,
+    acl_denials,
+    acl_ends,
     addresses,
-    between,
-    closed,
-    ends,
-    lets_in,
+    allows_any_inbound,
+    missing_rules,
 )
 from ops.snapshot import elb
 from ops.snapshot.vpc import Network
 
-EVERYBODY = Side((), (ANYWHERE,))
+ANYONE = Side((), (ANYWHERE,))
 
 
 DROPPED = t(
@@ -51,22 +51,22 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
     source = Side(balancer.groups, addresses(network, balancer.subnets))
     target = Side(service.groups, addresses(network, service.subnets))
     for port in sorted({service.port, _check_port(case, service.port)}):
-        missing = closed(network, source, target, port)
-        near, far = ends(network, balancer.subnets), ends(network, service.subnets)
-        barred = between(network, near, far, port, WIDE)
-        if missing or barred:
+        missing = missing_rules(network, source, target, port)
+        near, far = acl_ends(network, balancer.subnets), acl_ends(network, service.subnets)
+        denials = acl_denials(network, near, far, port, WIDE)
+        if missing or denials:
             yield Finding(
                 id="balancer-cannot-reach-task",
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
                 why=DROPPED if missing else WHY,
-                seen=_seen(network, missing, barred, source, target, port),
-                fixes=_fixes(case, network, missing, barred, source, target, port),
-                evidence=tuple(each.words for each in case.sick if each.kind == "timeout"),
+                seen=_seen(network, missing, denials, source, target, port),
+                fixes=_fixes(case, network, missing, denials, source, target, port),
+                evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
             )
 
 
 def _check_port(case: Case, traffic: int) -> int:
-    port = case.check.port if case.check else "traffic-port"
+    port = case.health_check.port if case.health_check else "traffic-port"
     return int(port) if port.isdigit() else traffic
 
 
@@ -78,17 +78,17 @@ def task_to_database(case: Case) -> Iterator[Finding]:
     source = Side(service.groups, addresses(network, service.subnets))
     target = Side(database.groups, addresses(network, database.subnets))
     port = database.port
-    missing = closed(network, source, target, port)
-    near, far = ends(network, service.subnets), ends(network, database.subnets)
-    barred = between(network, near, far, port, LINUX)
-    if missing or barred:
+    missing = missing_rules(network, source, target, port)
+    near, far = acl_ends(network, service.subnets), acl_ends(network, database.subnets)
+    denials = acl_denials(network, near, far, port, LINUX)
+    if missing or denials:
         yield Finding(
             id="task-cannot-reach-database",
             title=t("The tasks cannot reach the database on port {port}", port=port),
             why=WAITS if missing else WHY,
-            seen=_seen(network, missing, barred, source, target, port),
-            fixes=_fixes(case, network, missing, barred, source, target, port),
-            evidence=case.logged(TIMED_OUT),
+            seen=_seen(network, missing, denials, source, target, port),
+            fixes=_fixes(case, network, missing, denials, source, target, port),
+            evidence=case.matching_lines(TIMED_OUT),
         )
 
 
@@ -98,16 +98,18 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
     target = Side(balancer.groups, addresses(network, balancer.subnets))
-    nodes, serving = ends(network, balancer.subnets), elb.serving(balancer)
+    nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
     for listener in balancer.listeners:
         port = listener.port
-        missing = closed(network, EVERYBODY, target, port)
-        barred = between(network, [INTERNET], nodes, port, CLIENTS)
-        if not missing and not barred:
+        missing = missing_rules(network, ANYONE, target, port)
+        denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
+        if not missing and not denials:
             continue
-        denied = {each.subnet for each in barred if each.way == "ingress"}
+        denied = {each.subnet for each in denials if each.direction == "ingress"}
         shut = denied >= {each.subnet for each in nodes} if denied else False
-        nobody = listener == serving and (shut or not lets_in(network, balancer.groups, port))
+        nobody = listener == serving and (
+            shut or not allows_any_inbound(network, balancer.groups, port)
+        )
         yield Finding(
             id="balancer-lets-nobody-in" if nobody else "internet-cannot-reach-balancer",
             kind="cause" if nobody else "warning",
@@ -115,44 +117,44 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             if nobody
             else t("Not everybody reaches the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule names time out."),
-            seen=_seen(network, missing, barred, EVERYBODY, target, port),
-            fixes=(*_entrance(case, missing, port), *opened(barred, network)),
+            seen=_seen(network, missing, denials, ANYONE, target, port),
+            fixes=(*_entrance(case, missing, port), *acl_fixes(denials, network)),
         )
 
 
-def _entrance(case: Case, missing: tuple[Closed, ...], port: int) -> tuple[Fix, ...]:
+def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[Fix, ...]:
     commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
     if not commands:
         return ()
     text = t("Open the port, if the page is for everybody:")
-    return (Fix(text, tuple(commands)), case.declared_again())
+    return (Fix(text, tuple(commands)), case.or_restore())
 
 
 def _seen(
     network: Network,
-    missing: tuple[Closed, ...],
-    barred: tuple[Barred, ...],
+    missing: tuple[MissingRule, ...],
+    denials: tuple[AclDenial, ...],
     source: Side,
     target: Side,
     port: int,
 ) -> tuple[Text, ...]:
     rules = (_missing(each, network, source, target, port) for each in missing)
-    return (*rules, *said(barred, network))
+    return (*rules, *acl_sentences(denials, network))
 
 
 def _fixes(
     case: Case,
     network: Network,
-    missing: tuple[Closed, ...],
-    barred: tuple[Barred, ...],
+    missing: tuple[MissingRule, ...],
+    denials: tuple[AclDenial, ...],
     source: Side,
     target: Side,
     port: int,
 ) -> tuple[Fix, ...]:
-    allowed = opened(barred, network)
+    allowed = acl_fixes(denials, network)
     if not missing:
-        return (*allowed, *case.tried_again())
-    return (*allowed, *_openings(case, missing, source, target, port))
+        return (*allowed, *case.then_retry())
+    return (*allowed, *_rule_fixes(case, missing, source, target, port))
 
 
 def lacking(
@@ -160,19 +162,19 @@ def lacking(
 ) -> tuple[tuple[Text, str], ...]:
     """The rules that are missing between two sides: each in a sentence, and what adds it."""
     return tuple(
-        (_missing(each, network, source, target, port), _opening(each, source, target, port))
-        for each in closed(network, source, target, port)
+        (_missing(each, network, source, target, port), _authorize_peer(each, source, target, port))
+        for each in missing_rules(network, source, target, port)
     )
 
 
-def _missing(each: Closed, network: Network, source: Side, target: Side, port: int) -> Text:
-    peer = target if each.way == "egress" else source
-    return _says(network, each.group, port, _named(network, peer), each.way)
+def _missing(each: MissingRule, network: Network, source: Side, target: Side, port: int) -> Text:
+    peer = target if each.direction == "egress" else source
+    return _missing_rule_text(network, each.group, port, _named(network, peer), each.direction)
 
 
-def _says(network: Network, group: str, port: int, peer: str, way: str) -> Text:
+def _missing_rule_text(network: Network, group: str, port: int, peer: str, direction: str) -> Text:
     own = verbatim(_label(network, group))
-    if way == "egress":
+    if direction == "egress":
         return t(
             "Security group {own} has no outbound rule for TCP {port} to {peer}.",
             own=own,
@@ -196,23 +198,23 @@ def _label(network: Network, group: str) -> str:
     return f"{group} ({known.name})" if known else group
 
 
-def _openings(
-    case: Case, missing: tuple[Closed, ...], source: Side, target: Side, port: int
+def _rule_fixes(
+    case: Case, missing: tuple[MissingRule, ...], source: Side, target: Side, port: int
 ) -> tuple[Fix, ...]:
-    commands = tuple(_opening(each, source, target, port) for each in missing)
+    commands = tuple(_authorize_peer(each, source, target, port) for each in missing)
     return (
         Fix(t("Add what is missing:"), commands),
-        *case.tried_again(),
-        case.declared_again(),
+        *case.then_retry(),
+        case.or_restore(),
     )
 
 
-def _opening(each: Closed, source: Side, target: Side, port: int) -> str:
-    peer = target if each.way == "egress" else source
-    return _authorize(each.way, each.group, port, f"group={peer.groups[0]}")
+def _authorize_peer(each: MissingRule, source: Side, target: Side, port: int) -> str:
+    peer = target if each.direction == "egress" else source
+    return _authorize(each.direction, each.group, port, f"group={peer.groups[0]}")
 
 
-def _authorize(way: str, group: str, port: int, peer: str) -> str:
+def _authorize(direction: str, group: str, port: int, peer: str) -> str:
     kind, _, value = peer.partition("=")
     who = (
         f"UserIdGroupPairs=[{{GroupId={value}}}]"
@@ -220,7 +222,7 @@ def _authorize(way: str, group: str, port: int, peer: str) -> str:
         else f"IpRanges=[{{CidrIp={value}}}]"
     )
     return (
-        f"aws ec2 authorize-security-group-{way} --group-id {group} --ip-permissions "
+        f"aws ec2 authorize-security-group-{direction} --group-id {group} --ip-permissions "
         f"'IpProtocol=tcp,FromPort={port},ToPort={port},{who}'"
     )
 
@@ -231,12 +233,12 @@ WHY = t(
 )
 
 
-def said(barred: Sequence[Barred], network: Network) -> tuple[Text, ...]:
+def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
     """Each ACL's fault in a sentence."""
-    return tuple(_acl_says(each, network) for each in barred)
+    return tuple(_acl_sentence(each, network) for each in denials)
 
 
-def _acl_says(each: Barred, network: Network) -> Text:
+def _acl_sentence(each: AclDenial, network: Network) -> Text:
     first, last = each.ports
     values = {
         "acl": each.acl,
@@ -245,7 +247,7 @@ def _acl_says(each: Barred, network: Network) -> Text:
         "peer": f"{each.peer}",
         "number": each.number or "*",
     }
-    if each.way == "egress":
+    if each.direction == "egress":
         return t(
             "Network ACL {acl} of subnet {subnet}: its outbound rule {number} denies TCP {ports} to {peer}.",
             **values,
@@ -256,30 +258,30 @@ def _acl_says(each: Barred, network: Network) -> Text:
     )
 
 
-def opened(barred: Sequence[Barred], network: Network) -> tuple[Fix, ...]:
+def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]:
     """Rules that let the packets through, before those that deny them."""
-    if not barred:
+    if not denials:
         return ()
     acls = {each.acl.id: each.acl for each in network.subnets.values() if each.acl}
     taken = {
-        (acl.id, way): {each.number for each in entries}
+        (acl.id, direction): {each.number for each in entries}
         for acl in acls.values()
-        for way, entries in (("egress", acl.egress), ("ingress", acl.ingress))
+        for direction, entries in (("egress", acl.egress), ("ingress", acl.ingress))
     }
     # Subnets that share an ACL need its rule once.
-    once = {(each.acl, each.way, each.ports, each.peer): each for each in barred}
-    commands = tuple(_command(each, taken[each.acl, each.way]) for each in once.values())
+    once = {(each.acl, each.direction, each.ports, each.peer): each for each in denials}
+    commands = tuple(_command(each, taken[each.acl, each.direction]) for each in once.values())
     text = t("Let the network ACL allow it, by a rule before the one that denies it:")
     return (Fix(text, commands),)
 
 
-def _command(each: Barred, taken: set[int]) -> str:
+def _command(each: AclDenial, taken: set[int]) -> str:
     """A rule with a free number; where there is none before the denying rule, that rule must go."""
     if each.number is None:
         number = max((*taken, 90)) // 10 * 10 + 10
     else:
         number = next((free for free in range(each.number - 1, 0, -1) if free not in taken), 0)
-    place = f"--network-acl-id {each.acl} --{each.way} --rule-number"
+    place = f"--network-acl-id {each.acl} --{each.direction} --rule-number"
     if not number:
         return f"aws ec2 delete-network-acl-entry {place} {each.number}"
     taken.add(number)

@@ -13,13 +13,13 @@ from ops.doctor.findings import Finding, Fix
 from ops.doctor.reachability import (
     ANYWHERE,
     HTTPS,
-    Barred,
-    Dead,
+    AclDenial,
+    NoInternet,
     Side,
-    blocked_outbound,
-    closed,
-    has_door,
-    ways_out,
+    has_endpoint,
+    missing_rules,
+    outbound_denials,
+    without_internet,
 )
 from ops.snapshot.records import Service
 from ops.snapshot.vpc import Network
@@ -29,7 +29,7 @@ NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
 
 
-CUT_OFF = (
+NO_CONNECTION = (
     r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
     r"dial tcp|RequestError: send request failed|failed to do request"
 )
@@ -49,44 +49,44 @@ def task_to_aws(case: Case) -> Iterator[Finding]:
     service, network = case.service, case.network
     if service is None or network is None:
         return
-    if all(has_door(network, service.subnets, service.groups, each) for each in NEEDED):
+    if all(has_endpoint(network, service.subnets, service.groups, each) for each in NEEDED):
         return
     yield from _routes(case, service, network)
     yield from _https(case, service, network)
 
 
 def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]:
-    dead = ways_out(network, service.subnets, service.public_ip)
-    if not dead:
-        if dropped := blocked_outbound(network, service.subnets):
-            yield barred(case, network, dropped)
+    cut_off = without_internet(network, service.subnets, service.public_ip)
+    if not cut_off:
+        if denials := outbound_denials(network, service.subnets):
+            yield acls_deny(case, network, denials)
         return
     yield Finding(
         id="task-cannot-reach-aws",
         title=t("The tasks' subnets have no way to the internet"),
         why=CANNOT_START,
-        seen=tuple(says(each, network) for each in dead),
-        fixes=_ways(case, dead, service),
-        evidence=case.reasons(CUT_OFF),
+        seen=tuple(no_internet_sentence(each, network) for each in cut_off),
+        fixes=_route_fixes(case, cut_off, service),
+        evidence=case.stop_reasons(NO_CONNECTION),
     )
 
 
-def barred(case: Case, network: Network, found: tuple[Barred, ...]) -> Finding:
+def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
     """Network ACLs drop what the tasks exchange with AWS."""
     return Finding(
         id="task-cannot-reach-aws",
         title=t("A network ACL cuts the tasks off from the internet"),
         why=CANNOT_START,
-        seen=(*network_path.said(found, network), network_path.WHY),
-        fixes=(*network_path.opened(found, network), *case.tried_again()),
-        evidence=case.reasons(CUT_OFF),
+        seen=(*network_path.acl_sentences(found, network), network_path.WHY),
+        fixes=(*network_path.acl_fixes(found, network), *case.then_retry()),
+        evidence=case.stop_reasons(NO_CONNECTION),
     )
 
 
-def says(dead: Dead, network: Network) -> Text:
-    known = network.subnets.get(dead.subnet)
-    subnet, target = f"{dead.subnet} ({known.name})" if known else dead.subnet, dead.target
-    match dead.why:
+def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
+    known = network.subnets.get(cut_off.subnet)
+    subnet, target = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet, cut_off.target
+    match cut_off.why:
         case "no-route":
             table = known.table if known else ""
             return t(
@@ -124,9 +124,9 @@ def says(dead: Dead, network: Network) -> Text:
     )
 
 
-def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ...]:
+def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...], service: Service) -> tuple[Fix, ...]:
     names = case.now.names
-    if any(each.why == "no-public-ip" for each in dead):
+    if any(each.why == "no-public-ip" for each in cut_off):
         vpc = (
             f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
             f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
@@ -135,27 +135,27 @@ def _ways(case: Case, dead: tuple[Dead, ...], service: Service) -> tuple[Fix, ..
             f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
             f"--network-configuration '{vpc}' --force-new-deployment"
         )
-        return (Fix(t("Give the tasks public addresses:"), (command,)), case.declared_again())
+        return (Fix(t("Give the tasks public addresses:"), (command,)), case.or_restore())
     if case.now.settings.network.nat != "none":
         text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
         return (
-            case.refreshed(text),
-            *route_commands(case, dead),
-            *case.tried_again(),
+            case.refresh(text),
+            *route_commands(case, cut_off),
+            *case.then_retry(),
         )
     return (
-        case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),
-        *case.tried_again(),
+        case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),
+        *case.then_retry(),
     )
 
 
-def route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
+def route_commands(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
     """Where a NAT gateway runs and only the route to it is missing."""
     network = case.network
     alive = (
         [each.id for each in network.nats.values() if each.state == "available"] if network else []
     )
-    lost = [each for each in dead if each.why in ("no-route", "blackhole", "nat-missing")]
+    lost = [each for each in cut_off if each.why in ("no-route", "blackhole", "nat-missing")]
     if network is None or not alive or not lost:
         return ()
     commands = []
@@ -169,7 +169,7 @@ def route_commands(case: Case, dead: tuple[Dead, ...]) -> tuple[Fix, ...]:
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
-    missing = closed(network, Side(service.groups), INTERNET, HTTPS)
+    missing = missing_rules(network, Side(service.groups), INTERNET, HTTPS)
     if not missing:
         return
     group = missing[0].group
@@ -191,14 +191,14 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         ),
         fixes=(
             Fix(t("Add what is missing:"), (command,)),
-            *case.tried_again(),
-            case.declared_again(),
+            *case.then_retry(),
+            case.or_restore(),
         ),
-        evidence=case.reasons(CUT_OFF),
+        evidence=case.stop_reasons(NO_CONNECTION),
     )
 
 
-def way_out(case: Case) -> Iterator[Finding]:
+def planned_subnets(case: Case) -> Iterator[Finding]:
     """Stage 1: whether the subnets in which the tasks are going to run lead to AWS, and have room."""
     network = case.network
     if case.service is not None or network is None:
@@ -207,28 +207,28 @@ def way_out(case: Case) -> Iterator[Finding]:
     role = "public" if public else "private"
     prefix = f"{case.now.names.prefix}-{role}-"
     subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
-    dead = ways_out(network, subnets, public)
-    if not dead and (dropped := reachability.blocked_outbound(network, subnets)):
-        yield barred(case, network, dropped)
-    if dead or not subnets:
+    cut_off = without_internet(network, subnets, public)
+    if not cut_off and (denials := reachability.outbound_denials(network, subnets)):
+        yield acls_deny(case, network, denials)
+    if cut_off or not subnets:
         yield Finding(
             id="task-cannot-reach-aws",
             title=t("The tasks' subnets have no way to the internet"),
             why=CANNOT_START,
-            seen=tuple(says(each, network) for each in dead)
+            seen=tuple(no_internet_sentence(each, network) for each in cut_off)
             or (t("There are no subnets {prefix}*.", prefix=prefix),),
-            fixes=_planned_fixes(case, dead, public),
+            fixes=_planned_fixes(case, cut_off, public),
         )
 
 
-def _planned_fixes(case: Case, dead: tuple[Dead, ...], public: bool) -> tuple[Fix, ...]:
+def _planned_fixes(case: Case, cut_off: tuple[NoInternet, ...], public: bool) -> tuple[Fix, ...]:
     if public or case.now.settings.network.nat != "none":
         text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
-        return (case.refreshed(text), *route_commands(case, dead))
-    return (case.set("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
+        return (case.refresh(text), *route_commands(case, cut_off))
+    return (case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
 
 
-def room(case: Case) -> Iterator[Finding]:
+def free_addresses(case: Case) -> Iterator[Finding]:
     """Every task takes an address of its subnet."""
     service, network = case.service, case.network
     if service is None or network is None:
@@ -250,10 +250,10 @@ def room(case: Case) -> Iterator[Finding]:
         )
 
 
-def secret(case: Case) -> Iterator[Finding]:
+def planned_secrets(case: Case) -> Iterator[Finding]:
     """Stage 1: the secrets with the database's password and those of the app must be there."""
     database, known = case.now.database.value, case.now.secrets.value
-    if case.main is not None or database is None or case.now.secrets.problem:
+    if case.definition is not None or database is None or case.now.secrets.problem:
         return
     named = {"DB_PASSWORD": database.secret, **case.now.settings.service.secrets}
     for name, value in named.items():

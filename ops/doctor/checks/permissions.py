@@ -11,17 +11,17 @@ from i18n import Text, t
 from ops.doctor.case import Case
 from ops.doctor.checks.databases import other_secrets
 from ops.doctor.findings import Finding, Fix
-from ops.doctor.permissions import (
+from ops.snapshot.records import Definition
+from ops.snapshot.task_inputs import Role
+from stack.statements import (
     ALLOWED,
     DENIED,
     NOT_ALLOWED,
     NOT_IN_BOUNDARY,
-    trusts_ecs,
-    verdict,
+    decide,
+    secret_arn,
+    trusts,
 )
-from ops.snapshot.records import Definition
-from ops.snapshot.task_inputs import Role
-from stack.statements import secret_arn
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -32,6 +32,9 @@ WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 READ_IT = "secretsmanager:GetSecretValue"
 
 
+ECS_TASKS = "ecs-tasks.amazonaws.com"
+
+
 REFUSED = (
     r"(?i)AccessDenied|not authorized|unable to assume the role|403 Forbidden|no identity-based"
 )
@@ -39,40 +42,45 @@ REFUSED = (
 
 def execution_role(case: Case) -> Iterator[Finding]:
     """The execution role must exist, trust ECS, and allow the pull, the log and each secret."""
-    main = case.main
-    if main is None or case.now.execution.problem:
+    definition = case.definition
+    if definition is None or case.now.execution.problem:
         return
     role = case.now.execution.value
     if role is None:
-        yield _no_role(case, main)
-    elif not trusts_ecs(role):
+        yield _no_role(case, definition)
+    elif not trusts(role.trust, ECS_TASKS):
         yield _no_trust(case, role)
     else:
         lacks = [
             Lack(need, found)
-            for need in execution_needs(case, main)
-            if (found := verdict(role, need.action, need.resource)) != ALLOWED
+            for need in execution_needs(case, definition)
+            if (found := decided(role, need.action, need.resource)) != ALLOWED
         ]
         for purpose in dict.fromkeys(each.need.purpose for each in lacks):
             yield _lacking(case, role, purpose, lacks)
 
 
-def execution_needs(case: Case, main: Definition) -> list[Need]:
+def decided(role: Role, action: str, resource: str) -> str:
+    """Return IAM's decision on an action of the role, by its policies and its boundary."""
+    return decide(role.policies, action, resource, boundary=role.boundary)
+
+
+def execution_needs(case: Case, definition: Definition) -> list[Need]:
     """What Fargate does with the execution role for this task definition."""
-    region, account = case.now.region, main.execution_role.split(":")[4:5]
+    region, account = case.now.region, definition.execution_role.split(":")[4:5]
     where = f"{region}:{account[0] if account else ''}"
     others = other_secrets(case)
     needs = [
         Need(READ_IT, secret_arn(value), "secret")
-        for name, value in main.secrets.items()
+        for name, value in definition.secrets.items()
         if name not in others
     ]
-    if ".dkr.ecr." in main.image:
+    if ".dkr.ecr." in definition.image:
         needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
-        needs += [Need(each, _repository_arn(main.image), "pull") for each in PULL]
+        needs += [Need(each, _repository_arn(definition.image), "pull") for each in PULL]
     logs = case.now.logs.value
-    if main.log_group and (logs is None or logs.exists):
-        stream = f"arn:aws:logs:{where}:log-group:{main.log_group}:log-stream:{main.stream('x')}"
+    if definition.log_group and (logs is None or logs.exists):
+        stream = f"arn:aws:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
         needs += [Need(each, stream, "log") for each in WRITE]
     return needs
 
@@ -102,8 +110,8 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "container starts. Where it is refused, no task ever starts."
         ),
         seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
-        fixes=(*_given(case, name, lacks), *case.tried_again(), case.declared_again()),
-        evidence=case.reasons(REFUSED),
+        fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
+        evidence=case.stop_reasons(REFUSED),
     )
 
 
@@ -144,7 +152,7 @@ def _verdict(role: str, lack: Lack) -> Text:
     return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
-def _no_role(case: Case, main: Definition) -> Finding:
+def _no_role(case: Case, definition: Definition) -> Finding:
     return Finding(
         id="execution-role-missing",
         title=t("The task definition's execution role does not exist"),
@@ -152,12 +160,12 @@ def _no_role(case: Case, main: Definition) -> Finding:
         seen=(
             t(
                 "{revision} names {role}.",
-                revision=main.revision,
-                role=main.execution_role or "-",
+                revision=definition.revision,
+                role=definition.execution_role or "-",
             ),
         ),
-        fixes=(case.put_back(), *case.tried_again()),
-        evidence=case.reasons(REFUSED),
+        fixes=(case.restore(), *case.then_retry()),
+        evidence=case.stop_reasons(REFUSED),
     )
 
 
@@ -172,28 +180,28 @@ def _no_trust(case: Case, role: Role) -> Finding:
                 role=role.arn.rpartition("/")[2],
             ),
         ),
-        fixes=(case.put_back(), *case.tried_again()),
-        evidence=case.reasons(REFUSED),
+        fixes=(case.restore(), *case.then_retry()),
+        evidence=case.stop_reasons(REFUSED),
     )
 
 
 def task_role(case: Case) -> Iterator[Finding]:
     """The app reads the database's secret again with the task role when RDS has rotated it."""
-    main = case.main
-    arn = main.environment.get("DB_SECRET_ARN") if main else None
+    definition = case.definition
+    arn = definition.environment.get("DB_SECRET_ARN") if definition else None
     role = case.now.task_role.value
     if (
-        main is None
+        definition is None
         or not arn
         or case.now.task_role.problem
         or "DB_SECRET_ARN" in other_secrets(case)
     ):
         return
-    found = verdict(role, READ_IT, arn) if role else NOT_ALLOWED
+    found = decided(role, READ_IT, arn) if role else NOT_ALLOWED
     if found == ALLOWED:
         return
-    name, lack = main.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
-    refused = case.logged(rf"(?i)not authorized to perform: {READ_IT}")
+    name, lack = definition.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
+    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         id="task-role-cannot-read-secret",
         kind="cause" if refused else "warning",
@@ -203,7 +211,7 @@ def task_role(case: Case) -> Iterator[Finding]:
             "the new one; without that it loses the database until it is replaced."
         ),
         seen=(_verdict(name or "-", lack),),
-        fixes=(*given(name, [lack]), case.declared_again()) if role else (case.put_back(),),
+        fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )
 

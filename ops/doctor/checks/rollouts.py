@@ -20,13 +20,13 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         return
     declared = case.now.settings.texts["desiredCount"]
     if hours := case.now.settings.service.scaling.hours:
-        yield stages.at_zero(case, hours.text)
+        yield stages.scaled_to_zero(case, hours.text)
         return
-    count = stages.wanted(case)
+    count = stages.desired_count(case)
     fix = (
-        case.set("desiredCount", "1", t("Ask for a task:"))
+        case.configure("desiredCount", "1", t("Ask for a task:"))
         if declared == "0"
-        else Fix(t("Ask for {count} again:", count=count), (stages.asked_for(case, count),))
+        else Fix(t("Ask for {count} again:", count=count), (stages.set_desired_count(case, count),))
     )
     yield Finding(
         id="scaled-to-zero",
@@ -52,22 +52,22 @@ def draining(case: Case) -> Iterator[Finding]:
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(t("{running} tasks still run.", running=service.running),),
-            fixes=(case.refreshed(t("When it is gone, make it anew:")),),
+            fixes=(case.refresh(t("When it is gone, make it anew:")),),
         )
 
 
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Another revision than the wanted one runs, or none."""
-    service, main = case.service, case.main
-    if service is None or main is None or not case.unsteady:
+    service, definition = case.service, case.definition
+    if service is None or definition is None or not case.unsteady:
         return
     failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
-    if not case.replaced and not failed:
+    if not case.rolled_back and not failed:
         return
-    title, seen = _gone_back(case, main.revision)
+    title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in service.events if ENDED.search(each.message)]
     yield Finding(
-        id="rolled-back" if case.replaced else "roll-out-failed",
+        id="rolled-back" if case.rolled_back else "roll-out-failed",
         title=title,
         why=t(
             "The circuit breaker ends a roll-out after a few failed tasks "
@@ -76,7 +76,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         seen=(seen,),
         fixes=(_once_more(case),),
         evidence=(
-            *dict.fromkeys(each for each in (*failed, case.now.undone.value) if each),
+            *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
             *ends[:2],
         ),
     )
@@ -84,11 +84,16 @@ def rolled_back(case: Case) -> Iterator[Finding]:
 
 def _once_more(case: Case) -> Fix:
     text = t("Mend what made the tasks fail, then let ECS try again:")
-    return Fix(text, (case.again, case.refresh) if case.now.undone.value else (case.again,))
+    return Fix(
+        text,
+        (case.retry_command, case.refresh_command)
+        if case.now.rollback_reason.value
+        else (case.retry_command,),
+    )
 
 
 def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
-    if case.primary is None or not case.replaced:
+    if case.primary is None or not case.rolled_back:
         return (
             t("The roll-out of {wanted} failed", wanted=wanted),
             t("There is no earlier version to go back to; ECS starts no more tasks."),
@@ -109,10 +114,10 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
     )
 
 
-def going_on(case: Case) -> Iterator[Finding]:
+def in_progress(case: Case) -> Iterator[Finding]:
     """A roll-out that has not ended yet."""
     primary = case.primary
-    if primary is None or primary.rollout != "IN_PROGRESS" or case.replaced:
+    if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
     yield Finding(
         id="roll-out-going-on",

@@ -10,14 +10,23 @@ from i18n import Text, joined, t, verbatim
 from ops.doctor.case import Case
 from ops.doctor.checks import databases
 from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import Raised, Request, Told, errors, parsed, raised, requests, told
+from ops.doctor.log_lines import (
+    LoggedCause,
+    Raised,
+    Request,
+    errors,
+    logged_cause,
+    parsed,
+    raised,
+    requests,
+)
 from ops.snapshot.cloudwatch import Minute
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Task
 from ops.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
 from stack.app import APP_FOLDER
 
-SURE = 3
+FAILURES_IN_A_ROW = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
 
 
@@ -32,11 +41,11 @@ def database(case: Case) -> Iterator[Finding]:
     page = case.now.page.value
     if not case.now.settings.webapp and page is not None and not page.fails:
         return
-    for task in case.alive:
-        lines = _standing(case, task)
-        cause = told(lines)
+    for task in case.active_tasks:
+        lines = _current_lines(case, task)
+        cause = logged_cause(lines)
         if cause is not None and cause.known.about == "database":
-            yield _known(case, task, cause)
+            yield _known_cause(case, task, cause)
             return
         lost = [each for each in lines if AWAY in each.text]
         if lost:
@@ -44,24 +53,24 @@ def database(case: Case) -> Iterator[Finding]:
             return
 
 
-def _known(case: Case, task: Task, cause: Told) -> Finding:
+def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
     return Finding(
         id=f"app-{cause.known.id}",
         title=cause.title,
         why=databases.why(case, cause.known),
-        seen=(_says(task), *databases.measured(case, cause.known)),
-        fixes=(Fix(cause.fix, databases.commands(case, cause.known)), *case.tried_again()),
+        seen=(_log_says_so(task), *databases.measured(case, cause.known)),
+        fixes=(Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry()),
         evidence=(cause.line,),
     )
 
 
-def _says(task: Task) -> Text:
+def _log_says_so(task: Task) -> Text:
     return t("Task {task} runs, and its log says so.", task=task.short)
 
 
 def _lost(case: Case, task: Task, line: Line) -> Finding:
     fields = parsed(line.text)
-    seen = [_says(task)]
+    seen = [_log_says_so(task)]
     if reason := fields.get("reason"):
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
@@ -69,7 +78,7 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         title=t("The app has lost its database, and has not found it again"),
         why=t("/health does not ask the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
-        fixes=(_see_log(case), *case.tried_again()),
+        fixes=(_see_log(case), *case.then_retry()),
         evidence=(line.text,),
     )
 
@@ -78,7 +87,7 @@ def _see_log(case: Case) -> Fix:
     return Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
 
 
-def _standing(case: Case, task: Task) -> tuple[Line, ...]:
+def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
     """The lines that the app has not taken back by a later one.
 
     Of before a gap only what it says of losing the database: what takes that back was looked for in it.
@@ -93,7 +102,7 @@ def _standing(case: Case, task: Task) -> tuple[Line, ...]:
 
 def migrations(case: Case) -> Iterator[Finding]:
     """A migration that failed last when it was tried; the app says once that it has succeeded after all."""
-    for task in case.alive:
+    for task in case.active_tasks:
         said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
         if said and UNMIGRATED in said[-1].text:
             yield _unmigrated(case, said[-1])
@@ -131,18 +140,18 @@ class _Path:
     failing: int
 
 
-def failures(case: Case) -> Iterator[Finding]:
+def failed_requests(case: Case) -> Iterator[Finding]:
     """Requests that end with 5xx, by the logs of the newest deployment's tasks, else by CloudWatch.
 
-    A cause: the newest SURE requests for a path all ended with 5xx. A warning: fewer did, and none has
+    A cause: the newest FAILURES_IN_A_ROW requests for a path all ended with 5xx. A warning: fewer did, and none has
     ended well since. A path whose newest request ended well has recovered: nothing is said of it.
     Only where no request stands in the logs, the same is asked of the target group's minutes since the
     deployment; a minute in which some requests failed and others did not is a warning.
     """
-    asked = [each for task in case.alive for each in requests(case.lines(task))]
+    asked = [each for task in case.active_tasks for each in requests(case.lines(task))]
     if asked:
         yield from _by_log(case, [each for each in _paths(asked) if each.failing])
-    elif case.alive:
+    elif case.active_tasks:
         yield from _by_metrics(case)
 
 
@@ -158,10 +167,10 @@ def _paths(asked: Iterable[Request]) -> Iterator[_Path]:
 def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     if not failing:
         return
-    worst = max(failing, key=lambda each: (each.failing >= SURE, each.asked[-1].at))
-    cause = worst.failing >= SURE
+    worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.asked[-1].at))
+    cause = worst.failing >= FAILURES_IN_A_ROW
     status = worst.asked[-1].status
-    lines = [each.text for task in case.alive for each in case.lines(task)]
+    lines = [each.text for task in case.active_tasks for each in case.lines(task)]
     mistake = raised(each for each in lines if UNMIGRATED not in each)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
@@ -196,7 +205,7 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
         count=newest.requests,
     )
     title = t("Requests end with 5xx")
-    yield _failing(case, title, (seen,), None, cause=all_failed >= SURE)
+    yield _failing(case, title, (seen,), None, cause=all_failed >= FAILURES_IN_A_ROW)
 
 
 def _later(minute: Minute, since: datetime | None) -> bool:
@@ -214,7 +223,9 @@ def _failing(
     if mistake:
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         fix = Fix(text, (f"pulumi up -s {stack}",))
-    lines = sorted((each for task in case.alive for each in case.lines(task)), key=lambda e: e.at)
+    lines = sorted(
+        (each for task in case.active_tasks for each in case.lines(task)), key=lambda e: e.at
+    )
     return Finding(
         id=fails if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
@@ -230,19 +241,19 @@ UNAVAILABLE = 503
 """The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
 
 
-def failing(case: Case) -> Iterator[Finding]:
+def page_fails(case: Case) -> Iterator[Finding]:
     """The load balancer calls the tasks healthy, and the page answers with an error or not at all."""
     page = case.now.page.value
     if page is None or not page.fails:
         return
-    lines = [each for task in case.alive for each in case.lines(task)]
+    lines = [each for task in case.active_tasks for each in case.lines(task)]
     mistake = raised(each.text for each in lines)
     yield Finding(
         id=_id(page),
         title=_title(page),
         why=t(
             "The health check asks for {check} only, so the targets are healthy; visitors get an error.",
-            check=case.check.path if case.check else "-",
+            check=case.health_check.path if case.health_check else "-",
         ),
         seen=tuple(_seen(page)),
         fixes=_fixes(case),
@@ -284,7 +295,7 @@ def _fixes(case: Case) -> tuple[Fix, ...]:
     )
 
 
-def answered(case: Case) -> Text | None:
+def page_answer(case: Case) -> Text | None:
     """Say in a line what the page answered, where that is no error."""
     page = case.now.page.value
     if page is None or page.fails:

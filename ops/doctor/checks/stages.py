@@ -74,7 +74,7 @@ def _no_service(case: Case) -> Finding:
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
-        fixes=(case.refreshed(t("Make it:")),),
+        fixes=(case.refresh(t("Make it:")),),
     )
 
 
@@ -127,7 +127,7 @@ def paused(case: Case) -> Iterator[Finding]:
     )
 
 
-def meant(finding: Finding, case: Case) -> bool:
+def is_expected(finding: Finding, case: Case) -> bool:
     """Whether a finding only says that the database of a paused stack is off."""
     database = case.now.database.value
     if case.paused is None or database is None:
@@ -139,12 +139,14 @@ STARTED_WITHIN = timedelta(minutes=5)
 """Scheduled actions may come late, and ECS needs its time."""
 
 
-def at_zero(case: Case, hours: str) -> Finding:
+def scaled_to_zero(case: Case, hours: str) -> Finding:
     """No task is wanted: outside the hours as it should be, within them somebody has done it."""
     zone = case.now.settings.service.scaling.time_zone
-    fix = Fix(t("Have a task until the next stop:"), (asked_for(case, wanted(case)),))
+    fix = Fix(
+        t("Have a task until the next stop:"), (set_desired_count(case, desired_count(case)),)
+    )
     seen = (t("Desired count 0, and a schedule in the stack file."),)
-    if within(case):
+    if in_hours(case):
         return Finding(
             id="scaled-to-zero-in-hours",
             title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
@@ -165,18 +167,18 @@ def at_zero(case: Case, hours: str) -> Finding:
     )
 
 
-def within(case: Case) -> bool:
+def in_hours(case: Case) -> bool:
     """Whether it is within the hours, and they have not only just begun."""
     now, scaling = case.moment, case.now.settings.service.scaling
     return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
 
 
-def wanted(case: Case) -> str:
+def desired_count(case: Case) -> str:
     """How many tasks to ask for where none is wanted: at least one."""
     return str(case.now.settings.service.desired_count or 1)
 
 
-def asked_for(case: Case, count: str) -> str:
+def set_desired_count(case: Case, count: str) -> str:
     """The command that lets the service want so many tasks."""
     names = case.now.names
     return (
@@ -189,10 +191,12 @@ REGISTERED = timedelta(seconds=60)
 """How long after its start ECS may take to register a task in the target group."""
 
 
-def stopped(case: Case) -> Iterator[Finding]:
+def stopped_by_hand(case: Case) -> Iterator[Finding]:
     """Tasks that StopTask ended (botocore, TaskStopCode: UserInitiated), while others are missing."""
     service = case.service
-    by_hand = [each for each in case.mine if each.over and each.stop_code == "UserInitiated"]
+    by_hand = [
+        each for each in case.deployment_tasks if each.over and each.stop_code == "UserInitiated"
+    ]
     if service is None or service.desired == 0 or not case.unsteady or not by_hand:
         return
     stack = case.now.names.stack
@@ -222,7 +226,7 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     if primary is None or primary.rollout != "COMPLETED":
         return
-    lost = [each for each in case.alive if _lost(case, each)]
+    lost = [each for each in case.active_tasks if _lost(case, each)]
     if not lost or all(each[0] != group.arn for each in service.targets):
         return
     yield Finding(
@@ -241,7 +245,9 @@ def deregistered(case: Case) -> Iterator[Finding]:
             )
             for each in lost[:3]
         ),
-        fixes=(Fix(t("Let ECS replace them with tasks that it registers:"), (case.again,)),),
+        fixes=(
+            Fix(t("Let ECS replace them with tasks that it registers:"), (case.retry_command,)),
+        ),
     )
 
 

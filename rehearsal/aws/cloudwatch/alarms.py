@@ -1,4 +1,4 @@
-"""The alarms that moto only keeps, evaluated every minute (CloudWatch user guide, "Evaluating an alarm")."""
+"""Evaluates every minute the alarms that moto only stores (CloudWatch user guide, "Evaluating an alarm")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rehearsal.aws.cloudwatch.store import MINUTE, STORE, moment
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 MORE = 2
-"""Periods that are looked at beyond those asked for: the guide's examples look at five for three."""
+"""Periods that are read in addition to the evaluated ones. The guide's examples read five for three."""
 BEYOND: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanThreshold": (operator.gt, "greater than"),
     "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
@@ -21,12 +21,12 @@ BEYOND: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
     "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
 }
 Points = Sequence[float | None]
-"""One value for each period, the newest last; None where there is none."""
+"""One value for each period, the newest last; None for a period without data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What an alarm declares: ``needed`` of ``periods`` values beyond the threshold make it ring."""
+    """An alarm's rule: ``needed`` of ``periods`` values beyond the threshold put it in ALARM."""
 
     comparison: str
     threshold: float
@@ -36,11 +36,11 @@ class Rule:
 
     @property
     def range(self) -> int:
-        """How many periods are looked at."""
+        """Return the number of periods that are read."""
         return self.periods + MORE
 
     def state(self, points: Points, now: str) -> str:
-        """The alarm's next state; ``now`` is the one it is in."""
+        """Return the alarm's next state; ``now`` is its current one."""
         bad = [None if each is None else self._bad(each) for each in points]
         known = [each for each in bad if each is not None]
         if len(known) >= self.periods:
@@ -60,7 +60,7 @@ class Rule:
         return ALARM if oldest >= self.needed else INSUFFICIENT
 
     def reason(self, points: Points, state: str) -> str:
-        """In words like CloudWatch's."""
+        """Return the reason of the state in CloudWatch's format."""
         known = [each for each in points if each is not None][-self.periods :]
         if state == INSUFFICIENT or not known:
             return f"Insufficient Data: {len(points) - len(known)} datapoints were unknown."
@@ -80,7 +80,7 @@ NEW = "Unchecked: Initial alarm creation"
 
 @hooks.before("cloudwatch", "PutMetricAlarm")
 def remember_state(params: hooks.Params) -> None:
-    """A new alarm knows nothing yet; a changed one keeps its state (API reference, PutMetricAlarm)."""
+    """Set a new alarm to INSUFFICIENT_DATA; a changed one keeps its state (API reference, PutMetricAlarm)."""
     old = hooks.backend("cloudwatch").alarms.get(params["AlarmName"])
     _kept[params["AlarmName"]] = old
 
@@ -98,7 +98,7 @@ _kept: dict[str, Any] = {}
 
 
 def evaluate(minute: int) -> None:
-    """Look at every metric alarm, as CloudWatch does each minute over windows that end with it."""
+    """Evaluate every metric alarm over the periods that end with this minute."""
     with hooks.LOCK:
         for alarm in hooks.backend("cloudwatch").alarms.values():
             if alarm.rule is None:
@@ -126,7 +126,7 @@ def _evaluate(alarm: Any, end: int) -> None:
 
 
 def _queries(alarm: Any) -> tuple[list[dict[str, Any]], int]:
-    """What the alarm watches as GetMetricData's queries, its own the last; and the period."""
+    """Return the alarm's metrics as queries of GetMetricData, its own last, and the period."""
     if not alarm.metric_data_queries:
         stat = alarm.extended_statistic or alarm.statistic
         return [_query("own", alarm, stat, alarm.period)], int(alarm.period)
@@ -154,5 +154,5 @@ def _query(name: str, metric: Any, stat: str, period: int) -> dict[str, Any]:
 
 
 def _now() -> Any:
-    """Moto's moments have no time zone."""
+    """Return the current time without a time zone, as moto has it."""
     return moment(int(STORE.now().timestamp())).replace(tzinfo=None)

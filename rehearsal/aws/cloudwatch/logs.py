@@ -1,4 +1,4 @@
-"""CloudWatch Logs: the order of found events, patterns that moto would take for "everything", and tasks' output."""
+"""CloudWatch Logs where moto differs from AWS: the order of events, filter patterns, and the logs of tasks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _filter_log_events: Any = moto_logs.LogGroup.filter_log_events
 
 
 def install() -> None:
-    """Sort what moto finds. Calling it twice does nothing more."""
+    """Sort the events that moto finds. A second call changes nothing."""
     moto_logs.LogGroup.filter_log_events = _in_order  # type: ignore[method-assign,assignment]
 
 
 def _in_order(self: Any, *given: Any) -> Any:
-    """All streams in one order of time, as AWS answers whatever ``interleaved`` says (API reference)."""
+    """Sort the events of all streams by time, as AWS does whatever ``interleaved`` says (API reference)."""
     return _filter_log_events(self, *given[:-1], True)
 
 
 @before("logs", "FilterLogEvents")
 def pattern_is_of_words(params: Params) -> None:
-    """Refuse the patterns of AWS that moto does not know: it would find every event."""
+    """Refuse AWS's filter patterns that moto does not know and for which it would return every event."""
     pattern = str(params.get("filterPattern") or "")
     if pattern and not (pattern[0].isalpha() or pattern[0] == '"'):
         raise Refused(
@@ -36,13 +36,14 @@ def pattern_is_of_words(params: Params) -> None:
 
 
 LONGEST_LINE = 256 * 1024
-"""Bytes; CloudWatch takes no longer event."""
+"""CloudWatch's limit for an event, in bytes."""
 
 
 def pump(output: IO[bytes], container: Plan, clock: Clock) -> None:
     """Read a container's output to its end. Without a log group the lines are dropped, as on Fargate.
 
-    A traceback names the image's files as on AWS (/app/webapp/pages.py), not this machine's copies.
+    Paths in a traceback are those of the image (/app/webapp/pages.py), not those of the local
+    copies.
     """
     group, stream = container.log_group, container.log_stream
     with output:
@@ -54,7 +55,7 @@ def pump(output: IO[bytes], container: Plan, clock: Clock) -> None:
 
 
 def _put(group: str, stream: str, message: str, timestamp: int) -> None:
-    """Into the stream itself: moto's call refuses times more than two hours ahead of this machine's."""
+    """Add an event to the stream. moto's call refuses times more than two hours ahead of this machine's."""
     with hooks.LOCK:
         found = hooks.backend("logs").groups.get(group)
         if found is not None and stream in found.streams:

@@ -1,4 +1,4 @@
-"""Publishes to CloudWatch once a minute, on AWS's clock, what the services have measured."""
+"""Publishes the services' measurements to CloudWatch every minute of AWS time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rehearsal.aws.elb.targets import Targets
 from rehearsal.aws.rds.database import Databases
 from rehearsal.aws.rds.metrics import Instances
 from rehearsal.clock import Clock
-from rehearsal.machine.processes import Census
+from rehearsal.machine.processes import ProcessTable
 
 log = logging.getLogger(__name__)
 
 SHORTEST = 0.5
-"""Seconds of the wall between two looks at the sources, however fast the clock runs."""
+"""Real seconds between two measurements, however fast the clock runs."""
 
 
 class Publisher:
-    """One thread. What a source fails with is logged, and shown by ``cloud status`` until it works again."""
+    """One thread that publishes. A source's error is logged, and is in ``cloud status`` until it works again."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Publisher:
         sources: Sequence[Source],
         after: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """``after`` is called with the minute that has been told."""
+        """Set the sources, and a function that is called with each minute after it was published."""
         self._clock, self._sources, self._after = clock, sources, after
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rehearsal-metrics", daemon=True)
@@ -42,21 +42,21 @@ class Publisher:
         self._minutes = 0
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell no more."""
+        """Stop the thread."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(10)
 
     def describe(self) -> dict[str, object]:
-        """For ``cloud status``."""
+        """Return the errors for ``cloud status``."""
         return {"minutes": self._minutes, "problems": list(self._problems.values())}
 
     def publish(self, minute: int) -> None:
-        """Tell what there is of a minute that is over."""
+        """Publish the values of a minute that is over."""
         for each in (*self._sources, self._evaluate):
             name = getattr(each, "__qualname__", repr(each))
             try:
@@ -87,7 +87,7 @@ NOT_MEASURED = {
     ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
     "fraction of what RDS gives them",
 }
-"""Metrics that the dashboard reads and that nothing here could tell truthfully, with the reason."""
+"""Metrics of the dashboard that cannot be measured in the local cloud, with the reason."""
 
 WHEN_IT_HAPPENS = frozenset(
     {
@@ -97,7 +97,7 @@ WHEN_IT_HAPPENS = frozenset(
         ("AWS/Events", "TriggeredRules"),
     }
 )
-"""Metrics that nobody tells while all is well, as on AWS."""
+"""Metrics that are published only when an event occurs, as on AWS."""
 
 
 def publisher(
@@ -108,13 +108,13 @@ def publisher(
     scheduler: Scheduler,
     runner: Runner,
 ) -> Publisher:
-    """What tells CloudWatch of load balancers, targets, tasks, databases and rules; not yet started."""
+    """Return the publisher of load balancers, targets, tasks, databases and rules. It is not started."""
     STORE.clear()
     STORE.now = clock.now
     hosts = Hosts(clock, targets)
     targets.on_health = lambda target: hosts.look(target.group)
     traffic.registered = hosts.registered
-    services, census = scheduler.services, Census()
+    services, census = scheduler.services, ProcessTable()
     sources = (
         traffic.take,
         hosts.take,

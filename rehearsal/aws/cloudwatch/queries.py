@@ -1,4 +1,4 @@
-"""CloudWatch's metrics, where moto keeps every value for ever, knows no percentiles and no metric math."""
+"""CloudWatch's metric calls, since moto keeps every value for ever and has no percentiles and no metric math."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ COMPARISONS: Mapping[type, Callable[[float, float], float]] = {
 
 
 class NotUnderstood(Exception):
-    """The expression has a part that is not known here; names it."""
+    """An expression has an unknown part, which the text names."""
 
 
 @dataclass(frozen=True)
 class Maths:
-    """Works out expressions over series by their ids, for the periods that begin at ``times``."""
+    """Evaluates expressions over series by their ids, for the periods that begin at ``times``."""
 
     series: Mapping[str, Series]
     times: range
 
     def evaluate(self, expression: str) -> Series:
-        """The expression's value in each period that has one. Raises NotUnderstood."""
+        """Return the expression's value in each period that has one. Raises NotUnderstood."""
         try:
             found = self._value(ast.parse(expression.strip(), mode="eval").body)
         except SyntaxError as wrong:
@@ -70,7 +70,7 @@ class Maths:
         raise NotUnderstood(ast.unparse(node))
 
     def _both(self, how: Callable[[float, float], float], left: Value, right: Value) -> Value:
-        """Where both have a value and the result is a number: CloudWatch drops a division by zero."""
+        """Combine the values of two series, without results that are no number: CloudWatch drops a division by zero."""
         if not isinstance(left, dict) and not isinstance(right, dict):
             return float(how(left, right))
         found: Series = {}
@@ -102,7 +102,7 @@ def _at(value: Value, time: int) -> float | None:
 
 @instead("cloudwatch", "PutMetricData")
 def put(params: Params) -> Params:
-    """Take in single values, values with counts, or sums."""
+    """Store single values, values with counts, or sums."""
     for each in params.get("MetricData", ()):
         metric = _metric({**each, "Namespace": params["Namespace"]})
         at: datetime = each.get("Timestamp") or STORE.now()
@@ -111,7 +111,7 @@ def put(params: Params) -> Params:
 
 
 def _metric(told: Params) -> Metric:
-    """A metric by its names as the API has them."""
+    """Return a metric from its names in the API."""
     return Metric(told["Namespace"], told["MetricName"], named(told.get("Dimensions") or ()))
 
 
@@ -129,7 +129,7 @@ def _values(datum: Params) -> Values:
 
 @instead("cloudwatch", "GetMetricData")
 def get_data(params: Params) -> Params:
-    """Each query's series; expressions over those of the same call."""
+    """Return each query's series, including expressions over other queries of the same call."""
     start, end = params["StartTime"], params["EndTime"]
     if start >= end:
         raise Refused("ValidationError", "The parameter EndTime must be greater than StartTime.")
@@ -146,9 +146,9 @@ def get_data(params: Params) -> Params:
 
 
 def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
-    """The series of each query by its id. Raises Refused for what is not known here.
+    """Return the series of each query by its id. Raises Refused for an unknown expression or statistic.
 
-    ``times`` are where periods begin; where it goes by seconds, periods begin at multiples of themselves.
+    ``times`` are the beginnings of the periods, which are multiples of the period.
     """
     found: dict[str, Series] = {}
     stats = [each for each in queries if each.get("MetricStat")]
@@ -197,7 +197,7 @@ def _result(query: Any, series: Series, newest_first: bool) -> Params:
 
 @instead("cloudwatch", "GetMetricStatistics")
 def get_statistics(params: Params) -> Params:
-    """The statistics of one metric, percentiles among them."""
+    """Return the statistics of one metric, including percentiles."""
     metric = _metric(params)
     seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
     times = _periods(seconds, int(params["Period"]))
@@ -218,7 +218,7 @@ def get_statistics(params: Params) -> Params:
 
 @instead("cloudwatch", "ListMetrics")
 def list_metrics(params: Params) -> Params:
-    """The metrics that have values, all on one page."""
+    """Return the metrics that have values, all on one page."""
     wanted = {(each["Name"], each.get("Value")) for each in params.get("Dimensions") or ()}
     return {
         "Metrics": [

@@ -1,4 +1,4 @@
-"""What CloudWatch keeps of metrics: by metric and minute, for as long as an incident is looked at."""
+"""CloudWatch's data points, by metric and minute."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 MINUTE = 60
 KEPT = 24 * 60 * MINUTE
-"""AWS seconds that a metric is kept here; CloudWatch keeps minutes for 15 days (user guide, retention)."""
+"""AWS seconds for which data points are kept; CloudWatch keeps minutes for 15 days (user guide, retention)."""
 DIGITS = 3
-"""Significant digits of a value that a percentile is taken over; CloudWatch, too, keeps ranges of values."""
+"""Significant digits of values for percentiles. CloudWatch also stores ranges of values."""
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
@@ -26,13 +26,13 @@ class Metric(NamedTuple):
 
     @classmethod
     def of(cls, namespace: str, name: str, **dimensions: str) -> Metric:
-        """By the dimensions' names."""
+        """Return the metric with these dimensions."""
         return cls(namespace, name, frozenset(dimensions.items()))
 
 
 @dataclass(slots=True)
 class Values:
-    """The values of one metric in one period. ``spread`` counts them; None where only sums were put."""
+    """The values of one metric in one period. ``spread`` counts them; it is None if only sums were put."""
 
     count: float = 0.0
     sum: float = 0.0
@@ -42,14 +42,14 @@ class Values:
 
     @classmethod
     def of(cls, *values: float) -> Values:
-        """Of single values."""
+        """Return the record of single values."""
         made = cls()
         for value in values:
             made.add(value)
         return made
 
     def add(self, value: float, times: float = 1.0) -> None:
-        """Take in a value that was seen so many times."""
+        """Add a value that occurred this many times."""
         self.count, self.sum = self.count + times, self.sum + value * times
         self.least, self.most = min(self.least, value), max(self.most, value)
         if self.spread is not None:
@@ -57,7 +57,7 @@ class Values:
             self.spread[near] = self.spread.get(near, 0.0) + times
 
     def merge(self, other: Values) -> None:
-        """Take in what was seen elsewhere, or at another time."""
+        """Add the values of another record."""
         self.count, self.sum = self.count + other.count, self.sum + other.sum
         self.least, self.most = min(self.least, other.least), max(self.most, other.most)
         if self.spread is None or other.spread is None:
@@ -67,7 +67,7 @@ class Values:
             self.spread[value] = self.spread.get(value, 0.0) + times
 
     def statistic(self, name: str) -> float | None:
-        """By CloudWatch's name; None where there is none. ValueError for a statistic not known here."""
+        """Return a statistic by CloudWatch's name, or None without data. Raises ValueError for an unknown one."""
         known = {
             "Sum": self.sum,
             "SampleCount": self.count,
@@ -84,7 +84,8 @@ class Values:
         return self._percentile(float(found[1]))
 
     def _percentile(self, share: float) -> float | None:
-        """The least value that so many per cent are not above. None where only sums were put (user guide)."""
+        """Return the percentile: the least value that is not below this share; None if only sums were put (user
+        guide)."""
         if not self.spread:
             return None
         wanted, seen = self.count * share / 100, 0.0
@@ -105,14 +106,14 @@ NO_LINE = _Line()
 
 
 class Store:
-    """All metrics. Hold the API's lock around every use."""
+    """All metrics. Hold the API's lock for every use."""
 
     def __init__(self) -> None:
         self._lines: dict[Metric, _Line] = {}
         self.now: Callable[[], datetime] = wall
 
     def put(self, metric: Metric, at: float, values: Values, unit: str = "None") -> None:
-        """Add values to the minute in which ``at``, seconds since 1970, lies."""
+        """Add values to the minute of ``at``, in seconds since 1970."""
         line = self._lines.setdefault(metric, _Line())
         minute = minute_of(at)
         line.unit = unit
@@ -121,11 +122,11 @@ class Store:
             del line.minutes[oldest]
 
     def unit(self, metric: Metric) -> str:
-        """The unit in which a metric was put last."""
+        """Return the unit of the metric's last value."""
         return self._lines.get(metric, NO_LINE).unit
 
     def periods(self, metric: Metric, times: range) -> dict[int, Values]:
-        """The values of each period that has any; ``times`` are where they begin."""
+        """Return the values of each period that has any; ``times`` are the beginnings."""
         minutes, found = self._lines.get(metric, NO_LINE).minutes, {}
         for begin in times if minutes else ():
             values = Values()
@@ -137,47 +138,47 @@ class Store:
         return found
 
     def series(self, metric: Metric, times: range, statistic: str) -> dict[int, float]:
-        """One statistic of each period that has it. ValueError for a statistic not known here."""
+        """Return one statistic of each period that has it. Raises ValueError for an unknown statistic."""
         every = self.periods(metric, times)
         shown = {begin: values.statistic(statistic) for begin, values in every.items()}
         return {begin: value for begin, value in shown.items() if value is not None}
 
     def metrics(self) -> Iterator[Metric]:
-        """Every metric that has values."""
+        """Return every metric that has values."""
         yield from self._lines
 
     def clear(self) -> None:
-        """Forget all, the clock too."""
+        """Delete all data and reset the clock."""
         self._lines.clear()
         self.now = wall
 
 
 def wall() -> datetime:
-    """The wall's time; a rehearsal puts its own clock in its place."""
+    """Return the real time. A rehearsal replaces it by its own clock."""
     return datetime.now(UTC)
 
 
 STORE = Store()
-"""The account's, as moto's backends are."""
+"""The store of the local cloud's account."""
 
 
 def named(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
-    """Dimensions as the API has them."""
+    """Return dimensions as in the API."""
     return frozenset((each["Name"], each["Value"]) for each in dimensions)
 
 
 def minute_of(seconds: float) -> int:
-    """Where the minute begins in which a moment lies."""
+    """Return the beginning of the minute of a time."""
     return int(seconds) // MINUTE * MINUTE
 
 
 def moment(seconds: int) -> datetime:
-    """Seconds since 1970 as the API has them."""
+    """Return seconds since 1970 as in the API."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 class Datum(NamedTuple):
-    """What is put: ``at`` is in AWS's seconds since 1970, the unit in CloudWatch's words."""
+    """A data point: ``at`` is in AWS seconds since 1970, the unit is CloudWatch's."""
 
     metric: Metric
     at: float
@@ -186,4 +187,4 @@ class Datum(NamedTuple):
 
 
 Source = Callable[[int], Iterable[Datum]]
-"""What a service has to tell when the minute that began at this moment is over."""
+"""Returns a service's data points of the minute that began at this time."""

@@ -1,1 +1,1 @@
-"""VPCs: rules that moto lacks, and which address reaches which."""
+"""VPCs: AWS's rules that moto lacks, and which connections the network allows."""

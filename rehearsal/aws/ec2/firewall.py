@@ -1,4 +1,4 @@
-"""Who may reach whom: security groups, routes and network ACLs, as pure functions over what was declared."""
+"""Decides which connections security groups, routes and network ACLs allow, with pure functions."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 Ports = tuple[int, int]
-"""The first and the last of a range."""
+"""The first and last port of a range."""
 LINUX: Ports = (32768, 60999)
-"""From where a Linux client connects (VPC user guide, "Ephemeral ports")."""
+"""The ports from which a Linux client connects (VPC user guide, "Ephemeral ports")."""
 WIDE: Ports = (1024, 65535)
-"""From where load balancers and NAT gateways connect (the same)."""
+"""The ports from which load balancers and NAT gateways connect (same source)."""
 CLIENTS: Ports = (32768, 65535)
-"""From where somebody on the internet connects: Linux, macOS and Windows together (the same)."""
+"""The ports from which clients on the internet connect: Linux, macOS and Windows together (same source)."""
 MEANS_TCP = ("6", "tcp", "-1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One rule. Protocol "-1" is all traffic, and then the ports mean nothing."""
+    """A rule of a network ACL. Protocol "-1" is all traffic, and then the ports have no meaning."""
 
     number: int
     allow: bool
@@ -29,7 +29,7 @@ class Entry:
     ports: Ports | None = None
 
     def decides(self, peer: IPv4Address, port: int) -> bool:
-        """Whether it is about TCP to ``port`` from or to ``peer``."""
+        """Return whether the rule is about TCP to ``port`` from or to ``peer``."""
         if self.protocol not in MEANS_TCP or peer not in self.network:
             return False
         return self.protocol == "-1" or (
@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Acl:
-    """A network ACL's rules, each way in the order of their numbers."""
+    """A network ACL: its inbound and outbound rules, in the order of their numbers."""
 
     ingress: tuple[Entry, ...] = ()
     egress: tuple[Entry, ...] = ()
@@ -47,7 +47,7 @@ class Acl:
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a packet passes a network ACL: the subnet, None outside the VPC, and its address there."""
+    """A point where a packet passes a network ACL: the subnet (None outside the VPC) and its address there."""
 
     subnet: str | None
     address: IPv4Address
@@ -56,10 +56,11 @@ class Stop:
 def passes(
     acls: Mapping[str, Acl], source: Stop, target: Stop, port: int, ephemeral: Ports
 ) -> bool:
-    """Whether TCP comes and goes between two subnets: the way there by ``port``, the way back.
+    """Return whether TCP passes the ACLs of two subnets to ``port`` and back.
 
-    The way back leads to any of the source's ``ephemeral`` ports; where some are closed, some connections
-    hang, and here all do. Within a subnet no ACL is asked (VPC user guide, "Network ACL basics").
+    The responses go to any of the source's ``ephemeral`` ports. If only some are closed, some
+    connections hang on AWS; here all do. ACLs do not apply within a subnet (VPC user guide,
+    "Network ACL basics").
     """
     if source.subnet is not None and source.subnet == target.subnet:
         return True
@@ -74,7 +75,7 @@ def passes(
 
 
 def _let(entries: tuple[Entry, ...], peer: IPv4Address, ports: Ports) -> bool:
-    """Whether all of the ports are allowed: for each the lowest number decides, and none denies."""
+    """Return whether all of the ports are allowed: for each port the lowest matching number decides."""
     return all(
         next((each.allow for each in entries if each.decides(peer, port)), False)
         for port in _edges(entries, ports)
@@ -82,7 +83,7 @@ def _let(entries: tuple[Entry, ...], peer: IPv4Address, ports: Ports) -> bool:
 
 
 def _edges(entries: tuple[Entry, ...], ports: Ports) -> Iterator[int]:
-    """Ports that stand for all: where the range begins, and where a rule begins or has just ended."""
+    """Return the ports to test for a range: its first, and those where a rule begins or has just ended."""
     first, last = ports
     yield first
     for each in entries:
@@ -92,7 +93,7 @@ def _edges(entries: tuple[Entry, ...], ports: Ports) -> Iterator[int]:
 
 
 def read(ec2: Any) -> dict[str, Acl]:
-    """The network ACL of each subnet, from moto's state of EC2. Rules about IPv6 are left out."""
+    """Return the network ACL of each subnet from moto's state of EC2, without rules about IPv6."""
     return {
         str(each.subnet_id): Acl(ingress=_entries(acl, False), egress=_entries(acl, True))
         for acl in ec2.network_acls.values()
@@ -120,7 +121,7 @@ TCP = "tcp"
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One security-group rule. ``protocol`` "-1" is all traffic, and then the ports mean nothing."""
+    """A rule of a security group. Protocol "-1" is all traffic, and then the ports have no meaning."""
 
     protocol: str
     first_port: int | None = None
@@ -129,7 +130,7 @@ class Rule:
     groups: frozenset[str] = frozenset()
 
     def covers(self, port: int, peer: Endpoint) -> bool:
-        """Whether it lets TCP to ``port`` from or to ``peer`` through."""
+        """Return whether the rule allows TCP to ``port`` from or to ``peer``."""
         if self.protocol != "-1":
             if self.protocol != TCP or self.first_port is None or self.last_port is None:
                 return False
@@ -142,7 +143,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A security group's rules."""
+    """The rules of a security group."""
 
     ingress: tuple[Rule, ...] = ()
     egress: tuple[Rule, ...] = ()
@@ -150,9 +151,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One end of a connection: a network interface, or (without groups) somebody on the internet.
+    """One end of a connection: a network interface, or (without groups) a host on the internet.
 
-    ``ephemeral`` are the ports from which it connects to others.
+    ``ephemeral`` are the ports from which it connects.
     """
 
     address: IPv4Address
@@ -164,9 +165,9 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a subnet's route table sends what goes to ``destination``: "local", "igw" or "nat".
+    """A route to ``destination`` with the target "local", "igw" or "nat".
 
-    ``nat`` is where the NAT gateway stands.
+    ``nat`` is the NAT gateway's place.
     """
 
     destination: IPv4Network
@@ -176,7 +177,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Map:
-    """What the declared network looks like: groups by id; routes, addresses and ACLs by subnet id."""
+    """The declared network: groups by id; routes, addresses and ACLs by subnet id."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     routes: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
@@ -185,14 +186,14 @@ class Map:
 
 
 INTERNET = Endpoint(address=IPv4Address("203.0.113.10"), ephemeral=CLIENTS)
-"""Somebody out there (an address reserved for documentation)."""
+"""A host on the internet (an address reserved for documentation)."""
 
 
 def allows(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:
-    """Whether a TCP connection from ``source`` to ``destination``:``port`` comes about.
+    """Return whether a TCP connection from ``source`` to ``destination``:``port`` can be made.
 
-    Both ends' groups must let it through, the source's routes must lead there, and the network ACLs on the
-    way must let it come and its answers go. An end without groups is outside the VPC and bound by none.
+    The security groups of both ends, the source's routes and the network ACLs must allow it, the
+    ACLs also the responses. An end without groups is outside the VPC, and no rules apply to it.
     """
     return (
         _any(network, source.groups, "egress", port, destination)
@@ -203,14 +204,15 @@ def allows(network: Map, source: Endpoint, destination: Endpoint, port: int) -> 
 
 
 def _passes(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:
-    """The ACLs of both ends' subnets; on the way through a NAT gateway those of its subnet as well."""
+    """Return whether the ACLs of both ends' subnets, and of a NAT gateway's subnet between them, allow it."""
     begin = Stop(source.subnet, source.address)
     end = Stop(destination.subnet, destination.address)
     route = _route(network, source, destination.address)
     nat = route.nat if route else None
     if nat is None:
         return passes(network.acls, begin, end, port, source.ephemeral)
-    # The private subnet sees the internet's address; only behind the gateway it is the gateway's.
+    # The private subnet sees the internet host's address. Behind the NAT gateway it is the
+    # gateway's.
     door = Stop(nat.subnet, destination.address)
     return passes(network.acls, begin, door, port, source.ephemeral) and passes(
         network.acls, nat, end, port, WIDE
@@ -229,9 +231,10 @@ def _any(network: Map, ids: Iterable[str], way: str, port: int, peer: Endpoint) 
 
 
 def leads_to(network: Map, source: Endpoint, address: IPv4Address) -> bool:
-    """Whether the source's subnet has a route to ``address`` that works for it.
+    """Return whether the source's subnet has a route to ``address`` that the source can use.
 
-    The most specific route decides. An internet gateway serves only interfaces with a public address.
+    The most specific route decides. An internet gateway serves only interfaces with a public
+    address.
     """
     if source.subnet is None:
         return True

@@ -1,4 +1,4 @@
-"""The declared network, read from moto's EC2 state, and the network interfaces of tasks."""
+"""Reads the declared network from moto's EC2 state, and creates the network interfaces of tasks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rehearsal.aws.ec2 import firewall
 from rehearsal.aws.ec2.firewall import Endpoint, Group, Map, Route, Rule, allows
 
 RESERVED_FIRST = 4
-"""A subnet's first four addresses and its last one are AWS's own."""
+"""AWS reserves a subnet's first four addresses and its last one."""
 
 
 class NoAddressLeft(Exception):
-    """The subnet is full; names it."""
+    """The subnet has no free address. The text names it."""
 
 
 def read_map() -> Map:
-    """The network as it is declared now."""
+    """Return the network as it is declared now."""
     with hooks.LOCK:
         ec2 = hooks.backend("ec2")
         groups = {
@@ -57,7 +57,7 @@ def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
 
 
 def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
-    """Where the route's NAT gateway stands."""
+    """Return the place of the route's NAT gateway."""
     gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
     if not gateway:
         return None
@@ -86,7 +86,7 @@ def _kind(ec2: Any, route: Any) -> str:
 
 
 def _public(ec2: Any, subnet_id: str) -> bool:
-    """A NAT gateway reaches the internet only from a subnet that leads to an internet gateway."""
+    """Return whether the subnet has a route to an internet gateway, which a NAT gateway needs."""
     subnet = next(z[subnet_id] for z in ec2.subnets.values() if subnet_id in z)
     table = _table(ec2, subnet)
     return any(
@@ -97,7 +97,7 @@ def _public(ec2: Any, subnet_id: str) -> bool:
 
 
 def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -> Any:
-    """Make a network interface with the first free address of the subnet. Raises NoAddressLeft."""
+    """Create a network interface with a free address of the subnet. Raises NoAddressLeft."""
     with hooks.LOCK:
         ec2 = hooks.backend("ec2")
         subnet = ec2.get_subnet(subnet_id)
@@ -115,7 +115,7 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
 
 
 def _free(ec2: Any, subnet: Any) -> IPv4Address:
-    """The free address after the one given last, so that none comes back at once."""
+    """Return the first free address after the last one used, so that an address is not reused at once."""
     taken = {each.private_ip_address for each in ec2.enis.values()}
     taken |= {
         str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips
@@ -135,13 +135,13 @@ _last_given: dict[str, int] = {}
 
 
 def detach(interface_id: str) -> None:
-    """Delete a network interface; one that is gone already is no error."""
+    """Delete a network interface. It may have been deleted already."""
     with hooks.LOCK:
         hooks.backend("ec2").enis.pop(interface_id, None)
 
 
 def endpoint_of(interface: Any) -> Endpoint:
-    """The firewall's view of a network interface."""
+    """Return a network interface as an end of connections."""
     return Endpoint(
         address=IPv4Address(interface.private_ip_address),
         groups=frozenset(str(group.id) for group in interface._group_set),
@@ -151,7 +151,7 @@ def endpoint_of(interface: Any) -> Endpoint:
 
 
 def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
-    """A load balancer's nodes, one per subnet; each stands for any address of its subnet."""
+    """Return a load balancer's nodes, one per subnet; each stands for any address of its subnet."""
     groups = frozenset(str(each) for each in balancer.security_groups or ())
     return [
         Endpoint(
@@ -166,7 +166,7 @@ def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
 
 
 def database_endpoint(instance: Any) -> Endpoint:
-    """A DB instance's interface, in the first subnet of its group."""
+    """Return a DB instance's network interface, in the first subnet of its group."""
     group = hooks.backend("rds").subnet_groups.get(instance._db_subnet_group_name or "")
     subnets = list(group._subnets) if group is not None else []
     address = subnets[0].cidr.network_address + RESERVED_FIRST if subnets else IPv4Address(0)
@@ -179,7 +179,7 @@ def database_endpoint(instance: Any) -> Endpoint:
 
 
 def reaches(network: Map, source: Endpoint, service: str) -> bool:
-    """Whether ``source`` reaches an AWS API: over the internet, or by the VPC's endpoint for it."""
+    """Return whether ``source`` reaches an AWS API over the internet or a VPC endpoint."""
     public_api = Endpoint(address=IPv4Address("198.18.0.1"))
     if allows(network, source, public_api, 443):
         return True

@@ -1,4 +1,4 @@
-"""AWS's rules for VPCs and security groups that moto lacks: what is still in use, and changed rules."""
+"""AWS's rules for VPCs and security groups that moto lacks: resources in use, and changes of rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rehearsal.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
 
 @after("ec2", "CreateNatGateway")
 def nat_needs_internet_gateway(_params: Params) -> None:
-    """EC2 makes the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
+    """EC2 creates the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
     made = list(backend("ec2").nat_gateways.values())[-1]
     if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
         made.state, made.failure_code = "failed", "Gateway.NotAttached"
@@ -18,7 +18,7 @@ def nat_needs_internet_gateway(_params: Params) -> None:
 
 
 def internet_gateway(vpc_id: str) -> bool:
-    """Tell whether an internet gateway is attached to the VPC."""
+    """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
 
@@ -37,10 +37,11 @@ def subnet_unused(params: Params) -> None:
 
 @before("ec2", "DetachInternetGateway")
 def no_public_address_left(params: Params) -> None:
-    """Keep an internet gateway while anything in its VPC holds a public address.
+    """Refuse to detach an internet gateway while a resource in its VPC has a public address.
 
-    AWS's words: hashicorp/terraform issue 497. NAT gateways, load balancers (jenkins-x/terraform-aws-eks-jx
-    issue 373), instances, and network interfaces of Fargate tasks (alchemy-run/alchemy pull request 1125).
+    Error message: hashicorp/terraform issue 497. Such resources are NAT gateways, load balancers
+    (jenkins-x/terraform-aws-eks-jx issue 373), instances, and network interfaces of Fargate tasks
+    (alchemy-run/alchemy pull request 1125).
     """
     vpc = params["VpcId"]
     if vpc in _vpcs_with_public_addresses():
@@ -52,7 +53,7 @@ def no_public_address_left(params: Params) -> None:
 
 
 def _vpcs_with_public_addresses() -> Iterator[str]:
-    """The VPC of each public address that is in use."""
+    """Return the VPC of each public address that is in use."""
     ec2 = backend("ec2")
     gateways = ec2.nat_gateways.values()
     for gateway in gateways:
@@ -61,7 +62,7 @@ def _vpcs_with_public_addresses() -> Iterator[str]:
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
-    # moto keeps the interface of a deleted NAT gateway, with its address.
+    # moto keeps the interface of a deleted NAT gateway with its address.
     of_gateways = {gateway._eni.id for gateway in gateways}
     for interface in ec2.enis.values():
         if interface.public_ip and interface.id not in of_gateways:
@@ -70,7 +71,7 @@ def _vpcs_with_public_addresses() -> Iterator[str]:
 
 @before("ec2", "DeleteSecurityGroup")
 def group_unused(params: Params) -> None:
-    """Another group's rule that names it holds it (EC2, DeleteSecurityGroup)."""
+    """Refuse to delete a group that another group's rule names (EC2, DeleteSecurityGroup)."""
     group = params.get("GroupId")
     for other in backend("ec2").describe_security_groups():
         rules = [*other.ingress_rules, *other.egress_rules]
@@ -86,14 +87,14 @@ PEERS = {
     "PrefixListId": "a prefix list",
     "ReferencedGroupId": "a referenced group id",
 }
-"""The members of a SecurityGroupRuleRequest that say whom a rule names (botocore), in EC2's words."""
+"""The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
 
 
 @before("ec2", "ModifySecurityGroupRules")
 def peer_keeps_its_kind(params: Params) -> None:
-    """EC2 refuses to turn a rule about a network into one about a group, and the other way round.
+    """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
 
-    Words as EC2 answers them: github.com/mukulmantosh/SampleDemo/issues/1.
+    Error message: github.com/mukulmantosh/SampleDemo/issues/1.
     """
     for rule, request in _changes(params):
         asked = next((name for name in PEERS if request.get(name)), None)
@@ -108,7 +109,7 @@ def peer_keeps_its_kind(params: Params) -> None:
 
 @after("ec2", "ModifySecurityGroupRules")
 def peer_is_changed(params: Params) -> None:
-    """Put the new group, IPv6 network or prefix list into the rule."""
+    """Write the new group, IPv6 network or prefix list into moto's rule."""
     for rule, request in _changes(params):
         if group := request.get("ReferencedGroupId"):
             rule.source_group = {"GroupId": group, "OwnerId": ACCOUNT, "UserId": ACCOUNT}

@@ -16,7 +16,7 @@ from typing import IO, Protocol
 from rehearsal.aws.ecs.plans import Plan
 from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian
 from rehearsal.machine.namespaces import Namespace
-from rehearsal.machine.processes import Account, held, open_to_all, unprivileged
+from rehearsal.machine.processes import Account, memory_bytes, readable_by_all, unprivileged_account
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOOK_SECONDS = 0.25
@@ -78,7 +78,7 @@ class Process:
     def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
         # nsenter changes the user: only root may enter the namespaces that root has made.
         who = self._account if self._namespace is None else None
-        before = self._namespace.entered(self._account) if self._namespace else []
+        before = self._namespace.command_prefix(self._account) if self._namespace else []
         try:
             return subprocess.Popen(
                 [*before, *argv],
@@ -151,7 +151,7 @@ def _account(plan: Plan, program: Path) -> Account | None:
     needed = [plan.cwd, program]
     if plan.image.python:
         needed += [plan.image.python, *plan.image.python.glob("python3")]
-    return unprivileged() if all(open_to_all(each) for each in needed) else None
+    return unprivileged_account() if all(readable_by_all(each) for each in needed) else None
 
 
 def _resident(group: int) -> int:
@@ -161,7 +161,7 @@ def _resident(group: int) -> int:
         with suppress(OSError):
             if os.getpgid(int(entry.name)) == group:
                 pids.append(int(entry.name))
-    return held(pids)
+    return memory_bytes(pids)
 
 
 def _not_found(program: str) -> str:

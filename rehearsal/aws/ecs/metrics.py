@@ -26,7 +26,7 @@ class Tasks:
         self,
         services: Mapping[str, Managed],
         roots: Callable[[str], Sequence[int]],
-        census: processes.Census,
+        census: processes.ProcessTable,
     ) -> None:
         self._services, self._roots, self._census = services, roots, census
         self._meter = processes.Meter()
@@ -52,7 +52,7 @@ class Tasks:
             pids = {each.pid for root in roots for each in processes.family(every, root)}
             cores = sum(share for share in shares if share is not None)
             cpu.add(100 * cores / (int(place.definition.cpu) / UNITS_OF_A_CPU))
-            memory.add(100 * processes.held(pids) / (int(place.definition.memory) * MIB))
+            memory.add(100 * processes.memory_bytes(pids) / (int(place.definition.memory) * MIB))
         for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
             if values.count:
                 yield Datum(_about("AWS/ECS", name, managed), minute, values, "Percent")

