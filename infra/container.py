@@ -14,7 +14,7 @@ STOP_SECONDS = 30
 """Longer than gunicorn's graceful_timeout of 25 s, so that ECS does not send SIGKILL."""
 TMP_VOLUME = "tmp"
 LOG_BUFFER = "25m"
-"""The smallest buffer with which AWS measured no loss up to 5 MB/s: docs/decisions/18-log-delivery.md."""
+"""The smallest buffer with which AWS measured no loss up to 5 MB/s: docs/decisions.md, 18."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ def measure(stack: Stack, name: str, profile: Profile, scenario: Scenario, minut
         tasks=_tasks(stack, case),
         said=found,
     )
-    stack.ecs.update_service(cluster=case.wanted.cluster, service=name, desiredCount=0)
+    stack.ecs.update_service(cluster=case.expected.cluster, service=name, desiredCount=0)
     return seen
 
 
@@ -127,7 +127,7 @@ def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
     pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
     patience = pace.patience(profile.limit.value / 60, notice=0)
     seen = (
-        case.wanted,
+        case.expected,
         patience,
         pace,
         Silent(),
@@ -139,14 +139,14 @@ def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
 
 
 def _service(stack: Stack, case: Case) -> dict[str, Any]:
-    asked = stack.ecs.describe_services(cluster=case.wanted.cluster, services=[case.name])
+    asked = stack.ecs.describe_services(cluster=case.expected.cluster, services=[case.name])
     (found,) = asked["services"]
     return dict(found)
 
 
 def _deployment(stack: Stack, case: Case) -> dict[str, Any]:
     """Return the service's only deployment from DescribeServiceDeployments."""
-    where = {"cluster": case.wanted.cluster, "service": case.name}
+    where = {"cluster": case.expected.cluster, "service": case.name}
     (brief,) = stack.ecs.list_service_deployments(**where)["serviceDeployments"]
     return dict(brief)
 
@@ -164,7 +164,7 @@ def _since(begun: datetime, then: datetime | None) -> float | None:
 def _tasks(stack: Stack, case: Case) -> int:
     """Return how many tasks the service has started: ECS lists a stopped one for an hour."""
     pages = stack.ecs.get_paginator("list_tasks")
-    where = {"cluster": case.wanted.cluster, "serviceName": case.name}
+    where = {"cluster": case.expected.cluster, "serviceName": case.name}
     return sum(
         len(page["taskArns"])
         for status in ("RUNNING", "STOPPED")

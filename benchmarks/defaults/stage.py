@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.defaults.profiles import Profile
-from ops.rollout.view import Wanted
+from ops.rollout.view import Expected
 from tests.dataplane.conftest import at_speed
 from tests.dataplane.stack import Stack
 
@@ -37,7 +37,7 @@ class Case:
     """A service; ``begun`` is its creation in AWS seconds of the clock."""
 
     name: str
-    wanted: Wanted
+    expected: Expected
     url: str
     begun: float
 
@@ -74,8 +74,8 @@ def declare(stack: Stack, name: str, profile: Profile, scenario: Scenario) -> Ca
         loadBalancers=[{"targetGroupArn": group, "containerName": "app", "containerPort": PORT}],
         **_scheduling(profile),
     )
-    wanted = Wanted(cluster=CLUSTER, service=name, definition=definition, target_group=group)
-    return Case(name, wanted, url, begun)
+    expected = Expected(cluster=CLUSTER, service=name, definition=definition, target_group=group)
+    return Case(name, expected, url, begun)
 
 
 def _scheduling(profile: Profile) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.webapp.authority import Authority
-from tests.webapp.postgres import HOST, Postgres, free_port, running
+from tests.webapp.dependencies import HOST, Authority, Postgres, free_port, running
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONPATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)

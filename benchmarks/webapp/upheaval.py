@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.webapp.load import Load, balanced
 from benchmarks.webapp.stage import Running, Stage, app_command, serving, stage, wait_for
-from tests.webapp.vault import open_vault
+from tests.webapp.dependencies import open_vault
 
 RECOVERY = 5.0  # seconds after the database is available again in which / may still fail
 

@@ -231,7 +231,7 @@ def _tasks_to_start(station: Station, waiting: Waiting, now: Standing) -> int:
     if now.pause is not None and now.pause.count:
         return now.pause.count
     count = station.declared_count()
-    waiting.tell(
+    waiting.say(
         t(
             "No number of tasks is remembered; the stack file's desiredCount is {count}.",
             count=count,

@@ -1,4 +1,4 @@
-"""What else keeps `pulumi up` from being green: what the doctor finds once the wanted revision runs."""
+"""Asks the doctor once the revision runs: a cause behind healthy targets makes `pulumi up` red, too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
+from ops.rollout.text import undiagnosed
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
@@ -18,14 +19,14 @@ NO_TASK = "scaled-to-zero"
 
 
 WARM_UP_SECONDS = 30.0
-"""How long a page may answer 503, of the wall: an app says so until it has its database, say."""
+"""How long the page may answer 503, in seconds of this machine: an app may wait for its database."""
 
 
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 
 
-class Tells(Protocol):
-    """Where it is told what does not make it red."""
+class Log(Protocol):
+    """Shows what does not make `pulumi up` red."""
 
     def lasting(self, text: Text) -> None: ...
 
@@ -33,46 +34,47 @@ class Tells(Protocol):
 
 
 async def causes(
-    stack: str, session: Session, log: Tells, wanted: str, counts: Collection[int]
+    stack: str, session: Session, log: Log, expected: str, counts: Collection[int]
 ) -> str:
-    """The doctor's screen when it finds a cause behind healthy targets; "" when it finds none.
+    """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
-    That no task is wanted is one, unless 0 is among the stack file's `counts`.
-
-    It looks again before it says so, for AWS is eventually consistent. That the revision runs has
-    been seen: a doctor that breaks, or may not look everywhere, is told, but does not unsay it.
+    A desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
+    diagnoses have to agree, for AWS is eventually consistent. The revision runs: a doctor that
+    fails or may not read everything is shown and does not make `pulumi up` red.
     """
     try:
-        found = await _settled(stack, session, wanted, counts)
+        found = await _settled(stack, session, expected, counts)
     except Exception as mistake:
-        log.lasting(_undiagnosed(mistake))
+        log.lasting(undiagnosed(mistake))
         return ""
     if _reasons(found, counts):
         from ops.doctor.screen import plain
 
         return plain(found)
-    _tell(found, log)
+    _report(found, log)
     return ""
 
 
-async def _settled(stack: str, session: Session, wanted: str, counts: Collection[int]) -> Diagnosis:
-    """The diagnosis on which two looks agree; a page that only answers 503 has time to warm up."""
+async def _settled(
+    stack: str, session: Session, expected: str, counts: Collection[int]
+) -> Diagnosis:
+    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
     from ops.rollout.follow import Pace
 
     begun, pace = time.monotonic(), Pace.of()
-    found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+    found = await asyncio.to_thread(diagnosed, stack, session, expected)
     again = bool(_reasons(found, counts))
     while again:
         await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(_diagnosed, stack, session, wanted)
+        found = await asyncio.to_thread(diagnosed, stack, session, expected)
         reasons = _reasons(found, counts)
         warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
         again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
     return found
 
 
-def _tell(found: Diagnosis, log: Tells) -> None:
-    """Log what does not make it red: warnings, what was not seen, and what the page answers."""
+def _report(found: Diagnosis, log: Log) -> None:
+    """Log what does not make `pulumi up` red: warnings, unread parts, the answer of the page."""
     from ops.doctor.diagnose import PAGE
 
     for each in found.findings:
@@ -80,11 +82,11 @@ def _tell(found: Diagnosis, log: Tells) -> None:
             log.lasting(PAUSED)
         if each.kind == "warning":
             log.warning(_warned(each))
-    for text in _unseen(found):
+    for text in _unread(found):
         log.lasting(text)
-    for unseen in found.unread:
-        if unseen.part == PAGE:
-            log.lasting(t("the page was not asked for: {problem}", problem=unseen.problem.text))
+    for unread in found.unread:
+        if unread.part == PAGE:
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
     if found.page:
         log.lasting(found.page)
 
@@ -108,17 +110,16 @@ def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
     return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
 
 
-def _unseen(found: Diagnosis) -> Iterator[Text]:
-    """What matters and could not be looked at, each reason once."""
-    told: dict[str, list[Unread]] = {}
+def _unread(found: Diagnosis) -> Iterator[Text]:
+    """Return the essential parts that could not be read, each reason once."""
+    by_reason: dict[str, list[Unread]] = {}
     for each in found.unread:
         if each.essential:
-            told.setdefault(str(each.problem), []).append(each)
-    for together in told.values():
+            by_reason.setdefault(str(each.problem), []).append(each)
+    for together in by_reason.values():
         problem = together[0].problem
         yield t(
-            "it runs, but nobody knows whether all is in order, for this could not be looked at: "
-            "{parts}. {problem} {way_out}",
+            "it runs, but the doctor could not read everything. Missing: {parts}. {problem} {way_out}",
             parts=joined(", ", (each.part for each in together)),
             problem=problem.text,
             way_out=problem.way_out,
@@ -126,22 +127,18 @@ def _unseen(found: Diagnosis) -> Iterator[Text]:
 
 
 def diagnosis(stack: str, session: Session) -> str:
-    """The doctor's screen, or why there is none: a failure to explain must not hide what failed."""
+    """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
     from ops.doctor.screen import plain
 
     try:
-        return plain(_diagnosed(stack, session))
+        return plain(diagnosed(stack, session))
     except Exception as mistake:
-        return str(_undiagnosed(mistake))
+        return str(undiagnosed(mistake))
 
 
-def _diagnosed(stack: str, session: Session, wanted: str | None = None) -> Diagnosis:
+def diagnosed(stack: str, session: Session, expected: str | None = None) -> Diagnosis:
+    """Diagnose a stack. ``expected`` is the ARN of the task definition that has to run."""
     from ops.doctor.diagnose import diagnose
     from stack.names import StackNames
 
-    return diagnose(StackNames.of(stack), session, wanted=wanted)
-
-
-def _undiagnosed(mistake: Exception) -> Text:
-    why = f"{type(mistake).__name__}: {mistake}"
-    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
+    return diagnose(StackNames.of(stack), session, wanted=expected)

@@ -1,4 +1,4 @@
-"""Follows one roll-out to its end: look, judge, tell, wait, and look again."""
+"""Follows one roll-out to its end: reads it, judges it, shows the progress, waits, and reads again."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.rollout import text as words
-from ops.rollout.text import timed
+from ops.rollout.text import timed, undiagnosed
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
-from ops.rollout.view import View, Wanted, look
+from ops.rollout.view import Expected, View, look
 from ops.screen import of_day
 from ops.snapshot.records import Event
 
 if TYPE_CHECKING:
+    from ops.rollout.certain import Certainty
     from ops.rollout.gate import Changes
 
 
 POLL_SECONDS = 3.0
 
 
-SETTLE_LOOKS = 5
-"""Looks in which ECS may not yet show an update."""
+SETTLE_READS = 5
+"""Reads in which ECS may not show an update yet."""
 
 
 PASSING_CODES = frozenset(
@@ -38,17 +39,17 @@ PASSING_CODES = frozenset(
 """AWS's own failures (botocore, CommonErrors; ECS's ServerException)."""
 
 
-BLIND_LOOKS = 5
-"""Looks in a row that may fail with a passing problem."""
+FAILED_READS = 5
+"""Reads in a row that may fail with a problem that passes."""
 
 
 QUIET_SECONDS = 30.0
-"""How long nothing is said while nothing changes."""
+"""After how many seconds an unchanged state is shown again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often to look, in seconds of the wall, and how much faster than the wall AWS's clock runs.
+    """How often to read, in seconds of this machine, and how much faster AWS's clock runs.
 
     On AWS itself the speed is 1. A rehearsal compresses AWS's waits; limits and the times that are
     shown are always AWS's.
@@ -59,9 +60,9 @@ class Pace:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Pace:
-        """From CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets.
+        """Return the pace of CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets.
 
-        ValueError names a variable that is no number above 0.
+        Raises Refused for a variable that is not a number above 0.
         """
         return cls(
             poll=_positive(environment, "CAREAPP_POLL_SECONDS", POLL_SECONDS),
@@ -69,8 +70,8 @@ class Pace:
         )
 
     def patience(self, minutes: float, notice: float) -> Patience:
-        """A limit of some minutes of AWS's time; `notice` is in its seconds."""
-        settle = SETTLE_LOOKS * self.poll * self.speed
+        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
+        settle = SETTLE_READS * self.poll * self.speed
         return Patience(limit=60 * minutes, settle=settle, notice=notice)
 
 
@@ -91,22 +92,22 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     return value
 
 
-class Tells(Protocol):
-    """Where the progress is shown."""
+class Progress(Protocol):
+    """Shows the progress."""
 
     def moment(self, text: Text) -> None:
-        """Of interest until the next one."""
+        """Show a line that the next one replaces."""
 
     def lasting(self, text: Text) -> None:
-        """Worth keeping in the record."""
+        """Show a line that stays."""
 
 
 @dataclass
 class Reporter:
-    """Says what is new, at a calm rate."""
+    """Shows what has changed, and an unchanged state every half minute."""
 
-    tells: Tells
-    wanted: Wanted
+    progress: Progress
+    expected: Expected
     said: Text | None = None
     said_at: float = 0.0
     since: datetime | None = None
@@ -114,16 +115,18 @@ class Reporter:
 
     def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
         for event in self._news(view):
-            self.tells.lasting(t("{at} ECS: {message}", at=of_day(event.at), message=event.message))
-        line = words.progress(view, self.wanted, verdict)
+            self.progress.lasting(
+                t("{at} ECS: {message}", at=of_day(event.at), message=event.message)
+            )
+        line = words.progress(view, self.expected, verdict)
         if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
             return
         self.said, self.said_at = line, elapsed
-        self.tells.moment(words.timed(line, elapsed, limit))
+        self.progress.moment(words.timed(line, elapsed, limit))
 
     def _news(self, view: View | None) -> list[Event]:
-        """Events of this roll-out only: none from before it, none of one that had ended earlier."""
-        mine = view.of(self.wanted.definition) if view else None
+        """Return the new events of this roll-out, without those of an earlier one."""
+        mine = view.of(self.expected.definition) if view else None
         if view is None or (self.since is None and mine is None):
             return []
         if self.since is None and mine is not None:
@@ -141,57 +144,74 @@ class Reporter:
 
 async def follow(
     session: Session,
-    wanted: Wanted,
+    expected: Expected,
     patience: Patience,
     pace: Pace,
-    tells: Tells,
+    progress: Progress,
     changes: Changes | None = None,
+    certainty: Certainty | None = None,
     now: Callable[[], float] = local_cloud.monotonic,
 ) -> End:
-    """Look until the verdict is final. AwsProblem when AWS cannot be asked, or not any more."""
-    reporter, memory, blind, begun = Reporter(tells, wanted), Memory(), 0, now()
+    """Read until the verdict is final. Raises AwsProblem when AWS cannot be asked.
+
+    With ``certainty`` a roll-out that cannot succeed ends before ECS gives it up.
+    """
+    reporter, memory, blind, begun = Reporter(progress, expected), Memory(), 0, now()
     while True:
         try:
-            view = await asyncio.to_thread(look, session, wanted)
+            view = await asyncio.to_thread(look, session, expected)
         except AwsProblem as problem:
             blind += 1
-            if not may_pass(problem) or blind >= BLIND_LOOKS:
+            if not may_pass(problem) or blind >= FAILED_READS:
                 raise
-            tells.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+            progress.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
         else:
             blind, elapsed = 0, (now() - begun) * pace.speed
-            told = patience.told(changes.last if changes else None, begun, pace.speed)
-            verdict, memory = judge(view, wanted, memory, elapsed, patience, told)
+            noticed = patience.notified_at(changes.last if changes else None, begun, pace.speed)
+            verdict, memory = judge(view, expected, memory, elapsed, patience, noticed)
+            if certainty and not verdict.final:
+                verdict = await _certain(certainty, view, progress) or verdict
             reporter.report(view, verdict, elapsed, patience.limit)
             if verdict.final:
-                return End(verdict, view)
+                certain = verdict.outcome is Outcome.CERTAIN
+                return End(verdict, view, certainty.diagnosis if certainty and certain else None)
         await asyncio.sleep(pace.poll)
 
 
+async def _certain(certainty: Certainty, view: View | None, progress: Progress) -> Verdict | None:
+    try:
+        return await certainty.judge(view)
+    except Exception as mistake:
+        # Without a diagnosis ECS's own verdict is waited for.
+        progress.moment(undiagnosed(mistake))
+        return None
+
+
 def may_pass(problem: AwsProblem) -> bool:
-    """Whether waiting may help; it does not with, say, expired credentials."""
+    """Return whether the problem may pass while waiting; expired credentials, for example, do not."""
     return problem.passing or problem.code in PASSING_CODES
 
 
 def succeeded(end: End) -> bool:
+    """Return whether the revision runs."""
     return end.verdict.outcome is Outcome.RUNS
 
 
-Tell = Callable[[Text], None]
-
-
 class Waiting:
-    """Looks again and again, at one pace. Limits are in minutes of AWS's time."""
+    """Waits for a state, reading at one pace. Limits are in minutes of AWS's clock."""
 
     def __init__(
-        self, tell: Tell, pace: Pace, now: Callable[[], float] = local_cloud.monotonic
+        self,
+        say: Callable[[Text], None],
+        pace: Pace,
+        now: Callable[[], float] = local_cloud.monotonic,
     ) -> None:
-        self.tell, self._pace, self._now = tell, pace, now
+        self.say, self._pace, self._now = say, pace, now
 
     def until_done(self, look: Callable[[], Text | None], minutes: float) -> None:
-        """Look until nothing is left to wait for: ``look`` answers None.
+        """Read until ``look`` returns None: nothing is left to wait for.
 
-        Raises Refused with the last answer when it takes too long, and AwsProblem.
+        Raises Refused with its last text when the limit has passed, and AwsProblem.
         """
         begun, limit, blind = self._now(), 60 * minutes, 0
         said, said_at = Text(""), 0.0
@@ -201,7 +221,7 @@ class Waiting:
                 left, blind = look(), 0
             except AwsProblem as problem:
                 blind += 1
-                if not may_pass(problem) or blind >= BLIND_LOOKS:
+                if not may_pass(problem) or blind >= FAILED_READS:
                     raise
                 left = t("AWS does not answer for now: {problem}", problem=problem.text)
             if left is None:
@@ -210,7 +230,7 @@ class Waiting:
                 raise Refused(_too_late(left, minutes))
             if left != said or elapsed - said_at >= QUIET_SECONDS:
                 said, said_at = left, elapsed
-                self.tell(timed(left, elapsed, limit))
+                self.say(timed(left, elapsed, limit))
             time.sleep(self._pace.poll)
 
 

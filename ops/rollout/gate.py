@@ -1,10 +1,11 @@
-"""The roll-out gate: `pulumi up` is green only when the wanted revision really runs."""
+"""The roll-out gate: `pulumi up` is green only when the revision that it deploys runs and is healthy."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -18,40 +19,39 @@ if TYPE_CHECKING:
 
     from ops.aws.session import Session
     from ops.rollout.verdict import End
-    from ops.rollout.view import Wanted
+    from ops.rollout.view import Expected
     from stack.settings import Settings
 
 
-# The functions import what they look with: a preview needs none of it.
+# The functions import what they need, because a preview needs none of it.
 
-NOT_PART = t("the service is not part of this update, so no roll-out was looked at")
+NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
 
-BROKEN = t("nobody knows whether the app runs: the roll-out gate itself failed:")
+BROKEN = t("it is not known whether the app runs: the roll-out gate itself failed:")
 
 
 class RolloutFailed(pulumi.RunError):
-    """The wanted revision does not run, or nobody could see whether it does.
+    """The revision does not run, or its roll-out could not be read.
 
-    A RunError, because Pulumi prints its text without a traceback and fails the command.
+    A RunError: Pulumi prints its text without a traceback and fails the command.
     """
 
 
 def gate(
     service: aws.ecs.Service, target_group: pulumi.Output[str], settings: Settings, changes: Changes
 ) -> None:
-    """Hold this `pulumi up` until the service's roll-out has ended; RolloutFailed ends it red.
+    """Wait in `pulumi up` until the roll-out of the service has ended. Raises RolloutFailed.
 
     Pulumi runs this after the program has declared everything, on every update, changed or not,
-    and records resources and outputs all the same. It only reads, so an interrupt leaves nothing
-    half done. While it waits the engine keeps replaced resources: a rollback finds its revision.
-    The count is whatever the service wants, for scaling may change it; when it is not one of
-    those of the stack file, that is said.
+    and records resources and outputs in any case. It only reads, so an interrupt is safe. While it
+    waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
+    that of the service, because scaling changes it; one that the stack file does not allow is logged.
     """
     if not pulumi.runtime.is_dry_run():
-        held = _wait(service, target_group, settings, changes)
+        waiting = _wait(service, target_group, settings, changes)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
-        pulumi.Output.from_input(held)  # type: ignore[arg-type]  # mypy cannot infer its U
+        pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
 async def _wait(
@@ -60,9 +60,9 @@ async def _wait(
     settings: Settings,
     changes: Changes,
 ) -> bool:
-    """Whether there was a roll-out to follow."""
+    """Follow the roll-out. Return whether there was one."""
     arns = await pulumi.Output.all(
-        # Outputs of the service itself: they are there only when it has been updated.
+        # Outputs of the service: they exist only when it is part of this update.
         cluster=service.cluster,
         service=service.id,
         definition=service.task_definition,
@@ -84,103 +84,109 @@ async def _wait(
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from ops.aws.session import Session
     from ops.rollout import text as words
-    from ops.rollout.causes import causes
+    from ops.rollout.causes import causes, diagnosed
+    from ops.rollout.certain import Certainty
     from ops.rollout.follow import Pace, follow, succeeded
-    from ops.rollout.view import Wanted
+    from ops.rollout.view import Expected
 
     try:
         pace = Pace.of()
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
-    wanted, counts = Wanted(**arns), settings.service.scaling.counts
+    expected, counts = Expected(**arns), settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
         patience = pace.patience(settings.rollout_minutes, settings.health.notice)
-        end = await follow(session, wanted, patience, pace, log, changes)
+        stack = pulumi.get_stack()
+        certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
+        end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
-        said = words.unconfirmed(wanted, problem.as_text())
-        raise RolloutFailed(said) from problem
+        raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
     if not succeeded(end):
-        raise RolloutFailed(await _why(end, wanted, session, log))
+        raise RolloutFailed(await _why(end, expected, session, log))
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in counts:
-        log.lasting(words.another_count(end.view.desired, counts, wanted, session.place))
-    ill = await causes(pulumi.get_stack(), session, log, wanted.definition, counts)
-    if ill:
-        raise RolloutFailed(words.running_but_ill(end, wanted, ill))
+        log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
+    found = await causes(stack, session, log, expected.definition, counts)
+    if found:
+        raise RolloutFailed(words.running_with_a_cause(end, expected, found))
 
 
-async def _why(end: End, wanted: Wanted, session: Session, log: Log) -> str:
-    """The block that a failed roll-out ends with."""
+async def _why(end: End, expected: Expected, session: Session, log: Log) -> str:
+    """Return the text that a failed roll-out ends with."""
+    from ops.doctor.screen import plain
     from ops.rollout import text as words
     from ops.rollout.causes import diagnosis
     from ops.rollout.view import is_deregistered
 
-    found, deregistered = "", False
-    if end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
-        log.moment(t("it failed; looking for the cause"))
-        found = await asyncio.to_thread(diagnosis, pulumi.get_stack(), session)
-        # The failure stands; that this cannot be asked, too, must not hide it.
+    found, deregistered, stack = "", False, pulumi.get_stack()
+    if end.diagnosis:
+        found = plain(end.diagnosis)
+    elif end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
+        log.moment(t("it failed; reading the cause"))
+        found = await asyncio.to_thread(diagnosis, stack, session)
+        # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
-            deregistered = await asyncio.to_thread(is_deregistered, session, wanted.definition)
-    stack = pulumi.get_stack()
-    return words.failed(end, wanted, found, stack, deregistered=deregistered)
+            deregistered = await asyncio.to_thread(is_deregistered, session, expected.definition)
+    return words.failed(end, expected, found, stack, deregistered=deregistered)
 
 
 @dataclass(frozen=True)
 class Log:
-    """Pulumi's log: lines about the service. The engine shows passing ones beside it."""
+    """Pulumi's log of the service. The engine shows an ephemeral line beside the resource."""
 
     resource: pulumi.Resource
 
     def moment(self, text: Text) -> None:
+        """Show a line that the next one replaces."""
         pulumi.log.info(str(text), self.resource, ephemeral=True)
 
     def lasting(self, text: Text) -> None:
+        """Show a line that stays."""
         pulumi.log.info(str(text), self.resource)
 
     def warning(self, text: Text) -> None:
+        """Show a warning."""
         pulumi.log.warn(str(text), self.resource)
 
 
-ON_THE_WAY = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")
-"""Types that decide whether the load balancer reaches a task and what it asks it.
+ON_THE_PATH = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")
+"""Types that decide whether the load balancer reaches a task, and with which request.
 
-The service among them: where it changes, ECS may still show its last deployment for a moment.
+The service is one: after a change ECS may still show its last deployment for a moment.
 """
 
 
 class Changes:
-    """When this update last created or changed something on the way.
+    """When this update last changed something on the path from the load balancer to the tasks.
 
-    Such a change makes targets unhealthy without any roll-out, and not at once: the load balancer
-    has to ask in vain for some time first.
+    Such a change makes targets unhealthy without a roll-out, and not at once: some health checks
+    have to fail first.
     """
 
     def __init__(self) -> None:
         self.last: float | None = None
-        """`local.monotonic()` of the last change; None while there was none."""
+        """``local_cloud.monotonic()`` of the last change; None without one."""
 
     def note(self, _changed: pulumi.ResourceHookArgs) -> None:
-        """A resource hook. What a preview would change is not changed: it runs no hooks."""
+        """Note a change, as a resource hook. A preview runs no hooks."""
         self.last = local_cloud.monotonic()
 
 
 def watch() -> Changes:
-    """Note the changes from now on; to be called before the first resource.
+    """Note the changes from now on. Call this before the first resource.
 
-    By a transform and not by each resource's own options, so that the parts of an awsx component
-    are noted, too.
+    A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
     changes = Changes()
-    hook = pulumi.ResourceHook("on-the-way", changes.note)
+    hook = pulumi.ResourceHook("on-the-path", changes.note)
     hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
 
-    def noted(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        if not args.type_.startswith(ON_THE_WAY):
+    def add_hooks(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        if not args.type_.startswith(ON_THE_PATH):
             return None
         opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
         return pulumi.ResourceTransformResult(args.props, opts)
 
-    pulumi.runtime.register_resource_transform(noted)
+    pulumi.runtime.register_resource_transform(add_hooks)
     return changes

@@ -1,4 +1,4 @@
-"""Makes ECS try the newest revision again, with the health check that the stack file declares."""
+"""Starts a new deployment of the newest revision, with the health check of the stack file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from i18n import Refused, Text, t
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, guarded
 from ops.doctor.checks.load_balancer import WATCHED
-from ops.rollout.causes import diagnosis
+from ops.doctor.screen import plain
+from ops.rollout.causes import diagnosed, diagnosis
+from ops.rollout.certain import Certainty
 from ops.rollout.follow import Pace, follow, succeeded
 from ops.rollout.text import failed
-from ops.rollout.view import Wanted
+from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
 from stack.names import StackNames
@@ -38,15 +41,15 @@ PARAMETERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """What is tried again, and which settings AWS has to be given before: setting -> value."""
+    """The revision to deploy again, and the settings that AWS gets before: setting -> value."""
 
-    wanted: Wanted
+    expected: Expected
     check: Mapping[str, str | int]
     grace: int | None
 
 
-def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
-    """Ask AWS what there is to try. Raises Refused where there is nothing, and AwsProblem."""
+def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
+    """Read what to deploy again. Raises Refused where there is nothing, and AwsProblem."""
     service = read_existing(ecs.service, session, names)
     group = read_existing(elb.target_group, session, names.target_group)
     if service is None or group is None:
@@ -56,7 +59,7 @@ def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
     definition = ecs.definition(session, names.family)
     grace = settings.service.grace_period
     return Retry(
-        wanted=Wanted(
+        expected=Expected(
             cluster=names.cluster,
             service=names.service,
             definition=definition.arn,
@@ -68,7 +71,7 @@ def planned(session: Session, names: StackNames, settings: Settings) -> Retry:
 
 
 def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
-    """The settings of the health check that AWS has otherwise than the stack file."""
+    """Return the settings of the health check that differ in AWS from the stack file."""
     return {
         key: getattr(settings.health, name)
         for key, name in WATCHED.items()
@@ -77,27 +80,29 @@ def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
 
 
 def start(session: Session, retry: Retry) -> None:
-    """Change the health check where it differs, then deploy the revision anew. Raises AwsProblem."""
-    wanted = retry.wanted
+    """Change the health check where it differs, then deploy the revision again. Raises AwsProblem."""
+    expected = retry.expected
     if retry.check:
         changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
         if "Matcher" in changes:
             changes["Matcher"] = {"HttpCode": changes["Matcher"]}
-        session.call("elbv2", "modify_target_group", TargetGroupArn=wanted.target_group, **changes)
+        session.call(
+            "elbv2", "modify_target_group", TargetGroupArn=expected.target_group, **changes
+        )
     more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
     session.call(
         "ecs",
         "update_service",
-        cluster=wanted.cluster,
-        service=wanted.service,
-        taskDefinition=wanted.definition,
+        cluster=expected.cluster,
+        service=expected.service,
+        taskDefinition=expected.definition,
         forceNewDeployment=True,
         **more,
     )
 
 
 def steps(retry: Retry) -> Iterator[Text]:
-    """What a retry does, in sentences."""
+    """Return what a retry does, in sentences."""
     for key, value in retry.check.items():
         yield t(
             "The health check of the target group gets {key} {value}, as the stack file says.",
@@ -108,7 +113,7 @@ def steps(retry: Retry) -> Iterator[Text]:
         yield t(
             "The service gets healthGracePeriod {grace}, as the stack file says.", grace=retry.grace
         )
-    yield t("ECS deploys {revision} again.", revision=retry.wanted.revision)
+    yield t("ECS deploys {revision} again.", revision=retry.expected.revision)
 
 
 @dataclass(frozen=True)
@@ -116,19 +121,19 @@ class Screen:
     """Prints the progress of the roll-out."""
 
     def moment(self, text: Text) -> None:
-        """A line, for here is no place that the next one could take."""
+        """Print a line."""
         print(str(text), flush=True)
 
     lasting = moment
 
 
 def run(stack: str, folder: Path, dry_run: bool) -> int:
-    """Try again and follow; 0 it runs, 1 it does not or there is nothing to try, 2 could not look."""
+    """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
         session, screen = Session(settings.region, settings.profile), Screen()
-        retry = planned(session, settings.names, settings)
+        retry = plan(session, settings.names, settings)
         for each in steps(retry):
             screen.lasting(each)
         if dry_run:
@@ -141,18 +146,19 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
-    wanted, pace, stack = retry.wanted, Pace.of(), settings.stack
+    expected, pace, stack = retry.expected, Pace.of(), settings.stack
     patience = pace.patience(settings.rollout_minutes, 0)
+    certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
     try:
-        end = asyncio.run(follow(session, wanted, patience, pace, screen))
+        end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
     except KeyboardInterrupt:
         print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
         return INTERRUPTED
     if succeeded(end):
         screen.lasting(end.verdict.text)
         return 0
-    why = diagnosis(stack, session)
-    text = failed(end, wanted, why, stack, deregistered=False)
+    why = plain(end.diagnosis) if end.diagnosis else diagnosis(stack, session)
+    text = failed(end, expected, why, stack, deregistered=False)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
 
@@ -168,7 +174,7 @@ def _nothing(names: StackNames) -> Text:
 
 def _no_task(names: StackNames) -> Text:
     return t(
-        "The service {name} is to run no task, so there is nothing to try again; "
+        "The desired count of the service {name} is 0, so there is nothing to try again; "
         "`./careapp doctor -s {stack}` says why.",
         name=names.service,
         stack=names.stack,
@@ -177,6 +183,6 @@ def _no_task(names: StackNames) -> Text:
 
 def _interrupted(stack: str) -> Text:
     return t(
-        "no longer watching; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+        "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
         stack=stack,
     )

@@ -1,4 +1,4 @@
-"""The words of a roll-out: its progress, and the block that a failed one ends with."""
+"""The messages of a roll-out: its progress, and the text that a failed one ends with."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Collection
 from i18n import Text, t
 from ops.aws.session import Place
 from ops.rollout.verdict import End, Outcome, Verdict
-from ops.rollout.view import View, Wanted
+from ops.rollout.view import Expected, View
 from ops.snapshot.records import short
 
 
-def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
-    """The state in a line, without the time: two equal lines mean that nothing has moved."""
+def progress(view: View | None, expected: Expected, verdict: Verdict) -> Text:
+    """Return the state in a line, without the time: an equal line means that nothing has changed."""
     if view is None:
         return verdict.text
-    mine = view.of(wanted.definition)
+    mine = view.of(expected.definition)
     return t(
         "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
         "targets {targets}; {why}",
-        revision=wanted.revision,
+        revision=expected.revision,
         running=mine.running if mine else 0,
         desired=view.desired,
         pending=mine.pending if mine else 0,
@@ -30,22 +30,22 @@ def progress(view: View | None, wanted: Wanted, verdict: Verdict) -> Text:
     )
 
 
-def another_count(desired: int, counts: Collection[int], wanted: Wanted, place: Place) -> Text:
-    """That ECS wants another number of tasks than the stack file: a scaler's, or a person's."""
+def another_count(desired: int, counts: Collection[int], expected: Expected, place: Place) -> Text:
+    """Return that the desired count is not one of the stack file: scaling or a person changed it."""
     nearest = min(counts, key=lambda each: (abs(each - desired), -each))
     return t(
-        "the service wants {desired} tasks, the stack file {counts}; to change that: {command}",
+        "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
         desired=desired,
         counts=spelled(counts),
         command=place.told(
-            f"aws ecs update-service --cluster {short(wanted.cluster)} "
-            f"--service {short(wanted.service)} --desired-count {nearest}"
+            f"aws ecs update-service --cluster {short(expected.cluster)} "
+            f"--service {short(expected.service)} --desired-count {nearest}"
         ),
     )
 
 
 def spelled(counts: Collection[int]) -> str:
-    """`1`, `2-4`, or `0, 2-4` of numbers that hang together but for a zero."""
+    """Return `1`, `2-4`, or `0, 2-4` for numbers without a gap but for a zero."""
     above = sorted(set(counts) - {0})
     zero = ["0"] if 0 in counts else []
     if not above:
@@ -55,7 +55,7 @@ def spelled(counts: Collection[int]) -> str:
 
 
 def targets(view: View) -> str:
-    """The target group's states with ELB's own words, counted: `1 healthy, 2 unhealthy (…)`."""
+    """Count the states of the targets: `1 healthy, 2 unhealthy (Target.Timeout)`."""
     if not view.targets:
         return "0"
     states = Counter(
@@ -66,67 +66,68 @@ def targets(view: View) -> str:
 
 
 def timed(text: Text, elapsed: float, limit: float) -> Text:
+    """Add the time that has passed, and the limit."""
     return t("{text} [{elapsed} of {limit}]", text=text, elapsed=clock(elapsed), limit=clock(limit))
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds: `2:05`."""
+    """Return minutes and seconds: `2:05`."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def unconfirmed(wanted: Wanted, problem: str) -> str:
-    """The block of a roll-out at which nobody could look. `problem` names the way out, too."""
+def unconfirmed(expected: Expected, problem: str) -> str:
+    """Return the text of a roll-out that could not be read. ``problem`` says what to do, too."""
     head = t(
-        "nobody knows whether {revision} runs: AWS could not be asked how its roll-out goes",
-        revision=wanted.revision,
+        "it is not known whether {revision} runs: its roll-out could not be read from AWS",
+        revision=expected.revision,
     )
     after = t(
-        "What was changed is recorded. The next `pulumi up` looks again, with or without changes."
+        "The changes are recorded. The next `pulumi up` checks again, with or without changes."
     )
     return _block(str(head), problem, str(after))
 
 
-def running_but_ill(end: End, wanted: Wanted, found: str) -> str:
-    """The block of a roll-out that ended well while something that the app needs is out of order."""
+def running_with_a_cause(end: End, expected: Expected, found: str) -> str:
+    """Return the text of a completed roll-out for which the doctor finds a cause."""
     head = t(
         "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
-        revision=wanted.revision,
+        revision=expected.revision,
     )
     if end.view and end.view.desired == 0:
         head = t(
-            "{revision} is in place, but no task of it is wanted, though the stack file asks for some",
-            revision=wanted.revision,
+            "{revision} is deployed, but the desired count is 0, and the stack file says more",
+            revision=expected.revision,
         )
-    after = t("What was changed is recorded. Each `pulumi up` is red until the cause is removed.")
+    after = t("The changes are recorded. Each `pulumi up` is red until the cause is removed.")
     return _block(str(head), found, str(after))
 
 
 WORTH_A_DIAGNOSIS = frozenset(
-    {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.FELL_ILL, Outcome.TOO_LATE}
+    {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}
 )
-"""The others, a deleted service say, are a cause themselves."""
+"""Outcomes that need the doctor; a deleted service, for example, is the cause itself."""
 
 
-def failed(end: End, wanted: Wanted, diagnosis: str, stack: str, *, deregistered: bool) -> str:
-    """The block of a failed roll-out: what happened, the diagnosis, the way on."""
+def failed(end: End, expected: Expected, diagnosis: str, stack: str, *, deregistered: bool) -> str:
+    """Return the text of a failed roll-out: what happened, the diagnosis, what to do."""
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    way_on = _anew(wanted) if deregistered else _way_on(end, wanted, stack)
-    serving = _serving(end.view, wanted)
+    what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected, stack)
+    serving = _serving(end.view, expected)
     if serving is not None:
         head = f"{head}\n{serving!s}"
-    return _block(head, diagnosis, str(way_on))
+    return _block(head, diagnosis, str(what_to_do))
 
 
 def _block(*parts: str) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
 
-def _serving(view: View | None, wanted: Wanted) -> Text | None:
+def _serving(view: View | None, expected: Expected) -> Text | None:
     others = [
         each
         for each in (view.service.deployments if view else ())
-        if each.definition != wanted.definition and each.running
+        if each.definition != expected.definition and each.running
     ]
     if not others:
         return None
@@ -138,52 +139,66 @@ def _serving(view: View | None, wanted: Wanted) -> Text | None:
     )
 
 
-def _anew(wanted: Wanted) -> Text:
+def _register_again(expected: Expected) -> Text:
     return t(
-        "What to do: somebody has deregistered {revision}, so ECS deploys it no more. "
-        "`pulumi up --refresh` registers it anew and rolls it out.",
-        revision=wanted.revision,
+        "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
+        "`pulumi up --refresh` registers a new revision and rolls it out.",
+        revision=expected.revision,
     )
 
 
-def _way_on(end: End, wanted: Wanted, stack: str) -> Text:
+def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
     verdict = end.verdict
-    if verdict.outcome is Outcome.GONE:
+    if verdict.outcome is Outcome.DELETED:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
     if verdict.outcome is Outcome.REPLACED:
         return t(
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out."
         )
-    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.undone:
+    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.rollback_reason:
         return t(
             "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
             "service with what this stack declares:\n  {command}\n  pulumi up --refresh\n"
             "Each `pulumi up` is red until that has worked.",
             command=try_again(stack),
         )
-    if verdict.outcome is Outcome.FELL_ILL:
+    if verdict.outcome is Outcome.BECAME_UNHEALTHY:
         return t(
             "What to do: remove the cause above, then `pulumi up`. Each one is red until "
             "{revision} runs.",
-            revision=wanted.revision,
+            revision=expected.revision,
         )
     if verdict.outcome is Outcome.TOO_LATE:
         return t(
             "What to do: remove the cause above, or, if the app only needs longer, "
             "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
-            "`pulumi up` goes on watching, and is red until {revision} runs.",
-            revision=wanted.revision,
+            "`pulumi up` waits again, and is red until {revision} runs.",
+            revision=expected.revision,
+        )
+    if verdict.outcome is Outcome.CERTAIN:
+        return t(
+            "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
+            "definition, and ECS has given up by then, start a new deployment first:\n  {command}\n"
+            "Each `pulumi up` is red until {revision} runs.",
+            command=try_again(stack),
+            revision=expected.revision,
         )
     return t(
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, tell ECS to try again first, for it has given up:\n  {command}\n"
+        "definition, start a new deployment first, for ECS has given up:\n  {command}\n"
         "Each `pulumi up` is red until {revision} runs.",
         command=try_again(stack),
-        revision=wanted.revision,
+        revision=expected.revision,
     )
 
 
+def undiagnosed(mistake: Exception) -> Text:
+    """Return that the doctor itself failed, with the error."""
+    why = f"{type(mistake).__name__}: {mistake}"
+    return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
+
+
 def try_again(stack: str) -> str:
-    """The command with which ECS tries the newest revision again."""
+    """Return the command with which ECS deploys the newest revision again."""
     return f"./careapp retry -s {stack}"

@@ -1,4 +1,4 @@
-"""How one service's roll-out stands: what AWS says of it at one moment."""
+"""Reads the state of one roll-out from ECS and Elastic Load Balancing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ops.snapshot.records import Deployment, Event, Service, Task, short
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What has to run, by ARN: this task definition revision, in this service and target group."""
+class Expected:
+    """The task definition revision that this update deploys, with its service and target group, by ARN."""
 
     cluster: str
     service: str
@@ -22,44 +22,65 @@ class Wanted:
 
     @property
     def revision(self) -> str:
-        """Short, for people: `careapp-poc:7`."""
+        """Return family and number, like `careapp-poc:7`."""
         return short(self.definition)
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The service at one moment, with the tasks that are to run and the registered targets."""
+    """The service at one moment, with its running and stopped tasks and its registered targets."""
 
     service: Service
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
-    undone: str = ""
-    """Why ECS went back to the service as it was, where the wanted revision was in it already."""
+    rollback_reason: str = ""
+    """The reason of a rollback to the same revision: of a deployment that changed the service alone."""
 
     @property
     def desired(self) -> int:
-        """How many tasks are to run."""
+        """Return the desired count of the service."""
         return self.service.desired
 
     @property
     def events(self) -> list[Event]:
-        """The service's events, the oldest first."""
+        """Return the events of the service, the oldest first."""
         return sorted(self.service.events, key=lambda event: event.at)
 
     @property
     def primary(self) -> Deployment | None:
-        """The deployment that ECS is making, or has made."""
+        """Return the PRIMARY deployment."""
         return self.service.primary
 
     def of(self, definition: str) -> Deployment | None:
-        """The youngest deployment of a revision."""
+        """Return the newest deployment of a revision."""
         mine = [each for each in self.service.deployments if each.definition == definition]
         return max(mine, key=lambda each: (each.primary, each.created), default=None)
 
+    def running(self, definition: str) -> list[Task]:
+        """Return the running tasks of a revision that ECS is not stopping."""
+        tasks = [task for task in self.tasks if task.definition == definition]
+        return [task for task in tasks if task.status == "RUNNING" and not task.over]
 
-def look(session: Session, wanted: Wanted) -> View | None:
-    """Ask AWS once; None when there is no such service, or no more. Raises AwsProblem."""
-    named = {"cluster": wanted.cluster, "services": [wanted.service]}
+    def failed(self, definition: str) -> list[Task]:
+        """Return the tasks that the newest deployment of a revision started and that failed."""
+        mine = self.of(definition)
+        tasks = [task for task in self.tasks if mine is not None and task.started_by == mine.id]
+        return [task for task in tasks if task.failed]
+
+    def serving(self, definition: str) -> int:
+        """Return how many running tasks of a revision are healthy in the target group."""
+        return sum(self._serves(task) for task in self.running(definition))
+
+    def _serves(self, task: Task) -> bool:
+        # ECS says UNKNOWN of a container without a health check of its own.
+        return task.health != "UNHEALTHY" and any(
+            target.address == task.address and target.state == "healthy" for target in self.targets
+        )
+
+
+def look(session: Session, expected: Expected) -> View | None:
+    """Read the roll-out; None where there is no ACTIVE service. Raises AwsProblem."""
+    named = {"cluster": expected.cluster, "services": [expected.service]}
     try:
         found = session.call("ecs", "describe_services", **named)["services"]
     except AwsProblem as problem:
@@ -70,24 +91,29 @@ def look(session: Session, wanted: Wanted) -> View | None:
         return None
     view = View(
         service=ecs.service_of(found[0]),
-        tasks=_tasks(session, wanted),
-        targets=elb.targets(session, wanted.target_group),
+        tasks=_tasks(session, expected),
+        targets=elb.targets(session, expected.target_group),
     )
-    mine = view.of(wanted.definition)
+    mine = view.of(expected.definition)
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
-    service = {"cluster": wanted.cluster, "service": wanted.service}
-    return replace(view, undone=ecs.rollback_reason(session, service, wanted.definition))
+    service = {"cluster": expected.cluster, "service": expected.service}
+    return replace(view, rollback_reason=ecs.rollback_reason(session, service, expected.definition))
 
 
-def _tasks(session: Session, wanted: Wanted) -> tuple[Task, ...]:
-    named = {"cluster": wanted.cluster, "serviceName": short(wanted.service)}
-    arns = session.all("ecs", "list_tasks", "taskArns", **named)
-    return tuple(map(ecs.task_of, ecs.described(session, wanted.cluster, arns)))
+def _tasks(session: Session, expected: Expected) -> tuple[Task, ...]:
+    named = {"cluster": expected.cluster, "serviceName": short(expected.service)}
+    # ECS lists a task that stops, and one that has stopped within the hour, only when asked for it.
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **named)
+    ]
+    return tuple(map(ecs.task_of, ecs.described(session, expected.cluster, arns)))
 
 
 def is_deregistered(session: Session, definition: str) -> bool:
-    """Whether a revision is INACTIVE: ECS remembers it, but deploys it no more (ECS API, UpdateService)."""
+    """Return whether a revision is INACTIVE: ECS does not deploy it any more (ECS API, UpdateService)."""
     try:
         answer = session.call("ecs", "describe_task_definition", taskDefinition=definition)
     except AwsProblem as problem:

@@ -29,11 +29,11 @@ def issued_by_its_records(params: Params) -> None:
     known = backend("acm")._certificates.get(params["CertificateArn"])
     if known is not None and known.status == "PENDING_VALIDATION":
         options = known.describe()["Certificate"]["DomainValidationOptions"]
-        if all(_stands(option["ResourceRecord"]) for option in options):
+        if all(_exists(option["ResourceRecord"]) for option in options):
             known.status = "ISSUED"
 
 
-def _stands(wanted: dict[str, str]) -> bool:
+def _exists(wanted: dict[str, str]) -> bool:
     return any(
         record.name.rstrip(".") == wanted["Name"].rstrip(".")
         and record.type == wanted["Type"]
@@ -56,7 +56,7 @@ def certificate_unused(params: Params) -> None:
 def _certificate_serves(params: Params) -> None:
     for wanted in params.get("Certificates") or []:
         arn = str(wanted["CertificateArn"])
-        known = backend("acm")._certificates.get(arn) or _given_certificate(arn)
+        known = backend("acm")._certificates.get(arn) or _assumed_certificate(arn)
         if known is None:
             raise Refused("CertificateNotFound", f"Certificate '{arn}' not found")
         if known.status != "ISSUED":
@@ -69,7 +69,7 @@ before("elbv2", "CreateListener")(_certificate_serves)
 before("elbv2", "ModifyListener")(_certificate_serves)
 
 
-def _given_certificate(arn: str) -> Any:
+def _assumed_certificate(arn: str) -> Any:
     """Return a certificate that the user's account is assumed to have; None if it is of another region."""
     service, region = arn.split(":")[2:4]
     if (service, region) != ("acm", registry.region):

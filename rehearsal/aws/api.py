@@ -42,7 +42,7 @@ class WrongMoto(Exception):
 def check_moto() -> None:
     """Raise ``WrongMoto`` if a part of moto that the rehearsal uses is missing."""
     installed = metadata.version("moto")
-    missing = [f"{module}.{name}" for module, name in RELIED_ON if not _there(module, name)]
+    missing = [f"{module}.{name}" for module, name in RELIED_ON if not _exists(module, name)]
     if installed != VERSION or missing:
         raise WrongMoto(
             t(
@@ -55,7 +55,7 @@ def check_moto() -> None:
         )
 
 
-def _there(module: str, name: str) -> bool:
+def _exists(module: str, name: str) -> bool:
     found: object = importlib.import_module(module)
     for part in name.split("."):
         if not hasattr(found, part):

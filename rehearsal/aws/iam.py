@@ -51,7 +51,7 @@ CODES = {"ec2": "UnauthorizedOperation"} | dict.fromkeys(
 """The error codes of refused calls. Services with a JSON protocol use AccessDeniedException."""
 
 
-def judge(role: str, task: str, service: str, action: str, params: hooks.Params) -> None:
+def check_call(role: str, task: str, service: str, action: str, params: hooks.Params) -> None:
     """Refuse a call that the task role does not allow. Raises Refused with IAM's message.
 
     The resource is known only for secrets. Any other call passes if the role allows the action on

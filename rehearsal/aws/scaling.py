@@ -75,7 +75,7 @@ def range_in_order(params: Params) -> None:
 
 
 @after(SERVICE, "RegisterScalableTarget")
-def into_the_range(params: Params) -> None:
+def move_into_range(params: Params) -> None:
     """Move an active service's count into the range at once (API reference, RegisterScalableTarget)."""
     targets = backend(SERVICE).targets.get(params["ScalableDimension"], {})
     if params["ResourceId"] in targets:
@@ -83,7 +83,7 @@ def into_the_range(params: Params) -> None:
 
 
 @before(SERVICE, "PutScalingPolicy")
-def alarms_of_the_policy_before(params: Params) -> None:
+def delete_alarms_of_changed_policy(params: Params) -> None:
     """Delete the alarms of a policy that is changed; moto creates new ones and keeps the old."""
     for policy in backend(SERVICE).policies.values():
         if (policy.policy_name, policy.resource_id) == (params["PolicyName"], params["ResourceId"]):
@@ -91,7 +91,7 @@ def alarms_of_the_policy_before(params: Params) -> None:
 
 
 @after(SERVICE, "DeregisterScalableTarget")
-def forget_what_hung_on_it(params: Params) -> None:
+def delete_dependents(params: Params) -> None:
     """Delete policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
     scaling, resource = backend(SERVICE), params["ResourceId"]
     scaling.scheduled_actions = [
@@ -145,7 +145,7 @@ def _set_count(cluster: str, name: str, count: int) -> None:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.2
+CHECK_SECONDS = 0.2
 """Real seconds between two checks for due actions."""
 
 
@@ -169,7 +169,7 @@ class ScheduledScaling:
 
     def _run(self) -> None:
         seen = self._clock.now()
-        while not self._over.wait(LOOK_SECONDS):
+        while not self._over.wait(CHECK_SECONDS):
             now = self._clock.now()
             try:
                 with hooks.LOCK:

@@ -94,7 +94,7 @@ DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 TOKEN_SECONDS = 10
 
 
-class Door:
+class SessionPort:
     """The port that one session forwards from. It accepts connections that send the session's token."""
 
     def __init__(self, lookup: Callable[[], int | None]) -> None:
@@ -127,10 +127,14 @@ class Door:
         self._open.add(writer)
         try:
             async with asyncio.timeout(TOKEN_SECONDS):
-                brought = await reader.readline()
-            if secrets.compare_digest(brought.strip(), self.token.encode()):
-                goal = self._lookup()
-                await (discard(reader) if goal is None else join(reader, writer, LOOPBACK, goal))
+                sent = await reader.readline()
+            if secrets.compare_digest(sent.strip(), self.token.encode()):
+                local_port = self._lookup()
+                await (
+                    discard(reader)
+                    if local_port is None
+                    else join(reader, writer, LOOPBACK, local_port)
+                )
         except (OSError, ValueError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -143,7 +147,7 @@ class Sessions:
 
     def __init__(self, loop: Loop, databases: Databases, find_task: FindTask) -> None:
         self._loop, self._databases, self._find_task = loop, databases, find_task
-        self._doors: dict[str, Door] = {}
+        self._ports: dict[str, SessionPort] = {}
 
     def start(self, hooking: Hooking) -> None:
         """Register the hooks."""
@@ -152,8 +156,8 @@ class Sessions:
 
     def stop(self) -> None:
         """Close all sessions' ports."""
-        for session in list(self._doors):
-            self._loop.run(self._doors.pop(session).stop())
+        for session in list(self._ports):
+            self._loop.run(self._ports.pop(session).stop())
 
     def _start(self, params: hooks.Params) -> hooks.Params:
         if params.get("DocumentName") != DOCUMENT:
@@ -162,19 +166,19 @@ class Sessions:
         interface = find(str(params["Target"]), self._find_task)
         given = params["Parameters"]
         host, port = str(given["host"][0]), int(given["portNumber"][0])
-        door = Door(lambda: self._goal(interface, host, port))
+        port_ = SessionPort(lambda: self._local_port(interface, host, port))
         session = f"rehearsal-{uuid.uuid4().hex[:17]}"
-        self._doors[session] = door
-        self._loop.begin(door.start())
-        return {"SessionId": session, "TokenValue": door.token, "StreamUrl": door.url}
+        self._ports[session] = port_
+        self._loop.begin(port_.start())
+        return {"SessionId": session, "TokenValue": port_.token, "StreamUrl": port_.url}
 
     def _terminate(self, params: hooks.Params) -> hooks.Params:
         session = str(params["SessionId"])
-        if door := self._doors.pop(session, None):
-            self._loop.begin(door.stop())
+        if port_ := self._ports.pop(session, None):
+            self._loop.begin(port_.stop())
         return {"SessionId": session}
 
-    def _goal(self, interface: Interface, host: str, port: int) -> int | None:
+    def _local_port(self, interface: Interface, host: str, port: int) -> int | None:
         """Return the local port of the database with that name if security groups let the target reach it now."""
         source: Endpoint | None = interface()
         with hooks.LOCK:

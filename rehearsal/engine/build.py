@@ -151,7 +151,7 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
     """Build the executable in the folder, which also holds all files of the build.
 
     The caller removes the folder. Go's proxy settings (GOPROXY, GOFLAGS, …) apply. Raises
-    RoadClosed without enough disk space, without Go, or if the build fails.
+    EngineUnavailable without enough disk space, without Go, or if the build fails.
     """
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:
@@ -214,7 +214,7 @@ def find_go(
 ) -> tuple[Path, dict[str, str]]:
     """Return a recent enough Go and an environment in which it writes to the folder only.
 
-    It is the one on PATH, or that of the locked wheel. Raises RoadClosed.
+    It is the one on PATH, or that of the locked wheel. Raises EngineUnavailable.
     """
     env = {key: value for key, value in environ.items() if key not in ("GOOS", "GOARCH")}
     # `local`: a Go that is too old must not download another Go; the wheel is used instead.

@@ -44,7 +44,7 @@ def download(
 ) -> Path:
     """Download the `pulumi` executable of a version for this machine (or `kind`) into the folder.
 
-    The caller removes the folder, which also holds the archive. Raises RoadClosed with the reason
+    The caller removes the folder, which also holds the archive. Raises EngineUnavailable with the reason
     of each address. The checksum file is that of Pulumi's releases:
     `pulumi-<version>-checksums.txt`, SHA-256.
     """

@@ -48,7 +48,7 @@ REQUIRED = t("{minimum} or newer, below {below}", minimum=str(MINIMUM), below=st
 
 
 def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
-    """Return the executable's version. Raises RoadClosed if it does not run or prints no version."""
+    """Return the executable's version. Raises EngineUnavailable if it does not run or prints no version."""
     # `pulumi version` writes a log below PULUMI_HOME, which must not remain.
     with tempfile.TemporaryDirectory(prefix="careapp-pulumi-") as home:
         env = {**(os.environ if environ is None else environ), "PULUMI_HOME": home}
@@ -86,7 +86,7 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
 
 
 def usable(cli: Path, environ: Mapping[str, str] | None = None) -> Path:
-    """Return the executable if it can run the program. Raises RoadClosed otherwise."""
+    """Return the executable if it can run the program. Raises EngineUnavailable otherwise."""
     version = version_of(cli, environ)
     if not MINIMUM <= version < BELOW:
         raise EngineUnavailable(

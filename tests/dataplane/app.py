@@ -1,4 +1,4 @@
-"""The app of the tests: it answers, dawdles, breaks off, eats memory and crashes, as it is asked to."""
+"""The app of the tests, whose paths make it respond, wait, disconnect, use memory and crash."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Handler(BaseHTTPRequestHandler):
         print("request", self.path, flush=True)
 
     def handle_one_request(self):
-        """Busy from a request's first byte on, so that an idle connection delays no stop."""
+        """Count as busy from a request's first byte on, so that an idle connection does not delay a stop."""
         self.raw_requestline = self.rfile.peek(1)
         active.append(self)
         try:

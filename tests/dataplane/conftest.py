@@ -35,7 +35,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
 def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> LocalImage:
-    """The test app as an image, with RDS's authorities beside it."""
+    """Return the test app as an image that has RDS's certificate authorities."""
     folder = root / "app"
     (folder / "webapp").mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
@@ -57,30 +57,30 @@ def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Loca
 
 @pytest.fixture
 def image(tmp_path: Path) -> LocalImage:
-    """The test app, as an image outside any cloud."""
+    """Return the test app as an image outside any cloud."""
     return make_image(tmp_path / "image")
 
 
 @pytest.fixture
 def cloud() -> Iterator[Stack]:
-    """Moto and a data plane at twenty times AWS's pace."""
+    """Yield moto and a data plane at twenty times AWS's speed."""
     yield from at_speed(20.0)
 
 
 @pytest.fixture(scope="module")
 def empty() -> Iterator[Stack]:
-    """A stack in which nothing is declared yet, shared by a file's tests."""
+    """Yield a stack in which nothing is declared, shared by a file's tests."""
     yield from at_speed(20.0)
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    """A stack whose service runs with one healthy task, shared by a file's tests."""
+    """Yield a stack whose service runs with one healthy task, shared by a file's tests."""
     yield from serving(20.0)
 
 
 def serving(speed: float) -> Iterator[Stack]:
-    """A stack whose service runs with one healthy task."""
+    """Yield a stack whose service runs with one healthy task."""
     for stack in at_speed(speed):
         stack.everything()
         stack.service(stack.task_definition())
@@ -90,13 +90,14 @@ def serving(speed: float) -> Iterator[Stack]:
 
 @cache
 def own_networks() -> bool:
-    """Whether this machine lets tasks have networks of their own."""
+    """Return whether this machine allows network namespaces."""
     return namespaces.refusal() is None
 
 
 def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
-    """Moto and a data plane at ``speed`` times AWS's pace, with networks of the tasks' own where it can be."""
-    # Not pytest's folder: it is closed to the user as whom the database runs.
+    """Yield moto and a data plane at ``speed`` times AWS's speed, with network namespaces if this machine allows
+    them."""
+    # The database's user cannot enter pytest's folder.
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -137,5 +138,5 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
         server.stop()
         for name in ("acm", "ec2", "ecs", "elbv2", "events", "rds", "logs", "secretsmanager"):
             get_backend(name).reset()
-        # Its managed policies take seconds to load again.
+        # IAM's managed policies take seconds to load again.
         hooks.backend("iam").roles.clear()

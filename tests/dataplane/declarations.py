@@ -1,4 +1,4 @@
-"""A small stack, declared by boto3 as the provider would."""
+"""A small stack, declared with boto3 as the provider does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePoli
 
 @dataclass
 class Declarations:
-    """What the tests declare: a VPC, a load balancer, roles, and the service of one small app."""
+    """Declares a VPC, a load balancer, roles, and the service of one small app."""
 
     plane: DataPlane
     clock: Clock

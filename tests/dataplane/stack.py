@@ -1,4 +1,4 @@
-"""The small stack and its answers: what runs, what is healthy, what was said."""
+"""The small stack, with functions that return its state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.dataplane.declarations import Declarations
 
 
 def until(ask: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
-    """Ask until the answer is true; fail with the last one."""
+    """Call ``ask`` until its result is true; fail with the last result."""
     end = time.monotonic() + seconds
     while not (found := ask()):
         if time.monotonic() > end:
@@ -25,12 +25,12 @@ def until(ask: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
 
 
 class Stack(Declarations):
-    """The stack that tests declare, and short ways to what it says."""
+    """The stack that tests declare, and short ways to read its state."""
 
     until = staticmethod(until)
 
     def database(self, **change: Any) -> dict[str, Any]:
-        """An RDS instance; returns it when it is available."""
+        """Create an RDS instance and return it when it is available."""
         rds = self.rds
         self.iam.create_service_linked_role(AWSServiceName="rds.amazonaws.com")
         rds.create_db_subnet_group(
@@ -66,7 +66,7 @@ class Stack(Declarations):
         return found
 
     def everything(self, **check: Any) -> None:
-        """Stage 1 without a database, and what stage 2 needs around the service."""
+        """Declare stage 1 without a database, and what the service of stage 2 needs."""
         self.network()
         self.load_balancer(**check)
         self.forward()
@@ -119,12 +119,12 @@ class Stack(Declarations):
         return found
 
     def places(self) -> list[Place]:
-        """Where the tasks are."""
+        """Return the places of the tasks."""
         scheduler = self.plane._scheduler
         return [place for each in scheduler.services.values() for place in each.places.values()]
 
     def inside(self, program: str, *arguments: str) -> str:
-        """What a Python program prints that runs in the network of the only task."""
+        """Return the output of a Python program that runs in the network of the only task."""
         (place,) = self.places()
         before = place.namespace.command_prefix(None) if place.namespace else []
         done = subprocess.run(

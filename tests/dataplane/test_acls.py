@@ -1,4 +1,4 @@
-"""Network ACLs, case by case: numbers decide, nothing is remembered, answers need a way back."""
+"""Network ACLs: the order of rules, statelessness, and the ports of responses."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPEN = Acl(ingress=(rule(100),), egress=(rule(100),))
 
 
 def let(private: Acl, public: Acl = OPEN) -> bool:
-    """Whether the load balancer reaches the task."""
+    """Return whether the load balancer reaches the task."""
     return passes({"public": public, "private": private}, ALB, TASK, 3000, WIDE)
 
 
@@ -108,7 +108,7 @@ HTTPS, WEB = (443, 443), IPv4Network("198.18.0.0/15")
 
 
 def leaves(private: Acl, public: Acl = OPEN) -> bool:
-    """Whether a task reaches an AWS API through the NAT gateway of the public subnet."""
+    """Return whether a task reaches an AWS API through the NAT gateway of the public subnet."""
     nat = Stop("public", IPv4Address("10.0.0.5"))
     routes = {"private": (Route(VPC, "local"), Route(ANYWHERE, "nat", nat))}
     groups = {"task": Group(egress=(Rule(protocol="-1", networks=(ANYWHERE,)),))}
@@ -136,13 +136,13 @@ def leaves(private: Acl, public: Acl = OPEN) -> bool:
         (OPEN, Acl(ingress=(rule(100),), egress=(rule(110, LINUX),)), False),
     ],
 )
-def test_the_way_through_a_nat_gateway_passes_both_subnets(
+def test_a_connection_through_a_nat_gateway_passes_the_acls_of_both_subnets(
     private: Acl, public: Acl, out: bool
 ) -> None:
     assert leaves(private, public) is out
 
 
-def test_a_client_on_the_internet_needs_the_way_back_to_its_own_ports() -> None:
+def test_a_client_on_the_internet_needs_responses_to_its_own_ports() -> None:
     node = Endpoint(address=ALB.address, groups=frozenset({"alb"}), subnet="public")
     groups = {"alb": Group(ingress=(Rule(protocol="-1", networks=(ANYWHERE,)),))}
     for back, reached in ((CLIENTS, True), (LINUX, False)):

@@ -1,4 +1,4 @@
-"""Containers: their own health checks, and how the Docker engine is asked to run one."""
+"""Containers: their health checks, and the arguments with which the Docker engine runs one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_container_check_that_passes_makes_the_task_healthy(cloud: Any) -> Non
     assert (task["healthStatus"], task["containers"][0]["healthStatus"]) == ("HEALTHY", "HEALTHY")
 
 
-def test_a_container_check_that_fails_condemns_the_task_though_the_target_is_healthy(
+def test_a_failed_container_check_stops_the_task_though_the_target_is_healthy(
     cloud: Any,
 ) -> None:
     cloud.everything()

@@ -1,4 +1,4 @@
-"""The comparison of defaults, run small: who ever declares that a roll-out has failed."""
+"""The benchmark of defaults in a small size: which settings report a failed roll-out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from benchmarks.defaults.profiles import profiles
 from benchmarks.defaults.stage import cloud as defaults_cloud
 
 SPEED, MINUTES = 50.0, 25.0
-"""Long enough for the provider's own limit of 20 minutes."""
+"""Enough for the provider's own limit of 20 minutes."""
 BUSY = 240.0
-"""AWS seconds that a busy machine may be late: five of the wall."""
+"""AWS seconds that a busy machine may be late: five real seconds."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Security groups and routes, case by case."""
+"""Security groups and routes as pure functions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_one_of_several_groups_is_enough() -> None:
         ((LOCAL, Route(ANYWHERE, "nat"), Route(IPv4Network("198.18.0.0/15"), "igw")), False, False),
     ],
 )
-def test_the_most_specific_route_decides_the_way_out(
+def test_the_most_specific_route_decides(
     routes: tuple[Route, ...], public: bool, reaches: bool
 ) -> None:
     source = Endpoint(address=TASK.address, groups=TASK.groups, subnet=TASK.subnet, public=public)

@@ -1,4 +1,4 @@
-"""An HTTPS listener really does TLS, and the plain one leads to it on this machine."""
+"""An HTTPS listener terminates TLS, and the HTTP listener redirects to it on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 @pytest.fixture(scope="module")
 def secure(running: Any) -> Any:
-    """The running stack with HTTPS, as `infra.load_balancer` declares it."""
+    """Yield the running stack with HTTPS, as `infra.load_balancer` declares it."""
     acm.install()
     elb, ids = running.elb, running.ids
     running.allow("alb-sg", 443, cidr="0.0.0.0/0")
@@ -80,7 +80,7 @@ def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secur
     with socket.create_connection((proxy.hostname, proxy.port), 5) as raw:
         raw.sendall(f"CONNECT {balancer['DNSName']}:443 HTTP/1.1\r\n\r\n".encode())
         assert raw.recv(100) == b"HTTP/1.1 200 Connection established\r\n\r\n"
-        # The certificate is of the rehearsal's own, for names of this machine.
+        # The rehearsal's own authority issues the certificate, for names of this machine.
         with trust_variables.wrap_socket(raw, server_hostname="localhost") as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200")
@@ -96,7 +96,7 @@ def test_a_client_that_does_not_is_warned(secure: Any) -> None:
         stranger.wrap_socket(raw, server_hostname=place.hostname)
 
 
-def test_the_target_is_told_that_the_client_came_by_https(secure: Any) -> None:
+def test_the_target_gets_x_forwarded_proto_https(secure: Any) -> None:
     got = {name.lower(): value for name, value in json.loads(ask(secure, "/headers")[1])}
     assert (got["x-forwarded-proto"], got["x-forwarded-port"]) == ("https", "443")
 
@@ -175,5 +175,5 @@ def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_
         ("ELBSecurityPolicy-2016-08", ssl.TLSVersion.TLSv1_2),
     ],
 )
-def test_a_policy_s_name_says_the_lowest_version(policy: str, version: ssl.TLSVersion) -> None:
+def test_a_policy_s_name_has_its_lowest_version(policy: str, version: ssl.TLSVersion) -> None:
     assert lowest_tls(policy) is version

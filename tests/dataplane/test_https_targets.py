@@ -21,7 +21,7 @@ ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
-    """Ask a server as a target of a group with protocol HTTPS; returns the kinds of the events."""
+    """Send a request to a target of a group with protocol HTTPS; return the types of the events."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.read(1):
@@ -47,7 +47,7 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
     return asyncio.run(one())
 
 
-def test_a_target_that_speaks_tls_answers_whoever_has_signed_its_certificate(
+def test_a_target_s_certificate_is_not_verified(
     tmp_path: Path,
 ) -> None:
     certificate, key = Authority(tmp_path).issue(["localhost"])
@@ -64,7 +64,7 @@ def test_no_tls_session_comes_about_with_a_target_that_answers_in_plain_http() -
         asked(None)
 
 
-def test_no_tls_session_comes_about_with_a_target_that_says_nothing() -> None:
+def test_a_silent_target_gets_no_tls_session() -> None:
     with pytest.raises(NoTls):
         asked(None, answer=b"")
 

@@ -68,7 +68,7 @@ def test_the_target_gets_the_forwarded_headers_and_the_clients_own_host(running:
 
 
 def by_name(stack: Any, url: str, body: bytes | None = None) -> Any:
-    """What a client gets that follows the variables of the local cloud's shell."""
+    """Return what a client gets that uses the variables of the local cloud's shell."""
     proxies = {name: stack.plane.shell[f"{name}_proxy"] for name in ("http", "https")}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
     try:
@@ -89,7 +89,7 @@ def test_the_load_balancer_s_name_leads_to_its_listener(running: Any) -> None:
     assert by_name(running, f"http://{name}/echo", sent) == (200, sent)
 
 
-def test_any_other_name_leads_where_it_leads_anyway(running: Any) -> None:
+def test_any_other_name_connects_with_its_own_host(running: Any) -> None:
     assert by_name(running, f"{running.url()}/health")[0] == 200
     assert by_name(running, "http://no-such-name.invalid/")[0] == 502
 
@@ -155,7 +155,7 @@ def test_rules_go_by_priority_and_the_default_comes_last(running: Any) -> None:
     assert ask(running, "GET", "/fixed/one")[0] == 404
 
 
-def test_a_redirect_fills_in_what_was_asked_for(running: Any) -> None:
+def test_a_redirect_fills_in_the_request_s_parts(running: Any) -> None:
     condition = [{"Field": "host-header", "Values": ["old.example"]}]
     config = {"Host": "new.example", "StatusCode": "HTTP_301", "Protocol": "HTTPS", "Port": "443"}
     with rule(running, 6, condition, {"Type": "redirect", "RedirectConfig": config}):
@@ -197,7 +197,7 @@ def test_a_target_slower_than_the_idle_timeout_is_a_504(running: Any) -> None:
         )
 
 
-def test_nonsense_is_a_400_and_the_connection_is_closed(running: Any) -> None:
+def test_an_invalid_request_is_a_400_and_the_connection_is_closed(running: Any) -> None:
     place = urlsplit(running.url())
     with socket.create_connection((place.hostname, place.port), 5) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n")

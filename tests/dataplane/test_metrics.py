@@ -1,4 +1,4 @@
-"""What CloudWatch is told: of real requests, real targets, real processes."""
+"""Metrics in CloudWatch, measured on real requests, targets and processes."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ SERVICE = {"ClusterName": "main", "ServiceName": "web"}
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    """A stack whose service runs; a minute of AWS is a second here."""
+    """Yield a stack whose service runs; a minute of AWS takes a second."""
     yield from serving(60.0)
 
 
 def told(found: Iterator[Datum], statistic: str = "Sum") -> dict[tuple[str, Any], float | None]:
-    """By name and dimensions."""
+    """Return a statistic by metric name and dimensions."""
     return {
         (each.metric.name, each.metric.dimensions): each.values.statistic(statistic)
         for each in found
@@ -57,7 +57,7 @@ def told(found: Iterator[Datum], statistic: str = "Sum") -> dict[tuple[str, Any]
 
 
 def series(stack: Any, namespace: str, name: str, stat: str, **dimensions: str) -> list[float]:
-    """What CloudWatch has, the oldest first."""
+    """Return CloudWatch's values, the oldest first."""
     metric = {
         "Namespace": namespace,
         "MetricName": name,
@@ -100,7 +100,7 @@ def test_each_running_task_is_one_sample_of_cpu_and_memory(running: Any) -> None
     def measured(name: str, stat: str) -> list[float]:
         return series(running, "AWS/ECS", name, stat, **SERVICE)
 
-    # Two in a minute in which a task took another's place, as happens on a busy machine.
+    # There are two in a minute in which one task replaced another, as happens on a busy machine.
     until(lambda: measured("CPUUtilization", "SampleCount")[-1:] == [1], what="a sample of a task")
     memory = until(lambda: measured("MemoryUtilization", "Maximum"), what="its memory")
     assert 1 < memory[-1] < 25, "a small Python process in 512 MiB"
@@ -126,7 +126,7 @@ def view() -> View:
 
 
 def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
-    """What is counted of one request."""
+    """Return the counts for one request."""
     traffic = Traffic(Clock(1))
 
     async def one() -> bytes:
@@ -193,7 +193,7 @@ def test_an_answer_of_the_balancer_s_own_is_no_request() -> None:
     assert answered(error_answer(400)) == {}
 
 
-def test_a_minute_is_told_when_it_is_over_and_once() -> None:
+def test_a_minute_is_published_once_and_after_its_end() -> None:
     clock = Clock(1)
     traffic = Traffic(clock)
     traffic.chosen(BALANCER, GROUP)
@@ -203,7 +203,7 @@ def test_a_minute_is_told_when_it_is_over_and_once() -> None:
     assert told(traffic.take(minute)) == {}
 
 
-def test_no_requests_are_told_only_while_there_are_targets() -> None:
+def test_a_request_count_of_zero_is_published_only_with_targets() -> None:
     traffic = Traffic(Clock(1))
     assert told(traffic.take(LATER)) == {}
     traffic.registered = lambda: [(BALANCER, GROUP)]
@@ -238,7 +238,7 @@ PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r
 
 @pytest.fixture
 def busy() -> Iterator[int]:
-    """A process that waits for a child that uses a whole CPU."""
+    """Yield a process that waits for a child that uses a whole CPU."""
     process = subprocess.Popen([sys.executable, "-c", PARENT], start_new_session=True)
     yield process.pid
     os.killpg(process.pid, signal.SIGKILL)
@@ -265,7 +265,7 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) ->
 
 
 def service(desired: int = 2, **more: Any) -> Any:
-    """A service with a task that runs and one that waits; as far as metrics go by it."""
+    """Return a service with a running task and a pending one, as the metrics read it."""
     tasks = [SimpleNamespace(id=name, status=name) for name in ("RUNNING", "PENDING")]
     core = SimpleNamespace(
         name="web",
@@ -280,7 +280,7 @@ def service(desired: int = 2, **more: Any) -> Any:
     return SimpleNamespace(core=core, places=places, record=record)
 
 
-def test_usage_is_of_what_the_task_is_given(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_is_relative_to_the_task_s_size(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
     monkeypatch.setattr(processes, "held", lambda _: 256 * 1024**2)
     tasks = Tasks({"web": service()}, lambda _: [busy], processes.ProcessTable())

@@ -1,4 +1,4 @@
-"""RunTask: a command in a task of its own, beside the service."""
+"""RunTask: a command in a task that belongs to no service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLEEP = "import time; print('sleeping', flush=True); time.sleep(600)"
 
 
 def run_task(cloud: Any, *command: str, container: str = "app", **change: Any) -> dict[str, Any]:
-    """Start a command with the definition of the service; the task as RunTask answers it."""
+    """Start a command with the service's task definition and return RunTask's task."""
     override = {"name": container, "command": list(command)}
     override["environment"] = [{"name": "ONCE", "value": "once"}]
     network = {"subnets": cloud.ids["private"], "securityGroups": [cloud.ids["task-sg"]]}
@@ -66,7 +66,7 @@ def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(runni
     assert running.messages() == before
 
 
-def test_it_belongs_to_no_service_and_nothing_takes_its_place(running: Any) -> None:
+def test_it_belongs_to_no_service_and_is_not_replaced(running: Any) -> None:
     task = run_task(running, "python3", "-c", SAY)
     until(running, task, "STOPPED")
     assert task["taskArn"] not in [each["taskArn"] for each in running.tasks("STOPPED")]
@@ -101,6 +101,6 @@ def test_a_command_that_the_image_does_not_have_never_runs(running: Any) -> None
         ({"networkConfiguration": None}, "Network Configuration must be provided when"),
     ],
 )
-def test_what_ecs_refuses_is_refused(running: Any, change: dict[str, Any], words: str) -> None:
+def test_run_task_refuses_the_same_as_ecs(running: Any, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ClientError, match=f"InvalidParameterException.*{words}"):
         run_task(running, "true", **change)

@@ -1,4 +1,4 @@
-"""The page's own process over a running data plane: what it sees, who reaches it, when it ends."""
+"""The page's process with a running data plane: its contents, its clients, and its end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRET = "marked-password"
 
 
 def start(folder, endpoint, at=None):
-    """The page of a rehearsal in ``folder``, whose stack files are the project's own."""
+    """Start the page of a rehearsal in ``folder``, whose stack files are the project's own."""
     home = Home(folder)
     home.project.mkdir(parents=True)
     for name in ("Pulumi.yaml", "Pulumi.poc.yaml"):
@@ -39,7 +39,7 @@ def start(folder, endpoint, at=None):
 
 
 def ask(launched, path="/state", **headers):
-    """Status and text of a look at the page."""
+    """Return the status and text of one request."""
     connection = http.client.HTTPConnection("127.0.0.1", int(launched.url.rpartition(":")[2]))
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
@@ -63,7 +63,7 @@ def page(running_poc, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running_poc(empty):
-    """A service behind a load balancer, under the names that careapp gives them."""
+    """Yield a service behind a load balancer, with careapp's names."""
     stack, ids = empty, empty.ids
     stack.network()
     ids["alb"] = stack.elb.create_load_balancer(
@@ -91,7 +91,7 @@ def running_poc(empty):
     return stack
 
 
-def test_it_sees_the_tasks_come_up_and_what_they_say(page):
+def test_it_shows_starting_tasks_and_their_logs(page):
     def healthy():
         now = state(page)
         tasks = (now.get("tasks") or {}).get("running") or []
@@ -106,13 +106,13 @@ def test_it_sees_the_tasks_come_up_and_what_they_say(page):
     assert now["links"]["database"]["state"] == "off" or now["database"] is None
 
 
-def test_what_the_task_is_given_in_its_environment_never_shows(page):
+def test_a_task_s_environment_is_never_shown(page):
     for path in ("/", "/state", "/state?lang=ja"):
         status, text = ask(page, path)
         assert (status, SECRET in text) == (200, False)
 
 
-def test_it_names_a_closed_security_group_by_itself(page, running_poc):
+def test_it_names_a_closed_security_group(page, running_poc):
     until(lambda: state(page)["tasks"]["running"], 40, "a task")
     running_poc.forbid("task-sg", 3000, group="alb-sg")
     try:
@@ -139,12 +139,12 @@ def test_a_stream_tells_it_live(page):
 def test_only_this_machine_s_names_reach_it(page):
     assert ask(page, Host="rebound.example")[0] == 400
     port = int(page.url.rpartition(":")[2])
-    # Another loopback address stands for another interface: only 127.0.0.1 itself is bound.
+    # Another loopback address is like another interface: the server binds only 127.0.0.1.
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
-def test_an_empty_cloud_is_told_and_the_process_ends_with_the_cloud(tmp_path):
+def test_an_empty_cloud_is_shown_and_the_process_ends_with_the_cloud(tmp_path):
     folder = tmp_path / "home"
     launched = start(folder, "http://127.0.0.1:9")
     child = launched._child
@@ -195,7 +195,7 @@ def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for():
     try:
         held = socket.create_server(("127.0.0.1", PORT))
     except OSError:
-        held = None  # Somebody else has it, which serves as well.
+        held = None  # Another process listens there, which is as good.
     other = listening(None)
     assert other.url != f"http://localhost:{PORT}"
     other.stop()

@@ -1,4 +1,4 @@
-"""The rehearsal's page as a server: who may ask, how, and what may leave it."""
+"""The rehearsal's page as a server: its clients, its answers, and its security headers."""
 
 import json
 import re
@@ -24,12 +24,12 @@ def page():
 
 
 def told(piece):
-    """What an event of the stream carries."""
+    """Return the data of an event of the stream."""
     return json.loads(piece.decode().removeprefix("data: "))
 
 
 def first_event(asked, **headers):
-    """The first thing that the stream sends."""
+    """Return the first event of the stream."""
     answer = asked.get("/live", headers=headers, buffered=False)
     try:
         assert answer.mimetype == "text/event-stream"
@@ -70,7 +70,7 @@ def test_loopback_names_are_answered(page, host):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_but_looking_is_allowed(page, path, method):
+def test_only_reading_is_allowed(page, path, method):
     assert page.open(path, method=method).status_code == 405
 
 
@@ -91,7 +91,7 @@ def test_the_state_is_sent_only_when_it_has_changed():
     assert asked.get("/state", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_a_stream_sends_the_state_and_then_only_what_changes(monkeypatch):
+def test_a_stream_sends_the_state_and_then_only_changes(monkeypatch):
     monkeypatch.setattr(server, "TICK", 0.01)
     watcher = Shown(seen(a.stack()))
     answer = client(watcher).get("/live", buffered=False)
@@ -145,7 +145,7 @@ def test_the_address_chooses_among_the_stacks_that_there_are():
     assert watcher.asked == ["prod", "poc", "prod"]
 
 
-def test_with_no_stack_at_all_it_says_how_one_is_made():
+def test_without_a_stack_it_says_how_to_create_one():
     watcher = Shown(seen(None, Work(stack="poc")))
     watcher.known = ()
     found = client(watcher, address="").get("/").text
@@ -165,7 +165,7 @@ def test_words_of_the_log_stay_words():
 
 
 class Outline(HTMLParser):
-    """What a reader without eyes goes by: landmarks, headings, ids, and what is inline."""
+    """Collects what a screen reader uses: landmarks, headings, ids; and inline code."""
 
     def __init__(self, text):
         super().__init__()
@@ -210,7 +210,7 @@ def test_nothing_is_asked_of_another_server(page):
         assert loads == []
 
 
-def test_state_is_told_in_words_not_by_colour_alone():
+def test_state_is_shown_in_words_not_by_colour_alone():
     text = client(Shown(seen(BROKEN))).get("/").text
     hop = re.search(r'<li class="hop blocked" data-hop="forward">(.*?)</li>', text, re.DOTALL)
     assert hop

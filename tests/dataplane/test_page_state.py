@@ -1,4 +1,4 @@
-"""What the rehearsal's page knows: the verdict, the facts, and nothing that is secret."""
+"""The data of the rehearsal's page: the verdict, the facts, and no secrets."""
 
 import json
 import os
@@ -54,7 +54,7 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize("name", VERDICTS)
-def test_the_verdict_says_how_it_stands(name):
+def test_the_verdict_summarizes_the_state(name):
     snapshot, work, tone, headline = VERDICTS[name]
     said = state(seen(snapshot, work))["verdict"]
     assert (said["tone"], said["headline"][: len(headline)]) == (tone, headline)
@@ -96,7 +96,7 @@ def test_a_broken_stack_names_cause_and_commands():
     assert first["fixes"][0]["commands"] == ["pulumi up --refresh -s poc"]
 
 
-def test_a_roll_out_is_told_with_numbers_and_the_time_it_took():
+def test_a_roll_out_is_shown_with_numbers_and_its_duration():
     [now] = state(seen(STARTING))["rollouts"]
     assert (now["state"], now["desired"], now["running"], now["seconds"]) == (
         "IN_PROGRESS", 1, 0, 600,
@@ -129,7 +129,7 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
     )  # fmt: skip
 
 
-def test_a_request_is_told_as_one_reads_it():
+def test_a_request_is_shown_in_words():
     line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
             "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
     log = [Happening(a.at(-1), "log", "a", verbatim(json.dumps(line)))]
@@ -160,7 +160,7 @@ def test_every_label_has_its_japanese():
     assert {name for name in english if english[name] == japanese[name]} == {"tls"}
 
 
-def test_the_engine_s_lock_and_checkpoint_tell_what_it_does(tmp_path):
+def test_the_engine_s_lock_and_checkpoint_show_its_work(tmp_path):
     engine = EngineWork(Home(tmp_path))
     assert (engine.stacks(), engine.of("poc")) == ((), Work(stack="poc"))
     backend(tmp_path, resources=3, pending=["creating"], pid=os.getpid())

@@ -1,4 +1,4 @@
-"""Security groups and routes decide who reaches whom, for real connections."""
+"""Security groups, routes and network ACLs, applied to real connections."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as raw:
 
 
 def select(stack: Any) -> str:
-    """Connect as the app does: to the RDS name, led to the platform's address; "1", or the error's name."""
+    """Connect as the app does, to the RDS name at the platform's address; return "1" or the error's name."""
     secret = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     word = json.loads(stack.sm.get_secret_value(SecretId=secret)["SecretString"])["password"]
     told = json.loads(fetch(f"{stack.url()}/env"))
@@ -100,7 +100,7 @@ def test_a_stopped_database_times_out_rather_than_refuses(stack: Any) -> None:
 
 
 def api(stack: Any) -> Callable[[], str]:
-    """Ask the AWS API as a task does, at the address that it is told."""
+    """Call the AWS API from a task, at the address that the task gets."""
     endpoint = json.loads(fetch(f"{stack.url()}/env"))["env"]["AWS_ENDPOINT_URL"]
     host, port = endpoint.removeprefix("http://").split(":")
     return lambda: str(stack.inside(ASK, host, port))
@@ -141,7 +141,7 @@ def other_acl(stack: Any, subnets: list[str], *closed: tuple[bool, int, int]) ->
 
 
 def associate(stack: Any, subnets: list[str], *acls: str) -> list[Any]:
-    """Associate subnets with an ACL, one for all or one each; returns what they had before."""
+    """Associate subnets with an ACL, one for all or one each; return the previous ones."""
     before = []
     for index, subnet in enumerate(subnets):
         chosen = [{"Name": "association.subnet-id", "Values": [subnet]}]
@@ -184,7 +184,7 @@ def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> N
 @pytest.mark.parametrize(
     ("egress", "first", "last"), [(False, 3000, 3000), (True, 1024, 65535), (True, 1024, 1024)]
 )
-def test_a_network_acl_that_denies_the_way_or_the_answer_makes_the_target_time_out(
+def test_a_network_acl_that_denies_requests_or_responses_makes_the_target_time_out(
     stack: Any, egress: bool, first: int, last: int
 ) -> None:
     stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy", 10)

@@ -1,4 +1,4 @@
-"""The data plane as a whole: it starts or says why not, and leaves nothing behind."""
+"""The data plane: it starts or reports why not, and leaves no process, port and file."""
 
 from __future__ import annotations
 

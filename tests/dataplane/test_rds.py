@@ -1,4 +1,4 @@
-"""A DB instance is a real PostgreSQL server, with RDS's own manners."""
+"""A DB instance is a real PostgreSQL server that behaves as RDS does."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_another_name_than_the_endpoints_fails_the_verification(stack: Any) -> N
         connect(stack, password(stack), host="other.rds.amazonaws.com")
 
 
-def test_cloudwatch_is_told_of_sessions_storage_and_cpu(stack: Any, session: Any) -> None:
+def test_sessions_storage_and_cpu_are_published(stack: Any, session: Any) -> None:
     (row,) = stack.plane.describe()["databases"]
     dimensions = [{"Name": "DBInstanceIdentifier", "Value": row["id"]}]
 
@@ -108,7 +108,8 @@ def test_cloudwatch_is_told_of_sessions_storage_and_cpu(stack: Any, session: Any
 
     with connect(stack, password(stack)):
         stack.until(busy, what="the work in CPUUtilization")
-        # rdsadmin's are not counted; a minute may have been told before the second one was there.
+        # Sessions of rdsadmin are not counted. A minute may be published before the second session
+        # exists.
         stack.until(lambda: latest("DatabaseConnections") == 2, what="two connections")
     assert 19 * 1024**3 < latest("FreeStorageSpace") < 20 * 1024**3
 

@@ -23,7 +23,7 @@ def fetch(url: str, timeout: float = 10) -> tuple[int, str]:
 
 
 class Load:
-    """Asks for the page over and over; remembers every answer that was not 200."""
+    """Requests the page in a loop and records every response other than 200."""
 
     def __init__(self, url: str) -> None:
         self.url, self.failed, self.versions = url, [], set()
@@ -49,7 +49,7 @@ class Load:
 
 
 def words(cloud: Any) -> list[str]:
-    """The events with ids and ARNs left out."""
+    """Return the service's events without ids and ARNs."""
     known = {cloud.ids["tg"]: "TG"}
     for task in cloud.tasks() + cloud.stopped():
         known[task["taskArn"].rsplit("/", 1)[1]] = "TASK"
@@ -174,7 +174,7 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
 
 
 def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(cloud: Any) -> None:
-    """The task definition is the same all the time: the service's own configuration is what fails."""
+    """The task definition does not change: the service's own configuration fails."""
     cloud.everything()
     cloud.service(cloud.task_definition(), healthCheckGracePeriodSeconds=0)
     before = cloud.rolled_out()["id"]
@@ -220,14 +220,14 @@ def whole_again(cloud: Any, gone: dict[str, Any]) -> bool:
 
 
 def revisions(cloud: Any) -> list[dict[str, Any]]:
-    """The service's revisions, the oldest first."""
+    """Return the service's revisions, the oldest first."""
     rows = cloud.ecs.list_service_deployments(cluster="main", service="web")["serviceDeployments"]
     arns = [each["targetServiceRevisionArn"] for each in reversed(rows)]
     found = cloud.ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"]
     return list(found)
 
 
-def test_an_app_on_another_port_than_the_declared_one_is_condemned(cloud: Any) -> None:
+def test_an_app_on_another_port_than_the_declared_one_is_stopped(cloud: Any) -> None:
     cloud.everything()
     cloud.service(cloud.task_definition(environment={"LISTEN": "3999"}))
 

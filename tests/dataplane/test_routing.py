@@ -87,5 +87,7 @@ def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> N
         ),
     ],
 )
-def test_a_redirect_keeps_what_it_does_not_change(config: dict[str, str], leads_to: str) -> None:
+def test_a_redirect_keeps_the_parts_that_it_does_not_change(
+    config: dict[str, str], leads_to: str
+) -> None:
     assert redirect_location(config, REQUEST, "HTTP", 80) == leads_to

@@ -1,4 +1,4 @@
-"""One running task: what it is told, what it says, and how it ends and is replaced."""
+"""One running task: its environment, its output, its end and its replacement."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def lines(cloud: Any, task: str) -> list[str]:
 
 
 def whole(cloud: Any) -> None:
-    """Wait until the service has what it wants, and nothing is left of its other tasks."""
+    """Wait until the service has its desired count and no other task is left."""
 
     def ask() -> bool:
         healthy = [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
@@ -58,7 +58,7 @@ def whole(cloud: Any) -> None:
 
 
 def leaving(cloud: Any, address: str) -> Any:
-    """The state of a target that is told to go, once the scheduler has got round to it."""
+    """Return the state of a deregistered target, after the scheduler has processed the call."""
     deadline = time.monotonic() + 5
     while True:
         (state,) = [t["TargetHealth"] for t in cloud.targets() if t["Target"]["Id"] == address]
@@ -140,7 +140,7 @@ def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_addres
     ]
 
 
-def test_a_stopped_task_says_who_stopped_it_and_how_it_ended(running: Any) -> None:
+def test_a_stopped_task_has_its_reason_and_exit_code(running: Any) -> None:
     whole(running)
     (task,) = running.tasks()
     answer = running.ecs.stop_task(cluster="main", task=task["taskArn"], reason="because")["task"]
@@ -180,7 +180,7 @@ def test_a_crash_is_replaced_and_keeps_its_exit_code(running: Any) -> None:
     whole(running)
 
 
-def test_more_memory_than_declared_ends_in_137_and_says_why(running: Any) -> None:
+def test_more_memory_than_declared_ends_in_137_with_the_reason(running: Any) -> None:
     whole(running)
     (task,) = running.tasks()
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The service scheduler under random histories: what must hold whatever happens."""
+"""Invariants of the service scheduler under random histories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.service import step
 from rehearsal.aws.ecs.state import Breaker, Revision, Service, Settings, Task
 
@@ -20,7 +20,7 @@ FATES = ("good", "sick", "crash", "no start", "flaps")
 
 @dataclass
 class World:
-    """Answers every action as processes and health checks would; remembers what it saw."""
+    """Answers every action as processes and health checks would, and records the results."""
 
     service: Service
     fates: Any
@@ -33,8 +33,8 @@ class World:
     kept: int = 0
 
     def tick(self, *extra: Any) -> None:
-        happenings, self.pending = [*self.pending, *extra], []
-        for action in step(self.service, self.now, happenings):
+        events, self.pending = [*self.pending, *extra], []
+        for action in step(self.service, self.now, events):
             self.answer(action)
         self.messages += [event.message for event in self.service.events[len(self.messages) :]]
         self.now += TICK
@@ -42,41 +42,41 @@ class World:
     def answer(self, action: Any) -> None:
         task = action.task
         match action:
-            case happen.Attach():
+            case ecs_state.Attach():
                 self.attached.add(task)
                 known = self.service.task(task)
                 assert known is not None
                 self.fate_of[task] = self.fates(known.revision.task_definition)
-            case happen.Launch():
+            case ecs_state.Launch():
                 if self.fate_of[task] == "no start":
-                    self.pending.append(happen.FailedToStart(task, "CannotPullContainerError"))
+                    self.pending.append(ecs_state.FailedToStart(task, "CannotPullContainerError"))
                 else:
                     self.running.add(task)
-                    self.pending.append(happen.Launched(task))
-            case happen.Register():
+                    self.pending.append(ecs_state.Launched(task))
+            case ecs_state.Register():
                 self.register(task)
-            case happen.Deregister():
-                self.pending.append(happen.Drained(task))
-            case happen.Kill():
+            case ecs_state.Deregister():
+                self.pending.append(ecs_state.Drained(task))
+            case ecs_state.Kill():
                 self.running.discard(task)
-                self.pending.append(happen.Ended(task))
-            case happen.Detach():
+                self.pending.append(ecs_state.Ended(task))
+            case ecs_state.Detach():
                 self.attached.discard(task)
 
     def register(self, task: str) -> None:
         match self.fate_of[task]:
             case "crash":
                 self.running.discard(task)
-                self.pending.append(happen.Exited(task))
+                self.pending.append(ecs_state.Exited(task))
             case "sick":
                 self.pending.append(
-                    happen.TargetChanged(task, GROUP, "unhealthy", "Request timed out")
+                    ecs_state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")
                 )
             case "flaps":
-                self.pending.append(happen.TargetChanged(task, GROUP, "healthy"))
+                self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
                 self.fate_of[task] = "sick later"
             case _:
-                self.pending.append(happen.TargetChanged(task, GROUP, "healthy"))
+                self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
 
     def settle(self, seconds: float) -> None:
         end = self.now + seconds
@@ -127,7 +127,7 @@ def revision(definition: str) -> Revision:
 
 
 def begin(world: World, shape: Settings) -> None:
-    world.tick(happen.Updated(shape, revision("app:1")))
+    world.tick(ecs_state.Updated(shape, revision("app:1")))
 
 
 @settings(max_examples=150, deadline=None)
@@ -140,14 +140,14 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
         happened: list[Any] = []
         running = [task for task in alive(world.service) if task.status == "RUNNING"]
         if kind == "exit" and running:
-            happened = [happen.Exited(running[number % len(running)].id)]
+            happened = [ecs_state.Exited(running[number % len(running)].id)]
         elif kind == "sicken" and running:
             task = running[number % len(running)].id
-            happened = [happen.TargetChanged(task, GROUP, "unhealthy", "Request timed out")]
+            happened = [ecs_state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")]
         elif kind == "stop" and running:
-            happened = [happen.StopAsked(running[number % len(running)].id, "by hand")]
+            happened = [ecs_state.StopAsked(running[number % len(running)].id, "by hand")]
         elif kind in ("update", "force"):
-            happened = [happen.Updated(shape, revision(f"app:{number}"))]
+            happened = [ecs_state.Updated(shape, revision(f"app:{number}"))]
         for moment in range(1 + number):
             seen = len(world.service.events)
             world.tick(*(happened if moment == 0 else ()))
@@ -158,7 +158,8 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
             lost = world.running - {task.id for task in world.service.tasks}
             assert not lost, "a process runs that no task knows"
     world.settle(3000)
-    # Whatever comes now is good: an ended deployment is completed or failed, never in between.
+    # From here on everything succeeds: an ended deployment is completed or failed, never in
+    # progress.
     world.fates = lambda _: "good"
     for task, fate in list(world.fate_of.items()):
         world.fate_of[task] = "good" if fate.startswith("sick") else fate
@@ -176,7 +177,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: 
     begin(world, shape)
     world.settle(200)
     for number in range(rolls):
-        world.tick(happen.Updated(shape, revision(f"app:{number + 2}")))
+        world.tick(ecs_state.Updated(shape, revision(f"app:{number + 2}")))
         for _ in range(80):
             world.tick()
             assert sum(healthy(task) for task in world.service.tasks) >= shape.lower
@@ -186,7 +187,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: 
 
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
-def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
+def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(
     shape: Settings, fate: str
 ) -> None:
     world = new_world(lambda _: "good")
@@ -194,7 +195,7 @@ def test_a_bad_deployment_always_fails_and_comes_back_when_told_to(
     world.settle(300)
     first = world.service.primary.id
     world.fates = lambda definition: fate if definition == "app:2" else "good"
-    world.tick(happen.Updated(shape, revision("app:2")))
+    world.tick(ecs_state.Updated(shape, revision("app:2")))
     for _ in range(20000):
         world.tick()
         bad = next(
@@ -223,23 +224,23 @@ def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one() -> Non
     begin(world, shape)
     world.settle(300)
     first = world.service.primary
-    world.tick(happen.Updated(shape, revision("app:2")))
+    world.tick(ecs_state.Updated(shape, revision("app:2")))
     while world.service.primary is not first:
         world.tick()
     assert first.rollout == "IN_PROGRESS"
-    world.tick(happen.Updated(shape, revision("app:3")))
+    world.tick(ecs_state.Updated(shape, revision("app:3")))
     world.settle(2500)
     last = world.service.primary
     assert (last.revision.task_definition, last.rollout) == ("app:3", "FAILED")
     assert last.rollback == "NO_CANDIDATE"
 
 
-def test_a_configuration_that_leaves_no_room_is_said_once_and_changes_nothing() -> None:
+def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing() -> None:
     shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(300)
-    world.tick(happen.Updated(shape, revision("app:2")))
+    world.tick(ecs_state.Updated(shape, revision("app:2")))
     world.settle(600)
     stuck = "was unable to stop or start tasks during a deployment because of the service"
     assert sum(stuck in message for message in world.messages) == 1
@@ -258,13 +259,13 @@ def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
     assert gaps[2:7] == [90.0, 150.0, 270.0, 510.0, 930.0]
 
 
-def test_a_sick_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
+def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
     shape = Settings(desired=1)
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(300)
     (task,) = alive(world.service)
-    world.tick(happen.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
+    world.tick(ecs_state.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
     both = len(alive(world.service))
     world.settle(300)
     assert both == 2
@@ -278,7 +279,7 @@ def test_a_sick_task_of_a_finished_deployment_gets_its_replacement_first() -> No
 
 def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
     world = new_world(lambda _: "good")
-    world.tick(happen.Updated(Settings(desired=1), Revision(task_definition="app:1")))
+    world.tick(ecs_state.Updated(Settings(desired=1), Revision(task_definition="app:1")))
     started = None
     while world.service.primary.rollout == "IN_PROGRESS":
         world.tick()
@@ -295,7 +296,7 @@ def test_a_deleted_service_drains_and_ends_inactive() -> None:
     world = new_world(lambda _: "good")
     begin(world, Settings(desired=2))
     world.settle(300)
-    world.tick(happen.Deleted())
+    world.tick(ecs_state.Deleted())
     assert world.service.status == "DRAINING"
     world.settle(200)
     assert (world.service.status, world.attached, world.running) == ("INACTIVE", set(), set())

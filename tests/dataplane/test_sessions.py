@@ -1,4 +1,4 @@
-"""Session Manager in the local cloud: who is reached, who may come in, and where it leads."""
+"""Session Manager in the local cloud: its targets, its tokens, and the connections that it allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
-"""PostgreSQL's question whether it speaks TLS; it answers S (protocol documentation, SSLRequest)."""
+"""PostgreSQL's SSLRequest, which it answers with S if it uses TLS (protocol documentation, SSLRequest)."""
 CHANNELS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "ssmmessages:*", "Resource": "*"}],
@@ -21,7 +21,7 @@ CHANNELS = {
 
 @pytest.fixture(scope="module")
 def ready(empty: Any) -> Any:
-    """A task with ECS Exec and its rights, and a database that lets tasks in."""
+    """Yield a task with ECS Exec and its permissions, and a database whose security group allows tasks."""
     empty.everything()
     empty.ids["database"] = empty.database()
     _let(empty)
@@ -36,7 +36,7 @@ def _let(stack: Any) -> None:
 
 
 def target(stack: Any, service: str = "web") -> str:
-    """The service's running task as Session Manager knows it."""
+    """Return the service's running task as a target of Session Manager."""
     arns = stack.ecs.list_tasks(cluster="main", serviceName=service)["taskArns"]
     [task] = stack.ecs.describe_tasks(cluster="main", tasks=arns)["tasks"]
     [container] = task["containers"]
@@ -53,7 +53,7 @@ def session(stack: Any, place: str, **change: Any) -> dict[str, Any]:
 
 
 def asked(opened: dict[str, Any], token: str = "", seconds: float = 5) -> bytes:
-    """What comes back through the door when PostgreSQL is asked for TLS."""
+    """Return the answer to PostgreSQL's SSLRequest through the session's port."""
     far = urlsplit(opened["StreamUrl"])
     with socket.create_connection((far.hostname, far.port), timeout=seconds) as door:
         door.sendall((token or opened["TokenValue"]).encode() + b"\n" + SSL_REQUEST)
@@ -64,7 +64,7 @@ def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
     return str(refused.value.response["Error"]["Code"])
 
 
-def test_who_brings_the_token_is_led_to_the_database_and_nobody_else(ready: Any) -> None:
+def test_only_a_client_with_the_token_reaches_the_database(ready: Any) -> None:
     opened = session(ready, target(ready))
     assert asked(opened) == b"S"
     assert asked(opened, token="guessed") == b""
@@ -85,7 +85,7 @@ def test_a_name_that_is_no_database_s_leads_nowhere(ready: Any) -> None:
         asked(opened, seconds=1)
 
 
-def test_a_session_that_is_over_lets_nobody_in(ready: Any) -> None:
+def test_an_ended_session_accepts_no_connection(ready: Any) -> None:
     opened = session(ready, target(ready))
     ready.client("ssm").terminate_session(SessionId=opened["SessionId"])
     ready.until(lambda: _refuses(opened), 5, "the door to close")
@@ -139,7 +139,7 @@ def test_exec_s_agent_is_shown_only_where_it_runs(ready: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["i-0123456789abcdef0", "ecs:main_nobody_nothing"])
-def test_what_is_not_there_is_not_connected(ready: Any, place: str) -> None:
+def test_a_missing_target_is_not_connected(ready: Any, place: str) -> None:
     with pytest.raises(ClientError) as refused:
         session(ready, place)
     assert code(refused) == "TargetNotConnected"

@@ -1,4 +1,4 @@
-"""How long the start of a task takes on AWS's clock."""
+"""The clock's speed during the start of a task."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def port() -> int:
 
 @pytest.fixture
 def container(run: Any, port: int) -> Any:
-    """Makes a container of a shell and what it runs, of which the declared port may be another."""
+    """Return a function that makes a container of a shell program; the declared port may be another."""
     made = []
 
     def make(program: str, declared: int = port) -> Any:
@@ -94,7 +94,7 @@ def test_a_container_has_started_when_it_takes_connections(container: Any) -> No
 
 
 @LINUX
-def test_a_container_that_listens_where_nobody_asks_starts_no_more(container: Any) -> None:
+def test_a_container_that_listens_on_another_port_has_started(container: Any) -> None:
     found, _ = container(LISTENING, declared=1)
     until(found.started, what="the container to listen")
 
@@ -133,7 +133,7 @@ def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(
 
 
 def started_after(cloud: Any, program: str) -> float:
-    """How long on AWS's clock a task takes to its first line, that runs ``program`` before its app."""
+    """Return the AWS seconds until a task's first line, with ``program`` run before its app."""
     cloud.everything()
     argv = ["/bin/sh", "-c", f"python3 -c '{program}'; exec python3 webapp/app.py"]
     cloud.service(cloud.task_definition(command=argv), healthCheckGracePeriodSeconds=300)

@@ -1,4 +1,4 @@
-"""A target's health, check by check."""
+"""A target's health after each check."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_only_failures_in_a_row_make_it_unhealthy() -> None:
     ]
 
 
-def test_the_way_back_takes_the_healthy_threshold_in_a_row() -> None:
+def test_an_unhealthy_target_needs_the_healthy_threshold_in_a_row() -> None:
     assert after(BAD, BAD, PASSED, PASSED, BAD, PASSED, PASSED, PASSED)[2:] == [
         "unhealthy",
         "unhealthy",

@@ -1,4 +1,4 @@
-"""The life of one task: started, stopped, and refused by Fargate's quota."""
+"""The life cycle of one task: start, stop, and refusal by Fargate's quota."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_task_that_ignores_sigterm_is_killed_with_137(cloud: Any) -> None:
 def test_a_signal_that_ends_the_process_ends_in_128_and_its_number(
     cloud: Any, number: int, code: int
 ) -> None:
-    """Nobody asked ECS for the end, so to ECS the container ended by itself, even by SIGTERM."""
+    """ECS did not request the end, so that to ECS the container ended on its own, even after SIGTERM."""
     cloud.everything()
     cloud.service(cloud.task_definition(environment={"PLAIN": "1"}))
     cloud.rolled_out()
@@ -143,7 +143,7 @@ def test_a_secret_that_the_execution_role_may_not_read_stops_the_task(cloud: Any
     )
 
 
-def test_without_a_way_out_of_the_subnet_the_registry_times_out(cloud: Any) -> None:
+def test_without_a_route_out_of_the_subnet_the_registry_times_out(cloud: Any) -> None:
     cloud.everything()
     for subnet in cloud.ids["private"]:
         cloud.ec2.delete_route(
@@ -195,7 +195,7 @@ OTHER = StackNames.of("poc")
 
 
 class Own(StackNames):
-    """The names of the stack that the fixture declares."""
+    """Return the names in the fixture's stack."""
 
     cluster, service = "main", "web"
 

@@ -1,4 +1,4 @@
-"""A task's own network, and what a task gets where the machine refuses one."""
+"""A task's network namespace, and its address on a machine that refuses namespaces."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_
 
 @pytest.fixture
 def shared() -> Any:
-    """A stack on a machine that refuses networks of the tasks' own."""
+    """Yield a stack on a machine that refuses network namespaces."""
     yield from at_speed(20.0, own=False)
 
 
-def test_without_networks_of_their_own_two_tasks_listen_where_bind_host_says(shared: Any) -> None:
+def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared: Any) -> None:
     shared.everything()
     shared.service(shared.task_definition(), desired=2)
     shared.rolled_out()
@@ -105,7 +105,7 @@ for each in both:
 
 @own
 def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
-    """As nobody when the tests run as root; any other user shows it in all the tests above."""
+    """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
     python = which("python3", path="/usr/bin")
     if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
         pytest.skip("needs root, a system's Python, and a checkout that every user may read")
@@ -122,7 +122,7 @@ def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
     assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
 
 
-def test_a_machine_that_refuses_namespaces_says_why(
+def test_a_machine_that_refuses_namespaces_gives_the_reason(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     refusing = tmp_path / "holder.py"

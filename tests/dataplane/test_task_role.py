@@ -1,4 +1,4 @@
-"""What a task may ask AWS for."""
+"""The API calls that a task role allows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ = "secretsmanager:GetSecretValue"
 
 @pytest.fixture
 def task(running: Any) -> Any:
-    """Makes clients with the credentials of the running task."""
+    """Return clients with the credentials of the running task."""
     (found,) = running.tasks()
     name = found["taskArn"].rpartition("/")[2]
     place, _ = running.plane._scheduler.find(name)
@@ -63,7 +63,7 @@ def refused(call: Any, **params: Any) -> dict[str, str]:
     return {"Code": error["Code"], "Message": error["Message"]}
 
 
-def test_what_the_task_role_does_not_allow_is_refused_in_iam_s_words(
+def test_a_call_that_the_task_role_does_not_allow_is_refused_with_iam_s_message(
     running: Any, task: Any, secret: str, allow: Any
 ) -> None:
     allow(READ, f"{secret}-another")
@@ -77,7 +77,7 @@ def test_what_the_task_role_does_not_allow_is_refused_in_iam_s_words(
     assert refused(task("ec2").describe_vpcs)["Code"] == "UnauthorizedOperation"
 
 
-def test_what_the_task_role_allows_is_answered_at_once(
+def test_a_call_that_the_task_role_allows_is_answered(
     running: Any, task: Any, secret: str, allow: Any
 ) -> None:
     allow(READ, secret)
@@ -87,7 +87,7 @@ def test_what_the_task_role_allows_is_answered_at_once(
     assert refused(task("secretsmanager").get_secret_value, SecretId=secret)
 
 
-def test_whoever_calls_with_other_credentials_is_not_judged_by_the_task_role(
+def test_the_task_role_does_not_apply_to_other_credentials(
     running: Any, task: Any, secret: str
 ) -> None:
     assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}"

@@ -1,4 +1,4 @@
-"""By which files of an image its app trusts the rehearsal's database."""
+"""The certificate files of an image to which the rehearsal's authority is added."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs.plans import vouch
+from rehearsal.aws.ecs.plans import add_authority
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.authority import Authority
 from tests.dataplane.conftest import make_image
@@ -29,14 +29,14 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def rds(kind: str) -> str:
-    """RDS's roots of the rehearsal's region, of one kind."""
+    """Return RDS's root certificates of the rehearsal's region, of one kind."""
     wanted = f"Amazon RDS {hooks.registry.region} Root CA {kind}"
     found = [each for each in certificates(RDS_BUNDLE) if wanted in each.subject.rfc4514_string()]
     return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
 
 
 def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
-    vouch(image, authority.path)
+    add_authority(image, authority.path)
     return certificates(authority.path)[0] in certificates(file)
 
 
@@ -55,7 +55,7 @@ def test_a_file_with_the_web_s_authorities_stays_as_it_is(
 ) -> None:
     file = image.folder / "webapp" / "rds-ca.pem"
     file.write_bytes(WEB.read_bytes())
-    vouch(image, authority.path)
+    add_authority(image, authority.path)
     assert file.read_bytes() == WEB.read_bytes()
 
 
@@ -68,10 +68,12 @@ def test_a_root_by_which_rds_does_not_sign_is_not_enough(
     assert vouched(image, authority, file) is trusted
 
 
-def test_what_is_no_certificate_is_left_alone(image: LocalImage, authority: Authority) -> None:
+def test_a_file_without_a_certificate_is_not_changed(
+    image: LocalImage, authority: Authority
+) -> None:
     file = image.folder / "webapp" / "key.pem"
     file.write_text("no certificate")
-    vouch(image, authority.path)
+    add_authority(image, authority.path)
     assert file.read_text() == "no certificate"
 
 

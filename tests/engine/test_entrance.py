@@ -237,8 +237,9 @@ def test_scaling_goes_and_the_count_is_the_program_s_again(story):
 def test_a_count_that_somebody_else_has_set_is_told_and_a_refresh_takes_it_back(story):
     assert steps(story, "another count by hand") == []
     assert story.counts["another count by hand"] == 3
-    assert "the service wants 3 tasks, the stack file 1; to change that: aws ecs" in " ".join(
-        story.said["another count by hand"].split()
+    assert (
+        "the desired count of the service is 3, the stack file says 1; to change it: aws ecs"
+        in " ".join(story.said["another count by hand"].split())
     )
     assert story.counts["refreshed"] == 1
 

@@ -145,9 +145,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         rule = in_the_way(stack)
         story.up("another rule answers")
         stack.calls("elbv2", "delete_rule", {"RuleArn": rule})
-        ecs.unreadable = True
-        story.up("the diagnosis breaks")
-        ecs.unreadable = False
+        with ecs.breaking_the_doctor():
+            story.up("the diagnosis breaks")
         ecs.breaks, ecs.hangs = False, True
         story.interrupted("interrupted", imageRevision="2")
         story.do("preview", "preview")
@@ -258,7 +257,7 @@ def test_the_limit_ends_what_does_not_move(story):
 
 def test_who_cannot_look_is_told_so_and_how_to(story):
     assert story["without credentials"].error == (
-        "nobody knows whether careapp-poc:3 runs: AWS could not be asked how its roll-out goes\n"
+        "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n"
         "    \n"
         "    There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: "
         "aws:profile in the stack file, or AWS_PROFILE.\n"
@@ -305,16 +304,14 @@ def test_a_rule_that_answers_in_place_of_healthy_tasks_is_red_too(story):
 
 def test_a_diagnosis_that_breaks_is_told_and_does_not_unsay_what_was_seen(story):
     said = story["the diagnosis breaks"].said
-    assert (
-        "The diagnosis itself failed (KeyError: 'desiredStatus'); try `./careapp doctor`." in said
-    )
+    assert "The diagnosis itself failed (KeyError: 'StateValue'); try `./careapp doctor`." in said
     assert "careapp-poc:2 runs: 1 of 1 tasks" in said
 
 
 def test_a_health_check_that_makes_running_tasks_ill_is_red_though_nothing_rolls_out(story):
     error = story["the health check changes"].error
     assert error.startswith(
-        "the roll-out failed: careapp-poc:2 ran until this update changed the way to its tasks: "
+        "the roll-out failed: careapp-poc:2 ran until this update changed the path to its tasks: "
         "0 of 1 tasks are healthy in the target group\n"
     )
     assert "[cause] The health check asks for /healthz" in error
@@ -331,8 +328,8 @@ def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_nee
 @pytest.mark.parametrize("name", ["the service's own change is rolled back", "and still is"])
 def test_a_rollback_to_the_same_revision_is_no_success(story, name):
     assert story[name].error.startswith(
-        "the roll-out failed: careapp-poc:2 runs in the service as it was before; "
-        "what this stack declares was rolled back: Service deployment rolled back because "
+        "the roll-out failed: careapp-poc:2 runs, but ECS rolled the other changes of the service back: "
+        "Service deployment rolled back because "
     )
 
 

@@ -1,4 +1,4 @@
-"""Build the image from the real Dockerfile, out of a checkout strewn with what must stay out."""
+"""Builds the image from the real Dockerfile, in a checkout with files that must not be in the image."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ STRAY_FILES = (
 
 @dataclass(frozen=True)
 class Image:
-    """An image that was built here."""
+    """An image that was built in the test."""
 
     engine: Engine
     tag: str
-    index: str = field(repr=False)  # what the build was told; it holds credentials
+    index: str = field(repr=False)  # The build arguments; they contain credentials.
 
     def bytes(self) -> int:
-        """Its size, uncompressed, with that of its base."""
+        """Return its uncompressed size, with that of its base."""
         return int(self.engine.inspect("image", self.tag)["Size"])
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of webapp/ as a careless user has it: stray files, none readable for others."""
+    """Copy webapp/ and add stray files that other users cannot read."""
     copy = folder / "webapp"
     shutil.copytree(WEBAPP, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for name in STRAY_FILES:
@@ -56,7 +56,7 @@ def checkout(folder: Path) -> Path:
 
 
 def package_index(engine: Engine) -> str:
-    """The package index that pip uses here, with credentials, which must not outlive the build."""
+    """Return pip's package index with credentials, which must not be in the image."""
     own = os.environ.get("PIP_INDEX_URL") or _printed(["pip", "config", "get", "global.index-url"])
     code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
     parts = urlsplit(own or engine.run("run", "--rm", BASE, "python", "-c", code).strip())
@@ -73,7 +73,7 @@ def _printed(command: list[str]) -> str:
 
 
 def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
-    """Build with the `classic` builder or `buildkit`; raise DockerFailed with what it printed."""
+    """Build with the `classic` builder or `buildkit`; raise DockerFailed with the output."""
     index = package_index(engine)
     chosen = {"DOCKER_BUILDKIT": "1" if builder == "buildkit" else "0", "PIP_INDEX_URL": index}
     arguments = [
@@ -91,7 +91,7 @@ def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
 
 @contextmanager
 def removing(engine: Engine, tag: str) -> Iterator[None]:
-    """Remove the image with this tag, and the build stages that came with it, after the block."""
+    """Remove the image with this tag and its build stages after the block."""
     before = _dangling(engine)
     try:
         yield

@@ -1,4 +1,4 @@
-"""One engine, one image and one database for the tier; every container ends with its test."""
+"""One engine, one image and one database for this folder; every container is removed after its test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Start = Callable[..., Container]
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Print a line of progress past pytest's capture."""
+    """Return a function that prints a line of progress despite pytest's capture."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
 
     def aloud(line: str) -> None:
@@ -33,7 +33,7 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def engine(say: Callable[[str], None]) -> Iterator[Engine]:
-    """A Docker engine that has the base image; what the tier adds to it goes again."""
+    """Return a Docker engine that has the base image; images of this folder are removed again."""
     try:
         with docker_engine.running() as found:
             origin = base_image.ensure(found, say)
@@ -46,14 +46,14 @@ def engine(say: Callable[[str], None]) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def context() -> Iterator[Path]:
-    """The build context: a copy of webapp/ with stray files in it."""
+    """Return the build context: a copy of webapp/ with stray files."""
     with tempfile.TemporaryDirectory(prefix="careapp-context-") as folder:
         yield checkout(Path(folder))
 
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator[Image]:
-    """The image, built by the classic builder."""
+    """Return the image, built by the classic builder."""
     say("Building the image …")
     tag = f"careapp-test:{os.getpid()}"
     with removing(engine, tag):
@@ -62,27 +62,27 @@ def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator
 
 @pytest.fixture(scope="session")
 def base_bytes(engine: Engine) -> int:
-    """The size of the image's base, uncompressed."""
+    """Return the uncompressed size of the image's base."""
     return int(engine.inspect("image", base_image.TAG)["Size"])
 
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[Database]:
-    """A PostgreSQL that takes TLS connections only."""
+    """Return a PostgreSQL server that accepts only TLS."""
     with database_with_tls() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def secrets() -> Iterator[Secrets]:
-    """Secrets Manager, and the endpoint that hands out a task role's credentials."""
+    """Return Secrets Manager and the endpoint for a task role's credentials."""
     with secrets_manager() as running:
         yield running
 
 
 @pytest.fixture
 def start(engine: Engine, image: Image) -> Iterator[Start]:
-    """Start containers of the image; they are removed after the test."""
+    """Return a function that starts containers of the image; they are removed after the test."""
     made: list[Container] = []
 
     def begin(variables: dict[str, str], options: tuple[str, ...] = ()) -> Container:
@@ -96,7 +96,7 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def variables() -> dict[str, str]:
-    """All that the app must be told, with a database that is not there."""
+    """Return all variables of the app, with a database that does not exist."""
     return {
         "DB_HOST": HOST,
         "DB_PORT": "5432",

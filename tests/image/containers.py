@@ -1,4 +1,4 @@
-"""Containers of the image as Fargate would run them, reached over the machine's loopback."""
+"""Runs containers of the image as Fargate does, reached over this machine's loopback."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LOOPBACK = "127.0.0.1"
 USER = "10001:10001"
 CPUS = "0.25"
 MEMORY = "512m"
-# As in the task definition: readonlyRootFilesystem with a volume at /tmp, initProcessEnabled, the
-# user, cpu and memory.
+# As in the task definition: readonlyRootFilesystem with a volume at /tmp, initProcessEnabled,
+# user, cpu, memory.
 AS_ON_FARGATE = (
     "--init",
     *("--read-only", "--tmpfs", "/tmp", "--user", USER),  # noqa: S108 (inside the container)
@@ -24,12 +24,12 @@ AS_ON_FARGATE = (
 
 
 class NotReady(Exception):
-    """A container did not become healthy in time; the message holds its last lines."""
+    """A container did not become healthy in time. The message has its last lines."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app said to one request."""
+    """The app's response to one request."""
 
     status: int
     body: str
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Container:
-    """A running container, whose app listens on a loopback port of its own."""
+    """A running container whose app listens on a loopback port."""
 
     engine: Engine
     name: str
@@ -45,7 +45,7 @@ class Container:
     started: float = field(default_factory=time.monotonic)
 
     def get(self, path: str, seconds: float = 20, language: str = "en") -> Answer:
-        """GET a path. Raises OSError or http.client.HTTPException when there is no answer."""
+        """Send a GET request. Raises OSError or http.client.HTTPException without a response."""
         headers = {"Connection": "close", "Accept-Language": language}
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=seconds)
         try:
@@ -56,7 +56,7 @@ class Container:
             connection.close()
 
     def wait_until_healthy(self, seconds: float = 60) -> float:
-        """Seconds from the start to the first 200 on /health; raise NotReady after `seconds`."""
+        """Return the seconds from the start to the first 200 on /health; raise NotReady after `seconds`."""
         while time.monotonic() - self.started < seconds:
             if self._healthy():
                 return time.monotonic() - self.started
@@ -64,7 +64,7 @@ class Container:
         raise NotReady(f"no 200 on /health within {seconds} s; the log says:\n{self.logs()}")
 
     def wait_for(self, path: str, status: int, seconds: float = 15) -> None:
-        """GET a path until it answers with this status; raise NotReady after `seconds`."""
+        """Request a path until its status is this one; raise NotReady after `seconds`."""
         deadline = time.monotonic() + seconds
         while (answer := self.get(path)).status != status:
             if time.monotonic() > deadline:
@@ -78,35 +78,35 @@ class Container:
             return False
 
     def logs(self) -> str:
-        """All that it wrote, to stdout and then to stderr."""
+        """Return its output, stdout before stderr."""
         done = self.engine.attempt("logs", self.name)
         return done.stdout + done.stderr
 
     def stop(self, grace_seconds: int = 30) -> int:
-        """Stop it as ECS does, SIGTERM and then SIGKILL, and return its exit code."""
+        """Stop it as ECS does, with SIGTERM and then SIGKILL, and return its exit code."""
         self.engine.run("stop", "--time", str(grace_seconds), self.name, seconds=grace_seconds + 30)
         return self.exit_code()
 
     def exit_code(self, seconds: float = 60) -> int:
-        """Wait until it has ended and return its exit code (137: it had to be killed)."""
+        """Wait until it has ended and return its exit code (137: it was killed)."""
         return int(self.engine.run("wait", self.name, seconds=seconds))
 
     def running(self) -> bool:
-        """Whether its process is alive."""
+        """Return whether its process runs."""
         return bool(self.engine.inspect("container", self.name)["State"]["Running"])
 
     def health(self) -> str:
-        """What the engine makes of the image's own HEALTHCHECK: starting, healthy, unhealthy."""
+        """Return the result of the image's HEALTHCHECK: starting, healthy, unhealthy."""
         return str(self.engine.inspect("container", self.name)["State"]["Health"]["Status"])
 
     def execute(self, *command: str) -> tuple[int, str]:
-        """Run a command in it; its exit code and all that it printed."""
+        """Run a command in it; return the exit code and the output."""
         done = self.engine.attempt("exec", self.name, *command)
         return done.returncode, done.stdout + done.stderr
 
 
 def free_port() -> int:
-    """A loopback port that nothing listened on a moment ago."""
+    """Return a loopback port that is free."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -119,7 +119,7 @@ def start(
     options: tuple[str, ...] = (),
     limits: tuple[str, ...] = AS_ON_FARGATE,
 ) -> Container:
-    """Start a container; a variable's value travels in the environment, never in argv."""
+    """Start a container. Variables are passed in the environment, not as arguments."""
     port = free_port()
     given = {"BIND_HOST": LOOPBACK, "PORT": str(port), **variables}
     names = [part for name in given for part in ("--env", name)]
@@ -131,7 +131,7 @@ def start(
 def run_once(
     engine: Engine, image: str, command: tuple[str, ...], variables: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run one command in a fresh container of the image; its exit code and what it printed."""
+    """Run one command in a new container of the image; return the exit code and the output."""
     given = dict(variables or {})
     names = [part for name in given for part in ("--env", name)]
     done = engine.attempt("run", "--rm", *AS_ON_FARGATE, *names, image, *command, env=given)
@@ -139,5 +139,5 @@ def run_once(
 
 
 def remove(container: Container) -> None:
-    """End and delete a container, whatever it does."""
+    """Kill and delete a container."""
     container.engine.attempt("rm", "--force", "--volumes", container.name)

@@ -1,4 +1,4 @@
-"""What a container finds around it: a database with TLS, Secrets Manager, a role's credentials."""
+"""The services that a container uses: a database with TLS, Secrets Manager, a role's credentials."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ ROLE_KEYS = {
 
 @dataclass(frozen=True)
 class Database:
-    """A server that stands for RDS: its name is RDS's, its address is on loopback."""
+    """A server in the place of RDS: it has RDS's name and a loopback address."""
 
     server: Postgres
     authority: Path
     password: str = field(repr=False)
 
     def variables(self) -> dict[str, str]:
-        """What a task definition and the network tell the app, less the password."""
+        """Return the variables of the task definition and the network, without the password."""
         return {
             "DB_HOST": HOST,
             "DB_PORT": str(self.server.port),
@@ -53,7 +53,7 @@ class Database:
         }
 
     def connect(self) -> psycopg.Connection[Any]:
-        """A connection as the master user, the app's own, to its database."""
+        """Return a connection as the master user, which the app uses."""
         return psycopg.connect(
             host=LOOPBACK,
             port=self.server.port,
@@ -64,16 +64,16 @@ class Database:
         )
 
     def options(self) -> tuple[str, ...]:
-        """The mount that gives a container the authority's certificate."""
+        """Return the mount of the authority's certificate."""
         return ("--volume", f"{self.authority}:{CA_IN_CONTAINER}:ro")
 
 
 @contextmanager
 def database_with_tls() -> Iterator[Database]:
-    """A PostgreSQL 17 with the database careapp and its master user, for as long as the block."""
+    """Yield a PostgreSQL 17 with the database careapp and its master user."""
     with tempfile.TemporaryDirectory(prefix="careapp-database-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # the server's user and the container's must be able to look inside
+        folder.chmod(0o755)  # The server's user and the container's must be able to enter.
         authority = Authority(folder)
         server = Postgres(folder / "server", *authority.issue([HOST]))
         server.create()
@@ -88,13 +88,13 @@ def database_with_tls() -> Iterator[Database]:
 
 @dataclass(frozen=True)
 class Secrets:
-    """A Secrets Manager and a task role's credentials, both on loopback."""
+    """Secrets Manager and a task role's credentials, on loopback."""
 
     endpoint: str
     credentials: str
 
     def store(self, value: dict[str, str]) -> str:
-        """Keep a secret as RDS does, and return its ARN."""
+        """Store a secret as RDS does and return its ARN."""
         client: Any = boto3.client(
             "secretsmanager",
             region_name=REGION,
@@ -106,7 +106,8 @@ class Secrets:
         return str(client.create_secret(Name=name, SecretString=json.dumps(value))["ARN"])
 
     def variables(self) -> dict[str, str]:
-        """What Fargate gives a task with a role; the full address stands for its relative one."""
+        """Return the variables that Fargate sets for a task with a role, with a full address instead of a relative
+        one."""
         return {
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -123,12 +124,12 @@ class _RoleKeys(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: pytest's output is the tier's."""
+        """Log nothing, to keep pytest's output short."""
 
 
 @contextmanager
 def secrets_manager() -> Iterator[Secrets]:
-    """moto's Secrets Manager and an endpoint for credentials, for as long as the block."""
+    """Yield moto's Secrets Manager and an endpoint for credentials."""
     aws = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     aws.start()
     keys = ThreadingHTTPServer((LOOPBACK, 0), _RoleKeys)

@@ -1,4 +1,4 @@
-"""The container serves its page from a real PostgreSQL over TLS and hides the password."""
+"""The container serves its page from a real PostgreSQL over TLS and does not log the password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container starts within Fargate's smallest size, needs no writable root and no database."""
+"""The container starts in Fargate's smallest size, without a writable root and without a database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.image.building import Image
 from tests.image.conftest import Start
 from tests.image.containers import Answer, run_once
 
-# Generous: what it really takes is measured by benchmarks/image.
+# Generous: benchmarks/image measures the real time.
 START_SECONDS = 30
 WRITE = "import pathlib, sys; pathlib.Path(sys.argv[1], 'probe').write_text('x')"
 

@@ -44,7 +44,7 @@ def test_requests_in_flight_are_answered_and_it_exits_0(start: Start, database: 
     with ThreadPoolExecutor(3) as pool, database.connect() as holder:
         with holder.transaction():
             holder.execute(LOCK_ALL)
-            # A query for each: requests in one language may share theirs.
+            # One query for each: requests in one language may share a query.
             in_flight = [pool.submit(container.get, "/", language=lang) for lang in ("en", "ja")]
             wait_until_blocked(database, 2)
             stopped = pool.submit(container.stop)

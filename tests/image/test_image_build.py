@@ -1,4 +1,4 @@
-"""The Dockerfile builds with either builder and is free of lint."""
+"""Both builders build the Dockerfile, and hadolint reports nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def declared(engine: Engine, tag: str) -> dict[str, object]:
     return {key: config[key] for key in keys}
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_reports_nothing() -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     hadolint = shutil.which("hadolint", path=path)
     if hadolint is None:

@@ -1,4 +1,4 @@
-"""The rehearsal with a Docker engine: tasks are containers of the image that was really built."""
+"""A rehearsal with a Docker engine, in which tasks are containers of the built image."""
 
 from __future__ import annotations
 

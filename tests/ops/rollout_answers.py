@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.rollout.view import View, Wanted
+from ops.rollout.view import Expected, View
 from ops.snapshot import ecs, elb
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
-WANTED = Wanted(
+EXPECTED = Expected(
     cluster=f"{ARN}:cluster/careapp-poc-cluster",
     service=f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
     definition=NEW,
@@ -70,7 +70,7 @@ def service(
     *deployments: Any, desired: int = 2, events: tuple[Any, ...] = (), **changes: Any
 ) -> Any:
     return {
-        "serviceArn": WANTED.service,
+        "serviceArn": EXPECTED.service,
         "status": "ACTIVE",
         "desiredCount": desired,
         "runningCount": sum(each["runningCount"] for each in deployments),

@@ -121,7 +121,7 @@ def test_the_gate_s_lines_do():
     seen = gate.view(
         gate.deployment(gate.NEW, "IN_PROGRESS"), events=(gate.event(1, 0), gate.event(2, -86400))
     )
-    Reporter(Log(), gate.WANTED, since=a.NOW - timedelta(days=2)).report(seen, going, 0, 900)
+    Reporter(Log(), gate.EXPECTED, since=a.NOW - timedelta(days=2)).report(seen, going, 0, 900)
     assert sorted(told) == [
         "11-24 21:00:00 ECS: (service careapp-poc-service) event 2.",
         "21:00:00 ECS: (service careapp-poc-service) event 1.",

@@ -22,8 +22,8 @@ def ended(monkeypatch):
     followed = []
 
     def end(outcome, text="It ended."):
-        async def follow(_session, wanted, *_rest):
-            followed.append(wanted)
+        async def follow(_session, expected, *_rest, certainty):
+            followed.append(expected)
             return End(Verdict(outcome=outcome, text=verbatim(text)), None)
 
         monkeypatch.setattr(retrying, "follow", follow)
@@ -109,7 +109,7 @@ def test_a_try_that_fails_ends_with_the_cause_and_exit_code_1(run, ended, update
 
 
 def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, monkeypatch, updates):
-    async def follow(*_):
+    async def follow(*_, certainty):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(retrying, "follow", follow)
@@ -123,7 +123,7 @@ def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, 
     where = {"cluster": NAMES.cluster, "service": NAMES.service}
     ecs.update_service(**where, desiredCount=0)
     code, _, complaint = run("retry")
-    assert (code, "is to run no task" in complaint) == (1, True)
+    assert (code, "desired count of the service" in complaint) == (1, True)
     ecs.update_service(**where, desiredCount=1)
     (code, _, complaint), done = run("retry", "--stack", "poc", "--dry-run"), list(updates)
     assert (code, complaint, done) == (0, "", [])

@@ -48,11 +48,11 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, wanted):
-            assert wanted == a.NEW
+        def diagnosed(_stack, _session, expected):
+            assert expected == a.NEW
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(causes, "_diagnosed", diagnosed)
+        monkeypatch.setattr(causes, "diagnosed", diagnosed)
         return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lines
 
     return found
@@ -93,9 +93,9 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
     screen, lines = gate(hidden)
     assert screen == ""
     assert lines == [
-        "it runs, but nobody knows whether all is in order, for this could not be looked at: "
+        "it runs, but the doctor could not read everything. Missing: "
         "the execution role, the image. AWS did not tell. Try again.",
-        "it runs, but nobody knows whether all is in order, for this could not be looked at: "
+        "it runs, but the doctor could not read everything. Missing: "
         "the database. me may not iam:GetRole on *. Allow iam:GetRole to it in IAM, or use another "
         "profile.",
         ANSWERS,
@@ -128,7 +128,7 @@ def test_what_the_page_answers_is_told_in_a_line(gate):
 
 def test_a_page_that_cannot_be_reached_from_here_is_told_and_leaves_it_green(gate):
     screen, lines = gate(a.stack(page=UNREACHABLE))
-    assert (screen, lines) == ("", ["the page was not asked for: AWS did not tell."])
+    assert (screen, lines) == ("", ["the page was not requested: AWS did not tell."])
 
 
 def test_an_error_of_the_page_is_red_at_the_second_look(gate):

@@ -19,10 +19,10 @@ from ops.rollout.verdict import Patience
 from ops.rollout.view import is_deregistered, look
 from tests.ops import rollout_answers as answers
 from tests.ops.rollout_answers import (
+    EXPECTED,
     NEW,
     NEWER,
     OLD,
-    WANTED,
     deployment,
     event,
     service,
@@ -79,8 +79,10 @@ class Asked:
 
     all = session.Session.all
 
-    def pages(self, _service, operation, **params):
-        self.calls.append((operation, params))
+    def pages(self, _service, operation, *, desiredStatus, **params):
+        self.calls.append((operation, {"desiredStatus": desiredStatus, **params}))
+        if desiredStatus == "STOPPED":
+            return
         yield {"taskArns": ["arn:task/1"]}
         yield {"taskArns": ["arn:task/2"]}
 
@@ -106,7 +108,7 @@ def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=No
     changes.last = changed
     ending = follow(
         asked or Asked(*looks),
-        WANTED,
+        EXPECTED,
         Patience(limit=limit, settle=15, notice=40),
         Pace(poll=1e-6, speed=speed),
         told,
@@ -118,13 +120,23 @@ def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=No
 
 def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
     asked = Asked(GOOD)
-    assert look(asked, WANTED) == answers.all_well()
+    assert look(asked, EXPECTED) == answers.all_well()
     assert asked.calls == [
-        ("describe_services", {"cluster": WANTED.cluster, "services": [WANTED.service]}),
-        ("list_tasks", {"cluster": WANTED.cluster, "serviceName": "careapp-poc-service"}),
-        ("describe_tasks", {"cluster": WANTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
-        ("describe_target_health", {"TargetGroupArn": WANTED.target_group}),
-        ("list_service_deployments", {"cluster": WANTED.cluster, "service": WANTED.service}),
+        ("describe_services", {"cluster": EXPECTED.cluster, "services": [EXPECTED.service]}),
+        *(
+            (
+                "list_tasks",
+                {
+                    "desiredStatus": status,
+                    "cluster": EXPECTED.cluster,
+                    "serviceName": "careapp-poc-service",
+                },
+            )
+            for status in ("RUNNING", "STOPPED")
+        ),
+        ("describe_tasks", {"cluster": EXPECTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
+        ("describe_target_health", {"TargetGroupArn": EXPECTED.target_group}),
+        ("list_service_deployments", {"cluster": EXPECTED.cluster, "service": EXPECTED.service}),
     ]
 
 
@@ -146,40 +158,41 @@ def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
 def test_the_newest_deployment_of_the_revision_tells_of_a_rollback_to_that_same_one(
     history, undone
 ):
-    assert look(Asked(GOOD, history=history), WANTED).undone == undone
+    assert look(Asked(GOOD, history=history), EXPECTED).rollback_reason == undone
 
 
 def test_a_rollback_to_the_same_revision_is_red():
     end, _ = followed(asked=Asked(GOOD, history=[[("ROLLBACK_SUCCESSFUL", NEW)]]))
     assert end.verdict.outcome.value == "rolled back"
     assert str(end.verdict.text) == (
-        "careapp-poc:7 runs in the service as it was before; what this stack declares was rolled "
-        "back: ROLLBACK_SUCCESSFUL!"
+        "careapp-poc:7 runs, but ECS rolled the other changes of the service back: "
+        "ROLLBACK_SUCCESSFUL!"
     )
 
 
 def test_a_roll_out_that_goes_on_needs_no_history():
     asked = Asked(ROLLING)
-    assert look(asked, WANTED).undone == ""
+    assert look(asked, EXPECTED).rollback_reason == ""
     assert "list_service_deployments" not in [operation for operation, _ in asked.calls]
 
 
 def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():
     asked = Asked(GOOD)
-    asked.pages = lambda *_, **__: [{"taskArns": [f"arn:task/{number}" for number in range(230)]}]
-    assert len(look(asked, WANTED).tasks) == 230
+    many = [{"taskArns": [f"arn:task/{number}" for number in range(230)]}]
+    asked.pages = lambda *_, desiredStatus, **__: many if desiredStatus == "RUNNING" else []
+    assert len(look(asked, EXPECTED).tasks) == 230
     parts = [params["tasks"] for operation, params in asked.calls if operation == "describe_tasks"]
     assert [len(part) for part in parts] == [100, 100, 30]
 
 
 @pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
 def test_a_service_that_is_not_there_or_goes_is_none(answer):
-    assert look(Asked(answer), WANTED) is None
+    assert look(Asked(answer), EXPECTED) is None
 
 
 def test_what_cannot_be_asked_is_not_taken_for_a_missing_service():
     with pytest.raises(AwsProblem, match="You may not"):
-        look(Asked(DENIED), WANTED)
+        look(Asked(DENIED), EXPECTED)
 
 
 def test_the_end_carries_what_was_seen_last():
@@ -210,7 +223,9 @@ def test_credentials_that_fail_half_way_end_it_at_once(problem):
     asked = Asked(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
         asyncio.run(
-            follow(asked, WANTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told, Changes())
+            follow(
+                asked, EXPECTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told, Changes()
+            )
         )
     assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2
 
@@ -224,7 +239,7 @@ def test_progress_is_told_when_something_moves_or_half_a_minute_has_passed():
     _, told = followed(*[ROLLING] * 22, GOOD)
     times = [line.rpartition(" [")[2] for line in told.moments if line.startswith(STATE)]
     assert times == ["0:00 of 15:00]", "0:30 of 15:00]", "1:00 of 15:00]"]
-    assert "looking once more" in told.moments[3]
+    assert "reading once more" in told.moments[3]
 
 
 def test_times_are_those_of_aws_s_clock():

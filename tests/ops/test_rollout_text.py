@@ -11,10 +11,10 @@ from ops.aws.session import Place
 from ops.rollout import text as words
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
 from tests.ops.rollout_answers import (
+    EXPECTED,
     NEW,
     OLD,
     ROLLING_BACK,
-    WANTED,
     all_well,
     deployment,
     target,
@@ -30,8 +30,8 @@ BACK = view(
 
 
 def end(seen):
-    _, memory = judge(seen, WANTED, Memory(), 0, Patience(limit=900, settle=15))
-    return End(judge(seen, WANTED, memory, 3, Patience(limit=900, settle=15))[0], seen)
+    _, memory = judge(seen, EXPECTED, Memory(), 0, Patience(limit=900, settle=15))
+    return End(judge(seen, EXPECTED, memory, 3, Patience(limit=900, settle=15))[0], seen)
 
 
 def ended(outcome, seen=None):
@@ -39,7 +39,7 @@ def ended(outcome, seen=None):
 
 
 def block(ending, diagnosis="", *, deregistered=False):
-    return words.failed(ending, WANTED, diagnosis, "poc", deregistered=deregistered)
+    return words.failed(ending, EXPECTED, diagnosis, "poc", deregistered=deregistered)
 
 
 def test_targets_are_counted_in_elb_s_own_words():
@@ -59,10 +59,10 @@ def test_targets_are_counted_in_elb_s_own_words():
 
 def test_progress_of_a_revision_that_ecs_does_not_show_counts_none_of_its_tasks():
     verdict = Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
-    assert str(words.progress(view(deployment(OLD, "COMPLETED")), WANTED, verdict)) == (
+    assert str(words.progress(view(deployment(OLD, "COMPLETED")), EXPECTED, verdict)) == (
         "careapp-poc:7: tasks 0 of 2 running, 0 starting, 0 failed; targets 0; Wait."
     )
-    assert str(words.progress(None, WANTED, verdict)) == "Wait."
+    assert str(words.progress(None, EXPECTED, verdict)) == "Wait."
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_counts_are_spelled_as_a_person_would(counts, spelled):
 def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_changes_it(
     desired, nearest
 ):
-    assert str(words.another_count(desired, range(2, 5), WANTED, PLACE)) == (
-        f"the service wants {desired} tasks, the stack file 2-4; to change that: "
+    assert str(words.another_count(desired, range(2, 5), EXPECTED, PLACE)) == (
+        f"the desired count of the service is {desired}, the stack file says 2-4; to change it: "
         "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster "
         f"--service careapp-poc-service --desired-count {nearest}"
     )
@@ -98,7 +98,7 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
         "  in lines\n"
         "\n"
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, tell ECS to try again first, for it has given up:\n"
+        "definition, start a new deployment first, for ECS has given up:\n"
         f"  {RETRY}\n"
         "Each `pulumi up` is red until careapp-poc:7 runs."
     )
@@ -115,21 +115,21 @@ def test_a_first_roll_out_that_failed_leaves_nothing_running_but_its_own_remains
 
 
 def test_the_command_names_the_profile_that_the_stack_uses():
-    text = words.another_count(1, {2}, WANTED, Place(region="eu-west-1", profile="work"))
+    text = words.another_count(1, {2}, EXPECTED, Place(region="eu-west-1", profile="work"))
     assert "--region eu-west-1 --profile work" in str(text)
 
 
 @pytest.mark.parametrize(
     ("outcome", "way_on"),
     [
-        (Outcome.GONE, "What to do: `pulumi up --refresh` creates what is missing."),
+        (Outcome.DELETED, "What to do: `pulumi up --refresh` creates what is missing."),
         (
             Outcome.REPLACED,
             "What to do: let the other deployment end, agree on one version, then "
             "`pulumi up --refresh` rolls this program's version out.",
         ),
         (
-            Outcome.FELL_ILL,
+            Outcome.BECAME_UNHEALTHY,
             "What to do: remove the cause above, then `pulumi up`. "
             "Each one is red until careapp-poc:7 runs.",
         ),
@@ -137,7 +137,7 @@ def test_the_command_names_the_profile_that_the_stack_uses():
             Outcome.TOO_LATE,
             "What to do: remove the cause above, or, if the app only needs longer, "
             "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
-            "`pulumi up` goes on watching, and is red until careapp-poc:7 runs.",
+            "`pulumi up` waits again, and is red until careapp-poc:7 runs.",
         ),
     ],
     ids=lambda value: value.value if isinstance(value, Outcome) else "",
@@ -147,7 +147,7 @@ def test_each_failure_has_its_own_way_on(outcome, way_on):
 
 
 def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declares():
-    end = replace(ended(Outcome.ROLLED_BACK), view=replace(all_well(), undone="Tripped."))
+    end = replace(ended(Outcome.ROLLED_BACK), view=replace(all_well(), rollback_reason="Tripped."))
     assert block(end).endswith(
         "What to do: remove the cause above, let ECS try again, and have Pulumi compare the service "
         f"with what this stack declares:\n  {RETRY}\n  pulumi up --refresh\n"
@@ -157,34 +157,34 @@ def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declare
 
 def test_a_deregistered_revision_is_registered_anew():
     assert block(ended(Outcome.ROLLED_BACK), deregistered=True).endswith(
-        "What to do: somebody has deregistered careapp-poc:7, so ECS deploys it no more. "
-        "`pulumi up --refresh` registers it anew and rolls it out."
+        "What to do: careapp-poc:7 was deregistered, so ECS does not deploy it any more. "
+        "`pulumi up --refresh` registers a new revision and rolls it out."
     )
 
 
 def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
-    assert words.running_but_ill(ended(Outcome.RUNS), WANTED, "THE DIAGNOSIS\n") == (
+    assert words.running_with_a_cause(ended(Outcome.RUNS), EXPECTED, "THE DIAGNOSIS\n") == (
         "careapp-poc:7 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
         "\n"
         "THE DIAGNOSIS\n"
         "\n"
-        "What was changed is recorded. Each `pulumi up` is red until the cause is removed."
+        "The changes are recorded. Each `pulumi up` is red until the cause is removed."
     )
 
 
 def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
-    assert words.unconfirmed(WANTED, "No credentials. Log in.") == (
-        "nobody knows whether careapp-poc:7 runs: AWS could not be asked how its roll-out goes\n"
+    assert words.unconfirmed(EXPECTED, "No credentials. Log in.") == (
+        "it is not known whether careapp-poc:7 runs: its roll-out could not be read from AWS\n"
         "\n"
         "No credentials. Log in.\n"
         "\n"
-        "What was changed is recorded. The next `pulumi up` looks again, with or without changes."
+        "The changes are recorded. The next `pulumi up` checks again, with or without changes."
     )
 
 
 def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
     with in_language("ja"):
-        text = words.failed(end(BACK), WANTED, "", "poc", deregistered=False)
+        text = words.failed(end(BACK), EXPECTED, "", "poc", deregistered=False)
     assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（2 個中 2 個のタスク）。"  # noqa: RUF001
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text
@@ -193,6 +193,6 @@ def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands(
 
 def test_no_task_where_some_are_asked_for_is_said_so():
     end = replace(ended(Outcome.RUNS), view=all_well(0))
-    assert words.running_but_ill(end, WANTED, "THE DIAGNOSIS").startswith(
-        "careapp-poc:7 is in place, but no task of it is wanted, though the stack file asks for some\n"
+    assert words.running_with_a_cause(end, EXPECTED, "THE DIAGNOSIS").startswith(
+        "careapp-poc:7 is deployed, but the desired count is 0, and the stack file says more\n"
     )

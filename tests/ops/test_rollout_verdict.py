@@ -6,11 +6,11 @@ import pytest
 
 from ops.rollout.verdict import Memory, Outcome, Patience, judge
 from tests.ops.rollout_answers import (
+    EXPECTED,
     NEW,
     NEWER,
     OLD,
     ROLLING_BACK,
-    WANTED,
     all_well,
     deployment,
     target,
@@ -40,7 +40,7 @@ def verdicts(*views, every=3.0, told=None):
     """One verdict for each look, the looks `every` seconds apart."""
     memory, given = Memory(), []
     for number, seen in enumerate(views):
-        verdict, memory = judge(seen, WANTED, memory, number * every, PATIENCE, told)
+        verdict, memory = judge(seen, EXPECTED, memory, number * every, PATIENCE, told)
         given.append(verdict)
     return given
 
@@ -81,8 +81,7 @@ def test_a_good_look_between_two_bad_ones_does_not_count():
         (
             TAKEN_OVER,
             "replaced",
-            "careapp-poc:8 has taken the place of careapp-poc:7: "
-            "somebody else deploys to this service",
+            "careapp-poc:8 has replaced careapp-poc:7: another update deploys to this service",
         ),
         (
             ROLLED_BACK_BEFORE,
@@ -91,8 +90,8 @@ def test_a_good_look_between_two_bad_ones_does_not_count():
         ),
         (
             None,
-            "gone",
-            "service careapp-poc-service is not there any more; somebody or something deleted it",
+            "deleted",
+            "service careapp-poc-service does not exist any more; it was deleted outside of this stack",
         ),
     ],
     ids=["given up", "rolled back", "taken over", "rolled back, failed one not listed", "deleted"],
@@ -114,7 +113,7 @@ def test_a_failure_that_ecs_names_needs_no_settling(seen):
 def test_what_ecs_may_only_not_show_yet_is_no_failure_before_it_has_settled(seen):
     looks = outcomes(*[seen] * 7)  # at 0, 3, 6, 9, 12, 15 and 18 seconds
     assert looks[:6] == ["going"] * 6
-    assert looks[6] in ("rolled back", "gone")
+    assert looks[6] in ("rolled back", "deleted")
 
 
 def test_an_answer_from_before_the_update_does_not_fail_a_retry():
@@ -141,7 +140,7 @@ def test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks():
 
 
 def test_a_limit_in_parts_of_a_minute_is_said_so():
-    verdict, _ = judge(STARTED, WANTED, Memory(), 100, Patience(limit=90, settle=15))
+    verdict, _ = judge(STARTED, EXPECTED, Memory(), 100, Patience(limit=90, settle=15))
     assert "after 1.5 minutes" in str(verdict.text)
 
 
@@ -176,9 +175,9 @@ def test_a_change_long_ago_delays_nothing():
 
 def test_tasks_that_a_changed_way_makes_ill_are_a_failure_at_the_second_look():
     given = verdicts(all_well(), ILL, ILL, told=40.0)
-    assert [each.outcome.value for each in given] == ["going", "going", "fell ill"]
+    assert [each.outcome.value for each in given] == ["going", "going", "became unhealthy"]
     assert str(given[-1].text) == (
-        "careapp-poc:7 ran until this update changed the way to its tasks: "
+        "careapp-poc:7 ran until this update changed the path to its tasks: "
         "1 of 2 tasks are healthy in the target group"
     )
 
@@ -194,7 +193,7 @@ def test_a_task_that_only_is_replaced_meanwhile_is_no_failure_of_a_changed_way()
 
 def test_where_no_roll_out_is_on_tasks_get_a_third_of_the_limit_to_recover():
     given = verdicts(*[ILL, RETRIED] * 3, every=75)  # at 0, 75, 150, 225 and 300 seconds
-    assert [each.outcome.value for each in given[:5]] == [*["going"] * 4, "fell ill"]
+    assert [each.outcome.value for each in given[:5]] == [*["going"] * 4, "became unhealthy"]
     assert str(given[4].text) == (
         "careapp-poc:7 was rolled out, but does not recover within 5 minutes: "
         "1 of 2 tasks are healthy in the target group"
@@ -208,7 +207,7 @@ def test_the_time_to_recover_begins_when_the_roll_out_has_ended():
 def test_no_wanted_task_is_in_place_when_none_runs():
     given = verdicts(all_well(0), all_well(0))
     assert str(given[-1].text) == (
-        "careapp-poc:7 is in place; no task is wanted now, so there is nothing to wait for"
+        "careapp-poc:7 is deployed; the desired count is 0, so there is nothing to wait for"
     )
 
 
@@ -245,7 +244,7 @@ def lacks(*, primary=None, tasks=None, targets=None, more=()):
 
 def test_nothing_lacks_when_all_is_well():
     assert lacks() == (
-        "looking once more to be sure: "
+        "reading once more to be sure: "
         "careapp-poc:7 runs: 2 of 2 tasks, all healthy in the target group"
     )
 
@@ -290,9 +289,9 @@ def test_what_lacks_is_told(seen, text):
 
 def test_a_target_that_leaves_does_not_stand_in_the_way():
     leaving = target(9, "draining", "Target.DeregistrationInProgress")
-    assert lacks(targets=[target(1), target(2), leaving]).startswith("looking once more")
+    assert lacks(targets=[target(1), target(2), leaving]).startswith("reading once more")
 
 
 def test_a_task_without_a_container_check_is_judged_by_its_target_alone():
     plain = [task(1, healthStatus="UNKNOWN"), task(2, healthStatus="UNKNOWN")]
-    assert lacks(tasks=plain).startswith("looking once more")
+    assert lacks(tasks=plain).startswith("reading once more")

@@ -103,7 +103,7 @@ def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
         ("healthInterval=5 healthTimeout=9", "healthTimeout: 9 is not less than healthInterval 5"),
         ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
         ("appVariables.PORT=80", "appVariables: PORT is set by the stack;"),
-        ("appFolder=docs", "appFolder: docs/Dockerfile is missing"),
+        ("appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(

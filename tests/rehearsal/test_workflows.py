@@ -235,7 +235,7 @@ def test_docker_is_logged_in_to_the_accounts_registry_by_standard_input(story):
 
 def test_drift_is_red_with_what_drifted_and_green_otherwise(story):
     _, told, _ = story
-    assert "prod is not up" in told["drift of nothing"]["Compare"].summary
+    assert "prod is not deployed" in told["drift of nothing"]["Compare"].summary
     assert told["no drift"]["Compare"].summary == "### poc: no drift\n"
     drifted = told["drift"]["Compare"]
     assert drifted.summary.startswith("### poc has drifted\n")
@@ -285,7 +285,7 @@ def test_nothing_is_left_after_a_destroy(story):
 
 
 CI = [step for step in steps() if step.workflow == "ci"]
-"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflow_order.py."""
+"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflows.py."""
 
 
 def test_no_step_is_left_out(story):

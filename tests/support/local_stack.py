@@ -47,8 +47,6 @@ class ScriptedEcs:
         """Whether the last deployment was rolled back to a service of that same revision."""
         self.falls_ill = False
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
-        self.unreadable = False
-        """Whether the doctor's DescribeTasks lacks what every answer of ECS has, as its bug would have it."""
         self.asked: list[str] = []
         """The reads that a roll-out gate makes."""
         self._good: dict[str, str] = {}
@@ -82,17 +80,21 @@ class ScriptedEcs:
     def list_tasks(self, params: Params) -> Params:
         self.asked.append("ListTasks")
         if params.get("desiredStatus") == "STOPPED":
-            # The roll-out gate never asks for these, the doctor does.
-            return {"taskArns": ["arn:unreadable"] if self.unreadable else []}
+            return {"taskArns": []}
         return {
             "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
         }
 
-    def describe_tasks(self, params: Params) -> Params:
-        tasks = [_task(name, *running) for name, running in self._running().items()]
-        if "arn:unreadable" in params["tasks"]:
-            tasks = [{k: v for k, v in task.items() if k != "desiredStatus"} for task in tasks]
-        return {"tasks": tasks}
+    def describe_tasks(self, _params: Params) -> Params:
+        return {"tasks": [_task(name, *running) for name, running in self._running().items()]}
+
+    @contextlib.contextmanager
+    def breaking_the_doctor(self) -> Iterator[None]:
+        """Answer DescribeAlarms, which only the doctor calls, without the state of an alarm."""
+        call = ("cloudwatch", "DescribeAlarms")
+        hooks.registry.instead[call] = lambda _: {"MetricAlarms": [{"AlarmName": "broken"}]}
+        yield
+        del hooks.registry.instead[call]
 
     def target_health(self, _params: Params) -> Params:
         self.asked.append("DescribeTargetHealth")

@@ -179,7 +179,10 @@ def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[asyncio.AbstractEven
 
 
 @pytest.fixture
-def engine(loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch) -> Engine:
+def engine(
+    loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Engine]:
+    """Pulumi with mocks. After each test, every resource has a parent and every component is finished."""
     loop = asyncio.new_event_loop()  # set_mocks wants one; recent Pythons no longer make it
     asyncio.set_event_loop(loop)
     engine = Engine()
@@ -196,7 +199,9 @@ def engine(loops: list[asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPat
     assert loop in loops
     # It stays for all tests, so what one test's program has every resource go through ends with it.
     monkeypatch.setattr(pulumi.runtime.get_root_resource(), "_transformations", [])
-    return engine
+    yield engine
+    assert engine.orphans() == []
+    assert engine.unfinished() == set()
 
 
 @pytest.fixture

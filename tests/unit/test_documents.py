@@ -1,17 +1,23 @@
-"""Every page of the project: no dead link, nothing undocumented, a changelog that says what is replaced."""
+"""The documents: links, commands, diagrams, settings, and the same content in both languages."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from cli import main
 from rehearsal.run.faults import FAULTS
+from stack.__main__ import table
 from stack.app import RESERVED
 from tests.documents import commands
 from tests.documents.markdown import ROOT, Page, pages
+from tests.documents.pairs import differences, pairs, twin
+from tests.documents.typed import typed, unknown
+from tests.support.declared import resources_of
 
 README = Page(ROOT / "README.md")
 CHANGELOG = Page(ROOT / "CHANGELOG.md")
@@ -113,11 +119,176 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     assert [each for each in begin if begin.count(each) > 1] == []
 
 
-def test_decisions_are_numbered_without_a_gap_and_listed():
-    folder = ROOT / "docs" / "decisions"
-    files = sorted(path.name for path in folder.glob("[0-9]*.md"))
-    assert [int(name[:2]) for name in files] == list(range(1, len(files) + 1))
-    assert [link for link in Page(folder / "README.md").links if link in files] == files
-    for name in files:
-        [title, *_] = Page(folder / name).headings
-        assert title.text.startswith(f"{int(name[:2])}. "), name
+def test_decisions_are_numbered_without_a_gap():
+    headings = [each.text for each in Page(ROOT / "docs" / "decisions.md").headings]
+    numbers = [int(text.partition(".")[0]) for text in headings if text[0].isdigit()]
+    assert numbers == list(range(1, len(headings)))
+
+
+NAMES = ("alb", "tg", "service")
+STAGE_2 = {"poc": 1, "prod": 2}
+"""The stacks, and the place of their diagram of stage 2."""
+
+
+def drawn(language):
+    page = Page(ROOT / "docs" / f"architecture{language}.md")
+    return [block.text for block in page.blocks if block.language == "mermaid"]
+
+
+def test_both_languages_have_the_same_diagrams():
+    assert drawn("") == drawn(".ja")
+    assert len(drawn("")) == 3
+
+
+@pytest.mark.parametrize("stack", STAGE_2)
+def test_every_name_of_a_diagram_is_one_of_the_program(stack):
+    diagram = drawn("")[STAGE_2[stack]]
+    named = set(re.findall(rf"careapp-{stack}[\w-]*|careapp/[\w-]+|/ecs/[\w-]+", diagram))
+    declared = json.dumps([one.props for one in resources_of(stack)])
+    assert {f"careapp-{stack}-{part}" for part in NAMES} | {f"/ecs/careapp-{stack}"} <= named
+    assert {name for name in named if f'"{name}"' not in declared.replace("\\", "")} == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_command_of_a_page_is_one_with_these_options(page):
+    assert [told for words in typed(page, "./careapp") if (told := unknown(words))] == []
+
+
+def test_the_pages_tell_many():
+    assert sum(len(typed(page, "./careapp")) for page in pages()) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("`./careapp status --watch`", []),
+        ("`./careapp stat`", ["no such command"]),
+        ("`./careapp status --wach`", ["no option --wach"]),
+        ("`./careapp cloud start|stop`", []),
+        ("`./careapp cloud begin`", ["cloud has no begin"]),
+        ("`./careapp db psql -- --csv`", []),
+        ("`./careapp test --all`", ["no option ['--all']"]),
+        ("```sh\n./careapp rehearse \\\n  --brake x\n```", ["no option --brake"]),
+        ("```console\n$ ./careapp logs -n 5 | tail\n```", []),
+    ],
+)
+def test_what_is_no_command_is_told(tmp_path, text, found):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    told = [unknown(words) for words in typed(Page(page), "./careapp")]
+    assert told, "no command was seen"
+    assert [each.partition(": ")[2] for each in told if each] == found
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def rows(markdown):
+    return re.findall(r"^\| `\w+` \|.*$", markdown, re.MULTILINE)
+
+
+def test_the_page_describes_every_setting_and_nothing_else():
+    expected = rows(table())
+    assert expected
+    assert rows(PAGE.read_text()) == expected, (
+        "put the output of `python -m stack` into docs/settings.md"
+    )
+
+
+BILINGUAL = (
+    "README.md",
+    "docs/architecture.md",
+    "docs/cost.md",
+    "docs/delivery.md",
+    "docs/runbook.md",
+    "docs/settings.md",
+    "docs/your-app.md",
+)
+ENGLISH = """\
+# One
+
+## 2. Two
+
+| key | meaning | default |
+|---|---|---|
+| `a` | a long meaning of it here | `3` |
+
+```sh
+./careapp test   # the tests
+```
+
+```console
+$ ./careapp status
+fine
+```
+
+[there](there.md#one)
+"""
+JAPANESE = """\
+# 一
+
+## 2. 二
+
+| キー | 意味 | 既定値 |
+|---|---|---|
+| `a` | その長い意味 | `3` |
+
+```sh
+./careapp test   # テスト
+```
+
+```console
+$ ./careapp status
+良好
+```
+
+[そちら](there.ja.md#一)
+"""
+
+
+def test_the_pages_of_both_languages_are_there():
+    assert {page.path for page, _ in pairs()} == {ROOT / name for name in BILINGUAL}
+
+
+@pytest.mark.parametrize("name", BILINGUAL)
+def test_a_page_and_its_twin_say_the_same(name):
+    page = ROOT / name
+    assert differences(Page(page), Page(twin(page))) == []
+
+
+def test_a_japanese_reader_is_told_which_pages_are_english_alone():
+    text = (ROOT / "README.ja.md").read_text().replace("[English](README.md)", "")
+    links = re.findall(r"\]\((?!https?:)([^)#]+\.md)[^)]*\)(.英語)?", text)
+    assert len(links) > 10
+    wrong = [link for link, mark in links if link.endswith(".ja.md") == bool(mark)]
+    assert wrong == []
+
+
+def written(folder, japanese):
+    (folder / "page.md").write_text(ENGLISH)
+    (folder / "page.ja.md").write_text(japanese)
+    return differences(Page(folder / "page.md"), Page(folder / "page.ja.md"))
+
+
+def test_equal_twins_differ_in_nothing(tmp_path):
+    assert written(tmp_path, JAPANESE) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("## 2. 二", "### 2. 二", "headings 2"),
+        ("## 2. 二", "## 3. 二", "headings 2"),
+        ("`a` |", "`b` |", "tables 2"),
+        ("`3` |", "`4` |", "tables 2"),
+        ("その長い意味", "その5つの意味", "tables 2"),
+        ("その長い意味", "a long meaning of it here", "not translated"),
+        ("test   #", "testing   #", "code 1"),
+        ("$ ./careapp status", "$ ./careapp doctor", "commands 1"),
+        ("there.ja.md", "elsewhere.ja.md", "links 1"),
+    ],
+)
+def test_what_differs_is_told(tmp_path, old, new, told):
+    assert old in JAPANESE
+    [found] = written(tmp_path, JAPANESE.replace(old, new))
+    assert found.startswith(told)

@@ -232,9 +232,3 @@ def test_it_tells_where_it_is_and_which_secret_holds_the_password(engine, build)
 def test_a_database_without_a_secret_is_an_error_that_says_so(secrets):
     with pytest.raises(ValueError, match="RDS reports no secret"):
         secret_arn_of(secrets)
-
-
-def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
-    build()
-    assert engine.orphans() == []
-    assert engine.unfinished() == set()

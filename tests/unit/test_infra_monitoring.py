@@ -392,9 +392,3 @@ def test_the_dashboard_is_the_same_in_both_stages(engine, build):
     engine.made.clear()
     build(ecsEnabled="true")
     assert engine.only(DASHBOARD) == before
-
-
-def test_every_resource_has_a_parent_and_every_component_is_finished(engine, build):
-    build(ecsEnabled="true")
-    assert engine.orphans() == []
-    assert engine.unfinished() == set()

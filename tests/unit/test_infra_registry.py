@@ -1,6 +1,10 @@
-"""The app's image: where it is kept, how it is built and what it is called."""
+"""The app's image: its repository, its build, and the tag that is a hash of its sources."""
+
+from __future__ import annotations
 
 import json
+import os
+import re
 
 import pytest
 
@@ -14,7 +18,7 @@ URL = "123456789012.dkr.example/careapp/hello-ecs"
 
 
 @pytest.fixture
-def build(engine, configured, checkout):
+def image(engine, configured, checkout):
     assert (checkout / "webapp").is_dir()
 
     def image(**changes):
@@ -24,8 +28,8 @@ def build(engine, configured, checkout):
     return image
 
 
-def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, build):
-    build(protect="false")
+def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, image):
+    image(protect="false")
     assert engine.inputs(REPOSITORY) == {
         "careapp-poc-app": {
             "name": "careapp/hello-ecs",
@@ -37,13 +41,13 @@ def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(
     }
 
 
-def test_a_protected_stack_keeps_its_images(engine, build):
-    build(protect="true")
+def test_a_protected_stack_keeps_its_images(engine, image):
+    image(protect="true")
     assert engine.only(REPOSITORY)["forceDelete"] is False
 
 
-def test_enough_images_are_kept_to_roll_back(engine, build):
-    build(imagesKept="12")
+def test_enough_images_are_kept_to_roll_back(engine, image):
+    image(imagesKept="12")
     made = engine.only("aws:ecr/lifecyclePolicy:LifecyclePolicy")
     assert made["repository"] == "careapp/hello-ecs"
     assert json.loads(made["policy"]) == lifecycle(12)
@@ -80,10 +84,10 @@ def test_the_lifecycle_drops_untagged_images_after_a_week_and_tagged_ones_beyond
     ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
 )
 def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_tag(
-    engine, build, checkout, architecture, platform
+    engine, image, checkout, architecture, platform
 ):
     tag = content_tag(checkout / "webapp", {"platform": platform, "revision": "1"})
-    assert build(cpuArchitecture=architecture).tag == tag
+    assert image(cpuArchitecture=architecture).tag == tag
     made = engine.only(IMAGE)
     assert made == {
         "imageName": f"{URL}:{tag}",
@@ -97,12 +101,12 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
     }
 
 
-def test_another_folder_is_built_from_its_own_dockerfile(engine, build, checkout):
+def test_another_folder_is_built_from_its_own_dockerfile(engine, image, checkout):
     folder = checkout / "apps" / "mine"
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
     tag = content_tag(folder, {"platform": "linux/amd64", "revision": "1"})
-    assert build(appFolder="apps/mine").tag == tag
+    assert image(appFolder="apps/mine").tag == tag
     assert engine.only(IMAGE)["build"] == {
         "context": "./apps/mine",
         "dockerfile": "./apps/mine/Dockerfile",
@@ -115,28 +119,129 @@ def test_another_folder_is_built_from_its_own_dockerfile(engine, build, checkout
     [("", 1), ("VOLUME /tmp", 0), ('VOLUME ["/srv", "/tmp"]', 0), ("VOLUME /tmp/x", 1)],
 )
 def test_an_image_in_which_the_app_could_write_nowhere_is_warned_of(
-    build, checkout, monkeypatch, line, warned
+    image, checkout, monkeypatch, line, warned
 ):
     said = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
     (checkout / "webapp" / "Dockerfile").write_text(f"FROM python\n{line}\n")
-    build()
+    image()
     assert len(said) == warned
     assert all("webapp/Dockerfile has no VOLUME /tmp" in each for each in said)
 
 
-def test_another_revision_is_another_tag_for_the_same_sources(build):
-    assert build(imageRevision="1").tag != build(imageRevision="2").tag
+def test_another_revision_is_another_tag_for_the_same_sources(image):
+    assert image(imageRevision="1").tag != image(imageRevision="2").tag
 
 
-def test_it_tells_the_digest_that_a_task_runs(engine, build):
-    image = build()
+def test_it_tells_the_digest_that_a_task_runs(engine, image):
+    image = image()
     assert engine.known(image.digest) == f"{URL}@sha256:0123"
     assert engine.known(image.repository_url) == URL
     assert engine.known(image.repository_arn) == "arn:Repository/careapp-poc-app"
 
 
-def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
-    build()
-    assert engine.orphans() == []
-    assert engine.unfinished() == set()
+PARTS = {"platform": "linux/amd64"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /app\n")
+    (tmp_path / "app.py").write_text("print('hello')\n")
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "style.css").write_text("body {}\n")
+    (tmp_path / ".dockerignore").write_text("# rubbish\n\n**/__pycache__\n*.log\n!keep.log\n")
+    return tmp_path
+
+
+@pytest.fixture
+def before(folder):
+    return content_tag(folder, PARTS)
+
+
+def test_it_is_sixteen_hexadecimal_digits_and_the_same_each_time(folder, before):
+    assert re.fullmatch("[0-9a-f]{16}", before)
+    assert content_tag(folder, PARTS) == before
+
+
+CHANGES = {
+    "contents": lambda folder: (folder / "app.py").write_text("print('bye')\n"),
+    "contents below": lambda folder: (folder / "static" / "style.css").write_text("p {}\n"),
+    "a mode": lambda folder: (folder / "app.py").chmod(0o755),
+    "a name": lambda folder: (folder / "app.py").rename(folder / "main.py"),
+    "a new file": lambda folder: (folder / "more.py").write_text(""),
+    "a file less": lambda folder: (folder / "app.py").unlink(),
+    "the Dockerfile": lambda folder: (folder / "Dockerfile").write_text("FROM other\n"),
+    "what is ignored": lambda folder: (folder / ".dockerignore").write_text("*.py\n"),
+    "a file kept by exception": lambda folder: (folder / "keep.log").write_text("kept"),
+    "a link": lambda folder: (folder / "link").symlink_to("app.py"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_it_changes_with(folder, before, change):
+    change(folder)
+    assert content_tag(folder, PARTS) != before
+
+
+def test_it_changes_with_where_a_link_leads(folder):
+    (folder / "link").symlink_to("app.py")
+    before = content_tag(folder, PARTS)
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("static/style.css")
+    assert content_tag(folder, PARTS) != before
+
+
+def test_a_link_that_leads_nowhere_is_no_error(folder, before):
+    (folder / "link").symlink_to("nowhere")
+    assert content_tag(folder, PARTS) != before
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"platform": "linux/arm64"}, {}, {**PARTS, "revision": "2"}, {"platfor": "mlinux/amd64"}],
+)
+def test_it_changes_with_platform_and_arguments(folder, before, parts):
+    assert content_tag(folder, parts) != before
+
+
+def rubbish(folder):
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "app.pyc").write_bytes(b"\0")
+    (folder / "static" / "__pycache__").mkdir()
+    (folder / "static" / "__pycache__" / "x.pyc").write_bytes(b"\0")
+    (folder / "debug.log").write_text("noise")
+
+
+SAME = {
+    "ignored files": rubbish,
+    "times": lambda folder: os.utime(folder / "app.py", (0, 0)),
+    "an empty folder": lambda folder: (folder / "empty").mkdir(),
+}
+
+
+@pytest.mark.parametrize("change", SAME.values(), ids=SAME)
+def test_it_does_not_change_with(folder, before, change):
+    change(folder)
+    assert content_tag(folder, PARTS) == before
+
+
+def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "webapp"
+    folder.rename(elsewhere)
+    assert content_tag(elsewhere, PARTS) == before
+    (elsewhere.parent / "linked").symlink_to(elsewhere)
+    assert content_tag(elsewhere.parent / "linked", PARTS) == before
+
+
+def test_two_files_are_not_taken_for_one_whose_contents_run_together(folder):
+    (folder / "a").write_text("1b2")
+    one = content_tag(folder, PARTS)
+    (folder / "a").write_text("1")
+    (folder / "b").write_text("2")
+    assert content_tag(folder, PARTS) != one
+
+
+def test_a_missing_dockerfile_is_told_with_its_path(folder):
+    (folder / "Dockerfile").unlink()
+    with pytest.raises(FileNotFoundError, match=f"{folder}/Dockerfile does not exist"):
+        content_tag(folder, PARTS)

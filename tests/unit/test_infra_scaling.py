@@ -176,9 +176,3 @@ def test_a_canonical_time_zone_is_taken_as_it_is(zone):
 )
 def test_the_counts_that_may_be_wanted(settings, counts):
     assert settings.counts == counts
-
-
-def test_nothing_is_orphaned_and_every_component_finishes(engine, build):
-    build(maxCount="4", scaleRequestsPerTarget="100", **OFFICE)
-    assert engine.orphans() == []
-    assert engine.unfinished() == set()

@@ -11,11 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.authority import Authority
-from tests.webapp.postgres import HOST, Postgres, running
-from tests.webapp.serving import Server, serving
-from tests.webapp.vault import Vault, open_vault
-from tests.webapp.waiting import eventually
+from tests.webapp.dependencies import HOST, Authority, Postgres, Vault, open_vault, running
+from tests.webapp.serving import Server, eventually, serving
 from webapp import create_app, db
 from webapp.settings import Settings
 

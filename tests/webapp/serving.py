@@ -1,4 +1,6 @@
-"""The app in its server: gunicorn as a process of its own, asked over HTTP."""
+"""The app's server process, and clients that send requests to it."""
+
+from __future__ import annotations
 
 import http.client
 import json
@@ -8,14 +10,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.webapp.postgres import free_port
-from tests.webapp.waiting import eventually
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.webapp.dependencies import free_port
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+JSON = {"Accept": "application/json"}
+JAPANESE = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"}
+
+
+def home(client: FlaskClient) -> str:
+    return client.get("/", headers=BROWSER).text
+
+
+def eventually(condition: Callable[[], object], within: float, what: str = "") -> float:
+    """Seconds until the condition was true; AssertionError if that takes longer than `within`."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > within:
+            raise AssertionError(f"not within {within} s: {what or condition}")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "gunicorn", "--config", "webapp/gunicorn.conf.py"]
@@ -149,7 +172,7 @@ class Watch:
     answers: list[Answer] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Watch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -174,3 +197,38 @@ class Watch:
         """The time in seconds within which this share of the answers came."""
         times = sorted(answer.seconds for answer in self.answers)
         return times[min(int(len(times) * share), len(times) - 1)]
+
+
+BACK = 5.0  # seconds in which the app must have found back
+TRUTH = 3.0  # seconds in which /health/db must answer
+CONNECTED = (200, '{"status":"healthy","db":"connected"}')
+DISCONNECTED = (500, '{"status":"unhealthy","db":"disconnected"}')
+
+
+def ask(app: Flask, path: str) -> tuple[int, str]:
+    answer = app.test_client().get(path)
+    return answer.status_code, answer.text
+
+
+def database_health(app: Flask) -> tuple[int, str]:
+    """What /health/db says, which it must say in time."""
+    began = time.monotonic()
+    answer = ask(app, "/health/db")
+    assert time.monotonic() - began < TRUTH
+    return answer
+
+
+def comes_back(app: Flask) -> None:
+    eventually(lambda: ask(app, "/")[0] == 200, BACK, "the page")
+    assert database_health(app) == CONNECTED
+
+
+def assert_away(app: Flask) -> None:
+    """The database is away, /health does not mind, and the page says so, soon without waiting."""
+    assert database_health(app) == DISCONNECTED
+    status, page = ask(app, "/")
+    assert (status, "The database does not answer at the moment." in page) == (503, True)
+    began = time.monotonic()
+    assert [ask(app, "/")[0] for _ in range(20)] == [503] * 20
+    assert ask(app, "/health") == (200, '{"status":"healthy"}')
+    assert time.monotonic() - began < 1

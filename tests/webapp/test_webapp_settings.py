@@ -1,14 +1,27 @@
-"""The environment is read completely and refused with one line that names each problem."""
+"""The app's environment: its variables, the task metadata and the RDS certificates."""
 
+from __future__ import annotations
+
+import datetime
+import hashlib
 import ipaddress
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from cryptography import x509
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.webapp.serving import eventually
 from webapp.settings import RDS_BUNDLE, Settings, SettingsError
+from webapp.task import Task
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-0a1b-Ab12Cd"
 COMPLETE = {
@@ -235,3 +248,80 @@ def test_the_password_is_taken_as_it_is_and_never_shown(password: str) -> None:
     assert settings.db_password == password
     without: Any = Settings.load(COMPLETE | {"DB_PASSWORD": "another"})
     assert repr(settings) == repr(without)
+
+
+TASK_ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123abcd"
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """Fails first, as the endpoint may while the task starts; then tells the task."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200 if len(self.asked) > 1 else 500)
+        self.end_headers()
+        self.wfile.write(json.dumps({"TaskARN": TASK_ARN}).encode() if len(self.asked) > 1 else b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def metadata() -> Iterator[str]:
+    Metadata.asked = []
+    server = HTTPServer(("127.0.0.1", 0), Metadata)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v4/abc"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_it_is_the_last_part_of_the_arn_and_asked_for_again_after_a_failure(metadata: str) -> None:
+    task = Task(metadata)
+    assert task.id == os.uname().nodename
+    task.start()
+    eventually(lambda: task.id == "0123abcd", 3, "the task's id")
+    assert Metadata.asked == ["/v4/abc/task", "/v4/abc/task"]
+
+
+def test_without_ecs_it_is_the_host_s_name() -> None:
+    task = Task(None)
+    task.start()
+    assert task.id == os.uname().nodename
+
+
+SHA256 = "7dbb082bbe632b8a25b598fd194ce5ff96e46c09a40bf8c606dc803884e3cb5d"
+SUBJECT = re.compile(r"Amazon RDS ([a-z]+-[a-z]+-[0-9]) Root CA (RSA2048|RSA4096|ECC384) G1")
+CERTIFICATES = x509.load_pem_x509_certificates(RDS_BUNDLE.read_bytes())
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
+
+
+def test_the_file_is_the_one_that_was_reviewed() -> None:
+    assert hashlib.sha256(RDS_BUNDLE.read_bytes()).hexdigest() == SHA256
+
+
+def test_every_certificate_is_an_rds_root_and_signed_by_itself() -> None:
+    for certificate in CERTIFICATES:
+        assert SUBJECT.fullmatch(common_name(certificate)), common_name(certificate)
+        certificate.verify_directly_issued_by(certificate)
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+        assert constraints.value.ca
+
+
+def test_each_region_has_all_three_algorithms() -> None:
+    found = sorted(SUBJECT.sub(r"\1 \2", common_name(c)) for c in CERTIFICATES)
+    regions = {name.split()[0] for name in found}
+    assert found == sorted(f"{r} {a}" for r in regions for a in ("ECC384", "RSA2048", "RSA4096"))
+    assert regions >= {"ap-northeast-1", "ap-northeast-3", "us-east-1", "eu-central-1"}
+
+
+def test_none_expires_within_a_year() -> None:
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365)
+    assert [common_name(c) for c in CERTIFICATES if c.not_valid_after_utc < soon] == []

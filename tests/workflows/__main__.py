@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from rehearsal.console import Progress
-from rehearsal.engine.build import Failed, go_at_hand, run
-from rehearsal.engine.version import RoadClosed
+from rehearsal.engine.build import Failed, find_go, run
+from rehearsal.engine.version import EngineUnavailable
 from rehearsal.paths import ROOT, cache
 
 RECIPE = Path(__file__).parent
@@ -20,7 +20,7 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 def actionlint() -> Path:
     """actionlint as go.mod locks it, built once for the user. PyPI's wheel of it downloads a binary.
 
-    Raises RoadClosed without Go, Failed when the build fails.
+    Raises EngineUnavailable without Go, Failed when the build fails.
     """
     [version] = re.findall(r"rhysd/actionlint (v\S+)", (RECIPE / "go.mod").read_text())
     kept = cache() / f"actionlint-{version}"
@@ -29,7 +29,7 @@ def actionlint() -> Path:
     kept.parent.mkdir(parents=True, exist_ok=True)
     progress = Progress()
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=kept.parent) as folder:
-        go, environment = go_at_hand(Path(folder), progress, os.environ)
+        go, environment = find_go(Path(folder), progress, os.environ)
         built = Path(folder) / "actionlint"
         with progress.phase(f"building actionlint {version}", "about half a minute, once"):
             command = [str(go), "build", "-mod=readonly", "-modcacherw", "-o", str(built), PACKAGE]
@@ -42,7 +42,7 @@ def main() -> int:
     """0 when neither has anything to say."""
     try:
         checker = actionlint()
-    except (RoadClosed, Failed) as problem:
+    except (EngineUnavailable, Failed) as problem:
         print(f"actionlint cannot be had: {problem}")
         return 1
     files = sorted(map(str, WORKFLOWS.glob("*.yml")))

@@ -67,14 +67,14 @@ def passes(
     there, here = (acls.get(each.subnet or "") for each in (target, source))
     one = (port, port)
     return (
-        (here is None or _let(here.egress, target.address, one))
-        and (there is None or _let(there.ingress, source.address, one))
-        and (there is None or _let(there.egress, source.address, ephemeral))
-        and (here is None or _let(here.ingress, target.address, ephemeral))
+        (here is None or _all_allowed(here.egress, target.address, one))
+        and (there is None or _all_allowed(there.ingress, source.address, one))
+        and (there is None or _all_allowed(there.egress, source.address, ephemeral))
+        and (here is None or _all_allowed(here.ingress, target.address, ephemeral))
     )
 
 
-def _let(entries: tuple[Entry, ...], peer: IPv4Address, ports: Ports) -> bool:
+def _all_allowed(entries: tuple[Entry, ...], peer: IPv4Address, ports: Ports) -> bool:
     """Return whether all of the ports are allowed: for each port the lowest matching number decides."""
     return all(
         next((each.allow for each in entries if each.decides(peer, port)), False)

@@ -1,1 +1,1 @@
-"""ECS: rules that moto lacks, the service scheduler, and tasks that really run."""
+"""ECS: AWS's rules that moto lacks, the service scheduler, and tasks that really run."""

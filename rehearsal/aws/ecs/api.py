@@ -1,4 +1,4 @@
-"""The ECS calls that the scheduler answers in moto's place, and the service-deployments API, which moto lacks."""
+"""The ECS calls that the scheduler answers instead of moto, and the service-deployments API, which moto lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs import records
-from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.records import At, TaskRecord
 from rehearsal.aws.ecs.scheduler import Managed, Scheduler
 from rehearsal.aws.ecs.state import Deployment, Service
@@ -26,7 +26,7 @@ SUPERSEDED = "Service deployment stopped because a newer one was started."
 
 
 def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
-    """Status and reason of a service deployment (API reference, ServiceDeployment)."""
+    """Return the status and reason of a service deployment (API reference, ServiceDeployment)."""
     if deployment.rollback is not None:
         reason = NO_CANDIDATE if deployment.rollback == "NO_CANDIDATE" else TRIPPED
         return ROLLBACKS[deployment.rollback], reason
@@ -40,19 +40,19 @@ def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
 
 
 def deployment_arn(record: Any, deployment: Deployment) -> str:
-    """A service deployment's ARN."""
+    """Return a service deployment's ARN."""
     base = str(record.arn).replace(":service/", ":service-deployment/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
 
 def revision_arn(record: Any, deployment: Deployment) -> str:
-    """A service revision's ARN."""
+    """Return a service revision's ARN."""
     base = str(record.arn).replace(":service/", ":service-revision/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
 
 def brief_deployment(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
-    """A row of ListServiceDeployments."""
+    """Return an item of ListServiceDeployments."""
     state, reason = deployment_status(deployment)
     row = {
         "serviceDeploymentArn": deployment_arn(record, deployment),
@@ -71,7 +71,7 @@ def brief_deployment(record: Any, deployment: Deployment, at: At) -> dict[str, A
 def describe_deployment(
     core: Service, record: Any, deployment: Deployment, at: At
 ) -> dict[str, Any]:
-    """A row of DescribeServiceDeployments."""
+    """Return an item of DescribeServiceDeployments."""
     row = brief_deployment(record, deployment, at)
     row.pop("targetServiceRevisionArn")
     tasks = [task for task in core.tasks if task.deployment == deployment.id and task.alive]
@@ -107,7 +107,7 @@ def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
 
 
 def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, Any]:
-    """A row of DescribeServiceRevisions."""
+    """Return an item of DescribeServiceRevisions."""
     revision = deployment.revision
     found = {
         "serviceRevisionArn": revision_arn(record, deployment),
@@ -128,13 +128,13 @@ def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, 
 
 
 class EcsApi:
-    """Service and task calls, answered from what really runs."""
+    """Answers the calls about services and tasks from the scheduler's records."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
     def start(self, hooking: Hooking) -> None:
-        """Put the answers in."""
+        """Register the hooks."""
         answers = {
             "CreateService": self._create,
             "UpdateService": self._update,
@@ -174,7 +174,7 @@ class EcsApi:
         rolls = rolls or bool(params.get("forceNewDeployment")) or definition.arn != now
         revision = records.revision_of(record, definition) if rolls else None
         settings = records.settings_of(record)
-        self._scheduler.act(managed, happen.Updated(settings, revision))
+        self._scheduler.act(managed, ecs_state.Updated(settings, revision))
         return {"service": record}
 
     def _delete(self, params: hooks.Params) -> hooks.Params:
@@ -184,7 +184,7 @@ class EcsApi:
                 "InvalidParameterException",
                 "The service cannot be stopped while it is scaled above 0.",
             )
-        self._scheduler.act(managed, happen.Deleted())
+        self._scheduler.act(managed, ecs_state.Deleted())
         return {"service": managed.record}
 
     def _list_tasks(self, params: hooks.Params) -> hooks.Params:
@@ -218,7 +218,7 @@ class EcsApi:
         for managed in list(self._scheduler.all.values()):
             if task in managed.shown:
                 reason = params.get("reason") or "Task stopped by user"
-                self._scheduler.act(managed, happen.StopAsked(task, reason))
+                self._scheduler.act(managed, ecs_state.StopAsked(task, reason))
                 return {"task": _written(managed.shown[task], False)}
         raise hooks.Refused("InvalidParameterException", "The referenced task was not found.")
 

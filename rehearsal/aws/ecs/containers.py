@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.25
 
 
 class CannotRun(Exception):
-    """The command cannot be started; ``str()`` as the container runtime says it."""
+    """The command cannot be started. ``str()`` is the container runtime's message."""
 
 
 class Running(Protocol):
@@ -34,20 +34,20 @@ class Running(Protocol):
     reason: str | None
 
     def root(self) -> int | None:
-        """The first process inside, by its id on this machine; None when that cannot be told."""
+        """Return the local id of the first process inside; None if it is not known."""
 
     def wait(self) -> int:
-        """Wait for the end; the exit code, 128 and the signal's number when a signal ended it."""
+        """Wait for the end and return the exit code, or 128 plus the signal's number."""
 
     def signal(self, number: int) -> None:
-        """Send a signal to all of it."""
+        """Send a signal to every process."""
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """Run a health-check command inside; its exit code, None when it took longer than ``timeout``."""
+        """Run a health-check command inside and return its exit code; None after ``timeout``."""
 
 
 class Process:
-    """A process group of its own, in the plan's clean environment, under the task's memory limit.
+    """A process group with only the plan's environment and with the task's memory limit.
 
     It runs in the task's ``namespace``, if the task has one.
     """
@@ -76,7 +76,7 @@ class Process:
         return Path(found) if found else None
 
     def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
-        # nsenter changes the user: only root may enter the namespaces that root has made.
+        # nsenter changes the user: only root may enter a namespace that root created.
         who = self._account if self._namespace is None else None
         before = self._namespace.command_prefix(self._account) if self._namespace else []
         try:
@@ -97,11 +97,11 @@ class Process:
             raise CannotRun(f"CannotStartContainerError: {argv[0]}: {error.strerror}") from None
 
     def root(self) -> int | None:
-        """See Running."""
+        """Return the process's id."""
         return self.pid
 
     def wait(self) -> int:
-        """See Running."""
+        """Wait for the end and return the exit code."""
         if self._memory:
             threading.Thread(target=self._limit, daemon=True, name="rehearsal-memory").start()
         code = self._process.wait()
@@ -110,12 +110,12 @@ class Process:
         return code if code >= 0 else 128 - code
 
     def signal(self, number: int) -> None:
-        """See Running."""
+        """Send a signal to the process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """See Running."""
+        """Run a health-check command in the same environment."""
         program = self._find(argv[0])
         if program is None:
             return 127
@@ -136,7 +136,7 @@ class Process:
             self._guardian.forget(GROUP, process.pid)
 
     def _limit(self) -> None:
-        """Kill the group when it holds more memory than declared, as the kernel does in a container."""
+        """Kill the group when it uses more memory than declared, as the kernel does with a container."""
         limit = (self._memory or 0) * 1024 * 1024
         while self._process.poll() is None:
             if _resident(self.pid) > limit:
@@ -147,7 +147,7 @@ class Process:
 
 
 def _account(plan: Plan, program: Path) -> Account | None:
-    """Not root, where another user can get at the image's folder, its programs and its interpreter."""
+    """Return an account other than root if it can read the image's folder, its programs and its interpreter."""
     needed = [plan.cwd, program]
     if plan.image.python:
         needed += [plan.image.python, *plan.image.python.glob("python3")]
@@ -155,7 +155,7 @@ def _account(plan: Plan, program: Path) -> Account | None:
 
 
 def _resident(group: int) -> int:
-    """The memory of a process group in bytes (Linux; 0 elsewhere)."""
+    """Return the memory of a process group in bytes (Linux; 0 elsewhere)."""
     pids = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -173,7 +173,7 @@ def _not_found(program: str) -> str:
 
 
 class DockerContainer:
-    """A container of the local Docker engine; secrets go through the client's environment, not argv."""
+    """A container of the local Docker engine. Secrets are in the client's environment, not in its arguments."""
 
     def __init__(self, plan: Plan, guardian: Guardian, name: str, limits: Sequence[str]) -> None:
         self._guardian, self.name = guardian, name
@@ -197,7 +197,7 @@ class DockerContainer:
         self.output: IO[bytes] = self._process.stdout
 
     def root(self) -> int | None:
-        """See Running. The engine may run in a virtual machine: then its number means nothing here."""
+        """Return the first process's id. The engine may run in a virtual machine, where the id is another machine's."""
         if not self._root:
             asked = subprocess.run(
                 ["docker", "inspect", "--format", "{{.State.Pid}}", self.name],
@@ -209,20 +209,20 @@ class DockerContainer:
         return self._root or None
 
     def wait(self) -> int:
-        """See Running."""
+        """Wait for the end and return the exit code."""
         code = self._process.wait()
         self._guardian.forget(GROUP, self.pid)
         self._guardian.forget(CONTAINER, self.name)
         return code if code >= 0 else 128 - code
 
     def signal(self, number: int) -> None:
-        """See Running."""
+        """Send a signal to the container."""
         subprocess.run(
             ["docker", "kill", "--signal", str(number), self.name], capture_output=True, check=False
         )
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """See Running."""
+        """Run a health-check command with `docker exec`."""
         try:
             done = subprocess.run(
                 ["docker", "exec", self.name, *argv],

@@ -1,4 +1,4 @@
-"""What ECS publishes of a service (ECS Developer Guide, Container Insights), and EventBridge of its events."""
+"""Measures a service's metrics as ECS publishes them (ECS Developer Guide, Container Insights), and EventBridge's."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ INSIGHTS = ("enabled", "enhanced")
 
 
 class Tasks:
-    """One value a minute of every task that runs: what its processes use of what the task is given.
+    """Measures the CPU and memory of every running task, relative to the task's size, once a minute.
 
-    ``roots`` finds the first process of each of a task's containers.
+    ``roots`` returns the first process of each of a task's containers.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Tasks:
         self._meter = processes.Meter()
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """Of every service."""
+        """Return the values of every service."""
         every = self._census.now()
         for managed in list(self._services.values()):
             yield from self._used(managed, minute, every)
@@ -90,14 +90,14 @@ FAILED = "SERVICE_DEPLOYMENT_FAILED"
 
 
 class Rules:
-    """Tells of each deployment that has failed to every rule that asks for it, once."""
+    """Matches every failed deployment once against the EventBridge rules."""
 
     def __init__(self, services: Mapping[str, Managed]) -> None:
         self._services = services
         self._told: set[str] = set()
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """The rules that matched what has failed since the last minute."""
+        """Return the rules that matched since the last minute."""
         for managed in list(self._services.values()):
             for deployment in [*managed.core.deployments, *managed.core.history]:
                 if deployment.rollout == "FAILED" and deployment.id not in self._told:
@@ -108,7 +108,7 @@ class Rules:
 
 
 def _event(managed: Managed, deployment: Deployment) -> dict[str, Any]:
-    """ECS Developer Guide, service deployment state change events."""
+    """Return the event of a failed deployment (ECS Developer Guide, service deployment state change events)."""
     return {
         "source": "aws.ecs",
         "detail-type": "ECS Deployment State Change",

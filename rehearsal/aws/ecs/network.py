@@ -1,4 +1,4 @@
-"""Gives tasks their places in the network with the task metadata endpoint (version 4), and takes them back."""
+"""Gives tasks their network interface and address, and serves the task metadata endpoint (version 4) there."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ CREDENTIALS_LIFE = timedelta(hours=6)
 
 
 class Metadata:
-    """Answers one task's questions about itself."""
+    """The task metadata endpoint of one task."""
 
     def __init__(self, place: Place, status: Callable[[], str]) -> None:
         self._place, self._status = place, status
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken: then the address belongs to another cloud."""
+        """Listen. Raises OSError if the port is taken: then another local cloud uses the address."""
         listener = self._place.listener(METADATA_PORT)
         self._server = await asyncio.start_server(self._serve, sock=listener)
 
@@ -124,13 +124,13 @@ class Metadata:
 
 
 def credentials(place: Place) -> dict[str, str] | None:
-    """The task role's temporary credentials; None when the task has no role."""
+    """Return the task role's temporary credentials; None if the task has no role."""
     role = getattr(place.definition, "task_role_arn", None)
     if role is None:
         return None
     mark = hashlib.sha256(place.task.encode()).hexdigest()
     key = f"ASIA{mark[:16].upper()}"
-    hooks.registry.callers[key] = partial(iam.judge, str(role), place.task)
+    hooks.registry.callers[key] = partial(iam.check_call, str(role), place.task)
     return {
         "RoleArn": role,
         "AccessKeyId": key,
@@ -146,7 +146,7 @@ API_SERVICES = ("secretsmanager", "logs", "ecr.api", "ecs", "sts")
 class TaskNetwork:
     """The places of all tasks, found by private address.
 
-    Every task has a network namespace; with ``addresses`` it has one of those instead.
+    Every task has a network namespace, or with ``addresses`` a loopback address.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class TaskNetwork:
         self._database_ports: set[int] = set()
 
     def find(self, private_address: str) -> Place | None:
-        """The place with that address in the VPC."""
+        """Return the place with that private address."""
         return self._by_address.get(private_address)
 
     def give(
@@ -170,12 +170,12 @@ class TaskNetwork:
         definition: Any,
         status: Callable[[], str],
     ) -> Place:
-        """A place for a new task, where its revision wants it.
+        """Return a place for a new task, in the subnets of its revision.
 
         Raises NoAddressLeft, NoLoopback or OSError.
         """
         network = configuration["awsvpcConfiguration"]
-        subnet = self._emptiest(network["subnets"])
+        subnet = self._least_used(network["subnets"])
         public = network.get("assignPublicIp") == "ENABLED"
         words = f"{service.cluster_arn}/{task}"
         interface = attach(subnet, network.get("securityGroups") or [], public, words)
@@ -185,13 +185,13 @@ class TaskNetwork:
             detach(interface.id)
             raise
         self._by_address[place.private_address] = place
-        self._open_doors(place)
+        self._open_listeners(place)
         return place
 
     def _settle(
         self, task: str, service: Any, definition: Any, interface: Any, status: Callable[[], str]
     ) -> Place:
-        """The task's place, with the task metadata served in it.
+        """Return the task's place with its metadata endpoint.
 
         A loopback address belongs to the local cloud that listens on its metadata port.
         """
@@ -211,7 +211,7 @@ class TaskNetwork:
                 self._loop.run(metadata.start())
             except OSError:
                 if namespace is None:
-                    # Another local cloud was quicker; the address stays marked as taken.
+                    # Another local cloud took the address first. It stays marked as taken.
                     continue
                 namespace.close()
                 raise
@@ -224,22 +224,22 @@ class TaskNetwork:
         return self._addresses.take([*_ports(definition), METADATA_PORT, API_PORT]), None
 
     def refresh(self) -> None:
-        """Let tasks that run already reach a database that was declared after them."""
+        """Let running tasks reach a database that was declared after they started."""
         ports = _database_ports()
         if ports - self._database_ports:
             self._database_ports = ports
             for place in list(self._by_address.values()):
-                self._open_doors(place)
+                self._open_listeners(place)
 
-    def _open_doors(self, place: Place) -> None:
-        """Listen for the AWS API and for every database port that is declared now."""
+    def _open_listeners(self, place: Place) -> None:
+        """Listen in the task's network for the AWS API and for every declared database port."""
         if API_PORT not in place.forwarders:
             self._listen(place, API_PORT, partial(self._api, place))
         for port in _database_ports() - set(place.forwarders) - set(_ports(place.definition)):
             self._listen(place, port, partial(self._database, place, port))
 
-    def take_back(self, place: Place) -> None:
-        """Close everything and delete the network interface."""
+    def release(self, place: Place) -> None:
+        """Close the listeners and delete the network interface."""
         self._by_address.pop(place.private_address, None)
         metadata = self._metadata.pop(place.task, None)
         if metadata is not None:
@@ -256,8 +256,8 @@ class TaskNetwork:
         forwarder = place.forwarders[port] = Forwarder(place.listener(port), lookup)
         self._loop.run(forwarder.start())
 
-    def _emptiest(self, subnets: Sequence[str]) -> str:
-        """ECS spreads tasks over the zones."""
+    def _least_used(self, subnets: Sequence[str]) -> str:
+        """Return the subnet with the fewest tasks: ECS spreads tasks over the zones."""
         used = [str(place.interface.subnet.id) for place in self._by_address.values()]
         return min(subnets, key=lambda subnet: (used.count(subnet), subnets.index(subnet)))
 
@@ -267,7 +267,7 @@ class TaskNetwork:
         return self._api_port if open_ else None
 
     def _database(self, place: Place, port: int) -> int | None:
-        """The first running database on that port that the rules let the task reach."""
+        """Return the port of the first running database on that port that the task may reach."""
         network, source = read_map(), endpoint_of(place.interface)
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())

@@ -1,4 +1,4 @@
-"""Where one task is: its network interface, its loopback address on this machine and what listens there for it."""
+"""A task's place: its network interface, its address on this machine, and the state of its containers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from rehearsal.machine.sockets import Forwarder
 
 METADATA_PORT = 51679
 API_PORT = 51680
-"""Ports of the platform on each task's own address, outside the app's usual range."""
+"""Ports of the AWS API and the task metadata on each task's address, outside the range that apps use."""
 PLATFORM = "169.254.170.2"
-"""Where a task finds the task metadata on Fargate (ECS Developer Guide, task metadata endpoint version 4).
+"""The address of the task metadata on Fargate (ECS Developer Guide, task metadata endpoint version 4).
 
-In the rehearsal it finds AWS's API and its databases there, too.
+In the rehearsal the AWS API and the databases have this address, too.
 """
 
 
 @dataclass(frozen=True)
 class TaskAddress:
-    """Where a task is reached; ``namespace`` None: on this machine's own loopback."""
+    """The address of a task; ``namespace`` None: on this machine's loopback."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class TaskAddress:
     async def connect(
         self, context: ssl.SSLContext | None = None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection, with TLS by ``context``. Raises OSError."""
+        """Open a connection, with TLS if there is a ``context``. Raises OSError."""
         if self.namespace is None:
             return await asyncio.open_connection(self.host, self.port, ssl=context)
         made = self.namespace.new_socket()
@@ -52,10 +52,10 @@ class TaskAddress:
 
 @dataclass(eq=False, kw_only=True)
 class Place:
-    """A task's place. ``definition`` and ``interface`` are moto's own objects.
+    """A task's place. ``definition`` and ``interface`` are moto's objects.
 
-    ``address`` is where the app is reached: the private address in the task's own ``namespace``; without one
-    a loopback address of this machine.
+    ``address`` is the private address in the task's ``namespace``, or without one a loopback
+    address.
     """
 
     task: str
@@ -70,16 +70,16 @@ class Place:
 
     @property
     def private_address(self) -> str:
-        """The address in the VPC."""
+        """Return the address in the VPC."""
         return str(self.interface.private_ip_address)
 
     @property
     def platform(self) -> str:
-        """The address at which the task reaches what is not its own app."""
+        """Return the address at which the task reaches the AWS API and databases."""
         return PLATFORM if self.namespace else self.address
 
     def listener(self, port: int) -> socket.socket:
-        """Bind a socket to ``port`` of the platform's address. Raises OSError when the port is taken."""
+        """Bind a socket to ``port`` of the platform address. Raises OSError if the port is taken."""
         if self.namespace is None:
             return socket.create_server((self.platform, port))
         made = self.namespace.new_socket()
@@ -92,19 +92,19 @@ class Place:
 
     @property
     def arn(self) -> str:
-        """The task's ARN; its region is the interface's."""
+        """Return the task's ARN, in the region of its interface."""
         region, account = self.interface.ec2_backend.region_name, self.interface.owner_id
         return f"arn:aws:ecs:{region}:{account}:task/{self.cluster}/{self.task}"
 
     @property
     def zone(self) -> str:
-        """The availability zone."""
+        """Return the availability zone."""
         return str(self.interface.availability_zone)
 
 
 @dataclass(eq=False, kw_only=True)
 class ContainerState:
-    """What is known of one container of a task."""
+    """The state of one container of a task."""
 
     name: str
     image: str
@@ -119,7 +119,7 @@ class ContainerState:
 
     @classmethod
     def declared(cls, definition: Mapping[str, Any]) -> ContainerState:
-        """A container that has not started yet."""
+        """Return the state of a container that has not started."""
         return cls(
             name=str(definition["name"]),
             image=str(definition["image"]),
@@ -128,7 +128,7 @@ class ContainerState:
 
 
 def health_of(place: Place) -> str:
-    """A task's health: that of its essential containers with a check, the worst first."""
+    """Return a task's health: the worst of its essential containers with a health check."""
     found = [each.health for each in place.containers if each.essential and each.checked]
     for health in ("UNHEALTHY", "UNKNOWN"):
         if health in found:
@@ -141,11 +141,11 @@ LAST = IPv4Address("127.0.250.254")
 
 
 class NoLoopback(Exception):
-    """This machine has no second loopback address, or none is free; says which and the way out."""
+    """This machine has no second loopback address, or none is free. The text says which and what to do."""
 
 
 class Addresses:
-    """Gives addresses out, each once, and only where the wanted ports are free."""
+    """Loopback addresses, each used once at a time and only if the task's ports are free."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -167,7 +167,7 @@ class Addresses:
             ) from None
 
     def take(self, ports: Sequence[int]) -> str:
-        """An address on which all ``ports`` are free now."""
+        """Return an address on which all ``ports`` are free."""
         with self._lock:
             for number in range(int(FIRST), int(LAST)):
                 address = IPv4Address(number)
@@ -185,7 +185,7 @@ class Addresses:
         )
 
     def give_back(self, address: str) -> None:
-        """The task is over."""
+        """Make an address available again."""
         with self._lock:
             self._taken.discard(IPv4Address(address))
 

@@ -1,8 +1,9 @@
-"""What a task's containers are started with: command, environment, and trust in the rehearsal's database.
+"""The command and environment of a task's containers, and their trust in the rehearsal's databases.
 
-The certificates of the databases here are signed by the rehearsal's own authority. It is added to each file
-of an image that holds the root by which RDS signs the certificate of a declared database, and to no other.
-An app that is told, or comes with, another file refuses the connection here as it does on AWS.
+The rehearsal's certificate authority signs the certificates of the local databases. It is added to
+each file of an image that has the root certificate with which RDS signs a declared database's
+certificate, and to no other file. An app that uses another file refuses the connection here as on
+AWS.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from rehearsal.building.builder import LocalImage
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STOP_SECONDS = 30.0
-"""Fargate's stop timeout when a container declares none."""
+"""Fargate's stop timeout if a container declares none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One container, ready to start. ``memory`` in MiB (None: the task's), ``stop_timeout`` in AWS seconds."""
+    """A container to start. ``memory`` is in MiB (None: the task's), ``stop_timeout`` in AWS seconds."""
 
     name: str
     image: LocalImage
@@ -54,10 +55,10 @@ def plan(
     platform: Mapping[str, str],
     log: tuple[str, str] | None,
 ) -> Plan:
-    """Put a container together.
+    """Return a container's plan.
 
-    The environment is exactly: the image's, the task definition's, its secrets, and what the platform
-    supplies; nothing of the local cloud's own.
+    The environment has only the variables of the image, the task definition, its secrets and the
+    platform.
     """
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
     told = {name: image.outside(value) for name, value in {**image.environment, **declared}.items()}
@@ -83,7 +84,7 @@ def plan(
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
-    """An entry point in the task definition drops the image's command (Docker's own rule)."""
+    """Return the command. An entry point in the task definition removes the image's command, as in Docker."""
     entry = [str(each) for each in definition.get("entryPoint") or ()]
     command = [str(each) for each in definition.get("command") or ()]
     if entry:
@@ -96,8 +97,8 @@ DEFAULT = "rds-ca-rsa2048-g1"
 """The authority of an instance that names none (API reference, CreateDBInstance, CACertificateIdentifier)."""
 
 
-def vouch(image: LocalImage, authority: Path) -> None:
-    """Add the rehearsal's authority to the files of an image that is laid out in a folder."""
+def add_authority(image: LocalImage, authority: Path) -> None:
+    """Add the rehearsal's authority to the certificate files of an image in a folder."""
     added = authority.read_text()
     for file in (image.root or image.folder).rglob("*"):
         if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
@@ -110,7 +111,7 @@ def vouch(image: LocalImage, authority: Path) -> None:
 
 
 def trust_mounts(image: LocalImage, authority: Path) -> Iterator[str]:
-    """For a container, what to mount over the files that hold the root: each as docker's --volume names it."""
+    """Return docker's --volume arguments that replace a container's certificate files."""
     folder = authority.parent / f"trusted-{hashlib.sha256(image.digest.encode()).hexdigest()[:16]}"
     for inside, file in _bundles(image.reference, folder):
         if _trusts_rds(file):
@@ -121,7 +122,7 @@ def trust_mounts(image: LocalImage, authority: Path) -> Iterator[str]:
 
 
 def _trusts_rds(file: Path) -> bool:
-    """Whether a file holds the root of each declared database."""
+    """Return whether a file has the root certificate of each declared database."""
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
@@ -130,7 +131,7 @@ def _trusts_rds(file: Path) -> bool:
 
 @cache
 def _bundles(reference: str, folder: Path) -> tuple[tuple[str, Path], ...]:
-    """Copy the certificate files of an image's working folder out of it; where each stands inside."""
+    """Copy an image's certificate files out of its working folder and yield their paths inside."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = ("image", "inspect", "--format", "{{.Config.WorkingDir}}", reference)
     workdir = PurePosixPath(_docker(*asked).decode().strip() or "/")
@@ -157,7 +158,7 @@ def _docker(*command: str) -> bytes:
 def prepare(
     place: Place, folder: Path, images: Callable[[str], LocalImage], authority: Path
 ) -> list[Plan]:
-    """Make Fargate's checks and put every container together. Raises CannotStart."""
+    """Check what Fargate checks and return every container's plan. Raises CannotStart."""
     checks = StartChecks(place.task, place.definition, read_map(), endpoint_of(place.interface))
     plans = []
     for definition, state in zip(
@@ -171,13 +172,13 @@ def prepare(
         state.digest = image.digest
         log = _log(checks, definition, place.task)
         if not image.docker:
-            vouch(image, authority)
+            add_authority(image, authority)
         plans.append(plan(definition, image, secrets, _platform(place, definition, folder), log))
     return plans
 
 
 def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """What Fargate, the VPC's DNS and the machine supply to a container."""
+    """Return the environment that Fargate, the VPC's DNS and this machine give a container."""
     region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
     supplied = {
         "AWS_REGION": region,

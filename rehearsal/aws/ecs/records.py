@@ -1,4 +1,4 @@
-"""Services and tasks in moto's objects: what was declared there, and what the scheduler writes there."""
+"""Services and tasks in moto's objects: reads what was declared and writes the scheduler's state."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")
 
 At = Callable[[float | None], datetime | None]
-"""AWS seconds on the clock to AWS's date and time."""
+"""Converts AWS seconds on the clock to AWS's date and time."""
 
 
 class TaskRecord(SimpleNamespace):
-    """A task in moto's table; moto writes out any attribute that is named as the API's member."""
+    """A task in moto's table. moto serializes every attribute that has a name of the API."""
 
     def advance(self) -> None:
-        """Moto would move a task of its own on when it is described."""
+        """Do nothing: moto would change a task's state when it is described."""
 
 
 def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
-    """Return what RunTask asks for: what the tasks share, as a service's record has it, and the definition.
+    """Return RunTask's settings, in the form of a service's record, and its task definition.
 
-    The definition is a copy with the overrides in it. Raises Refused with ECS's words.
+    The definition is a copy with the overrides. Raises Refused with ECS's message.
     """
     ecs = hooks.backend("ecs")
     cluster = ecs._get_cluster(params.get("cluster", "default"))
@@ -58,7 +58,7 @@ def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
 
 
 def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The containers as RunTask changes them. Nothing waits for their ports: nobody is led there."""
+    """Return the containers with RunTask's overrides, without ports: they get no requests."""
     given = {each["name"]: each for each in overrides.get("containerOverrides") or ()}
     for container in definition.container_definitions:
         mine = given.pop(container["name"], {})
@@ -78,7 +78,7 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
 
 
 def pending_record(core: Service, task: Task, definition: Any, record: Any, at: At) -> TaskRecord:
-    """A task that ECS has accepted and that has no place yet, in moto's form."""
+    """Return an accepted task without a place, in moto's form."""
     account, region = record.cluster_arn.split(":")[4], record.cluster_arn.split(":")[3]
     return TaskRecord(
         id=task.id,
@@ -115,8 +115,8 @@ def publish_service(core: Service, record: Any, at: At) -> None:
         {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
         for each in reversed(core.events[-NEWEST_EVENTS:])
     ]
-    # What a rollback leaves of the service's own network and load balancers is not documented: they
-    # stay as they were asked for last. Its deployments and tasks have those of their revision.
+    # AWS does not document the service's own network and load balancers after a rollback. They
+    # stay as last requested. The service's deployments and tasks have those of their revision.
     if core.deployments:
         record.task_definition = core.primary.revision.task_definition
 
@@ -159,7 +159,7 @@ def _uuid(text: str) -> str:
 
 
 def make_record(core: Service, task: Task, place: Place, record: Any, at: At) -> TaskRecord:
-    """A task that has its place, in moto's form."""
+    """Return a task with its place, in moto's form."""
     definition, interface = place.definition, place.interface
     attachment = _uuid(f"{place.task[::-1]}")
     details = {
@@ -197,13 +197,13 @@ def make_record(core: Service, task: Task, place: Place, record: Any, at: At) ->
 
 
 def _provider(task: Task) -> str | None:
-    """The provider of a task; a strategy of several would spread them, and none is declared here."""
+    """Return the task's capacity provider. A strategy with several would spread the tasks; none is declared."""
     strategy = task.revision.providers
     return str(strategy[0]["capacityProvider"]) if strategy else None
 
 
 def publish_task(task: Task, place: Place | None, shown: TaskRecord, at: At) -> None:
-    """Update a task in moto's form; one without a place found none, or has none yet."""
+    """Update a task in moto's form, also one without a place."""
     shown.last_status, shown.desired_status = task.status, task.desired
     shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
     if place is None:
@@ -248,7 +248,7 @@ def _container(
 
 
 def _exec_agent(state: ContainerState, gone: bool) -> dict[str, str]:
-    """ECS Exec's agent, which ECS puts beside the container's own process."""
+    """Return ECS Exec's agent, which ECS runs beside the container's process."""
     status = "STOPPED" if gone else "RUNNING" if state.status == "RUNNING" else "PENDING"
     return {"name": "ExecuteCommandAgent", "lastStatus": status}
 
@@ -279,13 +279,13 @@ KEPT = {
     "loadBalancers": "load_balancers",
     "serviceRegistries": "service_registries",
 }
-"""The API's members that moto drops or does not update, and the attribute it would serialize each from."""
+"""The API's members that moto drops or does not update, and the attributes from which it serializes them."""
 ROLLING = ("networkConfiguration", "platformVersion", "loadBalancers", "serviceRegistries")
 """A change of these starts a new deployment (API reference, UpdateService)."""
 
 
 def create_service(params: hooks.Params) -> Any:
-    """Let moto make the service, and keep what it would drop."""
+    """Let moto create the service, and keep the members that it drops."""
     service = hooks.backend("ecs").create_service(
         cluster_str=params.get("cluster", "default"),
         service_name=params["serviceName"],
@@ -315,7 +315,7 @@ def create_service(params: hooks.Params) -> Any:
 
 
 def keep_settings(service: Any, params: hooks.Params) -> bool:
-    """Note changed members; whether one of them starts a new deployment."""
+    """Store changed members and return whether one of them starts a new deployment."""
     rolls = False
     for name, attribute in KEPT.items():
         if params.get(name) is not None:
@@ -331,7 +331,7 @@ def keep_settings(service: Any, params: hooks.Params) -> bool:
 
 
 def settings_of(service: Any) -> Settings:
-    """What the scheduler needs to know of the service."""
+    """Return the service's settings for the scheduler."""
     declared = service.deployment_configuration
     return Settings(
         desired=int(service.desired_count),
@@ -354,7 +354,7 @@ def _breaker(declared: Mapping[str, Any]) -> Breaker:
 
 
 def revision_of(service: Any, definition: Any) -> Revision:
-    """What a deployment of this task definition runs, with the service as it is declared now."""
+    """Return the revision with this task definition and the service's current settings."""
     checks = any(
         each.get("healthCheck")
         and each.get("essential", True)

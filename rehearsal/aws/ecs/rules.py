@@ -13,13 +13,13 @@ _describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
 
 
 def install() -> None:
-    """Describe a family by its newest ACTIVE revision; the rules register as this module is imported."""
+    """Describe a family by its newest ACTIVE revision. The hooks are registered by the import."""
     EC2ContainerServiceBackend.describe_task_definition = newest_active  # type: ignore[method-assign]
 
 
 @instead("ecs", "UpdateClusterSettings")
 def update_cluster_settings(params: Params) -> Params:
-    """Change a cluster's settings and describe the cluster."""
+    """Change a cluster's settings and return the cluster."""
     changed = backend("ecs").update_cluster(
         params["cluster"].rpartition("/")[2], params["settings"], None, None
     )
@@ -60,7 +60,7 @@ FARGATE: dict[int, Iterable[int]] = {
     8192: range(16384, 61441, 4096),
     16384: range(32768, 122881, 8192),
 }
-"""CPU units: the MiB of memory that go with them (ECS developer guide, "Fargate task definition differences")."""
+"""CPU units with their MiB of memory (ECS developer guide, "Fargate task definition differences")."""
 
 
 @before("ecs", "RegisterTaskDefinition")
@@ -74,9 +74,9 @@ def fargate_size(params: Params) -> None:
 
 
 def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) -> TaskDefinition:
-    """Describe a task definition; a family's name means its newest ACTIVE revision.
+    """Return a task definition; a family's name means its newest ACTIVE revision.
 
-    So says botocore (DescribeTaskDefinition, taskDefinition); moto takes a deregistered one, too.
+    Source: botocore (DescribeTaskDefinition, taskDefinition). moto also returns a deregistered one.
     """
     named = task_definition_str
     if ":" not in named:

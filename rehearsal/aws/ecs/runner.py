@@ -1,4 +1,4 @@
-"""Starts a task's containers, watches them, makes their own health checks, and ends them."""
+"""Starts a task's containers, runs their health checks, and stops them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from rehearsal.machine.guardian import Guardian
 from rehearsal.machine.processes import unprivileged_account
 
 SHORTEST_PAUSE = 1.0
-"""Seconds of the wall between two checks: each one starts a program, which takes its own time."""
+"""Minimum of real seconds between two checks: each one starts a program, which takes its own time."""
 
 
 def command_of(check: Mapping[str, Any]) -> list[str] | None:
-    """The program to run: CMD runs it as it is, CMD-SHELL through a shell, NONE turns the check off."""
+    """Return the program of a check: CMD runs it directly, CMD-SHELL in a shell, NONE disables it."""
     kind, *rest = [str(each) for each in check["command"]]
     if kind == "NONE":
         return None
@@ -43,9 +43,9 @@ def watch(
     over: threading.Event,
     tell: Callable[[str], None],
 ) -> None:
-    """Check until ``over`` is set; tells HEALTHY and UNHEALTHY when it changes.
+    """Run the check until ``over`` is set; calls ``tell`` with HEALTHY or UNHEALTHY after a change.
 
-    Numbers as in the API reference, HealthCheck: failures inside the start period do not count.
+    Numbers as in the API reference, HealthCheck: failures in the start period do not count.
     """
     argv = command_of(check)
     if argv is None:
@@ -71,13 +71,13 @@ def watch(
 
 
 def _pause(clock: Clock, interval: float, over: threading.Event) -> bool:
-    """Wait for the next check; True when ``over`` is set."""
+    """Wait for the next check and return whether ``over`` is set."""
     end = clock.monotonic() + interval
     return over.wait(SHORTEST_PAUSE) or clock.sleep(end - clock.monotonic(), over)
 
 
 SHORTEST_STOP = 5.0
-"""Seconds of the wall that a container has to end itself: its own work is not compressed."""
+"""Minimum of real seconds for a container to stop, since its own work is not faster on the clock."""
 
 
 @dataclass(eq=False)
@@ -91,7 +91,7 @@ class _Run:
 
 
 class Runner:
-    """Runs tasks. ``on_exit`` is told when an essential container ended, ``on_health`` of its check."""
+    """Runs tasks. Calls ``on_exit`` when an essential container ends, ``on_health`` after a check's change."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Runner:
         self.on_health: Callable[[str], None] = lambda _: None
 
     def start(self, place: Place) -> None:
-        """Check, pull, resolve, start. Raises CannotStart with ECS's stopped reason."""
+        """Check, pull, resolve secrets and start the containers. Raises CannotStart with ECS's stopped reason."""
         folder = self._folder / f"task-{place.task}"
         run = _Run(place, folder)
         definitions = place.definition.container_definitions
@@ -125,13 +125,13 @@ class Runner:
         starts.follow(self._clock, run.over, list(_starting(run)))
 
     def roots(self, task: str) -> list[int]:
-        """The first process of each container of a task that runs, where it can be told."""
+        """Return the first process of each container of a running task, if it is known."""
         run = self._runs.get(task)
         found = [running.root() for _, _, running, _ in run.parts] if run else []
         return [each for each in found if each is not None]
 
     def end(self, task: str) -> None:
-        """SIGTERM to all, SIGKILL after the stop timeout; returns when nothing is left of the task."""
+        """Send SIGTERM to all containers, SIGKILL after the stop timeout, and wait until they have ended."""
         run = self._runs.pop(task, None)
         if run is None:
             return
@@ -147,7 +147,7 @@ class Runner:
         rmtree(run.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """End every task at once, without asking it."""
+        """Kill every task."""
         for task, run in list(self._runs.items()):
             for _, _, running, _ in run.parts:
                 running.signal(signal.SIGKILL)
@@ -219,7 +219,7 @@ class Runner:
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:
-    """The containers that declare a port."""
+    """Return the containers that declare a port."""
     parts = zip(run.place.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]

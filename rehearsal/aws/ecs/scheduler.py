@@ -1,4 +1,4 @@
-"""The driver of the service scheduler: passes it what happens to tasks, and carries out its actions."""
+"""Runs the service scheduler: passes it the events of tasks and carries out its actions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import NoAddressLeft
-from rehearsal.aws.ecs import state as happen
+from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.network import TaskNetwork
 from rehearsal.aws.ecs.place import NoLoopback, Place, health_of
 from rehearsal.aws.ecs.records import (
@@ -39,9 +39,9 @@ from rehearsal.clock import Clock
 
 @dataclass(eq=False)
 class Managed:
-    """A service, or the tasks of one RunTask: state, moto's record of it, and the places of the tasks.
+    """A service, or the tasks of one RunTask call: their state, moto's record and the tasks' places.
 
-    ``definition`` is RunTask's, with its overrides; a service's tasks have that of their revision.
+    ``definition`` is RunTask's, with overrides. A service's tasks have that of their revision.
     """
 
     core: Service
@@ -51,12 +51,12 @@ class Managed:
     shown: dict[str, TaskRecord] = field(default_factory=dict)
 
     def ports(self, task_id: str) -> dict[str, int]:
-        """The port that a task registers in each target group; none when it is forgotten."""
+        """Return the port that a task registers in each target group, or {} for an unknown task."""
         task = self.core.task(task_id)
         return task.revision.ports if task else {}
 
     def publish(self, at: At) -> None:
-        """Write everything into moto's records. Call it with the lock held."""
+        """Write the state into moto's records. Call it with the lock held."""
         if self.core.name:
             publish_service(self.core, self.record, at)
         for task in self.core.tasks:
@@ -69,40 +69,40 @@ class Managed:
             hooks.backend("ecs").tasks[self.record.cluster_name].pop(shown.task_arn, None)
 
 
-Tell = Callable[[Managed, happen.Happening], None]
+Tell = Callable[[Managed, ecs_state.Event], None]
 Services = Mapping[str, Managed]
 
 
 def listen(
     targets: Targets, network: TaskNetwork, runner: Runner, services: Services, tell: Tell
 ) -> None:
-    """Let everything that happens to tasks be told."""
+    """Register callbacks for the events of targets, containers and networks."""
 
     def exited(task: str) -> None:
         if (managed := owner(services, task)) is not None:
-            tell(managed, happen.Exited(task))
+            tell(managed, ecs_state.Exited(task))
 
     def checked(task: str) -> None:
         if (managed := owner(services, task)) is not None:
-            tell(managed, happen.ContainerChecked(task, health_of(managed.places[task])))
+            tell(managed, ecs_state.ContainerChecked(task, health_of(managed.places[task])))
 
     def changed(target: Target) -> None:
         if (found := _of(target, network, services)) is not None:
             state, why = targets.state(target)
             words = why[1] if why else ""
-            tell(found[0], happen.TargetChanged(found[1].task, target.group, state, words))
+            tell(found[0], ecs_state.TargetChanged(found[1].task, target.group, state, words))
 
     def gone(target: Target) -> None:
         found = _of(target, network, services)
         if found is not None and _in_no_group(targets, *found):
-            tell(found[0], happen.Drained(found[1].task))
+            tell(found[0], ecs_state.Drained(found[1].task))
 
     runner.on_exit, runner.on_health = exited, checked
     targets.on_changed, targets.on_gone = changed, gone
 
 
 def owner(services: Services, task: str) -> Managed | None:
-    """The service of a task that has a place."""
+    """Return the service of a task that has a place."""
     return next((each for each in list(services.values()) if task in each.places), None)
 
 
@@ -114,7 +114,7 @@ def _of(target: Target, network: TaskNetwork, services: Services) -> tuple[Manag
 
 def _in_no_group(targets: Targets, managed: Managed, place: Place) -> bool:
     return all(
-        targets.is_gone(group, place.private_address, port)
+        targets.is_deregistered(group, place.private_address, port)
         for group, port in managed.ports(place.task).items()
     )
 
@@ -125,7 +125,7 @@ WORKERS = 8
 
 
 class TaskWork:
-    """Addresses, containers and targets of tasks; tells what came of it."""
+    """Carries out actions on tasks: addresses, containers and targets. Reports the results."""
 
     def __init__(
         self, targets: Targets, network: TaskNetwork, runner: Runner, tell: Tell, at: At
@@ -135,14 +135,14 @@ class TaskWork:
         self._pool = ThreadPoolExecutor(WORKERS, "rehearsal-task-work")
 
     def stop(self, services: Iterable[Managed]) -> None:
-        """End every task and give every address back."""
+        """Stop every task and free every address."""
         self._runner.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
-        # A task that was just being started when the others were ended.
+        # A task may have been starting while the others were stopped.
         self._runner.stop()
         for managed in services:
             for place in managed.places.values():
-                self._network.take_back(place)
+                self._network.release(place)
             managed.places.clear()
 
     def _attach(self, managed: Managed, task_id: str) -> None:
@@ -156,7 +156,7 @@ class TaskWork:
                 task_id, managed.record, revision.network, definition, lambda: task.status
             )
         except (NoAddressLeft, NoLoopback, OSError) as problem:
-            self._tell(managed, happen.FailedToStart(task_id, str(problem)))
+            self._tell(managed, ecs_state.FailedToStart(task_id, str(problem)))
             return
         with hooks.LOCK:
             managed.places[task_id] = place
@@ -165,23 +165,23 @@ class TaskWork:
             ecs.tasks.setdefault(managed.record.cluster_name, {})[place.arn] = shown
             managed.publish(self._at)
 
-    def do(self, managed: Managed, action: happen.Action) -> None:
-        """Carry out one action; what takes time goes to the pool."""
+    def do(self, managed: Managed, action: ecs_state.Action) -> None:
+        """Carry out one action. Slow work is done in the pool."""
         place = managed.places.get(action.task)
         match action:
-            case happen.Attach(task=task):
+            case ecs_state.Attach(task=task):
                 self._attach(managed, task)
-            case happen.Launch() if place is not None:
+            case ecs_state.Launch() if place is not None:
                 self._pool.submit(self._guarded, self._launch, managed, place)
-            case happen.Kill(task=task):
+            case ecs_state.Kill(task=task):
                 self._pool.submit(self._guarded, self._kill, managed, task)
-            case happen.Register() if place is not None:
+            case ecs_state.Register() if place is not None:
                 for group, port in managed.ports(action.task).items():
                     self._targets.register(group, place.private_address, port)
-            case happen.Deregister() if place is not None:
+            case ecs_state.Deregister() if place is not None:
                 self._deregister(managed, place)
-            case happen.Detach() if place is not None:
-                self._network.take_back(managed.places.pop(action.task))
+            case ecs_state.Detach() if place is not None:
+                self._network.release(managed.places.pop(action.task))
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -193,67 +193,67 @@ class TaskWork:
         try:
             self._runner.start(place)
         except CannotStart as problem:
-            self._tell(managed, happen.FailedToStart(place.task, str(problem)))
+            self._tell(managed, ecs_state.FailedToStart(place.task, str(problem)))
         except Exception as problem:
-            self._tell(managed, happen.FailedToStart(place.task, f"InternalError: {problem}"))
+            self._tell(managed, ecs_state.FailedToStart(place.task, f"InternalError: {problem}"))
             raise
         else:
-            self._tell(managed, happen.Launched(place.task))
+            self._tell(managed, ecs_state.Launched(place.task))
 
     def _kill(self, managed: Managed, task: str) -> None:
         self._runner.end(task)
-        self._tell(managed, happen.Ended(task))
+        self._tell(managed, ecs_state.Ended(task))
 
     def _deregister(self, managed: Managed, place: Place) -> None:
         any_left = False
         for group, port in managed.ports(place.task).items():
             any_left |= self._targets.deregister(group, place.private_address, port)
         if not any_left:
-            self._tell(managed, happen.Drained(place.task))
+            self._tell(managed, ecs_state.Drained(place.task))
 
 
 TICK_SECONDS = 0.05
-"""Seconds of the wall between two looks at the clock."""
+"""Real seconds between two steps."""
 
 Found: TypeAlias = tuple[Place, TaskRecord]
 
 
 class Scheduler:
-    """Runs every ECS service. One thread decides; starting and stopping happens in a pool."""
+    """Runs every ECS service. One thread decides; a pool starts and stops tasks."""
 
     def __init__(
         self, clock: Clock, targets: Targets, network: TaskNetwork, runner: Runner
     ) -> None:
         self._clock, self._targets, self._network = clock, targets, network
         self._epoch = clock.now() - timedelta(seconds=clock.monotonic())
-        self._happened: queue.Queue[tuple[Managed, happen.Happening]] = queue.Queue()
-        self._wanted: queue.Queue[tuple[Managed, happen.Action]] = queue.Queue()
+        self._happened: queue.Queue[tuple[Managed, ecs_state.Event]] = queue.Queue()
+        self._wanted: queue.Queue[tuple[Managed, ecs_state.Action]] = queue.Queue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rehearsal-ecs", daemon=True)
         self.services: dict[str, Managed] = {}
         self.one_offs: dict[str, Managed] = {}
-        """What RunTask started, by the id of its first task."""
+        """The tasks of RunTask, by the id of the first task of the call."""
         self.all = ChainMap(self.services, self.one_offs)
         self._work = TaskWork(targets, network, runner, self.tell, self.at)
         listen(targets, network, runner, self.all, self.tell)
 
     def start(self) -> None:
-        """Begin to schedule."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop scheduling, end every task, give every address back."""
+        """Stop the thread, stop every task and free every address."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(20)
         self._work.stop(self.all.values())
 
     def at(self, seconds: float | None) -> datetime | None:
-        """A moment on the clock as AWS's date and time."""
+        """Return a time on the clock as AWS's date and time."""
         return None if seconds is None else self._epoch + timedelta(seconds=seconds)
 
     def find(self, task: str) -> Found | None:
-        """The place of a task and what ECS shows of it."""
+        """Return the place of a task and its record in moto."""
         for managed in list(self.all.values()):
             place, shown = managed.places.get(task), managed.shown.get(task)
             if place is not None and shown is not None:
@@ -261,7 +261,7 @@ class Scheduler:
         return None
 
     def adopt(self, record: Any) -> Managed:
-        """Take a new service over from moto."""
+        """Take over a new service from moto."""
         definition = hooks.backend("ecs").describe_task_definition(record.task_definition)
         core = Service(
             name=record.name,
@@ -270,11 +270,11 @@ class Scheduler:
         )
         record.created_at = self._clock.now()
         managed = self.services[record.arn] = Managed(core, record)
-        self.act(managed, happen.Updated(settings_of(record), revision_of(record, definition)))
+        self.act(managed, ecs_state.Updated(settings_of(record), revision_of(record, definition)))
         return managed
 
     def run(self, record: Any, definition: Any, count: int, started_by: str) -> list[TaskRecord]:
-        """Begin tasks that belong to no service; nothing takes their place when they end."""
+        """Start tasks that belong to no service. They are not replaced when they end."""
         core = Service(name="", settings=Settings(desired=0), new_id=lambda: uuid.uuid4().hex)
         managed = Managed(core, record, definition)
         now = self._clock.monotonic()
@@ -283,7 +283,7 @@ class Scheduler:
         )
         with hooks.LOCK:
             for task in begin(core, revision, now, count, started_by):
-                self._wanted.put((managed, happen.Attach(task.id)))
+                self._wanted.put((managed, ecs_state.Attach(task.id)))
                 shown = pending_record(core, task, definition, record, self.at)
                 managed.shown[task.id] = shown
                 tasks = hooks.backend("ecs").tasks
@@ -292,19 +292,19 @@ class Scheduler:
             self.one_offs[made[0].id] = managed
         return made
 
-    def act(self, managed: Managed, *happenings: happen.Happening) -> None:
-        """Let the scheduler take ``happenings`` in now.
+    def act(self, managed: Managed, *events: ecs_state.Event) -> None:
+        """Let the scheduler process events now.
 
-        What it then wants done is left to the thread: callers hold the lock, and this is network work.
+        Its actions are left to the thread: callers hold the lock, and actions use the network.
         """
         with hooks.LOCK:
-            for action in step(managed.core, self._clock.monotonic(), happenings):
+            for action in step(managed.core, self._clock.monotonic(), events):
                 self._wanted.put((managed, action))
             managed.publish(self.at)
 
-    def tell(self, managed: Managed, happening: happen.Happening) -> None:
-        """Queue something for the next turn."""
-        self._happened.put((managed, happening))
+    def tell(self, managed: Managed, event: ecs_state.Event) -> None:
+        """Queue an event for the next step."""
+        self._happened.put((managed, event))
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -314,13 +314,13 @@ class Scheduler:
                 log.exception("a turn of the rehearsal's service scheduler failed")
 
     def _turn(self) -> None:
-        gathered: dict[Managed, list[happen.Happening]] = {}
+        gathered: dict[Managed, list[ecs_state.Event]] = {}
         try:
-            managed, happening = self._happened.get(timeout=TICK_SECONDS)
-            gathered.setdefault(managed, []).append(happening)
+            managed, event = self._happened.get(timeout=TICK_SECONDS)
+            gathered.setdefault(managed, []).append(event)
             while True:
-                managed, happening = self._happened.get_nowait()
-                gathered.setdefault(managed, []).append(happening)
+                managed, event = self._happened.get_nowait()
+                gathered.setdefault(managed, []).append(event)
         except queue.Empty:
             pass
         self._targets.expire()

@@ -1,4 +1,4 @@
-"""The service scheduler: one step of one service, what it starts and stops, and its deployment circuit breaker."""
+"""The service scheduler's step: which tasks it starts and stops, and the deployment circuit breaker."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from rehearsal.aws.ecs.state import (
     Action,
     Deleted,
     Deployment,
-    Happening,
+    Event,
     Revision,
     Service,
     Task,
     Updated,
 )
-from rehearsal.aws.ecs.tasks import Turn, advance, condemn, healthy, listed, sickness, start, take
+from rehearsal.aws.ecs.tasks import (
+    Turn,
+    advance,
+    apply_event,
+    healthy,
+    listed,
+    start,
+    stop_tasks,
+    unhealthy_reason,
+)
 
 
 def notice_health(turn: Turn) -> None:
-    """Note the tasks that became healthy; each ends the deployment's run of failures."""
+    """Record the tasks that became healthy. Each resets the deployment's count of failed tasks."""
     service = turn.service
     for task in service.alive():
         if not task.was_healthy and healthy(turn, task):
@@ -29,8 +38,8 @@ def notice_health(turn: Turn) -> None:
                         deployment.failed_tasks = 0
 
 
-def judge(turn: Turn) -> None:
-    """Trip the circuit breaker where it is due."""
+def check_breaker(turn: Turn) -> None:
+    """Fail the deployment if the circuit breaker's threshold is reached."""
     service, primary = turn.service, turn.service.primary
     breaker = service.settings.breaker
     if primary.rollout != "IN_PROGRESS" or not breaker.enable or service.status != "ACTIVE":
@@ -43,37 +52,39 @@ def judge(turn: Turn) -> None:
     service.start_failures, service.not_before = 0, 0.0
     if primary.rolling_back is not None:
         primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
-    elif breaker.rollback and (goal := _candidate(service)) is not None:
-        _roll_back(turn, primary, goal)
+    elif breaker.rollback and (last := _candidate(service)) is not None:
+        _roll_back(turn, primary, last)
     elif breaker.rollback:
         primary.rollback = "NO_CANDIDATE"
 
 
 def _candidate(service: Service) -> Deployment | None:
-    """The last completed deployment; one that a rollback is still on its way to is none until it
-    is completed (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures").
+    """Return the last completed deployment, or None.
+
+    A rollback's deployment does not count until it is completed (ECS developer guide, "How the
+    Amazon ECS deployment circuit breaker detects failures").
     """
-    goal = service.completed
-    return goal if goal not in (None, service.primary) and goal.rollout == "COMPLETED" else None
+    last = service.completed
+    return last if last not in (None, service.primary) and last.rollout == "COMPLETED" else None
 
 
-def _roll_back(turn: Turn, failed: Deployment, goal: Deployment) -> None:
-    """Make the last completed deployment the primary one again: same id, and the tasks it still has stay."""
+def _roll_back(turn: Turn, failed: Deployment, last: Deployment) -> None:
+    """Make the last completed deployment primary again. Its id and its remaining tasks stay."""
     service = turn.service
-    service.deployments = [each for each in service.deployments if each is not goal]
+    service.deployments = [each for each in service.deployments if each is not last]
     for other in service.deployments:
         other.status, other.desired = "ACTIVE", 0
-    goal.status, goal.rollout, goal.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
-    goal.desired, goal.updated_at, goal.rolling_back = service.settings.desired, turn.now, failed
-    goal.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {goal.id}."
+    last.status, last.rollout, last.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
+    last.desired, last.updated_at, last.rolling_back = service.settings.desired, turn.now, failed
+    last.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {last.id}."
     failed.rollback = "IN_PROGRESS"
-    service.say(turn.now, f"rolling back to deployment {goal.id}.")
-    service.deployments.insert(0, goal)
+    service.say(turn.now, f"rolling back to deployment {last.id}.")
+    service.deployments.insert(0, last)
 
 
 FIRST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 900.0
-"""Tasks that never reach RUNNING are tried again ever more slowly, up to 15 minutes (service throttle logic)."""
+"""Maximum pause between starts of tasks that never reach RUNNING: 15 minutes (service throttle logic)."""
 PATIENCE = 3
 
 
@@ -83,18 +94,18 @@ def schedule(turn: Turn) -> None:
     if service.status != "ACTIVE":
         return
     settings = service.settings
-    mine = [task for task in service.alive() if task.deployment == primary.id]
-    sick = [task for task in mine if sickness(turn, task)]
-    need = settings.desired - (len(mine) - len(sick))
+    current = [task for task in service.alive() if task.deployment == primary.id]
+    unhealthy = [task for task in current if unhealthy_reason(turn, task)]
+    need = settings.desired - (len(current) - len(unhealthy))
     launches = primary.rollout != "FAILED"
     room = max(settings.upper - len(service.alive()), 0)
     count = min(need, room)
     if launches and count > 0 and _may_start(turn):
-        _start(turn, primary, count, min(count, len(sick)))
-    _stop_sick(turn, mine, sick, launches and need > room)
+        _start(turn, primary, count, min(count, len(unhealthy)))
+    _stop_unhealthy(turn, current, unhealthy, launches and need > room)
     _stop_old(turn, primary)
     _stop_surplus(turn, primary)
-    _complain(turn, launches and need > 0 and room == 0)
+    _report_blocked(turn, launches and need > 0 and room == 0)
 
 
 def _may_start(turn: Turn) -> bool:
@@ -120,44 +131,46 @@ def _start(turn: Turn, primary: Deployment, count: int, replacing: int) -> None:
     service.steady = False
 
 
-def _stop_sick(turn: Turn, mine: list[Task], sick: list[Task], no_room: bool) -> None:
-    """A sick task goes when its replacement is decided about, or when there is no room for one."""
-    undecided = [task for task in mine if task not in sick and not healthy(turn, task)]
-    spare = max(len(mine) - turn.service.settings.desired - len(undecided), 0)
-    going = sick if no_room or turn.service.primary.rollout == "FAILED" else sick[:spare]
-    for task in going:
+def _stop_unhealthy(turn: Turn, current: list[Task], unhealthy: list[Task], no_room: bool) -> None:
+    """Stop unhealthy tasks whose replacements were started, or all if there is no room for replacements."""
+    undecided = [task for task in current if task not in unhealthy and not healthy(turn, task)]
+    spare = max(len(current) - turn.service.settings.desired - len(undecided), 0)
+    stopping = (
+        unhealthy if no_room or turn.service.primary.rollout == "FAILED" else unhealthy[:spare]
+    )
+    for task in stopping:
         task.failed = not task.was_healthy
-        condemn(turn, [task], "ServiceSchedulerInitiated", sickness(turn, task))
+        stop_tasks(turn, [task], "ServiceSchedulerInitiated", unhealthy_reason(turn, task))
         turn.service.steady = False
 
 
 def _stop_old(turn: Turn, primary: Deployment) -> None:
-    """Older deployments' tasks go as far as the minimum healthy percent allows, the unhealthy ones first."""
+    """Stop tasks of older deployments within the minimum healthy percent, the unhealthy ones first."""
     service = turn.service
     alive = service.alive()
     old = [task for task in alive if task.deployment != primary.id]
     spare = sum(healthy(turn, task) for task in alive) - service.settings.lower
-    going = [task for task in old if not healthy(turn, task)]
-    going += [task for task in old if healthy(turn, task)][: max(spare, 0)]
-    if going:
-        condemn(turn, going, "ServiceSchedulerInitiated", _scaled_by(primary))
+    stopping = [task for task in old if not healthy(turn, task)]
+    stopping += [task for task in old if healthy(turn, task)][: max(spare, 0)]
+    if stopping:
+        stop_tasks(turn, stopping, "ServiceSchedulerInitiated", _scaled_by(primary))
 
 
 def _stop_surplus(turn: Turn, primary: Deployment) -> None:
-    mine = [task for task in turn.service.alive() if task.deployment == primary.id]
-    firm = [task for task in mine if not sickness(turn, task)]
+    current = [task for task in turn.service.alive() if task.deployment == primary.id]
+    firm = [task for task in current if not unhealthy_reason(turn, task)]
     surplus = len(firm) - turn.service.settings.desired
     if surplus > 0:
         order = sorted(firm, key=lambda task: (healthy(turn, task), -task.created_at))
         turn.service.steady = False
-        condemn(turn, order[:surplus], "ServiceSchedulerInitiated", _scaled_by(primary))
+        stop_tasks(turn, order[:surplus], "ServiceSchedulerInitiated", _scaled_by(primary))
 
 
 def _scaled_by(deployment: Deployment) -> str:
     return f"Scaling activity initiated by (deployment {deployment.id})"
 
 
-def _complain(turn: Turn, stuck: bool) -> None:
+def _report_blocked(turn: Turn, stuck: bool) -> None:
     service = turn.service
     settings = service.settings
     stuck = stuck and settings.lower >= settings.upper and service.primary.rollout == "IN_PROGRESS"
@@ -171,21 +184,21 @@ def _complain(turn: Turn, stuck: bool) -> None:
     service.blocked = stuck
 
 
-def step(service: Service, now: float, happenings: Sequence[Happening] = ()) -> list[Action]:
-    """Let ``happenings`` and time act on ``service``; returns what the driver must do, in order."""
+def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Action]:
+    """Process events and time for ``service`` and return the actions to carry out, in order."""
     turn = Turn(service, now)
-    for happening in happenings:
-        match happening:
+    for event in events:
+        match event:
             case Updated():
-                _update(turn, happening)
+                _update(turn, event)
             case Deleted():
                 _delete(turn)
             case _:
-                take(turn, happening)
+                apply_event(turn, event)
     advance(turn)
     if service.deployments:
         notice_health(turn)
-        judge(turn)
+        check_breaker(turn)
         schedule(turn)
         _settle(turn)
     return turn.actions
@@ -229,7 +242,7 @@ def _delete(turn: Turn) -> None:
     service.status = "DRAINING"
     for deployment in service.deployments:
         deployment.desired = 0
-    condemn(turn, service.alive(), "ServiceSchedulerInitiated")
+    stop_tasks(turn, service.alive(), "ServiceSchedulerInitiated")
 
 
 def _settle(turn: Turn) -> None:
@@ -242,8 +255,10 @@ def _settle(turn: Turn) -> None:
         if all(task.status == "STOPPED" for task in service.tasks):
             service.status, service.deployments = "INACTIVE", []
         return
-    mine = [task for task in service.alive() if task.deployment == primary.id]
-    whole = len(mine) == service.settings.desired and all(healthy(turn, task) for task in mine)
+    current = [task for task in service.alive() if task.deployment == primary.id]
+    whole = len(current) == service.settings.desired and all(
+        healthy(turn, task) for task in current
+    )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return
     if primary.rollout == "IN_PROGRESS":

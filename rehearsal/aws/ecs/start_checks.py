@@ -1,4 +1,4 @@
-"""What Fargate does before a container starts: registry, image, secrets, log streams; in its words."""
+"""Fargate's checks before a container starts: registry, image, secrets, log streams, with its error messages."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LOGGER = "ResourceInitializationError: failed to validate logger args: "
 
 
 class CannotStart(Exception):
-    """The task cannot start; ``str()`` is ECS's stopped reason."""
+    """The task cannot start. ``str()`` is ECS's stopped reason."""
 
 
 class StartChecks:
-    """Makes one task's checks against the declared network, roles, images, secrets and log groups."""
+    """Checks one task against the declared network, roles, images, secrets and log groups."""
 
     def __init__(self, task_id: str, definition: Any, network: Map, source: Endpoint) -> None:
         self._task, self._definition = task_id, definition
@@ -32,7 +32,7 @@ class StartChecks:
         self._role = getattr(definition, "execution_role_arn", None)
 
     def pull(self, reference: str, images: Callable[[str], LocalImage]) -> LocalImage:
-        """The image, if the task may and can pull it. Raises CannotStart."""
+        """Return the image if the task can pull it. Raises CannotStart."""
         if ".dkr.ecr." in reference:
             self._registry(reference)
         try:
@@ -73,7 +73,7 @@ class StartChecks:
                 )
 
     def secret(self, value_from: str) -> str:
-        """What ``valueFrom`` names: "<arn>[:json-key:stage:version]". Raises CannotStart."""
+        """Return the secret of ``valueFrom``, "<arn>[:json-key:stage:version]". Raises CannotStart."""
         arn, key, stage, version = _split(value_from)
         if ":ssm:" in arn or not arn.startswith("arn:"):
             raise CannotStart(f"{RETRIEVAL}the rehearsal has no SSM parameter {arn}")
@@ -101,7 +101,7 @@ class StartChecks:
             ) from None
 
     def log_stream(self, options: dict[str, str], stream: str) -> None:
-        """Make the log stream. Raises CannotStart."""
+        """Create the log stream. Raises CannotStart."""
         group = options["awslogs-group"]
         if not self._reaches("logs"):
             raise CannotStart(

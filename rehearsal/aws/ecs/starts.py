@@ -1,14 +1,11 @@
-"""How long the start of a task takes on AWS's clock.
+"""Runs the clock at AWS's speed while a starting task works.
 
-An app's start is work of this machine: a second of work is a second on AWS, too, and more of them on a busy
-machine. AWS's own waits (the grace period, the pauses between health checks) pass faster here, at the clock's
-speed. So the clock runs at AWS's own pace while a task that starts works: from the start of its containers
-until those that declare a port take connections there, or have ended, and as long as a process of theirs
-uses or waits for the processor or a disk. A normal start of 4 s here is then one of 4 s to the grace period,
-the health checks, the circuit breaker and every time that is shown. A start that only waits, as for a lock or
-in a sleep, passes at the clock's speed like every other wait: it is longer on AWS's clock than here, never
-shorter. So is what a start works beyond LONGEST seconds: an app that never listens does not hold up the
-rehearsal.
+An app's start takes as long here as on AWS. AWS's own waits, such as the grace period and the pauses between
+health checks, are shorter here by the clock's speed. The clock therefore runs at AWS's speed from the start of a
+task's containers until those with ports accept connections or have ended, as long as one of their processes
+uses or waits for the processor or a disk. A start of 4 s is then 4 s for the grace period, the health checks and
+the circuit breaker. A start that only waits, for example in a sleep, runs at the clock's speed: it is longer on
+AWS's clock than here, never shorter. So does work beyond LONGEST seconds, for an app that never listens.
 """
 
 from __future__ import annotations
@@ -24,16 +21,16 @@ from rehearsal.machine.namespaces import Namespace
 from rehearsal.machine.processes import PROC, family, processes
 
 LONGEST = 25.0
-"""Seconds of the wall: a start of 6 s on a machine that is four times as slow for other work."""
+"""Real seconds: enough for a start of 6 s on a machine that other work makes four times slower."""
 LOOK_SECONDS = 0.1
 WORKING = ("R", "D")
-"""States of a process that runs or waits for the processor, or for a disk (proc_pid_stat(5))."""
+"""States of a process that runs or waits for the processor or a disk (proc_pid_stat(5))."""
 LISTENING = "0A"
 """TCP_LISTEN in the fourth column of /proc/net/tcp (proc_pid_net(5))."""
 
 
 class Container:
-    """A container that declares ``ports``; ``root`` tells its first process where that can be told."""
+    """A container that declares ``ports``; ``root`` returns its first process if that is known."""
 
     def __init__(
         self,
@@ -48,10 +45,11 @@ class Container:
         self._used = 0.0
 
     def started(self) -> bool | None:
-        """Whether it listens and takes connections; None when it has ended.
+        """Return whether it accepts connections; None if it has ended.
 
-        A server may listen long before it takes connections: gunicorn does so before its workers have
-        loaded the app. So a connection is made, and the start is over when it waits no more.
+        A server may listen long before it accepts: gunicorn does so before its workers have loaded
+        the app. So a connection is made, and the start is over when that connection no longer
+        waits.
         """
         root = self._seen()
         if root is None:
@@ -63,12 +61,13 @@ class Container:
         if not waiting:
             return False
         if self._probe is None:
-            # Refused, or on a port where nobody asks: there it listens, and starts no more.
+            # The connection was refused, or it was accepted on a port without a waiting queue: the
+            # start is over.
             return not self._connect(asked)
         return not any(waiting[port] for port in asked)
 
     def works(self) -> bool:
-        """Whether one of its processes works, or has since the last look; True where that cannot be told."""
+        """Return whether one of its processes worked since the last call; True if that is not known."""
         root = self._seen()
         if root is None:
             return True
@@ -77,12 +76,12 @@ class Container:
         return self._used > before or any(each.state in WORKING for each in found)
 
     def close(self) -> None:
-        """Close the connection that was made."""
+        """Close the connection."""
         if self._probe is not None:
             self._probe.close()
 
     def _seen(self) -> int | None:
-        """The first process; None without /proc, or with an engine in a virtual machine."""
+        """Return the first process; None without /proc, or if the engine runs in a virtual machine."""
         return self._root() if PROC.exists() else None
 
     def _connect(self, ports: Sequence[int]) -> bool:
@@ -100,7 +99,7 @@ class Container:
 
 
 def follow(clock: Clock, over: threading.Event, containers: Sequence[Container]) -> None:
-    """Let the clock run at AWS's pace while ``containers`` work at their start, until ``over`` is set."""
+    """Run the clock at AWS's speed while ``containers`` work at their start, until ``over`` is set."""
     if not containers or clock.speed <= 1:
         return
     threading.Thread(
@@ -126,12 +125,12 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
 
 
 def _waiting(root: int) -> dict[int, int]:
-    """How many connections wait to be taken, by the port on which a container listens."""
+    """Return how many connections wait to be accepted, by the port on which a container listens."""
     opened = frozenset().union(*(_opened(each.pid) for each in family(processes(), root)))
     found: dict[int, int] = {}
     for row in _rows(root):
-        # Local address, state, queues and inode (proc_pid_net(5)): of a socket that listens the second
-        # queue counts the connections that wait.
+        # Local address, state, queues and inode (proc_pid_net(5)). The second queue of a listening
+        # socket counts the waiting connections.
         local, state, queues, inode = row[1], row[3], row[4], row[9]
         if state == LISTENING and f"socket:[{inode}]" in opened:
             port = int(local.rpartition(":")[2], 16)
@@ -147,7 +146,7 @@ def _rows(process: int) -> Iterator[list[str]]:
 
 
 def _opened(process: int) -> frozenset[str]:
-    """What a process has open, as the links in /proc/PID/fd name it."""
+    """Return a process's open files, as the links in /proc/PID/fd name them."""
     found = set()
     with suppress(OSError):
         for each in (PROC / str(process) / "fd").iterdir():

@@ -1,4 +1,4 @@
-"""The service scheduler's records, events and actions: no threads, no sockets, no moto."""
+"""The service scheduler's records, events and actions, without threads, sockets and moto."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ PROVISIONING_SECONDS = 10.0
 PENDING_SECONDS = 15.0
 """AWS seconds until a small image is pulled and its container created."""
 DEPROVISIONING_SECONDS = 15.0
-"""AWS seconds until a stopped task's network interface is gone.
+"""AWS seconds until a stopped task's network interface is deleted.
 
-With these three a task that crashes at once is tried again every 40 s; measured on AWS: 51 s.
+With these three, a task that crashes at once is started again every 40 s. Measured on AWS: 51 s.
 """
 UNCHECKED_SECONDS = 40.0
-"""A task without any health check counts as healthy so long after RUNNING (API reference, DeploymentConfiguration)."""
+"""AWS seconds until a task without any health check counts as healthy (API reference, DeploymentConfiguration)."""
 
 UP = frozenset({"PROVISIONING", "PENDING", "RUNNING"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breaker:
-    """The deployment circuit breaker, as declared."""
+    """The declared deployment circuit breaker."""
 
     enable: bool = False
     rollback: bool = False
@@ -33,7 +33,7 @@ class Breaker:
     reset_on_healthy: bool = True
 
     def threshold(self, desired: int) -> int:
-        """How many failed tasks fail a deployment (API reference, ServiceDeploymentCircuitBreaker)."""
+        """Return how many failed tasks fail a deployment (API reference, ServiceDeploymentCircuitBreaker)."""
         if self.kind == "COUNT":
             return self.value
         share = math.ceil(desired * self.value / 100)
@@ -42,7 +42,7 @@ class Breaker:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service was told, apart from what it runs. Times in AWS seconds."""
+    """A service's settings except its revision. Times are in AWS seconds."""
 
     desired: int
     minimum_percent: int = 100
@@ -52,22 +52,22 @@ class Settings:
 
     @property
     def lower(self) -> int:
-        """The fewest healthy tasks that a deployment may leave."""
+        """Return the minimum of healthy tasks during a deployment."""
         return math.ceil(self.desired * self.minimum_percent / 100)
 
     @property
     def upper(self) -> int:
-        """The most tasks that may be pending or running."""
+        """Return the maximum of pending and running tasks."""
         return math.floor(self.desired * self.maximum_percent / 100)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """What a deployment runs, as it was declared when it began: a rollback comes back to all of it.
+    """A service revision, as it was declared when its deployment began. A rollback restores all of it.
 
     Networks, load balancers and providers are in the API's form (ECS Developer Guide, "Properties
-    included in an Amazon ECS service revision"). ``checks_health`` tells whether an essential
-    container checks its own health.
+    included in an Amazon ECS service revision"). ``checks_health`` is whether an essential
+    container has a health check.
     """
 
     task_definition: str
@@ -78,7 +78,7 @@ class Revision:
 
     @property
     def ports(self) -> dict[str, int]:
-        """The container port that its tasks register, by target group."""
+        """Return the container port that its tasks register, by target group."""
         return {
             str(each["targetGroupArn"]): int(each["containerPort"])
             for each in self.load_balancers
@@ -88,7 +88,7 @@ class Revision:
 
 @dataclass(kw_only=True)
 class Task:
-    """One task of a service. Times are AWS seconds on the clock."""
+    """A task of a service. Times are AWS seconds on the clock."""
 
     id: str
     deployment: str
@@ -111,16 +111,16 @@ class Task:
 
     @property
     def alive(self) -> bool:
-        """Whether it is pending or running and meant to go on."""
+        """Return whether it is pending or running and is not to be stopped."""
         return self.desired == "RUNNING" and self.status in UP
 
 
 @dataclass(kw_only=True)
 class Deployment:
-    """One roll-out of a service.
+    """A deployment of a service.
 
-    ``rollback`` is what became of the way back from it (IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE);
-    ``rolling_back`` is the failed deployment that this one takes over from again.
+    ``rollback`` is the status of the rollback from it (IN_PROGRESS, SUCCESSFUL, FAILED,
+    NO_CANDIDATE). ``rolling_back`` is the failed deployment that this one replaces again.
     """
 
     id: str
@@ -139,8 +139,8 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Event:
-    """A line of the service's event stream."""
+class ServiceEvent:
+    """A message of the service's events."""
 
     at: float
     id: str
@@ -149,7 +149,7 @@ class Event:
 
 @dataclass(kw_only=True)
 class Service:
-    """A service: what it was told, its deployments (newest first) and its tasks (oldest first)."""
+    """A service: its settings, its deployments (newest first) and its tasks (oldest first)."""
 
     name: str
     settings: Settings
@@ -158,7 +158,7 @@ class Service:
     deployments: list[Deployment] = field(default_factory=list)
     history: list[Deployment] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[ServiceEvent] = field(default_factory=list)
     completed: Deployment | None = None
     steady: bool = False
     blocked: bool = False
@@ -167,32 +167,32 @@ class Service:
 
     @property
     def primary(self) -> Deployment:
-        """The newest deployment."""
+        """Return the newest deployment."""
         return self.deployments[0]
 
     def task(self, task_id: str) -> Task | None:
-        """The task of that id, or None when it is forgotten."""
+        """Return the task with that id, or None."""
         return next((task for task in self.tasks if task.id == task_id), None)
 
     def alive(self) -> list[Task]:
-        """The tasks that count towards the maximum percent."""
+        """Return the tasks that count towards the maximum percent."""
         return [task for task in self.tasks if task.alive]
 
     def say(self, now: float, words: str) -> None:
         """Add an event in AWS's form."""
-        self.events.append(Event(now, self.new_id(), f"(service {self.name}) {words}"))
+        self.events.append(ServiceEvent(now, self.new_id(), f"(service {self.name}) {words}"))
 
 
 @dataclass(frozen=True)
 class Launched:
-    """The task's containers run."""
+    """The task's containers were started."""
 
     task: str
 
 
 @dataclass(frozen=True)
 class FailedToStart:
-    """The task's containers could not be started; ``reason`` in AWS's words."""
+    """The task's containers could not be started; ``reason`` is AWS's message."""
 
     task: str
     reason: str
@@ -200,14 +200,14 @@ class FailedToStart:
 
 @dataclass(frozen=True)
 class Exited:
-    """An essential container ended by itself."""
+    """An essential container ended."""
 
     task: str
 
 
 @dataclass(frozen=True)
 class TargetChanged:
-    """A health check changed what is known of the task's target; ``words`` as DescribeTargetHealth has them."""
+    """The health of a task's target changed; ``words`` is the description of DescribeTargetHealth."""
 
     task: str
     target_group: str
@@ -217,7 +217,7 @@ class TargetChanged:
 
 @dataclass(frozen=True)
 class ContainerChecked:
-    """The container's own health check: HEALTHY, UNHEALTHY or UNKNOWN."""
+    """The container's health check changed to HEALTHY, UNHEALTHY or UNKNOWN."""
 
     task: str
     health: str
@@ -225,7 +225,7 @@ class ContainerChecked:
 
 @dataclass(frozen=True)
 class StopAsked:
-    """Somebody called StopTask."""
+    """StopTask was called."""
 
     task: str
     reason: str
@@ -233,7 +233,7 @@ class StopAsked:
 
 @dataclass(frozen=True)
 class Drained:
-    """The task is in no target group any more."""
+    """The task was deregistered from all target groups."""
 
     task: str
 
@@ -247,7 +247,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Updated:
-    """The service was created or updated. A ``revision`` begins a new deployment."""
+    """The service was created or updated. A ``revision`` starts a new deployment."""
 
     settings: Settings
     revision: Revision | None = None
@@ -255,10 +255,10 @@ class Updated:
 
 @dataclass(frozen=True)
 class Deleted:
-    """The service is to end."""
+    """The service was deleted."""
 
 
-Happening = (
+Event = (
     Launched
     | FailedToStart
     | Exited
@@ -274,7 +274,7 @@ Happening = (
 
 @dataclass(frozen=True)
 class Attach:
-    """Give the new task a record and an address."""
+    """Create the new task's record and network interface."""
 
     task: str
 
@@ -288,28 +288,28 @@ class Launch:
 
 @dataclass(frozen=True)
 class Register:
-    """Put the task into its service's target groups."""
+    """Register the task in its service's target groups."""
 
     task: str
 
 
 @dataclass(frozen=True)
 class Deregister:
-    """Take the task out of its target groups."""
+    """Deregister the task from its target groups."""
 
     task: str
 
 
 @dataclass(frozen=True)
 class Kill:
-    """End the containers: SIGTERM, then SIGKILL after the stop timeout."""
+    """Stop the containers: SIGTERM, then SIGKILL after the stop timeout."""
 
     task: str
 
 
 @dataclass(frozen=True)
 class Detach:
-    """The task is over: give its address back."""
+    """Free the stopped task's address."""
 
     task: str
 

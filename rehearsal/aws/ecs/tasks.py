@@ -1,4 +1,4 @@
-"""The life of one task: how it starts, becomes unhealthy, and stops, in AWS's order and words."""
+"""The life cycle of a task: how it starts, becomes unhealthy, and stops, with ECS's messages."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from rehearsal.aws.ecs.state import (
 )
 
 KEPT_SECONDS = 3600.0
-"""A stopped task is listed for an hour."""
+"""ECS lists a stopped task for an hour."""
 
 
 @dataclass
 class Turn:
-    """One step of one service: the moment, and what is to be done."""
+    """One step of one service: the time, and the actions to carry out."""
 
     service: Service
     now: float
@@ -46,14 +46,14 @@ class Turn:
 
 
 def listed(tasks: Sequence[Task]) -> str:
-    """Tasks as AWS's events list them."""
+    """Return tasks as ECS's events list them."""
     return " ".join(f"(task {task.id})" for task in tasks)
 
 
 def begin(
     service: Service, revision: Revision, now: float, count: int, started_by: str
 ) -> list[Task]:
-    """Add ``count`` new tasks; each is yet to be attached."""
+    """Add ``count`` new tasks, which are not attached yet."""
     made = [
         Task(
             id=service.new_id(),
@@ -69,14 +69,14 @@ def begin(
 
 
 def start(turn: Turn, deployment: Deployment, count: int) -> list[Task]:
-    """Begin ``count`` tasks of a deployment."""
+    """Start ``count`` tasks of a deployment."""
     made = begin(turn.service, deployment.revision, turn.now, count, deployment.id)
     turn.actions.extend(Attach(task.id) for task in made)
     return made
 
 
 def healthy(turn: Turn, task: Task) -> bool:
-    """Whether the task counts towards the minimum healthy percent (API reference, DeploymentConfiguration)."""
+    """Return whether the task counts towards the minimum healthy percent (API reference, DeploymentConfiguration)."""
     if not (task.alive and task.status == "RUNNING" and task.started_at is not None):
         return False
     groups, checks = task.revision.ports, task.revision.checks_health
@@ -87,8 +87,8 @@ def healthy(turn: Turn, task: Task) -> bool:
     return checks or turn.now - task.started_at >= UNCHECKED_SECONDS
 
 
-def sickness(turn: Turn, task: Task) -> str | None:
-    """The stop reason for a running task that failed a health check and is past the grace period."""
+def unhealthy_reason(turn: Turn, task: Task) -> str | None:
+    """Return the stopped reason of a running task whose health check failed after the grace period, or None."""
     if not (task.alive and task.started_at is not None):
         return None
     if turn.now - task.started_at < turn.service.settings.grace:
@@ -101,8 +101,8 @@ def sickness(turn: Turn, task: Task) -> str | None:
     return None
 
 
-def condemn(turn: Turn, tasks: Sequence[Task], code: str, reason: str | None = None) -> None:
-    """Stop tasks: out of the target groups first, then SIGTERM. Without a ``reason`` it is a scaling activity."""
+def stop_tasks(turn: Turn, tasks: Sequence[Task], code: str, reason: str | None = None) -> None:
+    """Stop tasks: deregister the targets, then SIGTERM. Without a ``reason`` it is a scaling activity."""
     running = [task for task in tasks if task.status == "RUNNING"]
     for task in tasks:
         task.desired, task.stop_code = "STOPPED", code
@@ -133,7 +133,7 @@ def _say_stopping(turn: Turn, running: Sequence[Task], pending: int) -> None:
 
 
 def advance(turn: Turn) -> None:
-    """Move every task on whose wait is over, and forget those that stopped an hour ago."""
+    """Change the status of every task whose time has come, and forget those that stopped an hour ago."""
     for task in turn.service.tasks:
         waited = turn.now - task.since
         if task.status == "PROVISIONING" and waited >= PROVISIONING_SECONDS:
@@ -161,7 +161,7 @@ def _stop(turn: Turn, task: Task) -> None:
 
 
 def end_containers(turn: Turn, task: Task) -> None:
-    """Kill what runs of a task that is to stop."""
+    """Stop the containers of a task that is to stop."""
     if task.launching and not task.ended:
         enter(turn, task, "STOPPING")
         turn.actions.append(Kill(task.id))
@@ -170,11 +170,11 @@ def end_containers(turn: Turn, task: Task) -> None:
 
 
 def enter(turn: Turn, task: Task, status: str) -> None:
-    """Let a task enter a status now."""
+    """Set a task's status and its time."""
     task.status, task.since = status, turn.now
 
 
-TaskHappening = (
+TaskEvent = (
     Launched
     | FailedToStart
     | Exited
@@ -186,12 +186,12 @@ TaskHappening = (
 )
 
 
-def take(turn: Turn, happening: TaskHappening) -> None:
-    """Note what happened to a task; one that is forgotten is ignored."""
-    task = turn.service.task(happening.task)
+def apply_event(turn: Turn, event: TaskEvent) -> None:
+    """Update a task after an event. An event of an unknown task is ignored."""
+    task = turn.service.task(event.task)
     if task is None or task.status == "STOPPED":
         return
-    match happening:
+    match event:
         case Launched():
             _launched(turn, task)
         case FailedToStart(reason=reason):
@@ -201,15 +201,15 @@ def take(turn: Turn, happening: TaskHappening) -> None:
         case ContainerChecked(health=health):
             _checked(turn, task, health)
         case _:
-            _take_ending(turn, task, happening)
+            _take_ending(turn, task, event)
 
 
-def _take_ending(turn: Turn, task: Task, happening: Exited | StopAsked | Drained | Ended) -> None:
-    match happening:
+def _take_ending(turn: Turn, task: Task, event: Exited | StopAsked | Drained | Ended) -> None:
+    match event:
         case Exited():
             _exited(turn, task)
         case StopAsked(reason=reason) if task.desired == "RUNNING":
-            condemn(turn, [task], "UserInitiated", reason)
+            stop_tasks(turn, [task], "UserInitiated", reason)
         case Drained() if task.status == "DEACTIVATING":
             turn.service.say(turn.now, f"has stopped 1 running tasks: {listed([task])}.")
             end_containers(turn, task)

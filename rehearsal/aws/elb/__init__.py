@@ -1,1 +1,1 @@
-"""Load balancers: rules that moto lacks, and listeners that really answer."""
+"""Load balancers: AWS's rules that moto lacks, and listeners that really answer."""

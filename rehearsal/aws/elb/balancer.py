@@ -1,4 +1,4 @@
-"""The load balancers' listeners on loopback, and what they do with each request by what is declared at that time."""
+"""The load balancers' listeners on loopback, and the routing of each request by the current declarations."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ from rehearsal.machine.names import host_names_of
 from rehearsal.machine.sockets import Loop
 
 FRESH_SECONDS = 0.1
-"""How old what is known of the declared network may be, in seconds of the wall."""
+"""Maximum age of the network's data, in real seconds."""
 MANY = 1000
 
 Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
-"""Every listener's declared protocol and port, the port that stands for it here, and its view."""
+"""Every listener's declared protocol and port, its local port, and its view."""
 
 
 class Forwarding:
-    """Decides about requests, and knows where targets really listen."""
+    """Routes requests, and returns where targets listen on this machine."""
 
     def __init__(
         self, clock: Clock, targets: Targets, network: TaskNetwork, standing: Standing
@@ -64,7 +64,7 @@ class Forwarding:
         self.pool = Pool(limit)
 
     async def decide(self, view: View, request: Request) -> Answer | Upstream:
-        """An answer of the balancer's own, or a target to ask."""
+        """Return the balancer's own response, or a target to forward to."""
         rule = choose_rule(view.rules, request)
         action = rule.actions[-1]
         match action["Type"]:
@@ -93,7 +93,7 @@ class Forwarding:
         return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
 
     def place(self, target: Target, port: int) -> TaskAddress | None:
-        """Where a target really listens on ``port``, if its load balancers may reach it there."""
+        """Return where a target listens on ``port``, if its load balancers may reach it."""
         now = time.monotonic()
         known = self._places.get((target, port))
         if known is None or now - known[0] > FRESH_SECONDS:
@@ -113,7 +113,7 @@ class Forwarding:
         return None
 
     def _on_this_machine(self, view: View, location: str) -> str:
-        """Another listener's declared port, as the port that stands for it here."""
+        """Replace another listener's declared port in a redirect by its local port."""
         scheme, _, rest = location.partition("://")
         place, slash, path = rest.partition("/")
         host, _, port = place.partition(":")
@@ -125,13 +125,13 @@ class Forwarding:
 
 
 def _speaks_tls(group: str) -> bool:
-    """Whether requests go to the group's targets over TLS: its protocol is HTTPS."""
+    """Return whether requests are sent to the group's targets over TLS: its protocol is HTTPS."""
     found = hooks.backend("elbv2").target_groups.get(group)
     return found is not None and str(found.protocol) == "HTTPS"
 
 
 def _nodes(group: str) -> list[Endpoint]:
-    """The nodes of every load balancer that uses the target group."""
+    """Return the nodes of every load balancer that uses the target group."""
     found: list[Endpoint] = []
     with hooks.LOCK:
         elb = hooks.backend("elbv2")
@@ -151,7 +151,7 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 USUAL_PORTS = {("HTTP", 80): 8080, ("HTTPS", 443): 8443}
-"""Where listeners are looked for first on this machine, by what is declared."""
+"""The local ports that are tried first, by declared protocol and port."""
 CHANGES = (
     *("CreateListener", "ModifyListener", "DeleteListener", "DeleteLoadBalancer"),
     *("CreateRule", "ModifyRule", "DeleteRule", "SetRulePriorities"),
@@ -159,12 +159,12 @@ CHANGES = (
 
 
 class PortTaken(Exception):
-    """The port that was asked for is in use; says which and the way out."""
+    """The requested port is in use. The text says which and what to do."""
 
 
 @dataclass(eq=False)
 class Listening:
-    """A listener that really listens."""
+    """A listener that listens."""
 
     arn: str
     port: int
@@ -196,7 +196,7 @@ class Balancer:
         self.forwarding = Forwarding(clock, targets, network, self._standing)
 
     def start(self, hooking: Hooking) -> None:
-        """Make sure of the port. Raises PortTaken."""
+        """Check the port and register the hooks. Raises PortTaken."""
         if self._wanted is not None and not _free(self._wanted):
             raise PortTaken(
                 t(
@@ -209,7 +209,7 @@ class Balancer:
             hooking.after("elbv2", action, lambda _: self.changed())
 
     def changed(self) -> None:
-        """Something was declared anew: listen accordingly."""
+        """Update the listeners after a change of declarations."""
         for each in list(self._listening.values()):
             each.read_at = 0.0
         self._loop.begin(self._follow())
@@ -222,11 +222,11 @@ class Balancer:
             self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
-        """For ``cloud status``. Who does HTTPS gets the file with the authority to trust."""
+        """Return the listeners for ``cloud status``; those with HTTPS have the authority's file."""
         return [self._described(each) for each in self._listening.values()]
 
     def port_of(self, name: str, port: int) -> int | None:
-        """The port here of the listener that a name and a declared port, or its own one, lead to."""
+        """Return the local port of the listener with that DNS name and declared, or local, port."""
         for each in list(self._listening.values()):
             view = self._view(each) if port in (each.declared.place[1], each.port) else None
             if view is not None and name.lower() in host_names_of(view.balancer):
@@ -281,7 +281,7 @@ class Balancer:
         self._listening[arn] = each
 
     def _port_for(self, declared: Declared) -> int:
-        """The port that was asked for stands for HTTP:80; 0 takes any that is free."""
+        """Return the requested port for HTTP:80, and any free port for 0."""
         if self._wanted is not None:
             port = self._wanted if declared.place == ("HTTP", 80) else 0
         else:
@@ -289,7 +289,7 @@ class Balancer:
         return port if port and _free(port) else 0
 
     def _secure(self, each: Listening, declared: Declared) -> None:
-        """Have new connections meet the declared certificate and security policy."""
+        """Use the declared certificate and security policy for new connections."""
         each.declared, view = declared, self._view(each)
         if each.context is None or view is None:
             return

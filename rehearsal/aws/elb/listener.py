@@ -1,4 +1,4 @@
-"""One listener as it is declared in moto: its TLS, its rules, and the answers that it gives without a target."""
+"""A listener as declared in moto: its TLS, its rules, and its responses without a target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rehearsal.machine.authority import Authority
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the conditions of a rule look at. Header names in lower case."""
+    """The parts of a request that a rule's conditions use. Header names are in lower case."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as it was declared; ``conditions`` and ``actions`` in the API's own shapes."""
+    """A declared rule; ``conditions`` and ``actions`` are in the API's form."""
 
     priority: int
     conditions: Sequence[Mapping[str, Any]]
@@ -42,7 +42,7 @@ class Rule:
 
 
 def choose_rule(rules: Sequence[Rule], request: Request) -> Rule:
-    """The matching rule of the lowest priority number; the default rule has no condition and the highest."""
+    """Return the matching rule with the lowest priority; the default rule has no condition and the highest."""
     return next(
         rule
         for rule in sorted(rules, key=lambda each: each.priority)
@@ -51,7 +51,7 @@ def choose_rule(rules: Sequence[Rule], request: Request) -> Rule:
 
 
 def matches(condition: Mapping[str, Any], request: Request) -> bool:
-    """Whether one condition holds. Paths and header values with case, hosts without it (ELB user guide)."""
+    """Return whether a condition is met. Paths and header values are case-sensitive, hosts are not (ELB user guide)."""
     field = str(condition["Field"])
     match field:
         case "path-pattern":
@@ -99,7 +99,7 @@ def _query(wanted: Sequence[Mapping[str, str]], query: str) -> bool:
 
 
 def redirect_location(config: Mapping[str, Any], request: Request, protocol: str, port: int) -> str:
-    """The Location of a redirect action; ``protocol`` and ``port`` are the listener's."""
+    """Return the Location of a redirect action; ``protocol`` and ``port`` are the listener's."""
     known = {
         "#{protocol}": protocol.lower(),
         "#{host}": request.host.rsplit(":", 1)[0],
@@ -127,7 +127,7 @@ DEFAULT_IDLE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A listener: its rules, and what the load balancer's attributes say."""
+    """A listener: its rules and the load balancer's attributes."""
 
     arn: str
     protocol: str
@@ -141,7 +141,7 @@ class View:
 
 
 def read_view(balancer: Any, listener: Any, network: Map) -> View:
-    """The view of one listener."""
+    """Return the view of one listener."""
     attributes: Mapping[str, str] = balancer.attrs
     port = int(listener.port)
     nodes = load_balancer_endpoints(balancer)
@@ -175,7 +175,7 @@ def _names(listener: Any) -> tuple[str, ...]:
 
 
 def forwards(action: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The target groups of a forward action, with their weights."""
+    """Return the target groups of a forward action with their weights."""
     groups = action.get("ForwardConfig", {}).get("TargetGroups")
     if groups:
         return [(str(each["TargetGroupArn"]), int(each.get("Weight", 1))) for each in groups]
@@ -186,7 +186,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1")
 
 
 class Declared(NamedTuple):
-    """What a listener's socket is made by; everything else is read at each request."""
+    """The declarations that a listener's socket depends on. All others are read at each request."""
 
     protocol: str
     port: int
@@ -195,12 +195,12 @@ class Declared(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        """The protocol and port that clients on AWS would use."""
+        """Return the protocol and port that clients on AWS use."""
         return self.protocol, self.port
 
 
 def read_declared() -> dict[str, Declared]:
-    """Every declared listener of HTTP or HTTPS, by ARN."""
+    """Return every declared listener of HTTP or HTTPS, by ARN."""
     with hooks.LOCK:
         return {
             str(listener.arn): Declared(
@@ -218,7 +218,7 @@ def read_declared() -> dict[str, Declared]:
 def secure(
     context: ssl.SSLContext, declared: Declared, names: Sequence[str], authority: Authority
 ) -> None:
-    """Have new connections meet a certificate for ``names`` and this machine, and the declared policy."""
+    """Set the certificate for ``names`` and this machine, and the declared policy, for new connections."""
     context.minimum_version = lowest_tls(declared.policy or "")
     certificate, key = authority.issue([*names, *LOCAL_NAMES])
     with tempfile.TemporaryDirectory() as folder:
@@ -229,9 +229,9 @@ def secure(
 
 
 def lowest_tls(policy: str) -> ssl.TLSVersion:
-    """The lowest version of TLS that a policy allows, but none below 1.2, which OpenSSL lacks by now.
+    """Return the lowest TLS version of a policy, but at least 1.2, since OpenSSL no longer has older ones.
 
-    The number after ``TLS13`` in a policy's name says it (ELB user guide, "Security policies").
+    It is the number after ``TLS13`` in the policy's name (ELB user guide, "Security policies").
     """
     only = policy.startswith("ELBSecurityPolicy-TLS13-1-3")
     return ssl.TLSVersion.TLSv1_3 if only else ssl.TLSVersion.TLSv1_2
@@ -246,7 +246,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole response."""
+    """A complete response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -254,7 +254,7 @@ class Answer:
 
 
 def reason(status: int) -> str:
-    """The words behind a status, as an ALB has them."""
+    """Return a status's reason phrase, as in an ALB's responses."""
     if status in REASONS:
         return REASONS[status]
     try:
@@ -264,7 +264,7 @@ def reason(status: int) -> str:
 
 
 def error_answer(status: int) -> Answer:
-    """An ALB's own error page."""
+    """Return an ALB's error page."""
     title = f"{status} {reason(status)}"
     body = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
@@ -274,14 +274,14 @@ def error_answer(status: int) -> Answer:
 
 
 def fixed_answer(config: Mapping[str, Any]) -> Answer:
-    """A fixed-response action."""
+    """Return the response of a fixed-response action."""
     body = str(config.get("MessageBody") or "").encode()
     content_type = str(config.get("ContentType") or "text/plain")
     return _answer(int(config["StatusCode"]), f"{content_type}; charset=utf-8", body)
 
 
 def redirect_answer(config: Mapping[str, Any], location: str) -> Answer:
-    """A redirect action."""
+    """Return the response of a redirect action."""
     status = int(str(config["StatusCode"]).removeprefix("HTTP_"))
     page = error_answer(status)
     return Answer(status, (*page.headers, ("Location", location)), page.body)

@@ -1,6 +1,6 @@
-"""What load balancers publish to CloudWatch (ELB user guide, CloudWatch metrics): requests and healthy targets.
+"""The metrics of load balancers (ELB user guide, CloudWatch metrics): requests and healthy targets.
 
-A count is only told where there is something to count; RequestCount also while there are targets.
+A count is published only if it is not zero, RequestCount also while there are targets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ K = TypeVar("K")
 
 
 class Counts(Generic[K]):
-    """Values by minute, on AWS's clock, and by what they are of. Any thread may add."""
+    """Counts by minute of AWS time and by key. Any thread may add."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -26,13 +26,13 @@ class Counts(Generic[K]):
         self._counted: dict[tuple[int, K], Values] = {}
 
     def add(self, key: K, value: float) -> None:
-        """Take in a value that was seen just now."""
+        """Add a value at the current time."""
         minute = minute_of(self._clock.now().timestamp())
         with self._lock:
             self._counted.setdefault((minute, key), Values()).add(value)
 
     def take(self, minute: int) -> dict[tuple[int, K], Values]:
-        """All up to the end of this minute, which is not counted any more."""
+        """Return and delete the counts up to the end of this minute."""
         with self._lock:
             over = {key: values for key, values in self._counted.items() if key[0] <= minute}
             for key in over:
@@ -45,38 +45,38 @@ UNITS = {"TargetResponseTime": "Seconds"}
 
 
 class Traffic:
-    """Counts by minute, balancer and target group. Told of requests on the data plane's loop."""
+    """Counts by minute, balancer and target group. It is called on the data plane's loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._counted = Counts[Metric](clock)
         self.registered: Callable[[], Iterable[tuple[Any, str]]] = tuple
-        """Every load balancer with each of its target groups that has targets."""
+        """Return every load balancer with each of its target groups that has targets."""
 
     def own(self, balancer: Any, status: int) -> None:
-        """The balancer has answered by itself: a fixed response, or an error of its own."""
+        """Count a response of the balancer itself: a fixed response or an error."""
         if status >= 500:
             self._add("HTTPCode_ELB_5XX_Count", 1, balancer)
 
     def chosen(self, balancer: Any, group: str) -> None:
-        """A target has been chosen for a request: only then it is a request to CloudWatch."""
+        """Count a request for which a target was chosen. CloudWatch counts only those."""
         self._both("RequestCount", 1, balancer, group)
 
     def answered(self, balancer: Any, group: str, status: int, seconds: float) -> None:
-        """A target has begun to answer, so long after it was asked; its seconds are not compressed."""
+        """Count a target's response and its time in real seconds."""
         self._both("TargetResponseTime", seconds, balancer, group)
         if status >= 500:
             self._both("HTTPCode_Target_5XX_Count", 1, balancer, group)
 
     def unreached(self, balancer: Any, group: str) -> None:
-        """No connection to the target could be made."""
+        """Count a failed connection to a target."""
         self._both("TargetConnectionErrorCount", 1, balancer, group)
 
     def no_tls(self, balancer: Any, group: str) -> None:
-        """A target was connected to, but no TLS session came about."""
+        """Count a connection to a target without a TLS session."""
         self._both("TargetTLSNegotiationErrorCount", 1, balancer, group)
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """All that was counted up to the end of this minute."""
+        """Return the data points up to the end of this minute."""
         over = self._counted.take(minute)
         for metric in self._expected():
             over.setdefault((minute, metric), Values.of(0))
@@ -97,7 +97,7 @@ class Traffic:
 
 
 def about(name: str, balancer: Any, group: str = "") -> Metric:
-    """A metric of a load balancer, or of one of its target groups, by the ends of their ARNs."""
+    """Return a metric of a load balancer or of one of its target groups, by the ends of their ARNs."""
     named = {"LoadBalancer": str(balancer.arn).partition(":loadbalancer/")[2]}
     if group:
         named["TargetGroup"] = group.rpartition(":")[2]
@@ -105,7 +105,7 @@ def about(name: str, balancer: Any, group: str = "") -> Metric:
 
 
 def balanced() -> list[tuple[Any, str]]:
-    """Every load balancer with each target group that its rules forward to."""
+    """Return every load balancer with each target group that its rules forward to."""
     found = []
     with hooks.LOCK:
         elb = hooks.backend("elbv2")
@@ -125,14 +125,14 @@ COUNTED = {"HealthyHostCount": "healthy", "UnHealthyHostCount": "unhealthy"}
 
 
 class Hosts:
-    """Looks at every minute's end and whenever a target's health changes, so that no moment is missed."""
+    """Reads the targets' health at the end of each minute and after every change."""
 
     def __init__(self, clock: Clock, targets: Targets) -> None:
         self._targets = targets
         self._seen = Counts[tuple[str, str]](clock)
 
     def look(self, group: str) -> None:
-        """Count a group's targets as they are now."""
+        """Count a group's targets now."""
         states = [
             each.health.state for each in self._targets.of(group) if each.draining_until is None
         ]
@@ -140,7 +140,7 @@ class Hosts:
             self._seen.add((name, group), states.count(state))
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """What was seen up to the end of this minute."""
+        """Return the data points up to the end of this minute."""
         used = self.registered()
         for _, group in used:
             self.look(group)
@@ -149,5 +149,5 @@ class Hosts:
                 yield Datum(about(name, balancer, group), at, values, "Count")
 
     def registered(self) -> list[tuple[Any, str]]:
-        """Every load balancer with each of its target groups that has targets."""
+        """Return every load balancer with each of its target groups that has targets."""
         return [(balancer, group) for balancer, group in balanced() if self._targets.of(group)]

@@ -1,4 +1,4 @@
-"""One client connection of a listener: requests in, answers out, both streamed, and the headers changed on the way."""
+"""One client connection of a listener: forwards requests and responses as streams with changed headers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def to_target(
     port: int,
     drop_invalid: bool,
 ) -> Headers:
-    """The request's headers as the target gets them (ELB user guide, X-Forwarded headers)."""
+    """Return the request's headers for the target (ELB user guide, X-Forwarded headers)."""
     named = _connection_names(headers)
     ours = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port", TRACE}
     kept = [
@@ -54,13 +54,13 @@ def to_target(
 
 
 def to_client(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """The response's headers as the client gets them; the framing is added by whoever sends them."""
+    """Return the response's headers for the client, without those of the framing."""
     named = _connection_names(headers)
     return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP | named]
 
 
 def framing(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """How the body's end is told: the length when it is known, else chunks."""
+    """Return the header that frames the body: its length if it is known, else chunks."""
     for name, value in headers:
         if name.lower() == b"content-length":
             return [(b"Content-Length", value)]
@@ -91,11 +91,11 @@ CHUNK = 65536
 KEEP_ALIVE_SECONDS = 3600.0
 
 Decide = Callable[[View, Request], Awaitable[Answer | Upstream]]
-"""What is done with a request: an answer of the balancer's own, or a target to ask."""
+"""Returns the balancer's own response to a request, or a target to forward to."""
 
 
 class Client:
-    """Serves one connection until either side has had enough."""
+    """Serves one connection until either side closes it."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Client:
         self._address = str(writer.get_extra_info("peername")[0])
 
     async def serve(self, view: Callable[[], View | None]) -> None:
-        """Answer requests by the listener's view at the time of each."""
+        """Answer requests with the listener's view at the time of each."""
         while (now := view()) is not None:
             try:
                 event = await self._next(now.idle_seconds)
@@ -212,7 +212,7 @@ class Client:
                 raise NoAnswer
 
     async def _discard(self, view: View) -> None:
-        """Read the rest of a request that was answered without its body."""
+        """Read the rest of a request that was answered before its body."""
         if (
             self._wire.their_state is h11.SEND_BODY
             and not self._wire.they_are_waiting_for_100_continue

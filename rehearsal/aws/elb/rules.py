@@ -21,7 +21,7 @@ def two_zones(params: Params) -> None:
 
 @before("elbv2", "CreateLoadBalancer")
 def balancer_needs_internet_gateway(params: Params) -> None:
-    """AWS's words: openshift/installer issue 1110."""
+    """Refuse a load balancer without an internet gateway. Error message: openshift/installer issue 1110."""
     if params.get("Scheme") == "internal":
         return
     for subnet in backend("ec2").describe_subnets(subnet_ids=_subnets(params)):
@@ -97,7 +97,7 @@ DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 
 @before("elbv2", "ModifyLoadBalancerAttributes")
 def bucket_takes_logs(params: Params) -> None:
-    """ELB writes a test file, so a bucket that does not let it is refused at once."""
+    """Refuse a log bucket that ELB may not write to: ELB writes a test file."""
     wanted = {item["Key"]: item["Value"] for item in params.get("Attributes") or []}
     if str(wanted.get("access_logs.s3.enabled")).lower() != "true":
         return

@@ -1,4 +1,4 @@
-"""The registered targets of all target groups, their health as ELB judges it, and the ELB calls that are about them."""
+"""The registered targets of all target groups, their health, and the ELB calls about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DISABLED = ("Target.HealthCheckDisabled", "Health checks are disabled for this t
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A target group's health check, as declared. Times in AWS seconds."""
+    """A target group's declared health check. Times are in AWS seconds."""
 
     protocol: str = "HTTP"
     port: str = "traffic-port"
@@ -41,13 +41,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One health check: passed, or why not, as (reason code, description)."""
+    """The result of a health check: passed, or the reason code and description."""
 
     why: tuple[str, str] | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether the target answered as wanted."""
+        """Return whether the check passed."""
         return self.why is None
 
 
@@ -55,7 +55,7 @@ PASSED = Outcome()
 
 
 def answered(status: int, matcher: str) -> Outcome:
-    """The outcome of a check that got an HTTP status."""
+    """Return the outcome of a check that got an HTTP status."""
     if matches(status, matcher):
         return PASSED
     words = f"Health checks failed with these codes: [{status}]"
@@ -63,7 +63,7 @@ def answered(status: int, matcher: str) -> Outcome:
 
 
 def matches(status: int, matcher: str) -> bool:
-    """Whether a status is in a matcher like "200", "200,301" or "200-299"."""
+    """Return whether a status is in a matcher like "200", "200,301" or "200-299"."""
     for part in matcher.split(","):
         first, _, last = part.strip().partition("-")
         if int(first) <= status <= int(last or first):
@@ -73,7 +73,7 @@ def matches(status: int, matcher: str) -> bool:
 
 @dataclass(frozen=True)
 class Health:
-    """What is known of one target."""
+    """The health of one target."""
 
     state: str = "initial"
     why: tuple[str, str] | None = REGISTERING
@@ -81,14 +81,14 @@ class Health:
     failures: int = 0
 
     def begin(self) -> Health:
-        """The first check is on its way."""
+        """Return the health after the first check has begun."""
         return replace(self, why=CHECKING) if self.why == REGISTERING else self
 
     def after(self, outcome: Outcome, check: Check) -> Health:
-        """What one more check makes of it.
+        """Return the health after one more check.
 
-        A new target needs a single pass whatever the threshold says (ELB user guide, health checks); only
-        the way back from unhealthy takes ``healthy_threshold`` passes in a row.
+        A new target needs one passed check whatever the threshold is (ELB user guide, health
+        checks). An unhealthy one needs ``healthy_threshold`` passed checks in a row.
         """
         if outcome.passed:
             passes = self.passes + 1
@@ -103,9 +103,10 @@ class Health:
 
 
 def choose(states: Sequence[str]) -> list[int]:
-    """Which of the registered targets get requests, by index.
+    """Return the indices of the registered targets that get requests.
 
-    The healthy ones; when there is none but at least one is unhealthy, all of them: the balancer fails open.
+    These are the healthy ones. Without a healthy one but with an unhealthy one, all get requests:
+    the balancer fails open.
     """
     healthy = [index for index, state in enumerate(states) if state == "healthy"]
     if healthy:
@@ -120,7 +121,7 @@ Watcher = Callable[["Target"], None]
 
 @dataclass(eq=False)
 class Target:
-    """One target: moto's own table forgets that a target is an address and a port."""
+    """A target with its port, which moto's table does not keep."""
 
     group: str
     id: str
@@ -133,12 +134,12 @@ class Target:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What makes it this target."""
+        """Return what identifies the target."""
         return self.group, self.id, self.port
 
 
 class Targets:
-    """Registers and drains targets, and tells who asked when one changes."""
+    """Registers and deregisters targets, and calls callbacks after changes."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -150,18 +151,18 @@ class Targets:
         self.on_health: Watcher = lambda _: None
 
     def start(self, hooking: Hooking) -> None:
-        """Answer the calls that moto would answer wrongly."""
+        """Register the hooks for the calls that moto answers wrongly."""
         hooking.instead("elbv2", "RegisterTargets", self._register_call)
         hooking.instead("elbv2", "DeregisterTargets", self._deregister_call)
         hooking.instead("elbv2", "DescribeTargetHealth", self._describe_call)
 
     def of(self, group: str) -> list[Target]:
-        """The targets of a group, draining ones too."""
+        """Return the targets of a group, including draining ones."""
         with self._lock:
             return [target for target in self._all.values() if target.group == group]
 
     def register(self, group: str, address: str, port: int) -> Target:
-        """Put a target into a group; one that drains comes back."""
+        """Register a target in a group, also one that is draining."""
         with self._lock:
             old = self._all.get((group, address, port))
             if old is not None and old.draining_until is None:
@@ -178,7 +179,7 @@ class Targets:
         return target
 
     def deregister(self, group: str, address: str, port: int) -> bool:
-        """Begin to drain a target; False when it is not registered."""
+        """Start to drain a target; return False if it is not registered."""
         with hooks.LOCK:
             known = hooks.backend("elbv2").target_groups.get(group)
             if known is not None and address in known.targets:
@@ -195,13 +196,13 @@ class Targets:
         self.on_changed(target)
         return True
 
-    def is_gone(self, group: str, address: str, port: int) -> bool:
-        """Whether the target is registered no more, not even draining."""
+    def is_deregistered(self, group: str, address: str, port: int) -> bool:
+        """Return whether the target is neither registered nor draining."""
         with self._lock:
             return (group, address, port) not in self._all
 
     def check(self, target: Target, health: Health) -> None:
-        """Note what a health check found."""
+        """Store the health after a check."""
         with self._lock:
             changed, moved = target.health != health, target.health.state != health.state
             target.health = health
@@ -211,7 +212,7 @@ class Targets:
             self.on_changed(target)
 
     def expire(self) -> None:
-        """Let go of the targets whose deregistration delay is over."""
+        """Remove the targets whose deregistration delay is over."""
         now = self._clock.monotonic()
         with self._lock:
             over = [
@@ -226,7 +227,7 @@ class Targets:
             self.on_gone(target)
 
     def state(self, target: Target) -> tuple[str, tuple[str, str] | None]:
-        """State and reason, as DescribeTargetHealth gives them."""
+        """Return the state and reason as in DescribeTargetHealth."""
         if target.draining_until is not None:
             return "draining", DRAINING
         group = hooks.backend("elbv2").target_groups.get(target.group)
@@ -286,7 +287,7 @@ def _group(arn: str) -> Any:
 
 
 def check_of(group: Any) -> Check:
-    """A target group's health check as declared in moto."""
+    """Return a target group's health check as declared in moto."""
     matcher = getattr(group, "matcher", None) or {}
     return Check(
         protocol=str(group.health_check_protocol or "HTTP"),

@@ -1,4 +1,4 @@
-"""The balancer's side towards targets: kept connections, one exchange at a time on each, and the health checks."""
+"""The balancer's connections to targets, with one exchange at a time on each, and the health checks."""
 
 from __future__ import annotations
 
@@ -27,34 +27,35 @@ from rehearsal.clock import Clock
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
-"""How long an ALB tries to connect before it answers 504 (ELB user guide, troubleshooting)."""
+"""Seconds after which an ALB that cannot connect answers 504 (ELB user guide, troubleshooting)."""
 KEPT = 32
 
 
 class NoAnswer(Exception):
-    """The target refused, or closed the connection before it had answered: 502."""
+    """The target refused the connection, or closed it before its response: 502."""
 
 
 class NoTls(NoAnswer):
-    """The target accepted the connection, but no TLS session came about on it in time.
+    """The target accepted the connection, but no TLS session was established in time.
 
-    The answer is 502 (ELB user guide, troubleshooting: "an SSL handshake error or SSL handshake timeout").
+    The response is 502 (ELB user guide, troubleshooting: "an SSL handshake error or SSL handshake
+    timeout").
     """
 
 
 class TooSlow(Exception):
-    """The target did not connect or answer in time: 504."""
+    """The target did not connect or respond in time: 504."""
 
 
 def unverified_tls() -> ssl.SSLContext:
-    """TLS as a load balancer speaks it to a target: it verifies no certificate (ELB user guide)."""
+    """Return a load balancer's TLS context for targets: it verifies no certificate (ELB user guide)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 class Wire:
-    """One connection to a target."""
+    """A connection to a target."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: bool
@@ -64,11 +65,11 @@ class Wire:
 
     @property
     def usable(self) -> bool:
-        """Whether the target has kept it open."""
+        """Return whether the target has kept it open."""
         return not self.reader.at_eof() and not self.writer.is_closing()
 
     def close(self) -> None:
-        """Close it; a TLS session at once, for its end would wait for the target's, which may never come."""
+        """Close it. A TLS session is aborted: closing it would wait for the target, which may not answer."""
         with suppress(OSError):
             if self.tls:
                 self.writer.transport.abort()
@@ -77,7 +78,7 @@ class Wire:
 
 
 class Pool:
-    """Connections to targets that can be used again."""
+    """Idle connections to targets."""
 
     def __init__(self, connect_seconds: float) -> None:
         self.connect_seconds = connect_seconds
@@ -85,7 +86,7 @@ class Pool:
         self._free: dict[tuple[TaskAddress, bool], list[Wire]] = {}
 
     def take(self, place: TaskAddress, tls: bool) -> Wire | None:
-        """A kept connection that is still open."""
+        """Return an idle connection that is still open, or None."""
         kept = self._free.get((place, tls), [])
         while kept:
             wire = kept.pop()
@@ -116,7 +117,7 @@ class Pool:
             raise NoTls from None
 
     def give_back(self, place: TaskAddress, wire: Wire) -> None:
-        """Keep a connection whose exchange is over, if both sides may go on."""
+        """Keep a connection after its exchange, if both sides allow it."""
         kept = self._free.setdefault((place, wire.tls), [])
         if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
             wire.http.start_next_cycle()
@@ -126,7 +127,7 @@ class Pool:
         wire.close()
 
     def close(self) -> None:
-        """Close all."""
+        """Close all connections."""
         for kept in self._free.values():
             for wire in kept:
                 wire.close()
@@ -134,7 +135,7 @@ class Pool:
 
 
 class Upstream:
-    """One target to ask. ``place`` is where it really listens; None when the rules let nobody through.
+    """One target to forward to. ``place`` is where it listens; None if security groups do not allow it.
 
     ``tls`` is whether its target group's protocol is HTTPS.
     """
@@ -145,7 +146,7 @@ class Upstream:
         self._pool, self._target, self._place, self._tls = pool, target, place, tls
         self.group = target.group
         self.asked_at: float | None = None
-        """When the request was sent on a connection, by the monotonic clock; None: none could be made."""
+        """The time when the request was sent, by the monotonic clock; None if no connection could be made."""
 
     async def exchange(
         self, request: h11.Request, body: AsyncIterator[bytes], idle: float
@@ -165,7 +166,8 @@ class Upstream:
     async def _attempts(
         self, place: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
-        # The target may close an idle connection just now: only what may be repeated is sent on one.
+        # The target may be closing an idle connection, so only an idempotent request is sent on
+        # one.
         kept = None
         if request.method in (b"GET", b"HEAD"):
             kept = self._pool.take(place, self._tls)
@@ -247,14 +249,14 @@ async def _receive(wire: Wire, idle: float) -> h11.Event:
 log = logging.getLogger(__name__)
 
 SHORTEST_TIMEOUT = 2.0
-"""Seconds of the wall that a command or a connection has on a compressed clock: they take their own time."""
+"""Minimum of real seconds for a command or connection, whose own time is not faster on the clock."""
 
 Place = TaskAddress | None
-"""Where a target really listens; None when the network lets nobody through."""
+"""Returns where a target listens; None if the network does not allow it."""
 
 
 class HealthChecker:
-    """Checks every target as its group declares it. Works on the data plane's loop."""
+    """Checks every target as its group declares it, on the data plane's loop."""
 
     def __init__(
         self, clock: Clock, targets: Targets, place: Callable[[Target, int], Place]
@@ -262,7 +264,7 @@ class HealthChecker:
         self._clock, self._targets, self._place = clock, targets, place
 
     async def watch(self, target: Target) -> None:
-        """Check ``target`` until it is registered no more."""
+        """Check ``target`` until it is deregistered."""
         while not target.gone and target.draining_until is None:
             check = self._check(target)
             if check is None or not check.enabled:
@@ -284,7 +286,8 @@ class HealthChecker:
             await self._clock.pause(check.timeout)
             return Outcome(TIMED_OUT)
         try:
-            # Not compressed: the app's own time is not, and an answer of 4 s passes on AWS.
+            # Not scaled by the clock: the app's own time is not, and a response after 4 s passes
+            # on AWS.
             async with asyncio.timeout(check.timeout):
                 return await _ask(place, target, check)
         except TimeoutError:
@@ -310,5 +313,5 @@ async def _ask(place: TaskAddress, target: Target, check: Check) -> Outcome:
             raise ValueError(line)
         return answered(int(status), check.matcher)
     finally:
-        # Not close(): the end of a TLS session waits for the target's, which may never come.
+        # Not close(): it would wait for the target to end the TLS session, which may not happen.
         writer.transport.abort()

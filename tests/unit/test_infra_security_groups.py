@@ -1,4 +1,6 @@
-"""The bastion: SSM reaches it, it reaches the database, and nobody else reaches it."""
+"""The security groups and rules of tasks and bastion, and the bastion itself."""
+
+from __future__ import annotations
 
 import json
 
@@ -7,19 +9,108 @@ import pytest
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.network import Network, NetworkArgs
+from infra.security_groups import TaskAccess, TaskAccessArgs
 from tests.unit.parts import NAME, TAGS
 
-INSTANCE = "aws:ec2/instance:Instance"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+ACCESS_TAGS = {"project": "careapp"}
+TASK = "SecurityGroup/careapp-poc-app"
+
+
+@pytest.fixture
+def task_access(engine):
+    def access(port=3000):
+        args = TaskAccessArgs(
+            vpc_id="vpc-1",
+            balancer_group_id="sg-alb",
+            database_group_id="sg-database",
+            container_port=port,
+            database_port=5432,
+            tags=ACCESS_TAGS,
+        )
+        return engine.run(lambda: TaskAccess("careapp-poc", args))
+
+    return access
+
+
+def tcp(port):
+    return {"ipProtocol": "tcp", "fromPort": port, "toPort": port, "tags": ACCESS_TAGS}
+
+
+def test_a_task_has_a_security_group_of_its_own(engine, task_access):
+    access = task_access()
+    assert engine.inputs("aws:ec2/securityGroup:SecurityGroup") == {
+        "careapp-poc-app": {
+            "description": "Tasks of the app",
+            "vpcId": "vpc-1",
+            "revokeRulesOnDelete": True,
+            "tags": {"project": "careapp", "Name": "careapp-poc-app"},
+        }
+    }
+    assert engine.known(access.security_group_id) == TASK
+
+
+def test_the_ways_in(engine, task_access):
+    task_access()
+    assert engine.inputs(INGRESS) == {
+        "careapp-poc-app-from-alb-3000": {
+            "securityGroupId": TASK,
+            "description": "From alb",
+            "referencedSecurityGroupId": "sg-alb",
+            **tcp(3000),
+        },
+        "careapp-poc-database-from-app-5432": {
+            "securityGroupId": "sg-database",
+            "description": "From app",
+            "referencedSecurityGroupId": TASK,
+            **tcp(5432),
+        },
+    }
+
+
+def test_the_ways_out(engine, task_access):
+    task_access()
+    assert engine.inputs(EGRESS) == {
+        "careapp-poc-alb-to-app-3000": {
+            "securityGroupId": "sg-alb",
+            "description": "To app",
+            "referencedSecurityGroupId": TASK,
+            **tcp(3000),
+        },
+        "careapp-poc-app-to-database-5432": {
+            "securityGroupId": TASK,
+            "description": "To database",
+            "referencedSecurityGroupId": "sg-database",
+            **tcp(5432),
+        },
+        "careapp-poc-app-to-internet-443": {
+            "securityGroupId": TASK,
+            "description": "HTTPS to AWS",
+            "cidrIpv4": "0.0.0.0/0",
+            **tcp(443),
+        },
+    }
+
+
+def test_another_port_is_another_rule_so_that_both_generations_are_reachable(engine, task_access):
+    task_access(port=8080)
+    assert set(engine.inputs(INGRESS)) == {
+        "careapp-poc-app-from-alb-8080",
+        "careapp-poc-database-from-app-5432",
+    }
+    assert "careapp-poc-alb-to-app-8080" in engine.inputs(EGRESS)
+
+
+INSTANCE = "aws:ec2/instance:Instance"
 TCP = {"ipProtocol": "tcp", "tags": TAGS}
 
 
 @pytest.fixture
-def build(engine, configured):
+def bastion(engine, configured):
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
-    def bastion(**changes):
+    def create(**changes):
         settings = configured(**changes)
 
         def declare():
@@ -30,11 +121,11 @@ def build(engine, configured):
 
         return engine.run(declare)
 
-    return bastion
+    return create
 
 
-def test_it_is_small_private_encrypted_and_without_a_key(engine, build):
-    made = build()
+def test_it_is_small_private_encrypted_and_without_a_key(engine, bastion):
+    made = bastion()
     assert engine.only(INSTANCE) == {
         "ami": "ami-1",
         "instanceType": "t4g.nano",
@@ -59,20 +150,20 @@ def test_it_is_small_private_encrypted_and_without_a_key(engine, build):
 
 
 def test_without_a_nat_gateway_it_goes_where_the_tasks_go_for_else_ssm_never_finds_it(
-    engine, build
+    engine, bastion
 ):
-    build(natStrategy="none")
+    bastion(natStrategy="none")
     made = engine.only(INSTANCE)
     assert (made["subnetId"], made["associatePublicIpAddress"]) == ("public-1", True)
 
 
-def test_a_new_image_of_aws_s_does_not_replace_it(engine, build):
-    build()
+def test_a_new_image_of_aws_s_does_not_replace_it(engine, bastion):
+    bastion()
     assert list(engine.request(INSTANCE, "careapp-poc-bastion").ignoreChanges) == ["ami"]
 
 
-def test_it_reaches_aws_and_the_database_and_is_reached_by_nobody(engine, build):
-    build()
+def test_it_reaches_aws_and_the_database_and_is_reached_by_nobody(engine, bastion):
+    bastion()
     group, database = "SecurityGroup/careapp-poc-bastion", "SecurityGroup/careapp-poc-database"
     https = {"fromPort": 443, "toPort": 443, **TCP}
     postgres = {"fromPort": 5432, "toPort": 5432, **TCP}
@@ -100,8 +191,8 @@ def test_it_reaches_aws_and_the_database_and_is_reached_by_nobody(engine, build)
     }
 
 
-def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, build):
-    build()
+def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, bastion):
+    bastion()
     role = engine.only("aws:iam/role:Role")
     assert json.loads(role["assumeRolePolicy"])["Statement"] == [
         {
@@ -126,9 +217,3 @@ def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, build):
         }
     ]
     assert engine.inputs("aws:iam/rolePolicyAttachment:RolePolicyAttachment") == {}
-
-
-def test_nothing_is_orphaned_and_the_component_finishes(engine, build):
-    build()
-    assert engine.orphans() == []
-    assert engine.unfinished() == set()

@@ -1,0 +1,174 @@
+"""A roll-out that cannot succeed ends as soon as the doctor is certain, and no other one does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops.doctor.diagnose import judge
+from ops.rollout.certain import Certainty, failures_until_ecs_gives_up
+from ops.rollout.follow import Pace, follow
+from ops.rollout.verdict import Outcome, Patience
+from ops.screen import of_day
+from tests.ops import rollout_answers as answers
+from tests.ops import stacks as a
+from tests.ops.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task
+from tests.ops.situations import SITUATIONS
+
+STOPPED = {
+    "startedBy": "ecs-svc/1",
+    "lastStatus": "STOPPED",
+    "desiredStatus": "STOPPED",
+    "stoppedReason": "Essential container in task exited",
+    "stoppingAt": NOON + timedelta(seconds=40),
+}
+CERTAIN = sorted(
+    name for name in SITUATIONS if any(each.row.certain for each in judge(SITUATIONS[name]).causes)
+)
+MAY_PASS = sorted(SITUATIONS.keys() - set(CERTAIN))
+
+
+def view(*tasks, healthy=0, older=True, failed=1):
+    """A deployment with these tasks, of which so many are healthy targets."""
+    new = deployment(NEW, "IN_PROGRESS", runningCount=0, failedTasks=failed)
+    old = [deployment(OLD, "COMPLETED", primary=False, id="ecs-svc/0")] if older else []
+    targets = [target(number, "healthy") for number in range(1, healthy + 1)]
+    return answers.view(new, *old, tasks=tasks, targets=targets)
+
+
+AT = of_day(NOON + timedelta(seconds=80), today=NOON)
+FAILING = view(task(9, **STOPPED))
+
+
+def judged(*reads):
+    """Judge (view, snapshot) pairs one after the other; the verdicts."""
+    snapshots = iter([snapshot for _, snapshot in reads])
+    certainty = Certainty(EXPECTED, lambda: judge(next(snapshots)))
+
+    async def each():
+        return [await certainty.judge(now) for now, _ in reads]
+
+    return asyncio.run(each())
+
+
+@pytest.mark.parametrize("name", CERTAIN)
+def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
+    first, second = judged((FAILING, SITUATIONS[name]), (FAILING, SITUATIONS[name]))
+    assert first is None
+    assert second.outcome is Outcome.CERTAIN
+    titles = [str(each.title) for each in judge(SITUATIONS[name]).causes if each.row.certain]
+    assert str(second.text) == (
+        f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]} "
+        f"ECS starts tasks until 3 have failed, at about {AT}, and then rolls back to careapp-poc:6."
+    )
+
+
+def test_without_an_older_version_ecs_gives_up():
+    alone = view(task(9, **STOPPED), older=False)
+    _, verdict = judged(*[(alone, SITUATIONS["image-missing"])] * 2)
+    assert str(verdict.text).endswith(f"at about {AT}, and then gives up.")
+
+
+@pytest.mark.parametrize(
+    ("why", "now"),
+    [
+        ("nothing has failed", view(task(9))),
+        ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
+        ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
+        ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
+        ("no service", None),
+    ],
+)
+def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
+    assert judged(*[(now, SITUATIONS["image-missing"])] * 3) == [None] * 3, why
+
+
+def test_two_different_causes_do_not_agree():
+    reads = [(FAILING, SITUATIONS[name]) for name in ("image-missing", "secret-missing")]
+    assert judged(*reads) == [None, None]
+
+
+def test_a_task_that_became_healthy_meanwhile_starts_the_count_again():
+    missing = SITUATIONS["image-missing"]
+    serving = view(task(9, **STOPPED), task(1), healthy=1)
+    assert judged((FAILING, missing), (serving, missing), (FAILING, missing)) == [None] * 3
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([FAILING, view(task(9)), view(task(9, **STOPPED), task(1), healthy=1)]),
+            st.sampled_from(MAY_PASS),
+        ),
+        max_size=12,
+    )
+)
+def test_no_history_of_causes_that_may_pass_is_called_certain(history):
+    reads = [(now, SITUATIONS[name]) for now, name in history]
+    assert set(judged(*reads, (answers.all_well(), a.stack()))) == {None}
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(CERTAIN), st.sampled_from(MAY_PASS)), max_size=6))
+def test_one_wrong_read_between_others_is_not_believed(history):
+    """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
+    reads = [(FAILING, SITUATIONS[name]) for pair in history for name in pair]
+    assert set(judged(*reads, (answers.all_well(), a.stack()))) == {None}
+
+
+@pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
+def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
+    assert failures_until_ecs_gives_up(desired) == failures
+
+
+class Progress:
+    """Keeps the lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def moment(self, text):
+        self.lines.append(str(text))
+
+    lasting = moment
+
+
+def followed(diagnose, reads, monkeypatch):
+    looks = iter(reads)
+    monkeypatch.setattr("ops.rollout.follow.look", lambda *_: next(looks))
+    progress, pace = Progress(), Pace(poll=0.001)
+    ending = follow(
+        None, EXPECTED, Patience(limit=900, settle=15), pace, progress,
+        certainty=Certainty(EXPECTED, diagnose),
+    )  # fmt: skip
+    return asyncio.run(ending), progress.lines
+
+
+def test_the_gate_ends_with_the_diagnosis(monkeypatch):
+    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), [FAILING] * 2, monkeypatch)
+    assert end.verdict.outcome is Outcome.CERTAIN
+    assert end.diagnosis.causes[0].id == "image-missing"
+
+
+def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
+    def broken():
+        raise ValueError("oops")
+
+    end, lines = followed(broken, [FAILING, *[answers.all_well()] * 2], monkeypatch)
+    assert (end.verdict.outcome, end.diagnosis) == (Outcome.RUNS, None)
+    assert "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`." in lines
+
+
+def test_the_text_says_what_to_do(monkeypatch):
+    from ops.rollout import text as words
+
+    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), [FAILING] * 2, monkeypatch)
+    shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", "poc", deregistered=False)
+    assert shown.startswith("the roll-out failed: careapp-poc:7 cannot become healthy")
+    assert "THE DIAGNOSIS\n\nWhat to do: remove the cause above, then `pulumi up`." in shown
+    assert "./careapp retry -s poc" in shown
