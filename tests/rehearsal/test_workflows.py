@@ -240,7 +240,7 @@ def test_drift_is_red_with_what_drifted_and_green_otherwise(story):
     drifted = told["drift"]["Compare"]
     assert drifted.summary.startswith("### poc has drifted\n")
     assert "careapp-poc-database-cpu" in drifted.summary
-    assert "poc is not up" in told["drift of what is destroyed"]["Compare"].summary
+    assert "poc is not deployed" in told["drift of what is destroyed"]["Compare"].summary
 
 
 def test_a_failed_roll_out_is_red_with_the_doctors_first_finding(story):
