@@ -107,7 +107,7 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     code, shown, complaint = run(command)
     assert (code, shown) == (2, "")
     assert complaint.startswith("careapp: the settings of stack poc are invalid (1 problem):")
-    assert "aws:assumeRoles: gives credentials to the provider alone" in complaint
+    assert "aws:assumeRoles: gives credentials to the provider only" in complaint
     assert "`pulumi config rm aws:assumeRoles`" in complaint
     assert "roleArn" not in complaint
 

@@ -16,7 +16,8 @@ SILENT = {
 }
 """What speaks to programs and to those who change this one, and why."""
 SAYING = {
-    *("print", "echo", "confirm", "say", "tell", "note", "fail", "phase", "moment", "lasting"),
+    *("print", "print_heading", "print_line", "print_note", "print_error"),
+    *("echo", "confirm", "say", "tell", "note", "fail", "phase", "moment", "lasting"),
     *("Line", "UsageError", "BadParameter"),
 }
 """What shows its arguments to a person."""
@@ -111,10 +112,10 @@ def test_the_files_that_need_no_catalogue_are_there():
     "source",
     [
         'print("not found")',
-        'console.say(f"stage {number}")',
+        'console.print_heading(f"stage {number}")',
         'raise CloudError(f"no local cloud in {folder}")',
         'raise CloudError("no cloud: " + why)',
-        'console.tell("stopped" if stopped else t("none ran"))',
+        'console.print_line("stopped" if stopped else t("none ran"))',
         'print("\\n".join(["one line", line]))',
         'raise Refused(t("{why}", why=why), "try again")',
     ],
@@ -128,7 +129,7 @@ def test_words_past_the_catalogue_are_found(source):
     [
         'print(t("not found").to(lang))',
         'print(f"careapp: {problem.text.to(lang)}", file=sys.stderr)',
-        'console.say(t("stage {number}", number=number))',
+        'console.print_heading(t("stage {number}", number=number))',
         "raise CloudError(said(problem))",
         'print(json.dumps(facts["data"], indent=2))',
         'raise KeyError("page")',
