@@ -22,7 +22,7 @@ CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
-    """How a local cloud runs, for every command that may start one."""
+    """Add the options of a local cloud to a command that can start one."""
     for option in (
         click.option(
             "--tasks",
@@ -53,7 +53,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             "--port 0. Default: 8081, or any if that is taken.",
         ),
         click.option(
-            "--region", default=REGION, show_default=True, help="The region to stand for."
+            "--region", default=REGION, show_default=True, help="The AWS region of the local cloud."
         ),
     ):
         command = option(command)
@@ -61,7 +61,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """The key and value of `KEY=VALUE`; click tells the user what is wrong with another text."""
+    """Return the key and value of `KEY=VALUE`. Raises BadParameter for another text."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise click.BadParameter(
@@ -71,7 +71,7 @@ def pair(text: str) -> tuple[str, str]:
         raise click.BadParameter(
             str(
                 t(
-                    "{key} tells the two stages apart, and the rehearsal sets it itself: "
+                    "The rehearsal itself sets {key}, which is the difference between the stages: "
                     "--until stage1 leaves stage 2 out.",
                     key=ECS_ENABLED,
                 )
@@ -82,11 +82,11 @@ def pair(text: str) -> tuple[str, str]:
 
 @click.command()
 @options
-@click.option("--stack", default="poc", show_default=True, help="Whose stack file to rehearse.")
+@click.option("--stack", default="poc", show_default=True, help="The stack whose file to rehearse.")
 @click.option("--exit", "leave", is_flag=True, help="Verify, destroy and exit with 0 or 1.")
 @click.option(
     "--until", type=click.Choice(["stage1", "stage2"]), default="stage2", show_default=True,
-    help="The last stage to put up.",
+    help="The last stage to deploy.",
 )  # fmt: skip
 @click.option(
     "--config",
@@ -94,53 +94,53 @@ def pair(text: str) -> tuple[str, str]:
     multiple=True,
     metavar="KEY=VALUE",
     callback=lambda _context, _option, given: tuple(map(pair, given)),
-    help="A setting beside the stack file's, as in `pulumi up -c`; may be given several times.",
+    help="A setting that changes the stack file's, as in `pulumi up -c`; may be given several times.",
 )
 @click.option(
     "--json",
     "report",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write what happened, with times, to this file.",
+    help="Write the steps and their times to this file.",
 )
 @click.option(
     "--break",
     "fault",
     type=click.Choice(sorted(FAULTS)),
     metavar="NAME",
-    help="Make one mistake after stage 1, as a person would; a wrong NAME lists them all.",
+    help="Make one mistake after stage 1; a wrong NAME lists all.",
 )
 @click.option(
     "--mend",
     is_flag=True,
-    help="With --break: a second `up` must be red, too; then do what the doctor says, and it must "
-    "be green. Exit code 0 when all of that came about.",
+    help="With --break: check that a second `up` fails, apply the fix that the doctor gives, and "
+    "check that `up` succeeds. Exit code 0 when all of these hold.",
 )
 def rehearse(fault: str | None, **how: Any) -> None:
-    """Put the stack up in its two stages, show the page, destroy on Ctrl-C.
+    """Deploy the stack in its two stages, show the page, destroy on Ctrl-C.
 
     \b
-      ./careapp rehearse                      both stages, then stay up
+      ./careapp rehearse                      both stages, then wait for Ctrl-C
       ./careapp rehearse --exit --json FILE   for scripts: verify, destroy, exit code 0 or 1
       ./careapp rehearse --until stage1       the network, database and balancer only
-      ./careapp rehearse --break health-path  stage 2 with a mistake in it: what it looks like
+      ./careapp rehearse --break health-path  stage 2 with a mistake
       ./careapp rehearse --break health-path --mend --exit
-                                              and that what the doctor says puts it right
+                                              and with the fix that the doctor gives
 
-    Exit code 0: all came about. 1: a step failed, or --break without --mend. 2: no such stack file,
-    or a setting that cannot be used. 130: interrupted on its way up.
+    Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
+    or a setting that cannot be used. 130: interrupted while it deployed.
     """
-    chosen = commands.Chosen(**{name: how.pop(name) for name in CLOUD_OPTIONS})
+    flags = commands.CloudFlags(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
-        raise click.UsageError(str(t("--mend mends what --break NAME broke: give both.")))
+        raise click.UsageError(str(t("--mend fixes the mistake of --break NAME: give both.")))
     plan = rehearsing.Plan(fault=FAULTS[fault] if fault else None, **how)
-    sys.exit(rehearsing.rehearse(plan, chosen))
+    sys.exit(rehearsing.rehearse(plan, flags))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(command: tuple[str, ...], **how: Any) -> None:
-    """A shell, or one COMMAND, in which pulumi, aws and boto3 talk to the local cloud.
+    """Run a shell, or one COMMAND, in which pulumi, aws and boto3 use the local cloud.
 
     \b
       ./careapp shell
@@ -150,11 +150,11 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       $ pulumi destroy -s poc
       ./careapp shell pulumi preview -s poc
 
-    The local cloud stays up when the shell ends; `./careapp cloud stop` ends it.
+    The local cloud keeps running when the shell ends; `./careapp cloud stop` stops it.
 
     Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
     """
-    sys.exit(commands.shell(list(command), commands.Chosen(**how)))
+    sys.exit(commands.shell(list(command), commands.CloudFlags(**how)))
 
 
 @click.command()
@@ -169,11 +169,12 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
     help="debug shows health checks, too.",
 )
 def dev(port: int, log_level: str) -> None:
-    """Run the web app alone, with a database of its own, anew at every change of webapp/.
+    """Run only the web app with its own database, and restart it after every change of webapp/.
 
-    No AWS account, no Docker: the image's own command from its lock file, with TLS to a real PostgreSQL.
+    Without an AWS account and Docker: the image's command with the packages of its lock file, and PostgreSQL
+    with TLS.
 
-    Exit code 0: ended by Ctrl-C. 1: it could not start, or the app ended by itself.
+    Exit code 0: stopped by Ctrl-C. 1: the app could not start, or it exited.
     """
     from rehearsal.run.dev import serve
 
@@ -182,25 +183,25 @@ def dev(port: int, log_level: str) -> None:
 
 @click.group()
 def cloud() -> None:
-    """The local cloud that stays up between commands."""
+    """Start, stop or show the local cloud that runs between commands."""
 
 
 @cloud.command()
 @options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def start(as_json: bool, **how: Any) -> None:
-    """Start it in the background.
+    """Start the local cloud in the background.
 
     Exit code 0: it runs. 1: it does not.
     """
-    sys.exit(commands.cloud_start(commands.Chosen(**how), as_json))
+    sys.exit(commands.cloud_start(commands.CloudFlags(**how), as_json))
 
 
 @cloud.command()
 def stop() -> None:
-    """Stop it: its tasks, databases and listeners end, and what it held is gone.
+    """Stop the local cloud and delete all resources in it.
 
-    Exit code 0: none runs any more. 1: it does not end, or a rehearsal needs it.
+    Exit code 0: none runs. 1: it does not stop, or a rehearsal uses it.
     """
     sys.exit(commands.cloud_stop())
 
@@ -208,7 +209,7 @@ def stop() -> None:
 @cloud.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Say whether it runs, and what runs in it.
+    """Show whether the local cloud runs, and what runs in it.
 
     Exit code 0: it runs. 1: it does not.
     """

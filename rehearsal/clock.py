@@ -1,4 +1,4 @@
-"""AWS's time, which may pass faster here than on the wall."""
+"""AWS's time in the local cloud, which can run faster than wall-clock time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from i18n import t
 
 DEFAULT_SPEED = 20.0
-"""AWS seconds in one second of the wall: a health-check interval of 10 s takes half a second."""
+"""AWS seconds per wall-clock second: a health-check interval of 10 s takes half a second."""
 SHORTEST = 0.01
-"""Seconds of the wall between two looks at whether a wait is over."""
+"""Shortest wait in wall-clock seconds."""
 
 
 class Clock:
-    """A clock that starts at the wall's time and then runs ``speed`` times as fast.
+    """A clock that starts at the current time and then runs ``speed`` times as fast.
 
-    Inside of ``at_aws_pace`` it runs as fast as the wall's.
+    Inside ``at_aws_pace`` it runs at normal speed.
     """
 
     def __init__(self, speed: float = DEFAULT_SPEED) -> None:
@@ -35,20 +35,20 @@ class Clock:
         self._passed, self._since = 0.0, time.monotonic()
 
     def monotonic(self) -> float:
-        """AWS seconds since the clock was made."""
+        """Return the AWS seconds since the clock was created."""
         with self._lock:
             return self._read(time.monotonic())
 
     def now(self) -> datetime:
-        """The moment on AWS's side, with its time zone."""
+        """Return AWS's current time, in UTC."""
         return self.start + timedelta(seconds=self.monotonic())
 
     def wall(self, seconds: float) -> float:
-        """How many seconds of the wall ``seconds`` on AWS's side take at the clock's own speed."""
+        """Return the wall-clock seconds that ``seconds`` of AWS's time take at the clock's speed."""
         return seconds / self.speed
 
     def sleep(self, seconds: float, stop: threading.Event) -> bool:
-        """Wait ``seconds`` of AWS's time; True at once when ``stop`` is set."""
+        """Wait ``seconds`` of AWS's time. Return True as soon as ``stop`` is set."""
         end = self.monotonic() + seconds
         while (left := end - self.monotonic()) > 0:
             if stop.wait(max(self.wall(left), SHORTEST)):
@@ -63,7 +63,7 @@ class Clock:
 
     @contextmanager
     def at_aws_pace(self) -> Iterator[None]:
-        """Let no more AWS seconds pass than seconds of the wall while any such block runs."""
+        """Run the clock at normal speed while at least one such block runs."""
         self._hold(1)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What the rehearsal's commands print: headings, plain lines, errors, and how long a step takes."""
+"""Print the headings, lines, notes, errors and progress of the rehearsal's commands."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from typing import TextIO
 from rich.markup import escape
 
 from i18n import Text, t
-from ops.command_line import print_error as fail
+from ops.command_line import print_error
 from ops.screen import console
 
-__all__ = ["fail", "note", "say", "tell"]
+__all__ = ["print_error", "print_heading", "print_line", "print_note"]
 
 out = console()
-"""Results; colours only on a terminal, and none with NO_COLOR."""
+"""Standard output, for results. It has colours only on a terminal, and none with NO_COLOR."""
 err = console(stderr=True)
-"""What is not a result."""
+"""Standard error, for everything else."""
 
 
-def say(text: Text | str) -> None:
-    """A heading between the steps."""
+def print_heading(text: Text | str) -> None:
+    """Print the heading of a step."""
     out.print(f"\n[bold]{escape(str(text))}[/bold]", soft_wrap=True)
 
 
-def tell(text: Text | str) -> None:
-    """A plain line."""
+def print_line(text: Text | str) -> None:
+    """Print a line of a result."""
     out.print(escape(str(text)), soft_wrap=True)
 
 
-def note(text: Text | str) -> None:
-    """A plain line beside the results, on standard error."""
+def print_note(text: Text | str) -> None:
+    """Print a line that is not a result, on standard error."""
     err.print(escape(str(text)), soft_wrap=True)
 
 
-def spoken(seconds: float) -> str:
-    """The length of a wait as one says it: `8 s`, `5 min 40 s`."""
+def duration(seconds: float) -> str:
+    """Return a duration in words: `8 s`, `5 min 40 s`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes:
         return str(t("{minutes} min {rest} s", minutes=minutes, rest=rest))
@@ -50,7 +50,7 @@ def spoken(seconds: float) -> str:
 
 @dataclass
 class Phase:
-    """One step under way: what it is, how far it has come, how long it usually takes."""
+    """A step that runs: its title, its progress in words and how long it usually takes."""
 
     title: Text | str
     expect: Text | str = ""
@@ -58,16 +58,16 @@ class Phase:
     started: float = field(default_factory=time.monotonic)
 
     def line(self) -> str:
-        """The step as it stands now, for one line of a screen."""
-        elapsed = spoken(time.monotonic() - self.started)
+        """Return the line that shows the step: title, detail, elapsed and expected time."""
+        elapsed = duration(time.monotonic() - self.started)
         parts = [str(part) for part in (self.title, self.detail, elapsed) if part]
         return ", ".join(parts) + (f" ({self.expect!s})" if self.expect else "")
 
 
 class Progress:
-    """Writes to a stream: on a terminal one line kept up to date, elsewhere a line now and then.
+    """Show running steps on a stream: one line that is redrawn on a terminal, elsewhere a line every `every` seconds.
 
-    A phase that ends within `patience` seconds leaves no trace.
+    A phase that ends within `patience` seconds is not shown.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Progress:
         self.every = min(every, 0.5) if self.live else every
 
     def say(self, text: Text | str) -> None:
-        """Writes a line that stays."""
+        """Write a line that is not redrawn."""
         self._write(f"{text!s}\n")
 
     @contextmanager
     def phase(self, title: Text | str, expect: Text | str = "") -> Iterator[Phase]:
-        """Shows the step while the block runs; set the phase's `detail` to tell how far it is."""
+        """Show the step while the block runs. Set the phase's `detail` to show its progress."""
         phase, done, seen = Phase(title, expect), threading.Event(), threading.Event()
         ticker = threading.Thread(target=self._tick, args=(phase, done, seen), daemon=True)
         ticker.start()
@@ -93,7 +93,7 @@ class Progress:
             done.set()
             ticker.join()
             if seen.is_set():
-                took = spoken(time.monotonic() - phase.started)
+                took = duration(time.monotonic() - phase.started)
                 self.say(t("{title}: done in {took}", title=title, took=took))
         finally:
             done.set()
@@ -109,6 +109,6 @@ class Progress:
             self._write("")
 
     def _write(self, text: str) -> None:
-        # Carriage return and "erase to the end of the line" take away what the last tick drew.
+        # Carriage return and "erase to the end of the line" remove the line of the last tick.
         self.stream.write(f"\r\x1b[K{text}" if self.live else text)
         self.stream.flush()

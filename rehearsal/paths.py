@@ -1,4 +1,4 @@
-"""Where the rehearsal keeps what."""
+"""The paths of the project, of a local cloud's files and of the cache."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pathlib import Path
 from i18n import Text, t
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project's own folder."""
+"""The project's folder."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one local cloud: everything in it belongs to the rehearsal and may be deleted."""
+    """The folder of one local cloud. Every file in it belongs to the rehearsal and may be deleted."""
 
     folder: Path
 
     @property
     def cloud(self) -> Path:
-        """What the running local cloud writes: database files, copies of images."""
+        """The data of the running local cloud: database files, copies of images."""
         return self.folder / "cloud"
 
     @property
     def facts(self) -> Path:
-        """The running local cloud's process id, ports and settings."""
+        """The file with the running local cloud's process id, ports and settings."""
         return self.folder / "cloud.json"
 
     @property
@@ -35,27 +35,27 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """Held by the local cloud's process for as long as it lives."""
+        """The lock file that the local cloud's process holds while it runs."""
         return self.folder / "cloud.lock"
 
     @property
     def owner(self) -> Path:
-        """Held by the process of a rehearsal, whose id is in it, for as long as it lives."""
+        """The lock file that ``./careapp rehearse`` holds while it runs; it contains the process id."""
         return self.folder / "rehearsal.lock"
 
     @property
     def project(self) -> Path:
-        """The project folder of links in which ``pulumi`` runs."""
+        """The project folder in which ``pulumi`` runs: symbolic links and copies of the stack files."""
         return self.folder / "project"
 
     @property
     def programs(self) -> Path:
-        """Programs that stand in for AWS's own; they come first on the shell's PATH."""
+        """Stand-ins for AWS's programs; this folder comes first on PATH."""
         return self.folder / "programs"
 
     @property
     def source(self) -> Path:
-        """A copy of the program, where a rehearsal makes a mistake in it."""
+        """The copy of the program that a fault changes."""
         return self.folder / "source"
 
     @property
@@ -69,22 +69,22 @@ class Home:
         return self.folder / "passphrase"
 
 
-def home() -> Home:
-    """The rehearsal's folder: ``.rehearsal`` in the project, or ``CAREAPP_HOME``."""
+def find_home() -> Home:
+    """Return the rehearsal's folder: ``CAREAPP_HOME``, or ``.rehearsal`` in the project."""
     chosen = os.environ.get("CAREAPP_HOME")
     return Home(Path(chosen).resolve() if chosen else ROOT / ".rehearsal")
 
 
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's cache folder for what is downloaded or built once."""
-    # The XDG base directory specification: a relative path is to be ignored.
+    """Return the user's cache folder for files that are downloaded or built once."""
+    # The XDG base directory specification says to ignore a relative path.
     named = Path(environ.get("XDG_CACHE_HOME", ""))
     user = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
     return (named if named.is_absolute() else user / ".cache") / "careapp"
 
 
 def cache_refused(folder: Path, problem: OSError) -> Text:
-    """Say that nothing can be kept in the cache folder, why, and how another one is chosen."""
+    """Return the message that the cache folder cannot be used, with the reason and the setting that changes it."""
     return t(
         "cache: {folder} cannot be used: {why}; make it writable, or set XDG_CACHE_HOME to a folder "
         "that is",

@@ -73,7 +73,7 @@ def decide(
     """Return IAM's decision on one action by these policies and the permissions boundary.
 
     Without a context, the conditions of an Allow count as fulfilled and those of a Deny as not
-    fulfilled. Raises ValueError for a condition operator that is not evaluated here.
+    fulfilled. Raises LookupError for a condition operator that is not evaluated here.
     Source: IAM User Guide, "Policy evaluation logic".
     """
     decision = _decide(policies, action, resource, context)
@@ -155,7 +155,7 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
             return (value is None) == (expected == ["true"])
         case "ForAllValues:StringEquals":  # also true if the request lacks the key
             return set([] if value is None else _listed(value)) <= set(expected)
-    raise ValueError(f"the condition operator {operator} is not evaluated here")
+    raise LookupError(f"the condition operator {operator} is not evaluated here")
 
 
 def _listed(value: object) -> Sequence[Any]:

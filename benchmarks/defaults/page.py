@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from benchmarks.defaults.measure import Said, Seen
 from benchmarks.defaults.profiles import Profile, Told
-from rehearsal.console import spoken
+from rehearsal.console import duration
 
 TEXT = """# Defaults, compared
 
@@ -141,13 +141,13 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _time(seconds: float | None) -> str:
-    return "never" if seconds is None else spoken(seconds)
+    return "never" if seconds is None else duration(seconds)
 
 
 def failure(seen: Seen) -> str:
     """Return when ECS reported the deployment as failed, or how many tasks it had started by the end."""
     if seen.failed is not None:
-        return spoken(seen.failed)
+        return duration(seen.failed)
     return f"never ({seen.tasks} tasks in {seen.watched / 60:.0f} min)"
 
 
@@ -157,7 +157,7 @@ def verdict(seen: Seen) -> str:
         case None:
             return f"nothing yet after {seen.watched / 60:.0f} min"
         case Said(green=green, at=at):
-            when = f"after {spoken(at)}" if at >= AT_ONCE else "at once"
+            when = f"after {duration(at)}" if at >= AT_ONCE else "at once"
             return f"{'green' if green else 'red'} {when}"
 
 

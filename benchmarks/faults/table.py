@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rehearsal.console import spoken
+from rehearsal.console import duration
 from rehearsal.paths import ROOT
 from rehearsal.run.faults import FAULTS
 
@@ -61,7 +61,7 @@ def rehearse(name: str) -> str:
         raise Unlike(f"{name}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")
     print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     first = seen["diagnosis"]["findings"][0]["title"]
-    took = spoken(seen["aws_seconds"]) if "aws_seconds" in seen else "none began"
+    took = duration(seen["aws_seconds"]) if "aws_seconds" in seen else "none began"
     return f"| `{name}` | {FAULTS[name].mistake} | {first} | {mended(seen['mend'])} | {took} |\n"
 
 

@@ -1,4 +1,4 @@
-"""One stack's situation as the checks see it: the snapshot, and what follows from it."""
+"""The input of the checks: the snapshot of a stack, and what follows from it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNHEALTHY = re.compile(
 
 @dataclass(frozen=True)
 class Case:
-    """The snapshot with its consequences."""
+    """A snapshot, and what the checks derive from it."""
 
     now: Snapshot
 
@@ -37,7 +37,7 @@ class Case:
 
     @property
     def moment(self) -> datetime:
-        """Now, or the time of the newest event where that is later: a local cloud's clock runs ahead."""
+        """Return the snapshot's time, or that of the newest event if it is later: a local cloud's clock runs ahead."""
         events = self.service.events if self.service else ()
         return max([self.now.at, *(each.at for each in events)])
 
@@ -47,12 +47,12 @@ class Case:
 
     @cached_property
     def definition(self) -> Definition | None:
-        """The task definition that should run."""
+        """Return the task definition that is expected to run."""
         return (self.now.definitions.value or {}).get(self.now.wanted or "")
 
     @property
     def paused(self) -> Pause | None:
-        """The pause, while it lasts: a service that is to run tasks is not paused."""
+        """Return the pause; None where the service has a desired count above 0."""
         database = self.now.database.value
         if database is None or (self.service is not None and self.service.desired > 0):
             return None
@@ -60,12 +60,12 @@ class Case:
 
     @property
     def health_check(self) -> Check | None:
-        """The load balancer's health check."""
+        """Return the target group's health check."""
         return self.now.group.value.check if self.now.group.value else None
 
     @property
     def health_path(self) -> str:
-        """The page that is meant for health checks: of the app in webapp/ its own, else what the stack file says."""
+        """Return the path meant for health checks: that of the app in webapp/, else the stack file's healthPath."""
         settings = self.now.settings
         return HEALTH_PATH.default if settings.webapp else settings.health.path
 
@@ -75,7 +75,7 @@ class Case:
 
     @cached_property
     def deployment_tasks(self) -> tuple[Task, ...]:
-        """Tasks of the newest deployment that tried the wanted revision, newest first."""
+        """Return the tasks of the newest deployment of the expected revision, newest first."""
         wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
         primary = self.primary
         if primary and not self.rolled_back:
@@ -85,40 +85,40 @@ class Case:
 
     @cached_property
     def failed_tasks(self) -> tuple[Task, ...]:
-        """Of `mine`, those that ended otherwise than by a person or a scaling activity."""
+        """Return those of `deployment_tasks` that were not stopped by a user, a scaling activity or a deployment."""
         return tuple(each for each in self.deployment_tasks if each.failed)
 
     @cached_property
     def active_tasks(self) -> tuple[Task, ...]:
-        """Of `mine`, those that are to run."""
+        """Return those of `deployment_tasks` that are not stopped or stopping."""
         return tuple(each for each in self.deployment_tasks if not each.over)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """The targets of tasks that are to run."""
+        """Return the registered targets of tasks that are not stopped or stopping."""
         kept = {each.address for each in self.now.tasks.value or () if not each.over}
         return tuple(each for each in self.now.targets.value or () if each.address in kept)
 
     @property
     def rolled_back(self) -> bool:
-        """Whether ECS's choice now is another revision, or another service, than the wanted one: it rolled back."""
+        """Return whether ECS rolled back: the primary deployment is of another revision, or of an earlier service."""
         if self.primary is None or not self.now.wanted:
             return False
         return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
 
     @property
     def steady(self) -> bool:
-        """Whether the wanted revision runs as often as it should, and every target is healthy."""
+        """Return whether the expected revision runs at its desired count, and every target is healthy."""
         return self._steadiness is True
 
     @property
     def unsteady(self) -> bool:
-        """Whether it was seen that it does not run as it should: no word of what nobody could look at."""
+        """Return whether it is known not to be steady; False where the tasks or targets could not be read."""
         return self._steadiness is False
 
     @cached_property
     def _steadiness(self) -> bool | None:
-        """None where that was not seen."""
+        """Return whether the service is steady; None where that could not be read."""
         service, primary, now = self.service, self.primary, self.now
         if service is None or primary is None or self.rolled_back or service.desired == 0:
             return False
@@ -132,7 +132,7 @@ class Case:
 
     @cached_property
     def unfinished(self) -> bool:
-        """Whether a roll-out goes on while fewer targets are healthy than there are to be."""
+        """Return whether a roll-out is in progress with fewer healthy targets than the desired count."""
         service, primary = self.service, self.primary
         if service is None or primary is None or primary.rollout != "IN_PROGRESS":
             return False
@@ -140,7 +140,7 @@ class Case:
 
     @cached_property
     def failed_checks(self) -> tuple[FailedCheck, ...]:
-        """What the load balancer says of the wanted revision's tasks: of live targets, then of past ones."""
+        """Return failed health checks of the expected revision: of current targets, then from ECS's events."""
         if not self.unsteady:
             return ()
         mine = {each.address for each in self.deployment_tasks}
@@ -155,7 +155,7 @@ class Case:
 
     @property
     def has_wrong_status(self) -> bool:
-        """Whether some task answered the load balancer's check, with a status that is not wanted."""
+        """Return whether a task answered the health check with a status outside the matcher."""
         return any(each.codes for each in self.failed_checks)
 
     def _reported(self) -> Iterator[FailedCheck]:
@@ -171,12 +171,12 @@ class Case:
                 )
 
     def lines(self, task: Task) -> tuple[Line, ...]:
-        """A task's log lines that were read."""
+        """Return a task's log lines that were read."""
         logs = self.now.logs.value
         return logs.lines.get(task.id, ()) if logs else ()
 
     def stop_reasons(self, pattern: str) -> tuple[str, ...]:
-        """The stop reasons of failed tasks that fit, while the service is seen not to be steady."""
+        """Return the stop reasons of failed tasks that match, while the service is known not to be steady."""
         if not self.unsteady:
             return ()
         words = [
@@ -187,7 +187,7 @@ class Case:
         return tuple(dict.fromkeys(each for each in words if re.search(pattern, each)))
 
     def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
-        """The last log lines of failed or running tasks that fit."""
+        """Return the last log lines of failed or running tasks that match."""
         found = [
             each.text
             for task in (*self.failed_tasks, *self.active_tasks)
@@ -198,43 +198,43 @@ class Case:
 
     @property
     def given_up(self) -> bool:
-        """Whether ECS tries the wanted revision no more."""
+        """Return whether ECS has stopped trying the expected revision."""
         return self.rolled_back or bool(self.primary and self.primary.rollout == "FAILED")
 
     @property
     def retry_command(self) -> str:
-        """The command that lets ECS try the wanted revision again, with the stack file's health check."""
+        """Return the command that makes ECS try the expected revision again, with the stack file's health check."""
         return try_again(self.now.names.stack)
 
     def then_retry(self) -> tuple[Fix, ...]:
-        """Start the roll-out again, where ECS has given up or waits longer and longer."""
+        """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
         if not self.unsteady or self.service is None or self.definition is None:
             return ()
         return (Fix(t("Then let ECS try again:"), self._retry_commands, then=True),)
 
     @property
     def _retry_commands(self) -> tuple[str, ...]:
-        """The next ``pulumi up`` says whether that has worked."""
+        """Return the retry, and the ``pulumi up`` that reports its result."""
         return (self.retry_command, f"pulumi up -s {self.now.names.stack}")
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
-        """For what only the past tells: it may be in order by now, and ECS does not try again by itself."""
+        """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
         if not self.given_up or any(each.state == "unhealthy" for each in self.targets):
             return ()
         text = t(
-            "If that was mended since the last try ({time}), let ECS try again:",
+            "If the cause was fixed after the last try ({time}), let ECS try again:",
             time=self.last_stop,
         )
         return (Fix(text, self._retry_commands),)
 
     @property
     def last_stop(self) -> str:
-        """When the last task of the wanted revision ended."""
+        """Return when the last task of the expected revision stopped."""
         ends = [each.stopped or each.stopping for each in self.failed_tasks]
         return short_time(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
     def configure(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
-        """Change a setting; where the stack file says so already, AWS has drifted from it.
+        """Return the fix that sets a setting; a refresh where the stack file has the value already.
 
         ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
         give up any moment; only another try, which takes the setting along, starts counting anew.
@@ -248,39 +248,39 @@ class Case:
         return Fix(text, tuple(commands))
 
     def modify_health_check(self, option: str) -> str:
-        """The command that changes the target group's health check at once."""
+        """Return the command that changes the target group's health check at once."""
         arn = self.now.group.value.arn if self.now.group.value else ""
         return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
 
     def restore(self) -> Fix:
-        """Let Pulumi mend what somebody has changed or deleted by hand, where nothing else does."""
-        return self.refresh(t("Let Pulumi put it right:"))
+        """Return the fix that restores what was changed or deleted outside Pulumi."""
+        return self.refresh(t("Let Pulumi restore it:"))
 
     def or_restore(self) -> Fix:
-        """Let Pulumi put back what somebody changed by hand."""
-        return self.refresh(t("Or let Pulumi put back what the program declares:"))
+        """Return the alternative fix that restores what was changed outside Pulumi."""
+        return self.refresh(t("Or let Pulumi restore what the program declares:"))
 
     def correct_program(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
-        """Correct the program and deploy. `--refresh` would deploy a mistake of the program again.
+        """Return the fix that corrects the program, and a refresh as the alternative.
 
-        It helps only where AWS differs from the program. That is ruled out where the program itself has
-        just named this task definition, unless what is compared with it ``drifts`` on AWS by itself.
+        A refresh deploys a mistake of the program again, so it is left out where the program itself has just
+        registered this task definition, unless the compared value ``drifts`` on AWS without Pulumi.
         """
         fix = Fix(text, (f"pulumi up -s {self.now.names.stack}",))
         if self.now.by_program and not drifts:
             return (fix,)
         otherwise = t(
-            "If the program says so already, AWS differs from it; let Pulumi put that back:"
+            "If the program declares this already, AWS differs from it; let Pulumi restore it:"
         )
         return (fix, self.refresh(otherwise))
 
     def refresh(self, text: Text) -> Fix:
-        """Let Pulumi look at what there is, and make what is declared of it."""
+        """Return the fix that lets Pulumi refresh its state and restore what is declared."""
         return Fix(text, (self.refresh_command,))
 
     @property
     def refresh_command(self) -> str:
-        """The command for that."""
+        """Return the command of a refresh."""
         return f"pulumi up --refresh -s {self.now.names.stack}"
 
 
@@ -289,7 +289,7 @@ CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A failed health check of the load balancer, in AWS's words. ``codes`` are HTTP statuses."""
+    """A failed health check of the load balancer, in AWS's words; ``codes`` are HTTP statuses."""
 
     kind: str
     codes: tuple[int, ...]
@@ -297,7 +297,7 @@ class FailedCheck:
 
 
 def failed_check(words: str, where: str) -> FailedCheck:
-    """The check that these words tell of; `where` says whose it was."""
+    """Return the failed health check that AWS's words describe; ``where`` names the target."""
     codes = CODES.search(words)
     if codes:
         numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))

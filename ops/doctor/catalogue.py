@@ -1,4 +1,4 @@
-"""The catalogue of findings: a row for each id, with what is known of it wherever it is made."""
+"""The catalogue of findings: one row for each id, with what is always true of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOLE = "whole"
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a finding by its id."""
+    """What is always true of the findings with this id."""
 
     id: str
     depth: int

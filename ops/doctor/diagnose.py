@@ -1,4 +1,4 @@
-"""Why a stack does not work: asks AWS once, checks everything, ranks what it found."""
+"""Diagnose a stack: read it from AWS, run all checks, rank the findings."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def diagnose(
     folder: Path | None = None,
     wanted: str | None = None,
 ) -> Diagnosis:
-    """Look and judge. ``wanted`` is the ARN of the task definition that should run.
+    """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
-    What cannot be looked at is in the diagnosis. Raises StackError where the stack's file cannot be used.
+    The diagnosis lists the parts that could not be read. Raises StackError for an invalid stack file.
     """
     settings = Settings.read(names.stack, folder or Path())
     return judge(gather(names, session, settings, wanted))
 
 
 def judge(now: Snapshot) -> Diagnosis:
-    """The diagnosis of a snapshot."""
+    """Return the diagnosis of a snapshot."""
     case = Case(now)
     return Diagnosis(
         names=now.names.prefix,
@@ -86,7 +86,7 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
     ]
     database, image = now.database.value, now.image.value
     if database is not None and database.force_ssl is None:
-        found.append(Unread(t("whether the database insists on TLS"), _not_allowed(), False))
+        found.append(Unread(t("whether the database requires TLS"), _not_allowed(), False))
     if image is not None and image.present and not image.platforms:
         found.append(Unread(t("the image's processor architecture"), _not_allowed(), False))
     return tuple(found)
@@ -95,6 +95,6 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
 def _not_allowed() -> AwsProblem:
     return AwsProblem(
         "refused",
-        t("AWS did not tell."),
+        t("AWS did not return it."),
         t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
     )

@@ -1,4 +1,4 @@
-"""What a diagnosis consists of: findings, ranked, and what could not be looked at."""
+"""The records of a diagnosis: ranked findings, and the parts that could not be read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KINDS = ("cause", "warning", "consequence", "note")
 
 @dataclass(frozen=True)
 class Fix:
-    """What to do, in words, and the commands that do it.
+    """A fix in words, and its commands.
 
-    The first of a finding's fixes mends it, others stand for it; one with ``then`` set comes after.
+    A finding's first fix is sufficient, the others are alternatives; one with ``then`` set follows it.
     """
 
     text: Text
@@ -24,13 +24,13 @@ class Fix:
     then: bool = False
 
     def at(self, place: Place) -> Fix:
-        """The same with AWS commands that reach the place."""
+        """Return this fix with AWS commands for the region and account of ``place``."""
         return replace(self, commands=tuple(map(place.told, self.commands)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, or that explains. Raises LookupError for an id that has no row.
+    """A cause, a warning, a consequence or a note. Raises LookupError for an id that has no row.
 
     It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words.
     """
@@ -48,17 +48,17 @@ class Finding:
 
     @property
     def row(self) -> catalogue.Row:
-        """What the catalogue knows of it."""
+        """Return its row of the catalogue."""
         return catalogue.row(self.id)
 
     def at(self, place: Place) -> Finding:
-        """The same with fixes that reach the place."""
+        """Return this finding with fixes for the region and account of ``place``."""
         return replace(self, fixes=tuple(each.at(place) for each in self.fixes))
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A part that could not be looked at. Without an essential one nobody may say "healthy"."""
+    """A part that could not be read. Without an essential one a stack is not reported healthy."""
 
     part: Text
     problem: AwsProblem
@@ -67,7 +67,7 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """All that was found out about a stack."""
+    """The result of all checks on a stack."""
 
     names: str
     stage: Text
@@ -85,28 +85,28 @@ class Diagnosis:
 
     @property
     def first(self) -> Finding | None:
-        """The root cause, or what comes nearest to one; None when nothing is wrong."""
+        """Return the root cause, or the finding nearest to one; None without a finding."""
         return next((each for each in self.findings if each.kind != "note"), None)
 
     @property
     def incomplete(self) -> bool:
-        """Whether something that matters could not be looked at."""
+        """Return whether an essential part could not be read."""
         return any(each.essential for each in self.unread)
 
     @property
     def healthy(self) -> bool:
-        """No cause, all that matters was looked at, and what was rolled out serves."""
+        """Return whether there is no cause, all essential parts were read, and the roll-out has finished."""
         return not (self.causes or self.incomplete or self.unfinished)
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 a cause was found, 2 could not look, or too early to say."""
+        """Return 0 for healthy, 1 with a cause, 2 if parts could not be read or a roll-out is in progress."""
         if self.causes:
             return 1
         return 0 if self.healthy else 2
 
 
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Causes first, the deepest of them first; a finding that two checks made counts once."""
+    """Return causes first, by depth; a finding that two checks made appears once."""
     once = {each.id: each for each in reversed(findings)}
     return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.row.depth)))

@@ -1,4 +1,4 @@
-"""Reads an app's log lines: requests, errors, and messages of libraries with a known cause."""
+"""Read an app's log lines: requests, errors, and messages of libraries with a known cause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.snapshot.task_logs import Line
 
 @dataclass(frozen=True)
 class Known:
-    """A cause that a log line gives away. ``about`` is app, database or system."""
+    """A cause that a log line identifies. ``about`` is app, database or system."""
 
     id: str
     pattern: re.Pattern[str]
@@ -34,7 +34,7 @@ KNOWN = (
         r"exec format error",
         t("The image is built for another processor than the task runs on"),
         t("The processor cannot run the program in the image."),
-        t("Set cpuArchitecture in the stack file; it decides both, the image and the task."),
+        t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
         "system",
     ),
     _known(
@@ -43,14 +43,14 @@ KNOWN = (
         t("A Python module is missing in the image: {what}"),
         t("The app ends while it loads."),
         t(
-            "Add it to the packages that the Dockerfile installs (in webapp: requirements.in, then "
-            "`make lock`), or mend the import; then deploy."
+            "Add it to the packages that the Dockerfile installs (in webapp: "
+            "requirements.in, then `make lock`), or fix the import; then deploy."
         ),
     ),
     _known(
         "variable-missing",
         r"(?P<what>[A-Z][A-Z0-9_]{2,}) is missing\b|KeyError: '(?P<also>[A-Z][A-Z0-9_]{2,})'",
-        t("The app misses the environment variable {what}"),
+        t("The environment variable {what} is not set"),
         t("The app refuses to start without it."),
         t(
             "Set it by `pulumi config set --path appVariables.{what} VALUE`, or, where the stack sets "
@@ -67,23 +67,23 @@ KNOWN = (
     _known(
         "address-in-use",
         r"Address already in use|\[Errno 98\]",
-        t("Two processes of the task want the same port"),
+        t("Two processes of the task use the same port"),
         t("The second one cannot listen and ends."),
         t("Let only one process of the task listen on the port."),
     ),
     _known(
         "permission",
         r"Read-only file system:? ?'?(?P<what>[^'\"]*)|\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
-        t("The app may not write where it wants to: {what}"),
+        t("The app has no permission to write to a path: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
         t("Let the app write to /tmp, or add a volume in infra/task.py."),
     ),
     _known(
         "no-temporary-folder",
         r"No usable temporary directory",
-        t("The app finds no folder for temporary files"),
-        t("On Fargate /tmp is root's, unless the image declares it as a volume."),
-        t("Write VOLUME /tmp into the Dockerfile and deploy."),
+        t("The app has no writable folder for temporary files"),
+        t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
+        t("Add VOLUME /tmp to the Dockerfile and deploy."),
     ),
     _known(
         "wrong-password",
@@ -91,8 +91,8 @@ KNOWN = (
         t("The database refuses the password of {what}"),
         t("The password in the secret is not the database's, or the task holds an old one."),
         t(
-            "Start new tasks, which read the secret anew; if that does not help, let RDS make a "
-            "new password."
+            "Start new tasks, which read the secret again; if the error persists, let "
+            "RDS rotate the password."
         ),
         "database",
     ),
@@ -104,14 +104,14 @@ KNOWN = (
             "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
             "from PostgreSQL 15 on."
         ),
-        t("Take DB_SSLMODE out of the task definition; the app's default is verify-full."),
+        t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
         "database",
     ),
     _known(
         "pg-hba",
         r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
-        t("The database lets nobody in from there: {what}"),
-        t("Its rules name neither this address nor this user for that database."),
+        t("The database's pg_hba.conf has no entry for this connection: {what}"),
+        t("No rule allows this user, database and address."),
         t("Check DB_USER and DB_NAME, and rds.force_ssl."),
         "database",
     ),
@@ -119,7 +119,10 @@ KNOWN = (
         "certificate",
         r"certificate verify failed|root certificate file .* does not exist",
         t("The app does not trust the database's certificate"),
-        t("sslmode verify-full wants the CA that signed it; RDS has changed it before."),
+        t(
+            "sslmode verify-full needs the CA that signed the certificate; RDS changes "
+            "its CAs from time to time."
+        ),
         t(
             "Renew RDS's CA bundle in the image (in webapp: certs/rds-ca.pem) and deploy; check which "
             "file the app names (DB_SSLROOTCERT)."
@@ -130,35 +133,38 @@ KNOWN = (
         "database-unknown",
         r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
         t("There is no database named {what}"),
-        t("The server is there; the database in it is not."),
+        t("The server exists, but it has no such database."),
         t("Correct DB_NAME in infra/container.py, or create the database."),
         "database",
     ),
     _known(
         "host-unknown",
         r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)",
-        t("The name of the database is unknown: {what}"),
-        t("DB_HOST is misspelt, or the database was made anew under another name."),
+        t("The database's host name does not resolve: {what}"),
+        t("DB_HOST is misspelt, or the database was recreated under another name."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         "database",
     ),
     _known(
         "too-many-connections",
         r"too many (clients|connections)|remaining connection slots are reserved",
-        t("The database has no connection left"),
-        t("max_connections of them are open: by the tasks of this stack, or by others."),
+        t("The database has no free connection"),
+        t("max_connections are open, by the tasks of this stack or by other clients."),
         t(
-            "End the sessions that should not be there, run fewer tasks, or set a larger "
-            "databaseInstanceClass. This says who holds them, by user and address:"
+            "End unneeded sessions, run fewer tasks, or set a larger "
+            "databaseInstanceClass. This lists the connections by user and address:"
         ),
         "database",
     ),
     _known(
         "database-timeout",
         r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
-        t("The app does not reach the database: the connection times out"),
-        t("Nobody answers there: a security group drops it, or the database is not up."),
-        t("Let the tasks' security group into the database's on its port."),
+        t("The app cannot reach the database: the connection times out"),
+        t(
+            "There is no answer: a security group drops the connection, or the database "
+            "is not running."
+        ),
+        t("Allow the tasks' security group in the database's security group, on its port."),
         "database",
     ),
     _known(
@@ -173,16 +179,16 @@ KNOWN = (
         "worker-killed",
         r"Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory|MemoryError",
         t("The app runs out of memory"),
-        t("The kernel kills a process that asks for more than the task has."),
+        t("The kernel kills a process that uses more memory than the task has."),
         t("Set a larger taskMemory."),
         "system",
     ),
     _known(
         "worker-timeout",
         r"WORKER TIMEOUT",
-        t("The app hangs: gunicorn ends a worker that does not answer"),
-        t("A worker was busy with one thing for longer than gunicorn's timeout."),
-        t("Find what blocks it; the lines before tell where."),
+        t("The app hangs: gunicorn stopped a worker that did not respond"),
+        t("A worker was busy for longer than gunicorn's timeout."),
+        t("Find the blocking call; the preceding lines show where."),
     ),
 )
 
@@ -208,7 +214,7 @@ EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
 
 @dataclass(frozen=True)
 class LoggedCause:
-    """A known cause and the line that gave it away."""
+    """A known cause and the log line that identifies it."""
 
     known: Known
     what: str
@@ -229,7 +235,7 @@ class LoggedCause:
 
 
 def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:
-    """What the log says of why the app ended: the last line that is known."""
+    """Return the known cause of the last log line that has one."""
     for line in reversed(lines):
         for known in KNOWN:
             if match := known.pattern.search(line.text):
@@ -240,7 +246,7 @@ def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:
 
 @dataclass(frozen=True)
 class Listening:
-    """When the app said that it listens, and where: on ``hosts``, as far as it names them."""
+    """When the app logged that it listens, on which port, and on which ``hosts`` as far as it names them."""
 
     at: datetime
     port: int
@@ -249,7 +255,7 @@ class Listening:
 
 
 def listening(lines: Iterable[Line]) -> Listening | None:
-    """The first line in which the app says on which port it listens, and all hosts that it names for that."""
+    """Return the first line that names the port on which the app listens, and all hosts that it names for it."""
     lines = tuple(lines)
     for line in lines:
         if (found := _place(line.text)) is not None:
@@ -268,7 +274,7 @@ def _hosts(lines: Iterable[Line], port: int) -> Iterator[str]:
 
 
 def _place(text: str) -> tuple[str, int] | None:
-    """Host ("" where none is named) and port on which the app listens, as a line says it."""
+    """Return the host ("" where none is named) and port on which the app listens, as a line names them."""
     fields = parsed(text)
     if str(fields.get("message", "")).lower().startswith("listening") and fields.get("port"):
         return fields.get("host", ""), int(fields["port"])
@@ -279,7 +285,7 @@ def _place(text: str) -> tuple[str, int] | None:
 
 
 def parsed(text: str) -> dict[str, str]:
-    """The fields of a JSON line; {} for any other line."""
+    """Return the fields of a JSON line; {} for any other line."""
     if not text.startswith("{"):
         return {}
     try:
@@ -305,7 +311,7 @@ WEBAPP = "/app/webapp/"
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception of the app: where in the app's own code it passed last, and the two lines that say so."""
+    """An exception of the app: its last frame in the app's own code, and the two lines of that frame."""
 
     error: str
     words: str
@@ -340,7 +346,7 @@ def raised(texts: Iterable[str]) -> Raised | None:
 
 
 def _exception(lines: Iterable[str]) -> tuple[str, str]:
-    """The name, without its module, and the words of the exception with which a traceback ends."""
+    """Return the name, without its module, and the message of the exception that ends a traceback."""
     for line in lines:
         if match := RAISED.match(line):
             return match["error"].rpartition(".")[2], (match["words"] or "").strip()
@@ -351,7 +357,7 @@ ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 
 
 def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
-    """The last lines of level error, in JSON or not; of one with a traceback that one's last line."""
+    """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
     found = []
     for text in (each.text for each in lines):
         fields = parsed(text)
@@ -363,7 +369,7 @@ def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
 
 
 def slowest(lines: Iterable[Line], path: str) -> float | None:
-    """Seconds of the slowest answer to ``path`` that the app's own log tells."""
+    """Return the seconds of the slowest answer to ``path`` in the app's own log."""
     times = [
         float(fields["duration_ms"]) / 1000
         for fields in map(parsed, (each.text for each in lines))
@@ -378,7 +384,7 @@ REQUEST = re.compile(r'"(?:[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\
 
 @dataclass(frozen=True)
 class Request:
-    """A request that the app says it answered; ``path`` is without its query."""
+    """A request in the app's log; ``path`` is without its query."""
 
     at: datetime
     path: str
@@ -400,6 +406,6 @@ def _plain(path: str) -> str:
 
 
 def asked_path(lines: Iterable[Line], status: int) -> str | None:
-    """The path of the last request that the app says it answered with this status."""
+    """Return the path of the last request in the app's log that was answered with this status."""
     found = [each.path for each in requests(lines) if each.status == status]
     return found[-1] if found else None

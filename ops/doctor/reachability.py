@@ -1,4 +1,4 @@
-"""Who reaches whom over a snapshot: security groups, routes and network ACLs as AWS applies them."""
+"""Evaluate security groups, routes and network ACLs of a snapshot as AWS does: which connections they allow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Side:
 
 @dataclass(frozen=True)
 class MissingRule:
-    """A rule that is missing: ``way`` is egress or ingress, ``group`` the id it is missing in."""
+    """A missing security-group rule: ``direction`` is egress or ingress, ``group`` the id that lacks it."""
 
     direction: str
     group: str
@@ -33,7 +33,7 @@ class MissingRule:
 def missing_rules(
     network: Network, source: Side, target: Side, port: int
 ) -> tuple[MissingRule, ...]:
-    """What the security groups lack for TCP from ``source`` to ``target``; () where all is open."""
+    """Return the missing security-group rules for TCP from ``source`` to ``target``; () where none is missing."""
     missing = []
     if source.groups and not _open(network, source.groups, "egress", target, port):
         missing.append(MissingRule("egress", source.groups[0]))
@@ -51,7 +51,7 @@ def _open(network: Network, ids: Iterable[str], direction: str, peer: Side, port
 
 
 def covers(rule: Permission, peer: Side, port: int) -> bool:
-    """Whether a rule lets TCP to ``port`` through for all of the peer's addresses.
+    """Return whether a rule allows TCP to ``port`` for all of the peer's addresses.
 
     A prefix list is taken to hold the peer: what is in it was not looked up, and a false alarm costs
     more than a missed one here.
@@ -72,7 +72,7 @@ def _carries(rule: Permission, port: int) -> bool:
 
 
 def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
-    """Whether a rule of the security groups lets anybody at all in by TCP to ``port``, over IPv4."""
+    """Return whether a rule of the security groups allows any inbound IPv4 TCP to ``port``."""
     return any(
         _carries(rule, port) and (rule.networks or rule.groups or rule.prefix_lists)
         for group in ids
@@ -83,7 +83,7 @@ def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
 
 @dataclass(frozen=True)
 class NoInternet:
-    """A subnet from which nothing reaches the internet.
+    """A subnet that has no route to the internet.
 
     ``why`` is no-route, blackhole, nat-missing, nat-state, nat-private or no-public-ip; ``target`` is what
     its default route names.
@@ -97,7 +97,7 @@ class NoInternet:
 def without_internet(
     network: Network, subnets: Sequence[str], public: bool
 ) -> tuple[NoInternet, ...]:
-    """The subnets of these that do not lead to the internet; ``public`` is for tasks with a public IP."""
+    """Return those subnets that have no route to the internet; ``public`` is for tasks with a public IP."""
     found = (_no_internet(network, each, public) for each in subnets)
     return tuple(each for each in found if each is not None)
 
@@ -128,7 +128,7 @@ def _nat(network: Network, subnet: str, gateway: str) -> NoInternet | None:
 
 
 def default_route(network: Network, subnet: str) -> Route | None:
-    """The subnet's route to everywhere."""
+    """Return the subnet's route to 0.0.0.0/0."""
     known = network.subnets.get(subnet)
     routes = known.routes if known else ()
     return next((each for each in routes if each.destination == ANYWHERE), None)
@@ -137,7 +137,7 @@ def default_route(network: Network, subnet: str) -> Route | None:
 def has_endpoint(
     network: Network, subnets: Sequence[str], groups: Sequence[str], service: str
 ) -> bool:
-    """Whether an interface endpoint leads to an AWS service, e.g. ``ecr.api``, and lets these in."""
+    """Return whether an interface endpoint for a service, e.g. ``ecr.api``, is available and allows these groups."""
     source = Side(tuple(groups), addresses(network, subnets))
     for endpoint in network.endpoints:
         if not (endpoint.service.endswith(f".{service}") and endpoint.private_dns):

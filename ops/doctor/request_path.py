@@ -1,4 +1,4 @@
-"""The chain from a browser to the database: which of its hops work, and what breaks one."""
+"""The path of a request from a browser to the database: the status of each connection and component."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NEEDED = {
 
 @dataclass(frozen=True)
 class Status:
-    """A place of the chain, a hop or one of its ends: its state and why."""
+    """The status of a connection or component of the path, and the reason."""
 
     id: str
     state: str
@@ -55,7 +55,7 @@ class Status:
 
 
 def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
-    """Every place of the chain, by id."""
+    """Return the status of every connection and component, by id."""
     return {each: _status_of(each, case, diagnosis) for each in (*CONNECTIONS, *NODES)}
 
 
@@ -76,7 +76,7 @@ def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
 
 
 def _missing(place: str, case: Case) -> Text | None:
-    """Why there is nothing to say of a place: what would be at one of its ends is not there."""
+    """Return why there is no status: a component at one of the ends does not exist."""
     now = case.now
     if place in (INTERNET, BALANCER_NODE):
         return None if now.balancer.value else t("There is no load balancer yet.")
@@ -84,7 +84,7 @@ def _missing(place: str, case: Case) -> Text | None:
         return None if now.database.value else t("There is no database yet.")
     if case.service is None:
         return t("ECS is off.")
-    return None if case.service.desired else t("The service is to run no task.")
+    return None if case.service.desired else t("The service's desired count is 0.")
 
 
 def _working(place: str, case: Case) -> Status:
@@ -94,15 +94,15 @@ def _working(place: str, case: Case) -> Status:
         return _tasks(case)
     tried = case.active_tasks or case.failed_tasks
     if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
-        return Status(place, WAITING, t("No task is there yet."))
+        return Status(place, WAITING, t("There is no task yet."))
     if place == DATABASE and not _may_connect(case):
         state = OFF if case.given_up else WAITING
-        return Status(place, state, t("No task runs that could ask the database."))
+        return Status(place, state, t("No running task connects to the database."))
     return Status(place, OPEN, WORKING[place](case))
 
 
 def _may_connect(case: Case) -> bool:
-    """Whether a task of any revision is there that may connect to the database."""
+    """Return whether there is a task, of any revision, that may connect to the database."""
     return any(not each.over for each in case.now.tasks.value or ())
 
 
@@ -149,14 +149,14 @@ def _database(case: Case) -> Text:
     found = case.now.database.value
     port = found.port if found else 5432
     if found and found.force_ssl:
-        return t("Security groups let TCP {port} through; TLS is a must.", port=port)
-    return t("Security groups let TCP {port} through.", port=port)
+        return t("Security groups allow TCP {port}; TLS is required.", port=port)
+    return t("Security groups allow TCP {port}.", port=port)
 
 
 def _image(case: Case) -> Text:
     found = case.now.image.value
     platforms = ", ".join(found.platforms) if found else ""
-    return t("The image is there ({platform}).", platform=platforms or "-")
+    return t("The image exists ({platform}).", platform=platforms or "-")
 
 
 def _balancer(case: Case) -> Text:
@@ -167,7 +167,7 @@ def _balancer(case: Case) -> Text:
 def _ports(case: Case) -> Text:
     found = case.now.balancer.value
     ports = ", ".join(f"{each.protocol} {each.port}" for each in found.listeners) if found else ""
-    return t("Open to everybody: {ports}.", ports=ports or "-")
+    return t("Open to the internet: {ports}.", ports=ports or "-")
 
 
 def _status(case: Case) -> Text:
@@ -180,14 +180,14 @@ WORKING = {
     DATABASE: _database,
     IMAGE: _image,
     SECRETS: lambda _: t("The execution role may read them."),
-    LOGS: lambda _: t("The log group is there."),
+    LOGS: lambda _: t("The log group exists."),
     BALANCER_NODE: _balancer,
     DATABASE_NODE: _status,
 }
 
 
 def target_of(case: Case, task: Task) -> Status:
-    """What the load balancer says of one task."""
+    """Return the target health of one task."""
     target = next(
         (each for each in case.now.targets.value or () if each.address == task.address), None
     )

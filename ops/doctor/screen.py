@@ -1,4 +1,4 @@
-"""Shows a diagnosis: one screen, the cause first."""
+"""The screen of a diagnosis, and its JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONGEST = 400
 
 
 def lines(diagnosis: Diagnosis) -> Iterator[Line]:
-    """The screen, line by line."""
+    """Yield the lines of the screen."""
     yield Line(f"{diagnosis.names} · {diagnosis.stage!s}", "bold")
     yield from _headline(diagnosis)
     yield from findings(diagnosis)
@@ -40,7 +40,7 @@ def lines(diagnosis: Diagnosis) -> Iterator[Line]:
 
 
 def findings(diagnosis: Diagnosis) -> Iterator[Line]:
-    """The findings, each with what was seen, why it breaks, and what to do."""
+    """Yield the findings, each with its evidence, the reason and the fixes."""
     number = 0
     for finding in diagnosis.findings:
         number += finding.kind == "cause"
@@ -62,10 +62,12 @@ def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
         if diagnosis.page:
             yield Line(str(diagnosis.page))
     elif not diagnosis.incomplete:
-        text = t("No cause found, but the roll-out has not ended yet: nobody knows how it ends.")
+        text = t("No cause found, but the roll-out has not ended yet: its result is not known.")
         yield Line(str(text), "bold yellow")
     else:
-        text = t("No cause found, but not all could be looked at: this is not a clean bill.")
+        text = t(
+            "No cause found, but some parts could not be read: the stack may still be unhealthy."
+        )
         yield Line(str(text), "bold yellow")
 
 
@@ -90,7 +92,7 @@ def _body(finding: Finding, full: bool) -> Iterator[Line]:
 
 
 def _short(words: str) -> str:
-    """A line of evidence; --json has it whole."""
+    """Return a line of evidence, shortened; --json has it whole."""
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 
@@ -99,11 +101,11 @@ def _label(name: Text) -> str:
 
 
 def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
-    """What could not be looked at, and why."""
+    """Yield the parts that could not be read, and why."""
     if not parts:
         return
     yield Line("")
-    yield Line(str(t("Not looked at:")), "yellow")
+    yield Line(str(t("Not read:")), "yellow")
     told: dict[str, list[str]] = {}
     for each in parts:
         told.setdefault(each.problem.as_text(), []).append(str(each.part))
@@ -112,12 +114,12 @@ def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
 
 
 def plain(diagnosis: Diagnosis) -> str:
-    """The screen without colours."""
+    """Return the screen without colours."""
     return "\n".join(each.text for each in lines(diagnosis)) + "\n"
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The diagnosis for scripts."""
+    """Return the diagnosis for scripts."""
     return {
         "stack": diagnosis.names,
         "stage": str(diagnosis.stage),

@@ -1,4 +1,4 @@
-"""What AWS says about a stack at one moment, gathered at once."""
+"""Read a stack from AWS at one moment, into frozen records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASK_AT_ONCE = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A stack as AWS shows it. ``wanted`` is the task definition that should run, if it is known.
+    """A stack as AWS shows it. ``wanted`` is the ARN of the task definition that is expected to run, if known.
 
     ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
     newest, which somebody may have registered by hand. ``at`` is when it was asked, by this machine's clock.
@@ -71,7 +71,7 @@ class Snapshot:
         return self.place.region
 
     def problems(self) -> dict[str, AwsProblem]:
-        """What could not be looked at, by the name of the part."""
+        """Return the problems of the parts that could not be read, by the name of the part."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: part.problem
@@ -87,9 +87,9 @@ def gather(
     wanted: str | None = None,
     page: Part[Page] | None = None,
 ) -> Snapshot:
-    """Ask AWS for all of it, side by side. What cannot be looked at says why in its part.
+    """Read all parts from AWS in parallel. A part that could not be read has the problem.
 
-    ``page`` is what the page answered before, for who looks often: each request is a visit.
+    ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         return _Gathering(names, session, settings, wanted, page, pool).snapshot()
@@ -161,7 +161,7 @@ class _Gathering:
     def _after(
         self, first: Future[Part[Any]], then: Callable[[Any], Future[Part[T]]]
     ) -> Future[Part[T]]:
-        """Ask what the first answer names; nothing, if it names nothing."""
+        """Read what the first answer names; nothing if it names nothing."""
         found = first.result()
         return then(found.value) if found.value is not None else self._nothing(found.problem)
 
@@ -174,7 +174,7 @@ class _Gathering:
         return made
 
     def _page(self, balancer: Balancer | None, targets: Iterable[Target]) -> Future[Part[Page]]:
-        """Asked only where a task can answer: without a healthy target the load balancer says 503."""
+        """Request the page only where a target is healthy: else the load balancer answers 503."""
         if self._known_page is not None:
             return self._given(self._known_page)
         if balancer is None or all(each.state != "healthy" for each in targets):
@@ -182,7 +182,7 @@ class _Gathering:
         return self._pool.submit(read_part, pages.page, balancer, self.settings)
 
     def _rollback_reason(self, service: Service | None) -> Future[Part[str]]:
-        """Asked of a completed deployment only: any other tells by itself how it stands."""
+        """Read the rollback of a completed deployment only: others show their state themselves."""
         primary = service.primary if service else None
         if service is None or primary is None or primary.rollout != "COMPLETED":
             return self._nothing(None)
@@ -192,7 +192,7 @@ class _Gathering:
     def _measured(
         self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
     ) -> Future[Part[Measured]]:
-        """Asked while there are tasks that may be asked for the page."""
+        """Read the metrics while there is a service behind the load balancer."""
         if service is None or balancer is None or group is None:
             return self._nothing(None)
         moment = max([datetime.now(UTC), *(each.at for each in service.events)])
@@ -229,7 +229,7 @@ class _Gathering:
         known: Mapping[str, Definition],
         newest: Definition | None,
     ) -> Definition | None:
-        """The definition that should run: the one asked for, or the newest while a service is there."""
+        """Return the expected definition: the one given, or the newest while there is a service."""
         if self.wanted and self.wanted in known:
             return known[self.wanted]
         return newest if service else None
@@ -257,7 +257,7 @@ class _Gathering:
 
 
 def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
-    """The answer as a part; that there is no such thing is an answer too."""
+    """Return the answer as a part; a missing resource is an answer too."""
     try:
         return Part(question(*arguments))
     except AwsProblem as problem:
@@ -265,7 +265,7 @@ def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
 
 
 def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
-    """The answer, or None where there is no such thing. Raises AwsProblem of every other kind."""
+    """Return the answer, or None for a missing resource. Raises AwsProblem of every other kind."""
     part = read_part(question, *arguments)
     if part.problem:
         raise part.problem

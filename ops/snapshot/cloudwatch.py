@@ -25,7 +25,7 @@ class Minute:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What CloudWatch has counted: the last minutes, oldest first, and the database's connections."""
+    """CloudWatch's metrics: the last minutes, oldest first, and the database's connections."""
 
     minutes: tuple[Minute, ...] = ()
     connections: int | None = None
@@ -43,7 +43,7 @@ class Alarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The vCPUs that Fargate may run in the region at once, of one kind: On-Demand or Spot.
+    """The vCPUs that Fargate may run in the region at once: On-Demand or Spot.
 
     ``elsewhere`` are those that other tasks than this service's have now.
     """
@@ -66,7 +66,7 @@ AHEAD = timedelta(days=1)
 def measured(
     session: Session, database: str, balancer: str, group: str, moment: datetime
 ) -> Measured:
-    """The last minutes' requests of a target group, and the database's newest number of connections.
+    """Return the last minutes' requests of a target group, and the database's newest number of connections.
 
     ``balancer`` and ``group`` are ARNs; the metrics bear their ends (ELB user guide, "CloudWatch metrics
     for your Application Load Balancer"). Raises AwsProblem.
@@ -129,14 +129,14 @@ CPU_UNITS = 1024
 """CPU units of one vCPU."""
 
 
-NO_QUOTA = t("Service Quotas knows no Fargate quota here.")
+NO_QUOTA = t("Service Quotas has no Fargate quota here.")
 
 
 NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate.")
 
 
 def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
-    """The stack's alarms. Raises AwsProblem."""
+    """Return the stack's alarms. Raises AwsProblem."""
     return tuple(
         Alarm(
             name=each["AlarmName"],
@@ -150,9 +150,9 @@ def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
 
 
 def quota(session: Session, names: StackNames, spot: bool) -> Quota:
-    """Fargate's vCPU quota, and what other tasks of the account take of it. Raises AwsProblem.
+    """Return Fargate's vCPU quota, and how much of it other tasks of the account use. Raises AwsProblem.
 
-    Pods that EKS runs on Fargate count for AWS too; ECS does not tell of them.
+    AWS also counts pods that EKS runs on Fargate; ECS does not list them.
     """
     code = SPOT_VCPUS if spot else ON_DEMAND_VCPUS
     try:
@@ -168,7 +168,7 @@ def quota(session: Session, names: StackNames, spot: bool) -> Quota:
 
 
 def _elsewhere(session: Session, names: StackNames, spot: bool) -> Iterator[int]:
-    """The CPU units of each task in the region that is not the service's."""
+    """Yield the CPU units of each task in the region that is not the service's."""
     for cluster in session.all("ecs", "list_clusters", "clusterArns"):
         arns = session.all("ecs", "list_tasks", "taskArns", cluster=cluster, launchType="FARGATE")
         own = f"service:{names.service}" if cluster.endswith(f"/{names.cluster}") else None

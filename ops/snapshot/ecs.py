@@ -1,4 +1,4 @@
-"""Asks ECS for the service, its tasks and their definitions."""
+"""Read the ECS service, its tasks and their task definitions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASKS_AT_ONCE = 100
 
 
 def service(session: Session, names: StackNames) -> Service | None:
-    """The service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
+    """Return the service, or None. Raises AwsProblem, also of kind "missing" without the cluster."""
     answer = session.call(
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
@@ -38,7 +38,7 @@ def service(session: Session, names: StackNames) -> Service | None:
 
 
 def service_of(raw: dict[str, Any]) -> Service:
-    """DescribeServices' answer as a record."""
+    """Return DescribeServices' answer as a record."""
     network = raw.get("networkConfiguration") or {}
     if not network and raw.get("deployments"):
         network = raw["deployments"][0].get("networkConfiguration") or {}
@@ -69,7 +69,7 @@ def service_of(raw: dict[str, Any]) -> Service:
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
-    """Whether every task goes to Fargate Spot: the other providers have neither weight nor base."""
+    """Return whether every task goes to Fargate Spot: the other providers have neither weight nor base."""
     used = {each["capacityProvider"] for each in strategy if each.get("weight") or each.get("base")}
     return used == {SPOT}
 
@@ -91,7 +91,7 @@ def _deployment(raw: dict[str, Any]) -> Deployment:
 
 
 def rollback_reason(session: Session, service: Mapping[str, str], definition: str) -> str:
-    """Why the service's newest deployment was given up, if it was, and was one of that revision.
+    """Return why ECS stopped or rolled back the service's newest deployment; "" unless it was of that revision.
 
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
     alone it shows a completed deployment of that same revision. Raises AwsProblem.
@@ -122,7 +122,7 @@ def _service_deployments(
 
 
 def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
-    """The tasks that run and those that stopped within the hour, newest first. Raises AwsProblem."""
+    """Return the running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
     arns: list[str] = []
     for status in ("RUNNING", "STOPPED"):
         arns += session.all(
@@ -138,19 +138,19 @@ def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
 
 
 def task(session: Session, cluster: str, arn: str) -> Task | None:
-    """One task, or None where ECS does not know it. Raises AwsProblem."""
+    """Return one task, or None where ECS does not have it. Raises AwsProblem."""
     return next((task_of(each) for each in described(session, cluster, [arn])), None)
 
 
 def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[str, Any]]:
-    """Tasks of a cluster as ECS describes them; one that is gone by now is left out. Raises AwsProblem."""
+    """Yield DescribeTasks' answers, without tasks that are deleted by now. Raises AwsProblem."""
     for start in range(0, len(arns), TASKS_AT_ONCE):
         chosen = arns[start : start + TASKS_AT_ONCE]
         yield from session.call("ecs", "describe_tasks", cluster=cluster, tasks=chosen)["tasks"]
 
 
 def task_of(raw: dict[str, Any]) -> Task:
-    """DescribeTasks' answer as a record."""
+    """Return DescribeTasks' answer as a record."""
     details = {
         each["name"]: each["value"]
         for attachment in raw.get("attachments", ())
@@ -188,7 +188,7 @@ def _container(raw: dict[str, Any]) -> Container:
 
 
 def definition(session: Session, name: str) -> Definition:
-    """A task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
+    """Return a task definition by ARN, or the newest active one of a family. Raises AwsProblem."""
     raw = session.call("ecs", "describe_task_definition", taskDefinition=name)["taskDefinition"]
     container = next(
         (each for each in raw["containerDefinitions"] if each.get("portMappings")),

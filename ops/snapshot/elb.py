@@ -1,4 +1,4 @@
-"""The load balancer as frozen records, how they are read, and which rule answers a request."""
+"""The load balancer as frozen records, how they are read, and which rule handles a request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a rule wants of a request; ``field`` is ELB's word, one of ``values`` must fit."""
+    """A rule's condition; ``field`` is ELB's name, one of ``values`` must match."""
 
     field: str
     values: tuple[str, ...]
@@ -61,7 +61,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A listener's rule: where it forwards to (target groups), or what else it does.
+    """A listener's rule: the target groups that it forwards to, or its other action.
 
     A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
     """
@@ -74,19 +74,19 @@ class Rule:
 
     @property
     def default(self) -> bool:
-        """Whether it is the one that counts when no other fits."""
+        """Return whether it is the listener's default rule."""
         return self.priority == "default"
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The path patterns of which one must fit."""
+        """Return the path patterns, of which one must match."""
         found = (each.values for each in self.conditions if each.field == "path-pattern")
         return tuple(value for values in found for value in values)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A listener's certificate; ``status`` is ACM's word, "" where ACM did not tell."""
+    """A listener's certificate; ``status`` is ACM's, "" where it could not be read."""
 
     arn: str
     status: str = ""
@@ -119,14 +119,14 @@ class Balancer:
 
     @property
     def url(self) -> str:
-        """Where the page is: by HTTPS where a listener does it, for HTTP then leads there."""
+        """Return the page's URL: HTTPS where a listener has it, since HTTP then redirects there."""
         secure = any(each.protocol == "HTTPS" for each in self.listeners)
         return f"{'https' if secure else 'http'}://{self.dns}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the load balancer answered to a request for the page, at the last try.
+    """The load balancer's answer to a request for the page, at the last try.
 
     ``status`` is 0 where no answer came, and ``problem`` says why. ``database`` is the status of
     ``/health/db``, None where that was not asked.
@@ -141,12 +141,12 @@ class Page:
 
     @property
     def fails(self) -> bool:
-        """Whether a visitor gets no page: an error of the server, or no answer."""
+        """Return whether the page failed: a 5xx status, or no answer."""
         return self.status == 0 or self.status >= 500
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:
-    """The target group of that name. Raises AwsProblem."""
+    """Return the target group of that name. Raises AwsProblem."""
     found = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
     if not found:
         return None
@@ -181,13 +181,13 @@ def _check(raw: dict[str, Any]) -> Check:
 
 
 def targets(session: Session, group_arn: str) -> tuple[Target, ...]:
-    """The registered targets. Raises AwsProblem."""
+    """Return the registered targets. Raises AwsProblem."""
     answer = session.call("elbv2", "describe_target_health", TargetGroupArn=group_arn)
     return tuple(map(target_of, answer["TargetHealthDescriptions"]))
 
 
 def target_of(raw: dict[str, Any]) -> Target:
-    """DescribeTargetHealth's answer as a record."""
+    """Return DescribeTargetHealth's answer as a record."""
     return Target(
         address=raw["Target"]["Id"],
         port=raw["Target"].get("Port", 0),
@@ -198,7 +198,7 @@ def target_of(raw: dict[str, Any]) -> Target:
 
 
 def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
-    """The load balancer of that name, with the rules of its listeners if wanted. Raises AwsProblem."""
+    """Return the load balancer of that name, with its listeners' rules if ``rules``. Raises AwsProblem."""
     found = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
     if not found:
         return None
@@ -232,7 +232,7 @@ def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
 
 
 def _certificate(session: Session, arn: str) -> Certificate:
-    """A listener takes certificates of IAM as well, of which ACM knows nothing."""
+    """Return the certificate; of one of IAM's without a status, which ACM does not have."""
     if ":acm:" not in arn:
         return Certificate(arn)
     try:
@@ -291,7 +291,7 @@ LAST = 1 << 31
 
 
 def serving(balancer: Balancer) -> Listener | None:
-    """The listener that the page is asked of: by HTTPS where one does it, for HTTP then leads there."""
+    """Return the page's listener: HTTPS where there is one, since HTTP then redirects there."""
     usual = {"HTTPS": 443, "HTTP": 80}
     found = [each for each in balancer.listeners if each.protocol in usual]
     found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
@@ -299,10 +299,10 @@ def serving(balancer: Balancer) -> Listener | None:
 
 
 def answering(listener: Listener, host: str | None, group: str) -> Rule | None:
-    """The rule that a plain request to the page ends at; ``host`` is None where its name is not known.
+    """Return the rule that handles a plain request to the page; ``host`` is None where it is not known.
 
-    A rule of which nobody can say whether it fits is taken to, if it forwards to ``group``, and not to,
-    if it does anything else: a false alarm costs more than a missed one here.
+    A rule that may or may not match counts as matching only if it forwards to ``group``: a false alarm
+    is worse here than a missed one.
     """
     for rule in sorted(listener.rules, key=_order):
         fits = fitting(rule, host)
@@ -316,7 +316,7 @@ def _order(rule: Rule) -> int:
 
 
 def fitting(rule: Rule, host: str | None) -> bool | None:
-    """Whether a plain request to the page fulfils all conditions; None where that cannot be said."""
+    """Return whether a plain request to the page matches all conditions; None where that is not known."""
     met = [_met(each, host) for each in rule.conditions]
     if False in met:
         return False

@@ -1,4 +1,4 @@
-"""Asks for the page as a visitor does: through the load balancer's own address."""
+"""Request the page as a user does: at the load balancer's own address."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ company's proxy that reads HTTPS, or in a Python without certificates."""
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect to, and the name by which the page is asked for there.
+    """The address to connect to, and the host name to request there.
 
     ``trust`` is None for plain HTTP.
     """
@@ -56,16 +56,16 @@ class Endpoint:
 
 
 class Unreachable(Exception):
-    """No connection to the load balancer came about; its text says why."""
+    """The load balancer did not accept a connection; the text says why."""
 
 
 def page(balancer: Balancer, settings: Settings) -> Page | None:
-    """Ask for ``smokePath``, and the app in webapp/ for the database's health.
+    """Request ``smokePath``, and of the app in webapp/ the database's health.
 
-    One answer below 500 ends it. An error, or a connection that closes without an answer, is
+    An answer below 500 is the result. An error, or a connection that closes without an answer, is
     tried again, three times in all; ANSWER_SECONDS without an answer end it. None without a
     listener, or where ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be
-    reached from here: that says nothing about the page.
+    reached from here: that is no fault of the page.
     """
     path, listener = settings.health.smoke_path, elb.serving(balancer)
     if not path or listener is None:
@@ -81,7 +81,7 @@ def page(balancer: Balancer, settings: Settings) -> Page | None:
         raise AwsProblem(
             "unreachable",
             t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
-            t("Open it in a browser, or ask from a place that reaches it."),
+            t("Open it in a browser, or run the command where it can be reached."),
         ) from None
 
 
@@ -98,7 +98,7 @@ def _get_page(endpoint: Endpoint, found: Page) -> Page:
 
 
 def _endpoint(balancer: Balancer, listener: Listener, settings: Settings) -> Endpoint:
-    """The load balancer itself, so that a domain's record that is not known yet does not matter.
+    """Return the load balancer's own address, so that a missing DNS record of the domain does not matter.
 
     The certificate must be valid for ``domainName``. With a ``certificateArn`` alone the name that
     visitors use is not known, so the certificate is not verified. Raises Unreachable.
@@ -120,12 +120,12 @@ def _endpoint(balancer: Balancer, listener: Listener, settings: Settings) -> End
 
 
 def _proxy(scheme: str, host: str) -> bool:
-    """Whether a request to a host goes through a proxy, which may answer in its place."""
+    """Return whether a request to a host goes through a proxy, which may answer instead."""
     return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 def _get(endpoint: Endpoint, path: str, seconds: float) -> tuple[int, str]:
-    """The status of one answer; 0 and why where none came. Raises Unreachable."""
+    """Return the status of one answer; 0 and the reason without one. Raises Unreachable."""
     connection = _Connection(endpoint, seconds)
     try:
         connection.request("GET", path, headers={"User-Agent": "careapp-doctor", "Accept": "*/*"})
@@ -139,7 +139,7 @@ def _get(endpoint: Endpoint, path: str, seconds: float) -> tuple[int, str]:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to a endpoint, by the name that belongs to it."""
+    """A connection to an endpoint's address, for its host name."""
 
     def __init__(self, endpoint: Endpoint, seconds: float) -> None:
         super().__init__(endpoint.name, endpoint.declared_port, timeout=seconds)
@@ -147,7 +147,7 @@ class _Connection(http.client.HTTPConnection):
         self.default_port = 443 if endpoint.trust else 80
 
     def connect(self) -> None:
-        """Connect and, with HTTPS, shake hands. Raises Unreachable before there is a connection."""
+        """Connect, with a TLS handshake for HTTPS. Raises Unreachable before there is a connection."""
         endpoint = self.endpoint
         try:
             found = socket.getaddrinfo(endpoint.address, endpoint.port, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""The database as a frozen record, how RDS is asked for it, and the tags of a pause on it."""
+"""The database as a frozen record, how it is read, and the tags of a pause on it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ RDS DB instance temporarily")."""
 
 @dataclass(frozen=True)
 class Pause:
-    """Since when a stack is paused, and how many tasks it ran; None in stage 1."""
+    """When a stack was paused, and its desired count then; None in stage 1."""
 
     since: datetime
     count: int | None
 
     @classmethod
     def now(cls, count: int | None) -> Pause:
-        """A pause that begins now."""
+        """Return a pause that begins now."""
         return cls(datetime.now(UTC).replace(microsecond=0), count)
 
     def tags(self) -> list[dict[str, str]]:
-        """In RDS's form."""
+        """Return the pause as RDS tags."""
         found = {AT: self.since.isoformat()}
         if self.count is not None:
             found[COUNT] = str(self.count)
@@ -41,7 +41,7 @@ class Pause:
 
 
 def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
-    """The pause that a DB instance's tags tell of; None where they tell of none."""
+    """Return the pause in a DB instance's tags; None without one."""
     found = {each["Key"]: each.get("Value", "") for each in tags}
     if AT not in found:
         return None
@@ -55,7 +55,7 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
 
 
 def keeps_snapshot(settings: Settings) -> bool:
-    """Whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
+    """Return whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
 
     The provider deletes service and load balancer before it asks. AWS's words:
     terraform-provider-aws pull request 46687.
@@ -67,9 +67,9 @@ def keeps_snapshot(settings: Settings) -> bool:
 class Database:
     """The DB instance. ``force_ssl`` is None where its parameters could not be read.
 
-    ``replicas`` are its read replicas, ``source`` is whose replica it is; ``starts`` is when AWS
-    starts it by itself again; ``pause`` is there while the stack is paused; ``authority`` is RDS's
-    identifier of the CA that signs its certificate.
+    ``replicas`` are its read replicas, ``source`` is the instance that it replicates; ``starts`` is when AWS
+    starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is RDS's identifier
+    of the CA that signed its certificate.
     """
 
     id: str
@@ -103,7 +103,7 @@ EVENT_MINUTES = 180
 
 
 def database(session: Session, identifier: str, full: bool = True) -> Database | None:
-    """The DB instance; ``full`` with its parameters and, if it is not well, its last events.
+    """Return the DB instance; ``full`` with its parameters and, unless it is available, its last events.
 
     Raises AwsProblem.
     """

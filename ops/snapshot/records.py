@@ -1,4 +1,4 @@
-"""What AWS says about a running service, as frozen records. Times are aware, in AWS's time."""
+"""ECS's resources as frozen records. Times are aware, by AWS's clock."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ SPOT_INTERRUPTION = "SpotInterruption"
 
 
 def short(arn: str) -> str:
-    """What stands behind an ARN's last slash, such as `careapp-poc:7`."""
+    """Return the part of an ARN after its last slash, such as `careapp-poc:7`."""
     return arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """One thing that was looked at: its value, None where there is no such thing, or a problem."""
+    """A part of the snapshot: its value, None where the resource does not exist, or the problem in reading it."""
 
     value: T | None = None
     problem: AwsProblem | None = None
 
     @property
     def absent(self) -> bool:
-        """Whether AWS says that there is no such thing."""
+        """Return whether the resource does not exist."""
         return self.value is None and self.problem is None
 
 
@@ -70,12 +70,12 @@ class Deployment:
 
     @property
     def primary(self) -> bool:
-        """Whether it is the one that ECS is making, or has made."""
+        """Return whether it is the service's primary deployment."""
         return self.status == "PRIMARY"
 
     @property
     def revision(self) -> str:
-        """What it rolls out: family and number."""
+        """Return its task definition's family and number."""
         return short(self.definition)
 
 
@@ -105,12 +105,12 @@ class Service:
 
     @property
     def primary(self) -> Deployment | None:
-        """The deployment that ECS is making, or has made."""
+        """Return the primary deployment."""
         return next((each for each in self.deployments if each.primary), None)
 
     @property
     def port(self) -> int | None:
-        """The container port that ECS registers."""
+        """Return the container port that ECS registers."""
         return self.targets[0][2] if self.targets else None
 
 
@@ -153,22 +153,22 @@ class Task:
 
     @property
     def revision(self) -> str:
-        """What it was started from: family and number."""
+        """Return its task definition's family and number."""
         return short(self.definition)
 
     @property
     def short(self) -> str:
-        """Enough of the id to find the task by."""
+        """Return the first characters of the id."""
         return self.id[:8]
 
     @property
     def over(self) -> bool:
-        """Whether it has ended or is about to."""
+        """Return whether it is stopped or stopping."""
         return self.desired == "STOPPED" or self.status == "STOPPED"
 
     @property
     def failed(self) -> bool:
-        """Whether it ended otherwise than by a person, a scaling activity, a deployment or Spot."""
+        """Return whether it stopped for another reason than a user, a scaling activity, a deployment or Spot."""
         return bool(
             self.over
             and self.reason
@@ -178,7 +178,7 @@ class Task:
 
     @property
     def ran(self) -> bool:
-        """Whether its app was started: only then can it have written a log."""
+        """Return whether its containers were started: only then can it have a log."""
         return self.started is not None or any(
             each.exit_code is not None for each in self.containers
         )
@@ -217,9 +217,9 @@ class Definition:
 
     @property
     def revision(self) -> str:
-        """Family and number, e.g. careapp-poc:3."""
+        """Return family and number, e.g. careapp-poc:3."""
         return short(self.arn)
 
     def stream(self, task_id: str) -> str:
-        """The log stream of a task (ECS developer guide, awslogs)."""
+        """Return the log stream of a task (ECS developer guide, awslogs)."""
         return f"{self.log_prefix}/{self.container}/{task_id}"

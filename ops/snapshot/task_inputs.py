@@ -1,4 +1,4 @@
-"""What a task starts from: its roles, its image, its secrets."""
+"""The inputs of a task's start: its roles, its image, its secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack.statements import secret_arn
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """An IAM role: who may take it, and its identity policies, inline and attached."""
+    """An IAM role: its trust policy, and its identity policies, inline and attached."""
 
     arn: str
     trust: Mapping[str, Any]
@@ -26,7 +26,7 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """A secret without its value. ``keys`` are the names in its JSON, None where nobody looked."""
+    """A secret without its value. ``keys`` are the names in its JSON, None where they were not read."""
 
     arn: str
     deleted: datetime | None = None
@@ -38,7 +38,7 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """What the repository holds of the wanted image. Platforms like linux/amd64."""
+    """An image of the repository. Platforms are like linux/amd64."""
 
     repository: str
     present: bool
@@ -64,7 +64,7 @@ CONFIG_SECONDS = 5
 
 
 def image(session: Session, repository: str, reference: str | None) -> Image | None:
-    """The image that ``reference`` names, or the newest one; None without the repository.
+    """Return the image of ``reference``, or the newest one; None without the repository.
 
     Raises AwsProblem.
     """
@@ -102,7 +102,7 @@ def _is(details: Mapping[str, Any], wanted: str) -> bool:
 
 
 def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:
-    """Of an index: those it lists. Of a single image: that of its configuration. () if nobody says."""
+    """Return an index's platforms, or the platform of a single image's configuration; () if not known."""
     answer = session.call(
         "ecr",
         "batch_get_image",
@@ -142,7 +142,7 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
 
 
 def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
-    """The secrets that a task definition's ``valueFrom`` name, by ARN. Raises AwsProblem."""
+    """Return the secrets of a task definition's ``valueFrom``, by ARN. Raises AwsProblem."""
     arns = dict.fromkeys(secret_arn(each) for each in values if ":secretsmanager:" in each)
     return {arn: _secret(session, arn) for arn in arns}
 
@@ -166,7 +166,7 @@ def _secret(session: Session, arn: str) -> Secret | None:
 
 
 def role(session: Session, arn: str) -> Role | None:
-    """The role of that ARN with all its identity policies. Raises AwsProblem."""
+    """Return the role of that ARN with all its identity policies. Raises AwsProblem."""
     if not arn:
         return None
     name = arn.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The log group, and what tasks have written to it."""
+"""Read the log group, and the first and last log lines of tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Logs:
-    """The log group, and the lines of tasks by task id: the first few and the last ones.
+    """The log group, and the first and last lines of tasks, by task id.
 
     ``resumed`` is with which time a task's last lines begin, where not all before them were read.
     """
@@ -66,10 +66,9 @@ Event = Mapping[str, Any]
 
 
 def choose_tasks(tasks: Iterable[Task], revision: str) -> list[Task]:
-    """Of tasks, newest first: those of the revision that ended, the telling ones first, and some that run.
+    """Return the tasks whose logs are read: stopped ones of the revision, those that ran first, and running ones.
 
-    A rollback ends with tasks that ECS stopped before their app was started. They are the newest,
-    and their log is empty.
+    Tasks that a rollback stopped before their app started are the newest, and have an empty log.
     """
     ended = [each for each in tasks if each.over and each.definition == revision]
     ended.sort(key=lambda each: (each.ran, each.failed), reverse=True)
@@ -79,7 +78,7 @@ def choose_tasks(tasks: Iterable[Task], revision: str) -> list[Task]:
 def logs(
     session: Session, group: str, tasks: Sequence[Task], definitions: Mapping[str, Definition]
 ) -> Logs:
-    """The log group and the first and last lines of the given tasks. Raises AwsProblem."""
+    """Return the log group and the first and last lines of the given tasks. Raises AwsProblem."""
     groups = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=group)
     if all(each["logGroupName"] != group for each in groups):
         return Logs(group=group, exists=False)
@@ -93,7 +92,7 @@ def logs(
 
 
 def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...], datetime | None]:
-    """The lines, and with which time they go on where some between the first and the last were not read."""
+    """Return a stream's lines, and the time of the first line after a gap between head and tail."""
     try:
         events, ended = _pages(session, group, stream, HEAD, head=True)
         resumed = None
@@ -112,14 +111,14 @@ def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...],
 
 
 def tail(session: Session, group: str, stream: str, most: int) -> list[Event]:
-    """The last lines of one stream, oldest first. Raises AwsProblem."""
+    """Return the last lines of one stream, oldest first. Raises AwsProblem."""
     return _pages(session, group, stream, most, head=False)[0]
 
 
 def _pages(
     session: Session, group: str, stream: str, most: int, *, head: bool
 ) -> tuple[list[Event], bool]:
-    """Lines from one end of a stream, oldest first, and whether there are no more. Raises AwsProblem.
+    """Return lines from one end of a stream, oldest first, and whether there are no more. Raises AwsProblem.
 
     A token that comes back as it was sent is the end (botocore, GetLogEvents).
     """
@@ -141,7 +140,7 @@ def _pages(
 def _unread(
     session: Session, group: str, stream: str, head: Sequence[Event], tail: Sequence[Event]
 ) -> list[Event]:
-    """What the app says between head and tail of a failure that the head ends with and the tail does not name."""
+    """Return the messages between head and tail about a failure that the head ends with and the tail lacks."""
     open_ = [
         turns for turns in TURNS if _newest(head, turns) == turns[0] and not _newest(tail, turns)
     ]
@@ -161,7 +160,7 @@ def _unread(
 
 
 def _newest(events: Sequence[Event], words: tuple[str, str]) -> str:
-    """Return which of the words the newest event that has one has; "" where none has."""
+    """Return the phrase of the newest event that has one of them; "" where none has."""
     found = [each for event in events for each in words if each in event["message"]]
     return found[-1] if found else ""
 
@@ -171,5 +170,5 @@ def _line(event: Event) -> Line:
 
 
 def at(milliseconds: int) -> datetime:
-    """CloudWatch's time."""
+    """Return CloudWatch's milliseconds as a time."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,4 +1,4 @@
-"""The network as frozen records, and how EC2 is asked for it: security groups, subnets, routes, network ACLs."""
+"""The network as frozen records, and how it is read: security groups, subnets, routes, network ACLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.aws.session import Session
 
 @dataclass(frozen=True, kw_only=True)
 class Permission:
-    """One security-group rule. Protocol "-1" is all traffic, and then the ports mean nothing."""
+    """One security-group rule. Protocol "-1" is all traffic; its ports have no meaning."""
 
     protocol: str
     first: int | None = None
@@ -56,7 +56,7 @@ class AclEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Acl:
-    """A network ACL's rules for TCP, in the order of their numbers; the last one, "*", is not among them."""
+    """A network ACL's rules for TCP, ordered by number, without the last rule "*"."""
 
     id: str
     ingress: tuple[AclEntry, ...] = ()
@@ -65,7 +65,7 @@ class Acl:
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """A subnet with the routes and the network ACL that hold for it."""
+    """A subnet with its routes and its network ACL."""
 
     id: str
     name: str
@@ -88,7 +88,7 @@ class Nat:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """An interface endpoint: an AWS service's door inside the VPC."""
+    """An interface endpoint of an AWS service."""
 
     service: str
     state: str
@@ -99,7 +99,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC. ``public`` are the network interfaces that have a public address, by id."""
+    """The VPC. ``interfaces`` are the public addresses of network interfaces, by id."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
@@ -127,7 +127,7 @@ LAST_RULE = 32767
 
 
 def network(session: Session, vpc: str) -> Network:
-    """The VPC's network. Raises AwsProblem."""
+    """Return the VPC's network. Raises AwsProblem."""
     chosen = [{"Name": "vpc-id", "Values": [vpc]}]
 
     def ask(operation: str, key: str, filters: str) -> list[Any]:
@@ -221,7 +221,7 @@ def _acl(raw: dict[str, Any]) -> Acl:
 
 
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The table that is associated with the subnet, or the VPC's main one."""
+    """Return the route table of the subnet, or the VPC's main one."""
     main: dict[str, Any] = {}
     for table in tables:
         for each in table.get("Associations", ()):

@@ -191,7 +191,7 @@ def lines(found: Timeline) -> Iterator[Line]:
             style,
         )
     for problem in dict.fromkeys(each.as_text() for each in found.problems):
-        yield Line(f"{t('Not looked at:')!s} {problem}", "yellow")
+        yield Line(f"{t('Not read:')!s} {problem}", "yellow")
 
 
 def as_dicts(found: Timeline) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
 
 def _problems(now: Snapshot) -> Iterator[Line]:
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
-        yield Line(f"  {t('Not looked at:')!s} {words}", "yellow")
+        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
 
 
 def exit_code(now: Snapshot) -> int:

@@ -48,9 +48,11 @@ LABELS: dict[str, Text] = {
     "doctor_waits": t("The doctor looks as soon as something is up."),
     "doctor_building": t("The doctor looks as soon as Pulumi is done."),
     "doctor_unfinished": t(
-        "No cause found, but the roll-out has not ended yet: nobody knows how it ends."
+        "No cause found, but the roll-out has not ended yet: its result is not known."
     ),
-    "doctor_unsure": t("No cause found, but not all could be looked at: this is not a clean bill."),
+    "doctor_unsure": t(
+        "No cause found, but some parts could not be read: the stack may still be unhealthy."
+    ),
     "checked": t("What was checked"),
     "seen": t("Seen"),
     "evidence": t("What AWS and the app said"),
@@ -59,7 +61,7 @@ LABELS: dict[str, Text] = {
     "copy_it": t("Copy"),
     "copied": t("Copied"),
     "copy_command": t("Copy the commands"),
-    "not_looked": t("Not looked at:"),
+    "not_looked": t("Not read:"),
     "rollout": t("Roll-out"),
     "rollout_none": t("No deployment yet: ECS is off."),
     "desired": t("desired"),

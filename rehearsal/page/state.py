@@ -101,7 +101,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         healthy=sum(each.state == "healthy" for each in case.targets),
     )
     if diagnosis.incomplete:
-        headline = t("Not all could be looked at")
+        headline = t("Some parts could not be read")
         return Verdict("busy", t("unknown"), headline, diagnosis.stage)
     if not case.steady:
         return Verdict("busy", t("rolling out"), t("The roll-out is under way"), counts)

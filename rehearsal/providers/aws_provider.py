@@ -1,4 +1,4 @@
-"""The stand-in for the aws provider: each resource is made by boto3 in the local cloud."""
+"""The stand-in for the aws provider: boto3 creates each resource in the local cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rehearsal.providers.servicer import (
     Values,
     differing,
     fail,
-    keep_half_made,
+    keep_incomplete,
     struct,
     unknown,
     values,
@@ -30,24 +30,24 @@ Function = Callable[[Calls, Values], Mapping[str, Any]]
 
 
 def caller_identity(calls: Calls, _: Values) -> Values:
-    """``aws.get_caller_identity``."""
+    """Answer ``aws.get_caller_identity``."""
     found = calls("sts", "get_caller_identity", {})
     account = found["Account"]
     return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
 
 
 def region(calls: Calls, _: Values) -> Values:
-    """``aws.get_region``."""
+    """Answer ``aws.get_region``."""
     return {"id": calls.region, "name": calls.region, "region": calls.region}
 
 
 def partition(_calls: Calls, _: Values) -> Values:
-    """``aws.get_partition``."""
+    """Answer ``aws.get_partition``."""
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
 
 
 def parameter(calls: Calls, asked: Values) -> Values:
-    """``aws.ssm.get_parameter``; what is not a secret comes as ``insecureValue``, too."""
+    """Answer ``aws.ssm.get_parameter``. A value that is not a SecureString is also the ``insecureValue``."""
     found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
     held = found["Parameter"]
     return {
@@ -67,15 +67,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "aws:index/getRegion:getRegion": region,
     "aws:ssm/getParameter:getParameter": parameter,
 }
-"""Every function that the stand-in can answer, by its token."""
+"""Every function of the stand-in, by its token."""
+
+DEFAULTS = "__defaults"
+"""The list of inputs that the provider itself has set, as in the real provider."""
 
 
-NAMED_BY_US = "__defaults"
-"""Where the provider notes which inputs it has filled in itself, as the real one does."""
-
-
-def _before(kind: Kind, request: Any) -> Values:
-    """A resource's inputs as they stand: what the provider has read last goes before what was asked for."""
+def _current_inputs(kind: Kind, request: Any) -> Values:
+    """Return a resource's current inputs. Values that were read from AWS replace those of the program."""
     read = values(request.olds)
     return {
         **values(request.old_inputs),
@@ -84,23 +83,23 @@ def _before(kind: Kind, request: Any) -> Values:
 
 
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
-    """Whether both have one name that the program chose: two resources cannot have it at a time.
+    """Return whether both have the same name from the program, which only one resource can have.
 
-    A name that the provider chose ends differently in the replacement, which can then come first
+    A name from the provider has another suffix in the replacement, which can then be created first
     (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
     """
     name = kind.fixed_name
-    if name is None or name in news.get(NAMED_BY_US, []):
+    if name is None or name in news.get(DEFAULTS, []):
         return False
     return bool(olds.get(name) == news.get(name))
 
 
 class UnknownType(Exception):
-    """A resource type or function that the stand-in lacks."""
+    """A resource type or function that the stand-in does not have."""
 
 
 class AwsServicer(Servicer):
-    """Checks, compares, creates, reads, changes and deletes what ``KINDS`` describes."""
+    """Check, compare, create, read, change and delete the resources that ``KINDS`` describes."""
 
     version = metadata.version("pulumi-aws")
 
@@ -113,7 +112,10 @@ class AwsServicer(Servicer):
         if region != self._calls.region:
             words = f"the local cloud runs in {self._calls.region}, the stack asks for {region}"
             fail(
-                context, request.urn, "configuring", ValueError(f"{words}: stop it and start anew")
+                context,
+                request.urn,
+                "configuring",
+                ValueError(f"{words}: stop it and start it again"),
             )
         return super().Configure(request, context)
 
@@ -125,24 +127,26 @@ class AwsServicer(Servicer):
         failures = []
         if not unknown(inputs):
             failures = [
-                pb.CheckFailure(property=name, reason=f"the stand-in for {kind.token} lacks {name}")
+                pb.CheckFailure(
+                    property=name, reason=f"the stand-in for {kind.token} has no {name}"
+                )
                 for name in lifecycle.unknown_inputs(self._calls, kind, inputs)
             ]
         return pb.CheckResponse(inputs=struct(inputs), failures=failures)
 
     @staticmethod
     def _autonamed(kind: Kind, request: Any, olds: Values) -> Values:
-        """A name that starts with the resource's and ends at random, kept for its whole life."""
+        """Return the resource's name with a random suffix, which an existing resource keeps."""
         name = str(kind.autoname)
-        if name in olds.get(NAMED_BY_US, []):
-            return {name: olds[name], NAMED_BY_US: [name]}
+        if name in olds.get(DEFAULTS, []):
+            return {name: olds[name], DEFAULTS: [name]}
         seed = request.randomSeed or request.urn.encode()
         ending = hashlib.sha256(seed).hexdigest()[:7]
-        return {name: f"{request.urn.rpartition('::')[2]}-{ending}", NAMED_BY_US: [name]}
+        return {name: f"{request.urn.rpartition('::')[2]}-{ending}", DEFAULTS: [name]}
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = _before(kind, request), values(request.news)
+        olds, news = _current_inputs(kind, request), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
         replaces = [name for name in changed if name in kind.replaces]
         deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
@@ -161,16 +165,16 @@ class AwsServicer(Servicer):
             return pb.CreateResponse(id="", properties=struct(made))
         try:
             identity, made = lifecycle.create(self._calls, kind, inputs, self.cancelled)
-        except lifecycle.HalfMade as half:
-            keep_half_made(context, half, inputs)
+        except lifecycle.Incomplete as problem:
+            keep_incomplete(context, problem, inputs)
         except Exception as problem:
             fail(context, request.urn, "creating", problem)
         return pb.CreateResponse(id=identity, properties=struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
-        olds, news = _before(kind, request), values(request.news)
-        # The engine fills in what was asked for once, which is not what stands there.
+        olds, news = _current_inputs(kind, request), values(request.news)
+        # For ignored changes the engine sends the program's old inputs, not the current ones.
         news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))

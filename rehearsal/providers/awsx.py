@@ -1,11 +1,11 @@
-"""The stand-in for awsx: ``awsx:ec2:Vpc`` with the very children, names and addresses of the real one.
+"""The stand-in for awsx: ``awsx:ec2:Vpc`` with the same children, names and addresses as the real one.
 
-It registers the children by the engine's own protocol; the real provider does the same through Pulumi's Node.js library
-(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``). Left out: ``stateDependencies``, by which the real one's outputs depend on more
-children than the one that they name, and the outputs ``publicSubnets``, ``privateSubnets`` and ``isolatedSubnets``.
+It registers the children by the engine's protocol, as the real provider does with Pulumi's Node.js library
+(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``). It lacks ``stateDependencies``, which makes the outputs depend on further
+children, and the outputs ``publicSubnets``, ``privateSubnets`` and ``isolatedSubnets``.
 
-awsx cuts the VPC into blocks of ``availabilityZoneCidrMask``, one a zone, and lays each zone's subnets one after the
-other, each at the next boundary of its own size (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
+awsx divides the VPC into blocks of ``availabilityZoneCidrMask``, one per zone. In a block each subnet begins at the
+next boundary of its size after the previous subnet (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rehearsal.providers.servicer import Servicer, Values, fail, struct, values
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """One subnet: its name, ``Public``, ``Private`` or ``Isolated``, its zone and its range."""
+    """One subnet. ``kind`` is ``Public``, ``Private`` or ``Isolated``."""
 
     name: str
     kind: str
@@ -39,7 +39,7 @@ class Subnet:
 def lay_out(
     vpc_name: str, zones: Mapping[str, IPv4Network], specs: Sequence[Mapping[str, Any]]
 ) -> list[Subnet]:
-    """Every subnet, in the order in which awsx creates them; ``zones`` have each its block of the VPC.
+    """Return the subnets in the order in which awsx creates them. ``zones`` has the block of each zone.
 
     Raises ``ValueError`` when they do not fit.
     """
@@ -62,7 +62,7 @@ def _label(spec: Mapping[str, Any]) -> str:
 
 
 def _next(start: IPv4Address, mask: int) -> IPv4Network:
-    """The first range of that size which begins at ``start`` or after it."""
+    """Return the first aligned range of this size at or after ``start``."""
     size = 1 << (32 - mask)
     aligned = -(-int(start) // size) * size
     return IPv4Network((aligned, mask))
@@ -77,7 +77,7 @@ OF_AWSX = {
     "subnetStrategy",
     "tags",
 }
-"""The arguments that awsx itself uses; every other one goes to the ``aws:ec2/vpc:Vpc`` as it is."""
+"""The arguments that awsx uses. All others are passed to ``aws:ec2/vpc:Vpc``."""
 STRATEGIES = {"none", "single", "oneperaz"}
 OUTPUTS = {
     "aws:ec2/subnet:Subnet": "subnets",
@@ -99,12 +99,12 @@ class Child:
     outputs: Values
 
     def reference(self) -> Values:
-        """The child as an output of the component, which the SDK makes a resource again."""
+        """Return the child as an output of the component, which the SDK converts to a resource."""
         return {_special_sig_key: _special_resource_sig, "urn": self.urn, "id": self.identity}
 
 
 class Monitor:
-    """The engine's resource monitor, as one Construct call sees it."""
+    """The engine's resource monitor for one Construct call."""
 
     def __init__(self, request: Any) -> None:
         self._channel = grpc.insecure_channel(request.monitorEndpoint)
@@ -138,10 +138,10 @@ class Monitor:
     def add(
         self, kind: str, name: str, inputs: Values, parent: str, links: Mapping[str, Child]
     ) -> Child:
-        """Register one child. ``links`` are the inputs that are another child's id (or output)."""
-        # Children of the component itself do not depend on it: it is complete only when they are.
-        above = {parent} - {self.component_urn}
-        dependencies = sorted(above | {child.urn for child in links.values()})
+        """Register one child. ``links`` are the inputs that are another child's id."""
+        # Children of the component do not depend on it, because it is complete only after them.
+        parents = {parent} - {self.component_urn}
+        dependencies = sorted(parents | {child.urn for child in links.values()})
         properties = {
             key: resource_pb2.RegisterResourceRequest.PropertyDependencies(urns=[child.urn])
             for key, child in links.items()
@@ -165,7 +165,7 @@ class Monitor:
         return Child(urn=answer.urn, identity=answer.id or UNKNOWN, outputs=made)
 
     def finish(self, urn: str) -> None:
-        """Say that the component is complete. As the real one it has no outputs in the state."""
+        """Complete the component. As with the real provider it has no outputs in the state."""
         self._stub.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn))
 
 
@@ -187,17 +187,17 @@ class Builder:
         self.lists: dict[str, list[Child]] = {output: [] for output in OUTPUTS.values()}
 
     def build(self) -> Values:
-        """Register everything and return the component's outputs.
+        """Register all children and return the component's outputs.
 
-        As in the real awsx each child begins as soon as what it needs is there: no NAT gateway waits
-        for the internet gateway.
+        As in the real awsx each child starts when the children that it needs exist. For example, NAT
+        gateways do not wait for the internet gateway.
         """
         own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
         self.vpc = self.monitor.add(
             "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
         )
         subnets = self.layout()
-        # A task waits only for tasks that were submitted before it, so that no number of threads is too small.
+        # Each task waits only for earlier ones, so that any number of threads is enough.
         with ThreadPoolExecutor() as pool:
             self.gateway = pool.submit(self.internet_gateway)
             self.made = {each.name: pool.submit(self.subnet, each) for each in subnets}
@@ -229,7 +229,7 @@ class Builder:
         )
 
     def layout(self) -> list[Subnet]:
-        """The subnets to register, zone by zone."""
+        """Return the subnets to register, zone by zone."""
         cidr = IPv4Network(self.args.get("cidrBlock", "10.0.0.0/16"))
         order = {"Public": 0, "Private": 1, "Isolated": 2}
         blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
@@ -254,7 +254,7 @@ class Builder:
         )
 
     def routes(self, subnet: Subnet) -> None:
-        """A subnet's route table, and the route out that its kind has."""
+        """Register a subnet's route table, its association and its default route."""
         made = self.made[subnet.name].result()
         table = self.add(
             "aws:ec2/routeTable:RouteTable",
@@ -270,13 +270,13 @@ class Builder:
             table.urn,
             {"routeTableId": table, "subnetId": made},
         )
-        self.way_out(subnet, table)
+        self.default_route(subnet, table)
 
     def needs_nat(self, zone: str) -> bool:
         return self.strategy == "oneperaz" or (self.strategy == "single" and zone == self.zones[0])
 
     def nat(self, public: Subnet) -> Child:
-        """A NAT gateway with an address of its own."""
+        """Register a NAT gateway with its Elastic IP address."""
         subnet = self.made[public.name].result()
         name = f"{self.name}-{self.zones.index(public.zone) + 1}"
         tags = {**self.args.get("tags", {}), "Name": name}
@@ -289,8 +289,8 @@ class Builder:
             {"subnetId": subnet, "allocationId": address},
         )
 
-    def way_out(self, subnet: Subnet, table: Child) -> None:
-        """The default route: public by the internet gateway, private by NAT, isolated not at all."""
+    def default_route(self, subnet: Subnet, table: Child) -> None:
+        """Register the default route: public to the internet gateway, private to NAT, isolated none."""
         links = {"routeTableId": table}
         if subnet.kind == "Public":
             links["gatewayId"] = self.gateway.result()
@@ -327,7 +327,7 @@ class Builder:
 
 
 class AwsxServicer(Servicer):
-    """Builds ``awsx:ec2:Vpc``; every other type of awsx is refused by name."""
+    """Construct ``awsx:ec2:Vpc``. Every other type is an error."""
 
     version = metadata.version("pulumi-awsx")
     secrets = True  # The engine constructs a component only where this holds.

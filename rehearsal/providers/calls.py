@@ -1,7 +1,7 @@
-"""Calls to the AWS API of the local cloud: Pulumi's inputs become an operation's parameters by botocore's models.
+"""Calls of the local cloud's AWS API. botocore's models convert Pulumi's inputs to an operation's parameters.
 
-Pulumi writes ``cidrBlock`` where AWS writes ``CidrBlock``. The names are matched by botocore's own input shapes, so
-that nobody has to list them, and botocore itself checks what is sent.
+Pulumi's ``cidrBlock`` is ``CidrBlock`` in AWS. The names are matched by botocore's input shapes, so that they need
+not be listed, and botocore checks the parameters.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 Values = dict[str, Any]
 PAIR = (("key", "value"), ("name", "value"), ("tagkey", "tagvalue"))
-"""The members of AWS's lists of pairs, which Pulumi writes as one map (tags, say)."""
+"""The members of AWS's lists of pairs, such as tags. In Pulumi these are maps."""
 
 
 class UnknownInput(Exception):
-    """An input that no operation takes and nobody has left out on purpose."""
+    """An input that no operation takes and that ``Kind.ignored`` does not list."""
 
 
 def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple[Values, set[str]]:
-    """The part of ``inputs`` that ``operation`` takes, in its own words, and the names it took."""
+    """Return the parameters of ``operation`` from ``inputs``, and the names of the inputs used."""
     if not isinstance(operation.input_shape, StructureShape):
         return {}, set()
     sent: Values = {}
@@ -39,7 +39,7 @@ def to_parameters(operation: OperationModel, inputs: Mapping[str, Any]) -> tuple
 
 
 def member_name(shape: StructureShape, name: str) -> str | None:
-    """The member of ``shape`` that is called ``name``, but for case, a plural or ``Config`` behind it."""
+    """Return the member of ``shape`` for ``name``, which may differ in case, plural or the suffix ``Config``."""
     members: dict[str, str] = {member.lower(): member for member in shape.members}
     low = name.lower()
     for candidate in (low, f"{low}s", low.removesuffix("s"), f"{low}config"):
@@ -49,10 +49,10 @@ def member_name(shape: StructureShape, name: str) -> str | None:
 
 
 def to_shape(shape: Shape, value: Any) -> Any:
-    """``value`` as ``shape`` wants it. Raises ``UnknownInput`` for a name that the shape lacks."""
-    for kind, how in CONVERSIONS:
+    """Return ``value`` converted to ``shape``. Raises ``UnknownInput`` for a name that the shape does not have."""
+    for kind, convert in CONVERSIONS:
         if isinstance(shape, kind):
-            return how(shape, value)
+            return convert(shape, value)
     return SCALARS.get(shape.type_name, lambda same: same)(value)
 
 
@@ -104,16 +104,16 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
 
 
 def _text(value: Any) -> str:
-    """Numbers arrive as floats from the engine: 80 must not become "80.0"."""
+    """Return the value as text. The engine sends numbers as floats: 80 must not become "80.0"."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 CREDENTIALS = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
-"""What every client of the local cloud signs with; moto does not look at it."""
+"""The credentials of every client of the local cloud. moto does not check them."""
 
 
 class Calls:
-    """boto3 clients of one region, and what their models know."""
+    """The boto3 clients of one region and their models."""
 
     def __init__(self, endpoint: str, region: str) -> None:
         self.endpoint, self.region = endpoint, region
@@ -122,10 +122,10 @@ class Calls:
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
-        """The client of one service; made once, for making one takes tens of milliseconds."""
+        """Return the client of a service. It is created once, which takes tens of milliseconds."""
         with self._lock:
             if service not in self._clients:
-                # No retries: an answer that fails here fails again, and waiting would hide it.
+                # No retries: a call that fails in the local cloud fails again, and retries would hide it.
                 settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
                 self._clients[service] = self._session.client(
                     service, endpoint_url=self.endpoint, config=settings
@@ -137,7 +137,7 @@ class Calls:
         return answer
 
     def model(self, service: str, operation: str) -> OperationModel:
-        """botocore's model of an operation, by boto3's name for it (``create_vpc``)."""
+        """Return botocore's model of an operation by its boto3 name, e.g. ``create_vpc``."""
         client = self.client(service)
         model: OperationModel = client.meta.service_model.operation_model(
             client.meta.method_to_api_mapping[operation]
@@ -145,7 +145,7 @@ class Calls:
         return model
 
     def convert(self, service: str, operation: str, inputs: Mapping[str, Any]) -> Values:
-        """``inputs`` as ``operation`` wants them; an input that it does not take is an error."""
+        """Return ``inputs`` as parameters of ``operation``. Raises ``UnknownInput`` for any other input."""
         params, taken = to_parameters(self.model(service, operation), inputs)
         left = sorted(
             name for name, value in inputs.items() if value is not None and name not in taken

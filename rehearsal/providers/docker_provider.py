@@ -1,4 +1,4 @@
-"""The stand-in for pulumi-docker: builds ``Image`` and pushes it to the local cloud's ECR."""
+"""The stand-in for pulumi-docker: it builds ``Image`` and pushes it to the local cloud's ECR."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULT_PLATFORM = "linux/amd64"
 
 
 class DockerServicer(Servicer):
-    """Knows ``docker.Image`` of pulumi-docker 4 only."""
+    """Build ``docker.Image`` of pulumi-docker 4. Every other type is an error."""
 
     version = metadata.version("pulumi-docker")
 
     def __init__(self, builder: Builder, folder: Callable[[], Path]) -> None:
-        """``folder`` tells the program's own folder: the engine starts a real plugin in it."""
+        """``folder`` returns the program's folder, which is the working directory of a real plugin."""
         super().__init__()
         self._builder, self._folder = builder, folder
 
@@ -48,21 +48,21 @@ class DockerServicer(Servicer):
         return pb.DiffResponse(changes=changes, diffs=changed)
 
     def Create(self, request: Any, context: Any) -> Any:
-        made = self._built(request, values(request.properties), request.preview, context)
+        made = self._build(request, values(request.properties), request.preview, context)
         identity = "" if request.preview else made["imageName"]
         return pb.CreateResponse(id=identity, properties=struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:
-        made = self._built(request, values(request.news), request.preview, context)
+        made = self._build(request, values(request.news), request.preview, context)
         return pb.UpdateResponse(properties=struct(made))
 
     def Delete(self, _request: Any, _context: Any) -> Any:
-        return empty_pb2.Empty()  # The real provider leaves the image in the registry, too.
+        return empty_pb2.Empty()  # The real provider also leaves the image in the registry.
 
     def Read(self, request: Any, _context: Any) -> Any:
         return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
-    def _built(self, request: Any, inputs: Values, preview: bool, context: Any) -> Values:
+    def _build(self, request: Any, inputs: Values, preview: bool, context: Any) -> Values:
         build = inputs.get("build") or {}
         shown = {
             "context": build.get("context", "."),
@@ -94,5 +94,5 @@ class DockerServicer(Servicer):
 
 
 def _compared(inputs: Values) -> Values:
-    """What decides whether an image is built anew: the registry's credentials do not."""
+    """Return the inputs whose change builds the image again: all but the registry's credentials."""
     return {name: value for name, value in inputs.items() if name != "registry"}

@@ -1,4 +1,4 @@
-"""What the stand-in must know of one resource type, and the pieces to say it with."""
+"""``Kind``, the description of a resource type for the stand-in, and helpers to write one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One resource while something is done to it: its type, its id, its inputs, and the way to AWS."""
+    """A resource during an operation: its type, its id, its inputs and the AWS client."""
 
     kind: Kind
     calls: Calls
@@ -24,13 +24,13 @@ class Subject:
     inputs: Values
 
     def call(self, operation: str, **more: Any) -> Values:
-        """Call ``operation`` on this very resource."""
+        """Call ``operation`` on this resource."""
         return self.calls(self.kind.service, operation, self.named(operation, more))
 
     def named(self, operation: str, more: Mapping[str, Any]) -> Values:
         """Return ``more`` with the parameters of ``operation`` that name this resource.
 
-        Its id goes alone or as a list of one, as botocore's model has it.
+        The id is a single value or a list of one, by botocore's model.
         """
         shape = self.calls.model(self.kind.service, operation).input_shape
         members = shape.members if isinstance(shape, StructureShape) else {}
@@ -49,7 +49,7 @@ Apply = Callable[[Subject], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Inputs that are put in place by an operation of their own, after creation and on a change."""
+    """Inputs that a separate operation sets, after creation and on a change."""
 
     inputs: tuple[str, ...]
     apply: Apply
@@ -58,15 +58,15 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One Pulumi resource type and the operations that stand behind it.
+    """One Pulumi resource type and its AWS operations.
 
-    ``identity`` is the AWS parameter that names the resource; ``named_by`` is the input (or a path into the answer of
-    ``create``) from which the id comes. ``found`` is the path of the resource in the answer of ``read``. ``replaces``
-    are the inputs that cannot be changed in place. ``ignored`` are the inputs that are not sent, each with its reason.
-    ``repeated`` are the inputs that go with every change, changed or not.
-    ``fixed_name`` is the input that only one resource may have; ``deletes_first`` is said of a type of which there is
-    only one in its place, by whatever name: both are deleted before their replacement is created.
-    ``read_back`` are the inputs that others change on AWS: what was read last counts, not what was asked for.
+    ``identity`` is the AWS parameter that names the resource. ``identity_from`` is the path of the id in the answer
+    of ``create``, which also has the ``inputs``. ``found`` is the path of the resource in the answer of ``read``.
+    ``replaces`` are the inputs whose change replaces the resource. ``ignored`` are the inputs that are not sent, each
+    with its reason. ``repeated`` are the inputs that are sent with every change.
+    ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
+    With either one the resource is deleted before its replacement is created.
+    ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
     """
 
     token: str
@@ -98,12 +98,12 @@ class Kind:
 
 
 def path(expression: str, data: Any) -> Any:
-    """What a JMESPath expression finds in an answer of AWS."""
+    """Return the result of a JMESPath expression on an answer of AWS."""
     return jmespath.search(expression, data)
 
 
 def modify(operation: str, *inputs: str) -> Setting:
-    """Send ``inputs`` to ``operation`` together, under the names of its own shape."""
+    """Return the setting that sends ``inputs`` to ``operation`` in one call."""
 
     def apply(subject: Subject) -> None:
         chosen = {name: subject.inputs.get(name) for name in inputs}
@@ -113,7 +113,7 @@ def modify(operation: str, *inputs: str) -> Setting:
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:
-    """Send each input in a call of its own, as EC2's ``modify_*_attribute`` operations want it."""
+    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires."""
 
     def apply(subject: Subject) -> None:
         for name in inputs:
@@ -127,7 +127,7 @@ def one_by_one(operation: str, *inputs: str) -> Setting:
 
 
 def attributes(operation: str, names: Mapping[str, str]) -> Setting:
-    """Send inputs as ELB's list of keys and values; ``names`` gives each input's key."""
+    """Return the setting that sends inputs as ELB's list of keys and values. ``names`` has each input's key."""
 
     def apply(subject: Subject) -> None:
         pairs = [

@@ -1,4 +1,4 @@
-"""Create, read, change, tag and delete a resource of any kind by what its ``Kind`` says."""
+"""Create, read, change, tag and delete a resource by its ``Kind``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADD: Mapping[str, tuple[str, str, str, str]] = {
     "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", ""),
     "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
 }
-"""Service: the operation, the parameter that names the resource, the one with the tags, and how a key is written."""
+"""By service: the operation, the parameters of the resource and of the tags, and the name of a tag's key."""
 
 REMOVE: Mapping[str, tuple[str, str]] = {
     "ec2": ("delete_tags", "Tags"),
@@ -47,22 +47,22 @@ REMOVE: Mapping[str, tuple[str, str]] = {
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    """Make a resource's tags ``new`` where they were ``old``."""
+    """Change a resource's tags from ``old`` to ``new``."""
     service = subject.kind.service
     operation, target, member, key = ADD[service]
     named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
-    where = {target: [named] if target in ("Resources", "ResourceArns") else named}
-    gone = sorted(set(old) - set(new))
-    if gone:
+    target_params = {target: [named] if target in ("Resources", "ResourceArns") else named}
+    removed = sorted(set(old) - set(new))
+    if removed:
         remove, keys = REMOVE[service]
-        named_keys = [{"Key": name} for name in gone] if keys == "Tags" else gone
-        subject.calls(service, remove, {**where, keys: named_keys})
+        named_keys = [{"Key": name} for name in removed] if keys == "Tags" else removed
+        subject.calls(service, remove, {**target_params, keys: named_keys})
     if new:
-        subject.calls(service, operation, {**where, member: written(new, key)})
+        subject.calls(service, operation, {**target_params, member: tag_list(new, key)})
 
 
-def written(tags: Mapping[str, str], key: str) -> Any:
-    """``tags`` as a service writes them: a map, or a list of pairs whose key is called ``key``."""
+def tag_list(tags: Mapping[str, str], key: str) -> Any:
+    """Return ``tags`` in a service's form: a map, or a list of pairs with the key name ``key``."""
     if not key:
         return dict(tags)
     value = {"Key": "Value", "key": "value", "TagKey": "TagValue"}[key]
@@ -70,15 +70,15 @@ def written(tags: Mapping[str, str], key: str) -> Any:
 
 
 WAIT = 300.0
-"""Seconds of the wall after which a resource that does not become ready is an error."""
+"""Wall-clock seconds after which a resource that is not ready is an error."""
 
 
 class NotReady(Exception):
     """A resource was created but did not reach the state that makes it usable."""
 
 
-class HalfMade(Exception):
-    """A resource exists but could not be set up. ``identity`` must not be forgotten."""
+class Incomplete(Exception):
+    """A resource exists but its settings could not be applied. The state must keep its ``identity``."""
 
     def __init__(self, identity: str, reason: Exception) -> None:
         super().__init__(str(reason))
@@ -86,7 +86,7 @@ class HalfMade(Exception):
 
 
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
-    """The names in ``inputs`` that nothing sends and nobody has left out on purpose."""
+    """Return the names of ``inputs`` that no operation takes and that are not ignored."""
     known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
     if kind.tag_type or kind.service in ADD:
         known.add("tags")
@@ -100,14 +100,16 @@ def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
 
 
 def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
-    """Make the resource and return its id and outputs. Raises ``HalfMade`` when only its set-up fails."""
+    """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
     prepared = kind.prepare(clean(inputs))
-    params, taken = to_parameters(_model(calls, kind, kind.create), _created(kind, prepared))
+    params, taken = to_parameters(
+        _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
+    )
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
     else:
         if kind.tag_type and inputs.get("tags"):
-            pairs = written(inputs["tags"], "Key")
+            pairs = tag_list(inputs["tags"], "Key")
             params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
         answer = calls(kind.service, kind.create, params)
         identity = str(path(kind.identity_from, {**answer, "inputs": inputs}))
@@ -115,21 +117,21 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     try:
         wait(subject, cancel)
         for setting in kind.settings:
-            if setting.on_create and _wanted(setting.inputs, prepared, taken):
+            if setting.on_create and _any_left(setting.inputs, prepared, taken):
                 setting.apply(subject)
         return identity, outputs(subject, inputs)
     except Exception as problem:
-        raise HalfMade(identity, problem) from problem
+        raise Incomplete(identity, problem) from problem
 
 
 def read(calls: Calls, kind: Kind, identity: str, inputs: Values) -> Values | None:
-    """The resource's outputs as they are now, or None when it is gone."""
+    """Return the resource's current outputs, or None when it does not exist."""
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
     return None if describe(subject) is None else outputs(subject, inputs)
 
 
 def describe(subject: Subject) -> Values | None:
-    """The resource as AWS describes it, or None when it is gone."""
+    """Return AWS's description of the resource, or None when it does not exist."""
     kind = subject.kind
     try:
         if kind.look:
@@ -143,7 +145,7 @@ def describe(subject: Subject) -> Values | None:
 
 
 def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) -> Values:
-    """Change what differs between ``olds`` and ``news`` in place and return the outputs."""
+    """Change the inputs that differ in place and return the outputs."""
     before, after = kind.prepare(clean(olds)), kind.prepare(clean(news))
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=after)
@@ -170,7 +172,7 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
 
 
 def delete(calls: Calls, kind: Kind, identity: str, inputs: Values) -> None:
-    """Remove the resource; one that is gone already is no error. ``skipDestroy`` keeps it."""
+    """Delete the resource, if it exists. ``skipDestroy`` keeps it."""
     if inputs.get("skipDestroy"):
         return
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
@@ -185,10 +187,10 @@ def delete(calls: Calls, kind: Kind, identity: str, inputs: Values) -> None:
 
 
 def outputs(subject: Subject, inputs: Values) -> Values:
-    """The resource's outputs: its inputs, and what AWS has made of them."""
+    """Return the resource's outputs: its inputs and the values from AWS."""
     described = describe(subject)
     if described is None:
-        raise NotReady(f"{subject.identity} is gone right after it was made or changed")
+        raise NotReady(f"{subject.identity} does not exist after it was created or changed")
     made = {
         name: source(subject, described) if callable(source) else path(source, described)
         for name, source in subject.kind.outputs.items()
@@ -197,35 +199,35 @@ def outputs(subject: Subject, inputs: Values) -> Values:
 
 
 def wait(subject: Subject, cancel: Event) -> None:
-    """Wait until the resource is in the state that its kind calls ready."""
+    """Wait until the resource has the state of its kind's ``ready``."""
     if subject.kind.ready is None:
         return
-    expression, wanted = subject.kind.ready
+    expression, target = subject.kind.ready
     deadline = time.monotonic() + WAIT
     while True:
         described = describe(subject)
         state = path(expression, described or {})
-        if state == wanted:
+        if state == target:
             return
         if state == "failed":
             why = ": ".join(
                 str((described or {}).get(key)) for key in ("FailureCode", "FailureMessage")
             )
-            raise NotReady(f"{subject.identity} is {state!r}, not {wanted!r}: {why}")
+            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}: {why}")
         if cancel.wait(0.1):
             raise NotReady(f"cancelled while {subject.identity} was {state!r}")
         if time.monotonic() > deadline:
-            raise NotReady(f"{subject.identity} is {state!r}, not {wanted!r}, after {WAIT:.0f} s")
+            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
 
 
 def absent(kind: Kind, problem: ClientError) -> bool:
-    """Whether AWS says that the resource is not there."""
+    """Return whether the error says that the resource does not exist."""
     code = str(problem.response["Error"]["Code"])
     return code in kind.absent or "NotFound" in code or code == "NoSuchEntity"
 
 
 def clean(inputs: Mapping[str, object]) -> Values:
-    """``inputs`` without what Pulumi keeps for itself and without what is not set."""
+    """Return ``inputs`` without Pulumi's internal entries and without those that are None."""
     return {
         name: value
         for name, value in inputs.items()
@@ -233,12 +235,12 @@ def clean(inputs: Mapping[str, object]) -> Values:
     }
 
 
-def _created(kind: Kind, prepared: Values) -> Values:
-    """What may be sent on creation: EC2 takes its tags in a form of its own."""
+def _creation_inputs(kind: Kind, prepared: Values) -> Values:
+    """Return the inputs to send on creation. EC2 takes tags as TagSpecifications."""
     return {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
 
 
-def _wanted(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
+def _any_left(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
     return any(inputs.get(name) is not None and name not in taken for name in names)
 
 

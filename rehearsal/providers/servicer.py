@@ -1,4 +1,4 @@
-"""The engine's side of a stand-in: Pulumi's provider protocol, as far as the engine uses it."""
+"""Pulumi's provider protocol as all stand-ins implement it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from i18n import said
-from rehearsal.providers.lifecycle import HalfMade
+from rehearsal.providers.lifecycle import Incomplete
 
 Values = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """What every stand-in answers alike; a subclass says what a resource is."""
+    """The calls that all stand-ins answer in the same way. A subclass implements those of its resources."""
 
     version = ""
     secrets = False
-    """Whether inputs keep Pulumi's mark of a secret; where they do not, the engine keeps it for us."""
+    """Whether inputs keep Pulumi's secret marker. Where they do not, the engine restores it."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -56,7 +56,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def values(message: Any) -> Values:
-    """A protobuf struct as a dictionary, with whole numbers as integers."""
+    """Return a protobuf struct as a dictionary, with whole numbers as integers."""
     return {name: _whole(value) for name, value in json_format.MessageToDict(message).items()}
 
 
@@ -71,14 +71,14 @@ def _whole(value: Any) -> Any:
 
 
 def struct(data: Mapping[str, Any]) -> Any:
-    """A dictionary as a protobuf struct; what is None is left out."""
+    """Return a dictionary as a protobuf struct, without the entries that are None."""
     result = struct_pb2.Struct()
     result.update({name: value for name, value in data.items() if value is not None})
     return result
 
 
 def unknown(value: Any) -> bool:
-    """Whether something in ``value`` is not known before the update."""
+    """Return whether a part of ``value`` is unknown until the update."""
     if isinstance(value, Mapping):
         return any(unknown(inner) for inner in value.values())
     if isinstance(value, list):
@@ -87,31 +87,31 @@ def unknown(value: Any) -> bool:
 
 
 def differing(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    """The inputs in which two versions of a resource differ."""
+    """Return the names of the inputs that differ."""
     names = {name for name in {*olds, *news} if not name.startswith("__")}
     return sorted(name for name in names if olds.get(name) != news.get(name))
 
 
 def fail(context: Any, urn: str, doing: str, problem: Exception) -> None:
-    """End the call with one sentence; a resource that exists all the same is kept in the state."""
+    """Log the problem and end the call with its message."""
     log.info("%s %s failed", doing, urn, exc_info=problem)
     name = urn.rpartition("::")[2]
     message = f"{doing} {name!r}: {said(problem)!s}"
     context.abort(grpc.StatusCode.UNKNOWN, message)
 
 
-def keep_half_made(context: Any, half: HalfMade, inputs: Values) -> None:
-    """Tell the engine that the resource exists but is not as it should be."""
+def keep_incomplete(context: Any, problem: Incomplete, inputs: Values) -> None:
+    """End the call so that the engine keeps the resource in the state, marked as not fully created."""
     detail = any_pb2.Any()
     detail.Pack(
         pb.ErrorResourceInitFailed(
-            id=half.identity,
+            id=problem.identity,
             properties=struct(inputs),
             inputs=struct(inputs),
-            reasons=[str(half)],
+            reasons=[str(problem)],
         )
     )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(half))
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(problem))
     status.details.append(detail)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, str(half))
+    context.abort(grpc.StatusCode.UNKNOWN, str(problem))

@@ -1,4 +1,4 @@
-"""The local cloud's process as commands see it: start, find and stop it, own its folder, and fetch its page."""
+"""Start, find and stop the local cloud's process, lock its folder and request the app's page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NONE_RUNS = t("no local cloud runs here: ./careapp cloud start starts one")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a local cloud is to run."""
+    """The options of a local cloud's process."""
 
     region: str
     speed: float
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def page_port(self) -> int | None:
-        """The port of the rehearsal's page; where the app's may be any, that one may, too."""
+        """Return the port of the rehearsal's page. It is any free port where the app's is."""
         return 0 if self.watch_port is None and self.port == 0 else self.watch_port
 
 
@@ -55,7 +55,7 @@ class CloudError(Refused):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a running local cloud says of itself."""
+    """The content of ``cloud.json``, which a running local cloud writes."""
 
     data: dict[str, Any]
 
@@ -65,17 +65,17 @@ class Facts:
 
     @property
     def endpoint(self) -> str:
-        """The AWS API's address."""
+        """The URL of the AWS API."""
         return str(self.data["endpoint"])
 
     @property
     def page(self) -> str:
-        """Where the rehearsal's page is."""
+        """The URL of the rehearsal's page."""
         return str(self.data["page"])
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads ``pulumi`` to the stand-ins."""
+        """The variables that connect ``pulumi`` to the stand-ins."""
         return dict(self.data["environment"])
 
     @property
@@ -84,12 +84,12 @@ class Facts:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Listeners, databases and tasks, half a second old at most."""
+        """Listeners, databases and tasks, at most half a second old."""
         return dict(self.data.get("state", {}))
 
 
 def find(home: Home) -> Facts | None:
-    """The local cloud that runs in ``home``, if one does."""
+    """Return the facts of the local cloud that runs in ``home``, or None."""
     try:
         data = json.loads(home.facts.read_text())
     except (FileNotFoundError, ValueError):
@@ -98,7 +98,7 @@ def find(home: Home) -> Facts | None:
 
 
 def require(home: Home) -> Facts:
-    """The running local cloud. Raises ``CloudError`` when there is none."""
+    """Return the facts of the running local cloud. Raises ``CloudError`` when there is none."""
     found = find(home)
     if found is None:
         raise CloudError(NONE_RUNS)
@@ -106,7 +106,7 @@ def require(home: Home) -> Facts:
 
 
 def start(home: Home, options: Options) -> Facts:
-    """Start a local cloud and wait until it answers. Raises ``CloudError``; then none is left."""
+    """Start a local cloud and wait until it answers. Raises ``CloudError``; then its process has ended."""
     if find(home):
         raise CloudError(
             t(
@@ -119,7 +119,7 @@ def start(home: Home, options: Options) -> Facts:
     child = _spawn(home, options)
     try:
         with Progress().phase(t("starting the local cloud")):
-            return _answering(home, child)
+            return _wait_until_started(home, child)
     except BaseException:
         child.terminate()
         child.wait(STOP_LIMIT)
@@ -127,14 +127,14 @@ def start(home: Home, options: Options) -> Facts:
         raise
 
 
-def _answering(home: Home, child: subprocess.Popen[str]) -> Facts:
+def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> Facts:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         found = find(home)
         if found:
             return found
         if child.poll() is not None:
-            raise CloudError(t("the local cloud did not start: {why}", why=_reason(home)))
+            raise CloudError(t("the local cloud did not start: {why}", why=_start_error(home)))
         time.sleep(0.05)
     raise CloudError(
         t(
@@ -146,7 +146,7 @@ def _answering(home: Home, child: subprocess.Popen[str]) -> Facts:
 
 
 def stop(home: Home) -> bool:
-    """Stop the local cloud and wait until it is gone; False when none was running."""
+    """Stop the local cloud and wait for its end. Return False when none was running."""
     found = find(home)
     if found is None:
         return False
@@ -154,7 +154,7 @@ def stop(home: Home) -> bool:
     deadline = time.monotonic() + STOP_LIMIT
     with Progress().phase(t("stopping the local cloud")):
         while time.monotonic() < deadline:
-            if not is_locked(home.lock) and _gone(found.pid):
+            if not is_locked(home.lock) and _has_ended(found.pid):
                 return True
             time.sleep(0.05)
     raise CloudError(
@@ -175,7 +175,7 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
         "PYTHONPATH": str(ROOT),
         # Tasks are started by fork and exec; gRPC would warn of each.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
-        # Over a hundred threads, mostly idle: each with a heap of its own would double the memory.
+        # More than a hundred threads are mostly idle. A malloc arena for each would double the memory.
         "MALLOC_ARENA_MAX": "2",
     }
     with home.log.open("a") as log:
@@ -195,15 +195,15 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
     return child
 
 
-def _reason(home: Home) -> Text:
+def _start_error(home: Home) -> Text:
     try:
         return verbatim(str(json.loads(home.facts.read_text())["failed"]))
     except (OSError, ValueError, KeyError):
         return t("see {log}", log=str(home.log))
 
 
-def _gone(pid: int) -> bool:
-    """Whether a process has ended; one that its parent has not yet taken note of counts as ended."""
+def _has_ended(pid: int) -> bool:
+    """Return whether a process has ended. A zombie counts as ended."""
     with contextlib.suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     try:
@@ -212,12 +212,12 @@ def _gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     except OSError:
-        return False  # Somebody else's process, or a system without /proc.
+        return False  # Another user's process, or a system without /proc.
 
 
 @contextmanager
-def owned(home: Home) -> Iterator[None]:
-    """Keep the folder for this process's rehearsal. Raises ``CloudError`` while another has it."""
+def hold_folder(home: Home) -> Iterator[None]:
+    """Hold the folder's lock for a rehearsal. Raises ``CloudError`` while another process holds it."""
     home.folder.mkdir(parents=True, exist_ok=True)
     with home.owner.open("a+") as lock:
         try:
@@ -240,7 +240,7 @@ def owned(home: Home) -> Iterator[None]:
 
 
 def refuse_to_stop(home: Home) -> None:
-    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs its local cloud until it has destroyed."""
+    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs the local cloud to destroy its stack."""
     if not is_locked(home.owner):
         return
     pid = home.owner.read_text().strip()
@@ -257,16 +257,16 @@ def refuse_to_stop(home: Home) -> None:
 
 @dataclass(frozen=True)
 class Page:
-    """The listener that serves. ``authority`` is the file with who vouches for it; "" without HTTPS."""
+    """The listener that serves the app. ``authority`` is its CA certificate file; "" without HTTPS."""
 
     url: str
     authority: str = ""
     plain: str = ""
-    """The listener beside it that must lead to it; "" when there is none."""
+    """The URL of the HTTP listener that must redirect to it; "" when there is none."""
 
     @classmethod
     def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
-        """By what the local cloud says of its listeners; None when there is none."""
+        """Return the page of the local cloud's listeners, or None without a listener."""
         secure = [each for each in listeners if each.get("authority")]
         plain = [each["url"] for each in listeners if not each.get("authority")]
         if secure:
@@ -274,7 +274,7 @@ class Page:
         return cls(plain[0]) if plain else None
 
     def get(self, url: str = "") -> tuple[int, str, str]:
-        """Status, text and address in the end; status 0 and the reason when nobody answers or is trusted."""
+        """Return status, text and final URL. Without a trusted answer return status 0 and the reason."""
         url = url or self.url
         trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
         try:

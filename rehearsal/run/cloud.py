@@ -1,4 +1,4 @@
-"""The local cloud's own process: ``python -m rehearsal.run.cloud`` (``./careapp cloud start`` starts it)."""
+"""The process of the local cloud, ``python -m rehearsal.run.cloud``, which ``./careapp cloud start`` starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from i18n import said, t
 from rehearsal.clock import Clock
-from rehearsal.paths import Home, home
+from rehearsal.paths import Home, find_home
 from rehearsal.run.client import Options
 
 if TYPE_CHECKING:
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rehearsal.run.cloud")
 GATE_POLL = "0.1"
-"""Seconds of the wall between two looks of the program's roll-out gate; AWS's 3 s would be too few."""
+"""Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
 
 
 class AlreadyRunning(Exception):
-    """Another local cloud holds this folder."""
+    """Another local cloud runs in this folder."""
 
 
 class Cloud:
-    """All parts of one local cloud, started in order and stopped in the reverse one."""
+    """All parts of one local cloud, started in order and stopped in reverse order."""
 
     def __init__(self, home: Home, options: Options) -> None:
         self.home, self.options = home, options
         self._stops = contextlib.ExitStack()
 
     def start(self) -> dict[str, Any]:
-        """Start every part and return the facts that clients need. Stops all again when one fails."""
+        """Start every part and return the facts that clients need. Stop all parts when one fails."""
         from rehearsal.aws.api import Api
         from rehearsal.aws.plane import DataPlane
         from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
         from rehearsal.page.launch import listening
         from rehearsal.providers.calls import Calls
-        from rehearsal.run.project import led_to_local_cloud
+        from rehearsal.run.project import local_cloud_environment
 
         with contextlib.ExitStack() as stops:
             folder = self.home.cloud
@@ -76,9 +76,9 @@ class Cloud:
             )
             plane.start()
             stops.callback(plane.stop)
-            led = led_to_local_cloud(api.endpoint, self.options.region, self.home.facts)
-            page.start(self.home, self.options.region, led)
-            hosts = self._hosts(api.endpoint, builder, led)
+            variables = local_cloud_environment(api.endpoint, self.options.region, self.home.facts)
+            page.start(self.home, self.options.region, variables)
+            hosts = self._hosts(api.endpoint, builder, variables)
             hosts.start()
             stops.callback(hosts.stop)
             self.describe: Callable[[], dict[str, object]] = plane.describe
@@ -96,15 +96,15 @@ class Cloud:
             "options": asdict(self.options),
         }
 
-    def _hosts(self, endpoint: str, builder: Builder, led: Mapping[str, str]) -> Hosts:
-        """What the engine attaches to: the program's language, and a provider for each plugin."""
+    def _hosts(self, endpoint: str, builder: Builder, variables: Mapping[str, str]) -> Hosts:
+        """Return the language host and the provider hosts that the engine attaches to."""
         from rehearsal.engine.language import Hosts, Language
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer
 
         speed = {"CAREAPP_CLOCK_SPEED": str(self.options.speed), "CAREAPP_POLL_SECONDS": GATE_POLL}
-        language = Language({**led, **speed})
+        language = Language({**variables, **speed})
         providers = {
             "aws": AwsServicer(endpoint, self.options.region),
             "awsx": AwsxServicer(),
@@ -113,12 +113,12 @@ class Cloud:
         return Hosts(language, providers)
 
     def stop(self) -> None:
-        """Stop every part; what cannot be stopped is logged and does not keep the others running."""
+        """Stop every part in reverse order."""
         self._stops.close()
 
 
 @contextlib.contextmanager
-def only_one(home: Home) -> Iterator[IO[str]]:
+def hold_lock(home: Home) -> Iterator[IO[str]]:
     """Hold the folder's lock. Raises ``AlreadyRunning``."""
     home.folder.mkdir(parents=True, exist_ok=True)
     with home.lock.open("a") as held:
@@ -132,45 +132,45 @@ def only_one(home: Home) -> Iterator[IO[str]]:
 
 
 def main() -> int:
-    """Run a local cloud until SIGTERM; standard input holds its options as JSON."""
+    """Run a local cloud until SIGTERM. Read its options from standard input as JSON."""
     options = Options(**json.loads(sys.stdin.read()))
-    place = home()
+    home = find_home()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # Every request of every client would be a line otherwise.
+    # Otherwise every request would be a line of the log.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     stop = threading.Event()
-    # A client's Ctrl-C reaches its whole process group; only SIGTERM ends the local cloud.
+    # A terminal sends Ctrl-C to the whole process group. Only SIGTERM stops the local cloud.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        with only_one(place):
-            serve(place, options, stop)
+        with hold_lock(home):
+            serve(home, options, stop)
     except Exception as problem:
         log.exception("the local cloud could not start")
-        _write(place.facts, {"pid": os.getpid(), "failed": str(said(problem))})
+        _write(home.facts, {"pid": os.getpid(), "failed": str(said(problem))})
         return 1
     return 0
 
 
-def serve(place: Home, options: Options, stop: threading.Event) -> None:
-    """Start, tell clients where, and run until ``stop`` is set."""
-    cloud = Cloud(place, options)
+def serve(home: Home, options: Options, stop: threading.Event) -> None:
+    """Start, write the facts every half second, and run until ``stop`` is set."""
+    cloud = Cloud(home, options)
     facts = cloud.start()
     try:
         while True:
             now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
-            _write(place.facts, {**facts, **now})
+            _write(home.facts, {**facts, **now})
             if stop.wait(0.5):
                 break
     finally:
         cloud.stop()
-        place.facts.unlink(missing_ok=True)
+        home.facts.unlink(missing_ok=True)
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:
-    """Replace the file in one step: a reader never sees half of it."""
+    """Replace the file in one step, so that a reader never reads a part of it."""
     half = file.with_suffix(".part")
     half.write_text(json.dumps(facts, default=str))
     half.replace(file)

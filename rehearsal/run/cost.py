@@ -1,6 +1,7 @@
-"""The command ``./careapp cost``: the engine says which resources there would be, and ops what they cost.
+"""The command ``./careapp cost``: the engine lists the resources of a stack, and ops calculates their cost.
 
-A preview creates nothing: the AWS API's stand-in answers the program's look-ups, in this process.
+The engine makes a preview, which creates nothing. The AWS API's stand-in runs in this process and answers the
+program's look-ups.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from rehearsal.engine.find import EngineError, find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.client import Facts
-from rehearsal.run.project import Project, led_to_local_cloud
+from rehearsal.run.project import Project, local_cloud_environment
 from stack.file import StackError
 from stack.names import PROJECT
 
 ECS = "careapp:ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 AT_ONCE = 2
-"""Previews at one time: each keeps a processor busy."""
+"""Previews at the same time. Each one uses a whole CPU."""
 
 
 @dataclass(frozen=True)
 class Previews:
-    """The engine, ready to be asked, also by several threads at a time."""
+    """The engine with stand-ins. Several threads can use it at the same time."""
 
     folder: Path
     endpoint: str
@@ -56,7 +57,7 @@ class Previews:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def graph(self, stack: str, config: Mapping[str, Any]) -> Graph:
-        """What an update of a stack without resources would make. Raises StackError for bad settings."""
+        """Return the resources that an update of an empty stack would create. Raises StackError for bad settings."""
         with self._hosted() as pulumi:
             with self._lock:
                 if stack not in self._made:
@@ -66,16 +67,16 @@ class Previews:
                 yaml.safe_dump({"config": dict(config)}, file)
                 file.flush()
                 try:
-                    told = pulumi.run(
+                    output = pulumi.run(
                         "preview", "--json", "--stack", stack, "--config-file", file.name
                     )
                 except PulumiFailed as problem:
                     raise StackError(verbatim(reason(problem.output))) from problem
-        return read_graph(told, f"Pulumi.{stack}.yaml")
+        return read_graph(output, f"Pulumi.{stack}.yaml")
 
     @contextlib.contextmanager
     def _hosted(self) -> Iterator[Pulumi]:
-        """``pulumi`` with stand-ins of its own: an engine that ends cancels what its hosts are doing."""
+        """Run ``pulumi`` with its own stand-ins: an engine that ends cancels the calls that its hosts handle."""
         from rehearsal.building.builder import Builder
         from rehearsal.engine.language import Hosts, Language
         from rehearsal.providers.aws_provider import AwsServicer
@@ -83,7 +84,7 @@ class Previews:
         from rehearsal.providers.calls import Calls
         from rehearsal.providers.docker_provider import DockerServicer
 
-        language = Language(led_to_local_cloud(self.endpoint, REGION, Home(self.folder).facts))
+        language = Language(local_cloud_environment(self.endpoint, REGION, Home(self.folder).facts))
         with contextlib.ExitStack() as stops:
             images = Path(stops.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
             builder = Builder(Calls(self.endpoint, REGION), images, docker=False)
@@ -109,12 +110,12 @@ class Previews:
 
 
 def reason(output: str) -> str:
-    """The errors among what ``pulumi preview --json`` printed, or all of it where it is no JSON."""
+    """Return the errors in the output of ``pulumi preview --json``, or the whole output if it is not JSON."""
     with contextlib.suppress(ValueError):
-        told = json.loads(output[output.index("{") : output.rindex("}") + 1])
+        preview = json.loads(output[output.index("{") : output.rindex("}") + 1])
         errors = [
             str(each["message"]).removeprefix("error: ").strip()
-            for each in told.get("diagnostics") or []
+            for each in preview.get("diagnostics") or []
             if each.get("severity") == "error"
         ]
         if errors:
@@ -124,11 +125,11 @@ def reason(output: str) -> str:
 
 @contextlib.contextmanager
 def previews() -> Iterator[Previews]:
-    """The engine with stand-ins around it, in this process; the environment is as before at the end."""
+    """Run the engine with stand-ins in this process. Restore the environment at the end."""
     from rehearsal.aws.api import Api
 
     engine, before = find_or_get(), dict(os.environ)
-    # One line for every request would bury the answer.
+    # Otherwise every request would be a line of the output.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
         folder = Path(stops.enter_context(tempfile.TemporaryDirectory(prefix="careapp-cost-")))
@@ -141,15 +142,15 @@ def previews() -> Iterator[Previews]:
 
 
 def _restore(environment: Mapping[str, str]) -> None:
-    """The AWS API's stand-in hides the user's credentials from itself."""
+    """Restore the variables with the user's credentials, which the AWS API's stand-in removed."""
     os.environ.clear()
     os.environ.update(environment)
 
 
 def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -> list[Subject]:
-    """Both stages of every stack: as its file says, and with other settings. Raises StackError."""
+    """Return both stages of every stack with the file's settings, and with ``settings`` if any. Raises StackError."""
     configs = {stack: config_of(stack, folder, settings) for stack in stacks}
-    wanted = [
+    variants = [
         (stack, stage, changed)
         for stack in stacks
         for changed in ([False, True] if settings else [False])
@@ -163,19 +164,19 @@ def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -
         return Subject(stack=stack, state=stage, graph=graph, changed=changed)
 
     with previews() as engine, ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(subject, wanted))
+        return list(pool.map(subject, variants))
 
 
 def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
-    """What the state of each stack holds now, in the backend and account of the user. Raises StackError."""
+    """Return the resources in the state of each stack, from the user's backend. Raises StackError."""
     pulumi = Pulumi(folder, {**os.environ, "PATH": _path(find_or_get())}, quiet=True)
     found = []
     for stack in stacks:
         try:
-            told = pulumi.run("stack", "export", "--stack", stack)
+            state = pulumi.run("stack", "export", "--stack", stack)
         except PulumiFailed as problem:
             raise export_failed(stack, problem.output) from problem
-        found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(told, stack)))
+        found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(state, stack)))
     return found
 
 
@@ -191,18 +192,18 @@ class Setting(click.ParamType[tuple[str, str]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """The full key and the value."""
-        key, equals, wanted = str(value).partition("=")
+        """Return the full key and the value."""
+        key, equals, text = str(value).partition("=")
         if not equals or not key:
             words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
             self.fail(str(words), param, ctx)
         if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
             self.fail(
-                str(t("ecsEnabled is what tells the stages apart, and both are shown.")),
+                str(t("ecsEnabled is the difference between the stages, and both are shown.")),
                 param,
                 ctx,
             )
-        return (key if ":" in key else f"{PROJECT}:{key}"), wanted
+        return (key if ":" in key else f"{PROJECT}:{key}"), text
 
 
 def _help(text: Text, default: float) -> Text:
@@ -211,7 +212,7 @@ def _help(text: Text, default: float) -> Text:
 
 
 def assumptions(command: click.decorators.FC) -> click.decorators.FC:
-    """An option for everything that is assumed."""
+    """Add an option for each assumption."""
     for each in reversed(fields(Assumptions)):
         command = click.option(
             f"--{each.name.replace('_', '-')}",
@@ -232,12 +233,14 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
 )
 @click.option(
     "--set", "settings", type=Setting(), multiple=True,
-    help="What another setting would add or save, e.g. natStrategy=none; may be given again.",
+    help="Show how another setting changes the cost, e.g. natStrategy=none; may be given again.",
 )  # fmt: skip
-@click.option("--deployed", is_flag=True, help="What the stack's state holds now (stack export).")
+@click.option(
+    "--deployed", is_flag=True, help="Price the resources in the stack's state (stack export)."
+)
 @click.option(
     "--graph", "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
-    help="Price what `pulumi preview --json` or `stack export` printed into this file.",
+    help="Price the output of `pulumi preview --json` or `stack export` in this file.",
 )  # fmt: skip
 @click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
 @click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
@@ -252,21 +255,21 @@ def cost(
     live: bool,
     **more: Any,
 ) -> None:
-    """Say what the stacks cost a month and an hour, resource by resource.
+    """Print the monthly and hourly cost of the stacks, resource by resource.
 
-    The real engine says which resources there would be, on this machine and with nobody's account.
+    The Pulumi engine lists the resources on this machine, without an AWS account.
 
     \b
       ./careapp cost                            every stack file, stage 1 and 2, and destroyed
-      ./careapp cost --set natStrategy=none     what a setting adds or saves
+      ./careapp cost --set natStrategy=none     how a setting changes the cost
       ./careapp cost --requests 3e6 --gb-out 50 with other traffic
-      ./careapp cost --deployed -s prod         what the stack's state holds now
+      ./careapp cost --deployed -s prod         the resources in the stack's state
 
-    Exit code 0: everything has a price. 1: something has none. 2: it could not look.
+    Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """
     style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
-    told = {name: value for name, value in more.items() if value is not None}
-    assumed = replace(Assumptions(), **told)
+    given = {name: value for name, value in more.items() if value is not None}
+    assumed = replace(Assumptions(), **given)
     if bool(files) + deployed + bool(settings) > 1:
         raise click.UsageError(str(t("--graph, --deployed and --set exclude each other.")))
 
@@ -274,32 +277,36 @@ def cost(
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
         which = stacks or _default(folder, bool(settings) or deployed)
         try:
-            graphs = _given(files) if files else _asked(which, folder, dict(settings), deployed)
+            graphs = (
+                _from_files(files)
+                if files
+                else _from_engine(which, folder, dict(settings), deployed)
+            )
         except (EngineError, PulumiFailed) as problem:
-            raise StackError(said(problem)) from problem  # what cannot be looked at ends with 2
+            raise StackError(said(problem)) from problem  # exit code 2
         changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
         if live:
-            found = _live(found, which, folder, graphs)
+            found = _with_live_prices(found, which, folder, graphs)
         return _show(found, **style)
 
     sys.exit(exit_code_of(work))
 
 
 def _default(folder: Path, one: bool) -> tuple[str, ...]:
-    """All stacks that have a file; with --set and --deployed the first one of them."""
+    """Return all stacks that have a file; with --set and --deployed only the first one."""
     found = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
     return tuple(found[:1] if one else found) or ("poc",)
 
 
-def _given(files: Sequence[Path]) -> list[Subject]:
+def _from_files(files: Sequence[Path]) -> list[Subject]:
     return [
         Subject(stack=each.stem, state=GIVEN, graph=read_graph(each.read_text(), each.name))
         for each in files
     ]
 
 
-def _asked(
+def _from_engine(
     stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool
 ) -> list[Subject]:
     with terminations_raise(), Progress().phase(str(WORKING)):
@@ -308,10 +315,10 @@ def _asked(
         return subjects(stacks, folder, settings)
 
 
-def _live(
+def _with_live_prices(
     found: Comparison, stacks: Sequence[str], folder: Path, graphs: Sequence[Subject]
 ) -> Comparison:
-    """The same with AWS's own prices of today, where it has them."""
+    """Return the comparison with the current prices of AWS's Price List API, where it has them."""
     from ops.cost.live import look_up, session
 
     prices, missing = look_up(session(stacks[0], folder), found.book, found.needed)

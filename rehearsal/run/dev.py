@@ -1,4 +1,4 @@
-"""``./careapp dev``: the web app alone, with a database of its own, started anew at every change of a file."""
+"""The command ``./careapp dev``: the web app with its own database, restarted after every change of a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rehearsal.paths import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")
-"""Files that Python does not import and that still must lead to a new start."""
+"""Files that Python does not import and whose change must restart the app."""
 STOP_SECONDS = 30.0
 
 
@@ -41,11 +41,11 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
         webapp = source / "webapp"
         programs = packages(webapp, dockerfile.read(webapp / "Dockerfile", {}))
     with terminations_raise(), _database() as variables:
-        console.say(verbatim(f"http://localhost:{port}"))
-        console.tell(
+        console.print_heading(verbatim(f"http://localhost:{port}"))
+        console.print_line(
             t(
-                "A change of webapp/ is there at the next request. The database is PostgreSQL with "
-                "TLS, as on RDS; it is new each time. Ctrl-C ends both."
+                "After a change in webapp/ the app restarts. The database is PostgreSQL with TLS, as on "
+                "RDS, and is created each time. Ctrl-C stops both."
             )
         )
         chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
@@ -60,7 +60,7 @@ def _check_free(port: int) -> None:
         except OSError as problem:
             raise DevFailed(
                 t(
-                    "port {port} cannot be had ({why}): choose another one with --port",
+                    "port {port} cannot be used ({why}): choose another one with --port",
                     port=port,
                     why=str(problem.strerror),
                 )
@@ -69,7 +69,7 @@ def _check_free(port: int) -> None:
 
 @contextmanager
 def _database() -> Iterator[dict[str, str]]:
-    """A server that lives as long as the block; yields the variables that lead the app to it."""
+    """Run a PostgreSQL server during the block. Yield the variables with which the app connects to it."""
     folder = Path(tempfile.mkdtemp(prefix="careapp-dev-"))
     folder.chmod(0o711)
     authority = Authority(folder)
@@ -95,11 +95,11 @@ def _database() -> Iterator[dict[str, str]]:
 
 
 def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) -> int:
-    """Run the image's command with reloading; its exit code, and 0 after a Ctrl-C."""
+    """Run the image's command with reloading. Return its exit code, or 0 after Ctrl-C."""
     watched = [path for pattern in WATCHED for path in (source / "webapp").rglob(pattern)]
     extra = [word for path in watched for word in ("--reload-extra-file", str(path))]
     command = [str(programs / "gunicorn"), "--config", "webapp/gunicorn.conf.py", "--reload"]
-    # A browser keeps its connection, and a change is there only after that has ended.
+    # A browser keeps its connection open. The restart waits for its end.
     command += ["--graceful-timeout", "1"]
     environment = {
         "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
@@ -108,14 +108,14 @@ def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) ->
         "PYTHONUNBUFFERED": "1",
         **variables,
     }
-    # A session of its own: a terminal's Ctrl-C reaches this process only, which then ends it in order.
+    # A session of its own, so that a terminal's Ctrl-C reaches only this process, which stops the app.
     child = subprocess.Popen(
         [*command, *extra], cwd=source, env=environment, start_new_session=True
     )
     try:
         return child.wait()
     except KeyboardInterrupt:
-        console.tell("")
+        console.print_line("")
         return 0
     finally:
         if child.poll() is None:

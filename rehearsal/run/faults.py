@@ -1,7 +1,7 @@
-"""Named mistakes for ``rehearse --break NAME``: each does what a person would do wrong, and nothing more.
+"""The named mistakes for ``rehearse --break NAME``.
 
-A fault changes a setting, the program, the app, or something by hand in AWS, after stage 1 is up. It never tells the
-scheduler or the doctor what to say.
+After stage 1 a fault changes a setting, the program, the app, or a resource in AWS, as a person could by mistake.
+The scheduler and the doctor know nothing of it.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ HEALTH_ANSWER = "            await answer(send, 200, HEALTHY)\n"
 
 
 class FaultError(Exception):
-    """The fault cannot be brought about: the program no longer has the text that it changes."""
+    """A fault cannot be applied: the program does not contain the text that it changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A change of one file of the program or the app; ``old`` must stand there exactly once."""
+    """A change of one file of the program or the app. The file must contain ``old`` exactly once."""
 
     file: str
     old: str
     new: str
 
     def apply(self, source: Path) -> None:
-        """Make the change below ``source``. Raises ``FaultError``."""
+        """Change the file in ``source``. Raises ``FaultError``."""
         path = source / self.file
         text = path.read_text()
         if text.count(self.old) != 1:
             raise FaultError(
                 t(
-                    "{file} has {old!r} {count} times, not once",
+                    "{file} contains {old!r} {count} times, not once",
                     file=self.file,
                     old=self.old,
                     count=text.count(self.old),
@@ -46,48 +46,48 @@ class Edit:
             )
         path.write_text(text.replace(self.old, self.new))
 
-    def back(self, source: Path) -> None:
-        """Take the change back. Raises ``FaultError``."""
+    def revert(self, source: Path) -> None:
+        """Revert the change. Raises ``FaultError``."""
         Edit(file=self.file, old=self.new, new=self.old).apply(source)
 
 
-Hand = Callable[[Calls, str], None]
-"""What is done by hand in AWS; it is told the stack's name."""
+ManualChange = Callable[[Calls, str], None]
+"""A function that changes resources in AWS. Its second argument is the stack's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One mistake: its name, what was done wrong, and how.
+    """One mistake: its name, its description and its changes.
 
-    ``mended_in_code`` marks the mistakes that only an edit of the program or the app mends,
-    ``read_by_webapp`` those that set a variable that only the app in webapp/ knows.
+    ``fixed_in_code``: only an edit of the program or the app fixes it.
+    ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
     """
 
     name: str
     mistake: Text
     config: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
-    hand: Hand | None = None
-    mended_in_code: bool = False
+    manual_change: ManualChange | None = None
+    fixed_in_code: bool = False
     read_by_webapp: bool = False
 
     @property
-    def in_webapp(self) -> bool:
-        """Whether it takes the app in webapp/: its files are edited, or it alone reads what is set."""
+    def needs_webapp(self) -> bool:
+        """Whether it works only with the app in webapp/."""
         return self.read_by_webapp or any(each.file.startswith("webapp/") for each in self.edits)
 
 
-def no_route(calls: Calls, stack: str) -> None:
-    """The private subnets lose their default route."""
-    wanted = [{"Name": "tag:Name", "Values": [f"{PREFIX}-{stack}-private-*"]}]
-    found = calls("ec2", "describe_route_tables", {"Filters": wanted})
+def delete_default_route(calls: Calls, stack: str) -> None:
+    """Delete the default route of the private subnets."""
+    filters = [{"Name": "tag:Name", "Values": [f"{PREFIX}-{stack}-private-*"]}]
+    found = calls("ec2", "describe_route_tables", {"Filters": filters})
     for table in found["RouteTables"]:
         route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
         calls("ec2", "delete_route", route)
 
 
-def no_image(calls: Calls, _stack: str) -> None:
-    """The repository is emptied."""
+def delete_images(calls: Calls, _stack: str) -> None:
+    """Delete all images of the repository."""
     names = calls("ecr", "describe_repositories", {})["repositories"]
     for repository in (item["repositoryName"] for item in names):
         listed = calls("ecr", "list_images", {"repositoryName": repository})["imageIds"]
@@ -95,13 +95,13 @@ def no_image(calls: Calls, _stack: str) -> None:
 
 
 def stop_database(calls: Calls, stack: str) -> None:
-    """The database is stopped, to save cost over the weekend."""
+    """Stop the database, as a person does to save cost over a weekend."""
     name = {"DBInstanceIdentifier": f"{PREFIX}-{stack}"}
     calls("rds", "stop_db_instance", name)
 
 
-def rule_before(calls: Calls, stack: str) -> None:
-    """Somebody's rule of a lower number answers every path."""
+def add_catch_all_rule(calls: Calls, stack: str) -> None:
+    """Create a listener rule with a lower priority number that matches every path."""
     name = {"Names": [f"{PREFIX}-{stack}-alb"]}
     [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
     where = {"LoadBalancerArn": found["LoadBalancerArn"]}
@@ -116,13 +116,13 @@ def rule_before(calls: Calls, stack: str) -> None:
     calls("elbv2", "create_rule", rule)
 
 
-def in_health(line: str) -> tuple[Edit, ...]:
-    """The app's /health does ``line`` before it answers."""
+def before_health_answer(line: str) -> tuple[Edit, ...]:
+    """Return the edit that runs ``line`` before the app answers /health."""
     return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
 
 
-def another_secret(calls: Calls, _stack: str) -> None:
-    """Another team has a secret of its own."""
+def create_other_secret(calls: Calls, _stack: str) -> None:
+    """Create the secret of another team."""
     login = {"username": "postgres", "password": "of-another-database"}
     secret = {"Name": "team-b/database", "SecretString": json.dumps(login)}
     calls("secretsmanager", "create_secret", secret)
@@ -140,19 +140,19 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault(
             name="health-path",
-            mistake=t("the load balancer asks a path that the app does not have"),
+            mistake=t("the health check requests a path that the app does not have"),
             config={"healthPath": "/healthz"},
         ),
         Fault(
             name="health-needs-db",
-            mistake=t("/health asks the database, which is stopped"),
-            edits=in_health(HEALTH_ASKS_DATABASE),
-            hand=stop_database,
+            mistake=t("/health queries the database, which is stopped"),
+            edits=before_health_answer(HEALTH_ASKS_DATABASE),
+            manual_change=stop_database,
         ),
         Fault(
             name="port-mismatch",
-            mistake=t("the app listens on another port than the task definition says"),
-            mended_in_code=True,
+            mistake=t("the app listens on a port other than that of the task definition"),
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="webapp/gunicorn.conf.py",
@@ -165,7 +165,7 @@ FAULTS: Mapping[str, Fault] = {
             name="listens-on-loopback",
             read_by_webapp=True,
             mistake=t("the task definition makes the app listen on 127.0.0.1"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -176,7 +176,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="alb-cannot-reach-task",
-            mistake=t("the security-group rules between load balancer and task name another port"),
+            mistake=t("the security-group rules between load balancer and task allow another port"),
             edits=(
                 Edit(
                     file="infra/security_groups.py",
@@ -190,7 +190,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t(
                 "the target group's protocol is HTTPS; the health check and the app speak HTTP"
             ),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/load_balancer.py",
@@ -201,7 +201,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="task-cannot-reach-db",
-            mistake=t("the security-group rules between task and database name another port"),
+            mistake=t("the security-group rules between task and database allow another port"),
             edits=(
                 Edit(
                     file="infra/security_groups.py",
@@ -212,13 +212,13 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="no-nat",
-            mistake=t("the private subnets have no way out"),
-            hand=no_route,
+            mistake=t("the private subnets have no route to the internet"),
+            manual_change=delete_default_route,
         ),
         Fault(
             name="secret-key",
             mistake=t("the task definition names a key that the secret does not have"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -230,8 +230,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="another-secret",
             mistake=t("the task definition names another team's secret, which its roles may read"),
-            mended_in_code=True,
-            hand=another_secret,
+            fixed_in_code=True,
+            manual_change=create_other_secret,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -269,7 +269,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="migration-fails",
             mistake=t("a migration adds a column without a default to a table that has rows"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="webapp/migrations/0002_greetings.sql",
@@ -282,7 +282,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="crash-on-start",
             mistake=t("the app needs a module that is not in its lock file"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="webapp/__init__.py",
@@ -292,7 +292,7 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
-            # Waiting passes at the clock's speed: 10 s here are more than three minutes of AWS's.
+            # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
             name="slow-start",
             mistake=t("the app waits for minutes before it listens, longer than the grace period"),
             edits=(
@@ -306,34 +306,34 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="slow-health",
             mistake=t("/health takes longer than the health check waits"),
-            mended_in_code=True,
-            edits=in_health("import asyncio; await asyncio.sleep(8)"),
+            fixed_in_code=True,
+            edits=before_health_answer("import asyncio; await asyncio.sleep(8)"),
         ),
         Fault(
             name="redirecting-health",
             mistake=t("/health redirects"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
         ),
         Fault(
             name="healthcheck-command",
-            mistake=t("the container's own health check runs what the image does not have"),
+            mistake=t("the container health check runs a module that the image does not have"),
             config={"healthCommand": "python -m webapp.health"},
         ),
         Fault(
             name="rule-shadowed",
-            mistake=t("another rule of the load balancer, of a lower number, fits every path"),
-            hand=rule_before,
+            mistake=t("another listener rule, with a lower priority number, matches every path"),
+            manual_change=add_catch_all_rule,
         ),
         Fault(
             name="page-raises",
             mistake=t("the page raises an error; /health answers"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),),
         ),
         Fault(
             name="out-of-memory",
-            mistake=t("the app loads more than the task's memory holds"),
+            mistake=t("the app uses more memory than the task has"),
             edits=(
                 Edit(
                     file="webapp/__init__.py",
@@ -345,13 +345,13 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="image-missing",
-            mistake=t("somebody has emptied the image repository"),
-            hand=no_image,
+            mistake=t("all images in the repository were deleted"),
+            manual_change=delete_images,
         ),
         Fault(
             name="wrong-architecture",
             mistake=t("the image is built for ARM64, the task runs on X86_64"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/registry.py",
@@ -364,7 +364,7 @@ FAULTS: Mapping[str, Fault] = {
             name="no-tls",
             read_by_webapp=True,
             mistake=t("the app connects to the database without TLS"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -375,8 +375,10 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="another-authority",
-            mistake=t("the app trusts the authorities of the web, and RDS's is not among them"),
-            mended_in_code=True,
+            mistake=t(
+                "the app trusts the public certificate authorities, and RDS's is not among them"
+            ),
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="webapp/settings.py",
@@ -388,12 +390,12 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="db-stopped",
             mistake=t("the database is stopped"),
-            hand=stop_database,
+            manual_change=stop_database,
         ),
         Fault(
             name="log-group-missing",
             mistake=t("the task definition names a log group that does not exist"),
-            mended_in_code=True,
+            fixed_in_code=True,
             edits=(
                 Edit(
                     file="infra/container.py",
@@ -404,4 +406,4 @@ FAULTS: Mapping[str, Fault] = {
         ),
     )
 }
-"""Every named fault, by its name."""
+"""Every fault by its name."""

@@ -1,4 +1,4 @@
-"""After a red roll-out: it stays red, then what the doctor says is done, and it is green."""
+"""Apply the doctor's fix after a failed roll-out and check that the next ``pulumi up`` succeeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEALTHY, CAUSE_FOUND = 0, 1
 
 @dataclass(frozen=True)
 class Change:
-    """What a fault changed in a file: where, and as a diff without its head."""
+    """A fault's change of a file: its line, and the diff without header."""
 
     file: Path
     line: int
@@ -32,68 +32,68 @@ class Change:
 
 
 def changes(fault: Fault, source: Path) -> Iterator[Change]:
-    """What ``fault`` has changed below ``source``, against the project itself."""
+    """Return the changes of ``fault`` in ``source``, compared with the project."""
     for file in dict.fromkeys(edit.file for edit in fault.edits):
         before, after = ((folder / file).read_text().splitlines() for folder in (ROOT, source))
         codes = difflib.SequenceMatcher(None, before, after).get_opcodes()
         line = next((at + 1 for tag, _, _, at, _ in codes if tag != "equal"), 1)
-        told = difflib.unified_diff(before, after, n=1, lineterm="")
+        diff = difflib.unified_diff(before, after, n=1, lineterm="")
         marks = ("---", "+++", "@@")
-        yield Change(source / file, line, tuple(x for x in told if not x.startswith(marks)))
+        yield Change(source / file, line, tuple(x for x in diff if not x.startswith(marks)))
 
 
 def diagnose(run: Rehearsal) -> None:
-    """Note what ``./careapp doctor`` finds. Raises ``RehearsalFailed`` when it finds no cause."""
+    """Report the diagnosis of ``./careapp doctor``. Raises ``RehearsalFailed`` when it finds no cause."""
     run.report.diagnosis = _doctor(run, CAUSE_FOUND)
 
 
-def mend(run: Rehearsal, fault: Fault, source: Path) -> None:
-    """A second ``up`` must be red, too; then the first finding's fix must make it green.
+def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
+    """Check that a second ``up`` fails, apply the first finding's fix, and check that ``up`` succeeds.
 
-    Where the fix is one of the program or the app, the mistaken edit is taken back before its
-    commands run. Raises ``RehearsalFailed`` and ``FaultError``.
+    For a fix in the program or the app, the fault's edit is reverted before the commands of the fix run.
+    Raises ``RehearsalFailed`` and ``FaultError``.
     """
-    _still_red(run)
-    fixes = _chosen(run)
-    told = [each["text"] for each in fixes]
+    _require_failure(run)
+    fixes = _first_fix(run)
+    texts = [each["text"] for each in fixes]
     commands = [command for each in fixes for command in each["commands"]]
-    run.report.mend = {"told": told, "commands": commands, "edited": []}
-    if fault.mended_in_code:
+    run.report.mend = {"told": texts, "commands": commands, "edited": []}
+    if fault.fixed_in_code:
         for edit in fault.edits:
-            run.say(t("Mend: {file} is put right", file=edit.file))
-            edit.back(source)
+            run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
+            edit.revert(source)
             run.report.mend["edited"].append(edit.file)
     for command in commands:
-        run.say(t("Mend: {command}", command=command))
-        _type(run, command)
-    _green(run)
+        run.say(t("Fix: {command}", command=command))
+        _run_command(run, command)
+    _require_success(run)
 
 
-def _still_red(run: Rehearsal) -> None:
-    run.say(t("Once more: pulumi up, with nothing mended"))
+def _require_failure(run: Rehearsal) -> None:
+    run.say(t("Again: pulumi up, without a fix"))
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
         run.report.second_up = {"red": True, "exit_code": problem.status}
         return
-    raise RehearsalFailed(t("the second `pulumi up` is green although nothing was mended"))
+    raise RehearsalFailed(t("the second `pulumi up` succeeded although nothing was fixed"))
 
 
-def _chosen(run: Rehearsal) -> list[dict[str, Any]]:
-    """The first finding's first fix, and those that follow on it; the rest are other ways."""
+def _first_fix(run: Rehearsal) -> list[dict[str, Any]]:
+    """Return the first finding's first fix and the fixes that continue it, without the alternatives."""
     finding = (run.report.diagnosis or {})["findings"][0]
     first, *others = finding["fixes"]
     return [first, *(each for each in others if each["then"])]
 
 
-def _type(run: Rehearsal, command: str) -> None:
-    """Run a command as it is told. A `pulumi up` before the last step may still be red."""
+def _run_command(run: Rehearsal, command: str) -> None:
+    """Run a command of the fix. A `pulumi up` before the last step may still fail."""
     words = shlex.split(command)
     if words[:2] == ["pulumi", "up"]:
         try:
             run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
         except PulumiFailed as problem:
-            run.say(t("red as yet: {why}", why=str(problem).splitlines()[0]))
+            run.say(t("still failing: {why}", why=str(problem).splitlines()[0]))
         return
     if words[0] == "pulumi":
         run.pulumi.run(*words[1:])
@@ -131,23 +131,25 @@ def _run(run: Rehearsal, words: list[str]) -> None:
         )
 
 
-def _green(run: Rehearsal) -> None:
-    run.say(t("Once more: pulumi up, which must be green now"))
+def _require_success(run: Rehearsal) -> None:
+    run.say(t("Again: pulumi up, which must succeed now"))
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
         raise RehearsalFailed(
-            t("mended as the doctor says, and still red: {why}", why=said(problem))
+            t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
         ) from problem
     status = run.wait_for_page()
     _doctor(run, HEALTHY)
     if run.report.mend is not None:
         run.report.mend |= {"green": True, "page": status}
-    run.say(t("Green again, the page answers, and the doctor calls the stack healthy."))
+    run.say(
+        t("`pulumi up` succeeds again, the page answers, and the doctor calls the stack healthy.")
+    )
 
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
-    asked = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "cli", "doctor", "--json", "--stack", run.stack],
         cwd=run.pulumi.folder,
         env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
@@ -155,14 +157,14 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
         text=True,
         check=False,
     )
-    if asked.returncode != expected:
+    if done.returncode != expected:
         raise RehearsalFailed(
             t(
                 "doctor ended with {code}, not {expected}: {words}",
-                code=asked.returncode,
+                code=done.returncode,
                 expected=expected,
-                words=f"{asked.stdout}{asked.stderr}",
+                words=f"{done.stdout}{done.stderr}",
             )
         )
-    found: dict[str, Any] = json.loads(asked.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found

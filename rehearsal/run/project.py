@@ -1,4 +1,4 @@
-"""The project folder in which the rehearsal runs ``pulumi``, and the environment that leads it to the local cloud."""
+"""The project folder in which ``pulumi`` runs, and the variables that connect it to the local cloud."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from rehearsal.providers.calls import CREDENTIALS
 from rehearsal.run import session_plugin
 from rehearsal.run.client import Facts
 
-CHANGED = ("infra", "ops", "stack", "webapp")
-"""What a named mistake may change: a copy in the copy of a program."""
+COPIED = ("infra", "ops", "stack", "webapp")
+"""Folders that a fault may change: they are copied, the others are linked."""
 STACK_FILES = "Pulumi.*.yaml"
-"""Copied, never linked: ``pulumi config set`` must not write the user's own."""
-OURS = ("AWS_", "PULUMI_")
-"""Variables of the user's that must not lead a rehearsal to a real account or backend."""
+"""Copied, never linked: ``pulumi config set`` must not change the user's files."""
+REMOVED = ("AWS_", "PULUMI_")
+"""Prefixes of the variables that could connect a rehearsal to the user's AWS account or backend."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder with its own state; nothing in it is the user's."""
+    """A project folder with its own state, apart from the user's."""
 
     home: Home
     source: Path = ROOT
 
     def prepare(self) -> None:
-        """Make the folder of links, the state's folder and the passphrase; stack files that exist stay."""
+        """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files."""
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
-        # The commands are those of the project itself, also where the program is a changed copy.
-        targets = {name: self.source / name for name in _parts(self.source)} | {
+        # A changed copy of the program still uses the project's own commands.
+        targets = {name: self.source / name for name in _entries(self.source)} | {
             "careapp": ROOT / "careapp"
         }
         for name, target in targets.items():
@@ -52,21 +52,21 @@ class Project:
             copy = self.home.project / file.name
             if not copy.exists():
                 shutil.copy(file, copy)
-        self._stand_in()
+        self._write_session_manager_plugin()
         if not self.home.passphrase.exists():
             self.home.passphrase.touch(mode=0o600)
             self.home.passphrase.write_text(secrets.token_urlsafe(24))
 
-    def _stand_in(self) -> None:
-        """Put the program on PATH that AWS's own clients call to reach into a VPC."""
+    def _write_session_manager_plugin(self) -> None:
+        """Write the stand-in for session-manager-plugin, which AWS's clients find on PATH."""
         self.home.programs.mkdir(exist_ok=True)
         program = self.home.programs / "session-manager-plugin"
         words = [sys.executable, "-I", str(Path(session_plugin.__file__))]
         program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         program.chmod(0o755)
 
-    def forget(self) -> None:
-        """Remove the folder, the programs beside it, the state and the passphrase."""
+    def delete(self) -> None:
+        """Delete the folder, its programs, the state and the passphrase."""
         pulumi_home = self.home.folder / "pulumi-home"
         ours = (self.home.project, self.home.programs, self.home.source, self.home.state)
         for folder in (*ours, pulumi_home):
@@ -75,20 +75,20 @@ class Project:
             self.home.passphrase.unlink()
 
     def path(self, *more: Path) -> str:
-        """What PATH is in the local cloud's shell; ``more`` are further folders of ours."""
+        """Return PATH for the local cloud's shell, with the folders ``more``."""
         # The venv's Python has boto3.
         ours = (self.home.programs, *more, Path(sys.prefix) / "bin")
         return os.pathsep.join([*map(str, ours), os.environ.get("PATH", os.defpath)])
 
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
-        """The variables with which ``pulumi``, ``aws`` and boto3 talk to the local cloud, and only to it."""
+        """Return the variables with which ``pulumi``, ``aws`` and boto3 use the local cloud only."""
         return {
-            **led_to_local_cloud(facts.endpoint, facts.options.region, self.home.facts),
+            **local_cloud_environment(facts.endpoint, facts.options.region, self.home.facts),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
             "PATH": self.path(engine.parent),
-            # Each file of the state would have an .attrs file beside it, which is not written in one
-            # step: an engine that is killed can leave it empty, and no command reads the state then.
+            # Otherwise each state file has an .attrs file, which is not written atomically. A killed
+            # engine can leave it empty, and then no command can read the state.
             "PULUMI_BACKEND_URL": f"{self.home.state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home.passphrase),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -97,24 +97,24 @@ class Project:
         }
 
 
-def _parts(source: Path) -> list[str]:
-    """The names of what a program run may need: the venv, and what is visible; `appFolder` may be any of it."""
+def _entries(source: Path) -> list[str]:
+    """Return the names of the venv and of all visible entries: `appFolder` may be any of them."""
     found = [each.name for each in source.iterdir() if not each.name.startswith(".")]
     return [".venv", *(name for name in sorted(found) if not fnmatch(name, STACK_FILES))]
 
 
-def standing(home: Home, facts: Facts | None) -> Project:
-    """The project of what runs in ``home``: while a fault stands it leads to the changed program."""
+def current_project(home: Home, facts: Facts | None) -> Project:
+    """Return the project of the local cloud in ``home``, with the changed program if a fault changed it."""
     return Project(home, home.source) if facts and home.source.is_dir() else Project(home)
 
 
 def copy_program(target: Path) -> None:
-    """A copy of the program, and of the app that comes with it, that may be changed; the rest are links."""
+    """Copy the program and webapp/ to ``target``, so that they can be changed. Link all other folders."""
     target.mkdir(parents=True)
     skip = shutil.ignore_patterns("__pycache__")
-    for name in _parts(ROOT):
+    for name in _entries(ROOT):
         origin = ROOT / name
-        if name in CHANGED:
+        if name in COPIED:
             shutil.copytree(origin, target / name, ignore=skip)
         elif origin.is_dir():
             (target / name).symlink_to(origin)
@@ -124,14 +124,14 @@ def copy_program(target: Path) -> None:
         shutil.copy(file, target / file.name)
 
 
-def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str]:
-    """This process's environment, in which AWS is the local cloud and nothing is the user's account.
+def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str, str]:
+    """Return this process's environment with the local cloud as AWS and without the user's credentials.
 
-    ``facts`` is the file in which that cloud says where its load balancers listen: their names
+    ``facts`` is the local cloud's file with the addresses of its load balancers: their DNS names
     cannot be resolved.
     """
     return {
-        **_harmless(os.environ),
+        **_without_aws(os.environ),
         "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
         "AWS_CONFIG_FILE": os.devnull,
@@ -145,5 +145,5 @@ def led_to_local_cloud(endpoint: str, region: str, facts: Path) -> dict[str, str
     }
 
 
-def _harmless(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(OURS)}
+def _without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith(REMOVED)}

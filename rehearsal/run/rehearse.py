@@ -1,4 +1,4 @@
-"""The course of ``./careapp rehearse``: stage 1, a mistake if one is asked for, stage 2, the page, destroy."""
+"""The command ``./careapp rehearse``: stage 1, a fault if one is named, stage 2, the page, destroy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ops.signals import terminations_raise
 from rehearsal import console
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
-from rehearsal.paths import ROOT, Home, home
+from rehearsal.paths import ROOT, Home, find_home
 from rehearsal.providers.calls import Calls
 from rehearsal.run import client, fixes
-from rehearsal.run.client import owned
+from rehearsal.run.client import hold_folder
 from rehearsal.run.faults import FAULTS, Fault, FaultError
 from rehearsal.run.fixes import changes
 from rehearsal.run.project import Project, copy_program
-from rehearsal.run.shell import Chosen, watch_it
+from rehearsal.run.shell import CloudFlags, page_line
 from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER
 from stack.file import StackError, StackFile, read
@@ -29,10 +29,10 @@ from stack.names import PROJECT
 from stack.settings import Settings
 
 
-def tell_stages(report: Report) -> None:
-    """What each stage did, and where the page is."""
+def print_stages(report: Report) -> None:
+    """Print the changes of each stage and the page's URL."""
     for stage in report.stages:
-        console.tell(
+        console.print_line(
             t(
                 "{name}: {created} created, {updated} updated, {replaced} replaced, "
                 "{deleted} deleted, {unchanged} unchanged in {seconds} s",
@@ -42,7 +42,7 @@ def tell_stages(report: Report) -> None:
     page = report.page
     if page is None:
         return
-    console.say(
+    console.print_heading(
         t(
             "{url} answers {status} after {seconds} s",
             url=page["url"],
@@ -51,7 +51,7 @@ def tell_stages(report: Report) -> None:
         )
     )
     if "authority" in page:
-        console.tell(
+        console.print_line(
             t(
                 "Its certificate is the rehearsal's: curl --cacert {file} {url}. "
                 "A browser warns; go on past it.",
@@ -61,28 +61,30 @@ def tell_stages(report: Report) -> None:
         )
 
 
-def tell_edits(fault: Fault, source: Path, stack: str) -> None:
-    """Where ``fault`` changed the program or the app, so that a reader can mend it by hand.
+def print_edits(fault: Fault, source: Path, stack: str) -> None:
+    """Print where ``fault`` changed the program or the app, so that the user can fix it.
 
-    ``stack`` is the one that stands meanwhile; empty: none does.
+    ``stack`` is the stack that stays deployed; "" where it is destroyed.
     """
     for change in changes(fault, source):
-        console.say(t("The mistake lies in {place}:", place=f"{change.file}:{change.line}"))
+        console.print_heading(t("The mistake is in {file}:", file=f"{change.file}:{change.line}"))
         for line in change.diff:
-            console.tell(f"  {line}")
+            console.print_line(f"  {line}")
     if fault.edits and stack:
-        console.tell(t("Mend it there, then: ./careapp shell pulumi up -s {stack}", stack=stack))
+        console.print_line(
+            t("Fix it there, then: ./careapp shell pulumi up -s {stack}", stack=stack)
+        )
 
 
-def tell_destroyed(report: Report) -> None:
-    """The last words of a rehearsal that left nothing."""
+def print_destroyed(report: Report) -> None:
+    """Print that everything was deleted."""
     done = report.destroy
     if done is None:
-        console.say(t("Nothing had been made yet; the local cloud has ended."))
+        console.print_heading(t("Nothing had been created yet; the local cloud has stopped."))
         return
-    console.say(
+    console.print_heading(
         t(
-            "Everything is gone: the stack with its {deleted} resources, and the local cloud.",
+            "Everything is deleted: the stack with its {deleted} resources, and the local cloud.",
             deleted=done["deleted"],
         )
     )
@@ -93,7 +95,7 @@ FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a rehearsal is to do."""
+    """The options of a rehearsal."""
 
     stack: str
     leave: bool
@@ -105,98 +107,98 @@ class Plan:
 
 
 @dataclass
-class Course:
-    """One rehearsal on its way: what is planned, where the program is, and what asks the local cloud."""
+class PlannedRehearsal:
+    """One rehearsal with its options, the program's folder and the client of the local cloud."""
 
     run: Rehearsal
     plan: Plan
     source: Path
     calls: Calls
-    place: Home
-    gone: bool = False
-    """Whether the destroy left nothing."""
+    home: Home
+    destroyed: bool = False
+    """Whether all resources were deleted."""
 
-    def follow(self) -> int:
-        """Up, wait, down. A Ctrl-C while it goes up or waits leads to the destroy."""
+    def execute(self) -> int:
+        """Deploy, wait and destroy. Ctrl-C while it deploys or waits starts the destroy."""
         try:
-            status = self._up()
-            tell_stages(self.run.report)
+            status = self._deploy()
+            print_stages(self.run.report)
             if not self.plan.leave:
                 self._until_interrupt()
         except FAILURES as problem:
             status = self._failed(problem)
         except KeyboardInterrupt:
-            console.tell("")
-            console.tell(t("interrupted: destroying"))
+            console.print_line("")
+            console.print_line(t("interrupted: destroying"))
             status = 130
-        if not client.find(self.place):
-            return self._failed(_ended(self.place))
+        if not client.find(self.home):
+            return self._failed(_ended(self.home))
         try:
             self.run.destroy()
-            self.gone = True
+            self.destroyed = True
         except FAILURES as problem:
             return self._failed(problem)
         return status
 
-    def _up(self) -> int:
+    def _deploy(self) -> int:
         self.run.stage1(self.plan.config, self.calls)
         if self.plan.until == "stage1":
             return 0
         if self.plan.fault is None:
             self.run.stage2()
             return 0
-        self.run.mistake(self.plan.fault, self.source, self.calls)
-        return self._broken(self.plan.fault)
+        self.run.make_mistake(self.plan.fault, self.source, self.calls)
+        return self._deploy_with(self.plan.fault)
 
-    def _broken(self, fault: Fault) -> int:
-        """Stage 2 with a fault is red, and stays up so that it can be looked at."""
-        red = self.run.red_stage2(fault)
-        console.fail(red)
-        self.run.on_aws(self.calls)
+    def _deploy_with(self, fault: Fault) -> int:
+        """Deploy stage 2 with a fault, which must fail, and diagnose it. Return the exit code."""
+        error = self.run.fail_stage2(fault)
+        console.print_error(error)
+        self.run.measure_on_aws(self.calls)
         fixes.diagnose(self.run)
         if self.plan.mend:
-            fixes.mend(self.run, fault, self.source)
+            fixes.apply_fix(self.run, fault, self.source)
             return 0
-        console.say(
-            t("The roll-out is red, as it must be. ./careapp shell ./careapp doctor says why.")
+        console.print_heading(
+            t("The roll-out failed, as expected. ./careapp shell ./careapp doctor says why.")
         )
-        tell_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
-        self.run.report.error = str(red)
+        print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
+        self.run.report.error = str(error)
         return 1
 
     def _until_interrupt(self) -> None:
-        """Wait for a Ctrl-C, or for the local cloud's own end."""
-        console.tell(t("Ctrl-C destroys everything again."))
+        """Wait for Ctrl-C, or for the end of the local cloud."""
+        console.print_line(t("Ctrl-C destroys everything again."))
         with contextlib.suppress(KeyboardInterrupt):
-            while client.find(self.place):
+            while client.find(self.home):
                 time.sleep(1)
-        console.tell("")
+        console.print_line("")
 
     def _failed(self, problem: Exception) -> int:
-        console.fail(said(problem))
+        console.print_error(said(problem))
         self.run.report.error = self.run.report.error or str(said(problem))
         return 1
 
 
-def rehearse(plan: Plan, chosen: Chosen) -> int:
-    """Both stages, the page, and destroy; 0 when every step did what it must.
+def rehearse(plan: Plan, flags: CloudFlags) -> int:
+    """Run the rehearsal and return its exit code, 0 when every step succeeded.
 
     Raises StackError without the stack's file or where its settings cannot be used, CloudError where
-    another rehearsal has the folder.
+    another rehearsal uses the folder.
     """
     settings = check_settings(read(plan.stack, ROOT), plan.config)
-    if plan.fault and plan.fault.in_webapp and not settings.webapp:
+    if plan.fault and plan.fault.needs_webapp and not settings.webapp:
         raise StackError(_not_webapp(plan.fault, settings.image.folder))
-    place = home()
-    with owned(place):
-        return _rehearse(plan, chosen, place)
+    home = find_home()
+    with hold_folder(home):
+        return _rehearse(plan, flags, home)
 
 
 def _not_webapp(fault: Fault, folder: Path) -> Text:
-    others = ", ".join(sorted(name for name, each in FAULTS.items() if not each.in_webapp))
+    others = ", ".join(sorted(name for name, each in FAULTS.items() if not each.needs_webapp))
     return t(
         "--break {name} is a mistake of the app in {webapp}/, and the stack runs the app in {folder}/. "
-        "Rehearse it with -c appFolder={webapp}, or choose one that fits any app: {others}",
+        "Rehearse it with -c appFolder={webapp}, or choose one that fits every app: {others}",
         name=fault.name,
         webapp=APP_FOLDER.default,
         folder=str(folder),
@@ -205,7 +207,7 @@ def _not_webapp(fault: Fault, folder: Path) -> Text:
 
 
 def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Settings:
-    """Read the stack file's settings, changed by ``given``, as the program will. Raises ``StackError``."""
+    """Return the stack file's settings with the changes ``given``, as the program reads them. Raises ``StackError``."""
     values = dict(file.values)
     for key, value in given:
         key, _, name = key.removeprefix(f"{PROJECT}:").partition(".")
@@ -216,53 +218,53 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
     return Settings.of(replace(file, values=values), sources=True)
 
 
-def _rehearse(plan: Plan, chosen: Chosen, place: Home) -> int:
+def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
     engine = find_or_get()
-    if client.find(place):
+    if client.find(home):
         raise client.CloudError(
             t(
-                "a local cloud already runs in {folder}, and a rehearsal wants one of its own: "
+                "a local cloud already runs in {folder}, and a rehearsal needs its own: "
                 "./careapp cloud stop ends it (and what is in it), or give the rehearsal another "
                 "folder: CAREAPP_HOME=FOLDER ./careapp rehearse",
-                folder=str(place.folder),
+                folder=str(home.folder),
             )
         )
-    project = _fresh(place, plan)
+    project = _new_project(home, plan)
     with terminations_raise():
         try:
-            facts = client.start(place, chosen.options())
-            console.say(watch_it(facts))
-            pulumi = Pulumi(place.project, project.environment(facts, engine))
-            run = Rehearsal(pulumi, plan.stack, lambda: client.require(place), console.say)
+            facts = client.start(home, flags.options())
+            console.print_heading(page_line(facts))
+            pulumi = Pulumi(home.project, project.environment(facts, engine))
+            run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)
             calls = Calls(facts.endpoint, facts.options.region)
-            course = Course(run, plan, project.source, calls, place)
+            planned = PlannedRehearsal(run, plan, project.source, calls, home)
             try:
-                status = course.follow()
+                status = planned.execute()
             finally:
                 if plan.report:
                     run.report.write(plan.report)
         finally:
-            client.stop(place)
-            project.forget()
-        if course.gone:
-            tell_destroyed(run.report)
+            client.stop(home)
+            project.delete()
+        if planned.destroyed:
+            print_destroyed(run.report)
     return status
 
 
-def _fresh(place: Home, plan: Plan) -> Project:
-    """An empty project; with a fault on a copy of the program, which the fault may change."""
-    Project(place).forget()
-    project = Project(place, place.source) if plan.fault else Project(place)
+def _new_project(home: Home, plan: Plan) -> Project:
+    """Return an empty project. With a fault it uses a copy of the program, which the fault may change."""
+    Project(home).delete()
+    project = Project(home, home.source) if plan.fault else Project(home)
     if plan.fault:
-        copy_program(place.source)
+        copy_program(home.source)
     project.prepare()
     return project
 
 
-def _ended(place: Home) -> client.CloudError:
+def _ended(home: Home) -> client.CloudError:
     return client.CloudError(
         t(
-            "the local cloud has ended, and with it all that was in it; see {log}",
-            log=str(place.log),
+            "the local cloud has ended, and all resources in it are lost; see {log}",
+            log=str(home.log),
         )
     )

@@ -1,7 +1,7 @@
-"""Stands in for AWS's session-manager-plugin in ``./careapp shell``: same arguments, same words.
+"""The stand-in for AWS's session-manager-plugin in ``./careapp shell``, with the same arguments and output.
 
-Only the standard library: it starts with every tunnel. Instead of AWS's encrypted web socket it speaks
-plain TCP, on loopback, to the local cloud: the session's token, then the bytes themselves.
+It uses the standard library only, because it starts with every tunnel. It connects to the local cloud by TCP on
+loopback, not by AWS's encrypted WebSocket: it sends the session's token, then the bytes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ CHUNK = 65536
 
 
 async def forward(session: dict[str, str], port: int) -> None:
-    """Listen on 127.0.0.1 and lead every connection to the session's far end."""
-    far = urlsplit(session["StreamUrl"])
+    """Listen on 127.0.0.1 and forward every connection to the session's target."""
+    target = urlsplit(session["StreamUrl"])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(far.hostname, far.port)
-            far_writer.write(session["TokenValue"].encode() + b"\n")
-            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            target_reader, target_writer = await asyncio.open_connection(
+                target.hostname, target.port
+            )
+            target_writer.write(session["TokenValue"].encode() + b"\n")
+            await asyncio.gather(_copy(reader, target_writer), _copy(target_reader, writer))
         except OSError:
             pass
         finally:
@@ -47,7 +49,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def main(arguments: list[str]) -> int:
-    """``VARIABLE REGION StartSession PROFILE REQUEST ENDPOINT``, as the AWS CLI calls it."""
+    """Forward a port for ``VARIABLE REGION StartSession PROFILE REQUEST ENDPOINT``, the AWS CLI's arguments."""
     if arguments == ["--version"]:
         print(VERSION)
         return 0

@@ -1,4 +1,4 @@
-"""What the commands do; ``rehearsal.cli`` says how they are called."""
+"""The commands ``./careapp shell`` and ``./careapp cloud``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from rehearsal import console
 from rehearsal.building import docker_engine
 from rehearsal.engine.find import find_or_get
 from rehearsal.machine import namespaces
-from rehearsal.paths import home
+from rehearsal.paths import find_home
 from rehearsal.run import client
 from rehearsal.run.client import Options, refuse_to_stop
-from rehearsal.run.project import Project, standing
+from rehearsal.run.project import Project, current_project
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """How the user wants a local cloud to run, should one have to be started."""
+class CloudFlags:
+    """The options of the commands that can start a local cloud."""
 
     tasks: str
     speed: float
@@ -32,12 +32,12 @@ class Chosen:
     watch_port: int | None = None
 
     def options(self) -> Options:
-        """The local cloud's options, once it is decided how tasks run; that is said aloud."""
+        """Decide how tasks run, print the decision and return the local cloud's options."""
         docker, why = docker_engine.decide(self.tasks)
-        console.note(why)
+        console.print_note(why)
         refused = None if docker else namespaces.refusal()
         if refused:
-            console.note(namespaces.shared_loopback(refused))
+            console.print_note(namespaces.shared_loopback(refused))
         return Options(
             region=self.region,
             speed=self.speed,
@@ -48,44 +48,46 @@ class Chosen:
         )
 
 
-def watch_it(facts: client.Facts) -> Text:
-    """Where the page is that shows what goes on."""
+def page_line(facts: client.Facts) -> Text:
+    """Return the line with the URL of the rehearsal's page."""
     return t("watch it at {page}", page=facts.page)
 
 
-def shell(command: list[str], chosen: Chosen) -> int:
-    """A command, or the user's shell, in the local cloud's environment; its exit code."""
-    place = home()
-    facts = client.find(place)
-    project = standing(place, facts)
+def shell(command: list[str], flags: CloudFlags) -> int:
+    """Run a command, or the user's shell, in the local cloud's environment. Return its exit code."""
+    home = find_home()
+    facts = client.find(home)
+    project = current_project(home, facts)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
-    if not _found(words[0], project):
-        console.fail(t("{program}: no such program; name one that is on PATH.", program=words[0]))
+    if not _is_installed(words[0], project):
+        console.print_error(
+            t("{program}: no such program; name one that is on PATH.", program=words[0])
+        )
         return 127
     engine = find_or_get()
     if facts is None:
-        facts = client.start(place, chosen.options())
-        console.note(watch_it(facts))
+        facts = client.start(home, flags.options())
+        console.print_note(page_line(facts))
         if command:
-            console.note(t("the local cloud stays up; ./careapp cloud stop ends it"))
+            console.print_note(t("the local cloud stays up; ./careapp cloud stop ends it"))
     environment = project.environment(facts, engine)
     if not command:
-        _welcome(project, environment["PATH"])
-    return run_in_front(words, environment, place.project)
+        _print_welcome(project, environment["PATH"])
+    return run_in_front(words, environment, home.project)
 
 
-def _found(program: str, project: Project) -> bool:
-    """Whether there will be such a program in the shell; a path is one from the project's folder."""
+def _is_installed(program: str, project: Project) -> bool:
+    """Return whether the shell will find the program. A path is relative to the project's folder."""
     if os.sep in program:
         return shutil.which(str(project.home.project / program)) is not None
     return program == "pulumi" or shutil.which(program, path=project.path()) is not None
 
 
-def _welcome(project: Project, path: str) -> None:
-    """What a reader can do in the shell."""
+def _print_welcome(project: Project, path: str) -> None:
+    """Print what the user can do in the shell."""
     aws = shutil.which("aws", path=path)
-    console.tell(
+    console.print_line(
         t(
             "In {folder}: {programs} and ./careapp doctor talk to the local cloud. "
             "exit leaves; ./careapp cloud stop ends the local cloud.",
@@ -93,59 +95,61 @@ def _welcome(project: Project, path: str) -> None:
             programs="pulumi, aws, python (boto3)" if aws else "pulumi, python (boto3)",
         )
     )
-    console.tell(
+    console.print_line(
         t(
             "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
             "./careapp cloud status prints."
         )
     )
     if not aws:
-        console.tell(
+        console.print_line(
             t(
-                "aws is not on PATH; some cures need it: "
+                "aws is not on PATH; some fixes need it: "
                 "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
             )
         )
 
 
-def cloud_start(chosen: Chosen, as_json: bool) -> int:
-    """Start the local cloud and say where it answers."""
-    place = home()
-    facts = client.start(place, chosen.options())
+def cloud_start(flags: CloudFlags, as_json: bool) -> int:
+    """Start the local cloud and print its addresses."""
+    home = find_home()
+    facts = client.start(home, flags.options())
     if as_json:
         console.out.print_json(json.dumps(facts.data))
         return 0
-    console.tell(
+    console.print_line(
         t(
             "the local cloud runs (process {pid}); the AWS API answers at {endpoint}",
             pid=facts.pid,
             endpoint=facts.endpoint,
         )
     )
-    console.tell(t("./careapp shell leads pulumi, aws and boto3 to it"))
-    console.tell(watch_it(facts))
+    console.print_line(t("./careapp shell runs pulumi, aws and boto3 against it"))
+    console.print_line(page_line(facts))
     return 0
 
 
 def cloud_stop() -> int:
-    """Stop the local cloud and remove the engine's state of it. Raises ``CloudError`` under a rehearsal."""
-    place = home()
-    refuse_to_stop(place)
-    stopped = client.stop(place)
-    Project(place).forget()
-    console.tell(t("the local cloud has stopped") if stopped else t("no local cloud was running"))
+    """Stop the local cloud and delete its Pulumi state. Raises ``CloudError`` while a rehearsal uses it."""
+    home = find_home()
+    refuse_to_stop(home)
+    stopped = client.stop(home)
+    Project(home).delete()
+    console.print_line(
+        t("the local cloud has stopped") if stopped else t("no local cloud was running")
+    )
     return 0
 
 
 def cloud_status(as_json: bool) -> int:
-    """Whether it runs and what runs in it."""
-    facts = client.find(home())
+    """Print whether the local cloud runs and what runs in it. Return 0 when it runs, otherwise 1."""
+    facts = client.find(find_home())
     if as_json:
         console.out.print_json(json.dumps(facts.data if facts else {"running": False}))
     elif facts is None:
-        console.tell(client.NONE_RUNS)
+        console.print_line(client.NONE_RUNS)
     else:
-        console.tell(
+        console.print_line(
             t(
                 "process {pid}, AWS API at {endpoint}, region {region}",
                 pid=facts.pid,
@@ -153,14 +157,14 @@ def cloud_status(as_json: bool) -> int:
                 region=facts.options.region,
             )
         )
-        console.tell(watch_it(facts))
-        for line in _inside(facts.state):
-            console.tell(line)
+        console.print_line(page_line(facts))
+        for line in _content(facts.state):
+            console.print_line(line)
     return 0 if facts else 1
 
 
-def _inside(state: Mapping[str, Any]) -> Iterator[Text]:
-    """What runs in a local cloud, a line each."""
+def _content(state: Mapping[str, Any]) -> Iterator[Text]:
+    """Return a line for each listener, database and task of a local cloud."""
     for each in state.get("listeners", ()):
         yield t("listener {declared}: {url}", declared=each["declared"], url=each["url"])
     for each in state.get("databases", ()):
@@ -176,7 +180,7 @@ def _inside(state: Mapping[str, Any]) -> Iterator[Text]:
             address=each["address"],
         )
     if not any(state.get(kind) for kind in ("listeners", "databases", "tasks")):
-        yield t("nothing is up in it yet")
+        yield t("nothing runs in it yet")
     metrics = state.get("metrics") or {}
     if minutes := metrics.get("minutes"):
         yield t("metrics of {minutes} minutes (AWS's time)", minutes=minutes)

@@ -1,4 +1,4 @@
-"""The rehearsal itself: both stages, the page, and back to nothing, each step timed and checked."""
+"""The steps of a rehearsal: both stages, the page and the destroy, each one timed and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Text, said, t
-from rehearsal.console import spoken
+from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.providers.calls import Calls
 from rehearsal.run.client import Facts, Page
@@ -22,17 +22,17 @@ STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)"
 MADE_UP = "made-up-in-the-rehearsal"
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
-"""Seconds until the page must answer after stage 2 has been put up."""
+"""Seconds within which the page must answer after stage 2 was deployed."""
 Say = Callable[[Text], None]
 
 
 class RehearsalFailed(Exception):
-    """A step did not do what it must. The message says which, and what was seen instead."""
+    """A step failed. The message names the step and its result."""
 
 
 @dataclass
 class Report:
-    """What happened, as ``--json`` writes it."""
+    """The results of the steps, as ``--json`` writes them."""
 
     stages: list[dict[str, Any]] = field(default_factory=list)
     page: dict[str, Any] | None = None
@@ -45,20 +45,20 @@ class Report:
     error: str | None = None
 
     def write(self, file: Path) -> None:
-        """Write it as JSON; what did not happen is left out."""
+        """Write it as JSON, without the steps that did not run."""
         held = {name: value for name, value in vars(self).items() if value is not None}
         file.write_text(json.dumps(held, indent=2) + "\n")
 
 
 class Rehearsal:
-    """One run through the stages of one stack."""
+    """One rehearsal of one stack."""
 
     def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
 
     def stage1(self, config: Sequence[tuple[str, str]], calls: Calls) -> None:
-        """Network, database, balancer and image; the balancer answers that ECS is off."""
+        """Deploy network, database, load balancer and image. The load balancer must answer that ECS is off."""
         self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
         for key, value in config:
@@ -82,15 +82,16 @@ class Rehearsal:
     def _set(self, key: str, value: str) -> None:
         """Set a setting, or an entry of a map: `appVariables.NAME`.
 
-        Without --plaintext `pulumi` refuses what looks like a secret to it, an ARN as well.
+        Without --plaintext `pulumi` refuses values that look like a secret, for example an ARN.
         """
         path = ["--plaintext", *(["--path"] if "." in key else [])]
         self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
 
     def _make_secrets(self, calls: Calls) -> None:
-        """Make a secret here for each of ``appSecrets``, which are the user's account's, and name it instead.
+        """Create a local secret for each of ``appSecrets``, and change the settings to its ARN.
 
-        The stack file is a copy. A value is made up, with each key that is asked for.
+        The secrets of the settings exist only in the user's AWS account. Each local value is made up and has
+        every key that the settings name.
         """
         named = Settings.read(self.stack, self.pulumi.folder).service.secrets
         keys: dict[str, list[str]] = {}
@@ -108,7 +109,7 @@ class Rehearsal:
             self.say(t("The secret {name} has a made-up value here.", name=name))
 
     def stage2(self) -> None:
-        """The ECS part on top; nothing of stage 1 may change, and the page must answer."""
+        """Deploy the ECS part. It must not change stage 1, and the page must answer."""
         self.say(STAGE2)
         begun = time.monotonic()
         self._set_ecs("true")
@@ -116,7 +117,7 @@ class Rehearsal:
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
             raise RehearsalFailed(
-                t("stage 2 must only add; it did: {steps}", steps="; ".join(touched))
+                t("stage 2 must only create resources; it did: {steps}", steps="; ".join(touched))
             )
         page = self._page()
         status = self.wait_for_page()
@@ -126,8 +127,8 @@ class Rehearsal:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
 
-    def red_stage2(self, fault: Fault) -> Text:
-        """The ECS part with ``fault`` in it: why it is red. Raises ``RehearsalFailed`` when it is green."""
+    def fail_stage2(self, fault: Fault) -> Text:
+        """Deploy the ECS part with ``fault`` and return the error. Raises ``RehearsalFailed`` when it succeeds."""
         self.say(STAGE2)
         self._set_ecs("true")
         try:
@@ -135,22 +136,22 @@ class Rehearsal:
         except RehearsalFailed as problem:
             return said(problem)
         raise RehearsalFailed(
-            t("the roll-out is green in spite of the mistake: {mistake}", mistake=fault.mistake)
+            t("the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake)
         )
 
-    def mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
-        """Do what ``fault`` says, after stage 1 and before stage 2. Raises ``FaultError``."""
+    def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
+        """Apply ``fault``, after stage 1 and before stage 2. Raises ``FaultError``."""
         self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
         for edit in fault.edits:
             edit.apply(source)
         for key, value in fault.config.items():
             self._set(key, value)
-        if fault.hand:
-            fault.hand(calls, self.stack)
+        if fault.manual_change:
+            fault.manual_change(calls, self.stack)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
-    def on_aws(self, calls: Calls) -> None:
-        """Note how long the roll-out took on AWS's clock, by the service's first and last event."""
+    def measure_on_aws(self, calls: Calls) -> None:
+        """Report the roll-out's duration in AWS's time, from the service's first to its last event."""
         name = f"careapp-{self.stack}"
         asked = {"cluster": f"{name}-cluster", "services": [f"{name}-service"]}
         services = calls("ecs", "describe_services", asked)["services"]
@@ -160,19 +161,19 @@ class Rehearsal:
         took = events[0]["createdAt"] - events[-1]["createdAt"]
         self.report.aws_seconds = round(took.total_seconds())
         self.say(
-            t("On AWS this roll-out would have taken {time}.", time=spoken(took.total_seconds()))
+            t("On AWS this roll-out would have taken {time}.", time=duration(took.total_seconds()))
         )
 
     def destroy(self) -> None:
-        """Everything away, the stack with it; nothing may be left. Without a stack nothing is to do.
+        """Destroy and remove the stack, if there is one. No resource may be left.
 
-        Protection is lifted first, as a person would.
+        Protection is turned off first.
         """
         if not self.pulumi.exists(self.stack):
             return
         if any(item.get("protect") for item in self.pulumi.resources(self.stack)):
-            self._lift_protection()
-        self.say(t("Destroy: everything away, so that nothing is billed"))
+            self._turn_protection_off()
+        self.say(t("Destroy: delete all resources, so that nothing is billed"))
         changes = self.pulumi.update("destroy", self.stack, "--remove")
         left = len(self.pulumi.resources(self.stack)) if self.pulumi.exists(self.stack) else 0
         done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
@@ -181,9 +182,9 @@ class Rehearsal:
             raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
 
     def wait_for_page(self) -> int:
-        """The status of the page that the gate asks for, once it is below 500, as the gate has it.
+        """Wait until the page answers with a status below 500, which the roll-out gate accepts, and return the status.
 
-        Without a `smokePath` the health check's page is asked. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
+        Request `smokePath`, or without one the health check's path. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
         """
         page, begun = self._page(), time.monotonic()
         health = Settings.read(self.stack, self.pulumi.folder).health
@@ -204,15 +205,18 @@ class Rehearsal:
                 )
             time.sleep(0.1)
 
-    def _lift_protection(self) -> None:
+    def _turn_protection_off(self) -> None:
         self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
         self._set("protect", "false")
-        # Without the policy pack: ELB.6 and RDS.8 are the protection that is lifted here.
+        # Without the policy pack: its controls ELB.6 and RDS.8 require the protection.
         changes = self._stage("unprotected", pack=())
         touched = [step for step in changes.steps if not step.startswith("update ")]
         if touched:
             raise RehearsalFailed(
-                t("lifting protection must only update; it did: {steps}", steps="; ".join(touched))
+                t(
+                    "turning protection off must only update resources; it did: {steps}",
+                    steps="; ".join(touched),
+                )
             )
 
     def _set_ecs(self, value: str) -> None:
@@ -231,21 +235,21 @@ class Rehearsal:
     def _page(self) -> Page:
         page = Page.of(self.facts().state.get("listeners") or [])
         if page is None:
-            raise RehearsalFailed(t("no listener was created, so there is no page to look at"))
+            raise RehearsalFailed(t("no listener was created, so no page can be requested"))
         return page
 
     def _check_redirect(self, page: Page) -> None:
-        """HTTP, where HTTPS serves, must lead there and to nothing else."""
+        """Check that the HTTP listener, if there is one, redirects to the same path over HTTPS."""
         if not page.plain:
             return
-        *_, place = page.get(f"{page.plain}/health?from=http")
-        if place != f"{page.url}/health?from=http":
+        *_, target = page.get(f"{page.plain}/health?from=http")
+        if target != f"{page.url}/health?from=http":
             raise RehearsalFailed(
                 t(
-                    "{plain} must lead to {url}; it led to {place}",
+                    "{plain} must redirect to {url}; it redirected to {target}",
                     plain=page.plain,
                     url=page.url,
-                    place=place,
+                    target=target,
                 )
             )
-        self.say(t("{plain} leads to {url}", plain=page.plain, url=page.url))
+        self.say(t("{plain} redirects to {url}", plain=page.plain, url=page.url))

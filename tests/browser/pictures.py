@@ -85,7 +85,7 @@ def of_the_page(browser: Browser) -> None:
     with rehearsal("-c", "desiredCount=2") as run:
         take(browser, run.url, HEALTHY, "Everything works", ".COMPLETED", "all")
     with rehearsal("--break", "health-path") as run:
-        take(browser, run.url, FAULT, "asks for /healthz", ".FAILED", "events")
+        take(browser, run.url, FAULT, "path /healthz", ".FAILED", "events")
 
 
 def of_the_dashboard(browser: Browser) -> None:

@@ -6,7 +6,7 @@ from tests.browser.conftest import stopwatch
 from tests.browser.test_page import OVERFLOW, accessible
 from tests.support.chromium import DESKTOP, PHONE
 
-CAUSE = "The health check asks for /healthz, which the app does not have"
+CAUSE = "The health check's path /healthz does not exist in the app"
 SOON = 25
 """Seconds from the roll-out's first sign to its cause: three health checks and a grace of 60 s on AWS's
 clock take 4 s at a speed of 20; the rest is for a busy machine."""
@@ -44,7 +44,7 @@ def test_the_broken_hop_and_the_way_out_are_shown(watched, broken):
     assert watched.locator("[data-hop=database]").get_attribute("class") == "hop open"
     first = watched.locator(".finding").first
     assert "cause" in first.inner_text()
-    assert "GET /healthz answers 404; healthy is 200." in first.inner_text()
+    assert "GET /healthz answers 404; the health check expects 200." in first.inner_text()
 
 
 def test_the_commands_are_copied_whole(visit, broken):

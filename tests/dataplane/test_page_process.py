@@ -17,7 +17,7 @@ import pytest
 
 from rehearsal.page.launch import PORT, PortTaken, listening
 from rehearsal.paths import ROOT, Home
-from rehearsal.run.project import led_to_local_cloud
+from rehearsal.run.project import local_cloud_environment
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import until
 from tests.support.pages import backend
@@ -34,7 +34,7 @@ def start(folder, endpoint, at=None):
     if at is not None:
         home.facts.write_text(json.dumps({"time": at.isoformat()}))
     launched = listening(0)
-    launched.start(home, REGION, led_to_local_cloud(endpoint, REGION, home.facts))
+    launched.start(home, REGION, local_cloud_environment(endpoint, REGION, home.facts))
     return launched
 
 

@@ -100,7 +100,7 @@ def test_a_stream_sends_the_state_and_then_only_changes(monkeypatch):
     assert next(stream) == b": still here\n\n"
     watcher.seen = seen(BROKEN)
     news = told(next(stream))
-    assert news["title"].startswith("The health check asks for")
+    assert news["title"].startswith("The health check's path")
     assert 'data-hop="forward"' in news["html"]
     answer.close()
 

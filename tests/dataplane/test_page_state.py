@@ -38,9 +38,14 @@ VERDICTS = {
     "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
     "healthy": (a.stack(), Work(stack="poc"), "good", "Everything works"),
-    "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check asks for"),
+    "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check's path /"),
     "going": (a.stack(), REMOVING, "busy", "Pulumi takes the stack down"),
-    "unsure": (a.stack(service=a.DENIED), Work(stack="poc"), "busy", "Not all could be looked at"),
+    "unsure": (
+        a.stack(service=a.DENIED),
+        Work(stack="poc"),
+        "busy",
+        "Some parts could not be read",
+    ),
     "paused": (
         a.stack(
             service=a.service(desired=0, running=0),

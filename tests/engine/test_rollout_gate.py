@@ -295,7 +295,7 @@ def test_a_cause_behind_healthy_targets_is_red_too(story):
 def test_a_rule_that_answers_in_place_of_healthy_tasks_is_red_too(story):
     error = story["another rule answers"].error
     assert "careapp-poc:2 runs and its targets are healthy" in error
-    assert "1. [cause] Another rule of the load balancer answers in place of the tasks" in error
+    assert "1. [cause] Another rule of the load balancer handles the requests" in error
     assert (
         "aws elbv2 delete-rule --region ap-northeast-1 --rule-arn arn:aws:elasticloadbalancing:"
         in error
@@ -314,7 +314,7 @@ def test_a_health_check_that_makes_running_tasks_ill_is_red_though_nothing_rolls
         "the roll-out failed: careapp-poc:2 ran until this update changed the path to its tasks: "
         "0 of 1 tasks are healthy in the target group\n"
     )
-    assert "[cause] The health check asks for /healthz" in error
+    assert "[cause] The health check's path /healthz" in error
     assert "Each one is red until careapp-poc:2 runs." in error
 
 

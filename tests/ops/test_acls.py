@@ -173,7 +173,7 @@ def test_doctor_names_the_acl_that_cuts_tasks_off_from_aws_in_both_stages():
     net = network(public=acl(ingress=(rule(100, 80), rule(110, *WIDE))))
     for situation in (a.stack(network=net), a.stage1(network=net)):
         found = {each.id: each for each in judge(situation).findings}["task-cannot-reach-aws"]
-        assert str(found.title) == "A network ACL cuts the tasks off from the internet"
+        assert str(found.title) == "A network ACL blocks the tasks' connections to the internet"
         assert "public-1" in str(found.seen[0])
         assert "From=443,To=443 --cidr-block 10.0.16.0/20" in found.fixes[0].commands[0]
 

@@ -27,8 +27,8 @@ def test_of_a_healthy_stack_every_place_is_open():
     assert set(states(a.stack()).values()) == {"open"}
     said = {name: str(each.reason) for name, each in links(a.stack()).items()}
     assert said["forward"] == "GET /health answers 200."
-    assert said["internet"] == "Open to everybody: HTTP 80."
-    assert said["database"] == "Security groups let TCP 5432 through; TLS is a must."
+    assert said["internet"] == "Open to the internet: HTTP 80."
+    assert said["database"] == "Security groups allow TCP 5432; TLS is required."
 
 
 @pytest.mark.parametrize("finding", SITUATIONS)
@@ -97,7 +97,7 @@ def test_where_ecs_has_given_up_no_hop_to_the_tasks_waits_or_is_well():
     )
     assert (found["database"].state, str(found["database"].reason)) == (
         "off",
-        "No task runs that could ask the database.",
+        "No running task connects to the database.",
     )
 
 

@@ -40,7 +40,7 @@ def test_a_database_that_aws_started_again_on_a_paused_stack_is_told():
         a.stack(service=a.service(desired=0, running=0), database=a.database(pause=Pause(a.NOW, 1)))
     )
     assert found.id == "stack-paused"
-    assert "AWS starts a stopped database by itself after seven days." in map(str, found.seen)
+    assert "AWS starts a stopped database automatically after seven days." in map(str, found.seen)
     assert [each.commands for each in found.fixes][1] == ("./careapp pause -s poc",)
 
 

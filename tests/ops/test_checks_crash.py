@@ -192,7 +192,7 @@ def test_a_missing_module_is_told_with_the_line_that_wants_it():
     ("code", "words"),
     [
         (139, "SIGSEGV: a crash inside native code"),
-        (143, "SIGTERM: it was told to end"),
+        (143, "SIGTERM: it was asked to end"),
         (138, "signal 10"),
     ],
 )

@@ -12,7 +12,7 @@ from tests.ops.situations import ILL, SITUATIONS, findings, rules
 def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
     slow = SITUATIONS["health-slow"]
     [only] = findings(slow)[0].fixes
-    assert "do nothing but answer" in str(only.text)
+    assert "return at once" in str(only.text)
     known = {arn: replace(each, health=None) for arn, each in slow.definitions.value.items()}
     bare = replace(slow, definitions=Part(known))
     first, second = findings(bare)[0].fixes
@@ -79,7 +79,7 @@ def test_a_health_check_that_was_mended_since_the_last_try_only_needs_another(li
     found = findings(given_up(line))[0]
     assert (found.id, str(found.seen[0])) == (
         "health-check-mended",
-        "The last try failed with 404 on /helth; the health check asks for /health now, and healthy is 200.",
+        "The last try failed with 404 on /helth; the health check now uses /health and expects 200.",
     )
     assert found.fixes[0].commands == ("./careapp retry -s poc",)
 
@@ -88,7 +88,7 @@ def test_what_only_the_past_tells_may_be_mended_by_now():
     found = findings(given_up("nothing"))[0]
     assert (found.id, str(found.fixes[-1].text)) == (
         "health-path-missing",
-        "If that was mended since the last try (11:58:20), let ECS try again:",
+        "If the cause was fixed after the last try (11:58:20), let ECS try again:",
     )
 
 
@@ -118,7 +118,7 @@ def test_the_app_s_own_log_tells_on_which_port_it_listens():
     found = findings(snapshot)[0]
     assert (found.id, str(found.title)) == (
         "port-mismatch",
-        "The app listens on port 8080, and is asked on port 3000",
+        "The app listens on port 8080, but the load balancer connects to port 3000",
     )
 
 
@@ -154,7 +154,7 @@ def test_the_variable_that_gives_the_app_the_wrong_address_is_named():
     found = findings(SITUATIONS["wrong-address"])[0]
     assert [str(each) for each in found.seen] == ["BIND_HOST is 127.0.0.1 in careapp-poc:7."]
     assert str(found.fixes[0].text) == (
-        "Take BIND_HOST out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:"
+        "Remove BIND_HOST from the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:"
     )
 
 
@@ -194,5 +194,5 @@ def test_a_slow_answer_is_measured_by_the_app_s_log():
     found = findings(a.unhealthy("Request timed out", "Target.Timeout", lines))[0]
     assert [str(each) for each in found.seen] == [
         "No answer to GET /health within 5 s.",
-        "The app's log tells of an answer that took 7.3 s.",
+        "The app's log has an answer that took 7.3 s.",
     ]

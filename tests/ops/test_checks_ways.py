@@ -50,9 +50,9 @@ def test_a_database_problem_that_the_app_has_got_over_is_none():
     [
         (NO_ROUTE, "available", False, "has no route to 0.0.0.0/0"),
         (a.subnet("private-1", "10.0.16.0/20", a.route("nat", "nat-1", "blackhole")), "available",
-         False, "leads to nat-1, which is gone"),
+         False, "leads to nat-1, which does not exist"),
         (a.subnet("private-1", "10.0.16.0/20", a.route("nat", "nat-9")), "available", False,
-         "leads to nat-9, which is gone"),
+         "leads to nat-9, which does not exist"),
         (None, "failed", False, "NAT gateway nat-1 is failed"),
         (a.subnet("private-1", "10.0.16.0/20", a.route("igw", "igw-1")), "available", False,
          "assignPublicIp is DISABLED"),
@@ -68,7 +68,7 @@ def test_each_way_in_which_tasks_are_cut_off_is_told_apart(private, nat, public,
 def test_a_nat_gateway_in_a_subnet_without_a_way_out_leads_nowhere():
     net = a.network(nats={"nat-1": Nat(id="nat-1", state="available", subnet="database-1")})
     found = findings(a.stack(network=net))[0]
-    assert "lies in a subnet that has no route" in str(found.seen[0])
+    assert "is in a subnet that has no route" in str(found.seen[0])
 
 
 def test_a_nat_gateway_behind_another_nat_gateway_leads_nowhere():

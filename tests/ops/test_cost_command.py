@@ -163,7 +163,7 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
     [
         (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
         (["--set", "=none"], "'=none' is not KEY=VALUE"),
-        (["--set", "ecsEnabled=true"], "ecsEnabled is what tells the stages apart"),
+        (["--set", "ecsEnabled=true"], "ecsEnabled is the difference between the stages"),
         (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
         (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
         (["--requests", "-1"], "'-1' is not a number from 0 up"),

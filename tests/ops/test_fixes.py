@@ -69,7 +69,7 @@ def test_a_refusal_and_a_boundary_are_told_after_what_a_policy_can_give():
     refused = {"Effect": "Deny", "Action": "ecr:*", "Resource": a.ECR_ARN}
     denied = a.stack(execution=bare(a.policy(a.TOKEN, a.WRITE, a.READ, refused)))
     [found] = judge(denied).causes
-    assert str(found.fixes[0].text).startswith("Take the refusal of ecr:")
+    assert str(found.fixes[0].text).startswith("Remove the Deny of ecr:")
     bound = a.stack(
         execution=bare(a.policy(a.TOKEN, a.PULL, a.WRITE, a.READ),
                        boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))
@@ -94,7 +94,7 @@ def test_what_mends_comes_before_another_try(changes):
     found = judge(a.stack(service=service, targets=(), **changes)).causes[0]
     mends, again = found.fixes
     assert (str(mends.text), mends.commands) == (
-        "Let Pulumi put it right:",
+        "Let Pulumi restore it:",
         ("pulumi up --refresh -s poc",),
     )
     assert again.then

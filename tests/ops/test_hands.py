@@ -48,7 +48,7 @@ def test_a_running_task_that_somebody_took_out_of_the_target_group_is_named(targ
     [found] = findings(a.stack(targets=targets))
     assert (found.id, str(found.seen[0])) == (
         "target-deregistered",
-        "Task aaaaaaaa runs at 10.0.16.4; careapp-poc-tg does not have this address.",
+        "Task aaaaaaaa has the address 10.0.16.4, which is not registered in careapp-poc-tg.",
     )
     assert found.fixes[0].commands == ("./careapp retry -s poc",)
 
@@ -63,7 +63,7 @@ def test_a_task_that_has_only_just_started_need_not_be_registered_yet():
 def test_a_container_check_that_fails_while_the_load_balancer_is_content_is_named_with_its_command():
     found = findings(SITUATIONS["container-check-failed"])[0]
     assert str(found.title) == (
-        "The container's own health check fails: curl -f http://localhost:3000/health"
+        "The container's health check fails: curl -f http://localhost:3000/health"
     )
     assert "healthCommand" in str(found.fixes[0].text)
     assert found.evidence == ("Task failed container health checks",)
@@ -88,8 +88,8 @@ def test_a_matcher_that_was_put_right_only_needs_another_try():
     found = findings(snapshot)[0]
     assert (found.id, str(found.seen[0])) == (
         "health-check-mended",
-        "The last try failed with 200 on /health; the health check asks for /health now, "
-        "and healthy is 200.",
+        "The last try failed with 200 on /health; the health check now uses /health "
+        "and expects 200.",
     )
     assert found.fixes[0].commands == ("./careapp retry -s poc",)
     wrong = replace(snapshot, group=Part(a.target_group(matcher="204,301-302")))
@@ -194,7 +194,7 @@ def test_what_the_program_may_say_wrongly_is_corrected_there_before_it_is_deploy
 def test_a_load_balancer_in_private_subnets_is_moved_in_the_program_and_not_by_a_refresh():
     misplaced = a.stage1(balancer=a.balancer(subnets=("private-1",)))
     found = findings(misplaced)[0]
-    assert str(found.title) == "The load balancer lies in subnets that are not the public ones"
+    assert str(found.title) == "The load balancer is not in the public subnets"
     assert str(found.seen[0]) == (
         "Subnet private-1 (careapp-poc-private-1) has no route to an internet gateway."
     )

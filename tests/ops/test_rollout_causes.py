@@ -20,7 +20,7 @@ EXCUSED = {
     *("fargate-quota-small", "subnets-full"),
 }
 ANSWERS = "GET / answers 200."
-UNREACHABLE = AwsProblem("unreachable", t("AWS did not tell."), t("Try again."))
+UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 
 
 class Told:
@@ -94,7 +94,7 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
     assert screen == ""
     assert lines == [
         "it runs, but the doctor could not read everything. Missing: "
-        "the execution role, the image. AWS did not tell. Try again.",
+        "the execution role, the image. AWS did not return it. Try again.",
         "it runs, but the doctor could not read everything. Missing: "
         "the database. me has no permission for iam:GetRole on *. Allow iam:GetRole in IAM, or use another "
         "profile.",
@@ -121,14 +121,14 @@ def test_what_the_page_answers_is_told_in_a_line(gate):
         "GET / answers 200. GET /health/db answers 500."
     ]
     assert gate(a.stack(page=a.page(404)))[1] == [
-        "GET / answers 404: visitors get that. smokePath names another page to ask for."
+        "GET / answers 404, and so do users' requests. smokePath sets another page to check."
     ]
     assert gate(a.stack(page=None)) == ("", [])
 
 
 def test_a_page_that_cannot_be_reached_from_here_is_told_and_leaves_it_green(gate):
     screen, lines = gate(a.stack(page=UNREACHABLE))
-    assert (screen, lines) == ("", ["the page was not requested: AWS did not tell."])
+    assert (screen, lines) == ("", ["the page was not requested: AWS did not return it."])
 
 
 def test_an_error_of_the_page_is_red_at_the_second_look(gate):

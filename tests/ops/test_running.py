@@ -134,7 +134,7 @@ def full(count, **changes):
 def test_connections_that_others_hold_are_not_called_the_tasks_own():
     first = full(101)
     assert first.id == "app-too-many-connections"
-    assert str(first.why) == "At least 95 of them are not this stack's tasks'."
+    assert str(first.why) == "At least 95 of them do not belong to this stack's tasks."
     assert [str(each) for each in first.seen[1:]] == [
         "DatabaseConnections is 101 (CloudWatch).",
         "db.t4g.micro allows some 112.",
@@ -145,11 +145,11 @@ def test_connections_that_others_hold_are_not_called_the_tasks_own():
 
 def test_whose_connections_they_are_is_said_only_as_far_as_the_numbers_tell():
     alone = full(None)
-    assert str(alone.why).startswith("The tasks of this stack alone cannot have taken them all")
+    assert str(alone.why).startswith("The tasks of this stack cannot use all of them")
     many = tuple(a.task(f"{number:032}", address=f"10.0.17.{number}") for number in range(40))
     assert "may open more connections" in str(full(112, tasks=(a.task(), *many)).why)
     unknown = full(112, database=a.database(kind="db.z9.odd"))
-    assert str(unknown.why).startswith("max_connections of them are open")
+    assert str(unknown.why).startswith("max_connections are open")
 
 
 def test_the_metrics_that_cannot_be_read_hide_nothing():

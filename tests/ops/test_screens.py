@@ -39,9 +39,9 @@ def test_a_healthy_screen_lists_what_was_checked():
 def test_unread_parts_are_listed_once_for_each_reason():
     text = plain(judge(a.stack(execution=a.DENIED, task_role=a.DENIED))).splitlines()
     assert text[1:] == [
-        "No cause found, but not all could be looked at: this is not a clean bill.",
+        "No cause found, but some parts could not be read: the stack may still be unhealthy.",
         "",
-        "Not looked at:",
+        "Not read:",
         "  the execution role, the task role: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
@@ -130,7 +130,7 @@ def test_a_timeline_shows_rds_events_and_failed_calls():
     found = Timeline(tuple(of_database(ill)), (a.DENIED,))
     assert said(timeline_screen.lines(found)) == [
         "11-25 12:00:00 database          DB instance stopped",
-        "Not looked at: me has no permission for iam:GetRole on *. "
+        "Not read: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
 

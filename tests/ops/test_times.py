@@ -93,7 +93,7 @@ def test_doctor_is_in_local_time():
     found = judge(a.stack(database=stopped)).causes[0]
     assert found.evidence == ("21:00:00 DB instance stopped",)
     text = plain(judge(given_up("nothing")))
-    assert "since the last try (20:58:20)" in text
+    assert "after the last try (20:58:20)" in text
     unhealthy = (
         f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to "
     )

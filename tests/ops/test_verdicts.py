@@ -34,7 +34,7 @@ def test_the_first_roll_out_is_not_healthy_before_a_target_is():
     diagnosis = judge(rolling(tasks=(provisioning,)))
     assert [each.id for each in diagnosis.findings] == ["roll-out-going-on"]
     assert (diagnosis.healthy, diagnosis.exit_code, diagnosis.unread) == (False, 2, ())
-    said = "No cause found, but the roll-out has not ended yet: nobody knows how it ends."
+    said = "No cause found, but the roll-out has not ended yet: its result is not known."
     assert said in plain(diagnosis)
     assert "Healthy" not in plain(diagnosis)
     asked = as_dict(diagnosis)
@@ -55,7 +55,7 @@ def test_a_cause_comes_before_that_the_roll_out_has_not_ended():
 
 def test_what_could_not_be_looked_at_is_told_before_that_the_roll_out_has_not_ended():
     text = plain(judge(rolling(tasks=(), execution=a.DENIED)))
-    assert "not all could be looked at" in text
+    assert "some parts could not be read" in text
 
 
 # NOW is a Wednesday, 21:00 in Tokyo.

@@ -100,7 +100,7 @@ def test_rights_to_what_the_stack_does_not_own_are_never_proposed(change, resour
     snapshot = a.stack(main=a.definition(**change))
     [first] = judge(snapshot).causes
     assert grants(snapshot) == []
-    assert str(first.fixes[0].text).startswith(f"{resource} is not this stack's")
+    assert str(first.fixes[0].text).startswith(f"{resource} does not belong to this stack")
 
 
 def test_what_is_the_stack_s_own_is_granted_and_the_rest_is_named():

@@ -28,7 +28,7 @@ def test_a_secret_of_the_app_that_is_not_there_is_named_by_its_setting():
     role = a.role(a.TOKEN, a.PULL, a.WRITE, a.READ, a.allow(ARN, "secretsmanager:GetSecretValue"))
     assert first(a.stack(declared, main=OWN, secrets=known, execution=role)) == (
         "secret-missing",
-        "Let appSecrets.API_KEY name a secret that is there, and deploy:",
+        "Set appSecrets.API_KEY to an existing secret, and deploy:",
         ("pulumi up -s poc",),
     )
 
@@ -36,7 +36,10 @@ def test_a_secret_of_the_app_that_is_not_there_is_named_by_its_setting():
 def test_before_stage_2_the_app_s_secrets_are_looked_for_as_the_database_s_is():
     declared = settings(secrets={"API_KEY": f"{ARN}:key::"}, ecsEnabled="false")
     found = findings(a.stage1(declared, secrets={**a.HEALTHY["secrets"], ARN: None}))[0]
-    assert (found.id, str(found.title)) == ("secret-missing", "The secret for API_KEY is gone")
+    assert (found.id, str(found.title)) == (
+        "secret-missing",
+        "The secret for API_KEY does not exist",
+    )
 
 
 def test_a_key_that_the_app_s_secret_lacks_is_corrected_in_the_setting():
@@ -99,7 +102,7 @@ def test_a_variable_that_leads_to_loopback_is_taken_out_where_it_was_set():
                       lines=["Listening at: http://127.0.0.1:3000 (7)"])  # fmt: skip
     assert first(snapshot) == (
         "wrong-address",
-        "Take HOST out of appVariables, and deploy:",
+        "Remove HOST from appVariables, and deploy:",
         ("pulumi config rm --path appVariables.HOST -s poc", "pulumi up -s poc"),
     )
 
@@ -121,7 +124,7 @@ def test_a_folder_for_temporary_files_is_declared_in_the_dockerfile():
     )
     assert first(snapshot)[:2] == (
         "crash-no-temporary-folder",
-        "Write VOLUME /tmp into the Dockerfile and deploy.",
+        "Add VOLUME /tmp to the Dockerfile and deploy.",
     )
 
 
@@ -182,7 +185,7 @@ def test_how_many_connections_another_app_opens_is_not_claimed():
     logs = a.logs(a=["FATAL: sorry, too many clients already"])
     found = findings(a.stack(settings(), logs=logs, page=a.page(500)))[0]
     assert found.id == "app-too-many-connections"
-    assert str(found.why).startswith("max_connections of them are open")
+    assert str(found.why).startswith("max_connections are open")
     assert not [each for each in found.seen if "opens" in str(each)]
 
 

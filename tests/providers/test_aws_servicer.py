@@ -79,7 +79,7 @@ def test_an_input_that_nothing_sends_is_refused_by_its_name(servicer, context):
     [failure] = answer.failures
     assert (failure.property, failure.reason) == (
         "colour",
-        "the stand-in for aws:ec2/vpc:Vpc lacks colour",
+        "the stand-in for aws:ec2/vpc:Vpc has no colour",
     )
 
 

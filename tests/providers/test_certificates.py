@@ -97,7 +97,7 @@ def test_the_validation_is_there_when_the_certificate_is_issued(calls, asked, zo
     cancelled = Event()
     cancelled.set()
     inputs = {"certificateArn": arn}
-    with pytest.raises(lifecycle.HalfMade, match="PENDING_VALIDATION"):
+    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION"):
         lifecycle.create(calls, VALIDATION, inputs, cancelled)
     lifecycle.create(calls, RECORD, record(zone, option), Event())
     assert lifecycle.create(calls, VALIDATION, inputs, Event()) == (arn, inputs)

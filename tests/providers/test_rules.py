@@ -180,7 +180,7 @@ def nat_gateway(calls, vpc):
 
 
 def test_a_nat_gateway_without_an_internet_gateway_fails_and_says_why(calls, closed_vpc):
-    with pytest.raises(lifecycle.HalfMade) as failed:
+    with pytest.raises(lifecycle.Incomplete) as failed:
         nat_gateway(calls, closed_vpc)
     why = f"Gateway.NotAttached: Network {closed_vpc} has no Internet gateway attached"
     assert str(failed.value) == f"{failed.value.identity} is 'failed', not 'available': {why}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT, Home
+from rehearsal.run.client import find
 
 
 class Careapp:
@@ -54,7 +55,8 @@ class Careapp:
 def careapp(tmp_path: Path) -> Iterator[Careapp]:
     careapp = Careapp(tmp_path)
     yield careapp
-    careapp.run("cloud", "stop")
+    if find(careapp.home):
+        careapp.run("cloud", "stop")
 
 
 @pytest.fixture(scope="session")

@@ -341,7 +341,7 @@ def app(name: str, *patches: Patch) -> Edit:
         source = settings.parent.parent
         for patch in patches:
             patch.apply(source)
-        return lambda: [patch.back(source) for patch in patches]
+        return lambda: [patch.revert(source) for patch in patches]
 
     return Edit(f"app: {name}", make)
 

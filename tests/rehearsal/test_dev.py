@@ -99,5 +99,5 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
         port = str(taken.getsockname()[1])
         done = careapp.run("dev", "--port", port)
     assert done.returncode == 1
-    assert f"port {port} cannot be had" in done.stderr
+    assert f"port {port} cannot be used" in done.stderr
     assert "--port" in done.stderr

@@ -33,7 +33,7 @@ def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_p
 
 def test_an_edit_that_no_longer_fits_is_refused_with_what_it_looks_for(tmp_path):
     (tmp_path / "file.py").write_text("x = 1\n")
-    with pytest.raises(FaultError, match=r"file\.py has 'y = 1' 0 times, not once"):
+    with pytest.raises(FaultError, match=r"file\.py contains 'y = 1' 0 times, not once"):
         Edit(file="file.py", old="y = 1", new="z = 1").apply(tmp_path)
 
 
@@ -47,7 +47,7 @@ def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
     edit = Edit(file="file.py", old="x = 1", new="x = 2")
     edit.apply(tmp_path)
     assert (tmp_path / "file.py").read_text() == "x = 2\n"
-    edit.back(tmp_path)
+    edit.revert(tmp_path)
     assert (tmp_path / "file.py").read_text() == "x = 1\n"
 
 
@@ -80,7 +80,7 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     [number] = [
         at for at, line in enumerate(changed.read_text().splitlines(), 1) if line == "import pandas"
     ]
-    assert f"The mistake lies in {changed}:{number}:" in said
+    assert f"The mistake is in {changed}:{number}:" in said
     assert "\n  +import pandas\n   from flask import Flask\n" in said
     # As the reader does: in the shell's folder, without naming the stack again.
     assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/__init__.py").returncode == 0
@@ -90,7 +90,7 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     os.killpg(child.pid, signal.SIGINT)
     rest = child.communicate(timeout=120)[0]
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything is gone: the stack" in rest
+    assert "Everything is deleted: the stack" in rest
 
 
 @pytest.mark.parametrize(("name", "finding"), MENDED)

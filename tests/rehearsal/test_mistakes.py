@@ -120,7 +120,7 @@ class Running:
     def diagnosis(self) -> Diagnosis:
         return diagnose(StackNames.of("poc"), self.session)
 
-    def back(self, undo, deploys: bool) -> None:
+    def revert(self, undo, deploys: bool) -> None:
         """Take the mistake back; new tasks start, and the stack must be healthy again.
 
         A machine that is busy for long may make healthy tasks look unhealthy: it is tried again.
@@ -183,4 +183,4 @@ def test_the_page_works_or_up_is_red_and_a_cause_is_named(running, edit):
             assert set(named) - UNNAMED, "red without a cause"
             assert named[0] not in UNNAMED, "the cause is not named first"
     finally:
-        running.back(undo, edit.deploys)
+        running.revert(undo, edit.deploys)

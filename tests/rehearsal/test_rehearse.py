@@ -82,7 +82,7 @@ def test_another_app_is_served_by_https_and_http_leads_there(careapp, tmp_path):
     assert page["url"].startswith("https://localhost:")
     assert page["status"] == 200
     assert (stage2["updated"], stage2["replaced"], stage2["deleted"]) == (0, 0, 0)
-    assert f"leads to {page['url']}" in done.stdout
+    assert f"redirects to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
     assert "The secret careapp-poc/flaskr has a made-up value here." in done.stdout
@@ -102,8 +102,8 @@ def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
         ("careapp:taskCpu=300", "taskCpu: 300 is not a Fargate CPU size"),
         ("healthInterval=5 healthTimeout=9", "healthTimeout: 9 is not less than healthInterval 5"),
         ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
-        ("appVariables.PORT=80", "appVariables: PORT is set by the stack itself"),
-        ("appFolder=docs", "appFolder: docs/Dockerfile is missing"),
+        ("appVariables.PORT=80", "appVariables: PORT is set by the stack;"),
+        ("appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
@@ -157,7 +157,7 @@ def test_an_interrupt_before_there_is_a_stack_finds_nothing_to_destroy(careapp, 
     said = child.communicate(timeout=120)[0]
     assert child.returncode == 130, said
     assert "no stack named" not in said
-    assert said.endswith("Nothing had been made yet; the local cloud has ended.\n")
+    assert said.endswith("Nothing had been created yet; the local cloud has stopped.\n")
     assert_nothing_left(careapp)
 
 
@@ -170,7 +170,7 @@ def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
     os.killpg(child.pid, kind)
     said = child.communicate(timeout=120)[0]
     assert child.returncode in (130, 143), said
-    assert ("Everything is gone: the stack" in said) == (kind == signal.SIGINT)
+    assert ("Everything is deleted: the stack" in said) == (kind == signal.SIGINT)
     assert "pulumi stack rm" not in said
     assert_nothing_left(careapp)
 
@@ -195,9 +195,9 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
 
 OWNER = """
 import sys
-from rehearsal.run.client import owned
-from rehearsal.paths import home
-with owned(home()):
+from rehearsal.run.client import hold_folder
+from rehearsal.paths import find_home
+with hold_folder(find_home()):
     print("owns", flush=True)
     sys.stdin.read()
 """

@@ -166,7 +166,7 @@ def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(ca
     assert done.stdout == f"{careapp.facts()['endpoint']}\n"
     told = "the local cloud stays up; ./careapp cloud stop ends it"
     assert told in done.stderr
-    assert "nothing is up in it yet" in careapp.run("cloud", "status").stdout.splitlines()
+    assert "nothing runs in it yet" in careapp.run("cloud", "status").stdout.splitlines()
     again = careapp.shell("./careapp", "--version")
     assert (again.returncode, told in again.stderr) == (0, False)
     careapp.environment["SHELL"] = "/bin/sh"
@@ -186,7 +186,7 @@ def test_the_status_is_a_line_for_each_thing_that_runs(running):
     shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]
     assert {f"RUNNING at {task['address']}" for task in tasks} <= set(shown)
     assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
-    assert "nothing is up in it yet" not in lines
+    assert "nothing runs in it yet" not in lines
     assert "{" not in "".join(lines)
 
 

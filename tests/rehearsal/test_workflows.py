@@ -235,12 +235,12 @@ def test_docker_is_logged_in_to_the_accounts_registry_by_standard_input(story):
 
 def test_drift_is_red_with_what_drifted_and_green_otherwise(story):
     _, told, _ = story
-    assert "prod is not up" in told["drift of nothing"]["Compare"].summary
+    assert "prod is not deployed" in told["drift of nothing"]["Compare"].summary
     assert told["no drift"]["Compare"].summary == "### poc: no drift\n"
     drifted = told["drift"]["Compare"]
     assert drifted.summary.startswith("### poc has drifted\n")
     assert "careapp-poc-database-cpu" in drifted.summary
-    assert "poc is not up" in told["drift of what is destroyed"]["Compare"].summary
+    assert "poc is not deployed" in told["drift of what is destroyed"]["Compare"].summary
 
 
 def test_a_failed_roll_out_is_red_with_the_doctors_first_finding(story):

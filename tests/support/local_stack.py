@@ -25,7 +25,7 @@ from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.docker_provider import DockerServicer
 from rehearsal.run.client import Facts
-from rehearsal.run.project import Project, copy_program, led_to_local_cloud
+from rehearsal.run.project import Project, copy_program, local_cloud_environment
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
@@ -281,7 +281,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         make_service_role(calls)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
-            led_to_local_cloud(api.endpoint, REGION, home.facts)
+            local_cloud_environment(api.endpoint, REGION, home.facts)
             | {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
         )
         hosts = Hosts(

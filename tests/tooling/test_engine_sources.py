@@ -14,7 +14,7 @@ import pytest
 
 from rehearsal import paths
 from rehearsal.building import venvs
-from rehearsal.console import Progress, spoken
+from rehearsal.console import Progress, duration
 from rehearsal.engine import build
 from rehearsal.engine.build import recipe_version
 from rehearsal.engine.find import EngineError, cached_cli, find_or_get
@@ -266,7 +266,7 @@ def steady(stream: io.StringIO) -> str:
     [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (340, "5 min 40 s"), (119.6, "2 min 0 s")],
 )
 def test_a_wait_is_said_as_one_says_it(seconds, text):
-    assert spoken(seconds) == text
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])

@@ -84,7 +84,7 @@ def test_the_conditions_of_a_statement_are_compared_with_the_request(condition, 
 
 def test_an_operator_that_is_not_evaluated_is_an_error():
     granted = [policy(allow("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))]
-    with pytest.raises(ValueError, match="IpAddress"):
+    with pytest.raises(LookupError, match="IpAddress"):
         permits(granted, READ, SECRET, {})
 
 

@@ -1,4 +1,4 @@
-"""All checks: pure functions from a case to findings, and how findings explain one another."""
+"""All checks: pure functions from a case to findings; causes turn what they explain into consequences."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ CHECKS: tuple[CheckOf, ...] = (
 
 
 def run(case: Case) -> tuple[Finding, ...]:
-    """What all checks find, the root cause first."""
+    """Return the findings of all checks, the root cause first."""
     all_ = [each for check in CHECKS for each in check(case)]
     found = ranked([each for each in all_ if not stages.is_expected(each, case)])
     causes = {each.id for each in found if each.kind == "cause"}

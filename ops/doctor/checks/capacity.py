@@ -1,4 +1,4 @@
-"""What Fargate may run: the account's quota, and what ECS says when it cannot place a task."""
+"""Check Fargate's capacity: the account's quota, task placement, failed and missing tasks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNITS = 1024
 
 
 def cannot_place(case: Case) -> Iterator[Finding]:
-    """ECS says that it cannot place or start tasks."""
+    """Find ECS events that say that it cannot place or start tasks."""
     if case.service is None or not case.unsteady:
         return
     since = min((each.created for each in case.deployment_tasks if each.created), default=None)
@@ -46,8 +46,8 @@ def cannot_place(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="cannot-place-tasks",
             kind="consequence" if case.failed_tasks else "cause",
-            title=t("ECS cannot start tasks as it wants to"),
-            why=t("It tries again by itself, more and more slowly."),
+            title=t("ECS cannot place or start tasks"),
+            why=t("ECS tries again automatically, at growing intervals."),
             fixes=case.then_retry(),
             evidence=tuple(unable[:3]),
         )
@@ -58,7 +58,7 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
     limit = found.limit if found else 0
     return Finding(
         id="fargate-quota",
-        title=t("The account may not run more on Fargate"),
+        title=t("The account has reached its Fargate quota"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
         fixes=(_more(found.code if found else "L-3032A538", max(limit * 2, ENOUGH)),),
@@ -67,7 +67,7 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
 
 
 def quota(case: Case) -> Iterator[Finding]:
-    """Whether a roll-out fits into Fargate's quota, beside what else the account runs.
+    """Check that a roll-out fits into Fargate's quota, with the other tasks of the account.
 
     For a while ECS runs ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
@@ -86,7 +86,7 @@ def quota(case: Case) -> Iterator[Finding]:
             id="fargate-quota-small",
             kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
             title=t("Fargate's quota is too small for a roll-out"),
-            why=t("A roll-out starts the new tasks beside the old ones."),
+            why=t("A roll-out starts the new tasks before it stops the old ones."),
             seen=_sum(case, found, needed),
             fixes=(_more(found.code, needed),),
         )
@@ -107,7 +107,7 @@ def _sum(case: Case, found: Quota, needed: float) -> tuple[Text, ...]:
 
 def _more(code: str, wanted: float) -> Fix:
     return Fix(
-        t("Ask for more, or stop something else:"),
+        t("Request an increase, or stop other tasks:"),
         (
             "aws service-quotas request-service-quota-increase --service-code fargate "
             f"--quota-code {code} --desired-value {math.ceil(wanted)}",
@@ -116,7 +116,7 @@ def _more(code: str, wanted: float) -> Fix:
 
 
 def tasks_died(case: Case) -> Iterator[Finding]:
-    """Tasks that died in a deployment that stands: it works, and still something is wrong."""
+    """Find tasks that failed after the deployment completed."""
     if not case.steady or not case.failed_tasks:
         return
     primary = case.primary
@@ -130,8 +130,8 @@ def tasks_died(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="tasks-die",
         kind="cause" if len(after) > 1 else "warning",
-        title=t("{count} tasks died within the last hour, and were replaced", count=len(after)),
-        why=t("The page was up meanwhile if other tasks ran; whatever ended them may come again."),
+        title=t("{count} tasks failed within the last hour and were replaced", count=len(after)),
+        why=t("The page stayed available if other tasks ran. The cause may occur again."),
         seen=tuple(
             t(
                 "Task {task}: {reason}",
@@ -150,7 +150,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
 
 
 def spot_interrupted(case: Case) -> Iterator[Finding]:
-    """Tasks whose Spot capacity AWS has taken back: nothing is wrong with them."""
+    """Find tasks that AWS stopped because it reclaimed their Spot capacity."""
     taken = [
         each for each in case.deployment_tasks if each.over and each.stop_code == SPOT_INTERRUPTION
     ]
@@ -159,22 +159,24 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="spot-interrupted",
         kind="warning",
-        title=t("Fargate Spot has taken {count} tasks back within the last hour", count=len(taken)),
+        title=t("Fargate Spot interrupted {count} tasks within the last hour", count=len(taken)),
         why=t(
-            "AWS takes Spot capacity back when it needs it, with two minutes' notice; ECS starts "
-            "another task as soon as there is room. That is why Spot is cheap."
+            "AWS reclaims Spot capacity with two minutes' notice. ECS starts another "
+            "task when capacity is available."
         ),
         seen=tuple(
             t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
         ),
         fixes=(
-            case.configure("fargateSpot", "false", t("If it comes too often, run them on demand:")),
+            case.configure(
+                "fargateSpot", "false", t("If this occurs too often, use On-Demand capacity:")
+            ),
         ),
     )
 
 
 def unhealthy_targets(case: Case) -> Iterator[Finding]:
-    """Targets that get no requests, or get them only because all are ill."""
+    """Find unhealthy targets, which get requests only while all targets are unhealthy."""
     bad = [each for each in case.targets if each.state == "unhealthy"]
     if not bad or not case.unsteady:
         return
@@ -191,7 +193,7 @@ def unhealthy_targets(case: Case) -> Iterator[Finding]:
 
 
 def too_few_tasks(case: Case) -> Iterator[Finding]:
-    """Fewer tasks than wanted, where nothing else says why."""
+    """Find fewer tasks than the desired count; only shown where no other finding explains it."""
     service = case.service
     if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
@@ -208,11 +210,11 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="too-few-tasks",
         title=t(
-            "{healthy} healthy tasks where {desired} are wanted",
+            "{healthy} healthy tasks, desired count {desired}",
             healthy=sum(each.state == "healthy" for each in case.targets),
             desired=service.desired,
         ),
-        why=t("ECS has said no more about it so far."),
+        why=t("ECS has reported no reason yet."),
         seen=(
             t(
                 "Running {running}, starting {pending}.",
@@ -230,10 +232,10 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
 
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:
-    """Give the task the next larger size: more CPU as well where this one takes no more memory."""
+    """Return the fix for the next larger task size, with more CPU where this one has no more memory."""
     found = larger(cpu, memory)
     if found is None:
-        return Fix(t("Fargate sells no larger task: let the app need less memory."))
+        return Fix(t("Fargate has no larger task size: reduce the app's memory use."))
     text = t("Give the task more memory:")
     fix = case.configure("taskMemory", str(found[1]), text)
     if found[0] == cpu:
@@ -243,7 +245,7 @@ def more_memory(case: Case, cpu: int, memory: int) -> Fix:
 
 
 def larger(cpu: int, memory: int) -> tuple[int, int] | None:
-    """CPU units and MiB of the next size with more memory; None at the largest."""
+    """Return CPU units and MiB of the next size with more memory; None at the largest."""
     for size, memories in sorted(MEMORY_BY_CPU.items()):
         for each in memories:
             if size >= cpu and each > memory:

@@ -1,4 +1,4 @@
-"""Containers that end: exit codes, memory, and what their log says about it."""
+"""Check containers that ended: exit codes, memory, and the cause in their log."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SHOWN = 8
 
 
 EXIT_CODES: dict[int, Text] = {
-    0: t("it ended by itself, as if it had nothing to do"),
-    1: t("an error that nobody caught"),
+    0: t("the process ended without an error"),
+    1: t("an uncaught error"),
     2: t("wrong use: an unknown option or argument"),
     3: t("gunicorn could not load the app or start its workers"),
     126: t("the command cannot be executed"),
     127: t("the command does not exist in the image"),
-    132: t("SIGILL: an instruction that this processor does not know"),
-    134: t("SIGABRT: it gave up by itself"),
+    132: t("SIGILL: an instruction that this processor does not support"),
+    134: t("SIGABRT: the process aborted"),
     137: t("SIGKILL: out of memory, or it did not end within the stop timeout"),
     139: t("SIGSEGV: a crash inside native code"),
-    143: t("SIGTERM: it was told to end"),
+    143: t("SIGTERM: it was asked to end"),
     255: t("an error outside the usual codes"),
 }
 """What a container's exit code means: its own, or 128 and the number of the signal that ended it."""
@@ -42,7 +42,7 @@ PROGRAM_ERRORS = {
 
 
 def memory(case: Case) -> Iterator[Finding]:
-    """A container that was killed for its memory."""
+    """Find a container that was stopped because it ran out of memory."""
     definition = case.definition
     killed = [
         (task, each)
@@ -56,7 +56,7 @@ def memory(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="out-of-memory",
         title=t("The task runs out of memory"),
-        why=t("Fargate kills a container that takes more memory than the task has."),
+        why=t("Fargate stops a container that uses more memory than the task has."),
         seen=(
             t("taskMemory is {memory} MiB.", memory=definition.memory),
             _exit(task, container),
@@ -67,7 +67,7 @@ def memory(case: Case) -> Iterator[Finding]:
 
 
 def crash(case: Case) -> Iterator[Finding]:
-    """A container that ended by itself."""
+    """Find an essential container that exited."""
     if not case.unsteady:
         return
     for task in case.failed_tasks:
@@ -78,7 +78,7 @@ def crash(case: Case) -> Iterator[Finding]:
 
 
 def _ended(task: Task) -> Container | None:
-    """The container that ended by itself, and not for its memory."""
+    """Return the container that exited, other than for its memory."""
     if task.stop_code != EXITED and "Essential container" not in task.reason:
         return None
     found = [each for each in task.containers if each.exit_code is not None]
@@ -91,7 +91,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     count = sum(_ended(each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
-        seen.append(t("{count} tasks of this deployment ended in this way.", count=count))
+        seen.append(t("{count} tasks of this deployment ended like this.", count=count))
     if cause:
         seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
@@ -129,7 +129,7 @@ def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tup
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         return (Fix(text, (f"pulumi up -s {stack}",)),)
     if cause is None:
-        text = t("Mend what the last lines of its log say, and deploy:")
+        text = t("Fix the error in the last lines of its log, and deploy:")
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
@@ -166,7 +166,7 @@ def _last(case: Case, task: Task) -> tuple[str, ...]:
 
 
 def unexplained(case: Case) -> Iterator[Finding]:
-    """Tasks that could not start, for a reason that no other check knows."""
+    """Find tasks that failed to start for a reason that no other check covers."""
     words = case.stop_reasons(
         r"^(CannotPull|CannotStart|CannotCreate|ResourceInit|Timeout|Task failed to)"
     )
@@ -176,10 +176,10 @@ def unexplained(case: Case) -> Iterator[Finding]:
         yield start(case, words) or Finding(
             id="task-cannot-start",
             title=t("The tasks cannot start"),
-            why=t("ECS says why in its own words below."),
+            why=t("ECS gives the reason below."),
             seen=(verbatim(words[0].partition(":")[0]),),
             fixes=(
-                Fix(t("Mend what it names. If that is in order by now, tell ECS to try again.")),
+                Fix(t("Fix the cause in the message. If it is fixed already, let ECS try again.")),
                 *case.then_retry(),
             ),
             evidence=words,
@@ -204,19 +204,19 @@ PARTS = ("execution", "image", "secrets", "logs", "network")
 
 
 def start(case: Case, words: tuple[str, ...]) -> Finding | None:
-    """That everything which the start needs was seen to be in order; None where it was not."""
+    """Return the finding that all inputs of a start are correct now; None where one is not, or was not read."""
     if not case.given_up or not all(map(LOOKED_AT.match, words)):
         return None
     if any(getattr(case.now, part).problem for part in PARTS) or _wrong(case):
         return None
     return Finding(
         id="task-start-mended",
-        title=t("What kept the tasks from starting is in order now; ECS has not tried again since"),
-        why=t("ECS has given up, and starts no task by itself any more."),
+        title=t("The cause of the failed starts is fixed, and ECS has not tried again since"),
+        why=t("ECS has given up and starts no more tasks."),
         seen=(
             t(
-                "Image, secrets, log group, the execution role's rights and the way to AWS are in "
-                "order now. The last try ended at {time}.",
+                "The image, the secrets, the log group, the execution role's permissions "
+                "and the route to AWS are correct now. The last try ended at {time}.",
                 time=case.last_stop,
             ),
         ),

@@ -1,4 +1,4 @@
-"""The database: whether it answers at all, and whether the app asks it in the right way."""
+"""Check the database: its status, and whether the task definition refers to it correctly."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PLAIN = ("disable",)
 
 
 def status(case: Case) -> Iterator[Finding]:
-    """The database must be up."""
+    """Check that the database exists and is available."""
     part = case.now.database
     if part.problem:
         return
@@ -49,7 +49,7 @@ def status(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="database-full" if found.status == "storage-full" else "database-away",
             title=t("The database is {status}", status=found.status),
-            why=t("It takes no connections in this status; every page that needs it fails."),
+            why=t("The database accepts no connections in this status. Pages that use it fail."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
             fixes=(_started(case, found), *case.then_retry()),
             evidence=tuple(
@@ -62,9 +62,9 @@ def _absent(case: Case) -> Finding:
     return Finding(
         id="database-missing",
         title=t("The database does not exist"),
-        why=t("The app has nowhere to connect to."),
+        why=t("The app has no database to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
-        fixes=(case.refresh(t("Let Pulumi make it:")),),
+        fixes=(case.refresh(t("Let Pulumi create it:")),),
     )
 
 
@@ -79,13 +79,13 @@ def _started(case: Case, found: Database) -> Fix:
     if found.status in PASSING:
         return Fix(t("Wait until it is available:"), (wait,))
     return Fix(
-        t("See what RDS says about it, and mend that:"),
+        t("Read its RDS events, and fix the cause:"),
         (f"aws rds describe-events --source-type db-instance --source-identifier {found.id}",),
     )
 
 
 def tls(case: Case) -> Iterator[Finding]:
-    """An app that speaks without TLS is refused by a database that insists on it."""
+    """Check that the app uses TLS where the database requires it."""
     definition, database = case.definition, case.now.database.value
     mode = definition.environment.get("DB_SSLMODE", "") if definition else ""
     if database is None or database.force_ssl is not True or mode not in PLAIN:
@@ -109,7 +109,7 @@ def tls(case: Case) -> Iterator[Finding]:
 def _without_mode(case: Case) -> Fix:
     stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t(
-        "Take DB_SSLMODE out of the task definition (the app's default is verify-full), and deploy:"
+        "Remove DB_SSLMODE from the task definition (the app's default is verify-full), and deploy:"
     )
     if "DB_SSLMODE" not in declared:
         return Fix(text, (f"pulumi up -s {stack}",))
@@ -119,7 +119,7 @@ def _without_mode(case: Case) -> Fix:
 
 
 def authority(case: Case) -> Iterator[Finding]:
-    """The app must know the authority that signed the database's certificate."""
+    """Check that the app's CA bundle has the CA that signed the database's certificate."""
     database, carried = case.now.database.value, case.now.authorities
     name = root(case.now.region, database.authority) if database else ""
     refused = _refused(case)
@@ -141,7 +141,8 @@ def authority(case: Case) -> Iterator[Finding]:
         id="database-authority",
         title=t("The app's CA bundle lacks the authority of the database"),
         why=t(
-            "With sslmode verify-full the app refuses every connection to a server that it does not know."
+            "With sslmode verify-full the app refuses a server whose certificate its "
+            "CA bundle cannot verify."
         ),
         seen=tuple(seen),
         fixes=(Fix(_with_bundle(case), (f"pulumi up -s {case.now.names.stack}",)),),
@@ -152,18 +153,18 @@ def authority(case: Case) -> Iterator[Finding]:
 def _with_bundle(case: Case) -> Text:
     if case.now.settings.webapp:
         return t(
-            "Let the image carry RDS's bundle of the region in {file}, let the app and "
-            "DB_SSLROOTCERT name no other file, and deploy:",
+            "Put RDS's CA bundle of the region into the image as {file}, let the app "
+            "and DB_SSLROOTCERT use this file, and deploy:",
             file=BUNDLE,
         )
     return t(
-        "Let the image carry RDS's bundle of the region (truststore.pki.rds.amazonaws.com), let the app "
-        "name that file, and deploy:"
+        "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com) into the "
+        "image, let the app use that file, and deploy:"
     )
 
 
 def _refused(case: Case) -> tuple[str, ...]:
-    """The last line of a task in which it does not trust the server, and that it has not taken back."""
+    """Return the last log line with a failed certificate verification that no later connection follows."""
     for task in (*case.active_tasks, *case.failed_tasks):
         for line in reversed(case.lines(task)):
             if BACK in line.text:
@@ -174,7 +175,7 @@ def _refused(case: Case) -> tuple[str, ...]:
 
 
 def address(case: Case) -> Iterator[Finding]:
-    """The task definition must name this database: host, port, name, user."""
+    """Check that the task definition names this database: host, port, name, user."""
     definition, database = case.definition, case.now.database.value
     if definition is None or database is None or not database.address:
         return
@@ -191,7 +192,7 @@ def address(case: Case) -> Iterator[Finding]:
     ]
     seen: list[Text] = [
         t(
-            "{variable} is {now} in {revision}; the database says {right}.",
+            "{variable} is {now} in {revision}; the database has {right}.",
             variable=name,
             now=definition.environment[name],
             revision=definition.revision,
@@ -202,9 +203,9 @@ def address(case: Case) -> Iterator[Finding]:
     if seen:
         yield Finding(
             id="database-address",
-            title=t("The app is told another database than there is"),
+            title=t("The task definition names another database"),
             why=t(
-                "It connects to the wrong place, or as somebody whom the database does not know."
+                "The app connects to the wrong host or database, or as a user that does not exist."
             ),
             seen=tuple(seen),
             fixes=case.correct_program(
@@ -236,7 +237,7 @@ def other_secrets(case: Case) -> Mapping[str, str]:
 
 
 def secret(case: Case) -> Iterator[Finding]:
-    """The task definition must name the secret that RDS manages for this database."""
+    """Check that the task definition names the secret that RDS manages for this database."""
     definition, database, others = case.definition, case.now.database.value, other_secrets(case)
     if definition is None or database is None or not others:
         return
@@ -244,7 +245,7 @@ def secret(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="database-secret",
         title=t("The task definition names another secret than the database's"),
-        why=t("The password in it is another database's, or goes out of date within 7 days."),
+        why=t("Its password is another database's, or expires within 7 days."),
         seen=tuple(
             t(
                 "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
@@ -271,7 +272,7 @@ DEMANDED = ("DB_HOST", "DB_NAME", "DB_USER")
 
 
 def variables(case: Case) -> Iterator[Finding]:
-    """The task definition must set what the app demands; an app that runs well demands something else.
+    """Check that the task definition sets the variables that the app in webapp/ requires.
 
     What another app than the one in webapp/ demands is not known.
     """
@@ -321,7 +322,7 @@ def commands(case: Case, known: Known) -> tuple[str, ...]:
 
 
 def why(case: Case, known: Known) -> Text:
-    """Return why it fails; of used-up connections, whose they are as far as the numbers tell.
+    """Return why it fails; for too many connections, which clients use them, as far as the numbers show.
 
     How many another app than the one in webapp/ opens is not known.
     """
@@ -334,8 +335,10 @@ def why(case: Case, known: Known) -> Text:
             "The tasks of this stack may open more connections than the instance class allows."
         )
     if count is not None and count > own:
-        return t("At least {others} of them are not this stack's tasks'.", others=count - own)
-    return t("The tasks of this stack alone cannot have taken them all: others hold some.")
+        return t(
+            "At least {others} of them do not belong to this stack's tasks.", others=count - own
+        )
+    return t("The tasks of this stack cannot use all of them: other clients use some.")
 
 
 def measured(case: Case, known: Known) -> tuple[Text, ...]:
@@ -371,7 +374,7 @@ def _own(case: Case) -> int:
 
 
 def _limit(case: Case) -> int:
-    """RDS's default of max_connections; 0 for an instance class that is not known."""
+    """Return RDS's default of max_connections; 0 for an unknown instance class."""
     database = case.now.database.value
     try:
         memory = database_memory(database.kind) if database else 0
@@ -385,6 +388,6 @@ def _revision(case: Case) -> str:
 
 
 def away(case: Case) -> bool:
-    """Whether the database certainly takes no connections now."""
+    """Return whether the database is known to accept no connections."""
     found = case.now.database.value
     return found is not None and found.status not in USABLE

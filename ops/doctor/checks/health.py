@@ -1,4 +1,4 @@
-"""Failed health checks: what the app answered, or that it was too slow."""
+"""Check failed health checks with a wrong status or a timeout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stack.entrance import HEALTH_MATCHER
 
 
 def codes(case: Case) -> Iterator[Finding]:
-    """The app answers the health check, but not with the status that is wanted."""
+    """Find an answer to the health check that is outside the matcher."""
     found = [each for each in case.failed_checks if each.codes]
     if not found or case.health_check is None:
         return
     code, path = found[0].codes[0], case.health_check.path
     seen = t(
-        "GET {path} answers {code}; healthy is {matcher}.",
+        "GET {path} answers {code}; the health check expects {matcher}.",
         path=path,
         code=code,
         matcher=case.health_check.matcher,
@@ -47,22 +47,22 @@ def codes(case: Case) -> Iterator[Finding]:
 
 
 def matches(matcher: str, code: int) -> bool:
-    """Whether a target group's matcher takes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
+    """Return whether a matcher includes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
     spans = [each.partition("-") for each in matcher.split(",")]
     return any(int(low) <= code <= int(high or low) for low, _, high in spans)
 
 
 def _before(case: Case, asked: str, code: int) -> Finding:
-    """The check was changed after the last try."""
+    """Return the finding that the health check was changed after the last try."""
     check = case.health_check or Check()
     return Finding(
         id="health-check-mended",
         title=t("The health check was changed, and ECS has not tried again since"),
-        why=t("ECS has given up, and starts no task by itself any more."),
+        why=t("ECS has given up and starts no more tasks."),
         seen=(
             t(
-                "The last try failed with {code} on {asked}; the health check asks for {path} now, "
-                "and healthy is {matcher}.",
+                "The last try failed with {code} on {asked}; the health check now uses "
+                "{path} and expects {matcher}.",
                 code=code,
                 asked=asked,
                 path=check.path,
@@ -90,22 +90,24 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         title = t("The health check's path {path} redirects ({code})", path=path, code=code)
         return "health-redirects", title, why, (asks,)
     if code in (404, 405):
-        why = t("The app has no such page, so the load balancer takes every task for ill.")
-        title = t("The health check asks for {path}, which the app does not have", path=path)
+        why = t("The app has no such page, so the load balancer marks every task unhealthy.")
+        title = t("The health check's path {path} does not exist in the app", path=path)
         return "health-path-missing", title, why, (asks,)
     if code in (401, 403):
-        why = t("The load balancer cannot log in.")
-        title = t("The health check's path {path} wants a login ({code})", path=path, code=code)
+        why = t("The load balancer sends no credentials.")
+        title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
         return "health-forbidden", title, why, (asks,)
     webapp = case.now.settings.webapp
     if code >= 500 and (path != right or not webapp) and _database_away(case):
         why = t(
-            "A health check that asks the database makes ECS replace every task when the database "
-            "is away, and new tasks are no better."
+            "With a health check that needs the database, ECS replaces every task "
+            "while the database is unavailable, and the new tasks fail too."
         )
         if webapp:
-            why = joined(" ", (why, t("{right} answers without it.", right=right)))
-        title = t("The health check's path {path} needs the database, which is away", path=path)
+            why = joined(" ", (why, t("{right} does not need the database.", right=right)))
+        title = t(
+            "The health check's path {path} needs the database, which is unavailable", path=path
+        )
         return "health-needs-database", title, why, (asks,)
     return _other_code(case, check, code, asks)
 
@@ -117,15 +119,15 @@ def _database_away(case: Case) -> bool:
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path
-    logs = Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
+    logs = Fix(t("Read the app's log:"), (f"./careapp logs -s {case.now.names.stack}",))
     if code >= 500:
-        why = t("The app itself reports an error on this path.")
+        why = t("The app returns an error on this path.")
         title = t("The health check's path {path} answers with error {code}", path=path, code=code)
         fixes = (logs,) if path == right else (asks, logs)
         return "health-errors", title, why, fixes
-    why = t("The load balancer takes every other status for a failure.")
+    why = t("Every other status counts as a failure.")
     title = t(
-        "The app answers {code} on {path}, and healthy is {matcher}",
+        "The app answers {code} on {path}, and the health check expects {matcher}",
         code=code,
         path=path,
         matcher=matcher,
@@ -135,7 +137,7 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         given = str(code)
     if given == matcher:
         return "health-matcher", title, why, (asks, logs)
-    text = t("Ask for the status that the app gives:")
+    text = t("Expect the status that the app returns:")
     fix = case.configure("healthMatcher", given, text, retried=True)
     return "health-matcher", title, why, (fix,)
 
@@ -156,7 +158,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
 
 
 def _path(case: Case, right: str) -> Fix:
-    return case.configure("healthPath", right, t("Ask for {right}:", right=right), retried=True)
+    return case.configure("healthPath", right, t("Check {right}:", right=right), retried=True)
 
 
 def _database(case: Case, code: int) -> tuple[Text, ...]:
@@ -167,7 +169,7 @@ def _database(case: Case, code: int) -> tuple[Text, ...]:
 
 
 def timeouts(case: Case) -> Iterator[Finding]:
-    """The connection comes about or not; without a closed rule it is the app that is slow."""
+    """Find health checks that time out; beside a blocked connection the finding is left out."""
     found = [each for each in case.failed_checks if each.kind == "timeout"]
     if not found or case.health_check is None:
         return
@@ -178,14 +180,12 @@ def timeouts(case: Case) -> Iterator[Finding]:
     )
     seen = [t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)]
     if measured is not None:
-        seen.append(
-            t("The app's log tells of an answer that took {time} s.", time=f"{measured:.1f}")
-        )
+        seen.append(t("The app's log has an answer that took {time} s.", time=f"{measured:.1f}"))
     yield Finding(
         id="health-slow",
         title=t("The app answers the health check too late"),
         why=t(
-            "The load balancer waits {limit} s (healthTimeout), then takes the check as failed.",
+            "The load balancer waits {limit} s (healthTimeout); then the check counts as failed.",
             limit=check.timeout,
         ),
         seen=tuple(seen),
@@ -199,7 +199,7 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
     quick = Fix(
-        t("Let {path} do nothing but answer, and deploy:", path=check.path),
+        t("Make {path} return at once, and deploy:", path=check.path),
         (f"pulumi up -s {stack}",),
     )
     own = case.definition.health if case.definition else None

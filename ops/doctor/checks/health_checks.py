@@ -1,4 +1,4 @@
-"""Failed health checks without an answer: another port, address or protocol, or too early."""
+"""Check failed health checks without an answer: wrong port, address or protocol, or a slow start."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHOWN = 160
 
 
 def refused(case: Case) -> Iterator[Finding]:
-    """Nobody answers on the port: another port, another protocol, or too early."""
+    """Find why the health check gets no answer: wrong port, wrong protocol, or the app was not listening yet."""
     found = [each for each in case.failed_checks if each.kind == "failed"]
     container = case.stop_reasons("failed container health checks")
     if (not found and not container) or case.definition is None or case.has_wrong_status:
@@ -68,11 +68,13 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
         yield Finding(
             id="port-mismatch",
             title=t(
-                "The app listens on port {heard}, and is asked on port {asked}",
+                "The app listens on port {heard}, but the load balancer connects to port "
+"{asked}",
                 heard=heard.port,
                 asked=asked,
             ),
-            why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+            why=t("No process listens on the port that the load balancer connects to: the "
+"connection is refused."),
             seen=(
                 t("Container port {port}, health check port {check}.", port=port, check=check.port),
                 t("PORT is {value} in {revision}.", value=definition.environment.get("PORT", "-"),
@@ -84,8 +86,8 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
     elif check.protocol != "HTTP":
         yield Finding(
             id="health-protocol",
-            title=t("The health check speaks {protocol}, the app HTTP", protocol=check.protocol),
-            why=t("The app does not understand the question and closes the connection."),
+            title=t("The health check uses {protocol}, the app HTTP", protocol=check.protocol),
+            why=t("The app does not understand the request and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
             fixes=case.correct_program(
                 t(
@@ -100,7 +102,7 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
 def _wrong_address(
     case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
 ) -> Iterator[Finding]:
-    """The app listens on an address of its own that is not the task's."""
+    """Find an app that listens on an address that is not the task's."""
     own = [each for each in heard.hosts if not _reachable(each, task.address)]
     if not own or len(own) < len(heard.hosts) or case.definition is None:
         return
@@ -129,16 +131,17 @@ def _wrong_address(
 
 
 def _everywhere(case: Case, variables: list[str]) -> Fix:
-    """Let the app listen on all addresses: by the variables that name another, where there are any."""
+    """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
     stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:")
     if variables:
         text = t(
-            "Take {name} out of the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
+            "Remove {name} from the task definition (infra/container.py), or set it to "
+            "0.0.0.0, and deploy:",
             name=", ".join(variables),
         )
     if variables and declared.keys() >= set(variables):
-        text = t("Take {name} out of appVariables, and deploy:", name=", ".join(variables))
+        text = t("Remove {name} from appVariables, and deploy:", name=", ".join(variables))
     removed = [
         f"pulumi config rm --path appVariables.{name} -s {stack}"
         for name in variables
@@ -148,7 +151,7 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
 
 
 def _reachable(host: str, private_address: str) -> bool:
-    """Whether a connection to the task's private address gets to a server on ``host``."""
+    """Return whether a connection to the task's private address reaches a server on ``host``."""
     if host == "localhost":
         return False
     try:
@@ -189,12 +192,12 @@ def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -
 
 
 def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
-    """The load balancer has nothing to say against the app: the container's own check is wrong."""
+    """Return the finding of a failed container health check beside a load balancer's check that passes."""
     check = definition.health or ContainerHealth(command=())
     command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
     return Finding(
         id="container-check-failed",
-        title=t("The container's own health check fails: {command}", command=command),
+        title=t("The container's health check fails: {command}", command=command),
         why=t(
             "ECS runs this command inside the container. A program that the image does not have "
             "(curl, in a slim image) fails like an app that does not answer, and ECS replaces the task."
@@ -208,7 +211,7 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
                 interval=check.interval,
                 retries=check.retries,
             ),
-            t("ECS keeps what the command printed to itself: it is in no log."),
+            t("ECS does not log the output of the command."),
         ),
         fixes=(_left_to_balancer(case),),
         evidence=evidence,
@@ -218,8 +221,8 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
 def _left_to_balancer(case: Case) -> Fix:
     stack = case.now.names.stack
     text = t(
-        "Leave the check to the load balancer, or let healthCommand be a command that the image has; "
-        "then deploy:"
+        "Remove healthCommand, so that only the load balancer checks, or set it to a "
+        "command that the image has; then deploy:"
     )
     removed = [f"pulumi config rm healthCommand -s {stack}"]
     declared = bool(case.now.settings.service.health_command)
@@ -230,14 +233,16 @@ def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     """The app never said that it listens: it was stopped before, or it does not say so."""
     end = task.stopping or task.stopped or _last_line(case, task)
     lived = (end - task.started).total_seconds() if end and task.started else 0.0
-    seen = t("Task {task}: nobody listened within {lived} s.", task=task.short, lived=round(lived))
+    seen = t(
+        "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
+    )
     lines = tuple(each.text for each in case.lines(task)[-4:])
     # How long it would have taken is not known: one generous period tells, and no second is needed.
     return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:
-    """The longest time in which the starting app wrote nothing, and its line before: there it was slow."""
+    """Return the longest time in which the starting app logged nothing, and its line before."""
     lines = case.lines(task)
     end = task.stopping or task.stopped
     if not lines or task.started is None:
@@ -264,8 +269,8 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
         id="slow-start",
         title=t("The app starts more slowly than ECS waits"),
         why=t(
-            "For healthGracePeriod ({grace} s) after its start ECS ignores that a task is ill; "
-            "then it stops it.",
+            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "the start of a task. Then it stops the task.",
             grace=grace,
         ),
         seen=seen,
@@ -278,14 +283,14 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
 
 
 def _wait(case: Case, grace: int) -> Fix:
-    """The longer grace period, and a roll-out that may take as long as a start with it.
+    """Return the fix with a longer grace period, and a roll-out timeout that includes it.
 
     A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
     """
     fix = case.configure(
         "healthGracePeriod",
         str(grace),
-        t("First see in the log what takes so long. If the start has to be so slow, wait for it:"),
+        t("Find the slow step in the log. If the start cannot be faster, extend the grace period:"),
     )
     minutes = ceil((grace + ROLL_OUT) / 60)
     if case.now.settings.rollout_minutes >= minutes:
@@ -297,7 +302,7 @@ def _wait(case: Case, grace: int) -> Fix:
 def _longer_by_now(
     case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
-    """The grace period was made longer after the last try."""
+    """Return the finding that the grace period was extended after the last try."""
     return Finding(
         id="slow-start-mended",
         title=t("The grace period was made longer, and ECS has not tried again since"),

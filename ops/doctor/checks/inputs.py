@@ -1,4 +1,4 @@
-"""What a task is started from: the image, the secrets, the log group."""
+"""Check the inputs of a task's start: the image, the secrets, the log group."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
 
 
 def image(case: Case) -> Iterator[Finding]:
-    """The image that should run must be in ECR, for the task's architecture."""
+    """Check that the expected image is in ECR, for the task's architecture."""
     part = case.now.image
     if part.problem:
         return
@@ -39,9 +39,9 @@ def image(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="image-missing",
             title=t("The image is not in ECR"),
-            why=t("Fargate has nothing to start: every task stops with CannotPullContainerError."),
+            why=t("Fargate cannot pull the image: every task stops with CannotPullContainerError."),
             seen=(
-                t("ECR holds no image {wanted}.", wanted=wanted)
+                t("ECR has no image {wanted}.", wanted=wanted)
                 if found is not None
                 else t("There is no repository for {wanted}.", wanted=wanted),
             ),
@@ -58,7 +58,9 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
     if repository:
         text = t("Build and push it again, under a new tag:")
         return Fix(text, (revision, f"pulumi up -s {stack}"))
-    text = t("Let Pulumi make the repository again, and build and push the image under a new tag:")
+    text = t(
+        "Let Pulumi create the repository again, and build and push the image under a new tag:"
+    )
     return Fix(text, (revision, case.refresh_command))
 
 
@@ -93,16 +95,18 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
 def _rebuilt(case: Case, architecture: str) -> Fix:
     stack = case.now.names.stack
     if case.now.settings.image.architecture != architecture:
-        text = t("Deploy what the stack file says; it sets both, the image and the task:")
+        text = t(
+            "Deploy the stack file's cpuArchitecture, which applies to the image and the task:"
+        )
         return case.refresh(text)
     return Fix(
-        t("Build the image again; cpuArchitecture sets both, the image and the task:"),
+        t("Build the image again; cpuArchitecture applies to the image and the task:"),
         (f"pulumi config set imageRevision {_next(case)} -s {stack}", f"pulumi up -s {stack}"),
     )
 
 
 def secrets(case: Case) -> Iterator[Finding]:
-    """Every secret must exist, be alive, and hold the key that is asked of it."""
+    """Check that every secret exists, is not being deleted, and has the key that is referred to."""
     definition, known, others = (
         case.definition,
         case.now.secrets.value,
@@ -131,14 +135,14 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
         gone = t("The secret {arn} is marked for deletion.", arn=arn)
     fixes: tuple[Fix, ...] = (case.restore(), *case.then_retry())
     if name in case.now.settings.service.secrets:
-        text = t("Let appSecrets.{name} name a secret that is there, and deploy:", name=name)
+        text = t("Set appSecrets.{name} to an existing secret, and deploy:", name=name)
         fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
-        fixes = (Fix(t("Take it back:"), (command,)), *case.then_retry())
+        fixes = (Fix(t("Restore it:"), (command,)), *case.then_retry())
     return Finding(
         id="secret-missing",
-        title=t("The secret for {name} is gone", name=name),
+        title=t("The secret for {name} does not exist", name=name),
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
         ),
@@ -149,7 +153,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
 
 
 def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | None) -> Finding:
-    seen: list[Text] = [t("{name} asks for the key {key} of {arn}.", name=name, key=key, arn=arn)]
+    seen: list[Text] = [t("{name} refers to the key {key} of {arn}.", name=name, key=key, arn=arn)]
     if keys is not None:
         seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
     right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
@@ -174,7 +178,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
 
 
 def log_group(case: Case) -> Iterator[Finding]:
-    """The log group of the task definition must exist: Fargate does not make it."""
+    """Check that the task definition's log group exists: Fargate does not create it."""
     definition, logs = case.definition, case.now.logs.value
     if definition is None or not definition.log_group or logs is None:
         return
@@ -202,7 +206,7 @@ def _group(case: Case, definition: Definition) -> Fix:
         text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
         return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
     return Fix(
-        t("Make it:"),
+        t("Create it:"),
         (
             f"aws logs create-log-group --log-group-name {definition.log_group}",
             f"aws logs put-retention-policy --log-group-name {definition.log_group} "

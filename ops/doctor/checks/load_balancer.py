@@ -1,4 +1,4 @@
-"""The listener that serves the page: where its rules lead, and whether its certificate holds."""
+"""Check the load balancer: its rules, certificate, target group and subnets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stack.names import RULE_PRIORITY
 
 
 def forwarding(case: Case) -> Iterator[Finding]:
-    """A request to the page must end at the service's target group, whatever other rules there are."""
+    """Check that a request to the page is forwarded to the service's target group."""
     service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
     if service is None or balancer is None or group is None:
         return
@@ -33,7 +33,7 @@ def forwarding(case: Case) -> Iterator[Finding]:
 
 
 def planned_rule(case: Case) -> Iterator[Finding]:
-    """Stage 1: the rule that stage 2 makes must find its number free, and no rule before it that fits."""
+    """Check in stage 1 that the priority of stage 2's rule is free and that no rule before it matches."""
     balancer, group = case.now.balancer.value, case.now.group.value
     if case.service is not None or balancer is None or group is None:
         return
@@ -50,20 +50,24 @@ def planned_rule(case: Case) -> Iterator[Finding]:
 def _taken(listener: Listener, rule: Rule) -> Finding:
     return Finding(
         id="rule-taken",
-        title=t("The number of the app's rule is taken by another rule of the load balancer"),
-        why=t("Two rules of a listener cannot have one number: stage 2 fails with PriorityInUse."),
+        title=t("Another rule of the load balancer has the priority of the app's rule"),
+        why=t(
+            "Two rules of a listener cannot have the same priority: stage 2 fails with "
+            "PriorityInUse."
+        ),
         seen=(
             t(
-                "Rule {priority} of listener {listener} ({action}) is not one of this program.",
+                "Rule {priority} of listener {listener} ({action}) does not belong to this "
+                "program.",
                 priority=rule.priority,
                 listener=_label(listener),
                 action=rule.action,
             ),
         ),
         fixes=(
-            Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Or give it a number above {priority}:", priority=RULE_PRIORITY),
+                t("Or set its priority above {priority}:", priority=RULE_PRIORITY),
                 (
                     "aws elbv2 set-rule-priorities --rule-priorities "
                     f"RuleArn={rule.arn},Priority={RULE_PRIORITY + 100}",
@@ -74,7 +78,7 @@ def _taken(listener: Listener, rule: Rule) -> Finding:
 
 
 def _host(case: Case, balancer: Balancer) -> str | None:
-    """By which name the page is asked for; with a certificate of one's own that is not known."""
+    """Return the host name of the page; None with a certificate whose domain is not known."""
     https = case.now.settings.https
     return https.domain or (None if https.certificate_arn else balancer.dns)
 
@@ -82,12 +86,12 @@ def _host(case: Case, balancer: Balancer) -> str | None:
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
     return Finding(
         id="rule-in-the-way",
-        title=t("Another rule of the load balancer answers in place of the tasks"),
-        why=t("The rule with the lowest number that fits answers; those behind it get no request."),
+        title=t("Another rule of the load balancer handles the requests"),
+        why=t("Only the matching rule with the lowest priority number handles a request."),
         seen=(
             t(
-                "Rule {priority} of listener {listener} ({action}) fits a request to the page, "
-                "and does not lead to {group}.",
+                "Rule {priority} of listener {listener} ({action}) matches a request to "
+                "the page and does not forward to {group}.",
                 priority=rule.priority,
                 listener=_label(listener),
                 action=rule.action,
@@ -95,9 +99,9 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
             ),
         ),
         fixes=(
-            Fix(t("Take the rule away:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
-                t("Then let Pulumi put back what the program declares:"),
+                t("Then let Pulumi restore what the program declares:"),
                 (case.refresh_command,),
                 then=True,
             ),
@@ -111,17 +115,19 @@ def _none_forwards(
     return Finding(
         id="no-rule-forwards",
         title=t("No rule of the load balancer forwards to the tasks"),
-        why=t("Requests get the default answer, the 503 page that says that ECS is off."),
+        why=t(
+            "Requests get the listener's default action: the 503 page that says that ECS is off."
+        ),
         seen=(
             t(
-                "Listener {listener} of {balancer}: {count} rules, none leads / to {group}.",
+                "Listener {listener} of {balancer}: {count} rules, none forwards / to {group}.",
                 listener=_label(listener) if listener else "-",
                 balancer=balancer.name,
                 count=len(listener.rules) if listener else 0,
                 group=group.name,
             ),
         ),
-        fixes=(case.refresh(t("Let Pulumi put the rule back:")),),
+        fixes=(case.refresh(t("Let Pulumi restore the rule:")),),
     )
 
 
@@ -130,7 +136,7 @@ def _label(listener: Listener) -> str:
 
 
 def certificate(case: Case) -> Iterator[Finding]:
-    """The certificate of the listener that serves must be one that browsers take."""
+    """Check that the certificate of the page's listener is valid."""
     balancer = case.now.balancer.value
     listener = elb.serving(balancer) if balancer else None
     found = listener.certificate if listener else None
@@ -139,24 +145,24 @@ def certificate(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="certificate-not-valid",
         title=t("The load balancer's certificate is {status}", status=found.status),
-        why=t("Browsers refuse a page whose certificate does not hold."),
-        seen=(t("ACM says so of {arn}.", arn=found.arn),),
+        why=t("Browsers refuse a page whose certificate is not valid."),
+        seen=(t("ACM reports this status for {arn}.", arn=found.arn),),
         fixes=(_certified(case, found.arn),),
     )
 
 
 def _certified(case: Case, arn: str) -> Fix:
     if case.now.settings.https.domain:
-        return case.refresh(t("Let Pulumi put back the record by which ACM issues and renews it:"))
+        return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
     stack = case.now.names.stack
     return Fix(
-        t("Import a new one under its ARN, or name another one in certificateArn and deploy:"),
+        t("Import a new one under its ARN, or set certificateArn to another one and deploy:"),
         (f"aws acm describe-certificate --certificate-arn {arn}", f"pulumi up -s {stack}"),
     )
 
 
 def target_group(case: Case) -> Iterator[Finding]:
-    """The service must register its tasks in the target group."""
+    """Check that the service registers its tasks in the target group."""
     service, group = case.service, case.now.group.value
     if service is None or case.now.group.problem:
         return
@@ -164,15 +170,15 @@ def target_group(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="target-group-missing",
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
-            why=t("The load balancer has nowhere to send requests."),
+            why=t("The load balancer has no target group to forward requests to."),
             fixes=(case.restore(),),
         )
     elif all(each[0] != group.arn for each in service.targets):
         yield Finding(
             id="service-not-attached",
             title=t("The service does not register its tasks with the load balancer"),
-            why=t("The load balancer knows of no task."),
-            seen=(t("The service names no target, or another than {name}.", name=group.name),),
+            why=t("The load balancer has no registered task."),
+            seen=(t("The service has no target group, or another than {name}.", name=group.name),),
             fixes=case.correct_program(
                 t("In infra/service.py, let the service have this target group, and deploy:")
             ),
@@ -182,7 +188,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             id="health-check-off",
             kind="warning",
             title=t("The load balancer's health check is off"),
-            why=t("It would send requests to a task that does not answer."),
+            why=t("The load balancer also sends requests to tasks that do not answer."),
             fixes=case.correct_program(
                 t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
             ),
@@ -201,7 +207,7 @@ WATCHED = {
 
 
 def health_check_drift(case: Case) -> Iterator[Finding]:
-    """The target group should check as the stack file says."""
+    """Check that the target group's health check is that of the stack file."""
     if case.health_check is None:
         return
     seen = []
@@ -216,14 +222,14 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
             id="health-check-drifted",
             kind="warning",
             title=t("The health check is not the declared one"),
-            why=t("Somebody changed it by hand, or the stack file was not deployed yet."),
+            why=t("It was changed outside Pulumi, or the stack file was not deployed yet."),
             seen=tuple(seen),
             fixes=(case.restore(),),
         )
 
 
 def protocol(case: Case) -> Iterator[Finding]:
-    """Requests and health checks go to the same port: the app speaks one protocol there."""
+    """Check that requests and health checks to the same port use one protocol."""
     group = case.now.group.value
     if group is None or not group.check.enabled or group.check.port != "traffic-port":
         return
@@ -234,13 +240,13 @@ def protocol(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="target-protocol",
         title=t(
-            "The load balancer sends requests by {asked}, and the app answers {checked}",
+            "The load balancer sends requests over {asked}, and the app uses {checked}",
             asked=asked,
             checked=checked,
         ),
         why=t(
-            "The health check speaks {checked} and passes. Every request fails in the TLS handshake: "
-            "the load balancer answers 502.",
+            "The health check uses {checked} and passes. Every request fails in the "
+            "TLS handshake: the load balancer answers 502.",
             checked=checked,
         ),
         seen=(
@@ -265,7 +271,7 @@ def protocol(case: Case) -> Iterator[Finding]:
 
 
 def declared_port(case: Case) -> Iterator[Finding]:
-    """The service registers a port, the container opens one, PORT tells the app: all the same."""
+    """Check that the service, the container and PORT have the same port."""
     service, definition = case.service, case.definition
     if service is None or definition is None or service.port is None:
         return
@@ -274,8 +280,11 @@ def declared_port(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="port-mismatch",
-        title=t("The app is told another port than the load balancer asks"),
-        why=t("Nobody listens where the load balancer knocks: the connection is refused."),
+        title=t("The task definition and the load balancer use different ports"),
+        why=t(
+            "No process listens on the port that the load balancer connects to: the "
+            "connection is refused."
+        ),
         seen=(
             t(
                 "The service registers port {port}; {revision} opens {ports} and sets PORT to {told}.",
@@ -286,14 +295,14 @@ def declared_port(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=case.correct_program(
-            t("Let containerPort alone decide it (infra/container.py), and deploy:")
+            t("Use containerPort for all of them (infra/container.py), and deploy:")
         ),
         evidence=tuple(each.words for each in case.failed_checks[:3]),
     )
 
 
 def balancer(case: Case) -> Iterator[Finding]:
-    """The load balancer must be there, active, and in subnets that lead to the internet."""
+    """Check that the load balancer exists, is active, and is in subnets with a route to the internet."""
     found, network = case.now.balancer.value, case.network
     fix = case.restore()
     if found is None:
@@ -304,7 +313,7 @@ def balancer(case: Case) -> Iterator[Finding]:
             id="balancer-not-active",
             kind="cause" if found.state == "failed" else "warning",
             title=t("The load balancer is {state}", state=found.state),
-            why=t("It answers when it is active."),
+            why=t("It accepts requests only in the state active."),
             fixes=(fix,),
         )
     if network is None or found.scheme != "internet-facing":
@@ -324,10 +333,10 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     )
     return Finding(
         id="balancer-cut-off",
-        title=t("The load balancer lies in subnets that are not the public ones")
+        title=t("The load balancer is not in the public subnets")
         if misplaced
-        else t("The load balancer's subnets do not lead to the internet"),
-        why=t("Its answers do not find the way back: the page times out."),
+        else t("The load balancer's subnets have no route to the internet"),
+        why=t("Its answers have no route to the internet: the page times out."),
         seen=tuple(
             t(
                 "Subnet {subnet} has no route to an internet gateway.",
@@ -340,14 +349,14 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
 
 
 def _missing(case: Case) -> Iterator[Finding]:
-    """Where nothing at all is there, the stack is what is missing."""
+    """Find a missing load balancer, unless the whole stack is missing."""
     if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
         return
     yield Finding(
         id="balancer-missing",
         title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
         why=t("Nothing answers at the page's address."),
-        seen=(t("Elastic Load Balancing knows no load balancer of that name."),),
+        seen=(t("Elastic Load Balancing has no load balancer of that name."),),
         fixes=(case.restore(),),
     )
 

@@ -1,4 +1,4 @@
-"""Security groups and network ACLs along the way: internet, load balancer, task, database."""
+"""Check security groups and network ACLs of each connection: internet, load balancer, task, database."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ANYONE = Side((), (ANYWHERE,))
 
 
 DROPPED = t(
-    "A security group that does not allow a connection drops it without an answer: "
-    "the health check times out, and ECS replaces every task, for ever."
+    "A security group drops a connection that it does not allow: the health check "
+    "times out, and ECS keeps replacing the tasks."
 )
 
 
 WAITS = t(
-    "A security group that does not allow a connection drops it without an answer: "
-    "the app waits for the database until it times out."
+    "A security group drops a connection that it does not allow: the app's connections "
+    "to the database time out."
 )
 
 
@@ -44,7 +44,7 @@ TIMED_OUT = r"(?i)timed? ?out"
 
 
 def balancer_to_task(case: Case) -> Iterator[Finding]:
-    """The load balancer must be let out to the task's port, and into the task."""
+    """Check that the load balancer can connect to the tasks on the container port and the health check's port."""
     service, network, balancer = case.service, case.network, case.now.balancer.value
     if service is None or network is None or balancer is None or service.port is None:
         return
@@ -71,7 +71,7 @@ def _check_port(case: Case, traffic: int) -> int:
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
-    """The task must be let out to the database's port, and into the database."""
+    """Check that the tasks can connect to the database."""
     service, network, database = case.service, case.network, case.now.database.value
     if service is None or network is None or database is None:
         return
@@ -93,7 +93,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
-    """An internet-facing load balancer must let everybody in; where it lets nobody in, the page is dead."""
+    """Check that an internet-facing load balancer accepts connections from all addresses; from none is a cause."""
     network, balancer = case.network, case.now.balancer.value
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
@@ -113,10 +113,10 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="balancer-lets-nobody-in" if nobody else "internet-cannot-reach-balancer",
             kind="cause" if nobody else "warning",
-            title=t("Nobody reaches the load balancer on port {port}", port=port)
+            title=t("No client can reach the load balancer on port {port}", port=port)
             if nobody
-            else t("Not everybody reaches the load balancer on port {port}", port=port),
-            why=t("Requests from addresses that no rule names time out."),
+            else t("Some clients cannot reach the load balancer on port {port}", port=port),
+            why=t("Requests from addresses that no rule allows time out."),
             seen=_seen(network, missing, denials, ANYONE, target, port),
             fixes=(*_entrance(case, missing, port), *acl_fixes(denials, network)),
         )
@@ -126,7 +126,7 @@ def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[
     commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
     if not commands:
         return ()
-    text = t("Open the port, if the page is for everybody:")
+    text = t("Open the port, if the page is public:")
     return (Fix(text, tuple(commands)), case.or_restore())
 
 
@@ -160,7 +160,7 @@ def _fixes(
 def lacking(
     network: Network, source: Side, target: Side, port: int
 ) -> tuple[tuple[Text, str], ...]:
-    """The rules that are missing between two sides: each in a sentence, and what adds it."""
+    """Return the missing rules between two sides: each as a sentence, and the command that adds it."""
     return tuple(
         (_missing(each, network, source, target, port), _authorize_peer(each, source, target, port))
         for each in missing_rules(network, source, target, port)
@@ -228,13 +228,13 @@ def _authorize(direction: str, group: str, port: int, peer: str) -> str:
 
 
 WHY = t(
-    "A network ACL drops what its rules do not allow, without an answer, and knows of no connections: "
-    "the answers need a rule of their own, to the ports from which the other side connects."
+    "A network ACL is stateless and drops packets that its rules do not allow: answers "
+    "need a rule of their own, for the client's ephemeral ports."
 )
 
 
 def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
-    """Each ACL's fault in a sentence."""
+    """Return a sentence for each denial of a network ACL."""
     return tuple(_acl_sentence(each, network) for each in denials)
 
 
@@ -259,7 +259,7 @@ def _acl_sentence(each: AclDenial, network: Network) -> Text:
 
 
 def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]:
-    """Rules that let the packets through, before those that deny them."""
+    """Return the commands that add allow rules before those that deny."""
     if not denials:
         return ()
     acls = {each.acl.id: each.acl for each in network.subnets.values() if each.acl}
@@ -271,12 +271,12 @@ def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]
     # Subnets that share an ACL need its rule once.
     once = {(each.acl, each.direction, each.ports, each.peer): each for each in denials}
     commands = tuple(_command(each, taken[each.acl, each.direction]) for each in once.values())
-    text = t("Let the network ACL allow it, by a rule before the one that denies it:")
+    text = t("Add an allow rule to the network ACL, before the rule that denies it:")
     return (Fix(text, commands),)
 
 
 def _command(each: AclDenial, taken: set[int]) -> str:
-    """A rule with a free number; where there is none before the denying rule, that rule must go."""
+    """Return the command for a rule with a free number; without one before the denying rule, that rule is deleted."""
     if each.number is None:
         number = max((*taken, 90)) // 10 * 10 + 10
     else:

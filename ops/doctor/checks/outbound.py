@@ -1,4 +1,4 @@
-"""The task's way to AWS's own services: routes, NAT, public address, HTTPS."""
+"""Check the tasks' connections to AWS's services: routes, NAT gateways, public addresses, HTTPS."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ INTERNET = Side((), (ANYWHERE,))
 
 
 CANNOT_START = t(
-    "Before a container starts, Fargate fetches its image from ECR and its secrets from "
-    "Secrets Manager, and opens its log. Without a way there no task ever starts."
+    "Before a container starts, Fargate pulls its image from ECR, reads its secrets "
+    "from Secrets Manager and opens its log stream. Without a route there no task "
+    "starts."
 )
 
 
 def task_to_aws(case: Case) -> Iterator[Finding]:
-    """Tasks must reach ECR, CloudWatch Logs and Secrets Manager, or they never start."""
+    """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them."""
     service, network = case.service, case.network
     if service is None or network is None:
         return
@@ -63,7 +64,7 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
         return
     yield Finding(
         id="task-cannot-reach-aws",
-        title=t("The tasks' subnets have no way to the internet"),
+        title=t("The tasks' subnets have no route to the internet"),
         why=CANNOT_START,
         seen=tuple(no_internet_sentence(each, network) for each in cut_off),
         fixes=_route_fixes(case, cut_off, service),
@@ -72,10 +73,10 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
 
 
 def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
-    """Network ACLs drop what the tasks exchange with AWS."""
+    """Return the finding that network ACLs deny the tasks' connections to AWS."""
     return Finding(
         id="task-cannot-reach-aws",
-        title=t("A network ACL cuts the tasks off from the internet"),
+        title=t("A network ACL blocks the tasks' connections to the internet"),
         why=CANNOT_START,
         seen=(*network_path.acl_sentences(found, network), network_path.WHY),
         fixes=(*network_path.acl_fixes(found, network), *case.then_retry()),
@@ -96,7 +97,7 @@ def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
             )
         case "blackhole" | "nat-missing":
             return t(
-                "Subnet {subnet}: its route to 0.0.0.0/0 leads to {target}, which is gone.",
+                "Subnet {subnet}: its route to 0.0.0.0/0 leads to {target}, which does not exist.",
                 subnet=subnet,
                 target=target,
             )
@@ -111,8 +112,8 @@ def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
             )
         case "nat-private":
             return t(
-                "Subnet {subnet}: its NAT gateway {target} lies in a subnet that has no route to "
-                "an internet gateway.",
+                "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no "
+                "route to an internet gateway.",
                 subnet=subnet,
                 target=target,
             )
@@ -137,7 +138,7 @@ def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...], service: Service) 
         )
         return (Fix(t("Give the tasks public addresses:"), (command,)), case.or_restore())
     if case.now.settings.network.nat != "none":
-        text = t("Let Pulumi put the NAT gateway and its routes back (natStrategy asks for them):")
+        text = t("Let Pulumi restore the NAT gateway and its routes (natStrategy declares them):")
         return (
             case.refresh(text),
             *route_commands(case, cut_off),
@@ -150,7 +151,7 @@ def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...], service: Service) 
 
 
 def route_commands(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    """Where a NAT gateway runs and only the route to it is missing."""
+    """Return the commands that add the missing routes to a NAT gateway that is available."""
     network = case.network
     alive = (
         [each.id for each in network.nats.values() if each.state == "available"] if network else []
@@ -179,7 +180,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
     )
     yield Finding(
         id="task-https-closed",
-        title=t("The tasks' security group does not let HTTPS out"),
+        title=t("The tasks' security group does not allow outbound HTTPS"),
         why=CANNOT_START,
         seen=(
             t(
@@ -199,7 +200,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
 
 
 def planned_subnets(case: Case) -> Iterator[Finding]:
-    """Stage 1: whether the subnets in which the tasks are going to run lead to AWS, and have room."""
+    """Check in stage 1 that the subnets of the future tasks have a route to AWS."""
     network = case.network
     if case.service is not None or network is None:
         return
@@ -213,7 +214,7 @@ def planned_subnets(case: Case) -> Iterator[Finding]:
     if cut_off or not subnets:
         yield Finding(
             id="task-cannot-reach-aws",
-            title=t("The tasks' subnets have no way to the internet"),
+            title=t("The tasks' subnets have no route to the internet"),
             why=CANNOT_START,
             seen=tuple(no_internet_sentence(each, network) for each in cut_off)
             or (t("There are no subnets {prefix}*.", prefix=prefix),),
@@ -223,13 +224,13 @@ def planned_subnets(case: Case) -> Iterator[Finding]:
 
 def _planned_fixes(case: Case, cut_off: tuple[NoInternet, ...], public: bool) -> tuple[Fix, ...]:
     if public or case.now.settings.network.nat != "none":
-        text = t("Let Pulumi put the gateways and routes back that natStrategy asks for:")
+        text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
         return (case.refresh(text), *route_commands(case, cut_off))
     return (case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
 
 
 def free_addresses(case: Case) -> Iterator[Finding]:
-    """Every task takes an address of its subnet."""
+    """Check that the subnets have free addresses for the tasks."""
     service, network = case.service, case.network
     if service is None or network is None:
         return
@@ -239,7 +240,7 @@ def free_addresses(case: Case) -> Iterator[Finding]:
         yield Finding(
             id="subnets-full",
             title=t("The tasks' subnets have no address left"),
-            why=t("Every task takes an address; a roll-out takes twice as many for a while."),
+            why=t("Every task uses an address; a roll-out temporarily uses twice as many."),
             seen=tuple(
                 t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
                 for each in known
@@ -251,7 +252,7 @@ def free_addresses(case: Case) -> Iterator[Finding]:
 
 
 def planned_secrets(case: Case) -> Iterator[Finding]:
-    """Stage 1: the secrets with the database's password and those of the app must be there."""
+    """Check in stage 1 that the secrets of the database and of the app exist."""
     database, known = case.now.database.value, case.now.secrets.value
     if case.definition is not None or database is None or case.now.secrets.problem:
         return

@@ -1,4 +1,4 @@
-"""What ECS must be allowed before a container starts: the execution role."""
+"""Check the IAM roles: what Fargate needs to start a task, and what the app needs later."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REFUSED = (
 
 
 def execution_role(case: Case) -> Iterator[Finding]:
-    """The execution role must exist, trust ECS, and allow the pull, the log and each secret."""
+    """Check that the execution role exists, trusts ECS, and allows the pull, the log and each secret."""
     definition = case.definition
     if definition is None or case.now.execution.problem:
         return
@@ -66,7 +66,7 @@ def decided(role: Role, action: str, resource: str) -> str:
 
 
 def execution_needs(case: Case, definition: Definition) -> list[Need]:
-    """What Fargate does with the execution role for this task definition."""
+    """Return the actions that Fargate performs with the execution role for this task definition."""
     region, account = case.now.region, definition.execution_role.split(":")[4:5]
     where = f"{region}:{account[0] if account else ''}"
     others = other_secrets(case)
@@ -100,14 +100,15 @@ TITLES = {
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
-    """What is lacking for one purpose; the fix gives all that is lacking, or the next try fails too."""
+    """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
     name = role.arn.rpartition("/")[2]
     return Finding(
         id=f"execution-role-cannot-{purpose}",
         title=TITLES[purpose],
         why=t(
-            "With this role ECS fetches the image, reads the secrets and opens the log before the "
-            "container starts. Where it is refused, no task ever starts."
+            "With this role ECS pulls the image, reads the secrets and opens the log "
+            "stream before the container starts. Without these permissions no task "
+            "starts."
         ),
         seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
         fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
@@ -116,15 +117,16 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
 
 
 def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
-    """Grant what is the stack's own; what is not, the program must not name, or must allow itself."""
+    """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
     own = [each for each in lacks if _owns(case, each.need)]
     others = dict.fromkeys(each.resource for each in lacks if each not in own)
     granted = given(role, own) if own else ()
     if not others:
         return granted
     text = t(
-        "{resource} is not this stack's: name the stack's own in infra/container.py, or, if it is meant, "
-        "allow it in infra/iam.py; then deploy:",
+        "{resource} does not belong to this stack: use the stack's own in "
+        "infra/container.py, or, if it is intended, allow it in infra/iam.py; then "
+        "deploy:",
         resource=", ".join(others),
     )
     fix = Fix(text, (f"pulumi up -s {case.now.names.stack}",), then=bool(granted))
@@ -132,7 +134,7 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
 
 
 def _owns(case: Case, need: Need) -> bool:
-    """Whether a resource is the stack's: RDS's secret of its database, one of appSecrets, or of its names."""
+    """Return whether a resource belongs to the stack: RDS's secret, one of appSecrets, or one with its names."""
     names, database = case.now.names, case.now.database.value
     if need.purpose == "secret":
         managed = database is not None and need.resource == database.secret
@@ -148,7 +150,9 @@ def _verdict(role: str, lack: Lack) -> Text:
     if lack.verdict == DENIED:
         return t("A policy of {role} denies {action} on {resource}.", **named)
     if lack.verdict == NOT_IN_BOUNDARY:
-        return t("The permissions boundary of {role} leaves out {action} on {resource}.", **named)
+        return t(
+            "The permissions boundary of {role} does not allow {action} on {resource}.", **named
+        )
     return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
@@ -156,7 +160,10 @@ def _no_role(case: Case, definition: Definition) -> Finding:
     return Finding(
         id="execution-role-missing",
         title=t("The task definition's execution role does not exist"),
-        why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
+        why=t(
+            "ECS assumes this role to pull the image and read the secrets; without it "
+            "no task starts."
+        ),
         seen=(
             t(
                 "{revision} names {role}.",
@@ -172,8 +179,11 @@ def _no_role(case: Case, definition: Definition) -> Finding:
 def _no_trust(case: Case, role: Role) -> Finding:
     return Finding(
         id="execution-role-not-trusted",
-        title=t("ECS may not take the execution role"),
-        why=t("ECS takes this role to fetch the image and the secrets; without it no task starts."),
+        title=t("ECS cannot assume the execution role"),
+        why=t(
+            "ECS assumes this role to pull the image and read the secrets; without it "
+            "no task starts."
+        ),
         seen=(
             t(
                 "The trust policy of {role} does not let ecs-tasks.amazonaws.com assume it.",
@@ -186,7 +196,7 @@ def _no_trust(case: Case, role: Role) -> Finding:
 
 
 def task_role(case: Case) -> Iterator[Finding]:
-    """The app reads the database's secret again with the task role when RDS has rotated it."""
+    """Check that the task role may read the database's secret, which RDS rotates."""
     definition = case.definition
     arn = definition.environment.get("DB_SECRET_ARN") if definition else None
     role = case.now.task_role.value
@@ -207,8 +217,9 @@ def task_role(case: Case) -> Iterator[Finding]:
         kind="cause" if refused else "warning",
         title=t("The app may not read the database's secret again"),
         why=t(
-            "RDS changes the password every 7 days. A running task then needs its task role to read "
-            "the new one; without that it loses the database until it is replaced."
+            "RDS rotates the password every 7 days. A running task then reads the new "
+            "one with its task role; without the permission it loses the database "
+            "until it is replaced."
         ),
         seen=(_verdict(name or "-", lack),),
         fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
@@ -218,7 +229,7 @@ def task_role(case: Case) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Need:
-    """An action that a role must have, and what it is for: pull, log or secret."""
+    """An action that a role must allow, and its purpose: pull, log or secret."""
 
     action: str
     resource: str
@@ -227,20 +238,20 @@ class Need:
 
 @dataclass(frozen=True)
 class Lack:
-    """A need that the role does not meet, and IAM's verdict."""
+    """A need that the role does not meet, and IAM's decision."""
 
     need: Need
     verdict: str
 
     @property
     def resource(self) -> str:
-        """What a policy names: of a log all streams, for they have a name only when they are there."""
+        """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
         group, streams, _ = self.need.resource.partition(":log-stream:")
         return f"{group}:*" if streams else group
 
 
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
-    """All that is lacking in one policy; a refusal or a boundary no policy can make up for."""
+    """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
     grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
     return (grant, *(Fix(each.text, each.commands, then=True) for each in others))
 
@@ -270,5 +281,5 @@ def _in_the_way(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
             text = t("Add {action} to the role's permissions boundary.", action=action)
             yield Fix(text, (f"aws iam get-role --role-name {role}",))
         elif each.verdict != NOT_ALLOWED:
-            text = t("Take the refusal of {action} out of the role's policies.", action=action)
+            text = t("Remove the Deny of {action} from the role's policies.", action=action)
             yield Fix(text, (f"aws iam list-role-policies --role-name {role}",))

@@ -1,4 +1,4 @@
-"""The service as a whole: scaled to nothing, rolled back, or still at it."""
+"""Check the service as a whole: scaled to zero, deleted, rolled back, or in a roll-out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDED = re.compile(r"deployment failed|rolling back to deployment")
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
-    """A service that is to run nothing runs nothing; that of a paused stack is meant to."""
+    """Find a service with the desired count 0; that of a paused stack is expected."""
     service = case.service
     if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
         return
@@ -24,17 +24,20 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         return
     count = stages.desired_count(case)
     fix = (
-        case.configure("desiredCount", "1", t("Ask for a task:"))
+        case.configure("desiredCount", "1", t("Set the desired count to 1:"))
         if declared == "0"
-        else Fix(t("Ask for {count} again:", count=count), (stages.set_desired_count(case, count),))
+        else Fix(
+            t("Set the desired count to {count} again:", count=count),
+            (stages.set_desired_count(case, count),),
+        )
     )
     yield Finding(
         id="scaled-to-zero",
         title=t("The service is set to run no task"),
-        why=t("With a desired count of 0 nothing answers behind the load balancer: it says 503."),
+        why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
         seen=(
             t(
-                "Desired count 0, running {running}; the stack file says desiredCount {declared}.",
+                "Desired count 0, running {running}; desiredCount is {declared} in the stack file.",
                 running=service.running,
                 declared=declared,
             ),
@@ -44,7 +47,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
 
 
 def draining(case: Case) -> Iterator[Finding]:
-    """A service that is being deleted."""
+    """Find a service that is being deleted."""
     service = case.service
     if service is not None and service.status != "ACTIVE":
         yield Finding(
@@ -52,12 +55,12 @@ def draining(case: Case) -> Iterator[Finding]:
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(t("{running} tasks still run.", running=service.running),),
-            fixes=(case.refresh(t("When it is gone, make it anew:")),),
+            fixes=(case.refresh(t("When it is deleted, create it again:")),),
         )
 
 
 def rolled_back(case: Case) -> Iterator[Finding]:
-    """Another revision than the wanted one runs, or none."""
+    """Find a roll-out that failed or was rolled back."""
     service, definition = case.service, case.definition
     if service is None or definition is None or not case.unsteady:
         return
@@ -70,8 +73,8 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         id="rolled-back" if case.rolled_back else "roll-out-failed",
         title=title,
         why=t(
-            "The circuit breaker ends a roll-out after a few failed tasks "
-            "(three for up to six wanted ones)."
+            "The deployment circuit breaker ends a roll-out after a few failed tasks "
+            "(three for a desired count of up to six)."
         ),
         seen=(seen,),
         fixes=(_once_more(case),),
@@ -83,7 +86,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
 
 
 def _once_more(case: Case) -> Fix:
-    text = t("Mend what made the tasks fail, then let ECS try again:")
+    text = t("Fix the cause of the failed tasks, then let ECS try again:")
     return Fix(
         text,
         (case.retry_command, case.refresh_command)
@@ -96,18 +99,18 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
     if case.primary is None or not case.rolled_back:
         return (
             t("The roll-out of {wanted} failed", wanted=wanted),
-            t("There is no earlier version to go back to; ECS starts no more tasks."),
+            t("There is no earlier revision to roll back to; ECS starts no more tasks."),
         )
     running = case.primary.revision
     if running == wanted:
         return (
-            t("ECS went back to the service as it was before, of the same {wanted}", wanted=wanted),
+            t("ECS rolled the service back, with the same {wanted}", wanted=wanted),
             t("A change of the service itself (its subnets, its capacity, …) was rolled back."),
         )
     return (
-        t("ECS runs {running}, and not {wanted}", running=running, wanted=wanted),
+        t("ECS runs {running} instead of {wanted}", running=running, wanted=wanted),
         t(
-            "{wanted} is the newest version, {running} is what ECS went back to.",
+            "{wanted} is the newest revision; ECS rolled back to {running}.",
             wanted=wanted,
             running=running,
         ),
@@ -115,15 +118,15 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
 
 
 def in_progress(case: Case) -> Iterator[Finding]:
-    """A roll-out that has not ended yet."""
+    """Find a roll-out that is in progress."""
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
     yield Finding(
         id="roll-out-going-on",
         kind="warning" if primary.failed else "note",
-        title=t("A roll-out is under way"),
-        why=t("ECS starts new tasks, waits until they are healthy, and stops the old ones then."),
+        title=t("A roll-out is in progress"),
+        why=t("ECS starts new tasks, waits until they are healthy, and then stops the old ones."),
         seen=(
             t(
                 "{running} of {desired} run, {pending} start, {failed} failed in a row.",

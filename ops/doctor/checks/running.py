@@ -1,4 +1,4 @@
-"""What running tasks say of themselves: /health asks nothing of the app, so ECS keeps a task whose pages fail."""
+"""Check running tasks by log, metrics and page: ECS keeps a task whose /health works and whose pages fail."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def database(case: Case) -> Iterator[Finding]:
-    """A running app that has lost its database and not said since that it is back, whatever the reason.
+    """Find a running app that lost its database and has not logged since that it reconnected.
 
     Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
     """
@@ -65,7 +65,7 @@ def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
 
 
 def _log_says_so(task: Task) -> Text:
-    return t("Task {task} runs, and its log says so.", task=task.short)
+    return t("Task {task} is running; this is in its log.", task=task.short)
 
 
 def _lost(case: Case, task: Task, line: Line) -> Finding:
@@ -75,8 +75,8 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
         id="app-database-away",
-        title=t("The app has lost its database, and has not found it again"),
-        why=t("/health does not ask the database, so ECS keeps the task; the pages answer 503."),
+        title=t("The app has lost its database connection and has not reconnected"),
+        why=t("/health does not use the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
         fixes=(_see_log(case), *case.then_retry()),
         evidence=(line.text,),
@@ -84,11 +84,11 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
 
 
 def _see_log(case: Case) -> Fix:
-    return Fix(t("See what the app says about it:"), (f"./careapp logs -s {case.now.names.stack}",))
+    return Fix(t("Read the app's log:"), (f"./careapp logs -s {case.now.names.stack}",))
 
 
 def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
-    """The lines that the app has not taken back by a later one.
+    """Return the lines since the last reconnection.
 
     Of before a gap only what it says of losing the database: what takes that back was looked for in it.
     """
@@ -101,7 +101,7 @@ def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
 
 
 def migrations(case: Case) -> Iterator[Finding]:
-    """A migration that failed last when it was tried; the app says once that it has succeeded after all."""
+    """Find a migration whose last try failed."""
     for task in case.active_tasks:
         said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
         if said and UNMIGRATED in said[-1].text:
@@ -124,7 +124,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
     return Finding(
         id="app-cannot-migrate",
         title=title,
-        why=t("The app serves on, but pages that need what the migration makes fail."),
+        why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
         fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
         evidence=tuple(words) or (line.text,),
@@ -141,7 +141,7 @@ class _Path:
 
 
 def failed_requests(case: Case) -> Iterator[Finding]:
-    """Requests that end with 5xx, by the logs of the newest deployment's tasks, else by CloudWatch.
+    """Find requests that end with 5xx, in the logs of the newest deployment's tasks, else in CloudWatch.
 
     A cause: the newest FAILURES_IN_A_ROW requests for a path all ended with 5xx. A warning: fewer did, and none has
     ended well since. A path whose newest request ended well has recovered: nothing is said of it.
@@ -209,7 +209,7 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
 
 
 def _later(minute: Minute, since: datetime | None) -> bool:
-    """Whether a minute with requests lies wholly after the deployment was done."""
+    """Return whether a minute with requests lies wholly after the deployment."""
     return minute.requests > 0 and (since is None or minute.at >= since)
 
 
@@ -230,7 +230,7 @@ def _failing(
         id=fails if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
         title=title,
-        why=t("The health check asks another path, so the targets stay healthy."),
+        why=t("The health check uses another path, so the targets stay healthy."),
         seen=seen,
         fixes=(fix,),
         evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
@@ -242,7 +242,7 @@ UNAVAILABLE = 503
 
 
 def page_fails(case: Case) -> Iterator[Finding]:
-    """The load balancer calls the tasks healthy, and the page answers with an error or not at all."""
+    """Find a page that fails while the targets are healthy."""
     page = case.now.page.value
     if page is None or not page.fails:
         return
@@ -252,7 +252,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
         id=_id(page),
         title=_title(page),
         why=t(
-            "The health check asks for {check} only, so the targets are healthy; visitors get an error.",
+            "The health check uses {check} only, so the targets are healthy; users get an error.",
             check=case.health_check.path if case.health_check else "-",
         ),
         seen=tuple(_seen(page)),
@@ -275,7 +275,7 @@ def _title(page: Page) -> Text:
 
 def _seen(page: Page) -> Iterator[Text]:
     yield t(
-        "GET {url}: asked {tries} times; the last time: {answer}.",
+        "GET {url}: tried {tries} times; last result: {answer}.",
         url=page.url,
         tries=page.tries,
         answer=verbatim(page.problem or str(page.status)),
@@ -288,22 +288,28 @@ def _fixes(case: Case) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     return (
         Fix(
-            t("Fix what the app's log says of it, and deploy:"),
+            t("Fix the error in the app's log, and deploy:"),
             (f"./careapp logs -s {stack}", f"pulumi up -s {stack}"),
         ),
-        Fix(t("If visitors ask for another page, name it in smokePath; empty: none is asked.")),
+        Fix(
+            t(
+                "If users open another page, set smokePath to it; with an empty value no "
+                "page is requested."
+            )
+        ),
     )
 
 
 def page_answer(case: Case) -> Text | None:
-    """Say in a line what the page answered, where that is no error."""
+    """Return what the page answered, in a line; None for an error."""
     page = case.now.page.value
     if page is None or page.fails:
         return None
     said = t("GET {path} answers {status}.", path=page.path, status=page.status)
     if page.status >= 400:
         said = t(
-            "GET {path} answers {status}: visitors get that. smokePath names another page to ask for.",
+            "GET {path} answers {status}, and so do users' requests. smokePath sets "
+            "another page to check.",
             path=page.path,
             status=page.status,
         )
@@ -312,7 +318,7 @@ def page_answer(case: Case) -> Text | None:
 
 
 def _database(page: Page) -> Text | None:
-    """What /health/db says of the database, where an app has it and it is not well."""
+    """Return the status of /health/db in a sentence, where an app has it and it fails."""
     if page.database in (None, 200, 404):
         return None
     if page.database == 0:

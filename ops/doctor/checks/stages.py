@@ -1,4 +1,4 @@
-"""What stage the stack is in: nothing, stage 1 without ECS, or stage 2."""
+"""Check the stage of the stack (none, stage 1 without ECS, stage 2), its pause, and its desired count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
 
 def stage(case: Case) -> str:
-    """Which stage AWS shows."""
+    """Return the stage that AWS shows."""
     now = case.now
     if now.service.value is not None:
         return SECOND
@@ -39,12 +39,12 @@ STAGES = {
 
 
 def described(case: Case) -> Text:
-    """The stage in words."""
+    """Return the stage in words."""
     return STAGES[stage(case)]
 
 
 def missing(case: Case) -> Iterator[Finding]:
-    """No stack, or a stage that should be there and is not."""
+    """Find a missing stack, or a stage that the stack file declares and AWS does not have."""
     now = stage(case)
     if now == NOTHING:
         yield _no_stack(case)
@@ -63,7 +63,7 @@ def _no_stack(case: Case) -> Finding:
         id="stack-missing",
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
-        fixes=(Fix(t("Make it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
+        fixes=(Fix(t("Create it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
     )
 
 
@@ -74,7 +74,7 @@ def _no_service(case: Case) -> Finding:
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
-        fixes=(case.refresh(t("Make it:")),),
+        fixes=(case.refresh(t("Create it:")),),
     )
 
 
@@ -95,8 +95,8 @@ def _off(case: Case) -> Finding:
 
 
 NO_SNAPSHOT = t(
-    "`pulumi destroy` fails half-way while the database is stopped: "
-    "RDS takes no final snapshot of it (databaseFinalSnapshot)."
+    "`pulumi destroy` fails half-way while the database is stopped: RDS takes no final "
+    "snapshot of a stopped database (databaseFinalSnapshot)."
 )
 
 
@@ -105,14 +105,14 @@ GOING_OFF = {"stopping", "stopped", "starting"}
 
 
 def paused(case: Case) -> Iterator[Finding]:
-    """Says so before anything else; a database that AWS has started again costs money unseen."""
+    """Report a pause; also where AWS has started the database again, which costs money."""
     pause, database, stack = case.paused, case.now.database.value, case.now.names.stack
     if pause is None or database is None:
         return
-    fixes = [Fix(t("Bring it back:"), (f"./careapp resume -s {stack}",))]
+    fixes = [Fix(t("Resume it:"), (f"./careapp resume -s {stack}",))]
     seen: list[Text] = [t("DB instance {id} is {status}.", id=database.id, status=database.status)]
     if database.status == "available":
-        seen.append(t("AWS starts a stopped database by itself after seven days."))
+        seen.append(t("AWS starts a stopped database automatically after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
     if keeps_snapshot(case.now.settings):
@@ -128,7 +128,7 @@ def paused(case: Case) -> Iterator[Finding]:
 
 
 def is_expected(finding: Finding, case: Case) -> bool:
-    """Whether a finding only says that the database of a paused stack is off."""
+    """Return whether a finding only says that the database of a paused stack is stopped."""
     database = case.now.database.value
     if case.paused is None or database is None:
         return False
@@ -140,18 +140,20 @@ STARTED_WITHIN = timedelta(minutes=5)
 
 
 def scaled_to_zero(case: Case, hours: str) -> Finding:
-    """No task is wanted: outside the hours as it should be, within them somebody has done it."""
+    """Return the finding of a desired count 0 with a schedule: outside the hours expected, within them not."""
     zone = case.now.settings.service.scaling.time_zone
     fix = Fix(
-        t("Have a task until the next stop:"), (set_desired_count(case, desired_count(case)),)
+        t("Run a task until the next scheduled stop:"),
+        (set_desired_count(case, desired_count(case)),),
     )
-    seen = (t("Desired count 0, and a schedule in the stack file."),)
+    seen = (t("The desired count is 0, and the stack file has a schedule."),)
     if in_hours(case):
         return Finding(
             id="scaled-to-zero-in-hours",
             title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
                     zone=zone),
-            why=t("Somebody has set it to 0; the schedule starts it when the next hours begin."),
+            why=t("The desired count was set to 0 outside the schedule, which starts the "
+"service again when the next hours begin."),
             seen=seen,
             fixes=(fix,),
         )  # fmt: skip
@@ -161,25 +163,25 @@ def scaled_to_zero(case: Case, hours: str) -> Finding:
         title=t(
             "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
         ),
-        why=t("The schedule starts it again by itself."),
+        why=t("The schedule starts it again automatically."),
         seen=seen,
         fixes=(fix,),
     )
 
 
 def in_hours(case: Case) -> bool:
-    """Whether it is within the hours, and they have not only just begun."""
+    """Return whether it is within the service's hours, and was five minutes ago."""
     now, scaling = case.moment, case.now.settings.service.scaling
     return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
 
 
 def desired_count(case: Case) -> str:
-    """How many tasks to ask for where none is wanted: at least one."""
+    """Return the desired count for a service that has 0: that of the stack file, at least 1."""
     return str(case.now.settings.service.desired_count or 1)
 
 
 def set_desired_count(case: Case, count: str) -> str:
-    """The command that lets the service want so many tasks."""
+    """Return the command that sets the service's desired count."""
     names = case.now.names
     return (
         f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
@@ -192,7 +194,7 @@ REGISTERED = timedelta(seconds=60)
 
 
 def stopped_by_hand(case: Case) -> Iterator[Finding]:
-    """Tasks that StopTask ended (botocore, TaskStopCode: UserInitiated), while others are missing."""
+    """Find tasks that StopTask stopped (botocore, TaskStopCode: UserInitiated), while others are missing."""
     service = case.service
     by_hand = [
         each for each in case.deployment_tasks if each.over and each.stop_code == "UserInitiated"
@@ -202,10 +204,11 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
     stack = case.now.names.stack
     yield Finding(
         id="stopped-by-hand",
-        title=t("{count} tasks were stopped by hand within the last hour", count=len(by_hand)),
+        title=t("{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
         why=t(
-            "A person or a program has called StopTask: ECS itself stops tasks with another code. "
-            "ECS starts as many again; until they are healthy, they are missing."
+            "A user or a program called StopTask: ECS itself uses another stop code. "
+"ECS starts replacements; until they are healthy, fewer tasks serve "
+"requests."
         ),
         seen=tuple(
             t("Task {task}: {code}, {reason}", task=each.short, code=each.stop_code,
@@ -220,7 +223,7 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
 
 
 def deregistered(case: Case) -> Iterator[Finding]:
-    """Tasks that run and are no target: ECS itself deregisters only tasks that it stops."""
+    """Find running tasks that are not registered: ECS itself deregisters only tasks that it stops."""
     service, group, primary = case.service, case.now.group.value, case.primary
     if service is None or group is None or not case.unsteady or case.now.targets.problem:
         return
@@ -231,14 +234,15 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="target-deregistered",
-        title=t("{count} running tasks are no target of the load balancer", count=len(lost)),
+        title=t("{count} running tasks are not registered with the load balancer", count=len(lost)),
         why=t(
-            "ECS registers a task once, after its start, and deregisters only tasks that it stops: "
-            "somebody has taken these out by hand. They get no requests, and ECS does not put them back."
+            "ECS registers a task once, after its start, and deregisters only tasks "
+            "that it stops: these were deregistered manually. They get no requests, "
+            "and ECS does not register them again."
         ),
         seen=tuple(
             t(
-                "Task {task} runs at {address}; {group} does not have this address.",
+                "Task {task} has the address {address}, which is not registered in {group}.",
                 task=each.short,
                 address=each.address,
                 group=group.name,
@@ -246,13 +250,13 @@ def deregistered(case: Case) -> Iterator[Finding]:
             for each in lost[:3]
         ),
         fixes=(
-            Fix(t("Let ECS replace them with tasks that it registers:"), (case.retry_command,)),
+            Fix(t("Let ECS replace the tasks; it registers the new ones:"), (case.retry_command,)),
         ),
     )
 
 
 def _lost(case: Case, task: Task) -> bool:
-    """Whether a task has run for a while and is not, or no longer, in the target group."""
+    """Return whether a task has run for a while and is not registered in the target group."""
     if task.status != "RUNNING" or not task.address or task.started is None:
         return False
     if case.moment - task.started < REGISTERED:

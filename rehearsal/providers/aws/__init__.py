@@ -1,4 +1,4 @@
-"""The resource types of the aws provider that the stand-in knows, by service."""
+"""The resource types of the aws provider that the stand-in has, by service."""
 
 from __future__ import annotations
 

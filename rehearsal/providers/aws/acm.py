@@ -8,7 +8,7 @@ from rehearsal.providers.kind import Kind, Subject, Values
 
 
 def _options(_: Subject, found: Values) -> list[Values]:
-    """The records that ACM wants to see, one for each name."""
+    """Return the validation records, one for each domain name."""
     return [_option(each) for each in found["DomainValidationOptions"]]
 
 
@@ -46,7 +46,7 @@ VALIDATION = Kind(
     token="aws:acm/certificateValidation:CertificateValidation",
     service="acm",
     identity="CertificateArn",
-    # It makes nothing: it is there when the certificate is issued.
+    # It creates nothing in AWS. It exists when the certificate is issued.
     create="describe_certificate",
     identity_from="Certificate.CertificateArn",
     read="describe_certificate",

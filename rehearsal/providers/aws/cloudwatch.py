@@ -9,7 +9,7 @@ OF_THE_METRIC = ("namespace", "metricName", "dimensions")
 
 
 def _query(query: Values) -> Values:
-    """CloudWatch parts a query's metric from how it is summed up, and returns it unless told not to."""
+    """Convert a metric query. CloudWatch separates the metric from its statistic, and returns it by default."""
     metric = query.get("metric") or {}
     result = {name: value for name, value in query.items() if name != "metric"}
     if metric:
@@ -32,7 +32,7 @@ def _put(calls: Calls, kind: Kind, inputs: Values) -> str:
 
 
 def _put_again(subject: Subject) -> None:
-    """An alarm is put as a whole; its tags are left alone, as CloudWatch ignores them here."""
+    """Put the whole alarm without tags, which CloudWatch ignores for an existing alarm."""
     untagged = {name: value for name, value in subject.inputs.items() if name != "tags"}
     _put(subject.calls, subject.kind, untagged)
 
@@ -115,7 +115,7 @@ RULE = Kind(
 
 
 def _target(inputs: Values) -> Values:
-    """What EventBridge calls a target: the rule is told apart, the transformer has other names."""
+    """Convert a target. EventBridge takes the rule as its own parameter and names the transformer differently."""
     target: Values = {"Id": inputs["targetId"], "Arn": inputs["arn"]}
     transformer = inputs.get("inputTransformer")
     if transformer:

@@ -1,4 +1,4 @@
-"""VPCs with their parts, flow logs, and EC2 instances."""
+"""VPCs with their parts, flow logs and EC2 instances."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from botocore.exceptions import ClientError
 from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
-from rehearsal.providers.lifecycle import written
+from rehearsal.providers.lifecycle import tag_list
 
 ANYWHERE = "destinationCidrBlock"
 DETACH_SECONDS = 60.0
-"""The provider's 20 minutes, by the local cloud's usual clock."""
+"""Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
 
 
 def arn(resource: str) -> Callable[[Subject, Values], str]:
-    """The ARN of an EC2 resource, which no ``describe`` operation tells."""
+    """Return the ARN of an EC2 resource, which no ``describe`` operation returns."""
 
     def build(subject: Subject, _: Values) -> str:
         return f"arn:aws:ec2:{subject.calls.region}:{ACCOUNT}:{resource}/{subject.identity}"
@@ -60,7 +60,7 @@ VPC = Kind(
     outputs={
         "arn": arn("vpc"),
         "ownerId": "OwnerId",
-        # awsx reads it; the provider says "" where there is none.
+        # awsx reads it. The provider returns "" where there is none.
         "ipv6CidrBlock": "Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock || ''",
         "defaultSecurityGroupId": _default_group,
         "mainRouteTableId": _main_route_table,
@@ -87,7 +87,7 @@ SUBNET = Kind(
 
 
 def _detach(subject: Subject) -> None:
-    """Detach an internet gateway, again and again while public addresses are mapped in its VPC.
+    """Detach an internet gateway. Retry while public addresses are mapped in its VPC.
 
     The provider does so for 20 minutes (terraform-provider-aws, vpc_internet_gateway.go): tasks that
     ECS stops keep theirs for a while.
@@ -100,7 +100,7 @@ def _detach(subject: Subject) -> None:
 
 
 def _detached(subject: Subject, vpc: str, last: bool) -> bool:
-    """Whether it could be detached; the last refusal is raised."""
+    """Return whether it was detached. The last try raises the error."""
     try:
         subject.call("detach_internet_gateway", VpcId=vpc)
     except ClientError as refused:
@@ -199,8 +199,8 @@ ROUTE_TABLE_ASSOCIATION = Kind(
     identity_from="AssociationId",
     look=_association,
     delete="disassociate_route_table",
-    # The provider changes the table in place; the association then gets another id, which a stand-in
-    # shows best as a replacement.
+    # The provider changes the table in place, and the association gets another id. The stand-in
+    # replaces it instead.
     replaces=frozenset({"subnetId", "routeTableId"}),
 )
 
@@ -250,7 +250,7 @@ OTHER_NAMES = {"iamRoleArn": "deliverLogsPermissionArn"}
 
 
 def _flow_log(inputs: Values) -> Values:
-    """EC2 takes any resource; the provider's input tells of which type it is."""
+    """Convert the resource. EC2 takes its id and type; the provider's input name gives the type."""
     rest = {OTHER_NAMES.get(name, name): value for name, value in inputs.items() if name != "vpcId"}
     return {**rest, "resourceIds": [inputs["vpcId"]], "resourceType": "VPC"}
 
@@ -258,7 +258,7 @@ def _flow_log(inputs: Values) -> Values:
 def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
     untagged = {name: value for name, value in inputs.items() if name != "tags"}
     params = calls.convert("ec2", kind.create, untagged)
-    pairs = written(inputs.get("tags") or {}, "Key")
+    pairs = tag_list(inputs.get("tags") or {}, "Key")
     params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     if answer["Unsuccessful"]:
@@ -286,7 +286,7 @@ FLOW_LOG = Kind(
 
 
 ROOT_DEVICE = "/dev/xvda"
-"""Of Amazon Linux; the provider asks the image."""
+"""The root device of Amazon Linux. The provider reads it from the image."""
 INTO_THE_INTERFACE = {
     "subnetId": "subnetId",
     "associatePublicIpAddress": "associatePublicIpAddress",
@@ -295,7 +295,7 @@ INTO_THE_INTERFACE = {
 
 
 def _instance(inputs: Values) -> Values:
-    """EC2 takes network inputs by the interface and the root disk by its device, as the provider does."""
+    """Move the network inputs to the interface and the root disk to its device, as the provider does."""
     others = {*INTO_THE_INTERFACE, "ami", "rootBlockDevice", "iamInstanceProfile"}
     rest = {name: value for name, value in inputs.items() if name not in others}
     interface = {new: inputs[old] for old, new in INTO_THE_INTERFACE.items() if old in inputs}

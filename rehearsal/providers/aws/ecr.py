@@ -74,9 +74,9 @@ LIFECYCLE_POLICY = Kind(
     found="@",
     delete="delete_lifecycle_policy",
     update="put_lifecycle_policy",
-    # The provider has no update: a changed policy is put again, which the engine shows as a replacement.
+    # The provider has no update: a changed policy is a replacement.
     replaces=frozenset({"repository", "policy"}),
-    # A repository has one policy: to delete the old one last would delete the new one (pulumi-aws pull request 2085).
+    # A repository has one policy. Deleting the old one last would delete the new one (pulumi-aws pull request 2085).
     deletes_first=True,
     prepare=_lifecycle,
     outputs={"registryId": "registryId"},

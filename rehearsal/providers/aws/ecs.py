@@ -9,7 +9,7 @@ from typing import Any
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 LIMIT = 300.0
-"""Seconds of the wall that a service may take to stop its tasks."""
+"""Wall-clock seconds within which a service must stop its tasks."""
 
 
 def _cluster(inputs: Values) -> Values:
@@ -42,7 +42,7 @@ CLUSTER = Kind(
 
 
 def _associated(inputs: Values) -> Values:
-    """ECS wants both lists whenever one is said."""
+    """Add the missing list: ECS requires both lists when one is given."""
     return {
         "cluster": inputs["clusterName"],
         "capacityProviders": inputs.get("capacityProviders") or [],
@@ -82,7 +82,7 @@ PROVIDERS = Kind(
 
 
 def _definition(inputs: Values) -> Values:
-    """Pulumi holds the container definitions as JSON text, and a volume's host path flat."""
+    """Convert the container definitions, JSON text in Pulumi, and the host paths of volumes."""
     result = dict(inputs)
     if isinstance(inputs.get("containerDefinitions"), str):
         result["containerDefinitions"] = json.loads(inputs["containerDefinitions"])
@@ -136,7 +136,7 @@ DEPLOYMENT = {
 
 
 def _service(inputs: Values) -> Values:
-    """ECS groups the deployment's numbers, and calls the name ``serviceName``."""
+    """Convert the name to ``serviceName`` and group the deployment's settings."""
     moved = {*DEPLOYMENT, "name", "networkConfiguration", "capacityProviderStrategies"}
     result: Values = {name: value for name, value in inputs.items() if name not in moved}
     result["serviceName"] = inputs["name"]
@@ -157,7 +157,7 @@ def _awsvpc(inputs: Values) -> Values:
 
 
 def _remove_service(subject: Subject) -> None:
-    """Scale to nothing, delete, and wait until it is gone, as the provider does."""
+    """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
     subject.call("delete_service", force=True)
     deadline = time.monotonic() + LIMIT

@@ -30,11 +30,11 @@ HEALTH = {
     "timeout": "healthCheckTimeoutSeconds",
     "unhealthyThreshold": "unhealthyThresholdCount",
 }
-"""Pulumi's ``healthCheck`` argument, and what ELB calls each member of it."""
+"""The members of Pulumi's ``healthCheck`` and their names in ELB."""
 
 
 def _log(subject: Subject) -> None:
-    """Without `accessLogs` they are turned off; the provider does so, too."""
+    """Turn access logs off where `accessLogs` is not set, as the provider does."""
     logs = subject.inputs.get("accessLogs") or {}
     wanted = {"enabled": str(bool(logs.get("enabled"))).lower(), "bucket": logs.get("bucket")}
     attributes = [
@@ -48,7 +48,7 @@ def _suffix(arn: str) -> str:
 
 
 def _balancer(inputs: Values) -> Values:
-    """ELB says ``scheme`` where Pulumi says ``internal``, and ``type``."""
+    """Convert ``internal`` and ``loadBalancerType`` to ELB's ``scheme`` and ``type``."""
     renamed = {"internal", "loadBalancerType"}
     return {name: value for name, value in inputs.items() if name not in renamed} | {
         "scheme": "internal" if inputs.get("internal") else "internet-facing",
@@ -87,7 +87,7 @@ BALANCER = Kind(
 
 
 def _group(inputs: Values) -> Values:
-    """ELB keeps a health check's numbers beside the target group's own."""
+    """Convert ``healthCheck``: in ELB its members are parameters of the target group."""
     flat = {name: value for name, value in inputs.items() if name != "healthCheck"}
     for name, value in (inputs.get("healthCheck") or {}).items():
         if name == "matcher":
@@ -123,7 +123,7 @@ TARGET_GROUP = Kind(
 
 
 def _actions(actions: Any) -> list[Values]:
-    """Pulumi counts an action's order from its place; ELB wants to be told only what was said."""
+    """Return the actions without unset inputs."""
     return [
         {name: value for name, value in action.items() if value is not None} for action in actions
     ]

@@ -23,7 +23,7 @@ RULE_INPUTS = (
 
 
 def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
-    """Create a group without the rule that lets everything out, as the provider does."""
+    """Create a group without AWS's default outbound rule, as the provider does."""
     params: Values = {
         "GroupName": inputs["name"],
         "Description": inputs.get("description", "Managed by Pulumi"),
@@ -48,7 +48,7 @@ def _close(calls: Calls, group: str) -> None:
 
 
 def _remove_group(subject: Subject) -> None:
-    """As the provider does: what refers to the group goes only where the program says so."""
+    """Delete the group. As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``."""
     try:
         subject.call("delete_security_group")
     except ClientError as problem:
@@ -60,7 +60,7 @@ def _remove_group(subject: Subject) -> None:
 
 
 def _forget(calls: Calls, group: str) -> None:
-    """Revoke every rule of any group that refers to ``group``."""
+    """Revoke every rule of all groups that refers to ``group``."""
     for rule in calls("ec2", "describe_security_group_rules", {})["SecurityGroupRules"]:
         if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group:
             way = "egress" if rule["IsEgress"] else "ingress"
@@ -92,7 +92,7 @@ GROUP = Kind(
 
 
 def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
-    """Take over the group that the VPC came with, and empty it."""
+    """Adopt the default group of the VPC and revoke its rules."""
     if inputs.get("ingress") or inputs.get("egress"):
         raise ValueError(
             "the stand-in closes a default security group; it cannot put rules into it"
@@ -108,7 +108,7 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
 
 
 def _leave(_: Subject) -> None:
-    """The provider forgets a default group: AWS lets nobody delete it but with its VPC."""
+    """Do nothing, as the provider does: AWS deletes a default group only with its VPC."""
 
 
 DEFAULT_GROUP = Kind(

@@ -1,4 +1,4 @@
-"""Roles and what they may do."""
+"""Roles and their policies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _bound(subject: Subject) -> None:
 
 
 def _remove_role(subject: Subject) -> None:
-    """As the provider does: what others put on the role goes only where the program says so."""
+    """Delete the role. As in the provider, policies of others are removed only with ``forceDetachPolicies``."""
     if subject.inputs.get("forceDetachPolicies"):
         for name in subject.call("list_role_policies")["PolicyNames"]:
             subject.call("delete_role_policy", PolicyName=name)

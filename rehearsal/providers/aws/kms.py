@@ -5,11 +5,11 @@ from __future__ import annotations
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, modify
 
 LONGEST = 30
-"""Days after which KMS deletes a key, unless it is told another number from 7 on."""
+"""KMS's default number of days before it deletes a key; the minimum is 7."""
 
 
 def _look(subject: Subject) -> Values | None:
-    """A key that waits for its deletion is gone, as far as the provider is concerned."""
+    """Return the key, or None when it is pending deletion, as the provider does."""
     found: Values = subject.call("describe_key")["KeyMetadata"]
     return None if found["KeyState"] == "PendingDeletion" else found
 

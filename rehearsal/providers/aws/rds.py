@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 LIMIT = 120.0
-"""Seconds of the wall after which a database that does not go away is an error."""
+"""Wall-clock seconds within which a database must be deleted."""
 
 
 def _renamed(inputs: Values, names: dict[str, str]) -> Values:
@@ -107,7 +107,7 @@ def _instance(inputs: Values) -> Values:
 
 
 def _export(subject: Subject) -> None:
-    """Which logs are sent is changed by what to begin and what to end."""
+    """Change the exported logs by the lists of logs to enable and to disable."""
     wanted = set(subject.inputs.get("EnableCloudwatchLogsExports") or ())
     found = subject.call("describe_db_instances")["DBInstances"][0]
     now = set(found.get("EnabledCloudwatchLogsExports") or ())
@@ -116,11 +116,11 @@ def _export(subject: Subject) -> None:
 
 
 def _keep(_: Subject) -> None:
-    """Leaving these out changes nothing: in the provider's schema they are computed as well."""
+    """Leave unset inputs unchanged: they are computed in the provider's schema."""
 
 
 def _remove_instance(subject: Subject) -> None:
-    """Delete a database as the provider does, with the snapshot that was asked for, and wait."""
+    """Delete a database with its final snapshot, and wait for the deletion, as the provider does."""
     inputs = subject.inputs
     params: Values = {
         "SkipFinalSnapshot": bool(inputs.get("skipFinalSnapshot")),

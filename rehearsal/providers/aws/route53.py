@@ -9,7 +9,7 @@ from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 
 def _record(inputs: Values) -> Values:
-    """Route 53 says ``resourceRecords`` and one ``aliasTarget`` where Pulumi says ``records`` and ``aliases``."""
+    """Convert ``records`` and ``aliases`` to Route 53's ``resourceRecords`` and ``aliasTarget``."""
     renamed = {"aliases", "name", "records", "ttl", "type", "zoneId", "allowOverwrite"}
     left = {name: value for name, value in inputs.items() if name not in renamed}
     return {**left, "hostedZoneId": inputs["zoneId"], "changeBatch": _batch(inputs)}
@@ -40,7 +40,7 @@ def _change(subject: Subject, action: str) -> None:
 
 def _create(calls: Calls, kind: Kind, inputs: Values) -> str:
     record = inputs["changeBatch"]["changes"][0]["resourceRecordSet"]
-    # The provider's id of a record; nothing of AWS has one.
+    # The provider's id of a record. AWS has none.
     identity = f"{inputs['hostedZoneId']}_{record['name'].rstrip('.')}_{record['type']}"
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=inputs)
     _change(subject, inputs["changeBatch"]["changes"][0]["action"])

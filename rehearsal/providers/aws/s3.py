@@ -1,4 +1,4 @@
-"""Buckets, and what is set on them by resources of their own."""
+"""Buckets and the resources that are settings of a bucket."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rehearsal.providers.calls import Calls, to_shape
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
-from rehearsal.providers.lifecycle import written
+from rehearsal.providers.lifecycle import tag_list
 
 
 def _make(calls: Calls, _: Kind, inputs: Values) -> str:
@@ -16,7 +16,7 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
 
 
 def _tag(subject: Subject) -> None:
-    pairs = written(subject.inputs.get("tags") or {}, "Key")
+    pairs = tag_list(subject.inputs.get("tags") or {}, "Key")
     subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
 
 
@@ -26,7 +26,7 @@ def _there(subject: Subject) -> Values:
 
 
 def _remove(subject: Subject) -> None:
-    """S3 deletes only an empty bucket; the provider empties it where it is told to."""
+    """Delete the bucket. With ``forceDestroy`` empty it first: S3 deletes only an empty bucket."""
     if subject.inputs.get("forceDestroy"):
         for item in subject.call("list_objects_v2").get("Contents", ()):
             subject.call("delete_object", Key=item["Key"])
@@ -54,7 +54,7 @@ Part = Callable[[Values], Values]
 
 
 def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: str) -> Kind:
-    """A resource that is one setting of a bucket: put as a whole, under the bucket's name."""
+    """Return the kind of a resource that is one setting of a bucket, with the bucket's name as its id."""
 
     def put(calls: Calls, _: Kind, given: Values) -> str:
         shape = calls.model("s3", f"put_{what}").input_shape.members[member]
@@ -91,7 +91,7 @@ def _encrypted(inputs: Values) -> Values:
 
 
 def _lifecycle(inputs: Values) -> Values:
-    """S3 spells two of the names otherwise."""
+    """Convert the two names that S3 spells differently."""
     names = {"id": "ID"}
     rules = [
         {names.get(name, name): value for name, value in rule.items()} for rule in inputs["rules"]

@@ -14,7 +14,7 @@ PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
 
 
 def _put(operation: str, *inputs: str) -> Setting:
-    """Say all of ``inputs`` when one of them changes: the operation takes what is left out as gone or kept."""
+    """Return the setting that sends all of ``inputs`` when one changes, because the operation needs all."""
 
     def apply(subject: Subject) -> None:
         said = {name: subject.inputs[name] for name in inputs if name in subject.inputs}
@@ -33,7 +33,7 @@ def _renamed(name: str) -> Callable[[Values], Values]:
 
 
 def _named(operation: str, found: str, member: str) -> Callable[[Subject], Values | None]:
-    """moto does not look at the names that it is asked for."""
+    """Return the described entry with the resource's name: moto does not filter by name."""
 
     def look(subject: Subject) -> Values | None:
         try:
@@ -58,7 +58,7 @@ TARGET = Kind(
     found="ScalableTargets[0]",
     delete="deregister_scalable_target",
     replaces=PLACE,
-    # The provider, too, says the range whenever anything of the target changes.
+    # The provider also sends the range with every change.
     settings=(_put("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
     outputs={"resourceId": "ResourceId"},
     absent=("ObjectNotFoundException", "ValidationException"),

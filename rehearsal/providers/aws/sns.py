@@ -1,4 +1,4 @@
-"""Topics, who may publish to them, and who listens."""
+"""Topics, their policies and their subscriptions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from rehearsal.aws.hooks import ACCOUNT
 from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
-from rehearsal.providers.lifecycle import written
+from rehearsal.providers.lifecycle import tag_list
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
 
@@ -17,7 +17,7 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
     params = {
         "Name": inputs["name"],
         "Attributes": attributes,
-        "Tags": written(inputs.get("tags") or {}, "Key"),
+        "Tags": tag_list(inputs.get("tags") or {}, "Key"),
     }
     return str(calls("sns", "create_topic", params)["TopicArn"])
 
@@ -60,7 +60,7 @@ def _change_policy(subject: Subject) -> None:
 
 
 def _only_the_owner(subject: Subject) -> None:
-    """The provider cannot delete a topic's policy; it puts back one for the account alone."""
+    """Set the policy that allows only the account, as the provider does: a topic always has a policy."""
     owner = {
         "Effect": "Allow",
         "Principal": {"AWS": "*"},
