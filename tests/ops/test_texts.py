@@ -152,19 +152,8 @@ SILENT = {
 }
 """What speaks to programs and to those who change this one, and why."""
 SAYING = {
-    *(
-        "print",
-        "echo",
-        "confirm",
-        "say",
-        "tell",
-        "print_error",
-        "note",
-        "fail",
-        "phase",
-        "moment",
-        "lasting",
-    ),
+    *("print", "print_heading", "print_line", "print_note", "print_error"),
+    *("echo", "confirm", "say", "tell", "note", "fail", "phase", "moment", "lasting"),
     *("Line", "UsageError", "BadParameter"),
 }
 """What shows its arguments to a person."""
