@@ -80,7 +80,7 @@ def test_an_option_that_is_not_there(call, command):
 def test_a_group_without_its_command(call, command):
     code, shown, complaint = call(command)
     assert (code, shown) == (2, "")
-    assert first(complaint).startswith(f"careapp: ./careapp {command} wants one of: ")
+    assert first(complaint).startswith(f"careapp: ./careapp {command} expects one of: ")
 
 
 @pytest.mark.parametrize("command", OF_A_STACK)
