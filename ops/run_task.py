@@ -128,16 +128,16 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Task:
     """Print the log until the task has stopped, and return the task. Raises AwsProblem."""
-    definition, told, asked = one_off.definition, "", time.monotonic()
+    definition, shown, asked = one_off.definition, "", time.monotonic()
     log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
     while True:
         task = _asked(session, one_off.cluster, arn)
         if task is None and time.monotonic() - asked > VISIBLE_SECONDS:
             raise Refused(t("ECS no longer knows the task {task}.", task=arn))
-        if task is not None and task.status != told:
-            told = task.status
+        if task is not None and task.status != shown:
+            shown = task.status
             say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
-                  status=told))  # fmt: skip
+                  status=shown))  # fmt: skip
         _print(log)
         if task is not None and task.status == "STOPPED":
             sleep(POLL_SECONDS)  # the last lines may reach CloudWatch after the end

@@ -159,7 +159,7 @@ class ScalingSettings:
 
     @property
     def enabled(self) -> bool:
-        """Whether somebody else than Pulumi decides on the number of tasks."""
+        """Return whether scaling, not Pulumi, sets the desired count."""
         return bool(self.cpu or self.requests or self.hours)
 
     @property

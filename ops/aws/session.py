@@ -139,7 +139,7 @@ class Place:
     region: str
     profile: str | None = None
 
-    def told(self, command: str) -> str:
+    def complete(self, command: str) -> str:
         """Return an AWS CLI command with --region and --profile added; other commands unchanged."""
         call = CALL.match(command)
         if call is None:

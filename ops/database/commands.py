@@ -134,7 +134,7 @@ def _closed(session: Session, jump_host: JumpHost, lacking: tuple[tuple[Text, st
         "the declared rules with `pulumi up --refresh`.",
         host=jump_host.text,
         rule=rule,
-        command=session.place.told(command),
+        command=session.place.complete(command),
     )
 
 

@@ -210,7 +210,7 @@ class Plugin:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A Ctrl-C is for psql, or for whoever holds the tunnel open; that ends the plugin itself.
+            # A Ctrl-C is for psql or for the command that holds the tunnel open, which ends the plugin.
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -237,7 +237,7 @@ class Case:
         """Return the fix that sets a setting; a refresh where the stack file has the value already.
 
         ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
-        give up any moment; only another try, which takes the setting along, starts counting anew.
+        give up any moment; only another try, which takes the setting along, starts counting again.
         """
         stack = self.now.names.stack
         drifted = self.now.settings.texts.get(key) == value

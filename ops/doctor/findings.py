@@ -25,7 +25,7 @@ class Fix:
 
     def at(self, place: Place) -> Fix:
         """Return this fix with AWS commands for the region and account of ``place``."""
-        return replace(self, commands=tuple(map(place.told, self.commands)))
+        return replace(self, commands=tuple(map(place.complete, self.commands)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Diagnosis:
     unread: tuple[Unread, ...]
     checked: tuple[Text, ...] = ()
     unfinished: bool = False
-    """Whether a roll-out goes on of which nobody can say yet how it ends."""
+    """Whether a roll-out is under way whose end is not known yet."""
     page: Text | None = None
     """What the page answers; None where it was not asked, or does not answer."""
 

@@ -42,7 +42,7 @@ NEEDED = {
     TASKS_NODE: ("tasks", "service"),
     DATABASE_NODE: ("database",),
 }
-"""The parts of the snapshot without which nobody may say that a place is well."""
+"""The parts of the snapshot that have to be read before a place is called healthy."""
 
 
 @dataclass(frozen=True)

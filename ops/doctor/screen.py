@@ -106,10 +106,10 @@ def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
         return
     yield Line("")
     yield Line(str(t("Not read:")), "yellow")
-    told: dict[str, list[str]] = {}
+    by_problem: dict[str, list[str]] = {}
     for each in parts:
-        told.setdefault(each.problem.as_text(), []).append(str(each.part))
-    for problem, names in told.items():
+        by_problem.setdefault(each.problem.as_text(), []).append(str(each.part))
+    for problem, names in by_problem.items():
         yield Line(f"  {_joined(names)}: {problem}")
 
 

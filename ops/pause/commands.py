@@ -168,14 +168,14 @@ def _shown(now: StackState, pausable: PausableStack, as_json: bool) -> int:
 
 
 def _interruptible(work: Callable[[], int], stack: str) -> int:
-    def told() -> int:
+    def run() -> int:
         try:
             return work()
         except KeyboardInterrupt:
             print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
             return INTERRUPTED
 
-    return exit_code_of(told)
+    return exit_code_of(run)
 
 
 def _interrupted(stack: str) -> Text:

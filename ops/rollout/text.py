@@ -37,7 +37,7 @@ def another_count(desired: int, counts: Collection[int], expected: Expected, pla
         "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
         desired=desired,
         counts=spelled(counts),
-        command=place.told(
+        command=place.complete(
             f"aws ecs update-service --cluster {short(expected.cluster)} "
             f"--service {short(expected.service)} --desired-count {nearest}"
         ),

@@ -34,7 +34,7 @@ class Snapshot:
     """A stack as AWS shows it. ``wanted`` is the ARN of the task definition that is expected to run, if known.
 
     ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
-    newest, which somebody may have registered by hand. ``at`` is when it was asked, by this machine's clock.
+    newest, which may have been registered by hand. ``at`` is when it was asked, by this machine's clock.
     """
 
     names: StackNames

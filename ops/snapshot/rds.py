@@ -48,7 +48,7 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     try:
         since = datetime.fromisoformat(found[AT])
     except ValueError:
-        # Somebody's own hand: that it is paused counts, not since when.
+        # A tag that a person changed: the pause counts, not its time.
         since = datetime.fromtimestamp(0, UTC)
     count = found.get(COUNT, "")
     return Pause(since, int(count) if count.isdigit() else None)

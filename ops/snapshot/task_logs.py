@@ -43,7 +43,7 @@ MOST = 10_000
 
 PAGES = 30
 """Pages that are asked for: "partially full, or even empty" ones need not be the last (botocore,
-GetLogEvents), but nobody waits for all of them."""
+GetLogEvents), but a command does not wait for all of them."""
 
 
 TASKS_READ = 2

@@ -123,7 +123,7 @@ def request(params: Params) -> Params:
         )
     granted[quota["QuotaCode"]] = wanted
     now = datetime.now(UTC)
-    told = ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "QuotaArn", "Unit")
-    asked = {key: quota[key] for key in told} | {"GlobalQuota": False, "DesiredValue": wanted}
+    fields = ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "QuotaArn", "Unit")
+    asked = {key: quota[key] for key in fields} | {"GlobalQuota": False, "DesiredValue": wanted}
     times = {"Created": now, "LastUpdated": now}
     return {"RequestedQuota": asked | times | {"Id": uuid.uuid4().hex, "Status": "APPROVED"}}

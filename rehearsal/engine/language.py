@@ -113,8 +113,8 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             grpc.insecure_channel(request.args[0]) as channel,
             child,
         ):
-            told = (child.stderr, engine_pb2.ERROR, engine_pb2_grpc.EngineStub(channel))
-            threading.Thread(target=_forward, args=told, daemon=True).start()
+            arguments = (child.stderr, engine_pb2.ERROR, engine_pb2_grpc.EngineStub(channel))
+            threading.Thread(target=_forward, args=arguments, daemon=True).start()
             for line in child.stdout or ():
                 yield language_pb2.RunPluginResponse(stdout=line.encode())
         yield language_pb2.RunPluginResponse(exitcode=child.returncode)

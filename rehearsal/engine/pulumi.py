@@ -20,13 +20,13 @@ class PulumiFailed(Refused):
     """A ``pulumi`` command ended with an exit code other than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str = "") -> None:
-        told = f"\n{output.strip()}" if output.strip() else ""
+        output_text = f"\n{output.strip()}" if output.strip() else ""
         super().__init__(
             t(
-                "{command} ended with exit code {status}{told}",
+                "{command} ended with exit code {status}{output}",
                 command=f"pulumi {' '.join(command)}",
                 status=status,
-                told=told,
+                output=output_text,
             )
         )
         self.status, self.output = status, output

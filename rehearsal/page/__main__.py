@@ -20,7 +20,7 @@ from rehearsal.paths import Home
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the page is told. ``listener`` is the descriptor of the socket on which it is to answer."""
+    """The arguments of the page. ``listener`` is the file descriptor of its listening socket."""
 
     listener: int
     folder: str

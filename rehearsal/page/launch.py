@@ -20,7 +20,7 @@ STOP_SECONDS = 5
 
 
 class PortTaken(Exception):
-    """Somebody else listens where the page was to be."""
+    """Another process listens on the port of the page."""
 
 
 class Launched:

@@ -1,7 +1,7 @@
 """Serves the page on loopback: read only, one language a request, live by Server-Sent Events.
 
 Server-Sent Events rather than polling: the browser reconnects by itself, a lost connection shows at
-once, and an open stream is how the server knows that somebody watches. Each stream is sent the state as HTML,
+once, and an open stream is how the server knows that a page is open. Each stream is sent the state as HTML,
 made by the very template of the first answer, and only when it has changed.
 """
 
@@ -29,7 +29,7 @@ LABELS: dict[str, Text] = {
     "stacks": t("Stacks"),
     "open_page": t("Open the app"),
     "lost": t(
-        "The local cloud does not answer any more: it has ended, or starts anew. "
+        "The local cloud does not answer any more: it has ended, or starts again. "
         "This page goes on by itself as soon as it is back."
     ),
     "chain": t("The way of a request"),
@@ -45,8 +45,8 @@ LABELS: dict[str, Text] = {
     "none_yet": t("not there yet"),
     "doctor": t("The doctor"),
     "doctor_healthy": t("Nothing is wrong."),
-    "doctor_waits": t("The doctor looks as soon as something is up."),
-    "doctor_building": t("The doctor looks as soon as Pulumi is done."),
+    "doctor_waits": t("The doctor runs as soon as a resource exists."),
+    "doctor_building": t("The doctor runs as soon as Pulumi has finished."),
     "doctor_unfinished": t(
         "No cause found, but the roll-out has not ended yet: its result is not known."
     ),

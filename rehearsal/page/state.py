@@ -198,7 +198,7 @@ def _check(case: Case) -> Text:
     if check is None or not check.enabled:
         return t("No health check.")
     return t(
-        "{protocol} {path}, wants {matcher}; every {interval} s, at most {timeout} s; "
+        "{protocol} {path}, expects {matcher}; every {interval} s, at most {timeout} s; "
         "healthy after {healthy}, unhealthy after {unhealthy}",
         protocol=check.protocol,
         path=check.path,

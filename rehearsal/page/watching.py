@@ -114,7 +114,7 @@ def _alive(pid: object) -> bool:
 
 
 TICK = 1.0
-"""Seconds between two looks: at a speed of 20 a health check of 10 s comes every half second."""
+"""Seconds between two reads: at a speed of 20 a health check of 10 s comes every half second."""
 FULL_EVERY = 5.0
 """Seconds after which all is asked for again, though a glance shows no change: a closed security group,
 a deleted image and the like show only there. A full look costs four times a glance (benchmarks/README.md)."""
@@ -149,7 +149,7 @@ class _Memory:
 
 
 class Watcher:
-    """Shared by all who watch: within a TICK they get the same look, and nobody watching costs nothing."""
+    """Reads for all open pages: within a TICK they share one read, and without an open page nothing is read."""
 
     def __init__(self, home: Home, session: Session) -> None:
         self._home, self._session = home, session
@@ -190,13 +190,13 @@ class Watcher:
 
     def _now(self) -> datetime:
         """AWS's time, as the local cloud has written it down last."""
-        told = content(self._home.facts).get("time")
-        return datetime.fromisoformat(told) if told else datetime.now(UTC)
+        time = content(self._home.facts).get("time")
+        return datetime.fromisoformat(time) if time else datetime.now(UTC)
 
     def _gathered(
         self, stack: str, settings: Settings, memory: _Memory
     ) -> tuple[Snapshot, Diagnosis]:
-        """All that the doctor looks at: anew when a glance shows a change, or when it has become old."""
+        """Return the snapshot of the doctor, read again after a change or when it is old."""
         names = StackNames.of(stack)
         mark = repr(overview(names, self._session, settings))
         old = time.monotonic() - memory.full >= FULL_EVERY

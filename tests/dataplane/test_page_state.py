@@ -215,7 +215,7 @@ def test_tasks_targets_and_parts_are_those_of_the_snapshot():
     assert (running["id"], running["target"]) == ("a" * 8, {"state": "open", "reason": "healthy"})
     assert (ended["id"], ended["codes"]) == ("b" * 8, "3")
     assert found["balancer"]["listeners"][0]["rules"][0]["then"] == "forward → careapp-poc-tg"
-    assert found["group"]["check"].startswith("HTTP /health, wants 200; every 10 s")
+    assert found["group"]["check"].startswith("HTTP /health, expects 200; every 10 s")
     assert found["database"]["status"] == "available"
     bare = replace(a.stage1(), alarms=Part(None), image=Part(None))
     assert state(seen(bare))["stores"]["image"] is None

@@ -262,7 +262,7 @@ def test_without_a_profile_in_the_stack_file_commands_name_none():
 
 
 @pytest.mark.parametrize(
-    ("command", "is_told"),
+    ("command", "completed"),
     [
         ("aws iam get-role --role-name r", "aws iam get-role --region eu-west-1 --profile work --role-name r"),
         ("aws sts get-caller-identity", "aws sts get-caller-identity --region eu-west-1 --profile work"),
@@ -271,12 +271,12 @@ def test_without_a_profile_in_the_stack_file_commands_name_none():
         ("pulumi up -s poc", "pulumi up -s poc"),
     ],
 )  # fmt: skip
-def test_a_given_option_is_not_added_again(command, is_told):
-    assert WORK.told(command) == is_told
+def test_a_given_option_is_not_added_again(command, completed):
+    assert WORK.complete(command) == completed
 
 
 def test_a_profile_name_with_blanks_is_quoted():
-    assert Place(region="r-1", profile="my own").told("aws ecs x") == (
+    assert Place(region="r-1", profile="my own").complete("aws ecs x") == (
         "aws ecs x --region r-1 --profile 'my own'"
     )
 

@@ -54,7 +54,7 @@ def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
 def test_mending_without_a_mistake_is_refused(careapp):
     done = careapp.run("rehearse", "--mend")
     assert done.returncode == 2
-    assert "--mend mends what --break NAME broke" in done.stderr
+    assert "--mend fixes the mistake of --break NAME" in done.stderr
 
 
 def rehearsed(careapp, tmp_path, *words):

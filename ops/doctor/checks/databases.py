@@ -123,8 +123,8 @@ def authority(case: Case) -> Iterator[Finding]:
     database, carried = case.now.database.value, case.now.authorities
     name = root(case.now.region, database.authority) if database else ""
     refused = _refused(case)
-    told = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
-    lacking = not told and carried is not None and name not in carried
+    configured = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
+    lacking = not configured and carried is not None and name not in carried
     if database is None or not name or not (refused or lacking):
         return
     seen = [
@@ -213,7 +213,7 @@ def address(case: Case) -> Iterator[Finding]:
                     "Set {values} in infra/container.py (environment), and deploy:",
                     values=", ".join(f"{name}={wanted[name]}" for name in wrong),
                 ),
-                # RDS changes its port where somebody asks it to; the others stay for ever.
+                # RDS changes its port where a person changes it; the others stay for ever.
                 drifts="DB_PORT" in wrong,
             ),
         )
@@ -279,13 +279,13 @@ def variables(case: Case) -> Iterator[Finding]:
     definition = case.definition
     if definition is None or not case.unsteady or not case.now.settings.webapp:
         return
-    told = {**definition.environment, **definition.secrets}
-    missing = [name for name in DEMANDED if not told.get(name)]
-    if not told.get("DB_PASSWORD") and not told.get("DB_SECRET_ARN"):
+    variables = {**definition.environment, **definition.secrets}
+    missing = [name for name in DEMANDED if not variables.get(name)]
+    if not variables.get("DB_PASSWORD") and not variables.get("DB_SECRET_ARN"):
         missing.append("DB_PASSWORD")
     if not missing:
         return
-    near = {name: get_close_matches(name, told, 1) for name in missing}
+    near = {name: get_close_matches(name, variables, 1) for name in missing}
     yield Finding(
         id="database-variables",
         title=t("The task definition does not set {names}", names=", ".join(missing)),

@@ -22,7 +22,7 @@ WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) 
 NO_KEY = r"did not contain json key (?P<key>\S+)"
 
 
-GONE = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
+NOT_FOUND = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
 
 
 NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
@@ -73,8 +73,8 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     definition = case.definition
     architecture = definition.architecture if definition else case.now.settings.image.architecture
     wanted = PLATFORMS.get(architecture, "")
-    told = case.stop_reasons(WRONG_PLATFORM) + case.matching_lines("(?i)exec format error")
-    if (not platforms or wanted in platforms) and not told:
+    messages = case.stop_reasons(WRONG_PLATFORM) + case.matching_lines("(?i)exec format error")
+    if (not platforms or wanted in platforms) and not messages:
         return
     seen = t(
         "The image is for {platforms}, the task runs on {architecture} ({wanted}).",
@@ -88,7 +88,7 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
         why=t("The processor cannot run it, or Fargate does not even find a variant to pull."),
         seen=(seen,),
         fixes=(_rebuilt(case, architecture),),
-        evidence=told,
+        evidence=messages,
     )
 
 
@@ -124,15 +124,15 @@ def secrets(case: Case) -> Iterator[Finding]:
             if key and secret.keys is not None and key not in secret.keys:
                 yield _no_key(case, name, arn, key, secret.keys)
                 continue
-        told = case.stop_reasons(NO_KEY)
-        if key and any(each.rstrip(".").endswith(f"json key {key}") for each in told):
+        messages = case.stop_reasons(NO_KEY)
+        if key and any(each.rstrip(".").endswith(f"json key {key}") for each in messages):
             yield _no_key(case, name, arn, key, None)
 
 
 def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding:
-    gone = t("There is no secret {arn}.", arn=arn)
+    reason = t("There is no secret {arn}.", arn=arn)
     if secret is not None:
-        gone = t("The secret {arn} is marked for deletion.", arn=arn)
+        reason = t("The secret {arn} is marked for deletion.", arn=arn)
     fixes: tuple[Fix, ...] = (case.restore(), *case.then_retry())
     if name in case.now.settings.service.secrets:
         text = t("Set appSecrets.{name} to an existing secret, and deploy:", name=name)
@@ -146,9 +146,9 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
         ),
-        seen=(gone,),
+        seen=(reason,),
         fixes=fixes,
-        evidence=case.stop_reasons(GONE),
+        evidence=case.stop_reasons(NOT_FOUND),
     )
 
 

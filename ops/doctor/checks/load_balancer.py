@@ -275,8 +275,8 @@ def declared_port(case: Case) -> Iterator[Finding]:
     service, definition = case.service, case.definition
     if service is None or definition is None or service.port is None:
         return
-    told = definition.environment.get("PORT")
-    if service.port in definition.ports and told in (None, str(service.port)):
+    variable = definition.environment.get("PORT")
+    if service.port in definition.ports and variable in (None, str(service.port)):
         return
     yield Finding(
         id="port-mismatch",
@@ -287,11 +287,11 @@ def declared_port(case: Case) -> Iterator[Finding]:
         ),
         seen=(
             t(
-                "The service registers port {port}; {revision} opens {ports} and sets PORT to {told}.",
+                "The service registers port {port}; {revision} opens {ports} and sets PORT to {variable}.",
                 port=service.port,
                 revision=definition.revision,
                 ports=", ".join(map(str, definition.ports)) or "-",
-                told=told or "-",
+                variable=variable or "-",
             ),
         ),
         fixes=case.correct_program(

@@ -107,14 +107,14 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             continue
         denied = {each.subnet for each in denials if each.direction == "ingress"}
         shut = denied >= {each.subnet for each in nodes} if denied else False
-        nobody = listener == serving and (
+        closed = listener == serving and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
         yield Finding(
-            id="balancer-lets-nobody-in" if nobody else "internet-cannot-reach-balancer",
-            kind="cause" if nobody else "warning",
+            id="balancer-lets-nobody-in" if closed else "internet-cannot-reach-balancer",
+            kind="cause" if closed else "warning",
             title=t("No client can reach the load balancer on port {port}", port=port)
-            if nobody
+            if closed
             else t("Some clients cannot reach the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule allows time out."),
             seen=_seen(network, missing, denials, ANYONE, target, port),

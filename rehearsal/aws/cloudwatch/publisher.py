@@ -66,7 +66,7 @@ class Publisher:
                         STORE.put(*datum)
                 self._problems.pop(name, None)
             except Exception as problem:
-                log.exception("metrics of the rehearsal could not be told")
+                log.exception("metrics of the rehearsal could not be published")
                 self._problems[name] = f"{name}: {type(problem).__name__}: {problem}"
         self._minutes += 1
 

@@ -110,9 +110,9 @@ def put(params: Params) -> Params:
     return {}
 
 
-def _metric(told: Params) -> Metric:
+def _metric(params: Params) -> Metric:
     """Return a metric from its names in the API."""
-    return Metric(told["Namespace"], told["MetricName"], named(told.get("Dimensions") or ()))
+    return Metric(params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ()))
 
 
 def _values(datum: Params) -> Values:

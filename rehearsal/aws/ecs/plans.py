@@ -61,8 +61,10 @@ def plan(
     platform.
     """
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
-    told = {name: image.outside(value) for name, value in {**image.environment, **declared}.items()}
-    environment = {**told, **secrets, **platform}
+    variables = {
+        name: image.outside(value) for name, value in {**image.environment, **declared}.items()
+    }
+    environment = {**variables, **secrets, **platform}
     if not image.docker:
         path = environment.get("PATH", SYSTEM_PATH)
         environment["PATH"] = f"{image.python}:{path}" if image.python else path
