@@ -211,7 +211,7 @@ def test_hours_come_in_place(story):
 def test_an_update_at_night_waits_for_nothing_and_starts_nothing(story):
     assert steps(story, "at night") == sorted([*ROLL, *watch("service-memory")])
     assert story.counts["at night"] == 0
-    assert "no task is wanted now, so there is nothing to wait for" in story.said["at night"]
+    assert "the desired count is 0, so there is nothing to wait for" in story.said["at night"]
 
 
 def test_hours_taken_away_at_night_bring_the_tasks_back(story):

@@ -262,8 +262,8 @@ def test_who_cannot_look_is_told_so_and_how_to(story):
         "    There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: "
         "aws:profile in the stack file, or AWS_PROFILE.\n"
         "    \n"
-        "    What was changed is recorded. "
-        "The next `pulumi up` looks again, with or without changes."
+        "    The changes are recorded. "
+        "The next `pulumi up` checks again, with or without changes."
     )
     assert "does not answer at http://127.0.0.1:9" in story["without network"].error
 

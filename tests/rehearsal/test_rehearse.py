@@ -124,7 +124,7 @@ def test_a_mistake_of_the_app_that_comes_along_is_refused_where_another_one_runs
         f"--break {name} is a mistake of the app in webapp/, and the stack runs the app in "
         "examples/flaskr/." in done.stderr
     )
-    assert "choose one that fits any app: alb-cannot-reach-task, another-secret" in done.stderr
+    assert "choose one that fits every app: alb-cannot-reach-task, another-secret" in done.stderr
     assert not careapp.home.log.exists()
 
 
@@ -273,6 +273,6 @@ def test_a_rehearsal_whose_cloud_is_gone_says_so_and_ends(careapp):
     os.kill(careapp.facts()["pid"], signal.SIGKILL)
     said = child.communicate(timeout=30)[0]
     assert child.returncode == 1, said
-    assert "the local cloud has ended, and with it all that was in it" in said
+    assert "the local cloud has ended, and all resources in it are lost" in said
     assert "Destroy:" not in said
     assert processes(str(careapp.home.folder)) == []

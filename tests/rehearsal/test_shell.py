@@ -172,7 +172,7 @@ def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(ca
     careapp.environment["SHELL"] = "/bin/sh"
     shell = careapp.run("shell", stdin=subprocess.DEVNULL)
     assert f"In {careapp.home.project}: pulumi, python (boto3) and ./careapp doctor" in shell.stdout
-    assert "aws is not on PATH; some cures need it" in shell.stdout
+    assert "aws is not on PATH; some fixes need it" in shell.stdout
     assert "a browser finds it at the address that ./careapp cloud status prints" in shell.stdout
 
 
