@@ -32,9 +32,9 @@ What the tool says is measured, too: the gate is this project's own; for the oth
 followed on the same clock, with a look every 10 s.
 
 - **careapp**: `pulumi up` is red with the doctor's diagnosis, and stays red until the target revision runs
-  (`ops/rollout/gate.py`). The services of this comparison are not a whole stack, so the doctor is not asked while they fail. In a
-  stack it is, and a roll-out whose cause is certain, like the 404 here, is red once the first task has failed
-  ([decision 8](decisions.md#8-a-failed-roll-out-fails-pulumi-up)).
+  (`ops/rollout/gate.py`). The services of this comparison are not a whole stack, so the doctor is not asked while they
+  fail. In a stack it is, and a roll-out whose cause is certain, like the 404 here, is red once the first task has
+  failed ([decision 8](decisions.md#8-a-failed-roll-out-fails-pulumi-up)).
 - **pulumi_aws**: it waits until the service is ACTIVE, which it is at once (hashicorp/terraform-provider-aws,
   `internal/service/ecs/service.go`, `waitServiceActive`): green, while ECS starts one task after the other.
 - **`wait_for_steady_state`, awsx**: red after 20 minutes with "timeout while waiting for state to become 'tfSTABLE'
