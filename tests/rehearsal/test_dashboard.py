@@ -59,7 +59,7 @@ def test_as_many_requests_are_on_the_dashboard_as_were_made(running, shown):
 
 
 def test_every_line_has_data_or_says_why_not(shown):
-    until(lambda: any(line.points for line in lines(shown()) if line.label == "95 %"))
+    until(lambda: any(line.points for line in lines(shown()) if line.label == "p95"))
     silent = {line.metric for line in lines(shown()) if not line.points}
     assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
 
