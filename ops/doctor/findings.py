@@ -110,3 +110,8 @@ def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return causes first, by depth; a finding that two checks made appears once."""
     once = {each.id: each for each in reversed(findings)}
     return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.row.depth)))
+
+
+def try_again(stack: str) -> str:
+    """Return the command with which ECS deploys the newest revision again."""
+    return f"./careapp retry -s {stack}"

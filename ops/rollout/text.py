@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from i18n import Text, t
 from ops.aws.session import Place
+from ops.doctor.findings import try_again
 from ops.rollout.verdict import End, Outcome, Verdict
 from ops.rollout.view import Expected, View
 from ops.snapshot.records import short
@@ -197,8 +198,3 @@ def undiagnosed(mistake: Exception) -> Text:
     """Return that the doctor itself failed, with the error."""
     why = f"{type(mistake).__name__}: {mistake}"
     return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
-
-
-def try_again(stack: str) -> str:
-    """Return the command with which ECS deploys the newest revision again."""
-    return f"./careapp retry -s {stack}"

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from rehearsal.aws.cloudwatch.publisher import Publisher, publisher
 from rehearsal.aws.ecs.api import EcsApi
 from rehearsal.aws.ecs.network import TaskNetwork
 from rehearsal.aws.ecs.place import Addresses
@@ -19,6 +18,8 @@ from rehearsal.aws.elb.metrics import Traffic
 from rehearsal.aws.elb.targets import Target, Targets
 from rehearsal.aws.elb.upstream import HealthChecker
 from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.names import NameProxy, trust_variables
+from rehearsal.aws.publisher import Publisher, publisher
 from rehearsal.aws.rds.database import Databases
 from rehearsal.aws.scaling import ScheduledScaling
 from rehearsal.aws.ssm import Sessions
@@ -26,7 +27,6 @@ from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import FOLDER, Guardian
-from rehearsal.machine.names import NameProxy, trust_variables
 from rehearsal.machine.processes import readable_by_all, unprivileged_account
 from rehearsal.machine.sockets import Loop
 

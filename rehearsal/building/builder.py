@@ -21,7 +21,7 @@ from i18n import t
 from rehearsal.building import dockerfile, venvs
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import FILES
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from stack.context import content_tag
 
 

@@ -11,9 +11,9 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
+from rehearsal.calls import Calls
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
-from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind
 from rehearsal.providers.servicer import (
     Servicer,

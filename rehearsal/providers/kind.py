@@ -9,7 +9,7 @@ from typing import Any
 import jmespath
 from botocore.model import StructureShape
 
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 
 Values = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.providers.calls import Calls, UnknownInput, to_parameters
+from rehearsal.calls import Calls, UnknownInput, to_parameters
 from rehearsal.providers.kind import Kind, Subject, Values, path
 
 ADD: Mapping[str, tuple[str, str, str, str]] = {

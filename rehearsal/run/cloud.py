@@ -47,8 +47,8 @@ class Cloud:
         from rehearsal.aws.plane import DataPlane
         from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
+        from rehearsal.calls import Calls
         from rehearsal.page.launch import listening
-        from rehearsal.providers.calls import Calls
         from rehearsal.run.project import local_cloud_environment
 
         with contextlib.ExitStack() as stops:

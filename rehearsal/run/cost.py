@@ -78,10 +78,10 @@ class Previews:
     def _hosted(self) -> Iterator[Pulumi]:
         """Run ``pulumi`` with its own stand-ins: an engine that ends cancels the calls that its hosts handle."""
         from rehearsal.building.builder import Builder
+        from rehearsal.calls import Calls
         from rehearsal.engine.language import Hosts, Language
         from rehearsal.providers.aws_provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
-        from rehearsal.providers.calls import Calls
         from rehearsal.providers.docker_provider import DockerServicer
 
         language = Language(local_cloud_environment(self.endpoint, REGION, Home(self.folder).facts))

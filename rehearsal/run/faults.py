@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from i18n import Text, t
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 
 PREFIX = "careapp"
 FRONT = "webapp/front.py"

@@ -14,8 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ops.aws.local_cloud import FACTS
+from rehearsal.calls import CREDENTIALS
 from rehearsal.paths import ROOT, Home
-from rehearsal.providers.calls import CREDENTIALS
 from rehearsal.run import session_plugin
 from rehearsal.run.client import Facts
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from i18n import Text, said, t
 from ops.signals import terminations_raise
 from rehearsal import console
+from rehearsal.calls import Calls
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import ROOT, Home, find_home
-from rehearsal.providers.calls import Calls
 from rehearsal.run import client, fixes
 from rehearsal.run.client import hold_folder
 from rehearsal.run.faults import FAULTS, Fault, FaultError

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Text, said, t
+from rehearsal.calls import Calls
 from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
-from rehearsal.providers.calls import Calls
 from rehearsal.run.client import Facts, Page
 from rehearsal.run.faults import Fault
 from stack.settings import Settings

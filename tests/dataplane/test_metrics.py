@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from rehearsal.aws import hooks
-from rehearsal.aws.cloudwatch.publisher import Publisher
 from rehearsal.aws.cloudwatch.store import Datum, Values
 from rehearsal.aws.ecs.metrics import Rules, Tasks
 from rehearsal.aws.ecs.place import TaskAddress
@@ -27,6 +26,7 @@ from rehearsal.aws.elb.metrics import Hosts, Traffic
 from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Health, Target, Targets
 from rehearsal.aws.elb.upstream import Pool, Upstream, Wire
+from rehearsal.aws.publisher import Publisher
 from rehearsal.aws.rds.metrics import CLIENT, processors
 from rehearsal.clock import Clock
 from rehearsal.machine import processes

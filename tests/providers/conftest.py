@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.aws.api import Api
 from rehearsal.aws.rds.rules import make_service_role
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 
 REGION = "ap-northeast-1"
 

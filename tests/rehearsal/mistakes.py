@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from rehearsal.run.faults import FAULTS
 from rehearsal.run.faults import Edit as Patch
 

@@ -21,8 +21,8 @@ from ops.doctor.findings import Diagnosis
 from ops.doctor.screen import plain
 from ops.rollout import gate
 from ops.rollout.gate import Changes
+from rehearsal.calls import Calls
 from rehearsal.engine.find import find_or_get
-from rehearsal.providers.calls import Calls
 from rehearsal.run.client import Page, require
 from rehearsal.run.project import Project
 from stack.names import StackNames

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.calls import Calls
 from rehearsal.paths import ROOT
-from rehearsal.providers.calls import Calls
 from rehearsal.run.client import require
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page

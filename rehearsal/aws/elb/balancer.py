@@ -38,9 +38,9 @@ from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Target, Targets, choose
 from rehearsal.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, Upstream
 from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.names import host_names_of
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
-from rehearsal.machine.names import host_names_of
 from rehearsal.machine.sockets import Loop
 
 FRESH_SECONDS = 0.1

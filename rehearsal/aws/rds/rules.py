@@ -9,7 +9,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 
 from rehearsal.aws.hooks import Params, Refused, after, backend, before
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 
 _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 OF_THE_METRIC = ("namespace", "metricName", "dimensions")

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.hooks import ACCOUNT
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
 from rehearsal.providers.lifecycle import tag_list
 

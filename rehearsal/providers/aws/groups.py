@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from rehearsal.calls import Calls
 from rehearsal.providers.aws.ec2 import arn
-from rehearsal.providers.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
 
 RULE_INPUTS = (

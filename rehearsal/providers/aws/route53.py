@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.providers.calls import Calls, to_shape
+from rehearsal.calls import Calls, to_shape
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 from rehearsal.providers.lifecycle import tag_list
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from rehearsal.aws.hooks import ACCOUNT
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 from rehearsal.providers.lifecycle import tag_list
 

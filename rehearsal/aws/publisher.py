@@ -21,6 +21,7 @@ from rehearsal.machine.processes import ProcessTable
 
 log = logging.getLogger(__name__)
 
+
 SHORTEST = 0.5
 """Real seconds between two measurements, however fast the clock runs."""
 
@@ -88,6 +89,7 @@ NOT_MEASURED = {
     "fraction of what RDS gives them",
 }
 """Metrics of the dashboard that cannot be measured in the local cloud, with the reason."""
+
 
 WHEN_IT_HAPPENS = frozenset(
     {

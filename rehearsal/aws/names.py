@@ -2,8 +2,7 @@
 
 The local cloud's shell sets `http_proxy` and `https_proxy` to it, which curl and Python's HTTP
 clients read. A listener's port on this machine differs from the declared one, which would need
-root.
-"""
+root."""
 
 from __future__ import annotations
 
@@ -21,7 +20,10 @@ from rehearsal.machine.authority import Authority
 from rehearsal.machine.sockets import LOOPBACK, Loop, join
 
 PORTS = {"http": 80, "https": 443}
+
+
 HOP_HEADERS = (b"connection:", b"proxy-connection:", b"keep-alive:")
+
 
 Find = Callable[[str, int], "int | None"]
 """Return the port on 127.0.0.1 of the listener with that name and port; None if no load balancer has the name."""

@@ -1,8 +1,7 @@
 """Calls of the local cloud's AWS API. botocore's models convert Pulumi's inputs to an operation's parameters.
 
 Pulumi's ``cidrBlock`` is ``CidrBlock`` in AWS. The names are matched by botocore's input shapes, so that they need
-not be listed, and botocore checks the parameters.
-"""
+not be listed, and botocore checks the parameters."""
 
 from __future__ import annotations
 
@@ -15,6 +14,8 @@ from botocore.config import Config
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 Values = dict[str, Any]
+
+
 PAIR = (("key", "value"), ("name", "value"), ("tagkey", "tagvalue"))
 """The members of AWS's lists of pairs, such as tags. In Pulumi these are maps."""
 
