@@ -436,5 +436,5 @@ def test_a_rehearsal_passes_the_pack_but_where_it_lifts_the_protection(monkeypat
     monkeypatch.setattr(Pulumi, "run", lambda *_: "")
     run = Rehearsal(Pulumi(ROOT, {}), "prod", Facts, lambda _: None)
     run._stage("stage1")
-    run._lift_protection()
+    run._turn_protection_off()
     assert asked == [("--policy-pack", "policy"), ()]
