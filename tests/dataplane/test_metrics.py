@@ -282,7 +282,7 @@ def service(desired: int = 2, **more: Any) -> Any:
 
 def test_usage_is_relative_to_the_task_s_size(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
-    monkeypatch.setattr(processes, "held", lambda _: 256 * 1024**2)
+    monkeypatch.setattr(processes, "memory_bytes", lambda _: 256 * 1024**2)
     tasks = Tasks({"web": service()}, lambda _: [busy], processes.ProcessTable())
     found = told(tasks.take(0))
     assert found == {
