@@ -362,7 +362,7 @@ def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(
     publisher = Publisher(Clock(1), [first, second])
     publisher.publish(60)
     assert publisher.describe()["problems"] == [f"{first.__qualname__}: OSError: no such process"]
-    assert "could not be told" in caplog.text
+    assert "could not be published" in caplog.text
     broken.clear()
     publisher.publish(120)
     assert publisher.describe() == {"minutes": 2, "problems": []}
