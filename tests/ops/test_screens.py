@@ -33,7 +33,7 @@ def test_the_cause_stands_first_with_reason_and_command():
 def test_a_healthy_screen_lists_what_was_checked():
     text = plain(judge(a.stack()))
     assert text.startswith("careapp-poc · stage 2: the app on ECS\nHealthy. Checked: the service, ")
-    assert "Not looked at" not in text
+    assert "Not read" not in text
 
 
 def test_unread_parts_are_listed_once_for_each_reason():

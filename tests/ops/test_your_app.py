@@ -167,7 +167,7 @@ def test_a_health_check_that_asks_the_database_is_seen_in_another_app_by_its_own
     )
     found = findings(snapshot)[0]
     assert found.id == "health-needs-database"
-    assert "answers without it" not in str(found.why)
+    assert "does not need the database" not in str(found.why)
 
 
 def test_another_app_s_good_status_is_taken_as_healthy():

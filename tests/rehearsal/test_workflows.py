@@ -22,7 +22,7 @@ BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 BOUND = "careapp:permissionsBoundary: {}"
 SET_UP = """
 from tests.support.delivery import Delivery, deploy_to
-from rehearsal.providers.calls import Calls
+from rehearsal.calls import Calls
 import os
 calls = Calls(os.environ["AWS_ENDPOINT_URL"], "ap-northeast-1")
 for stack in ("poc", "prod"):
