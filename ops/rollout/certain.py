@@ -46,7 +46,7 @@ class Certainty:
 
     def _verdict(self, cause: Finding, view: View) -> Verdict:
         text = t(
-            "{revision} cannot become healthy, and waiting does not change that: {cause} {ecs}",
+            "{revision} cannot become healthy, and waiting does not change that: {cause}. {ecs}",
             revision=self._expected.revision,
             cause=cause.title,
             ecs=what_ecs_does(view, self._expected),

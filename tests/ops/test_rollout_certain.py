@@ -62,7 +62,7 @@ def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
     assert second.outcome is Outcome.CERTAIN
     titles = [str(each.title) for each in judge(SITUATIONS[name]).causes if each.row.certain]
     assert str(second.text) == (
-        f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]} "
+        f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]}. "
         f"ECS starts tasks until 3 have failed, at about {AT}, and then rolls back to careapp-poc:6."
     )
 
