@@ -147,6 +147,7 @@ SPEAKING = ("ops", "infra", "rehearsal", "stack")
 SILENT = {
     "rehearsal/aws": "AWS's own refusals, events and reasons, in AWS's words",
     "rehearsal/machine": "what the local cloud says to the engineer who starts it",
+    "rehearsal/calls.py": "for engineers who add a resource type to the stand-ins",
     "rehearsal/providers": "for whoever adds a resource type to the stand-ins",
     "rehearsal/run/session_plugin.py": "what AWS's own plugin prints; ops reads it",
 }
