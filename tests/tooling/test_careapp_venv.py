@@ -64,7 +64,7 @@ class Tree:
 
     def call(self, *args: str, **env: str) -> tuple[int, str, str]:
         process = self.start(*args, **env)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
 
@@ -156,7 +156,7 @@ def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, kind)  # as a terminal does
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode in (130, -kind)
     if kind == signal.SIGINT:  # the killed one may wait for a parent that asks
         assert not is_running(int(slow.read_text()))
@@ -181,7 +181,7 @@ def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
 
 def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
     both = [tree.start("cloud", PAUSE="pip") for _ in range(2)]
-    answers = [process.communicate(timeout=60) for process in both]
+    answers = [process.communicate(timeout=300) for process in both]
     assert [out for out, _ in answers] == [f"['cloud'] {tree.folder}/.venv\n"] * 2
     assert steps(tree) == [VENV, BASE]
     waited = "careapp: another careapp is at work on .venv; waiting for it\n"
