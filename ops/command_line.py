@@ -32,9 +32,8 @@ from ops.screen import console
 LIBRARIES = "libraries"
 """The catalogue of what click itself says, which asks gettext's current domain for it."""
 
-
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
-REFUSED, CANNOT_READ = 1, 2
+CANNOT_READ = 2
 
 
 class TranslatedOption(click.Option):
@@ -214,10 +213,10 @@ def exit_code_of(work: Callable[[], int]) -> int:
         print(f"careapp: {refusal.text!s}", file=sys.stderr)
         return refusal.exit_code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
-        return 141
+        return BROKEN_PIPE
     return CANNOT_READ
 
 

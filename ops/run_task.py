@@ -22,12 +22,9 @@ from stack.settings import Settings
 NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""
 
-
 STARTED_BY = "careapp-run"
 
-
 POLL_SECONDS = 1.0
-
 
 VISIBLE_SECONDS = 60.0
 """DescribeTasks may not know a new task at once (API reference, RunTask: eventual consistency)."""

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 """Services whose IAM actions have another prefix than boto3's name (Service Authorization Reference)."""
 
-
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-
 
 BAD_CREDENTIALS = {
     *("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"),
@@ -24,12 +22,10 @@ BAD_CREDENTIALS = {
     *("MissingAuthenticationTokenException", "InvalidSignatureException"),
 }
 
-
 DENIED = {
     *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"),
     *("UnauthorizedAccess", "UnauthorizedException"),
 }
-
 
 THROTTLED = {
     *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"),
@@ -37,21 +33,16 @@ THROTTLED = {
     *("PriorRequestNotComplete", "BandwidthLimitExceeded"),
 }
 
-
 OPT_IN = {"OptInRequired", "RegionDisabledException", "SubscriptionRequiredException"}
 
-
 MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist")
-
 
 UNKNOWN = re.compile(r"^Unable to describe task definition")
 """How ECS says that there is none: its code, ClientException, means many things."""
 
-
 NOT_ALLOWED = re.compile(
     r"not authorized to perform:? (?P<action>[\w-]+:\w+)(?: on resource:? (?P<resource>\S+))?"
 )
-
 
 IDENTITY = re.compile(r"(?:User|user): (?P<who>arn:\S+)")
 
@@ -176,9 +167,7 @@ CREDENTIAL_OPERATIONS = {
 }
 """The operations with which botocore gets credentials, on the way to what was asked, and their services."""
 
-
 USER_OF_URL = re.compile(r"(?<=//)[^/@\s]+@")
-
 
 FIX_CONFIGURATION = t(
     "Fix ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."

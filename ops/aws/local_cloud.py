@@ -17,7 +17,6 @@ from i18n import Text, t
 
 ROOT = Path(__file__).resolve().parents[2]
 
-
 FACTS = "CAREAPP_CLOUD_FACTS"
 """The variable that names the file in which a local cloud says where its listeners listen."""
 

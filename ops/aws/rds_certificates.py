@@ -18,7 +18,6 @@ ROOTS = {
 RDS user guide, "Using SSL/TLS to encrypt a connection to a DB instance", and the certificates in RDS's own bundle.
 """
 
-
 BUNDLE = f"{APP_FOLDER.default}/certs/rds-ca.pem"
 """The certificate authorities that the image of the app in webapp/ carries."""
 

@@ -24,15 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsProblem", "Session"]
 
-
 CONNECT_SECONDS = 3
-
 
 READ_SECONDS = 10
 
-
 ATTEMPTS = 3
-
 
 CONNECTIONS = 16
 """As many as ask at once; more would only wait for a connection of the pool."""

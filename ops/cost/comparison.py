@@ -76,16 +76,12 @@ def _database(resource: Resource, _: Case) -> Iterator[Use]:
 
 LEFT: dict[str, Rule] = {"rds:Instance": _database}
 
-
 NOTE_USD = 150
 """What the hand-over note of 2025-10-04 says that deleting its shared VPC stack saves a month."""
 
-
 STAGES = {"stage1": t("stage 1"), "stage2": t("stage 2")}
 
-
 DESTROYED, DEPLOYED, GIVEN = "destroyed", "deployed", "given"
-
 
 WORDS = {
     **STAGES,

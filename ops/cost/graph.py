@@ -16,10 +16,8 @@ from stack.file import StackError, StackFile, read
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
 
-
 DELETE_STEPS = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
 """Steps of a preview after which the resource is no more."""
-
 
 NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>.+)$")
 

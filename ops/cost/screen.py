@@ -16,10 +16,8 @@ from ops.screen import Line
 FILLS = "█▓▒░▚▞▤·"
 """What a bar is filled with, a character for each of GROUPS."""
 
-
 BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
 """Widths in characters; those of the table, LABEL and CELL, are the least."""
-
 
 WORKING = t("asking Pulumi's engine for the resources")
 

@@ -16,7 +16,7 @@ import psycopg
 
 from i18n import Refused, Text, t, verbatim
 from ops.aws.session import Session
-from ops.command_line import REFUSED, exit_code_of, print_json
+from ops.command_line import FAILED, exit_code_of, print_json
 from ops.database import queries
 from ops.database.queries import LOOPBACK, Answer, CheckResult, Login
 from ops.database.tunnel import JumpHost, Tunnel, find, open_tunnel
@@ -206,7 +206,7 @@ def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
         found = queries.ask(who, tunnel, question)
     except psycopg.Error as error:
         print(f"careapp: {str(error).strip()}", file=sys.stderr)
-        return REFUSED
+        return FAILED
     display(answered(found))
     return 0
 

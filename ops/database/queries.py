@@ -23,9 +23,7 @@ from stack.names import StackNames
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
 """The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""
 
-
 CONNECT_SECONDS = 10
-
 
 LOOPBACK = "127.0.0.1"
 

@@ -24,7 +24,6 @@ from stack.names import CONTAINER, StackNames
 
 BASTION, TASK = "bastion", "task"
 
-
 AGENT = "ExecuteCommandAgent"
 
 
@@ -145,20 +144,15 @@ def _through(
 
 NAME = "session-manager-plugin"
 
-
 TOO_OLD = (1, 2, 497, 0)
 """The last version that takes the session only as an argument, where its token would stand in the
 process list (aws-cli, customizations/sessionmanager.py)."""
 
-
 VARIABLE = "AWS_SSM_START_SESSION_RESPONSE"
-
 
 OPENED = re.compile(r"Port (\d+) opened for sessionId")
 
-
 OPEN_SECONDS = 30
-
 
 STOP_SECONDS = 5
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 INTERNET, FORWARD, DATABASE = "internet", "forward", "database"
 
-
 IMAGE, SECRETS, LOGS = "image", "secrets", "logs"
 
-
 BALANCER_NODE, TASKS_NODE, DATABASE_NODE = "balancer-node", "tasks-node", "database-node"
-
 
 WHOLE = "whole"
 """Of findings about the stack or the account as a whole, which no single place shows."""
@@ -69,7 +66,6 @@ ACCOUNT = (
     Row("names-taken", 8, {WHOLE}),
 )
 
-
 SERVICE = (
     Row("stack-paused", 0, {WHOLE}),
     Row("ecs-off", 1, {WHOLE}),
@@ -86,7 +82,6 @@ SERVICE = (
     Row("fargate-quota-small", 16, {TASKS_NODE}, blocks=False),
     Row("subnets-full", 18, {TASKS_NODE}, blocks=False),
 )
-
 
 START = (
     # A NAT gateway may be pending.
@@ -105,7 +100,6 @@ START = (
     Row("image-missing", 28, {IMAGE}, certain=True),
     Row("execution-role-cannot-pull", 29, {IMAGE}, certain=True),
 )
-
 
 ENTRANCE = (
     Row("balancer-cannot-reach-task", 30, {FORWARD}, certain=True),
@@ -126,7 +120,6 @@ ENTRANCE = (
     Row("internet-cannot-reach-balancer", 34, {INTERNET}),
 )
 
-
 TO_DATABASE = (
     # A database may be starting, and RDS may give a full one more storage (MaxAllocatedStorage).
     Row("database-away", 40, {DATABASE_NODE}),
@@ -139,13 +132,10 @@ TO_DATABASE = (
     Row("database-wants-tls", 44, {DATABASE}, certain=True),
 )
 
-
 NO_DATABASE = ("database-secret", *_ids(TO_DATABASE))
 """Why the app does not get into its database."""
 
-
 NO_PASSWORD = (*NO_DATABASE, "task-role-cannot-read-secret")
-
 
 APP = (
     Row("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE),
@@ -160,10 +150,8 @@ APP = (
     Row("app-wrong-password", 45, {DATABASE}, NO_PASSWORD),
 )
 
-
 NO_DATA = (*NO_DATABASE, *_ids(APP), "app-database-away")
 """Why a running app gets nothing out of its database."""
-
 
 CRASH = (
     Row("crash", 52, {TASKS_NODE}),
@@ -190,13 +178,11 @@ CRASH = (
     Row("crash-wrong-password", 52, {DATABASE}, NO_PASSWORD),
 )
 
-
 NO_ANSWER = (
     *("balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address"),
     *_ids(CRASH),
 )
 """Why the load balancer gets no answer, however long it waits."""
-
 
 HEALTH = (
     Row("health-needs-database", 38, {FORWARD}),
@@ -219,20 +205,17 @@ HEALTH = (
     Row("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True),
 )
 
-
 NO_PAGE = (
     *(*NO_DATA, "app-raises", "task-role-cannot-read-secret"),
     *("no-rule-forwards", "rule-in-the-way", "target-protocol"),
 )
 """Why a visitor gets an error in place of the page."""
 
-
 PAGE = (
     Row("page-errors", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-silent", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, warms_up=True),
 )
-
 
 TASKS = (
     # The execution role reads the password for the next task all the same.
@@ -249,14 +232,11 @@ TASKS = (
     Row("stopped-by-hand", 74, {TASKS_NODE}),
 )
 
-
 REASONS = (*ACCOUNT, *SERVICE, *START, *ENTRANCE, *TO_DATABASE,
            *APP, *CRASH, *HEALTH, *PAGE, *TASKS)  # fmt: skip
 
-
 FAILED = (*_ids(REASONS), "tasks-die")
 """Why a roll-out fails: anything above."""
-
 
 OUTCOME = (
     # Targets that are healthy now show that the roll-out got over those that do not block.
@@ -269,6 +249,5 @@ OUTCOME = (
     Row("too-few-tasks", 95, {TASKS_NODE}, (*FAILED, "roll-out-failed", "rolled-back"), repeats=True,
         blocks=False),
 )  # fmt: skip
-
 
 CATALOGUE = {each.id: each for each in (*REASONS, *OUTCOME)}

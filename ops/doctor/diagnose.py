@@ -17,7 +17,6 @@ from stack.settings import Settings
 
 PAGE = t("the page")
 
-
 PARTS: dict[str, Text] = {
     "service": t("the service"),
     "tasks": t("the tasks"),
@@ -39,7 +38,6 @@ PARTS: dict[str, Text] = {
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
 }
-
 
 OPTIONAL = ("alarms", "quota", "measured", "page")
 """What a healthy stack does not hang on."""

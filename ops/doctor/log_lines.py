@@ -192,9 +192,7 @@ KNOWN = (
     ),
 )
 
-
 SERVER = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
-
 
 LISTENS = tuple(
     re.compile(words + SERVER)
@@ -206,7 +204,6 @@ LISTENS = tuple(
         r"(?i)\blisten(?:s|ing) on (?:\w+://)?",
     )
 )
-
 
 EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
 """Flask's server says this first, and then names single addresses."""
@@ -297,13 +294,10 @@ def parsed(text: str) -> dict[str, str]:
 
 FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
 
-
 LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
-
 
 RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
 """A traceback's last line; those before it are indented."""
-
 
 WEBAPP = "/app/webapp/"
 """Where the image of webapp/ has it (webapp/Dockerfile); another app's files are named as in its image."""

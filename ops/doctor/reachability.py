@@ -10,7 +10,6 @@ from ops.snapshot.vpc import AclEntry, Group, Network, Permission, Route
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 
-
 HTTPS = 443
 
 
@@ -155,14 +154,11 @@ def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ..
 
 Ports = tuple[int, int]
 
-
 LINUX: Ports = (32768, 60999)
 """From where a task connects (VPC user guide, "Ephemeral ports")."""
 
-
 WIDE: Ports = (1024, 65535)
 """From where load balancers and NAT gateways connect (the same)."""
-
 
 CLIENTS: Ports = (32768, 65535)
 """From where people on the internet connect: Linux, macOS and Windows together (the same)."""

@@ -22,14 +22,11 @@ from ops.snapshot.records import Task
 
 CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)
 
-
 NODES = (BALANCER_NODE, TASKS_NODE, DATABASE_NODE)
-
 
 OPEN, BLOCKED, WARNED, WAITING, OFF, UNREAD = (
     "open", "blocked", "warned", "waiting", "off", "unread",
 )  # fmt: skip
-
 
 NEEDED = {
     INTERNET: ("balancer", "network"),

@@ -21,12 +21,9 @@ KINDS = {
     "note": t("note"),
 }
 
-
 STYLES = {"cause": "bold red", "warning": "yellow", "consequence": "dim", "note": "cyan"}
 
-
 LINES = 8
-
 
 LONGEST = 400
 

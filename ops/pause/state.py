@@ -20,7 +20,6 @@ from stack.settings import Settings
 
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
-
 DIMENSION = "ecs:service:DesiredCount"
 
 

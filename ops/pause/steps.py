@@ -37,7 +37,6 @@ STOP = DatabaseChange(
     unfinished=lambda status: t("the database is {status}, not yet stopped", status=status),
 )
 
-
 START = DatabaseChange(
     operation="start_db_instance",
     begins="stopped",

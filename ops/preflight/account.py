@@ -25,7 +25,6 @@ RDS: terraform-aws-modules/terraform-aws-rds issue 364. ECS: 1Password/scim-exam
 balancing and autoscaling make theirs in time (their user guides, "Service-linked roles").
 """
 
-
 ENGINE_SECONDS = 30
 
 

@@ -35,7 +35,6 @@ from stack.settings import Settings
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
-
 GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 
 
@@ -218,7 +217,6 @@ MARKS = {
     UNKNOWN: ("?", "yellow"),
     LATER: ("·", "dim"),
 }
-
 
 VERDICTS = {
     0: (t("Ready: `pulumi config set ecsEnabled true`, then `pulumi up`."), "bold green"),

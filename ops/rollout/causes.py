@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 NO_TASK = "scaled-to-zero"
 
-
 WARM_UP_SECONDS = 30.0
 """How long the page may answer 503, in seconds of this machine: an app may wait for its database."""
-
 
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 

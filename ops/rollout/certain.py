@@ -15,7 +15,7 @@ from ops.screen import short_time
 from ops.snapshot.records import short
 
 if TYPE_CHECKING:
-    from ops.doctor.findings import Diagnosis, Finding
+    from ops.doctor.findings import Diagnosis
 
 Diagnose = Callable[[], "Diagnosis"]
 
@@ -26,7 +26,6 @@ class Certainty:
     def __init__(self, expected: Expected, diagnose: Diagnose) -> None:
         self._expected, self._diagnose = expected, diagnose
         self._before: frozenset[str] = frozenset()
-        self.diagnosis: Diagnosis | None = None
 
     async def judge(self, view: View | None) -> Verdict | None:
         """Return the verdict of a roll-out that cannot succeed; None while it may.
@@ -38,20 +37,19 @@ class Certainty:
         if view is None or not view.failed(definition) or view.serving(definition):
             self._before = frozenset()
             return None
-        self.diagnosis = await asyncio.to_thread(self._diagnose)
-        found = [each for each in self.diagnosis.causes if each.row.certain]
+        diagnosis = await asyncio.to_thread(self._diagnose)
+        found = [each for each in diagnosis.causes if each.row.certain]
         agreed = [each for each in found if each.id in self._before]
         self._before = frozenset(each.id for each in found)
-        return self._verdict(agreed[0], view) if agreed else None
-
-    def _verdict(self, cause: Finding, view: View) -> Verdict:
+        if not agreed:
+            return None
         text = t(
             "{revision} cannot become healthy, and waiting does not change that: {cause}. {ecs}",
             revision=self._expected.revision,
-            cause=cause.title,
+            cause=agreed[0].title,
             ecs=what_ecs_does(view, self._expected),
         )
-        return Verdict(outcome=Outcome.CERTAIN, text=text)
+        return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
 
 
 def failures_until_ecs_gives_up(desired: int) -> int:

@@ -28,20 +28,16 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 3.0
 
-
 SETTLE_READS = 5
 """Reads in which ECS may not show an update yet."""
-
 
 PASSING_CODES = frozenset(
     {"InternalError", "InternalFailure", "ServerException", "ServiceUnavailable"}
 )
 """AWS's own failures (botocore, CommonErrors; ECS's ServerException)."""
 
-
 FAILED_READS = 5
 """Reads in a row that may fail with a problem that passes."""
-
 
 QUIET_SECONDS = 30.0
 """After how many seconds an unchanged state is shown again."""
@@ -173,8 +169,7 @@ async def follow(
                 verdict = await _certain(certainty, view, progress) or verdict
             reporter.report(view, verdict, elapsed, patience.limit)
             if verdict.final:
-                certain = verdict.outcome is Outcome.CERTAIN
-                return End(verdict, view, certainty.diagnosis if certainty and certain else None)
+                return End(verdict, view)
         await asyncio.sleep(pace.poll)
 
 

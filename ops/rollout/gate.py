@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
-
 BROKEN = t("it is not known whether the app runs: the roll-out gate itself failed:")
 
 
@@ -120,8 +119,8 @@ async def _why(end: End, expected: Expected, session: Session, log: Log) -> str:
     from ops.rollout.view import is_deregistered
 
     found, deregistered, stack = "", False, pulumi.get_stack()
-    if end.diagnosis:
-        found = plain(end.diagnosis)
+    if end.verdict.diagnosis:
+        found = plain(end.verdict.diagnosis)
     elif end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
         log.moment(t("it failed; reading the cause"))
         found = await asyncio.to_thread(diagnosis, stack, session)

@@ -12,7 +12,7 @@ from typing import Any
 
 from i18n import Refused, Text, t
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, exit_code_of
+from ops.command_line import FAILED, INTERRUPTED, exit_code_of
 from ops.doctor.checks.load_balancer import WATCHED
 from ops.doctor.screen import plain
 from ops.rollout.causes import diagnosed, diagnosis
@@ -24,9 +24,6 @@ from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
 from stack.names import StackNames
 from stack.settings import Settings
-
-FAILED = 1
-
 
 PARAMETERS = {
     "healthPath": "HealthCheckPath",
@@ -157,7 +154,7 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     if succeeded(end):
         screen.lasting(end.verdict.text)
         return 0
-    why = plain(end.diagnosis) if end.diagnosis else diagnosis(stack, session)
+    why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(stack, session)
     text = failed(end, expected, why, stack, deregistered=False)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED

@@ -34,6 +34,8 @@ class Verdict:
 
     outcome: Outcome
     text: Text
+    diagnosis: Diagnosis | None = None
+    """The diagnosis that an outcome of CERTAIN rests on."""
 
     @property
     def final(self) -> bool:
@@ -155,11 +157,10 @@ READS_UNTIL_SURE = 2
 
 @dataclass(frozen=True)
 class End:
-    """How a roll-out ended, with the last read, and the diagnosis where it is certain to fail."""
+    """How a roll-out ended, with the last read."""
 
     verdict: Verdict
     view: View | None
-    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

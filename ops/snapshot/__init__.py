@@ -25,7 +25,6 @@ from stack.settings import Settings
 
 T = TypeVar("T")
 
-
 ASK_AT_ONCE = 12
 
 

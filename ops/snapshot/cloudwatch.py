@@ -55,9 +55,7 @@ class Quota:
 
 PERIOD = 60
 
-
 BACK = timedelta(minutes=15)
-
 
 AHEAD = timedelta(days=1)
 """A local cloud's clock runs ahead; AWS has no value of the future and takes the question."""
@@ -124,13 +122,10 @@ def _query(
 ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"
 """Quota codes of "Fargate On-Demand" and "Fargate Spot vCPU resource count" (Service Quotas)."""
 
-
 CPU_UNITS = 1024
 """CPU units of one vCPU."""
 
-
 NO_QUOTA = t("Service Quotas has no Fargate quota here.")
-
 
 NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate.")
 

@@ -19,10 +19,8 @@ from stack.names import StackNames
 
 SPOT = "FARGATE_SPOT"
 
-
 UNDONE = ("ROLLBACK", "STOP")
 """How the status of a service deployment begins that ECS or a person has given up (botocore)."""
-
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""

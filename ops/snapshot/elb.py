@@ -267,7 +267,6 @@ CONFIGS = {
     "source-ip": "SourceIpConfig",
 }
 
-
 REGEX = "regex"
 """The field of a condition that regular expressions make, whatever they look at."""
 
@@ -282,9 +281,7 @@ def _condition(raw: dict[str, Any]) -> Condition:
 
 PATH, METHOD = "/", "GET"
 
-
 EVERYBODY = "0.0.0.0/0"
-
 
 LAST = 1 << 31
 """Behind every priority."""

@@ -19,22 +19,16 @@ from stack.settings import Settings
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""
 
-
 ANSWER_SECONDS = 10
-
 
 DATABASE_SECONDS = 5
 
-
 TRIES = 3
-
 
 PAUSE = 0.3
 """Seconds between two tries."""
 
-
 DATABASE_PATH = "/health/db"
-
 
 UNKNOWN_ISSUER = range(18, 22)
 """OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a

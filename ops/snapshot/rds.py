@@ -14,7 +14,6 @@ from stack.settings import Settings
 
 AT, COUNT = "careapp:paused-at", "careapp:paused-count"
 
-
 DAYS_STOPPED = timedelta(days=7)
 """After so long AWS starts a stopped DB instance by itself (RDS user guide, "Stopping an Amazon
 RDS DB instance temporarily")."""
@@ -97,7 +96,6 @@ class Database:
 
 TLS_SINCE = 15
 """Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
-
 
 EVENT_MINUTES = 180
 

@@ -12,14 +12,12 @@ from ops.aws.errors import AwsProblem
 
 T = TypeVar("T")
 
-
 ROUTINE = re.compile(
     r"^(Scaling activity initiated by|Service deployment|Task stopped by user)"
     r"|ECS is performing maintenance on the underlying infrastructure"
 )
 """Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
 developer guide, "Task retirement and maintenance for AWS Fargate")."""
-
 
 SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""

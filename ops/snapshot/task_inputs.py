@@ -55,10 +55,8 @@ MANIFESTS = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ]
 
-
 RDS_KEYS = frozenset({"username", "password"})
 """What a secret that RDS manages holds, and nothing else (RDS user guide, Secrets Manager)."""
-
 
 CONFIG_SECONDS = 5
 

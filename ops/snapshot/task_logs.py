@@ -36,30 +36,23 @@ class Logs:
 HEAD, TAIL = 60, 60
 """Log lines of a task that are read from its beginning and from its end."""
 
-
 MOST = 10_000
 """GetLogEvents answers no more lines at once (botocore)."""
-
 
 PAGES = 30
 """Pages that are asked for: "partially full, or even empty" ones need not be the last (botocore,
 GetLogEvents), but a command does not wait for all of them."""
 
-
 TASKS_READ = 2
 """Tasks whose log is read: so many that ended, and so many that run."""
-
 
 AWAY, BACK = "database away", "database connected"
 """What the app says when it loses the database and when it has it again (webapp/db.py)."""
 
-
 UNMIGRATED, MIGRATED = "cannot migrate the database", "database migrated"
 """What it says of a migration that fails, and when that has succeeded after all (webapp/migrations.py)."""
 
-
 TURNS = ((AWAY, BACK), (UNMIGRATED, MIGRATED))
-
 
 Event = Mapping[str, Any]
 """A log event as CloudWatch Logs gives it."""

@@ -118,9 +118,7 @@ ASKED = (
     ("describe_network_acls", "NetworkAcls", "Filters"),
 )
 
-
 ALL_OR_TCP = ("-1", "6")
-
 
 LAST_RULE = 32767
 """The number under which EC2 shows the rule "*", which denies what no other rule is about."""

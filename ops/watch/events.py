@@ -23,18 +23,13 @@ from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "database", "log")
 
-
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
-
 
 SUBJECT = re.compile(r"^\(service [^)]+\) ")
 
-
 ARN = re.compile(r"arn:aws[\w-]*:\S+?/([\w-]+)/[0-9a-f]{8,}")
 
-
 TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
-
 
 LOG_LINES = 1000
 
@@ -163,7 +158,6 @@ def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple
 
 STYLES = {"deployment": "cyan", "task": "", "service": "", "target": "magenta", "log": "dim"}
 
-
 LABELS = {
     "deployment": t("deploy"),
     "task": t("task"),
@@ -172,7 +166,6 @@ LABELS = {
     "database": t("database"),
     "log": t("log"),
 }
-
 
 WIDTH = 8
 

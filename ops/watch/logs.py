@@ -28,7 +28,6 @@ SPANS = (
 )
 """How far back the last lines are looked for, one after the other, before the log's beginning."""
 
-
 STREAMS = 5
 """Streams whose last time is looked at: the clock of a local cloud runs ahead."""
 
@@ -166,13 +165,10 @@ def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-
 POLL_SECONDS = 2.0
-
 
 OVERLAP = timedelta(seconds=30)
 """CloudWatch may show a line later than a younger one of another stream."""
-
 
 REMEMBERED = 20_000
 

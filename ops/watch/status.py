@@ -53,9 +53,7 @@ def overview(names: StackNames, session: Session, settings: Settings) -> Snapsho
 
 STOPPED_SHOWN = 3
 
-
 STATES = {"healthy": "green", "unhealthy": "bold red", "HEALTHY": "green", "UNHEALTHY": "bold red"}
-
 
 ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
 

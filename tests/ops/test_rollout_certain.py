@@ -152,7 +152,7 @@ def followed(diagnose, reads, monkeypatch):
 def test_the_gate_ends_with_the_diagnosis(monkeypatch):
     end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), [FAILING] * 2, monkeypatch)
     assert end.verdict.outcome is Outcome.CERTAIN
-    assert end.diagnosis.causes[0].id == "image-missing"
+    assert end.verdict.diagnosis.causes[0].id == "image-missing"
 
 
 def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
@@ -160,7 +160,7 @@ def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
         raise ValueError("oops")
 
     end, lines = followed(broken, [FAILING, *[answers.all_well()] * 2], monkeypatch)
-    assert (end.verdict.outcome, end.diagnosis) == (Outcome.RUNS, None)
+    assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.RUNS, None)
     assert "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`." in lines
 
 

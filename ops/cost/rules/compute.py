@@ -90,13 +90,10 @@ def instance(resource: Resource, _: Case) -> Iterator[Use]:
 
 RULES: dict[str, Rule] = {"ecs:Service": service, "ec2:Instance": instance}
 
-
 WEEK = 7 * 24 * 60
 """Minutes."""
 
-
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-
 
 CRON = re.compile(r"^cron\((\d+) (\d+) (\S+) \* (\S+) \*\)$")
 """Minute and hour, day of the month, day of the week; every month of every year."""

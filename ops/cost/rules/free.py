@@ -10,33 +10,23 @@ from i18n import Text, t
 
 VPC = t("a VPC and its parts are free; NAT, addresses, endpoints and traffic are billed")
 
-
 RULES_OF = t("part of a load balancer, which is billed by the hour and by LCU")
-
 
 RIGHTS = t("IAM is free")
 
-
 SCHEDULER = t("ECS itself is free; its tasks are billed")
-
 
 PART = t("settings of something that is billed itself")
 
-
 SCALING = t("scaling is free; its alarms are billed")
-
 
 RULE = t("rules for the events of AWS's own services are free")
 
-
 TOPIC = t("a topic is free; of its e-mails the first 1,000 a month are, too")
-
 
 RECORD = t("alias records for AWS's own resources are free; the hosted zone is billed")
 
-
 BUILT = t("built on this machine; the repository's storage is billed")
-
 
 FREE: dict[str, Text] = {
     **dict.fromkeys(

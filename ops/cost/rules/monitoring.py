@@ -11,12 +11,9 @@ from ops.cost.graph import Resource
 APP_LOGS = "/ecs/"
 """How the names of the log groups begin that hold tasks' output."""
 
-
 DAYS = 365 / 12
 
-
 FOR_EVER = 0
-
 
 TRACKING_ALARMS = 2
 """Alarms that a target-tracking policy makes, one for out and one for in (Application Auto Scaling guide)."""

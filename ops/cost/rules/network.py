@@ -11,7 +11,6 @@ from ops.cost.prices import HOURS
 
 HOURLY = t("hours")
 
-
 ADDRESS = t("public IPv4")
 
 

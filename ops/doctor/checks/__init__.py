@@ -25,7 +25,6 @@ from ops.doctor.findings import Finding, ranked
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
-
 CHECKS: tuple[CheckOf, ...] = (
     stages.paused,
     stages.missing,

@@ -17,15 +17,12 @@ UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
 )
 
-
 QUOTA = re.compile(
     r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
 )
 
-
 ENOUGH = 16
 """vCPUs to ask for where the quota is small or not known."""
-
 
 UNITS = 1024
 """CPU units of one vCPU."""

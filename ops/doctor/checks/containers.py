@@ -14,9 +14,7 @@ from ops.snapshot.records import Container, Task
 
 EXITED = "EssentialContainerExited"
 
-
 SHOWN = 8
-
 
 EXIT_CODES: dict[int, Text] = {
     0: t("the process ended without an error"),
@@ -33,7 +31,6 @@ EXIT_CODES: dict[int, Text] = {
     255: t("an error outside the usual codes"),
 }
 """What a container's exit code means: its own, or 128 and the number of the signal that ended it."""
-
 
 PROGRAM_ERRORS = {
     *("AttributeError", "ImportError", "IndentationError", "NameError", "SyntaxError", "TypeError"),
@@ -189,7 +186,6 @@ def unexplained(case: Case) -> Iterator[Finding]:
 LOOKED_AT = re.compile(r"CannotPull|ResourceInitializationError|Task failed to start")
 """Reasons whose causes the checks below look at: image, secrets, log, rights, and the way to AWS."""
 
-
 CHECKS = (
     permissions.execution_role,
     inputs.image,
@@ -198,7 +194,6 @@ CHECKS = (
     inputs.log_group,
     outbound.task_to_aws,
 )
-
 
 PARTS = ("execution", "image", "secrets", "logs", "network")
 

@@ -25,12 +25,10 @@ USABLE = {
 }
 """Statuses in which the database takes connections (RDS user guide, "Viewing DB instance status")."""
 
-
 PASSING = {
     *("creating", "maintenance", "rebooting", "starting", "upgrading", "stopping"),
     *("configuring-associated-roles", "insufficient-capacity"),
 }
-
 
 PLAIN = ("disable",)
 """sslmodes that never use TLS (libpq documentation)."""
@@ -307,9 +305,7 @@ def variables(case: Case) -> Iterator[Finding]:
 POOL = 6
 """Connections of one worker of the app in webapp/ (webapp/db.py; a test compares it)."""
 
-
 WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
-
 
 FULL = "too-many-connections"
 

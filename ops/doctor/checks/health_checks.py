@@ -19,18 +19,14 @@ from ops.snapshot.records import ContainerHealth, Definition, Task
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
 
-
 SLACK = 1.25
 """By how much a later start may be slower than the one that was measured."""
-
 
 UNKNOWN = 300
 """The shortest grace period in seconds that is proposed where no start was measured."""
 
-
 ROLL_OUT = 300
 """Seconds that a roll-out takes besides the start: image, health checks, the end of the old tasks."""
-
 
 SHOWN = 160
 """Characters of a log line that are quoted in a sentence."""

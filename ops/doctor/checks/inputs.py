@@ -15,15 +15,11 @@ from stack.statements import secret_arn, secret_key
 
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
 
-
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
-
 
 NO_KEY = r"did not contain json key (?P<key>\S+)"
 
-
 NOT_FOUND = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
-
 
 NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
 

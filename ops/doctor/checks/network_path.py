@@ -27,18 +27,15 @@ from ops.snapshot.vpc import Network
 
 ANYONE = Side((), (ANYWHERE,))
 
-
 DROPPED = t(
     "A security group drops a connection that it does not allow: the health check "
     "times out, and ECS keeps replacing the tasks."
 )
 
-
 WAITS = t(
     "A security group drops a connection that it does not allow: the app's connections "
     "to the database time out."
 )
-
 
 TIMED_OUT = r"(?i)timed? ?out"
 

@@ -28,15 +28,12 @@ from stack.statements import secret_arn
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
 
-
 NO_CONNECTION = (
     r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
     r"dial tcp|RequestError: send request failed|failed to do request"
 )
 
-
 INTERNET = Side((), (ANYWHERE,))
-
 
 CANNOT_START = t(
     "Before a container starts, Fargate pulls its image from ECR, reads its secrets "

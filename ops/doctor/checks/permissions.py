@@ -25,15 +25,11 @@ from stack.statements import (
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
-
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
-
 
 READ_IT = "secretsmanager:GetSecretValue"
 
-
 ECS_TASKS = "ecs-tasks.amazonaws.com"
-
 
 REFUSED = (
     r"(?i)AccessDenied|not authorized|unable to assume the role|403 Forbidden|no identity-based"

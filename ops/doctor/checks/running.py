@@ -29,7 +29,6 @@ from stack.app import APP_FOLDER
 FAILURES_IN_A_ROW = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
 
-
 MINUTE = timedelta(minutes=1)
 
 

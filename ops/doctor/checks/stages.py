@@ -99,7 +99,6 @@ NO_SNAPSHOT = t(
     "snapshot of a stopped database (databaseFinalSnapshot)."
 )
 
-
 GOING_OFF = {"stopping", "stopped", "starting"}
 """Statuses between a database that runs and one that is paused."""
 
@@ -207,8 +206,7 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
         title=t("{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
         why=t(
             "A user or a program called StopTask: ECS itself uses another stop code. "
-"ECS starts replacements; until they are healthy, fewer tasks serve "
-"requests."
+            "ECS starts replacements; until they are healthy, fewer tasks serve requests."
         ),
         seen=tuple(
             t("Task {task}: {code}, {reason}", task=each.short, code=each.stop_code,
