@@ -15,7 +15,7 @@ from ops.screen import short_time
 from ops.snapshot.records import Task, short
 
 if TYPE_CHECKING:
-    from ops.doctor.findings import Diagnosis
+    from ops.diagnosis.findings import Diagnosis
 
 Diagnose = Callable[[], "Diagnosis"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import subprocess
 import tomllib
@@ -11,18 +10,20 @@ from pathlib import Path
 
 import click
 
-from ops.command_line import run, translate_help
+from ops.command_line import translate_help
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 MODULES = {
     "cost": "rehearsal.run.cost",
-    "db": "ops.cli",
+    "db": "cli.operate",
     "delivery": "delivery.cli",
-    "pause": "ops.cli",
-    "resume": "ops.cli",
+    "pause": "cli.operate",
+    "resume": "cli.operate",
     "test": "tests.cli",
-    **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
-    **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),
+    **dict.fromkeys(
+        ("doctor", "events", "logs", "preflight", "retry", "run", "status"), "cli.operate"
+    ),
+    **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "cli.local"),
 }
 """The module of each command; the function there has the command's name."""
 
@@ -96,8 +97,3 @@ def main() -> None:
 
 
 main.commands = Commands()  # type: ignore[assignment]
-
-if __name__ == "__main__":
-    # The garbage collector would take 0.2 s to scan botocore's models, which are never freed.
-    gc.set_threshold(200_000, 50, 50)
-    run(main)
