@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from i18n import verbatim
 from ops.command_line import translate_help
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,7 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
     commit = (
         _git("rev-parse", "--short", "HEAD") if _git("rev-parse", "--show-prefix") == "" else None
     )
-    click.echo(f"careapp {number}{f' ({commit})' if commit else ''}")
+    click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
     context.exit()
 
 
