@@ -98,7 +98,7 @@ def _about(view: View, expected: Expected, limit: int) -> str:
         filter(None, (each.created for each in view.started(expected.definition))), default=None
     )
     # A task that ECS is replacing has not ended: the newest task is its replacement.
-    ends = sorted(filter(None, (each.stopping or each.stopped or newest for each in failed)))
+    ends = sorted(filter(None, (each.ended or newest for each in failed)))
     if mine is None or not ends:
         return "-"
     first, last = ends[0], ends[-1]
