@@ -21,6 +21,8 @@ from rehearsal.paths import ROOT
 from rehearsal.run.faults import FAULTS
 
 SPEED = "5"
+SLEEPS = {"slow-start": "20", "slow-health": "20"}
+"""The speed for faults whose app sleeps by this machine's clock."""
 HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
@@ -57,7 +59,7 @@ def rehearse(name: str) -> str:
             "--port",
             "0",
             "--speed",
-            SPEED,
+            SLEEPS.get(name, SPEED),
             "--json",
             str(report),
         )
