@@ -74,8 +74,8 @@ class MonitoringSettings:
     alarms: bool
     email: str
     dashboard: bool
-    error_percent: int = 0
-    latency: int = 0
+    error_percent: int
+    latency: int
 
     @property
     def deployment_alarms(self) -> bool:
