@@ -19,6 +19,7 @@ from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+UPDATE = t("An update of the app (pulumi up)")
 MADE_UP = "made-up-in-the-rehearsal"
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
@@ -127,12 +128,15 @@ class Rehearsal:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
 
-    def fail_stage2(self, fault: Fault) -> Text:
-        """Deploy the ECS part with ``fault`` and return the error. Raises ``RehearsalFailed`` when it succeeds."""
-        self.say(STAGE2)
+    def fail(self, fault: Fault) -> Text:
+        """Deploy the ECS part, or an update, with ``fault``, and return the error.
+
+        Raises ``RehearsalFailed`` when it succeeds.
+        """
+        self.say(UPDATE if fault.second_release else STAGE2)
         self._set_ecs("true")
         try:
-            self._stage("stage2")
+            self._stage("update" if fault.second_release else "stage2")
         except RehearsalFailed as problem:
             return said(problem)
         raise RehearsalFailed(
@@ -140,7 +144,7 @@ class Rehearsal:
         )
 
     def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
-        """Apply ``fault``, after stage 1 and before stage 2. Raises ``FaultError``."""
+        """Apply ``fault``, before the roll-out that it makes fail. Raises ``FaultError``."""
         self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
         for edit in fault.edits:
             edit.apply(source)
@@ -151,13 +155,16 @@ class Rehearsal:
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
     def measure_on_aws(self, calls: Calls) -> None:
-        """Report the roll-out's duration in AWS's time, from the service's first to its last event."""
+        """Report the roll-out's duration in AWS's time, from its first to the service's last event."""
         name = f"careapp-{self.stack}"
         asked = {"cluster": f"{name}-cluster", "services": [f"{name}-service"]}
         services = calls("ecs", "describe_services", asked)["services"]
         events = services[0]["events"] if services else []
         if not events:
             return
+        where = {"cluster": asked["cluster"], "service": services[0]["serviceName"]}
+        [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+        events = [each for each in events if each["createdAt"] >= newest["createdAt"]]
         took = events[0]["createdAt"] - events[-1]["createdAt"]
         self.report.aws_seconds = round(took.total_seconds())
         self.say(
