@@ -188,6 +188,12 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "`pulumi up` waits again, and is red until {revision} runs.",
             revision=expected.revision,
         )
+    if verdict.outcome is Outcome.WRONG:
+        return t(
+            "What to do: correct the app, then `pulumi up`. Each one is red until the program's "
+            "version runs. To go back to the sources of an earlier image, change imageRevision, "
+            "too, for ECR has that image's tag."
+        )
     if verdict.outcome is Outcome.CERTAIN:
         return t(
             "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "

@@ -9,6 +9,7 @@ from i18n import Text, t
 from ops.doctor.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.findings import Finding, Fix
+from ops.doctor.log_lines import raised
 
 FAILED, BREAKER = "deployment failed", "tasks failed to start"
 ENDED = re.compile(rf"{FAILED}|rolling back to deployment")
@@ -70,17 +71,24 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         return
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in service.events if ENDED.search(each.message)]
+    mistake = None if _by_breaker(ends) else raised(_lines(case))
     yield Finding(
         id="rolled-back" if case.rolled_back else "roll-out-failed",
         title=title,
         why=_why(case, ends),
-        seen=(seen,),
+        seen=(seen, mistake.text) if mistake else (seen,),
         fixes=(_once_more(case, ends),),
         evidence=(
+            *(mistake.frame if mistake else ()),
             *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
             *ends[:2],
         ),
     )
+
+
+def _lines(case: Case) -> list[str]:
+    """Return the log lines of the tasks that were rolled back."""
+    return [line.text for task in case.deployment_tasks for line in case.lines(task)]
 
 
 def _by_breaker(ends: list[str]) -> bool:
