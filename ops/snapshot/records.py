@@ -178,6 +178,11 @@ class Task:
         )
 
     @property
+    def ended(self) -> datetime | None:
+        """Return when ECS began to stop it; `stopped` is after its connections have drained."""
+        return self.stopping or self.stopped
+
+    @property
     def ran(self) -> bool:
         """Return whether its containers were started: only then can it have a log."""
         return self.started is not None or any(

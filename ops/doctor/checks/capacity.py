@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.records import SPOT_INTERRUPTION
 from stack.service import MEMORY_BY_CPU
@@ -120,7 +120,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
     after = [
         each
         for each in case.failed_tasks
-        if primary and each.stopped and each.stopped > primary.updated
+        if primary and each.ended and each.ended > primary.updated
     ]
     if not after:
         return

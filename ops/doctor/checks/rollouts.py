@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import raised
 from ops.doctor.checks import stages
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import raised
 
 FAILED, BREAKER = "deployment failed", "tasks failed to start"
 ENDED = re.compile(rf"{FAILED}|rolling back to deployment")
