@@ -93,6 +93,8 @@ class ServiceArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    hooks: pulumi.ResourceHookBinding | None = None
+    """What the engine runs before it creates or changes the ECS service."""
 
 
 class Service(pulumi.ComponentResource):
@@ -226,6 +228,7 @@ class Service(pulumi.ComponentResource):
                 depends_on=list(ready),
                 # Application Auto Scaling changes the count; an update must not reset it.
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
+                hooks=args.hooks,
             ),
         )
 

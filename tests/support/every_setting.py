@@ -25,6 +25,7 @@ CHANGES = {
     "cpuArchitecture": "ARM64",
     "imagesKept": "20",
     "healthCommand": "true",
+    "deployCommand": "true",
     "containerPort": "8080",
     "taskCpu": "1024",
     "taskMemory": "2048",
