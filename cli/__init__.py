@@ -21,6 +21,7 @@ MODULES = {
     "pause": "cli.operate",
     "resume": "cli.operate",
     "test": "tests.cli",
+    "rollback": "cli.operate",
     **dict.fromkeys(
         ("doctor", "events", "logs", "preflight", "retry", "run", "status"), "cli.operate"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.database import DatabaseSettings, connections, free_memory, free_storage
-from stack.names import PAGE_ERRORS, RUNNING
+from stack.monitoring import MonitoringSettings
+from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
 from stack.service import ServiceSettings, task_memory
 
 MINUTE = 60
@@ -201,6 +202,47 @@ def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, 
     )
 
 
+ENOUGH = 20
+"""Requests a minute below which the deployment alarms are OK: a few do not tell a bad version."""
+
+
+def deployment(
+    balancer: pulumi.Input[str], group: pulumi.Input[str], settings: MonitoringSettings
+) -> Iterator[Alarm]:
+    """Yield the alarms that ECS watches during a deployment, on the responses of the tasks.
+
+    Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
+    no such metrics: that is the health check's subject.
+    """
+    targets = _targets(balancer, group)
+    requests = targets.metric("RequestCount", "Sum")
+    common: dict[str, Any] = {"periods": 2, "missing_data": "notBreaching"}
+    if settings.error_percent:
+        yield Alarm(
+            **common,
+            name=f"{DEPLOYMENT}-errors",
+            description="ECS rolls a deployment back: too many responses are errors",
+            metrics={
+                "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
+                "requests": requests,
+            },
+            expression=f"IF(requests >= {ENOUGH}, 100 * FILL(errors, 0) / requests, 0)",
+            limit=settings.error_percent,
+        )
+    if settings.latency:
+        yield Alarm(
+            **common,
+            name=f"{DEPLOYMENT}-latency",
+            description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
+            metrics={
+                "latency": targets.metric("TargetResponseTime", "p95"),
+                "requests": requests,
+            },
+            expression=f"IF(requests >= {ENOUGH}, latency, 0)",
+            limit=settings.latency,
+        )
+
+
 def service(
     cluster: str,
     name: str,
@@ -260,3 +302,27 @@ def _running(dimensions: Mapping[str, str], targets: Source, settings: ServiceSe
         "running": insights.metric("RunningTaskCount", "Maximum"),
     }
     return Alarm(**common, metrics=both, expression="desired - running", limit=0)
+
+
+def create(
+    prefix: str,
+    watched: Iterable[Alarm],
+    topic_arn: pulumi.Input[str] | None,
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> list[aws.cloudwatch.MetricAlarm]:
+    """Create the alarms, each of which notifies the topic, if there is one, of ALARM and of OK."""
+    actions = [topic_arn] if topic_arn else []
+    return [
+        aws.cloudwatch.MetricAlarm(
+            f"{prefix}-{alarm.name}",
+            name=f"{prefix}-{alarm.name}",
+            **alarm.inputs(),
+            alarm_actions=actions,
+            ok_actions=actions,
+            insufficient_data_actions=actions if alarm.missing_data == "notify" else [],
+            tags=dict(tags),
+            opts=opts,
+        )
+        for alarm in watched
+    ]

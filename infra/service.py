@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra import alarms
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
@@ -16,6 +17,7 @@ from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.task import Task, TaskArgs
+from stack.monitoring import BAKE_MINUTES
 from stack.names import CONTAINER, RULE_PRIORITY
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -60,6 +62,25 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
         "availability_zone_rebalancing": "ENABLED",
         # The provider's wait reports a rolled-back deployment as success.
         "wait_for_steady_state": False,
+    }
+
+
+def watched_alarms(
+    names: Sequence[pulumi.Input[str]],
+) -> dict[str, Any]:
+    """Return the service's arguments for the alarms that ECS watches, and for how long.
+
+    All three values are always given: UpdateService keeps what a request leaves out, so alarms would
+    stay (aws/copilot-cli#4565). A rolling deployment may set the bake time (ECS developer guide, "How
+    CloudWatch alarms detect Amazon ECS deployment failures").
+    """
+    return {
+        "alarms": aws.ecs.ServiceAlarmsArgs(
+            alarm_names=names, enable=bool(names), rollback=bool(names)
+        ),
+        "deployment_configuration": aws.ecs.ServiceDeploymentConfigurationArgs(
+            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if names else 0)
+        ),
     }
 
 
@@ -195,6 +216,7 @@ class Service(pulumi.ComponentResource):
             ),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
+            **watched_alarms(self._alarms(name)),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -209,6 +231,19 @@ class Service(pulumi.ComponentResource):
                 hooks=args.hooks,
             ),
         )
+
+    def _alarms(self, name: str) -> list[pulumi.Output[str]]:
+        """Create the deployment alarms, which must exist before the service, and return their names.
+
+        They notify nobody: ECS reads their state, and the failed deployment is notified.
+        """
+        settings, balancer = self.args.settings, self.args.balancer
+        if not settings.monitoring.deployment_alarms:
+            return []
+        suffixes = balancer.arn_suffix, balancer.target_group_suffix
+        watched = alarms.deployment(*suffixes, settings.monitoring)
+        made = alarms.create(name, watched, None, self.tags, self.child)
+        return [each.name for each in made]
 
     def _scale(self, name: str) -> None:
         if not self.settings.scaling.enabled:

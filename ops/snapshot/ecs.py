@@ -94,28 +94,43 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
     alone it shows a completed deployment of that same revision. Raises AwsProblem.
     """
-    rows = list(_service_deployments(session, service))
-    if not rows:
+    rows = service_deployments(session, service)
+    if not rows or not rows[0]["status"].startswith(UNDONE):
         return ""  # ECS keeps none from before October 2024
-    newest = max(rows, key=lambda each: each["createdAt"])
-    if not newest["status"].startswith(UNDONE):
+    if deployed_definition(session, rows[0]) not in ("", definition):
         return ""
-    revision = [newest["targetServiceRevisionArn"]]
+    return str(rows[0].get("statusReason") or rows[0]["status"])
+
+
+def alarms_that_ended(session: Session, service: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
+    rows = service_deployments(session, service)
+    arns = [each["serviceDeploymentArn"] for each in rows[:1]]
+    if not arns:
+        return ()
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
+    return tuple(
+        name
+        for each in answer["serviceDeployments"]
+        for name in (each.get("alarms") or {}).get("triggeredAlarmNames") or ()
+    )
+
+
+def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
+    """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
+    revision = [row["targetServiceRevisionArn"]]
     answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
-    if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
-        return ""
-    return str(newest.get("statusReason") or newest["status"])
+    return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
 
 
-def _service_deployments(
-    session: Session, service: Mapping[str, str]
-) -> Iterator[Mapping[str, Any]]:
-    asked = dict(service)
+def service_deployments(session: Session, service: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return ListServiceDeployments' items, the newest first; ``service`` has its parameters. Raises AwsProblem."""
+    asked, rows = dict(service), list[Mapping[str, Any]]()
     while True:
         page = session.call("ecs", "list_service_deployments", **asked)
-        yield from page["serviceDeployments"]
+        rows += page["serviceDeployments"]
         if not page.get("nextToken"):
-            return
+            return sorted(rows, key=lambda each: each["createdAt"], reverse=True)
         asked["nextToken"] = page["nextToken"]
 
 

@@ -19,6 +19,9 @@ ROUTINE = re.compile(
 """Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
 developer guide, "Task retirement and maintenance for AWS Fargate")."""
 
+ALARMED = "deployment failed: alarm detected"
+"""What ECS's event says of a deployment that an alarm has ended (as reported by users of ECS)."""
+
 SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
 

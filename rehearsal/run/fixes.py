@@ -63,6 +63,9 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
             run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
             edit.revert(source)
             run.report.mend["edited"].append(edit.file)
+        if fault.second_release:
+            # The sources are those of the first release again, and ECR has that tag.
+            commands.insert(0, f"pulumi config set imageRevision 2 --stack {run.stack}")
     _run_commands(run, commands)
     if not _succeeds(run):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.

@@ -8,6 +8,10 @@ import urllib.error
 import urllib.request
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
+
+import pytest
+from botocore.exceptions import ClientError
 
 from tests.dataplane.stack import until
 
@@ -173,6 +177,104 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
     assert crashed[0]["containers"][0]["exitCode"] == 3
 
 
+def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(cloud: Any) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition("v1"))
+    before = cloud.rolled_out()["id"]
+    load = Load(cloud.url())
+    second = cloud.task_definition("v2", environment={"HEALTHY_PATH": "/other"})
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=second)
+    arn = deployments(cloud)[0]["serviceDeploymentArn"]
+
+    assert cloud.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK") == {
+        "serviceDeploymentArn": arn,
+        "ResponseMetadata": ANY,
+    }
+    states = [deployments(cloud)[0]["status"]]
+    cloud.until(
+        lambda: states.append(deployments(cloud)[0]["status"]) or "SUCCESSFUL" in states[-1],
+        TASK_SECONDS,
+        "the end of the rollback",
+    )
+    load.stop()
+
+    assert load.failed == []
+    assert set(states) <= {"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"}
+    assert states[-1] == "ROLLBACK_SUCCESSFUL"
+    assert (cloud.primary()["id"], cloud.primary()["rolloutState"]) == (before, "COMPLETED")
+    assert "rolling back to deployment DEPLOYMENT." in words(cloud)
+    (shown,) = cloud.ecs.describe_service_deployments(serviceDeploymentArns=[arn])[
+        "serviceDeployments"
+    ]
+    assert [each["arn"] for each in shown["sourceServiceRevisions"]] == [
+        deployments(cloud)[1]["targetServiceRevisionArn"]
+    ]
+    assert shown["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE"
+
+
+ALARM = {
+    "AlarmName": "deployment-errors",
+    "Namespace": "AWS/ApplicationELB",
+    "MetricName": "HTTPCode_Target_5XX_Count",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 2,
+    "DatapointsToAlarm": 2,
+    "Threshold": 5,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+}
+
+
+def watched(cloud: Any, bake: int) -> dict[str, Any]:
+    """Create an alarm on the target group's errors; return the parameters of a service that it watches."""
+    suffixes = {
+        "LoadBalancer": cloud.ids["alb"].partition(":loadbalancer/")[2],
+        "TargetGroup": cloud.ids["tg"].rpartition(":")[2],
+    }
+    dimensions = [{"Name": name, "Value": value} for name, value in suffixes.items()]
+    cloud.client("cloudwatch").put_metric_alarm(**ALARM, Dimensions=dimensions)
+    alarms = {"alarmNames": [ALARM["AlarmName"]], "enable": True, "rollback": True}
+    return {"deploymentConfiguration": {"alarms": alarms, "bakeTimeInMinutes": bake}}
+
+
+def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_time(
+    cloud: Any,
+) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition("v1"), **watched(cloud, 5))
+    before = cloud.rolled_out()["id"]
+    load = Load(cloud.url())
+    bad = cloud.task_definition("v2", environment={"PAGE_STATUS": "500"})
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=bad)
+
+    cloud.until(lambda: cloud.primary()["id"] == before, TASK_SECONDS, "the rollback")
+    done = cloud.rolled_out()
+    load.stop()
+
+    arn = deployments(cloud)[0]["serviceDeploymentArn"]
+    (shown,) = cloud.ecs.describe_service_deployments(serviceDeploymentArns=[arn])[
+        "serviceDeployments"
+    ]
+    assert (done["id"], fetch(cloud.url())[0]) == (before, 200)
+    assert "(deployment DEPLOYMENT) deployment failed: alarm detected." in words(cloud)
+    assert (shown["status"], shown["statusReason"]) == (
+        "ROLLBACK_SUCCESSFUL",
+        "Service deployment rolled back because of one or more active alarms.",
+    )
+    assert shown["alarms"] == {
+        "status": "TRIGGERED",
+        "alarmNames": ["deployment-errors"],
+        "triggeredAlarmNames": ["deployment-errors"],
+    }
+    assert {status for status, _ in load.failed} == {500}
+
+
+def deployments(cloud: Any) -> list[dict[str, Any]]:
+    found = cloud.ecs.list_service_deployments(cluster="main", service="web")
+    return list(found["serviceDeployments"])
+
+
 def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(cloud: Any) -> None:
     """The task definition does not change: the service's own configuration fails."""
     cloud.everything()
@@ -240,6 +342,20 @@ def test_an_app_on_another_port_than_the_declared_one_is_stopped(cloud: Any) -> 
         "Reason": "Target.FailedHealthChecks",
         "Description": "Health checks failed",
     }
+
+
+def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running: Any) -> None:
+    arn = deployments(running)[0]["serviceDeploymentArn"]
+    stop = running.ecs.stop_service_deployment
+    for code, asked in (
+        ("ConflictException", {"serviceDeploymentArn": arn}),
+        ("InvalidParameterException", {"serviceDeploymentArn": arn, "stopType": "ABORT"}),
+        ("ServiceDeploymentNotFoundException", {"serviceDeploymentArn": f"{arn}x"}),
+    ):
+        with pytest.raises(ClientError) as refused:
+            stop(**asked)
+        assert refused.value.response["Error"]["Code"] == code
+    assert deployments(running)[0]["status"] == "SUCCESSFUL"
 
 
 PLACE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}

@@ -52,6 +52,8 @@ CHANGES = {
     "deregistrationDelay": "30",
     "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
     "alarmsEnabled": "false",
+    "deployErrorPercent": "25",
+    "deployLatencySeconds": "2",
     "dashboardEnabled": "false",
     "bastionEnabled": "true",
 }

@@ -81,7 +81,9 @@ def test_a_stack_file_need_only_name_the_region(configured):
             grace_period=60,
         ),
         logs=LogSettings(flow=False, access=False, days=30),
-        monitoring=MonitoringSettings(alarms=True, email="", dashboard=True),
+        monitoring=MonitoringSettings(
+            alarms=True, email="", dashboard=True, error_percent=10, latency=5
+        ),
     )
 
 
@@ -142,6 +144,8 @@ def test_every_key_reaches_the_record(configured):
         alarmsEnabled="false",
         bastionEnabled="true",
         alarmEmail="team@example.com",
+        deployErrorPercent="25",
+        deployLatencySeconds="2",
         dashboardEnabled="false",
         domainName="app.example.com",
         hostedZoneId="Z0123456789ABC",
@@ -213,7 +217,9 @@ def test_every_key_reaches_the_record(configured):
             grace_period=90,
         ),
         logs=LogSettings(flow=True, access=True, days=365),
-        monitoring=MonitoringSettings(alarms=False, email="team@example.com", dashboard=False),
+        monitoring=MonitoringSettings(
+            alarms=False, email="team@example.com", dashboard=False, error_percent=25, latency=2
+        ),
     )
 
 

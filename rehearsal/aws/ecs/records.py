@@ -10,7 +10,7 @@ from typing import Any
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.place import ContainerState, Place, health_of
-from rehearsal.aws.ecs.state import Breaker, Deployment, Revision, Service, Settings, Task
+from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")
@@ -259,6 +259,7 @@ def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
 
 
 DEPLOYMENT = {
+    "alarms": {"alarmNames": [], "enable": False, "rollback": False},
     "deploymentCircuitBreaker": {"enable": False, "rollback": False},
     "maximumPercent": 200,
     "minimumHealthyPercent": 100,
@@ -339,6 +340,16 @@ def settings_of(service: Any) -> Settings:
         maximum_percent=int(declared["maximumPercent"]),
         grace=float(service.health_check_grace_period_seconds or 0),
         breaker=_breaker(declared["deploymentCircuitBreaker"]),
+        alarms=_alarms(declared),
+    )
+
+
+def _alarms(declared: Mapping[str, Any]) -> Alarms:
+    alarms = declared["alarms"]
+    return Alarms(
+        names=frozenset(alarms["alarmNames"] if alarms["enable"] else ()),
+        rollback=bool(alarms["rollback"]),
+        bake=60.0 * int(declared["bakeTimeInMinutes"]),
     )
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rehearsal.aws.ecs.state import (
+    ALARM,
+    BREAKER,
+    STOP,
     Action,
+    AlarmsRead,
     Deleted,
     Deployment,
     Event,
+    Failure,
     Revision,
+    RollbackAsked,
     Service,
     Task,
     Updated,
@@ -46,15 +52,48 @@ def check_breaker(turn: Turn) -> None:
         return
     if primary.failed_tasks < breaker.threshold(service.settings.desired):
         return
+    _fail(turn, BREAKER, breaker.rollback)
+
+
+def check_alarms(turn: Turn, read: AlarmsRead) -> None:
+    """Fail the deployment if one of its alarms goes to ALARM.
+
+    ECS watches the alarms from the first running task on. It ignores them during a deployment at whose
+    beginning one is in ALARM (ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment
+    failures"), during a rollback, and during a first deployment, which has nothing to go back to
+    (aws/copilot-cli#4294).
+    """
+    service, primary = turn.service, turn.service.primary
+    alarms, now = service.settings.alarms, read.in_alarm & service.settings.alarms.names
+    if not alarms.names or primary.rollout != "IN_PROGRESS" or primary.rolling_back is not None:
+        return
+    if primary.watched is None:
+        primary.watched = primary.source is not None and not now
+    running = any(t.deployment == primary.id and t.status == "RUNNING" for t in service.tasks)
+    if primary.watched and running and now:
+        primary.triggered = now
+        _fail(turn, ALARM, alarms.rollback)
+
+
+def roll_back_if_asked(turn: Turn) -> None:
+    """Begin the rollback that StopServiceDeployment requested in an earlier step."""
+    if turn.service.primary.rollback == "REQUESTED" and turn.service.status == "ACTIVE":
+        turn.service.primary.rollback = None
+        _fail(turn, STOP, rollback=True)
+
+
+def _fail(turn: Turn, why: Failure, rollback: bool) -> None:
+    """Fail the primary deployment, and roll back to the last completed one if there is one."""
+    service, primary = turn.service, turn.service.primary
     primary.rollout, primary.finished_at, primary.updated_at = "FAILED", turn.now, turn.now
-    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
-    service.say(turn.now, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+    primary.failure, primary.reason = why, why.reason
+    service.say(turn.now, f"(deployment {primary.id}) deployment failed: {why.event}.")
     service.start_failures, service.not_before = 0, 0.0
     if primary.rolling_back is not None:
         primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
-    elif breaker.rollback and (last := _candidate(service)) is not None:
-        _roll_back(turn, primary, last)
-    elif breaker.rollback:
+    elif rollback and (last := _candidate(service)) is not None:
+        _roll_back(turn, primary, last, why)
+    elif rollback:
         primary.rollback = "NO_CANDIDATE"
 
 
@@ -68,7 +107,7 @@ def _candidate(service: Service) -> Deployment | None:
     return last if last not in (None, service.primary) and last.rollout == "COMPLETED" else None
 
 
-def _roll_back(turn: Turn, failed: Deployment, last: Deployment) -> None:
+def _roll_back(turn: Turn, failed: Deployment, last: Deployment, why: Failure) -> None:
     """Make the last completed deployment primary again. Its id and its remaining tasks stay."""
     service = turn.service
     service.deployments = [each for each in service.deployments if each is not last]
@@ -76,7 +115,7 @@ def _roll_back(turn: Turn, failed: Deployment, last: Deployment) -> None:
         other.status, other.desired = "ACTIVE", 0
     last.status, last.rollout, last.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
     last.desired, last.updated_at, last.rolling_back = service.settings.desired, turn.now, failed
-    last.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {last.id}."
+    last.reason = f"{why.source}: rolling back to deploymentId {last.id}."
     failed.rollback = "IN_PROGRESS"
     service.say(turn.now, f"rolling back to deployment {last.id}.")
     service.deployments.insert(0, last)
@@ -187,12 +226,18 @@ def _report_blocked(turn: Turn, stuck: bool) -> None:
 def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Action]:
     """Process events and time for ``service`` and return the actions to carry out, in order."""
     turn = Turn(service, now)
+    if service.deployments:
+        roll_back_if_asked(turn)
     for event in events:
         match event:
             case Updated():
                 _update(turn, event)
             case Deleted():
                 _delete(turn)
+            case RollbackAsked():
+                _request_rollback(turn, event)
+            case AlarmsRead():
+                check_alarms(turn, event)
             case _:
                 apply_event(turn, event)
     advance(turn)
@@ -220,6 +265,12 @@ def _update(turn: Turn, update: Updated) -> None:
         deployment.updated_at = turn.now
 
 
+def _request_rollback(turn: Turn, asked: RollbackAsked) -> None:
+    primary = turn.service.primary
+    if primary.id == asked.deployment and primary.rollout == "IN_PROGRESS":
+        primary.rollback, primary.updated_at = "REQUESTED", turn.now
+
+
 def _deploy(turn: Turn, revision: Revision) -> None:
     service = turn.service
     number = f"ecs-svc/{int(service.new_id(), 16) % 10**19:019d}"
@@ -230,6 +281,7 @@ def _deploy(turn: Turn, revision: Revision) -> None:
         updated_at=turn.now,
         desired=service.settings.desired,
         reason=f"ECS deployment {number} in progress.",
+        source=service.completed,
     )
     for older in service.deployments:
         older.status, older.desired = "ACTIVE", 0
@@ -261,11 +313,20 @@ def _settle(turn: Turn) -> None:
     )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return
-    if primary.rollout == "IN_PROGRESS":
+    if primary.rollout == "IN_PROGRESS" and primary.rollback is None and _baked(turn, primary):
         _complete(turn, primary)
     if not service.steady and primary.rollout == "COMPLETED":
         service.steady = True
         service.say(turn.now, "has reached a steady state.")
+
+
+def _baked(turn: Turn, primary: Deployment) -> bool:
+    """Return whether the bake time is over; it begins when all tasks are healthy and the old ones gone."""
+    if not primary.watched or primary.rolling_back is not None:
+        return True
+    if primary.whole_since is None:
+        primary.whole_since = turn.now
+    return turn.now - primary.whole_since >= turn.service.settings.alarms.bake
 
 
 def _draining(task: Task) -> bool:

@@ -41,6 +41,15 @@ class Breaker:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alarms:
+    """The declared deployment alarms. ``bake`` is in AWS seconds."""
+
+    names: frozenset[str] = frozenset()
+    rollback: bool = False
+    bake: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A service's settings except its revision. Times are in AWS seconds."""
 
@@ -49,6 +58,7 @@ class Settings:
     maximum_percent: int = 200
     grace: float = 0.0
     breaker: Breaker = field(default_factory=Breaker)
+    alarms: Alarms = field(default_factory=Alarms)
 
     @property
     def lower(self) -> int:
@@ -115,12 +125,51 @@ class Task:
         return self.desired == "RUNNING" and self.status in UP
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a deployment ends before it is completed, in the texts of ECS.
+
+    ``event`` ends the service event "deployment failed". ``reason`` is the failed deployment's
+    rolloutStateReason, and ``source`` begins that of the deployment to which ECS rolls back.
+    ``status`` is the statusReason of the service deployment.
+    """
+
+    event: str
+    reason: str
+    source: str
+    status: str
+
+
+BREAKER = Failure(
+    event="tasks failed to start",
+    reason="ECS deployment circuit breaker: tasks failed to start.",
+    source="ECS deployment circuit breaker",
+    status="Service deployment rolled back because the circuit breaker threshold was exceeded.",
+)
+# The event and the status as reported by users of ECS; AWS does not document the other two.
+ALARM = Failure(
+    event="alarm detected",
+    reason="ECS deployment failed: alarm detected.",
+    source="ECS deployment failed: alarm detected",
+    status="Service deployment rolled back because of one or more active alarms.",
+)
+# AWS does not document these four texts. They have the form of the others.
+STOP = Failure(
+    event="stopped by StopServiceDeployment",
+    reason="ECS deployment stopped by StopServiceDeployment.",
+    source="ECS deployment stopped by StopServiceDeployment",
+    status="Service deployment rolled back because of StopServiceDeployment.",
+)
+
+
 @dataclass(kw_only=True)
 class Deployment:
     """A deployment of a service.
 
-    ``rollback`` is the status of the rollback from it (IN_PROGRESS, SUCCESSFUL, FAILED,
-    NO_CANDIDATE). ``rolling_back`` is the failed deployment that this one replaces again.
+    ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
+    rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
+    the failed deployment that this one replaces again. ``watched`` is whether ECS watches the alarms
+    during it, None until they are first read. ``triggered`` are those in ALARM that ended it.
     """
 
     id: str
@@ -133,6 +182,11 @@ class Deployment:
     reason: str = ""
     failed_tasks: int = 0
     finished_at: float | None = None
+    source: Deployment | None = None
+    watched: bool | None = None
+    triggered: frozenset[str] = frozenset()
+    whole_since: float | None = None
+    failure: Failure | None = None
     rollback: str | None = None
     rolling_back: Deployment | None = None
     superseded: bool = False
@@ -232,6 +286,20 @@ class StopAsked:
 
 
 @dataclass(frozen=True)
+class RollbackAsked:
+    """StopServiceDeployment was called with ROLLBACK."""
+
+    deployment: str
+
+
+@dataclass(frozen=True)
+class AlarmsRead:
+    """DescribeAlarms has shown these of the deployment alarms in ALARM."""
+
+    in_alarm: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Drained:
     """The task was deregistered from all target groups."""
 
@@ -265,6 +333,8 @@ Event = (
     | TargetChanged
     | ContainerChecked
     | StopAsked
+    | RollbackAsked
+    | AlarmsRead
     | Drained
     | Ended
     | Updated
