@@ -12,6 +12,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -99,17 +100,22 @@ DEFAULT = "rds-ca-rsa2048-g1"
 """The authority of an instance that names none (API reference, CreateDBInstance, CACertificateIdentifier)."""
 
 
+ADDING = threading.Lock()
+"""Tasks of one image start in threads of their own."""
+
+
 def add_authority(image: LocalImage, authority: Path) -> None:
     """Add the rehearsal's authority to the certificate files of an image in a folder."""
     added = authority.read_text()
-    for file in (image.root or image.folder).rglob("*"):
-        if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
-            text = file.read_text()
-            if added not in text:
-                half = file.with_name(f".{file.name}.part")
-                half.write_text(f"{text.rstrip()}\n{added}")
-                half.chmod(file.stat().st_mode)
-                half.replace(file)
+    with ADDING:
+        for file in (image.root or image.folder).rglob("*"):
+            if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
+                text = file.read_text()
+                if added not in text:
+                    half = file.with_name(f".{file.name}.part")
+                    half.write_text(f"{text.rstrip()}\n{added}")
+                    half.chmod(file.stat().st_mode)
+                    half.replace(file)
 
 
 def trust_mounts(image: LocalImage, authority: Path) -> Iterator[str]:
