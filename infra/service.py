@@ -15,8 +15,9 @@ from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
+from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
-from stack.names import CONTAINER, RULE_PRIORITY
+from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
 
@@ -54,6 +55,9 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
         "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
             enable=True, rollback=True
         ),
+        "deployment_configuration": configuration(settings.deployment)
+        if settings.deployment.shifts
+        else None,
         "deployment_minimum_healthy_percent": 100,
         "deployment_maximum_percent": 200,
         "health_check_grace_period_seconds": settings.grace_period,
@@ -86,6 +90,8 @@ class Service(pulumi.ComponentResource):
     service_name: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
     task_definition_arn: pulumi.Output[str]
+    shifting: Shifting | None = None
+    """What a strategy other than `rolling` needs."""
 
     def __init__(
         self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
@@ -144,32 +150,16 @@ class Service(pulumi.ComponentResource):
         )
         return TaskAccess(name, args, self.child)
 
-    def _forward(self, name: str) -> aws.lb.ListenerRule:
-        """Create the listener rule that forwards to the tasks.
-
-        ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
-        rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
-        with the target group: its listener ARN, which forces replacement, depends on the target group.
-        """
+    def _forward(self, name: str) -> pulumi.Resource:
+        """Create the listener rule that forwards to the tasks, and what shifts requests between two versions."""
         balancer = self.args.balancer
-        arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
-        return aws.lb.ListenerRule(
-            f"{name}-app",
-            listener_arn=arns.apply(lambda both: str(both[0])),
-            priority=RULE_PRIORITY,
-            conditions=[
-                aws.lb.ListenerRuleConditionArgs(
-                    path_pattern=aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-                )
-            ],
-            actions=[
-                aws.lb.ListenerRuleActionArgs(
-                    type="forward", target_group_arn=balancer.target_group_arn
-                )
-            ],
-            tags=self.tags,
-            opts=self.child,
+        if balancer.alternate:
+            self.shifting = Shifting(name, balancer, balancer.alternate, self.child)
+            return self.shifting
+        action = aws.lb.ListenerRuleActionArgs(
+            type="forward", target_group_arn=balancer.target_group_arn
         )
+        return listener_rule(name, balancer, [action], self.child)
 
     def _service(
         self,
@@ -227,4 +217,5 @@ class Service(pulumi.ComponentResource):
             target_group_arn=self.args.balancer.target_group_arn,
             container_name=CONTAINER,
             container_port=self.settings.port,
+            advanced_configuration=self.shifting.registration() if self.shifting else None,
         )

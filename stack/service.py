@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from i18n import Text, t
-from stack import app, entrance, rules
+from stack import app, deployments, entrance, rules
+from stack.deployments import DeploymentSettings
 from stack.file import Reader
 from stack.rules import Key
-from stack.scaling import ScalingSettings
+from stack.scaling import SCALE_REQUESTS_PER_TARGET, ScalingSettings
 
 MEMORY_BY_CPU = MappingProxyType(
     {
@@ -58,12 +59,6 @@ DESIRED_COUNT = Key(
     rules.integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
 )
-ROLLOUT_TIMEOUT = Key(
-    "rolloutTimeoutMinutes",
-    "15",
-    rules.integer(1, 180, t(" minutes")),
-    "minutes after which an unfinished roll-out fails `pulumi up`",
-)
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
@@ -97,6 +92,7 @@ class ServiceSettings:
     architecture: str
     desired_count: int
     scaling: ScalingSettings
+    deployment: DeploymentSettings
     spot: bool
     exec_enabled: bool
     insights: bool
@@ -113,6 +109,12 @@ class ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
+        deployment = DeploymentSettings.load(read)
+        read.together(
+            lambda: checked_requests(scaling.requests, deployment),
+            *(SCALE_REQUESTS_PER_TARGET, deployments.DEPLOY_STRATEGY),
+            otherwise=scaling.requests,
+        )
         return cls(
             port=read(CONTAINER_PORT),
             variables=app.variables(read),
@@ -128,6 +130,7 @@ class ServiceSettings:
             architecture=read(app.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
+            deployment=deployment,
             spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
@@ -158,6 +161,23 @@ def checked_memory(cpu: int, memory: int) -> int:
             )
         )
     return memory
+
+
+def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
+    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+
+    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
+    """
+    if requests and deployment.shifts:
+        raise ValueError(
+            t(
+                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+                "them between two; scale by scaleCpuTarget, or deploy by rolling",
+                requests=requests,
+                strategy=deployment.strategy,
+            )
+        )
+    return requests
 
 
 def _spell(cpu: int) -> Text:

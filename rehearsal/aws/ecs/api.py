@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs import records
+from rehearsal.aws.ecs import records, shifting
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.records import At, TaskRecord
 from rehearsal.aws.ecs.scheduler import Managed, Scheduler
@@ -85,9 +85,31 @@ def describe_deployment(
         "pendingTaskCount": len(tasks) - running,
     }
     row["deploymentCircuitBreaker"] = _breaker(core, deployment)
+    row |= _traffic(core, record, deployment, row["targetServiceRevision"])
     if deployment.rollback is not None:
         row["rollback"] = {"reason": TRIPPED, "startedAt": at(deployment.finished_at)}
     return row
+
+
+def _traffic(
+    core: Service, record: Any, deployment: Deployment, target: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the stage and the source revision of a deployment in steps; add the target's weight."""
+    old = shifting.source(core) if core.deployments else None
+    if not deployment.stage:
+        return {}
+    if old is None or deployment is not core.primary:
+        return {"lifecycleStage": deployment.stage}
+    weight = shifting.share(core)
+    target["requestedProductionTrafficWeight"] = float(weight)
+    before = {
+        "arn": revision_arn(record, old),
+        "requestedTaskCount": core.settings.desired,
+        "runningTaskCount": len(shifting.kept(core)),
+        "pendingTaskCount": 0,
+        "requestedProductionTrafficWeight": float(shifting.ALL - weight),
+    }
+    return {"lifecycleStage": deployment.stage, "sourceServiceRevisions": [before]}
 
 
 def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
@@ -124,6 +146,10 @@ def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, 
     if revision.providers:
         found.pop("launchType")
         found["capacityProviderStrategy"] = list(revision.providers)
+    if revision.group:
+        rule = shifting.advanced(revision)["productionListenerRule"]
+        resolved = {"targetGroupArn": revision.group, "productionListenerRule": rule}
+        found["resolvedConfiguration"] = {"loadBalancers": [resolved]}
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.place import ContainerState, Place, health_of
+from rehearsal.aws.ecs.shifting import BREAKS, steps_of
 from rehearsal.aws.ecs.state import Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
@@ -338,7 +339,10 @@ def settings_of(service: Any) -> Settings:
         minimum_percent=int(declared["minimumHealthyPercent"]),
         maximum_percent=int(declared["maximumPercent"]),
         grace=float(service.health_check_grace_period_seconds or 0),
-        breaker=_breaker(declared["deploymentCircuitBreaker"]),
+        breaker=_breaker(declared["deploymentCircuitBreaker"])
+        if declared["strategy"] in BREAKS
+        else Breaker(),
+        steps=steps_of(declared),
     )
 
 

@@ -40,15 +40,27 @@ class Breaker:
         return min(max(share, 3), 200) if self.kind == "BOUNDED_PERCENT" else max(share, 1)
 
 
+@dataclass(frozen=True)
+class Step:
+    """A share of the requests in percent that new tasks get, and the AWS seconds that follow."""
+
+    percent: int
+    wait: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A service's settings except its revision. Times are in AWS seconds."""
+    """A service's settings except its revision. Times are in AWS seconds.
+
+    ``steps`` are those of a strategy that shifts requests between two target groups, else empty.
+    """
 
     desired: int
     minimum_percent: int = 100
     maximum_percent: int = 200
     grace: float = 0.0
     breaker: Breaker = field(default_factory=Breaker)
+    steps: tuple[Step, ...] = ()
 
     @property
     def lower(self) -> int:
@@ -67,7 +79,7 @@ class Revision:
 
     Networks, load balancers and providers are in the API's form (ECS Developer Guide, "Properties
     included in an Amazon ECS service revision"). ``checks_health`` is whether an essential
-    container has a health check.
+    container has a health check. ``group`` is the one of two target groups that its tasks are in.
     """
 
     task_definition: str
@@ -75,12 +87,13 @@ class Revision:
     network: Mapping[str, Any] = field(default_factory=dict)
     load_balancers: tuple[Mapping[str, Any], ...] = ()
     providers: tuple[Mapping[str, Any], ...] = ()
+    group: str = ""
 
     @property
     def ports(self) -> dict[str, int]:
         """Return the container port that its tasks register, by target group."""
         return {
-            str(each["targetGroupArn"]): int(each["containerPort"])
+            self.group or str(each["targetGroupArn"]): int(each["containerPort"])
             for each in self.load_balancers
             if "targetGroupArn" in each
         }
@@ -120,7 +133,9 @@ class Deployment:
     """A deployment of a service.
 
     ``rollback`` is the status of the rollback from it (IN_PROGRESS, SUCCESSFUL, FAILED,
-    NO_CANDIDATE). ``rolling_back`` is the failed deployment that this one replaces again.
+    NO_CANDIDATE). ``rolling_back`` is the failed deployment that this one replaces again. ``stage``
+    (API reference, ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a
+    strategy with steps.
     """
 
     id: str
@@ -136,6 +151,9 @@ class Deployment:
     rollback: str | None = None
     rolling_back: Deployment | None = None
     superseded: bool = False
+    stage: str = ""
+    step: int = -1
+    step_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,6 +182,8 @@ class Service:
     blocked: bool = False
     start_failures: int = 0
     not_before: float = 0.0
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """The weights of the target groups that were set last."""
 
     @property
     def primary(self) -> Deployment:
@@ -314,4 +334,12 @@ class Detach:
     task: str
 
 
-Action = Attach | Launch | Register | Deregister | Kill | Detach
+@dataclass(frozen=True)
+class Weigh:
+    """Set the weights of the target groups in the listener rule, by their ARNs."""
+
+    rule: str
+    weights: Mapping[str, int]
+
+
+Action = Attach | Launch | Register | Deregister | Kill | Detach | Weigh
