@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
-from rehearsal.aws.ecs import shifting
 from rehearsal.aws.hooks import Params, Refused, backend, before, instead
 
 _describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
@@ -37,8 +36,6 @@ def _providers_of_the_cluster(params: Params) -> None:
             raise Refused("InvalidParameterException", words)
 
 
-before("ecs", "CreateService")(shifting.check)
-before("ecs", "UpdateService")(shifting.check)
 before("ecs", "CreateService")(_providers_of_the_cluster)
 before("ecs", "UpdateService")(_providers_of_the_cluster)
 
