@@ -8,7 +8,7 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.snapshot import ecs, elb
 from ops.snapshot.elb import Target
-from ops.snapshot.records import Deployment, Event, Service, Task, short
+from ops.snapshot.records import Deployment, Event, Service, Task, Traffic, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class View:
     service: Service
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
+    traffic: Traffic | None = None
+    """How far the deployment has shifted the requests, where its strategy does so."""
     rollback_reason: str = ""
     """The reason of a rollback to the same revision: of a deployment that changed the service alone."""
 
@@ -89,16 +91,21 @@ def look(session: Session, expected: Expected) -> View | None:
         raise
     if not found or found[0]["status"] != "ACTIVE":
         return None
+    service = ecs.service_of(found[0])
+    groups = dict.fromkeys(
+        [expected.target_group, *(service.target_groups if service.alternate else ())]
+    )
     view = View(
-        service=ecs.service_of(found[0]),
+        service=service,
         tasks=_tasks(session, expected),
-        targets=elb.targets(session, expected.target_group),
+        targets=elb.targets(session, *groups),
+        traffic=ecs.traffic(session, expected.cluster, service),
     )
     mine = view.of(expected.definition)
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
-    service = {"cluster": expected.cluster, "service": expected.service}
-    return replace(view, rollback_reason=ecs.rollback_reason(session, service, expected.definition))
+    where = {"cluster": expected.cluster, "service": expected.service}
+    return replace(view, rollback_reason=ecs.rollback_reason(session, where, expected.definition))
 
 
 def _tasks(session: Session, expected: Expected) -> tuple[Task, ...]:

@@ -16,7 +16,7 @@ from ops.snapshot import page as pages
 from ops.snapshot.cloudwatch import Alarm, Measured, Quota
 from ops.snapshot.elb import Balancer, Page, Target, TargetGroup
 from ops.snapshot.rds import Database
-from ops.snapshot.records import Definition, Part, Service, Task
+from ops.snapshot.records import Definition, Part, Service, Task, Traffic
 from ops.snapshot.task_inputs import Image, Role, Secret
 from ops.snapshot.task_logs import Logs
 from ops.snapshot.vpc import Network
@@ -64,6 +64,8 @@ class Snapshot:
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
     measured: Part[Measured] = field(default_factory=Part)
+    traffic: Part[Traffic] = field(default_factory=Part)
+    """How far a deployment in progress has shifted the requests; None where none does."""
 
     @property
     def region(self) -> str:
@@ -119,12 +121,14 @@ class _Gathering:
         balancer = self.ask(elb.balancer, names.balancer)
         database = self.ask(rds.database, names.database)
         alarms = self.ask(cloudwatch.alarms, names.prefix)
-        targets = self._after(group, lambda found: self.ask(elb.targets, found.arn))
+        group = self._serving(group, balancer)
+        targets = self._targets(group, service)
         network = self._network(group, balancer)
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         rollback_reason = self._rollback_reason(running.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
+        traffic = self._after(service, lambda found: self.ask(ecs.traffic, names.cluster, found))
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         definition = self._expected(running.value, known.value or {}, latest.value)
@@ -154,8 +158,34 @@ class _Gathering:
             alarms=alarms.result(),
             quota=quota.result(),
             measured=measured.result(),
+            traffic=traffic.result(),
             **{name: each.result() for name, each in stored.items()},
         )
+
+    def _serving(
+        self, first: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
+    ) -> Future[Part[TargetGroup]]:
+        """Return the target group, or, of two that alternate, the one that gets the requests."""
+        if not self.settings.service.deployment.shifts:
+            return first
+        other = self.ask(elb.target_group, self.names.alternate_group).result()
+        found = first.result()
+        if found.value is None or other.value is None:
+            return self._given(Part(found.value, found.problem or other.problem))
+        pair = (found.value, other.value)
+        return self._given(Part(elb.busiest(balancer.result().value, pair)))
+
+    def _targets(
+        self, group: Future[Part[TargetGroup]], service: Future[Part[Service]]
+    ) -> Future[Part[tuple[Target, ...]]]:
+        """Read the targets of the target group, or of both that alternate."""
+
+        def ask(found: TargetGroup) -> Future[Part[tuple[Target, ...]]]:
+            known = service.result().value
+            groups = known.target_groups if known and known.alternate else ()
+            return self.ask(elb.targets, *dict.fromkeys((found.arn, *groups)))
+
+        return self._after(group, ask)
 
     def _after(
         self, first: Future[Part[Any]], then: Callable[[Any], Future[Part[T]]]

@@ -14,6 +14,8 @@ from ops.snapshot.records import (
     Event,
     Service,
     Task,
+    Traffic,
+    short,
 )
 from stack.names import StackNames
 
@@ -21,6 +23,9 @@ SPOT = "FARGATE_SPOT"
 
 UNDONE = ("ROLLBACK", "STOP")
 """How the status of a service deployment begins that ECS or a person has given up (botocore)."""
+
+GOING = ("PENDING", "IN_PROGRESS")
+"""The statuses of a service deployment that goes on (botocore)."""
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
@@ -41,6 +46,7 @@ def service_of(raw: dict[str, Any]) -> Service:
     if not network and raw.get("deployments"):
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
+    deployment = raw.get("deploymentConfiguration") or {}
     return Service(
         arn=raw["serviceArn"],
         status=raw["status"],
@@ -61,9 +67,17 @@ def service_of(raw: dict[str, Any]) -> Service:
             for each in raw.get("loadBalancers", ())
             if each.get("targetGroupArn")
         ),
-        maximum=(raw.get("deploymentConfiguration") or {}).get("maximumPercent", 200),
+        maximum=deployment.get("maximumPercent", 200),
+        strategy=deployment.get("strategy", "ROLLING"),
+        alternate=_alternate(raw),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
+
+
+def _alternate(raw: dict[str, Any]) -> str:
+    """Return the target group that alternates with the first one, or ""."""
+    found = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
+    return next((str(each["alternateTargetGroupArn"]) for each in found if each), "")
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -105,6 +119,27 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
     if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
         return ""
     return str(newest.get("statusReason") or newest["status"])
+
+
+def traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
+    """Return how far a deployment in progress has shifted the requests; None without one. Raises AwsProblem.
+
+    A first deployment has no source revision, and nothing to shift.
+    """
+    primary = service.primary
+    if service.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
+        return None
+    named = {"cluster": cluster, "service": short(service.arn)}
+    going = [row for row in _service_deployments(session, named) if row["status"] in GOING]
+    if not going:
+        return None
+    newest = max(going, key=lambda row: row["createdAt"])["serviceDeploymentArn"]
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=[newest])
+    for row in answer["serviceDeployments"]:
+        if row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
+            weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
+            return Traffic(stage=row["lifecycleStage"], percent=weight)
+    return None
 
 
 def _service_deployments(

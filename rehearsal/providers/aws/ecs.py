@@ -137,10 +137,17 @@ DEPLOYMENT = {
 
 def _service(inputs: Values) -> Values:
     """Convert the name to ``serviceName`` and group the deployment's settings."""
-    moved = {*DEPLOYMENT, "name", "networkConfiguration", "capacityProviderStrategies"}
+    moved = {
+        *DEPLOYMENT,
+        "deploymentConfiguration",
+        "name",
+        "networkConfiguration",
+        "capacityProviderStrategies",
+    }
     result: Values = {name: value for name, value in inputs.items() if name not in moved}
     result["serviceName"] = inputs["name"]
     deployment = {new: inputs[old] for old, new in DEPLOYMENT.items() if old in inputs}
+    deployment |= inputs.get("deploymentConfiguration") or {}
     if deployment:
         result["deploymentConfiguration"] = deployment
     if inputs.get("capacityProviderStrategies"):
