@@ -21,6 +21,7 @@ MODULES = {
     "pause": "ops.cli",
     "resume": "ops.cli",
     "test": "tests.cli",
+    "rollback": "ops.cli",
     **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),
 }

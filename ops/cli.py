@@ -59,6 +59,27 @@ def retry(stack: str, dry_run: bool) -> None:
     sys.exit(retry.run(stack, Path(), dry_run))
 
 
+@click.command()
+@stack_option
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
+def rollback(stack: str, dry_run: bool) -> None:
+    """End a deployment that ECS has not completed, and follow it back to the version before.
+
+    ECS rolls back only what it still deploys. The page stays available: tasks of the version before
+    take over before the others stop. Ctrl-C ends this command, not the rollback.
+
+    Afterwards the program still declares the newer version. Put the earlier one back there, as
+    section 7 of docs/runbook.md says, then `pulumi up`. The same two steps go back when no deployment
+    is under way.
+
+    Exit code 0: the version before runs. 1: it does not, or no deployment is under way. 2: AWS could
+    not be read. 130: interrupted.
+    """
+    from ops.rollout import rollback
+
+    sys.exit(rollback.run(stack, Path(), dry_run))
+
+
 @click.command(context_settings={"allow_interspersed_args": False})
 @stack_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")

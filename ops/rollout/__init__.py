@@ -1,1 +1,1 @@
-"""The roll-out gate of `pulumi up`, and `./careapp retry`."""
+"""The roll-out gate of `pulumi up`, and `./careapp retry`, `./careapp rollback`."""

@@ -108,17 +108,19 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
     alone it shows a completed deployment of that same revision. Raises AwsProblem.
     """
-    rows = list(_service_deployments(session, service))
-    if not rows:
+    rows = service_deployments(session, service)
+    if not rows or not rows[0]["status"].startswith(UNDONE):
         return ""  # ECS keeps none from before October 2024
-    newest = max(rows, key=lambda each: each["createdAt"])
-    if not newest["status"].startswith(UNDONE):
+    if deployed_definition(session, rows[0]) not in ("", definition):
         return ""
-    revision = [newest["targetServiceRevisionArn"]]
+    return str(rows[0].get("statusReason") or rows[0]["status"])
+
+
+def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
+    """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
+    revision = [row["targetServiceRevisionArn"]]
     answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
-    if any(each["taskDefinition"] != definition for each in answer["serviceRevisions"]):
-        return ""
-    return str(newest.get("statusReason") or newest["status"])
+    return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
 
 
 def traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
@@ -130,11 +132,11 @@ def traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
     if service.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return None
     named = {"cluster": cluster, "service": short(service.arn)}
-    going = [row for row in _service_deployments(session, named) if row["status"] in GOING]
-    if not going:
+    rows = service_deployments(session, named)
+    arns = [row["serviceDeploymentArn"] for row in rows[:1] if row["status"] in GOING]
+    if not arns:
         return None
-    newest = max(going, key=lambda row: row["createdAt"])["serviceDeploymentArn"]
-    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=[newest])
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
     for row in answer["serviceDeployments"]:
         if row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
             weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
@@ -142,15 +144,14 @@ def traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
     return None
 
 
-def _service_deployments(
-    session: Session, service: Mapping[str, str]
-) -> Iterator[Mapping[str, Any]]:
-    asked = dict(service)
+def service_deployments(session: Session, service: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return ListServiceDeployments' items, the newest first; ``service`` has its parameters. Raises AwsProblem."""
+    asked, rows = dict(service), list[Mapping[str, Any]]()
     while True:
         page = session.call("ecs", "list_service_deployments", **asked)
-        yield from page["serviceDeployments"]
+        rows += page["serviceDeployments"]
         if not page.get("nextToken"):
-            return
+            return sorted(rows, key=lambda each: each["createdAt"], reverse=True)
         asked["nextToken"] = page["nextToken"]
 
 

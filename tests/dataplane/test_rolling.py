@@ -8,6 +8,10 @@ import urllib.error
 import urllib.request
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
+
+import pytest
+from botocore.exceptions import ClientError
 
 from tests.dataplane.stack import until
 
@@ -173,6 +177,46 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(cloud
     assert crashed[0]["containers"][0]["exitCode"] == 3
 
 
+def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(cloud: Any) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition("v1"))
+    before = cloud.rolled_out()["id"]
+    load = Load(cloud.url())
+    second = cloud.task_definition("v2", environment={"HEALTHY_PATH": "/other"})
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=second)
+    arn = deployments(cloud)[0]["serviceDeploymentArn"]
+
+    assert cloud.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK") == {
+        "serviceDeploymentArn": arn,
+        "ResponseMetadata": ANY,
+    }
+    states = [deployments(cloud)[0]["status"]]
+    cloud.until(
+        lambda: states.append(deployments(cloud)[0]["status"]) or "SUCCESSFUL" in states[-1],
+        TASK_SECONDS,
+        "the end of the rollback",
+    )
+    load.stop()
+
+    assert load.failed == []
+    assert set(states) <= {"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"}
+    assert states[-1] == "ROLLBACK_SUCCESSFUL"
+    assert (cloud.primary()["id"], cloud.primary()["rolloutState"]) == (before, "COMPLETED")
+    assert "rolling back to deployment DEPLOYMENT." in words(cloud)
+    (shown,) = cloud.ecs.describe_service_deployments(serviceDeploymentArns=[arn])[
+        "serviceDeployments"
+    ]
+    assert [each["arn"] for each in shown["sourceServiceRevisions"]] == [
+        deployments(cloud)[1]["targetServiceRevisionArn"]
+    ]
+    assert shown["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE"
+
+
+def deployments(cloud: Any) -> list[dict[str, Any]]:
+    found = cloud.ecs.list_service_deployments(cluster="main", service="web")
+    return list(found["serviceDeployments"])
+
+
 def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(cloud: Any) -> None:
     """The task definition does not change: the service's own configuration fails."""
     cloud.everything()
@@ -240,6 +284,20 @@ def test_an_app_on_another_port_than_the_declared_one_is_stopped(cloud: Any) -> 
         "Reason": "Target.FailedHealthChecks",
         "Description": "Health checks failed",
     }
+
+
+def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running: Any) -> None:
+    arn = deployments(running)[0]["serviceDeploymentArn"]
+    stop = running.ecs.stop_service_deployment
+    for code, asked in (
+        ("ConflictException", {"serviceDeploymentArn": arn}),
+        ("InvalidParameterException", {"serviceDeploymentArn": arn, "stopType": "ABORT"}),
+        ("ServiceDeploymentNotFoundException", {"serviceDeploymentArn": f"{arn}x"}),
+    ):
+        with pytest.raises(ClientError) as refused:
+            stop(**asked)
+        assert refused.value.response["Error"]["Code"] == code
+    assert deployments(running)[0]["status"] == "SUCCESSFUL"
 
 
 PLACE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}

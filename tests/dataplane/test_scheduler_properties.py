@@ -115,7 +115,8 @@ shapes = st.builds(
 ).filter(lambda shape: shape.lower < shape.upper)
 events = st.lists(
     st.tuples(
-        st.sampled_from(["wait", "exit", "sicken", "stop", "update", "force"]), st.integers(0, 9)
+        st.sampled_from(["wait", "exit", "sicken", "stop", "update", "force", "rollback"]),
+        st.integers(0, 9),
     ),
     max_size=25,
 )
@@ -146,6 +147,8 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
             happened = [ecs_state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")]
         elif kind == "stop" and running:
             happened = [ecs_state.StopAsked(running[number % len(running)].id, "by hand")]
+        elif kind == "rollback":
+            happened = [ecs_state.RollbackAsked(world.service.primary.id)]
         elif kind in ("update", "force"):
             happened = [ecs_state.Updated(shape, revision(f"app:{number}"))]
         for moment in range(1 + number):

@@ -94,7 +94,7 @@ def test_an_unknown_profile_is_named(run, folder):
     assert "The config profile (nobody) could not be found." in complaint
 
 
-@pytest.mark.parametrize("command", ["status", "doctor", "preflight", "pause", "retry"])
+@pytest.mark.parametrize("command", ["status", "doctor", "preflight", "pause", "retry", "rollback"])
 def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, command):
     (folder / "Pulumi.poc.yaml").write_text(
         "config:\n  aws:region: x-1\n  aws:assumeRoles:\n    - roleArn: arn:aws:iam::1:role/deploy\n"

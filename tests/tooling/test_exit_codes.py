@@ -27,6 +27,7 @@ OF_A_STACK = [
         "pause",
         "resume",
         "retry",
+        "rollback",
         "cost",
         "rehearse",
     ),

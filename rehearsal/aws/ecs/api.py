@@ -10,25 +10,31 @@ from rehearsal.aws.ecs import records, shifting
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.records import At, TaskRecord
 from rehearsal.aws.ecs.scheduler import Managed, Scheduler
-from rehearsal.aws.ecs.state import Deployment, Service
+from rehearsal.aws.ecs.state import BREAKER, Deployment, Service
 from rehearsal.aws.hooks import Hooking
 
 ROLLBACKS = {
+    "REQUESTED": "ROLLBACK_REQUESTED",
     "IN_PROGRESS": "ROLLBACK_IN_PROGRESS",
     "SUCCESSFUL": "ROLLBACK_SUCCESSFUL",
     "FAILED": "ROLLBACK_FAILED",
     "NO_CANDIDATE": "ROLLBACK_FAILED",
 }
-TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 STOPPED = "Service deployment stopped because the circuit breaker threshold was exceeded."
 SUPERSEDED = "Service deployment stopped because a newer one was started."
+STOPPABLE = frozenset({"IN_PROGRESS", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
+"""Statuses in which a deployment can be stopped, without those that do not occur here.
+
+Source: ECS developer guide, "Stopping Amazon ECS service deployments".
+"""
 
 
 def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
     """Return the status and reason of a service deployment (API reference, ServiceDeployment)."""
     if deployment.rollback is not None:
-        reason = NO_CANDIDATE if deployment.rollback == "NO_CANDIDATE" else TRIPPED
+        reason = deployment.failure.status if deployment.failure else None
+        reason = NO_CANDIDATE if deployment.rollback == "NO_CANDIDATE" else reason
         return ROLLBACKS[deployment.rollback], reason
     if deployment.superseded:
         return "STOPPED", SUPERSEDED
@@ -84,10 +90,16 @@ def describe_deployment(
         "runningTaskCount": running,
         "pendingTaskCount": len(tasks) - running,
     }
+    row["sourceServiceRevisions"] = [
+        {"arn": revision_arn(record, each)} for each in (deployment.source,) if each
+    ]
     row["deploymentCircuitBreaker"] = _breaker(core, deployment)
     row |= _traffic(core, record, deployment, row["targetServiceRevision"])
-    if deployment.rollback is not None:
-        row["rollback"] = {"reason": TRIPPED, "startedAt": at(deployment.finished_at)}
+    if deployment.rollback is not None and deployment.failure is not None:
+        row["rollback"] = {
+            "reason": deployment.failure.status,
+            "startedAt": at(deployment.finished_at),
+        }
     return row
 
 
@@ -117,7 +129,7 @@ def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
     state = "MONITORING_COMPLETE"
     if not breaker.enable:
         state = "DISABLED"
-    elif deployment.rollback is not None or deployment.rollout == "FAILED":
+    elif deployment.failure is BREAKER:
         state = "TRIGGERED"
     elif deployment.rollout == "IN_PROGRESS":
         state = "MONITORING"
@@ -172,6 +184,7 @@ class EcsApi:
             "ListServiceDeployments": self._list_deployments,
             "DescribeServiceDeployments": self._describe_deployments,
             "DescribeServiceRevisions": self._describe_revisions,
+            "StopServiceDeployment": self._stop_deployment,
         }
         for action, answer in answers.items():
             hooking.instead("ecs", action, answer)
@@ -267,6 +280,32 @@ class EcsApi:
                     managed.core, managed.record, each, self._scheduler.at
                 )
         return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+
+    def _stop_deployment(self, params: hooks.Params) -> hooks.Params:
+        """Request a rollback. The API has ABORT, too, but its reference calls only ROLLBACK valid.
+
+        AWS does not document the messages of these errors.
+        """
+        arn, how = str(params["serviceDeploymentArn"]), params.get("stopType", "ROLLBACK")
+        if how != "ROLLBACK":
+            raise hooks.Refused("InvalidParameterException", f"stopType {how} is not supported.")
+        managed, deployment = self._deployment(arn)
+        state, _ = deployment_status(deployment)
+        if state not in STOPPABLE:
+            raise hooks.Refused(
+                "ConflictException", f"A service deployment in state {state} cannot be stopped."
+            )
+        self._scheduler.act(managed, ecs_state.RollbackAsked(deployment.id))
+        return {"serviceDeploymentArn": arn}
+
+    def _deployment(self, arn: str) -> tuple[Managed, Deployment]:
+        for managed in self._scheduler.services.values():
+            for each in managed.core.history:
+                if deployment_arn(managed.record, each) == arn:
+                    return managed, each
+        raise hooks.Refused(
+            "ServiceDeploymentNotFoundException", "The service deployment was not found."
+        )
 
     def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
         rows = {}

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from rehearsal.aws.ecs import shifting
 from rehearsal.aws.ecs.state import (
+    BREAKER,
+    STOP,
     Action,
     Deleted,
     Deployment,
     Event,
+    Failure,
     Revision,
+    RollbackAsked,
     Service,
     Task,
     Updated,
@@ -47,15 +51,28 @@ def check_breaker(turn: Turn) -> None:
         return
     if primary.failed_tasks < breaker.threshold(service.settings.desired):
         return
+    _fail(turn, BREAKER, breaker.rollback)
+
+
+def roll_back_if_asked(turn: Turn) -> None:
+    """Begin the rollback that StopServiceDeployment requested in an earlier step."""
+    if turn.service.primary.rollback == "REQUESTED" and turn.service.status == "ACTIVE":
+        turn.service.primary.rollback = None
+        _fail(turn, STOP, rollback=True)
+
+
+def _fail(turn: Turn, why: Failure, rollback: bool) -> None:
+    """Fail the primary deployment, and roll back to the last completed one if there is one."""
+    service, primary = turn.service, turn.service.primary
     primary.rollout, primary.finished_at, primary.updated_at = "FAILED", turn.now, turn.now
-    primary.reason = "ECS deployment circuit breaker: tasks failed to start."
-    service.say(turn.now, f"(deployment {primary.id}) deployment failed: tasks failed to start.")
+    primary.failure, primary.reason = why, why.reason
+    service.say(turn.now, f"(deployment {primary.id}) deployment failed: {why.event}.")
     service.start_failures, service.not_before = 0, 0.0
     if primary.rolling_back is not None:
         primary.rolling_back.rollback, primary.rolling_back = "FAILED", None
-    elif breaker.rollback and (last := _candidate(service)) is not None:
-        _roll_back(turn, primary, last)
-    elif breaker.rollback:
+    elif rollback and (last := _candidate(service)) is not None:
+        _roll_back(turn, primary, last, why)
+    elif rollback:
         primary.rollback = "NO_CANDIDATE"
 
 
@@ -69,7 +86,7 @@ def _candidate(service: Service) -> Deployment | None:
     return last if last not in (None, service.primary) and last.rollout == "COMPLETED" else None
 
 
-def _roll_back(turn: Turn, failed: Deployment, last: Deployment) -> None:
+def _roll_back(turn: Turn, failed: Deployment, last: Deployment, why: Failure) -> None:
     """Make the last completed deployment primary again. Its id and its remaining tasks stay."""
     service = turn.service
     service.deployments = [each for each in service.deployments if each is not last]
@@ -77,7 +94,7 @@ def _roll_back(turn: Turn, failed: Deployment, last: Deployment) -> None:
         other.status, other.desired = "ACTIVE", 0
     last.status, last.rollout, last.failed_tasks = "PRIMARY", "IN_PROGRESS", 0
     last.desired, last.updated_at, last.rolling_back = service.settings.desired, turn.now, failed
-    last.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {last.id}."
+    last.reason = f"{why.source}: rolling back to deploymentId {last.id}."
     failed.rollback = "IN_PROGRESS"
     service.say(turn.now, f"rolling back to deployment {last.id}.")
     service.deployments.insert(0, last)
@@ -189,12 +206,16 @@ def _report_blocked(turn: Turn, stuck: bool) -> None:
 def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Action]:
     """Process events and time for ``service`` and return the actions to carry out, in order."""
     turn = Turn(service, now)
+    if service.deployments:
+        roll_back_if_asked(turn)
     for event in events:
         match event:
             case Updated():
                 _update(turn, event)
             case Deleted():
                 _delete(turn)
+            case RollbackAsked():
+                _request_rollback(turn, event)
             case _:
                 apply_event(turn, event)
     advance(turn)
@@ -223,6 +244,12 @@ def _update(turn: Turn, update: Updated) -> None:
         deployment.updated_at = turn.now
 
 
+def _request_rollback(turn: Turn, asked: RollbackAsked) -> None:
+    primary = turn.service.primary
+    if primary.id == asked.deployment and primary.rollout == "IN_PROGRESS":
+        primary.rollback, primary.updated_at = "REQUESTED", turn.now
+
+
 def _deploy(turn: Turn, revision: Revision) -> None:
     service = turn.service
     number = f"ecs-svc/{int(service.new_id(), 16) % 10**19:019d}"
@@ -233,6 +260,7 @@ def _deploy(turn: Turn, revision: Revision) -> None:
         updated_at=turn.now,
         desired=service.settings.desired,
         reason=f"ECS deployment {number} in progress.",
+        source=service.completed,
     )
     for older in service.deployments:
         older.status, older.desired = "ACTIVE", 0
@@ -264,7 +292,7 @@ def _settle(turn: Turn) -> None:
     )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return
-    if primary.rollout == "IN_PROGRESS":
+    if primary.rollout == "IN_PROGRESS" and primary.rollback is None:
         _complete(turn, primary)
     if not service.steady and primary.rollout == "COMPLETED":
         service.steady = True

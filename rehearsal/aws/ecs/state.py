@@ -128,14 +128,44 @@ class Task:
         return self.desired == "RUNNING" and self.status in UP
 
 
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a deployment ends before it is completed, in the texts of ECS.
+
+    ``event`` ends the service event "deployment failed". ``reason`` is the failed deployment's
+    rolloutStateReason, and ``source`` begins that of the deployment to which ECS rolls back.
+    ``status`` is the statusReason of the service deployment.
+    """
+
+    event: str
+    reason: str
+    source: str
+    status: str
+
+
+BREAKER = Failure(
+    event="tasks failed to start",
+    reason="ECS deployment circuit breaker: tasks failed to start.",
+    source="ECS deployment circuit breaker",
+    status="Service deployment rolled back because the circuit breaker threshold was exceeded.",
+)
+# AWS does not document these four texts. They have the form of the others.
+STOP = Failure(
+    event="stopped by StopServiceDeployment",
+    reason="ECS deployment stopped by StopServiceDeployment.",
+    source="ECS deployment stopped by StopServiceDeployment",
+    status="Service deployment rolled back because of StopServiceDeployment.",
+)
+
+
 @dataclass(kw_only=True)
 class Deployment:
     """A deployment of a service.
 
-    ``rollback`` is the status of the rollback from it (IN_PROGRESS, SUCCESSFUL, FAILED,
-    NO_CANDIDATE). ``rolling_back`` is the failed deployment that this one replaces again. ``stage``
-    (API reference, ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a
-    strategy with steps.
+    ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
+    rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
+    the failed deployment that this one replaces again. ``stage`` (API reference,
+    ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a strategy with steps.
     """
 
     id: str
@@ -148,6 +178,8 @@ class Deployment:
     reason: str = ""
     failed_tasks: int = 0
     finished_at: float | None = None
+    source: Deployment | None = None
+    failure: Failure | None = None
     rollback: str | None = None
     rolling_back: Deployment | None = None
     superseded: bool = False
@@ -252,6 +284,13 @@ class StopAsked:
 
 
 @dataclass(frozen=True)
+class RollbackAsked:
+    """StopServiceDeployment was called with ROLLBACK."""
+
+    deployment: str
+
+
+@dataclass(frozen=True)
 class Drained:
     """The task was deregistered from all target groups."""
 
@@ -285,6 +324,7 @@ Event = (
     | TargetChanged
     | ContainerChecked
     | StopAsked
+    | RollbackAsked
     | Drained
     | Ended
     | Updated

@@ -1,0 +1,129 @@
+"""`./careapp rollback`: what it asks of ECS, how it follows, and when it refuses."""
+
+import pytest
+
+from ops.rollout import follow
+from tests.ops.conftest import NAMES
+
+SERVICE = "careapp-poc-cluster/careapp-poc-service"
+ECS = "arn:aws:ecs:ap-northeast-1:123456789012"
+GOOD, BAD = (f"{ECS}:task-definition/careapp-poc:{number}" for number in (6, 7))
+ARN = f"{ECS}:service-deployment/{SERVICE}/2"
+STOPPED = [{"serviceDeploymentArn": ARN, "stopType": "ROLLBACK"}]
+
+
+def deployment(status, created=2, **more):
+    return {
+        "serviceDeploymentArn": ARN,
+        "targetServiceRevisionArn": f"{ECS}:service-revision/{SERVICE}/{created}",
+        "status": status,
+        "createdAt": created,
+        "sourceServiceRevisions": [{"arn": f"{ECS}:service-revision/{SERVICE}/1"}],
+        **more,
+    }
+
+
+@pytest.fixture
+def ecs(monkeypatch, stack):
+    """What ECS answers: the statuses one a call, the last again and again; and the calls of the stop."""
+    monkeypatch.setattr(follow.time, "sleep", lambda _: None)
+    call, stopped = stack.session.__class__.call, []
+
+    def script(*statuses, serves=GOOD, **more):
+        left = list(statuses)
+        answers = {
+            "list_service_deployments": lambda: {
+                "serviceDeployments": [
+                    deployment("SUCCESSFUL", created=1),
+                    *(deployment(each) for each in left[:1]),
+                ]
+            },
+            "describe_service_revisions": lambda: {"serviceRevisions": [{"taskDefinition": BAD}]},
+            "describe_service_deployments": lambda: {
+                "serviceDeployments": [
+                    deployment(left.pop(0) if len(left) > 1 else left[0], **more)
+                ]
+            },
+            "stop_service_deployment": lambda: {"serviceDeploymentArn": ARN},
+        }
+
+        def scripted(self, service, operation, /, **params):
+            if operation == "stop_service_deployment":
+                stopped.append(params)
+            if operation in answers:
+                return answers[operation]()
+            answer = call(self, service, operation, **params)
+            if operation == "describe_services":
+                primary = {"taskDefinition": serves, "runningCount": 2, "desiredCount": 2}
+                answer["services"][0]["deployments"][0].update(primary)
+            return answer
+
+        monkeypatch.setattr(stack.session.__class__, "call", scripted)
+        return stopped
+
+    return script
+
+
+def test_ecs_is_asked_once_and_followed_until_the_version_before_serves(run, ecs):
+    stopped = ecs(
+        "IN_PROGRESS", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"
+    )
+    code, shown, complaint = run("rollback")
+    assert (code, complaint, stopped) == (0, "", STOPPED)
+    first, *progress, runs, declared = shown.splitlines()
+    assert first == "ECS rolls careapp-poc:7 back."
+    assert progress == ["ECS rolls back to careapp-poc:6: 2 of 2 tasks run [0:00 of 15:00]"]
+    assert runs == "careapp-poc:6 runs: 2 of 2 tasks."
+    assert declared.startswith("The program still declares what careapp-poc:7 runs: ")
+    assert declared.endswith("section 7 of docs/runbook.md says, then `pulumi up -s poc`.")
+
+
+def test_a_rollback_that_ecs_has_begun_itself_is_only_followed(run, ecs):
+    stopped = ecs("ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    code, shown, _ = run("rollback")
+    assert (code, stopped) == (0, [])
+    assert "careapp-poc:6 runs: 2 of 2 tasks." in shown
+
+
+def test_a_dry_run_changes_nothing(run, ecs):
+    stopped = ecs("IN_PROGRESS")
+    code, shown, _ = run("rollback", "--dry-run")
+    assert (code, stopped) == (0, [])
+    assert shown == "ECS rolls careapp-poc:7 back.\n--dry-run: nothing was changed.\n"
+
+
+@pytest.mark.parametrize("status", ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL"])
+def test_without_a_deployment_under_way_it_says_how_to_go_back(run, ecs, status):
+    stopped = ecs(status, serves=BAD)
+    code, shown, complaint = run("rollback")
+    assert (code, shown, stopped) == (1, "", [])
+    assert complaint == (
+        "careapp: No deployment of the service careapp-poc-service is under way: it runs "
+        "careapp-poc:7, and ECS rolls back only what it still deploys. To go back to an earlier "
+        "version, put it back in the program, as section 7 of docs/runbook.md says, then "
+        "`pulumi up -s poc`.\n"
+    )
+
+
+def test_a_first_deployment_is_left_alone(run, ecs):
+    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
+    code, _, complaint = run("rollback")
+    assert (code, stopped) == (1, [])
+    assert complaint.startswith("careapp: No deployment before careapp-poc:7 was completed")
+
+
+def test_a_rollback_that_fails_ends_with_the_reason_of_ecs(run, ecs):
+    ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED", statusReason="Tasks failed.")
+    code, _, complaint = run("rollback")
+    assert code == 1
+    assert complaint == (
+        "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
+        "./careapp doctor finds the cause.\n"
+    )
+
+
+def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
+    ecs("SUCCESSFUL")
+    monkeypatch.setattr("ops.rollout.rollback.read_existing", lambda *_: None)
+    code, _, complaint = run("rollback")
+    assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
