@@ -38,21 +38,18 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     if settings.ecs_enabled:
         new |= _entrance(settings)
         if last.get("stage") == 2:
-            problems += _entrance_problems(new, {**ROLLING_ENTRANCE, **old})
+            problems += _entrance_problems(new, old)
     if problems:
         raise pulumi.RunError(str(joined("\n", problems)))
     return new
 
 
-ROLLING_ENTRANCE = {"deployStrategy": ROLLING}
-"""The entrance of a stack whose last update was by a program without strategies."""
-
-
 def _entrance(settings: Settings) -> dict[str, Any]:
-    """Return how the requests reach a service that runs, as far as it cannot change while it runs."""
+    """Return what cannot change while a service runs whose strategy shifts requests; {} for `rolling`."""
     deployment = settings.service.deployment
-    found: dict[str, Any] = {"deployStrategy": deployment.strategy}
-    return found | ({"https": settings.https.enabled} if deployment.shifts else {})
+    if not deployment.shifts:
+        return {}
+    return {"deployStrategy": deployment.strategy, "https": settings.https.enabled}
 
 
 def _entrance_problems(new: dict[str, Any], old: dict[str, Any]) -> list[Text]:
@@ -62,7 +59,7 @@ def _entrance_problems(new: dict[str, Any], old: dict[str, Any]) -> list[Text]:
     group, and the tasks may be in the other one. ECS migrates a service only in two updates (ECS developer guide,
     "Update the Amazon ECS deployment strategy"). HTTPS replaces the rule, with the same effect.
     """
-    before, after = old["deployStrategy"], new["deployStrategy"]
+    before, after = (each.get("deployStrategy", ROLLING) for each in (old, new))
     problems: list[Text] = []
     if before != after and ROLLING in (before, after):
         problems.append(_cannot_change_running("deployStrategy", after, before))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from i18n import t
-from stack import rules
+from stack import rules, scaling
 from stack.file import Reader
 from stack.rules import Key
 
@@ -77,7 +77,8 @@ class DeploymentSettings:
         return steps * self.minutes + self.bake if self.shifts else 0
 
     @classmethod
-    def load(cls, read: Reader) -> DeploymentSettings:
+    def load(cls, read: Reader, requests: int) -> DeploymentSettings:
+        """Read the keys; ``requests`` is the target of scaling by requests."""
         strategy, percent = read(DEPLOY_STRATEGY), read(SHIFT_PERCENT)
         settings = cls(
             strategy=strategy,
@@ -94,6 +95,11 @@ class DeploymentSettings:
             lambda: checked_limit(limit, settings),
             *(ROLLOUT_TIMEOUT, DEPLOY_STRATEGY, SHIFT_PERCENT, SHIFT_MINUTES, BAKE_MINUTES),
             otherwise=limit,
+        )
+        read.together(
+            lambda: checked_requests(requests, settings),
+            *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
+            otherwise=requests,
         )
         return settings
 
@@ -126,3 +132,20 @@ def checked_limit(limit: int, settings: DeploymentSettings) -> int:
             )
         )
     return limit
+
+
+def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
+    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+
+    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
+    """
+    if requests and deployment.shifts:
+        raise ValueError(
+            t(
+                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+                "them between two; scale by scaleCpuTarget, or deploy by rolling",
+                requests=requests,
+                strategy=deployment.strategy,
+            )
+        )
+    return requests

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from i18n import Text, t
-from stack import app, deployments, entrance, rules
+from stack import app, entrance, rules
 from stack.deployments import DeploymentSettings
 from stack.file import Reader
 from stack.rules import Key
-from stack.scaling import SCALE_REQUESTS_PER_TARGET, ScalingSettings
+from stack.scaling import ScalingSettings
 
 MEMORY_BY_CPU = MappingProxyType(
     {
@@ -109,12 +109,6 @@ class ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
-        deployment = DeploymentSettings.load(read)
-        read.together(
-            lambda: checked_requests(scaling.requests, deployment),
-            *(SCALE_REQUESTS_PER_TARGET, deployments.DEPLOY_STRATEGY),
-            otherwise=scaling.requests,
-        )
         return cls(
             port=read(CONTAINER_PORT),
             variables=app.variables(read),
@@ -130,7 +124,7 @@ class ServiceSettings:
             architecture=read(app.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
-            deployment=deployment,
+            deployment=DeploymentSettings.load(read, scaling.requests),
             spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
@@ -161,23 +155,6 @@ def checked_memory(cpu: int, memory: int) -> int:
             )
         )
     return memory
-
-
-def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
-    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
-
-    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
-    """
-    if requests and deployment.shifts:
-        raise ValueError(
-            t(
-                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
-                "them between two; scale by scaleCpuTarget, or deploy by rolling",
-                requests=requests,
-                strategy=deployment.strategy,
-            )
-        )
-    return requests
 
 
 def _spell(cpu: int) -> Text:

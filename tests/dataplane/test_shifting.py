@@ -167,6 +167,12 @@ def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_
 
     until(replaced, 20, "the replacement")
 
+    arn = newest(shifting)["serviceDeploymentArn"]
+    shifting.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+    until(lambda: newest(shifting)["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
+    assert weights(shifting) == (100, 0)
+    assert running(shifting) == {old: 2}
+
 
 @pytest.mark.parametrize("shifting", [LINEAR], indirect=True)
 def test_a_linear_deployment_takes_equal_steps(shifting: Any) -> None:

@@ -29,6 +29,9 @@ CHANGES = {
     "taskCpu": "1024",
     "taskMemory": "2048",
     "desiredCount": "3",
+    "shiftPercent": "20",
+    "shiftMinutes": "2",
+    "bakeMinutes": "3",
     "rolloutTimeoutMinutes": "20",
     "fargateSpot": "true",
     "execEnabled": "true",
@@ -58,11 +61,11 @@ CHANGES = {
 ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
 """RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 ELSEWHERE = (
-    *("ecsEnabled", "protect"),
+    *("ecsEnabled", "protect", "deployStrategy"),
     *("domainName", "hostedZoneId"),
     *("appFolder", "appVariables", "appSecrets"),
 )
-"""By a life's own steps; by test_entrance, which has the zone; by test_rehearse, which has another app."""
+"""By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse, which has another app."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",
