@@ -65,7 +65,7 @@ ELSEWHERE = (
     *("domainName", "hostedZoneId"),
     *("appFolder", "appVariables", "appSecrets"),
 )
-"""By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse, which has another app."""
+"""By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",

@@ -179,6 +179,10 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
     for parameter, to in PASSING.items():
         if params.get(parameter):
             yield Call("iam:PassRole", params[parameter], {"iam:PassedToService": to})
+    for each in params.get("loadBalancers") or ():
+        if given := each.get("advancedConfiguration"):
+            passed = {"iam:PassedToService": "ecs.amazonaws.com"}
+            yield Call("iam:PassRole", given["roleArn"], passed)
     if asked == "iam:AddRoleToInstanceProfile":
         passed = {"iam:PassedToService": "ec2.amazonaws.com"}
         yield Call("iam:PassRole", iam(f"role/{params['RoleName']}"), passed)
