@@ -20,7 +20,7 @@ from rehearsal.paths import ROOT
 
 SOURCES = tuple(
     ROOT / name
-    for name in ("cli.py", "tests/cli.py", "delivery", "infra", "ops", "rehearsal", "stack")
+    for name in ("cli", "tests/cli.py", "delivery", "infra", "ops", "rehearsal", "stack")
 )
 
 

@@ -40,6 +40,3 @@ def create_app(settings: "Settings | None" = None) -> Flask:
     db.init_app(app, settings)
     app.register_blueprint(pages.bp)
     return app
-# another version
-# a third
-import pandas

@@ -20,8 +20,8 @@ from ops.command_line import FAILED, exit_code_of, print_json
 from ops.database import queries
 from ops.database.queries import LOOPBACK, Answer, CheckResult, Login
 from ops.database.tunnel import JumpHost, Tunnel, find, open_tunnel
+from ops.diagnosis.reachability import Side, addresses
 from ops.doctor.checks import network_path
-from ops.doctor.reachability import Side, addresses
 from ops.screen import Line, display
 from ops.signals import run_in_front, terminations_raise
 from ops.snapshot import vpc

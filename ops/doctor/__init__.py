@@ -1,1 +1,1 @@
-"""Find out why a stack does not work: checks over a snapshot, ranked findings, the screen."""
+"""Find out why a stack does not work: checks over a snapshot, and the screen with their ranked findings."""

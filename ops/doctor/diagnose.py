@@ -7,10 +7,10 @@ from pathlib import Path
 from i18n import Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Diagnosis, Unread
 from ops.doctor import checks
-from ops.doctor.case import Case
 from ops.doctor.checks import running, stages
-from ops.doctor.findings import Diagnosis, Unread
 from ops.snapshot import Snapshot, gather
 from stack.names import StackNames
 from stack.settings import Settings

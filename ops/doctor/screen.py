@@ -9,8 +9,8 @@ from typing import Any
 from i18n import Text, language, t
 from ops.aws.session import Session
 from ops.command_line import exit_code_of, print_json, raise_if_blind
+from ops.diagnosis.findings import Diagnosis, Finding, Unread
 from ops.doctor.diagnose import diagnose
-from ops.doctor.findings import Diagnosis, Finding, Unread
 from ops.screen import Line, display
 from stack.names import StackNames
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from i18n import Refused, Text, t
 from ops.aws.session import Session
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
 from ops.doctor.checks.databases import PASSING, USABLE
 from ops.snapshot import rds
 from ops.snapshot.rds import Database, Pause

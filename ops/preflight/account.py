@@ -13,9 +13,9 @@ from importlib import metadata
 from i18n import Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks import capacity
-from ops.doctor.findings import Finding, Fix
 from ops.snapshot import Snapshot
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")

@@ -11,8 +11,9 @@ from i18n import Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of, print_json, raise_if_blind
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Diagnosis, Finding, Unread, ranked
 from ops.doctor import screen as body
-from ops.doctor.case import Case
 from ops.doctor.checks import (
     capacity,
     databases,
@@ -25,7 +26,6 @@ from ops.doctor.checks import (
     stages,
 )
 from ops.doctor.diagnose import judge
-from ops.doctor.findings import Diagnosis, Finding, Unread, ranked
 from ops.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.preflight.account import Account
 from ops.screen import Line, display

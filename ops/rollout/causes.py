@@ -12,7 +12,7 @@ from ops.rollout.text import undiagnosed
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
-    from ops.doctor.findings import Diagnosis, Finding, Unread
+    from ops.diagnosis.findings import Diagnosis, Finding, Unread
 
 
 NO_TASK = "scaled-to-zero"

@@ -12,10 +12,10 @@ from i18n import Text, t
 from ops.rollout.verdict import Outcome, Verdict
 from ops.rollout.view import Expected, View
 from ops.screen import short_time
-from ops.snapshot.records import short
+from ops.snapshot.records import Task, short
 
 if TYPE_CHECKING:
-    from ops.doctor.findings import Diagnosis
+    from ops.diagnosis.findings import Diagnosis
 
 WITHOUT_BREAKER = ("CANARY", "LINEAR")
 """Strategies for which the circuit breaker is not documented (Amazon ECS developer guide, "Deployment
@@ -30,15 +30,15 @@ class Certainty:
     def __init__(self, expected: Expected, diagnose: Diagnose) -> None:
         self._expected, self._diagnose = expected, diagnose
         self._before: frozenset[str] = frozenset()
+        self._older: frozenset[str] | None = None
 
     async def judge(self, view: View | None) -> Verdict | None:
         """Return the verdict of a roll-out that cannot succeed; None while it may.
 
-        A task of this deployment has to have failed, none may be healthy in the target group, and
-        the catalogue has to call the cause certain. Raises what the doctor raises.
+        A task that this update started has to have failed, none may be healthy in the target group,
+        and the catalogue has to call the cause certain. Raises what the doctor raises.
         """
-        definition = self._expected.definition
-        if view is None or not view.failed(definition) or view.serving(definition):
+        if view is None or not self._failed(view) or view.serving(self._expected.definition):
             self._before = frozenset()
             return None
         diagnosis = await asyncio.to_thread(self._diagnose)
@@ -54,6 +54,19 @@ class Certainty:
             ecs=what_ecs_does(view, self._expected),
         )
         return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
+
+    def _failed(self, view: View) -> list[Task]:
+        """Return the tasks that failed under what this update deploys.
+
+        A task that runs or has stopped at the first look is older: what failed it, like the health
+        check's path, may be what this update has corrected.
+        """
+        if self._older is None:
+            self._older = frozenset(
+                task.arn for task in view.tasks if task.status == "RUNNING" or task.over
+            )
+        failed = view.failed(self._expected.definition)
+        return [task for task in failed if task.arn not in self._older]
 
 
 def failures_until_ecs_gives_up(desired: int) -> int:
@@ -90,7 +103,11 @@ def what_ecs_does(view: View, expected: Expected) -> Text:
 def _about(view: View, expected: Expected, limit: int) -> str:
     """Return when the limit is reached if each further round of tasks takes as long as the first one."""
     mine, failed = view.of(expected.definition), view.failed(expected.definition)
-    ends = sorted(filter(None, (each.stopping or each.stopped for each in failed)))
+    newest = max(
+        filter(None, (each.created for each in view.started(expected.definition))), default=None
+    )
+    # A task that ECS is replacing has not ended: the newest task is its replacement.
+    ends = sorted(filter(None, (each.stopping or each.stopped or newest for each in failed)))
     if mine is None or not ends:
         return "-"
     first, last = ends[0], ends[-1]

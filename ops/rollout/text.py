@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from i18n import Text, t
 from ops.aws.session import Place
-from ops.doctor.findings import try_again
+from ops.diagnosis.findings import try_again
 from ops.rollout.verdict import End, Outcome, Verdict
 from ops.rollout.view import Expected, View
 from ops.snapshot.records import short

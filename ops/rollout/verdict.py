@@ -11,7 +11,7 @@ from ops.rollout.view import Expected, View
 from ops.snapshot.records import Deployment, Traffic, short
 
 if TYPE_CHECKING:
-    from ops.doctor.findings import Diagnosis
+    from ops.diagnosis.findings import Diagnosis
 
 
 class Outcome(Enum):

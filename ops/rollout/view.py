@@ -63,11 +63,25 @@ class View:
         tasks = [task for task in self.tasks if task.definition == definition]
         return [task for task in tasks if task.status == "RUNNING" and not task.over]
 
-    def failed(self, definition: str) -> list[Task]:
-        """Return the tasks that the newest deployment of a revision started and that failed."""
+    def started(self, definition: str) -> list[Task]:
+        """Return the tasks that the newest deployment of a revision started."""
         mine = self.of(definition)
-        tasks = [task for task in self.tasks if mine is not None and task.started_by == mine.id]
-        return [task for task in tasks if task.failed]
+        return [task for task in self.tasks if mine is not None and task.started_by == mine.id]
+
+    def failed(self, definition: str) -> list[Task]:
+        """Return those of them that failed or that ECS is replacing.
+
+        ECS starts the replacement of an unhealthy task before it stops the task, where the maximum
+        percent has room for both (ECS API reference, DeploymentConfiguration, maximumPercent).
+        Within the grace period it starts none.
+        """
+        started = self.started(definition)
+        active = [task for task in started if not task.over]
+        unhealthy = {target.address for target in self.targets if target.state == "unhealthy"}
+        spare = len(active) > self.desired
+        return [task for task in started if task.failed] + [
+            task for task in active if spare and task.address in unhealthy
+        ]
 
     def serving(self, definition: str) -> int:
         """Return how many running tasks of a revision are healthy in the target group."""

@@ -11,7 +11,7 @@ from typing import Any
 from i18n import Text, t
 from ops.aws.session import Session
 from ops.command_line import exit_code_of, print_json, raise_if_blind
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.checks.databases import USABLE
 from ops.rollout.verdict import shifted

@@ -7,13 +7,16 @@ holder creates: a socket belongs to the namespace in which it was created, which
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from i18n import Text, t, verbatim
@@ -118,3 +121,28 @@ def shared_loopback(refused: Text) -> Text:
         " with: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
         why=refused,
     )
+
+
+@dataclass(frozen=True)
+class TaskAddress:
+    """The address of a task; ``namespace`` None: on this machine's loopback."""
+
+    host: str
+    port: int
+    namespace: Namespace | None
+
+    async def connect(
+        self, context: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection, with TLS if there is a ``context``. Raises OSError."""
+        if self.namespace is None:
+            return await asyncio.open_connection(self.host, self.port, ssl=context)
+        made = self.namespace.new_socket()
+        try:
+            made.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(made, (self.host, self.port))
+            name = self.host if context else None
+            return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name)
+        except BaseException:
+            made.close()
+            raise

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from i18n import Text, t
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Diagnosis
+from ops.diagnosis.log_lines import parsed
+from ops.diagnosis.request_path import request_path, target_of
 from ops.doctor import screen as doctor
-from ops.doctor.case import Case
 from ops.doctor.checks import stages
-from ops.doctor.findings import Diagnosis
-from ops.doctor.log_lines import parsed
-from ops.doctor.request_path import request_path, target_of
 from ops.screen import short_time
 from ops.snapshot.elb import Rule
 from ops.snapshot.records import Deployment, Task

@@ -15,9 +15,9 @@ from typing import Any
 from i18n import verbatim
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Diagnosis
 from ops.doctor.diagnose import judge
-from ops.doctor.findings import Diagnosis
 from ops.snapshot import Snapshot, gather
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Part

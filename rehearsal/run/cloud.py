@@ -43,11 +43,11 @@ class Cloud:
 
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stop all parts when one fails."""
-        from rehearsal.aws.api import Api
-        from rehearsal.aws.plane import DataPlane
         from rehearsal.aws.rds.rules import make_service_role
         from rehearsal.building.builder import Builder
         from rehearsal.calls import Calls
+        from rehearsal.cloud.api import Api
+        from rehearsal.cloud.plane import DataPlane
         from rehearsal.page.launch import listening
         from rehearsal.run.project import local_cloud_environment
 
@@ -99,7 +99,7 @@ class Cloud:
     def _hosts(self, endpoint: str, builder: Builder, variables: Mapping[str, str]) -> Hosts:
         """Return the language host and the provider hosts that the engine attaches to."""
         from rehearsal.engine.language import Hosts, Language
-        from rehearsal.providers.aws_provider import AwsServicer
+        from rehearsal.providers.aws.provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer
 

@@ -80,7 +80,7 @@ class Previews:
         from rehearsal.building.builder import Builder
         from rehearsal.calls import Calls
         from rehearsal.engine.language import Hosts, Language
-        from rehearsal.providers.aws_provider import AwsServicer
+        from rehearsal.providers.aws.provider import AwsServicer
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer
 
@@ -126,7 +126,7 @@ def reason(output: str) -> str:
 @contextlib.contextmanager
 def previews() -> Iterator[Previews]:
     """Run the engine with stand-ins in this process. Restore the environment at the end."""
-    from rehearsal.aws.api import Api
+    from rehearsal.cloud.api import Api
 
     engine, before = find_or_get(), dict(os.environ)
     # Otherwise every request would be a line of the output.

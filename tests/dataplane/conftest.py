@@ -23,9 +23,9 @@ os.environ.update(
 from moto.server import ThreadedMotoServer
 
 from rehearsal.aws import hooks
-from rehearsal.aws.plane import DataPlane
 from rehearsal.building.builder import ImageNotFound, LocalImage
 from rehearsal.clock import Clock
+from rehearsal.cloud.plane import DataPlane
 from rehearsal.machine import namespaces
 from tests.dataplane.declarations import REPOSITORY
 from tests.dataplane.stack import Stack

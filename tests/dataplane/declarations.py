@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from rehearsal.aws.plane import DataPlane
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
+from rehearsal.cloud.plane import DataPlane
 
 REGION = "ap-northeast-1"
 REPOSITORY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/hello"

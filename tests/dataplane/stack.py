@@ -14,7 +14,7 @@ from rehearsal.aws.ecs.place import Place
 from tests.dataplane.declarations import Declarations
 
 
-def until(ask: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
+def until(ask: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
     """Call ``ask`` until its result is true; fail with the last result."""
     end = time.monotonic() + seconds
     while not (found := ask()):

@@ -49,7 +49,7 @@ def test_a_failed_container_check_stops_the_task_though_the_target_is_healthy(
     cloud.everything()
     check = {"command": ["CMD", "false"], "interval": 10, "retries": 2}
     cloud.service(cloud.task_definition(healthCheck=check), healthCheckGracePeriodSeconds=0)
-    over = cloud.until(lambda: [t for t in cloud.stopped() if t["lastStatus"] == "STOPPED"], 40)
+    over = cloud.until(lambda: [t for t in cloud.stopped() if t["lastStatus"] == "STOPPED"])
     assert (over[0]["stopCode"], over[0]["stoppedReason"], over[0]["healthStatus"]) == (
         "ServiceSchedulerInitiated",
         "Task failed container health checks",

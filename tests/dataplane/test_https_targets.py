@@ -10,10 +10,10 @@ from typing import Any
 import h11
 import pytest
 
-from rehearsal.aws.ecs.place import TaskAddress
 from rehearsal.aws.elb.targets import Target
 from rehearsal.aws.elb.upstream import NoTls, Pool, Upstream
 from rehearsal.machine.authority import Authority
+from rehearsal.machine.namespaces import TaskAddress
 from tests.dataplane.test_listener import ask
 
 REQUEST = h11.Request(method="GET", target="/", headers=[("Host", "x")])

@@ -20,16 +20,16 @@ import pytest
 from rehearsal.aws import hooks
 from rehearsal.aws.cloudwatch.store import Datum, Values
 from rehearsal.aws.ecs.metrics import Rules, Tasks
-from rehearsal.aws.ecs.place import TaskAddress
 from rehearsal.aws.elb.listener import View
 from rehearsal.aws.elb.metrics import Hosts, Traffic
 from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Health, Target, Targets
 from rehearsal.aws.elb.upstream import Pool, Upstream, Wire
-from rehearsal.aws.publisher import Publisher
 from rehearsal.aws.rds.metrics import CLIENT, processors
 from rehearsal.clock import Clock
+from rehearsal.cloud.publisher import Publisher
 from rehearsal.machine import processes
+from rehearsal.machine.namespaces import TaskAddress
 from tests.dataplane.conftest import serving
 from tests.dataplane.stack import Stack, until
 from tests.dataplane.test_listener import ask

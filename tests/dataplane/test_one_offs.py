@@ -80,7 +80,7 @@ def test_it_belongs_to_no_service_and_is_not_replaced(running: Any) -> None:
 def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running: Any) -> None:
     task = run_task(running, "python3", "-c", SLEEP)
     until(running, task, "RUNNING")
-    running.until(lambda: said(running, task) == ["sleeping"], 20, "the command to begin")
+    running.until(lambda: said(running, task) == ["sleeping"], what="the command to begin")
     running.ecs.stop_task(cluster="main", task=task["taskArn"], reason="Ctrl-C")
     ended = until(running, task, "STOPPED")
     assert (ended["stopCode"], ended["stoppedReason"]) == ("UserInitiated", "Ctrl-C")

@@ -97,9 +97,9 @@ def test_it_shows_starting_tasks_and_their_logs(page):
         tasks = (now.get("tasks") or {}).get("running") or []
         return now if [each["target"]["state"] for each in tasks] == ["open"] else None
 
-    now = until(healthy, 40, "a healthy target")
+    now = until(healthy, what="a healthy target")
     assert (now["stage"], now["balancer"]["name"]) == ("stage2", "careapp-poc-alb")
-    lines = until(lambda: [each["text"] for each in state(page)["timeline"]], 10)
+    lines = until(lambda: [each["text"] for each in state(page)["timeline"]])
     assert "listening" in lines
     assert any(each.startswith("deployment of careapp-poc:1") for each in lines)
     assert now["links"]["forward"]["state"] in ("open", "waiting")
@@ -113,7 +113,7 @@ def test_a_task_s_environment_is_never_shown(page):
 
 
 def test_it_names_a_closed_security_group(page, running_poc):
-    until(lambda: state(page)["tasks"]["running"], 40, "a task")
+    until(lambda: state(page)["tasks"]["running"], what="a task")
     running_poc.forbid("task-sg", 3000, group="alb-sg")
     try:
         begun = time.monotonic()
@@ -176,7 +176,7 @@ def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
         pid = int(cloud.stdout.readline())
         assert Path(f"/proc/{pid}").exists()
         cloud.send_signal(signal.SIGKILL)
-    until(lambda: not _lives(pid), 10, "the page's end")
+    until(lambda: not _lives(pid), what="the page's end")
 
 
 def _lives(pid):

@@ -187,7 +187,7 @@ def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> N
 def test_a_network_acl_that_denies_requests_or_responses_makes_the_target_time_out(
     stack: Any, egress: bool, first: int, last: int
 ) -> None:
-    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy", 10)
+    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy")
     before = other_acl(stack, stack.ids["private"], (egress, first, last))
 
     def ask() -> Any:
@@ -198,4 +198,4 @@ def test_a_network_acl_that_denies_requests_or_responses_makes_the_target_time_o
         assert stack.until(ask, 10)["Reason"] == "Target.Timeout"
     finally:
         associate(stack, stack.ids["private"], *before)
-    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy", 10)
+    stack.until(lambda: stack.targets()[0]["TargetHealth"]["State"] == "healthy")

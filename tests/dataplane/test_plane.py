@@ -17,9 +17,9 @@ import pytest
 
 from rehearsal.aws import hooks
 from rehearsal.aws.elb.balancer import PortTaken
-from rehearsal.aws.plane import DataPlane
 from rehearsal.building.builder import ImageNotFound
 from rehearsal.clock import Clock
+from rehearsal.cloud.plane import DataPlane
 from tests.dataplane.conftest import own_networks
 
 ROOT = Path(__file__).parents[2]

@@ -142,7 +142,7 @@ def test_a_rotation_changes_the_secret_and_the_servers_password(stack: Any) -> N
     before = password(stack)
     arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     stack.sm.rotate_secret(SecretId=arn)
-    stack.until(lambda: password(stack) != before, 10)
+    stack.until(lambda: password(stack) != before)
     assert password(stack, "AWSPREVIOUS") == before
     connect(stack, password(stack)).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -165,10 +165,10 @@ def test_deleting_the_instance_ends_the_server_and_its_secret(stack: Any) -> Non
     (row,) = stack.plane.describe()["databases"]
     arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     stack.rds.delete_db_instance(DBInstanceIdentifier="careapp-poc", SkipFinalSnapshot=True)
-    stack.until(lambda: not _alive(row["pid"]), 10)
+    stack.until(lambda: not _alive(row["pid"]))
     with pytest.raises(stack.sm.exceptions.ResourceNotFoundException):
         stack.sm.get_secret_value(SecretId=arn)
-    stack.until(lambda: not list(stack.plane._given.glob("*/postgres-careapp-poc")), 5)
+    stack.until(lambda: not list(stack.plane._given.glob("*/postgres-careapp-poc")))
 
 
 def _alive(pid: int) -> bool:

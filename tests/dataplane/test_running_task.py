@@ -54,7 +54,7 @@ def whole(cloud: Any) -> None:
         steady = cloud.messages()[-1].endswith("has reached a steady state.")
         return healthy and steady and len(cloud.places()) == 1
 
-    cloud.until(ask, 20, "a whole service")
+    cloud.until(ask, what="a whole service")
 
 
 def leaving(cloud: Any, address: str) -> Any:
@@ -87,16 +87,16 @@ def test_output_goes_line_by_line_into_the_declared_stream(running: Any) -> None
     (task,) = running.tasks()
     fetch(f"{running.url()}/?mark=1")
     stream = task["taskArn"].rsplit("/", 1)[1]
-    running.until(lambda: "request /?mark=1" in lines(running, stream), 5, "the line")
+    running.until(lambda: "request /?mark=1" in lines(running, stream), what="the line")
     assert lines(running, stream)[0] == "listening"
     fetch(f"{running.url()}/source")
     told = 'File "/app/webapp/app.py", line 1'
-    running.until(lambda: told in lines(running, stream), 5, "the file as the image has it")
+    running.until(lambda: told in lines(running, stream), what="the file as the image has it")
 
 
 def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
     running.ecs.update_service(cluster="main", service="web", desiredCount=2)
-    running.until(lambda: running.describe()["runningCount"] == 2, 20)
+    running.until(lambda: running.describe()["runningCount"] == 2)
     running.until(
         lambda: [t["TargetHealth"]["State"] for t in running.targets()] == ["healthy"] * 2
     )
@@ -114,7 +114,7 @@ def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
     }
     assert subnets == set(running.ids["private"])
     running.ecs.update_service(cluster="main", service="web", desiredCount=1)
-    running.until(lambda: running.describe()["runningCount"] == 1, 20)
+    running.until(lambda: running.describe()["runningCount"] == 1)
 
 
 def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(
@@ -150,7 +150,7 @@ def test_a_stopped_task_has_its_reason_and_exit_code(running: Any) -> None:
         (now,) = running.ecs.describe_tasks(cluster="main", tasks=[task["taskArn"]])["tasks"]
         return now if now["lastStatus"] == "STOPPED" else None
 
-    over = running.until(ask, 20)
+    over = running.until(ask)
     assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
         "UserInitiated",
         "because",
@@ -171,7 +171,7 @@ def test_a_crash_is_replaced_and_keeps_its_exit_code(running: Any) -> None:
         (now,) = running.ecs.describe_tasks(cluster="main", tasks=[task["taskArn"]])["tasks"]
         return now if now["lastStatus"] == "STOPPED" else None
 
-    over = running.until(ask, 20)
+    over = running.until(ask)
     assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
         "EssentialContainerExited",
         "Essential container in task exited",

@@ -88,7 +88,7 @@ def test_a_name_that_is_no_database_s_leads_nowhere(ready: Any) -> None:
 def test_an_ended_session_accepts_no_connection(ready: Any) -> None:
     opened = session(ready, target(ready))
     ready.client("ssm").terminate_session(SessionId=opened["SessionId"])
-    ready.until(lambda: _refuses(opened), 5, "the door to close")
+    ready.until(lambda: _refuses(opened), what="the door to close")
 
 
 def _refuses(opened: dict[str, Any]) -> bool:
@@ -100,7 +100,7 @@ def _refuses(opened: dict[str, Any]) -> bool:
 
 def test_a_task_without_exec_is_not_connected(ready: Any) -> None:
     ready.service(ready.task_definition(), serviceName="plain", loadBalancers=[])
-    ready.until(lambda: _started(ready, "plain"), 20, "the other task to run")
+    ready.until(lambda: _started(ready, "plain"), what="the other task to run")
     try:
         with pytest.raises(ClientError) as refused:
             session(ready, target(ready, "plain"))

@@ -42,7 +42,7 @@ def first_stopped(cloud: Any) -> Any:
         over = [task for task in cloud.stopped() if task["lastStatus"] == "STOPPED"]
         return over[0] if over else None
 
-    return cloud.until(ask, 30, "a stopped task")
+    return cloud.until(ask, what="a stopped task")
 
 
 def reason_of(cloud: Any, **definition: Any) -> tuple[str, str]:

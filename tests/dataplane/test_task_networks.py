@@ -31,7 +31,7 @@ def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_
     definition = cloud.task_definition(environment={"BIND_HOST": "127.0.0.1"}, healthCheck=check)
     cloud.service(definition, healthCheckGracePeriodSeconds=600)
 
-    cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"], 40)
+    cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"])
     refused = cloud.until(
         lambda: [
             t["TargetHealth"] for t in cloud.targets() if t["TargetHealth"]["State"] == "unhealthy"

@@ -6,9 +6,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.doctor.checks import network_path
-from ops.doctor.diagnose import judge
-from ops.doctor.reachability import (
+from ops.diagnosis.reachability import (
     CLIENTS,
     INTERNET,
     LINUX,
@@ -18,6 +16,8 @@ from ops.doctor.reachability import (
     acl_ends,
     outbound_denials,
 )
+from ops.doctor.checks import network_path
+from ops.doctor.diagnose import judge
 from ops.snapshot import vpc
 from ops.snapshot.vpc import Acl, AclEntry
 from tests.ops import stacks as a

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from i18n import t
+from ops.diagnosis.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS
+from ops.diagnosis.findings import Finding
+from ops.diagnosis.log_lines import KNOWN
 from ops.doctor import checks
-from ops.doctor.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS
 from ops.doctor.checks import permissions
-from ops.doctor.findings import Finding
-from ops.doctor.log_lines import KNOWN
 from ops.preflight import account
 from tests.ops.situations import SITUATIONS
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ops.doctor.case import Case
-from ops.doctor.catalogue import WHOLE, row
+from ops.diagnosis.case import Case
+from ops.diagnosis.catalogue import WHOLE, row
+from ops.diagnosis.log_lines import KNOWN
+from ops.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from ops.doctor.diagnose import judge
-from ops.doctor.log_lines import KNOWN
-from ops.doctor.request_path import CONNECTIONS, NODES, request_path, target_of
 from ops.snapshot.elb import Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a

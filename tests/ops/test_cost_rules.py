@@ -6,9 +6,9 @@ from itertools import permutations
 import pytest
 
 from ops.cost.bill import Assumptions
+from ops.cost.free import FREE
 from ops.cost.graph import Resource
 from ops.cost.rules import RULES
-from ops.cost.rules.free import FREE
 from tests.ops.cost_graphs import MICRO, SMALL, UNKNOWN, made, priced, sums
 
 TWO_ZONES = [

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
 from ops.doctor.checks.capacity import larger
 from ops.doctor.checks.permissions import decided, execution_needs
 from ops.doctor.diagnose import judge

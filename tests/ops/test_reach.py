@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from ops.doctor.reachability import MissingRule, Side, covers, missing_rules
+from ops.diagnosis.reachability import MissingRule, Side, covers, missing_rules
 from ops.snapshot.vpc import Permission
 from tests.ops import stacks as a
 

@@ -42,14 +42,16 @@ def view(*tasks, healthy=0, older=True, failed=1):
 
 AT = short_time(NOON + timedelta(seconds=80), today=NOON)
 FAILING = view(task(9, **STOPPED))
+STARTING = view(task(9, lastStatus="PENDING", startedBy="ecs-svc/1"), failed=0)
 
 
-def judged(*reads):
-    """Judge (view, snapshot) pairs one after the other; the verdicts."""
-    snapshots = iter([snapshot for _, snapshot in reads])
-    certainty = Certainty(EXPECTED, lambda: judge(next(snapshots)))
+def judged(*reads, first=STARTING):
+    """Judge (view, snapshot) pairs one after the other, after a first look; the verdicts."""
+    snapshots = [snapshot for _, snapshot in reads]
+    certainty = Certainty(EXPECTED, lambda: judge(snapshots.pop(0)))
 
     async def each():
+        assert await certainty.judge(first) is None
         return [await certainty.judge(now) for now, _ in reads]
 
     return asyncio.run(each())
@@ -85,6 +87,36 @@ def test_without_an_older_version_ecs_gives_up():
 )
 def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
     assert judged(*[(now, SITUATIONS["image-missing"])] * 3) == [None] * 3, why
+
+
+@pytest.mark.parametrize("earlier", [task(9, startedBy="ecs-svc/1"), task(9, **STOPPED)])
+def test_a_task_that_this_update_found_there_says_nothing_of_what_it_deploys(earlier):
+    """An update that corrects the health check's path finds tasks that the old path failed."""
+    reads = [(FAILING, SITUATIONS["health-path-missing"])] * 3
+    assert judged(*reads, first=view(earlier)) == [None] * 3
+
+
+def replacing(state="unhealthy", active=(1, 2)):
+    """One task fails the health check; ECS has started its replacement, and stops it only later."""
+    created = {2: NOON + timedelta(seconds=50)}
+    tasks = [
+        task(number, startedBy="ecs-svc/1", createdAt=created.get(number, NOON))
+        for number in active
+    ]
+    new = deployment(NEW, "IN_PROGRESS", desiredCount=1)
+    return answers.view(new, tasks=tasks, targets=[target(1, state)], desired=1)
+
+
+def test_a_task_that_ecs_replaces_has_failed_before_it_stops():
+    _, verdict = judged(*[(replacing(), SITUATIONS["health-path-missing"])] * 2)
+    assert verdict.outcome is Outcome.CERTAIN
+    at = short_time(NOON + timedelta(seconds=150), today=NOON)
+    assert str(verdict.text).endswith(f"at about {at}, and then gives up.")
+
+
+@pytest.mark.parametrize("now", [replacing("initial"), replacing(active=(1,))])
+def test_an_unhealthy_task_within_its_grace_period_is_not_certain(now):
+    assert judged(*[(now, SITUATIONS["health-path-missing"])] * 3) == [None] * 3
 
 
 def test_two_different_causes_do_not_agree():
@@ -126,6 +158,9 @@ def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failu
     assert failures_until_ecs_gives_up(desired) == failures
 
 
+FAILS = [STARTING, FAILING, FAILING]
+
+
 class Progress:
     """Keeps the lines."""
 
@@ -139,8 +174,8 @@ class Progress:
 
 
 def followed(diagnose, reads, monkeypatch):
-    looks = iter(reads)
-    monkeypatch.setattr("ops.rollout.follow.look", lambda *_: next(looks))
+    looks = list(reads)
+    monkeypatch.setattr("ops.rollout.follow.look", lambda *_: looks.pop(0))
     progress, pace = Progress(), Pace(poll=0.001)
     ending = follow(
         None, EXPECTED, Patience(limit=900, settle=15), pace, progress,
@@ -150,7 +185,7 @@ def followed(diagnose, reads, monkeypatch):
 
 
 def test_the_gate_ends_with_the_diagnosis(monkeypatch):
-    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), [FAILING] * 2, monkeypatch)
+    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), FAILS, monkeypatch)
     assert end.verdict.outcome is Outcome.CERTAIN
     assert end.verdict.diagnosis.causes[0].id == "image-missing"
 
@@ -159,7 +194,7 @@ def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
     def broken():
         raise ValueError("oops")
 
-    end, lines = followed(broken, [FAILING, *[answers.all_well()] * 2], monkeypatch)
+    end, lines = followed(broken, [STARTING, FAILING, *[answers.all_well()] * 2], monkeypatch)
     assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.RUNS, None)
     assert "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`." in lines
 
@@ -167,7 +202,7 @@ def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
 def test_the_text_says_what_to_do(monkeypatch):
     from ops.rollout import text as words
 
-    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), [FAILING] * 2, monkeypatch)
+    end, _ = followed(lambda: judge(SITUATIONS["image-missing"]), FAILS, monkeypatch)
     shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", "poc", deregistered=False)
     assert shown.startswith("the roll-out failed: careapp-poc:7 cannot become healthy")
     assert "THE DIAGNOSIS\n\nWhat to do: remove the cause above, then `pulumi up`." in shown

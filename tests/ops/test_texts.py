@@ -143,9 +143,10 @@ def test_texts_are_joined_in_the_current_language(monkeypatch):
 
 
 ROOT = Path(__file__).parents[2]
-SPEAKING = ("ops", "infra", "rehearsal", "stack")
+SPEAKING = ("cli", "ops", "infra", "rehearsal", "stack")
 SILENT = {
     "rehearsal/aws": "AWS's own refusals, events and reasons, in AWS's words",
+    "rehearsal/cloud/sessions.py": "AWS's own refusals, too",
     "rehearsal/machine": "what the local cloud says to the engineer who starts it",
     "rehearsal/calls.py": "for engineers who add a resource type to the stand-ins",
     "rehearsal/providers": "for whoever adds a resource type to the stand-ins",

@@ -129,7 +129,7 @@ def test_the_gate_is_in_local_time():
 
 
 def test_the_rehearsal_s_page_is_in_local_time():
-    from ops.doctor.case import Case
+    from ops.diagnosis.case import Case
 
     task = a.ended(CRASHED, code=1)
     lines = state.timeline(tuple(of_tasks([task])))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain

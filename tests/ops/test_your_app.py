@@ -2,7 +2,7 @@
 
 import json
 
-from ops.doctor.log_lines import raised
+from ops.diagnosis.log_lines import raised
 from ops.preflight.checklist import tick
 from ops.snapshot import page
 from tests.ops import stacks as a

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from rehearsal.aws.api import Api
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.calls import Calls
+from rehearsal.cloud.api import Api
 
 REGION = "ap-northeast-1"
 

@@ -9,7 +9,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from rehearsal.calls import UnknownInput, to_parameters, to_shape
-from rehearsal.providers.aws_provider import AwsServicer
+from rehearsal.providers.aws.provider import AwsServicer
 from rehearsal.providers.servicer import struct, values
 
 VPC = "aws:ec2/vpc:Vpc"

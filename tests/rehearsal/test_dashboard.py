@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from rehearsal.aws.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
+from rehearsal.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
 from rehearsal.paths import ROOT
 from tests.support.dashboards import Widget, lines, read
 

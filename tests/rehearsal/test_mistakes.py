@@ -16,8 +16,8 @@ import pytest
 
 from i18n import Text
 from ops.aws.session import Session
+from ops.diagnosis.findings import Diagnosis
 from ops.doctor.diagnose import diagnose
-from ops.doctor.findings import Diagnosis
 from ops.doctor.screen import plain
 from ops.rollout import gate
 from ops.rollout.gate import Changes

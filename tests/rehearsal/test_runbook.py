@@ -5,22 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rehearsal.calls import Calls
-from rehearsal.paths import ROOT
-from rehearsal.run.client import require
-from tests.documents.console import Command, Console, consoles, printed_as
-from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
+from tests.rehearsal.terminal import PAIRS, check, name_of, open_terminal, rehearsed, runs_here
 
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 SWITCH = ("pulumi", "config", "set", "ecsEnabled", "-s", "poc")
@@ -96,17 +90,6 @@ def _pending(careapp: Careapp) -> str:
     return json.dumps([each["resource"]["urn"] for each in latest.get("pending_operations") or []])
 
 
-PAGES = ("README", "docs/runbook")
-PAIRS = [
-    (page, *both)
-    for page in PAGES
-    for both in zip(
-        consoles(Page(ROOT / f"{page}.md")), consoles(Page(ROOT / f"{page}.ja.md")), strict=True
-    )
-]
-"""A page's name, and each of its blocks in both languages."""
-OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
-"""Commands that have a local cloud of their own, or none."""
 REPEATABLE = tuple(
     f"./careapp {name}"
     for name in (
@@ -138,103 +121,21 @@ LOCKED = "pulumi cancel"
 """The block with this command is typed after a `pulumi up` that was killed."""
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup::careapp-poc-app"
 
-PATIENCE = 240
-"""Seconds until a command that Ctrl-C ends must have printed its lines."""
-
-
-class Terminal:
-    """Types the page's commands: in the local cloud's shell, or where the reader sits before it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.careapp = Careapp(folder / "shell")
-        self.alone = Careapp(folder / "alone")
-
-    def type(self, command: Command, locale: str) -> tuple[int, str]:
-        """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
-        words = self._words(command.words, locale)
-        with subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=self._environment(command.words, locale),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # A test run in the background of a shell ignores SIGINT, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ) as process:
-            if command.interrupted:
-                return 0, self._held(process, command)
-            output, _ = process.communicate(timeout=300)
-            return process.returncode, output
-
-    def _words(self, words: str, locale: str) -> list[str]:
-        if words.startswith(OF_THIS_MACHINE):
-            return ["sh", "-c", words]
-        settings = [f"LC_ALL={locale}", "PULUMI_SKIP_CONFIRMATIONS=true"]
-        shell = self.careapp.command("shell", "--tasks", "process", "--port", "0", "--")
-        return [*shell, "env", *settings, "sh", "-c", words]
-
-    def _environment(self, words: str, locale: str) -> dict[str, str]:
-        where = self.alone if words.startswith(OF_THIS_MACHINE) else self.careapp
-        return {**where.environment, "LC_ALL": locale}
-
-    def has_log_group(self) -> bool:
-        """Whether AWS has the app's log group."""
-        facts = require(self.careapp.home)
-        groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
-        return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
-
-    def _held(self, process: subprocess.Popen[str], command: Command) -> str:
-        """What is printed until it is what the page says, or for as long as a reader would wait."""
-        lines: list[str] = []
-        assert process.stdout
-        reader = threading.Thread(target=lines.extend, args=(process.stdout,))
-        reader.start()
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and process.poll() is None:
-            if lines and printed_as(command.output, "".join(lines)):
-                break
-            time.sleep(0.2)
-        seen = "".join(lines)
-        os.killpg(process.pid, signal.SIGINT)
-        reader.join(60)
-        return seen
-
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory):
-    terminal = Terminal(tmp_path_factory.mktemp("runbook"))
-    yield terminal
-    for each in (terminal.careapp, terminal.alone):
-        each.run("cloud", "stop")
+    with open_terminal(tmp_path_factory.mktemp("runbook")) as terminal:
+        yield terminal
 
 
-def runs_here(command: Command) -> bool:
-    """AWS's own CLI is no part of the project; where CI lacks it, its commands fail."""
-    return "aws " not in command.words or bool(shutil.which("aws")) or "CI" in os.environ
-
-
-def name_of(pair: tuple[str, Console, Console]) -> str:
-    return f"{pair[0]}, line {pair[1].line}: {pair[1].commands[0].words.splitlines()[0][:40]}"
-
-
-@pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair[1].reason], ids=name_of)
+@pytest.mark.parametrize("pair", rehearsed("docs/runbook"), ids=name_of)
 def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
     _, english, japanese = pair
     if any(command.words.startswith(LOCKED) for command in english.commands):
         if not all(map(runs_here, english.commands)):
             pytest.skip("the AWS CLI is not installed")
         kill_while_creating(terminal.careapp, LOG_GROUP, terminal.has_log_group)
-    for command, other in zip(english.commands, japanese.commands, strict=True):
-        if not runs_here(command):
-            continue
-        code, output = terminal.type(command, "C.UTF-8")
-        assert code == 0, f"$ {command.words}\n{output}"
-        assert printed_as(command.output, output), f"$ {command.words}\n{output}"
-        if other.output != command.output:
-            _, output = terminal.type(other, "ja_JP.UTF-8")
-            assert printed_as(other.output, output), f"$ {other.words}\n{output}"
+    check(terminal, english, japanese)
 
 
 def test_what_is_not_run_is_what_only_aws_or_the_reader_has():

@@ -13,15 +13,15 @@ from typing import Any
 from moto.backends import get_backend
 
 from rehearsal.aws import hooks
-from rehearsal.aws.api import Api
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.building.builder import Builder
 from rehearsal.calls import Calls
+from rehearsal.cloud.api import Api
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.language import Hosts, Language
 from rehearsal.engine.pulumi import Changes, Pulumi
 from rehearsal.paths import Home
-from rehearsal.providers.aws_provider import AwsServicer
+from rehearsal.providers.aws.provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.docker_provider import DockerServicer
 from rehearsal.run.client import Facts

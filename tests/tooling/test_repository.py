@@ -11,8 +11,8 @@ import tomllib
 import pytest
 import yaml
 
+from cli.local import dev as command
 from rehearsal.aws.elb.balancer import USUAL_PORTS
-from rehearsal.cli import dev as command
 from rehearsal.page import launch
 from rehearsal.paths import ROOT
 from tests.lint.test_lint import CHECKS

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, ranked
 from ops.doctor.checks import (
     capacity,
     containers,
@@ -21,7 +22,6 @@ from ops.doctor.checks import (
     running,
     stages,
 )
-from ops.doctor.findings import Finding, ranked
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 

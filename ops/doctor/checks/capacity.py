@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.records import SPOT_INTERRUPTION
 from stack.service import MEMORY_BY_CPU

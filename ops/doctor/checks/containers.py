@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from i18n import Text, t, verbatim
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import LoggedCause, Raised, logged_cause, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import LoggedCause, Raised, logged_cause, raised
 from ops.snapshot.records import Container, Task
 
 EXITED = "EssentialContainerExited"

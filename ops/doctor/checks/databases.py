@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from i18n import Text, t
 from ops.aws.rds_certificates import BUNDLE, root
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import Known
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import Known
 from ops.screen import short_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import Text, joined, t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import asked_path, slowest
 from ops.doctor.checks.databases import away
 from ops.doctor.checks.network_path import task_to_database
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import asked_path, slowest
 from ops.snapshot.elb import Check
 from stack.entrance import HEALTH_MATCHER
 

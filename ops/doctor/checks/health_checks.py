@@ -10,9 +10,9 @@ from itertools import pairwise
 from math import ceil
 
 from i18n import Text, t
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import Listening, listening
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import Listening, listening
 from ops.snapshot.elb import Check
 from ops.snapshot.records import ContainerHealth, Definition, Task
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks import databases
-from ops.doctor.findings import Finding, Fix
 from ops.snapshot.records import Definition
 from ops.snapshot.task_inputs import Secret
 from stack.app import PLATFORMS

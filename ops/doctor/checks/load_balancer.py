@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.reachability import default_route
 from ops.doctor.checks import stages
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.reachability import default_route
 from ops.snapshot import elb
 from ops.snapshot.elb import Balancer, Listener, Rule, TargetGroup
 from ops.snapshot.vpc import Network

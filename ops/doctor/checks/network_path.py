@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from i18n import Text, t, verbatim
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.reachability import (
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.reachability import (
     ANYWHERE,
     CLIENTS,
     INTERNET,

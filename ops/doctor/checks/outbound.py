@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor import reachability
-from ops.doctor.case import Case
-from ops.doctor.checks import network_path
-from ops.doctor.checks.inputs import no_secret
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.reachability import (
+from ops.diagnosis import reachability
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.reachability import (
     ANYWHERE,
     HTTPS,
     AclDenial,
@@ -21,6 +19,8 @@ from ops.doctor.reachability import (
     outbound_denials,
     without_internet,
 )
+from ops.doctor.checks import network_path
+from ops.doctor.checks.inputs import no_secret
 from ops.snapshot.records import Service
 from ops.snapshot.vpc import Network
 from stack.statements import secret_arn

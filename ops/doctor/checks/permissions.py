@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from i18n import Text, t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks.databases import other_secrets
-from ops.doctor.findings import Finding, Fix
 from ops.snapshot.records import Definition
 from ops.snapshot.task_inputs import Role
 from stack.statements import (

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.doctor.case import Case
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks import stages
-from ops.doctor.findings import Finding, Fix
 
 ENDED = re.compile(r"deployment failed|rolling back to deployment")
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from i18n import Text, joined, t, verbatim
-from ops.doctor.case import Case
-from ops.doctor.checks import databases
-from ops.doctor.findings import Finding, Fix
-from ops.doctor.log_lines import (
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import (
     LoggedCause,
     Raised,
     Request,
@@ -20,6 +19,7 @@ from ops.doctor.log_lines import (
     raised,
     requests,
 )
+from ops.doctor.checks import databases
 from ops.snapshot.cloudwatch import Minute
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Task

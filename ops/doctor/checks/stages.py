@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from i18n import Text, t
-from ops.doctor.case import Case
-from ops.doctor.findings import Finding, Fix
+from ops.diagnosis.case import Case
+from ops.diagnosis.findings import Finding, Fix
 from ops.screen import zoned_time
 from ops.snapshot.rds import keeps_snapshot
 from ops.snapshot.records import Task

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO, Any
 
 from moto.logs import models as moto_logs
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs.plans import Plan
 from rehearsal.aws.hooks import Params, Refused, before
 from rehearsal.clock import Clock
 
@@ -39,19 +39,22 @@ LONGEST_LINE = 256 * 1024
 """CloudWatch's limit for an event, in bytes."""
 
 
-def pump(output: IO[bytes], container: Plan, clock: Clock) -> None:
-    """Read a container's output to its end. Without a log group the lines are dropped, as on Fargate.
+def pump(
+    output: IO[bytes],
+    group: str | None,
+    stream: str | None,
+    clock: Clock,
+    edit: Callable[[str], str],
+) -> None:
+    """Write a container's output to a log stream until its end, each line as ``edit`` returns it.
 
-    Paths in a traceback are those of the image (/app/webapp/pages.py), not those of the local
-    copies.
+    Without a log group the lines are dropped, as on Fargate.
     """
-    group, stream = container.log_group, container.log_stream
     with output:
         while line := output.readline(LONGEST_LINE):
             text = line.decode(errors="replace").rstrip("\r\n")
             if group is not None and stream is not None:
-                text = container.image.inside(text)
-                _put(group, stream, text or " ", int(clock.now().timestamp() * 1000))
+                _put(group, stream, edit(text) or " ", int(clock.now().timestamp() * 1000))
 
 
 def _put(group: str, stream: str, message: str, timestamp: int) -> None:

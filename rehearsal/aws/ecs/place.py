@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from i18n import t
-from rehearsal.machine.namespaces import Namespace
+from rehearsal.machine.namespaces import Namespace, TaskAddress
 from rehearsal.machine.sockets import Forwarder
 
 METADATA_PORT = 51679
@@ -23,31 +21,6 @@ PLATFORM = "169.254.170.2"
 
 In the rehearsal the AWS API and the databases have this address, too.
 """
-
-
-@dataclass(frozen=True)
-class TaskAddress:
-    """The address of a task; ``namespace`` None: on this machine's loopback."""
-
-    host: str
-    port: int
-    namespace: Namespace | None
-
-    async def connect(
-        self, context: ssl.SSLContext | None = None
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection, with TLS if there is a ``context``. Raises OSError."""
-        if self.namespace is None:
-            return await asyncio.open_connection(self.host, self.port, ssl=context)
-        made = self.namespace.new_socket()
-        try:
-            made.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(made, (self.host, self.port))
-            name = self.host if context else None
-            return await asyncio.open_connection(sock=made, ssl=context, server_hostname=name)
-        except BaseException:
-            made.close()
-            raise
 
 
 @dataclass(eq=False, kw_only=True)
@@ -89,6 +62,10 @@ class Place:
             made.close()
             raise
         return made
+
+    def at(self, port: int) -> TaskAddress:
+        """Return where the task listens on ``port``."""
+        return TaskAddress(self.address, port, self.namespace)
 
     @property
     def arn(self) -> str:

@@ -199,7 +199,8 @@ class Runner:
     def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
         reader = threading.Thread(
             target=logs.pump,
-            args=(running.output, each, self._clock),
+            # Paths in a traceback are those of the image (/app/webapp/pages.py), not of the local copies.
+            args=(running.output, each.log_group, each.log_stream, self._clock, each.image.inside),
             daemon=True,
             name="rehearsal-task-log",
         )

@@ -9,14 +9,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from i18n import t
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.firewall import Endpoint, allows
 from rehearsal.aws.ec2.network import endpoint_of, load_balancer_endpoints, read_map
-from rehearsal.aws.ecs.network import TaskNetwork
-from rehearsal.aws.ecs.place import TaskAddress
 from rehearsal.aws.elb.listener import (
     Answer,
     Declared,
@@ -40,6 +38,7 @@ from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.names import host_names_of
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
+from rehearsal.machine.namespaces import TaskAddress
 from rehearsal.machine.sockets import Loop
 
 FRESH_SECONDS = 0.1
@@ -50,13 +49,26 @@ Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
 """Every listener's declared protocol and port, its local port, and its view."""
 
 
+class Reached(Protocol):
+    """What a registered address belongs to."""
+
+    @property
+    def interface(self) -> Any:
+        """Return moto's network interface."""
+
+    def at(self, port: int) -> TaskAddress:
+        """Return where it listens on ``port``."""
+
+
+Find = Callable[[str], Reached | None]
+"""Returns what has a private address of the VPC."""
+
+
 class Forwarding:
     """Routes requests, and returns where targets listen on this machine."""
 
-    def __init__(
-        self, clock: Clock, targets: Targets, network: TaskNetwork, standing: Standing
-    ) -> None:
-        self._targets, self._network, self._standing = targets, network, standing
+    def __init__(self, clock: Clock, targets: Targets, find: Find, standing: Standing) -> None:
+        self._targets, self._find_task, self._standing = targets, find, standing
         self._turns: dict[str, int] = {}
         self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         self._places: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
@@ -111,13 +123,13 @@ class Forwarding:
         return known[1]
 
     def _find(self, target: Target, port: int) -> TaskAddress | None:
-        task = self._network.find(target.id)
+        task = self._find_task(target.id)
         if task is None:
             return None
         network, destination = read_map(), endpoint_of(task.interface)
         nodes = _nodes(target.group)
         if any(allows(network, node, destination, port) for node in nodes):
-            return TaskAddress(task.address, port, task.namespace)
+            return task.at(port)
         return None
 
     def _on_this_machine(self, view: View, location: str) -> str:
@@ -192,7 +204,7 @@ class Balancer:
         loop: Loop,
         clock: Clock,
         targets: Targets,
-        network: TaskNetwork,
+        find: Find,
         authority: Authority,
         port: int | None,
         traffic: Traffic,
@@ -201,7 +213,7 @@ class Balancer:
         self._authority, self._wanted = authority, port
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
-        self.forwarding = Forwarding(clock, targets, network, self._standing)
+        self.forwarding = Forwarding(clock, targets, find, self._standing)
 
     def start(self, hooking: Hooking) -> None:
         """Check the port and register the hooks. Raises PortTaken."""

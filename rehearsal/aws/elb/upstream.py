@@ -12,7 +12,6 @@ from contextlib import aclosing, suppress
 import h11
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs.place import TaskAddress
 from rehearsal.aws.elb.targets import (
     FAILED,
     TIMED_OUT,
@@ -24,6 +23,7 @@ from rehearsal.aws.elb.targets import (
     check_of,
 )
 from rehearsal.clock import Clock
+from rehearsal.machine.namespaces import TaskAddress
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0

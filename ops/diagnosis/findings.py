@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from i18n import Text
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Place
-from ops.doctor import catalogue
+from ops.diagnosis import catalogue
 
 KINDS = ("cause", "warning", "consequence", "note")
 

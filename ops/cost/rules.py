@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import t
+from ops.cost import compute, monitoring, network, storage
 from ops.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
+from ops.cost.free import FREE
 from ops.cost.graph import Graph, Resource, UnknownInput
 from ops.cost.prices import NoPrice, PriceBook
-from ops.cost.rules import compute, monitoring, network, storage
-from ops.cost.rules.free import FREE
 
 RULES: dict[str, Rule] = {
     **network.RULES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import subprocess
 import tomllib
@@ -11,19 +10,22 @@ from pathlib import Path
 
 import click
 
-from ops.command_line import run, translate_help
+from i18n import verbatim
+from ops.command_line import translate_help
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 MODULES = {
     "cost": "rehearsal.run.cost",
-    "db": "ops.cli",
+    "db": "cli.operate",
     "delivery": "delivery.cli",
-    "pause": "ops.cli",
-    "resume": "ops.cli",
+    "pause": "cli.operate",
+    "resume": "cli.operate",
     "test": "tests.cli",
-    "rollback": "ops.cli",
-    **dict.fromkeys(("doctor", "events", "logs", "preflight", "retry", "run", "status"), "ops.cli"),
-    **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "rehearsal.cli"),
+    "rollback": "cli.operate",
+    **dict.fromkeys(
+        ("doctor", "events", "logs", "preflight", "retry", "run", "status"), "cli.operate"
+    ),
+    **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "cli.local"),
 }
 """The module of each command; the function there has the command's name."""
 
@@ -52,7 +54,7 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
     commit = (
         _git("rev-parse", "--short", "HEAD") if _git("rev-parse", "--show-prefix") == "" else None
     )
-    click.echo(f"careapp {number}{f' ({commit})' if commit else ''}")
+    click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
     context.exit()
 
 
@@ -97,8 +99,3 @@ def main() -> None:
 
 
 main.commands = Commands()  # type: ignore[assignment]
-
-if __name__ == "__main__":
-    # The garbage collector would take 0.2 s to scan botocore's models, which are never freed.
-    gc.set_threshold(200_000, 50, 50)
-    run(main)

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from i18n import Text, t
-from ops.doctor.findings import Fix, try_again
+from ops.diagnosis.findings import Fix, try_again
 from ops.screen import short_time
 from ops.snapshot import Snapshot
 from ops.snapshot.elb import Check, Target

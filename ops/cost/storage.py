@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from i18n import t
 from ops.cost.bill import Case, Rule, UnknownUsage, Use
 from ops.cost.graph import Resource, UnknownInput
+from ops.cost.network import HOURLY
 from ops.cost.prices import HOURS
-from ops.cost.rules.network import HOURLY
 
 FREE_INSIGHTS_DAYS = 7
 """Days of Performance Insights that cost nothing (rds/performance-insights/pricing)."""

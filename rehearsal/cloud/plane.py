@@ -19,12 +19,12 @@ from rehearsal.aws.elb.targets import Target, Targets
 from rehearsal.aws.elb.upstream import HealthChecker
 from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.names import NameProxy, trust_variables
-from rehearsal.aws.publisher import Publisher, publisher
 from rehearsal.aws.rds.database import Databases
 from rehearsal.aws.scaling import ScheduledScaling
-from rehearsal.aws.ssm import Sessions
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
+from rehearsal.cloud.publisher import Publisher, publisher
+from rehearsal.cloud.sessions import Sessions
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import FOLDER, Guardian
 from rehearsal.machine.processes import readable_by_all, unprivileged_account
@@ -88,7 +88,7 @@ class DataPlane:
         targets, traffic = Targets(self._clock), Traffic(self._clock)
         network = TaskNetwork(self._loop, addresses, databases, self._aws_endpoint)
         balancer = self._balancer = Balancer(
-            self._loop, self._clock, targets, network, authority, self._port, traffic
+            self._loop, self._clock, targets, network.find, authority, self._port, traffic
         )
         balancer.start(self._hooking)
         self._undo.append(lambda: self._loop.run(balancer.stop()))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from i18n import Text, t, verbatim
-from ops.doctor.case import Case
-from ops.doctor.catalogue import (
+from ops.diagnosis.case import Case
+from ops.diagnosis.catalogue import (
     BALANCER_NODE,
     DATABASE,
     DATABASE_NODE,
@@ -17,7 +17,7 @@ from ops.doctor.catalogue import (
     SECRETS,
     TASKS_NODE,
 )
-from ops.doctor.findings import Diagnosis, Finding
+from ops.diagnosis.findings import Diagnosis, Finding
 from ops.snapshot.records import Task
 
 CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)

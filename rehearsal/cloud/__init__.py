@@ -1,0 +1,1 @@
+"""The local cloud: moto's API server, and what runs beside it."""
