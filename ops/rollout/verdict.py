@@ -78,8 +78,8 @@ def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | No
             ready=healthy,
             desired=view.desired,
         )
-    if view.traffic:
-        return shifted(view.traffic, expected.revision)
+    if traffic := view.service.traffic:
+        return shifted(traffic, expected.revision)
     if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
         return t("ECS has not called the deployment completed yet")
     return None

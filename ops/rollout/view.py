@@ -8,7 +8,7 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.snapshot import ecs, elb
 from ops.snapshot.elb import Target
-from ops.snapshot.records import Deployment, Event, Service, Task, Traffic, short
+from ops.snapshot.records import Deployment, Event, Service, Task, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,6 @@ class View:
     service: Service
     tasks: tuple[Task, ...] = ()
     targets: tuple[Target, ...] = ()
-    traffic: Traffic | None = None
-    """How far the deployment has shifted the requests, where its strategy does so."""
     rollback_reason: str = ""
     """The reason of a rollback to the same revision: of a deployment that changed the service alone."""
 
@@ -105,7 +103,7 @@ def look(session: Session, expected: Expected) -> View | None:
         raise
     if not found or found[0]["status"] != "ACTIVE":
         return None
-    service = ecs.service_of(found[0])
+    service = ecs.with_traffic(session, expected.cluster, ecs.service_of(found[0]))
     groups = dict.fromkeys(
         [expected.target_group, *(service.target_groups if service.alternate else ())]
     )
@@ -113,7 +111,6 @@ def look(session: Session, expected: Expected) -> View | None:
         service=service,
         tasks=_tasks(session, expected),
         targets=elb.targets(session, *groups),
-        traffic=ecs.traffic(session, expected.cluster, service),
     )
     mine = view.of(expected.definition)
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":

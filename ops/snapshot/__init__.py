@@ -16,7 +16,7 @@ from ops.snapshot import page as pages
 from ops.snapshot.cloudwatch import Alarm, Measured, Quota
 from ops.snapshot.elb import Balancer, Page, Target, TargetGroup
 from ops.snapshot.rds import Database
-from ops.snapshot.records import Definition, Part, Service, Task, Traffic
+from ops.snapshot.records import Definition, Part, Service, Task
 from ops.snapshot.task_inputs import Image, Role, Secret
 from ops.snapshot.task_logs import Logs
 from ops.snapshot.vpc import Network
@@ -64,8 +64,6 @@ class Snapshot:
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
     measured: Part[Measured] = field(default_factory=Part)
-    traffic: Part[Traffic] = field(default_factory=Part)
-    """How far a deployment in progress has shifted the requests; None where none does."""
 
     @property
     def region(self) -> str:
@@ -128,7 +126,6 @@ class _Gathering:
         running, latest = service.result(), newest.result()
         rollback_reason = self._rollback_reason(running.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
-        traffic = self._after(service, lambda found: self.ask(ecs.traffic, names.cluster, found))
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         definition = self._expected(running.value, known.value or {}, latest.value)
@@ -158,7 +155,6 @@ class _Gathering:
             alarms=alarms.result(),
             quota=quota.result(),
             measured=measured.result(),
-            traffic=traffic.result(),
             **{name: each.result() for name, each in stored.items()},
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ops.aws.session import Session
@@ -37,7 +38,7 @@ def service(session: Session, names: StackNames) -> Service | None:
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
     found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    return service_of(found[0]) if found else None
+    return with_traffic(session, names.cluster, service_of(found[0])) if found else None
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -123,14 +124,16 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
 
 
-def traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
-    """Return how far a deployment in progress has shifted the requests; None without one. Raises AwsProblem.
-
-    A first deployment has no source revision, and nothing to shift.
-    """
+def with_traffic(session: Session, cluster: str, service: Service) -> Service:
+    """Return the service with the share of the requests of a deployment in progress. Raises AwsProblem."""
     primary = service.primary
     if service.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
-        return None
+        return service
+    return replace(service, traffic=_traffic(session, cluster, service))
+
+
+def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
+    """Return the share; None of a first deployment, which has no source revision and nothing to shift."""
     named = {"cluster": cluster, "service": short(service.arn)}
     rows = service_deployments(session, named)
     arns = [row["serviceDeploymentArn"] for row in rows[:1] if row["status"] in GOING]

@@ -91,7 +91,8 @@ class Service:
 
     ``maximum`` is how many percent of the desired tasks may run during a roll-out; ``spot`` says that all
     of them run on Fargate Spot. ``strategy`` is ECS's name; ``alternate`` is the target group that
-    alternates with the first one, unless the strategy is ROLLING.
+    alternates with the first one, and ``traffic`` how far a deployment in progress has shifted the requests
+    between the two, unless the strategy is ROLLING.
     """
 
     arn: str
@@ -111,6 +112,7 @@ class Service:
     spot: bool = False
     strategy: str = "ROLLING"
     alternate: str = ""
+    traffic: Traffic | None = None
 
     @property
     def target_groups(self) -> tuple[str, ...]:

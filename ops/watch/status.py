@@ -38,7 +38,6 @@ def overview(names: StackNames, session: Session, settings: Settings) -> Snapsho
             if found.value
             else None
         )
-        traffic = read_part(ecs.traffic, session, names.cluster, running) if running else Part()
     primary = running.primary if running else None
     return Snapshot(
         names=names,
@@ -52,7 +51,6 @@ def overview(names: StackNames, session: Session, settings: Settings) -> Snapsho
         targets=targets.result() if targets else Part(problem=found.problem),
         database=database.result(),
         alarms=alarms.result(),
-        traffic=traffic,
     )
 
 
@@ -106,7 +104,7 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
         pending=service.pending,
     )
     yield _row(t("Service"), str(text), "green" if case.steady else "yellow")
-    if (traffic := case.now.traffic.value) and service.primary:
+    if (traffic := service.traffic) and service.primary:
         yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
     for each in service.deployments:
         yield Line(f"    {_deployment(each)!s}", ROLLOUTS.get(each.rollout, ""))
@@ -215,7 +213,6 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "paused": case.paused is not None,
         "page": now.balancer.value.url if now.balancer.value else None,
         "service": plain(service),
-        "traffic": plain(now.traffic.value),
         "tasks": plain(now.tasks.value),
         "targets": plain(now.targets.value),
         "database": plain(now.database.value),
