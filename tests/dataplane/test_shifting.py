@@ -215,7 +215,11 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     """The circuit breaker is documented for rolling and blue/green deployments only."""
     old = shifting.describe()["taskDefinition"]
     release(shifting, "v2", environment={"HEALTHY_PATH": "/other"})
-    until(lambda: len(shifting.stopped()) >= 4, 60, "failed tasks")
+
+    def failed() -> bool:
+        return sum(task["lastStatus"] == "STOPPED" for task in shifting.stopped()) >= 4
+
+    until(failed, 60, "failed tasks")
     assert weights(shifting) == (100, 0)
     assert running(shifting)[old] == 2
     assert newest(shifting)["status"] == "IN_PROGRESS"
