@@ -11,7 +11,7 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from ops.rollout import gate
+from ops.rollout import deploy_command, gate
 
 settings = config.load()
 set_permissions_boundary(settings.boundary)
@@ -41,7 +41,12 @@ if settings.bastion_enabled:
 
 if settings.ecs_enabled:
     args = ServiceArgs(
-        settings=settings, network=network, image=image, database=database, balancer=balancer
+        settings=settings,
+        network=network,
+        image=image,
+        database=database,
+        balancer=balancer,
+        hooks=deploy_command.hooks(settings),
     )
     service = Service(name, args)
     parts += [service, *monitoring.add_service(name, service)]

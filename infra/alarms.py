@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +10,8 @@ import pulumi
 import pulumi_aws as aws
 
 from stack.database import DatabaseSettings, connections, free_memory, free_storage
-from stack.names import PAGE_ERRORS, RUNNING
+from stack.monitoring import MonitoringSettings
+from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
 from stack.service import ServiceSettings, task_memory
 
 MINUTE = 60
@@ -214,6 +215,55 @@ def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
     )
 
 
+ENOUGH = 20
+"""Requests a minute below which the deployment alarms are OK: a few do not tell a bad version."""
+
+
+def deployment(
+    balancer: pulumi.Input[str], groups: Groups, settings: MonitoringSettings
+) -> Iterator[Alarm]:
+    """Yield the alarms that ECS watches during a deployment: those of each target group.
+
+    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary.
+    """
+    for group, ending in zip(groups, ("", "-2"), strict=False):
+        yield from _deployment(_targets(balancer, group), ending, settings)
+
+
+def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> Iterator[Alarm]:
+    """Yield the alarms on the responses of a target group's tasks.
+
+    Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
+    no such metrics: that is the health check's subject.
+    """
+    requests = targets.metric("RequestCount", "Sum")
+    common: dict[str, Any] = {"periods": 2, "missing_data": "notBreaching"}
+    if settings.error_percent:
+        yield Alarm(
+            **common,
+            name=f"{DEPLOYMENT}-errors{ending}",
+            description="ECS rolls a deployment back: too many responses are errors",
+            metrics={
+                "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
+                "requests": requests,
+            },
+            expression=f"IF(requests >= {ENOUGH}, 100 * FILL(errors, 0) / requests, 0)",
+            limit=settings.error_percent,
+        )
+    if settings.latency:
+        yield Alarm(
+            **common,
+            name=f"{DEPLOYMENT}-latency{ending}",
+            description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
+            metrics={
+                "latency": targets.metric("TargetResponseTime", "p95"),
+                "requests": requests,
+            },
+            expression=f"IF(requests >= {ENOUGH}, latency, 0)",
+            limit=settings.latency,
+        )
+
+
 def service(
     cluster: str,
     name: str,
@@ -282,3 +332,27 @@ def _running(ecs: Source, tasks: Mapping[str, Metric], settings: ServiceSettings
         "running": insights.metric("RunningTaskCount", "Maximum"),
     }
     return Alarm(**common, metrics=both, expression="desired - running", limit=0)
+
+
+def create(
+    prefix: str,
+    watched: Iterable[Alarm],
+    topic_arn: pulumi.Input[str] | None,
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> list[aws.cloudwatch.MetricAlarm]:
+    """Create the alarms, each of which notifies the topic, if there is one, of ALARM and of OK."""
+    actions = [topic_arn] if topic_arn else []
+    return [
+        aws.cloudwatch.MetricAlarm(
+            f"{prefix}-{alarm.name}",
+            name=f"{prefix}-{alarm.name}",
+            **alarm.inputs(),
+            alarm_actions=actions,
+            ok_actions=actions,
+            insufficient_data_actions=actions if alarm.missing_data == "notify" else [],
+            tags=dict(tags),
+            opts=opts,
+        )
+        for alarm in watched
+    ]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import alarms, dashboard
-from infra.alarms import Alarm
 from infra.load_balancer import LoadBalancer
 from infra.notices import Notices, NoticesArgs, notify_failed_deployments, rule_name
 from infra.service import Service
@@ -64,9 +62,8 @@ class Monitoring(pulumi.ComponentResource):
             tags=settings.tags,
         )
         topic = Notices(name, args, self.child).topic_arn
-        create_alarms(
-            name, alarms.database(name, settings.database), topic, settings.tags, self.child
-        )
+        watched = alarms.database(name, settings.database)
+        alarms.create(name, watched, topic, settings.tags, self.child)
         return topic
 
     def _dashboard(self, name: str) -> None:
@@ -127,7 +124,7 @@ class ServiceMonitoring(pulumi.ComponentResource):
                 settings.names.cluster, settings.names.service, *targets, settings.service
             ),
         )
-        create_alarms(name, watched, args.topic_arn, settings.tags, child)
+        alarms.create(name, watched, args.topic_arn, settings.tags, child)
         notify_failed_deployments(
             name,
             settings.stack,
@@ -137,24 +134,3 @@ class ServiceMonitoring(pulumi.ComponentResource):
             child,
         )
         self.register_outputs({})
-
-
-def create_alarms(
-    prefix: str,
-    watched: Iterable[Alarm],
-    topic_arn: pulumi.Input[str],
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
-) -> None:
-    """Create the alarms, each of which notifies the topic of ALARM and of OK."""
-    for alarm in watched:
-        aws.cloudwatch.MetricAlarm(
-            f"{prefix}-{alarm.name}",
-            name=f"{prefix}-{alarm.name}",
-            **alarm.inputs(),
-            alarm_actions=[topic_arn],
-            ok_actions=[topic_arn],
-            insufficient_data_actions=[topic_arn] if alarm.missing_data == "notify" else [],
-            tags=dict(tags),
-            opts=opts,
-        )

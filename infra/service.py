@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra import alarms
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.network import Network
@@ -17,6 +18,8 @@ from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
+from stack.deployments import DeploymentSettings
+from stack.monitoring import BAKE_MINUTES
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -55,15 +58,31 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
         "deployment_circuit_breaker": aws.ecs.ServiceDeploymentCircuitBreakerArgs(
             enable=True, rollback=True
         ),
-        "deployment_configuration": configuration(settings.deployment)
-        if settings.deployment.shifts
-        else None,
         "deployment_minimum_healthy_percent": 100,
         "deployment_maximum_percent": 200,
         "health_check_grace_period_seconds": settings.grace_period,
         "availability_zone_rebalancing": "ENABLED",
         # The provider's wait reports a rolled-back deployment as success.
         "wait_for_steady_state": False,
+    }
+
+
+def strategy(names: Sequence[pulumi.Input[str]], settings: DeploymentSettings) -> dict[str, Any]:
+    """Return the service's arguments for the strategy, the alarms that ECS watches, and for how long.
+
+    All three values are always given: UpdateService keeps what a request leaves out, so alarms would
+    stay (aws/copilot-cli#4565). A rolling deployment may set the bake time (ECS developer guide, "How
+    CloudWatch alarms detect Amazon ECS deployment failures").
+    """
+    return {
+        "alarms": aws.ecs.ServiceAlarmsArgs(
+            alarm_names=names, enable=bool(names), rollback=bool(names)
+        ),
+        "deployment_configuration": configuration(settings)
+        if settings.shifts
+        else aws.ecs.ServiceDeploymentConfigurationArgs(
+            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if names else 0)
+        ),
     }
 
 
@@ -76,6 +95,8 @@ class ServiceArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    hooks: pulumi.ResourceHookBinding | None = None
+    """What the engine runs before it creates or changes the ECS service."""
 
 
 class Service(pulumi.ComponentResource):
@@ -183,6 +204,7 @@ class Service(pulumi.ComponentResource):
             ),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
+            **strategy(self._alarms(name), settings.deployment),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -194,8 +216,22 @@ class Service(pulumi.ComponentResource):
                 depends_on=list(ready),
                 # Application Auto Scaling changes the count; an update must not reset it.
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
+                hooks=args.hooks,
             ),
         )
+
+    def _alarms(self, name: str) -> list[pulumi.Output[str]]:
+        """Create the deployment alarms, which must exist before the service, and return their names.
+
+        They notify nobody: ECS reads their state, and the failed deployment is notified.
+        """
+        settings, balancer = self.args.settings, self.args.balancer
+        if not settings.monitoring.deployment_alarms:
+            return []
+        suffixes = balancer.arn_suffix, balancer.group_suffixes
+        watched = alarms.deployment(*suffixes, settings.monitoring)
+        made = alarms.create(name, watched, None, self.tags, self.child)
+        return [each.name for each in made]
 
     def _scale(self, name: str) -> None:
         if not self.settings.scaling.enabled:

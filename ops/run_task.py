@@ -15,7 +15,7 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, exit_code_of
 from ops.snapshot import ecs, read_existing
-from ops.snapshot.records import Definition, Service, Task
+from ops.snapshot.records import Container, Definition, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -72,7 +72,7 @@ def _running(service: Service) -> str:
     return serving[0].definition if serving else service.definition
 
 
-def start(session: Session, one_off: OneOff) -> str:
+def start(session: Session, one_off: OneOff, started_by: str = STARTED_BY) -> str:
     """Start the task and return its ARN. Raises Refused with ECS's reason, and AwsProblem."""
     override = {"name": one_off.definition.container, "command": list(one_off.command)}
     answer = session.call(
@@ -81,7 +81,7 @@ def start(session: Session, one_off: OneOff) -> str:
         cluster=one_off.cluster,
         taskDefinition=one_off.definition.arn,
         launchType="FARGATE",
-        startedBy=STARTED_BY,
+        startedBy=started_by,
         clientToken=uuid.uuid4().hex,
         networkConfiguration=one_off.network,
         overrides={"containerOverrides": [override]},
@@ -90,6 +90,11 @@ def start(session: Session, one_off: OneOff) -> str:
     for failure in answer["failures"]:
         raise Refused(t("ECS started no task: {reason}.", reason=failure.get("reason", "")))
     return str(answer["tasks"][0]["taskArn"])
+
+
+def stop(session: Session, one_off: OneOff, arn: str, reason: str) -> None:
+    """Stop the task: ECS sends SIGTERM, and SIGKILL after `stopTimeout`. Raises AwsProblem."""
+    session.call("ecs", "stop_task", cluster=one_off.cluster, task=arn, reason=reason)
 
 
 class Log:
@@ -117,35 +122,47 @@ class Log:
                 return
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def follow(
     session: Session,
     one_off: OneOff,
     arn: str,
     say: Callable[[Text], None],
-    sleep: Callable[[float], None] = time.sleep,
+    show: Callable[[str], None] = _print,
+    why_stop: Callable[[], str] = str,
 ) -> Task:
-    """Print the log until the task has stopped, and return the task. Raises AwsProblem."""
-    definition, shown, asked = one_off.definition, "", time.monotonic()
+    """Show the log until the task has stopped, and return the task. Raises Refused and AwsProblem.
+
+    ``why_stop`` is called with each read. Once it returns a reason, the task is stopped with it.
+    """
+    definition, status, seen, stopping = one_off.definition, "", time.monotonic(), False
     log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
     while True:
+        if not stopping and (reason := why_stop()):
+            stop(session, one_off, arn, reason)
+            stopping = True
         task = _asked(session, one_off.cluster, arn)
-        if task is None and time.monotonic() - asked > VISIBLE_SECONDS:
+        if task is not None:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > VISIBLE_SECONDS:
             raise Refused(t("ECS no longer knows the task {task}.", task=arn))
-        if task is not None and task.status != shown:
-            shown = task.status
+        if task is not None and task.status != status:
+            status = task.status
             say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
-                  status=shown))  # fmt: skip
-        _print(log)
+                  status=status))  # fmt: skip
+        _show_new(log, show)
+        time.sleep(POLL_SECONDS)
         if task is not None and task.status == "STOPPED":
-            sleep(POLL_SECONDS)  # the last lines may reach CloudWatch after the end
-            _print(log)
+            _show_new(log, show)  # the last lines may reach CloudWatch after the end
             return task
-        sleep(POLL_SECONDS)
 
 
-def _print(log: Log) -> None:
+def _show_new(log: Log, show: Callable[[str], None]) -> None:
     for line in log.new():
-        print(line, flush=True)
+        show(line)
 
 
 def _asked(session: Session, cluster: str, arn: str) -> Task | None:
@@ -180,22 +197,26 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
 def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text], None]) -> int:
     """Follow the task until it stops. The first Ctrl-C stops the task, a second one ends this command."""
     try:
-        return _ended(follow(session, one_off, arn, say), one_off, say)
+        return _ended(one_off, follow(session, one_off, arn, say), say)
     except KeyboardInterrupt:
-        reason = "Stopped by Ctrl-C in ./careapp run"
-        session.call("ecs", "stop_task", cluster=one_off.cluster, task=arn, reason=reason)
+        stop(session, one_off, arn, "Stopped by Ctrl-C in ./careapp run")
         say(t("Ctrl-C: ECS is stopping the task; the command has {seconds} s to end.",
               seconds=one_off.definition.stop_timeout))  # fmt: skip
         follow(session, one_off, arn, say)
         return INTERRUPTED
 
 
-def _ended(task: Task, one_off: OneOff, say: Callable[[Text], None]) -> int:
+def _ended(one_off: OneOff, task: Task, say: Callable[[Text], None]) -> int:
     """Print how the command ended and return its exit code."""
-    [container] = [each for each in task.containers if each.name == one_off.definition.container]
+    container = app_container(one_off, task)
     if container.exit_code is None:
-        why = container.reason or task.reason
-        say(t("The command did not run: {reason}", reason=why))
+        say(t("The command did not run: {reason}", reason=container.reason or task.reason))
         return NOT_RUN
     say(t("The command ended with exit code {code}.", code=container.exit_code))
     return container.exit_code
+
+
+def app_container(one_off: OneOff, task: Task) -> Container:
+    """Return the container that ran the command."""
+    [found] = [each for each in task.containers if each.name == one_off.definition.container]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from i18n import t
 from stack import rules
 from stack.file import Reader
+from stack.names import CONTAINER
 from stack.rules import Key
 
 RESERVED = frozenset(
@@ -133,6 +135,44 @@ HEALTH_COMMAND = Key(
 )
 
 
+LONGEST_OVERRIDE = 8192
+"""Characters of RunTask's `overrides`, JSON's own included (API reference, RunTask)."""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a command, split as a shell does, without variables and patterns."""
+    try:
+        found = shlex.split(text)
+    except ValueError:
+        raise ValueError(
+            t(
+                "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
+                "missing mark, or put a backslash before a mark that is part of a word",
+                text=text,
+            )
+        ) from None
+    override = {"containerOverrides": [{"name": CONTAINER, "command": found}]}
+    if (length := len(json.dumps(override))) > LONGEST_OVERRIDE:
+        raise ValueError(
+            t(
+                "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
+                "put it into a script of the image and set the script's name",
+                length=length,
+                longest=LONGEST_OVERRIDE,
+            )
+        )
+    return tuple(found)
+
+
+DEPLOY_COMMAND = Key(
+    "deployCommand",
+    "",
+    words,
+    "command in a task of its own before the service gets another task definition, like a migration; "
+    "it must hold no secret, as ECS shows it; empty: none",
+)
+
+
 def folder(read: Reader) -> Path:
     """Return the app's folder, relative to the project's: an absolute path would differ by checkout."""
     named = read(APP_FOLDER)
@@ -166,6 +206,23 @@ def variables(read: Reader) -> Mapping[str, str]:
         return found
 
     return read.together(plain, APP_VARIABLES, otherwise=found)
+
+
+def deploy_command(read: Reader) -> tuple[str, ...]:
+    """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
+    found = read(DEPLOY_COMMAND)
+
+    def plain() -> tuple[str, ...]:
+        if read.is_encrypted(DEPLOY_COMMAND):
+            raise ValueError(
+                t(
+                    "it is encrypted, but ECS shows a task's command in plain text; let the command read "
+                    "the secret from a variable of appSecrets, and set the command with --plaintext"
+                )
+            )
+        return found
+
+    return read.together(plain, DEPLOY_COMMAND, otherwise=found)
 
 
 def secrets(read: Reader) -> Mapping[str, str]:

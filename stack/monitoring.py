@@ -43,16 +43,44 @@ ALARM_EMAIL = Key(
     ),
     "e-mail address for alarms, which has to confirm; empty: none",
 )
+DEPLOY_ERROR_PERCENT = Key(
+    "deployErrorPercent",
+    "10",
+    rules.integer(0, 99, t(" percent")),
+    "share of 5xx responses above which ECS rolls a deployment back; 0: never",
+)
+DEPLOY_LATENCY_SECONDS = Key(
+    "deployLatencySeconds",
+    "5",
+    rules.integer(0, 3600, t(" seconds")),
+    "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
+)
+BAKE_MINUTES = 5
+"""Minutes that ECS watches a deployment's alarms once its tasks are healthy and the old ones are gone.
+
+Longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until the
+load balancer's metrics are in CloudWatch.
+"""
 DASHBOARD_ENABLED = Key("dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings:
-    """Whether alarms and the dashboard exist, and the e-mail address for alarms, or empty."""
+    """Whether alarms and the dashboard exist, and the e-mail address for alarms, or empty.
+
+    `error_percent` and `latency` (seconds) are the limits of the deployment alarms; 0 is none.
+    """
 
     alarms: bool
     email: str
     dashboard: bool
+    error_percent: int
+    latency: int
+
+    @property
+    def deployment_alarms(self) -> bool:
+        """Whether ECS watches alarms during a deployment."""
+        return self.alarms and bool(self.error_percent or self.latency)
 
     @classmethod
     def load(cls, read: Reader) -> MonitoringSettings:
@@ -64,4 +92,10 @@ class MonitoringSettings:
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )
-        return cls(alarms=alarms, email=read(ALARM_EMAIL), dashboard=dashboard)
+        return cls(
+            alarms=alarms,
+            email=read(ALARM_EMAIL),
+            dashboard=dashboard,
+            error_percent=read(DEPLOY_ERROR_PERCENT),
+            latency=read(DEPLOY_LATENCY_SECONDS),
+        )

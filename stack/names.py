@@ -10,6 +10,8 @@ RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
 RUNNING, PAGE_ERRORS = "service-running", "page-errors"
 """The ends of the names of two alarms, whose actions are off while a stack is paused."""
+DEPLOYMENT = "deployment"
+"""How the names of the alarms begin, after the stack's prefix, that ECS watches during a deployment."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class ServiceSettings:
     variables: Mapping[str, str]
     secrets: Mapping[str, str]
     health_command: str
+    deploy_command: tuple[str, ...]
+    """The words of the command; empty: none."""
     cpu: int
     memory: int
     architecture: str
@@ -114,6 +116,7 @@ class ServiceSettings:
             variables=app.variables(read),
             secrets=app.secrets(read),
             health_command=read(app.HEALTH_COMMAND),
+            deploy_command=app.deploy_command(read),
             cpu=cpu,
             memory=read.together(
                 lambda: checked_memory(cpu, memory),

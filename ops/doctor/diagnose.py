@@ -27,6 +27,7 @@ PARTS: dict[str, Text] = {
     "balancer": t("the load balancer"),
     "page": PAGE,
     "rollback_reason": t("the service's last deployments"),
+    "ended_by": t("the alarms of the last deployment"),
     "network": t("security groups and routes"),
     "execution": t("the execution role"),
     "task_role": t("the task role"),
@@ -39,7 +40,7 @@ PARTS: dict[str, Text] = {
     "measured": t("the metrics"),
 }
 
-OPTIONAL = ("alarms", "quota", "measured", "page")
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page")
 """What a healthy stack does not hang on."""
 
 

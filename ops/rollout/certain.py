@@ -1,4 +1,4 @@
-"""Ends the wait for a roll-out that cannot succeed, as soon as the doctor is certain of the cause."""
+"""Ends the wait for a roll-out as soon as the doctor is certain of a cause, or the page of healthy tasks fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.screen import short_time
 from ops.snapshot.records import Task, short
 
 if TYPE_CHECKING:
-    from ops.diagnosis.findings import Diagnosis
+    from ops.diagnosis.findings import Diagnosis, Finding
 
 WITHOUT_BREAKER = ("CANARY", "LINEAR")
 """Strategies for which the circuit breaker is not documented (Amazon ECS developer guide, "Deployment
@@ -23,28 +23,58 @@ failure detection", names rolling update and blue/green deployments)."""
 
 Diagnose = Callable[[], "Diagnosis"]
 
+PAGE_FAILS = "page-errors"
+WRONG = frozenset({"app-raises", PAGE_FAILS})
+"""The root causes of a failing page that are the version's own. A 503 is none: an app may wait for its database."""
+
 
 class Certainty:
-    """Asks the doctor while tasks fail, and says when two diagnoses in a row agree on a certain cause."""
+    """Asks the doctor while tasks fail or ECS watches healthy ones; two diagnoses in a row have to agree."""
 
     def __init__(self, expected: Expected, diagnose: Diagnose) -> None:
         self._expected, self._diagnose = expected, diagnose
         self._before: frozenset[str] = frozenset()
+        self._passed = False
+        """Whether a diagnosis of the healthy tasks has found nothing: each one requests the page."""
         self._older: frozenset[str] | None = None
 
     async def judge(self, view: View | None) -> Verdict | None:
-        """Return the verdict of a roll-out that cannot succeed; None while it may.
+        """Return the verdict of a roll-out that cannot succeed, or whose page fails; None for any other.
 
-        A task that this update started has to have failed, none may be healthy in the target group,
-        and the catalogue has to call the cause certain. Raises what the doctor raises.
+        Raises what the doctor raises.
         """
+        if view is not None and view.bakes(self._expected.definition):
+            return None if self._passed else await self._judge_pages()
         if view is None or not self._failed(view) or view.serving(self._expected.definition):
             self._before = frozenset()
             return None
+        return await self._judge_failures(view)
+
+    async def _judge_pages(self) -> Verdict | None:
+        """Judge healthy tasks by the page, whose error must have the version itself as its root cause."""
         diagnosis = await asyncio.to_thread(self._diagnose)
-        found = [each for each in diagnosis.causes if each.row.certain]
+        fails = any(each.id == PAGE_FAILS for each in diagnosis.findings)
+        found = [each for each in diagnosis.causes[:1] if fails and each.id in WRONG]
+        self._passed = not found
+        if not (agreed := self._agreed(found)):
+            return None
+        text = t(
+            "the tasks of {revision} are healthy, but {cause}",
+            revision=self._expected.revision,
+            cause=agreed[0].title,
+        )
+        return Verdict(outcome=Outcome.WRONG, text=text, diagnosis=diagnosis)
+
+    def _agreed(self, found: list[Finding]) -> list[Finding]:
+        """Return the findings that the diagnosis before has had, too, and remember these."""
         agreed = [each for each in found if each.id in self._before]
         self._before = frozenset(each.id for each in found)
+        return agreed
+
+    async def _judge_failures(self, view: View) -> Verdict | None:
+        """Judge failed tasks, of which none is healthy, by the causes that the catalogue calls certain."""
+        diagnosis = await asyncio.to_thread(self._diagnose)
+        agreed = self._agreed([each for each in diagnosis.causes if each.row.certain])
         if not agreed:
             return None
         text = t(
@@ -107,7 +137,7 @@ def _about(view: View, expected: Expected, limit: int) -> str:
         filter(None, (each.created for each in view.started(expected.definition))), default=None
     )
     # A task that ECS is replacing has not ended: the newest task is its replacement.
-    ends = sorted(filter(None, (each.stopping or each.stopped or newest for each in failed)))
+    ends = sorted(filter(None, (each.ended or newest for each in failed)))
     if mine is None or not ends:
         return "-"
     first, last = ends[0], ends[-1]

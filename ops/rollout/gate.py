@@ -43,9 +43,13 @@ def gate(
     """Wait in `pulumi up` until the roll-out of the service has ended. Raises RolloutFailed.
 
     Pulumi runs this after the program has declared everything, on every update, changed or not,
-    and records resources and outputs in any case. It only reads, so an interrupt is safe. While it
+    and records resources and outputs in any case. An interrupt is safe. While it
     waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
     that of the service, because scaling changes it; one that the stack file does not allow is logged.
+
+    It changes one thing: a deployment whose tasks are healthy and whose page fails is stopped while ECS
+    still can, for its users get errors. One whose tasks fail is not: the tasks before it serve all the
+    time, and where the cause lies outside of the version, its tasks start once it is removed.
     """
     if not pulumi.runtime.is_dry_run():
         waiting = _wait(service, target_group, settings, changes)
@@ -102,7 +106,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
     if not succeeded(end):
-        raise RolloutFailed(await _why(end, expected, session, log))
+        raise RolloutFailed(await _why(end, expected, session, log, settings))
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in counts:
         log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
@@ -111,14 +115,18 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         raise RolloutFailed(words.running_with_a_cause(end, expected, found))
 
 
-async def _why(end: End, expected: Expected, session: Session, log: Log) -> str:
-    """Return the text that a failed roll-out ends with."""
+async def _why(end: End, expected: Expected, session: Session, log: Log, settings: Settings) -> str:
+    """Return the text that a failed roll-out ends with. ECS rolls back a version that is healthy and wrong."""
     from ops.doctor.screen import plain
     from ops.rollout import text as words
     from ops.rollout.causes import diagnosis
+    from ops.rollout.rollback import undo
+    from ops.rollout.verdict import Outcome
     from ops.rollout.view import is_deregistered
 
-    found, deregistered, stack = "", False, pulumi.get_stack()
+    found, deregistered, stack, back = "", False, pulumi.get_stack(), None
+    if end.verdict.outcome is Outcome.WRONG:
+        back = await undo(session, settings.names, log.moment, settings.rollout_minutes)
     if end.verdict.diagnosis:
         found = plain(end.verdict.diagnosis)
     elif end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
@@ -127,7 +135,7 @@ async def _why(end: End, expected: Expected, session: Session, log: Log) -> str:
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, expected.definition)
-    return words.failed(end, expected, found, stack, deregistered=deregistered)
+    return words.failed(end, expected, found, stack, deregistered=deregistered, back=back)
 
 
 @dataclass(frozen=True)

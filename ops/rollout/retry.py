@@ -18,7 +18,9 @@ from ops.doctor.screen import plain
 from ops.rollout.causes import diagnosed, diagnosis
 from ops.rollout.certain import Certainty
 from ops.rollout.follow import Pace, follow, succeeded
+from ops.rollout.rollback import undo
 from ops.rollout.text import failed
+from ops.rollout.verdict import Outcome
 from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
@@ -157,7 +159,11 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
         screen.lasting(end.verdict.text)
         return 0
     why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(stack, session)
-    text = failed(end, expected, why, stack, deregistered=False)
+    back = None
+    if end.verdict.outcome is Outcome.WRONG:
+        minutes = settings.rollout_minutes
+        back = asyncio.run(undo(session, settings.names, screen.moment, minutes))
+    text = failed(end, expected, why, stack, deregistered=False, back=back)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
 

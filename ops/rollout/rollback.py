@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from i18n import Refused, Text, t
+from i18n import Refused, Text, said, t
+from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
 from ops.rollout.follow import Pace, Waiting
@@ -131,6 +133,43 @@ def still_declared(found: Stoppable, stack: str) -> Text:
         revision=found.revision,
         stack=stack,
     )
+
+
+async def undo(
+    session: Session, names: StackNames, progress: Callable[[Text], None], minutes: float
+) -> Text:
+    """Let ECS roll back a version that is healthy and wrong; return what runs then, or why it was not.
+
+    The version serves errors, and ECS would go on with it unless an alarm sees that.
+    """
+    loop = asyncio.get_running_loop()
+
+    def work() -> Text:
+        found = find(session, names)
+        if found is None:
+            return t("ECS has completed the deployment, so it was not rolled back.")
+        stop(session, found)
+        waiting = Waiting(lambda text: _pass_on(loop, progress, text), Pace.of())
+        return t(
+            "ECS was told to roll {revision} back: {now}",
+            revision=found.revision,
+            now=runs_now(wait(session, found, waiting, minutes)),
+        )
+
+    try:
+        return await asyncio.to_thread(work)
+    except Refused as refusal:
+        return said(refusal)
+    except AwsProblem as problem:
+        return t(
+            "It was not rolled back: {problem} Then: ./careapp rollback -s {stack}",
+            problem=problem.as_text(),
+            stack=names.stack,
+        )
+
+
+def _pass_on(loop: asyncio.AbstractEventLoop, progress: Callable[[Text], None], text: Text) -> None:
+    loop.call_soon_threadsafe(progress, text)
 
 
 def run(stack: str, folder: Path, dry_run: bool) -> int:

@@ -109,12 +109,23 @@ WORTH_A_DIAGNOSIS = frozenset(
 """Outcomes that need the doctor; a deleted service, for example, is the cause itself."""
 
 
-def failed(end: End, expected: Expected, diagnosis: str, stack: str, *, deregistered: bool) -> str:
-    """Return the text of a failed roll-out: what happened, the diagnosis, what to do."""
+def failed(
+    end: End,
+    expected: Expected,
+    diagnosis: str,
+    stack: str,
+    *,
+    deregistered: bool,
+    back: Text | None = None,
+) -> str:
+    """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
+
+    ``back`` is what the gate's own rollback has done.
+    """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected, stack)
-    serving = _serving(end.view, expected)
+    serving = back or _serving(end.view, expected)
     if serving is not None:
         head = f"{head}\n{serving!s}"
     return _block(head, diagnosis, str(what_to_do))
@@ -176,6 +187,12 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
             "`pulumi up` waits again, and is red until {revision} runs.",
             revision=expected.revision,
+        )
+    if verdict.outcome is Outcome.WRONG:
+        return t(
+            "What to do: correct the app, then `pulumi up`. Each one is red until the program's "
+            "version runs. To go back to the sources of an earlier image, change imageRevision, "
+            "too, for ECR has that image's tag."
         )
     if verdict.outcome is Outcome.CERTAIN:
         return t(

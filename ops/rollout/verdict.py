@@ -22,6 +22,7 @@ class Outcome(Enum):
     GAVE_UP = "gave up"
     ROLLED_BACK = "rolled back"
     CERTAIN = "certain to fail"
+    WRONG = "healthy and wrong"
     BECAME_UNHEALTHY = "became unhealthy"
     REPLACED = "replaced"
     DELETED = "deleted"
@@ -35,7 +36,7 @@ class Verdict:
     outcome: Outcome
     text: Text
     diagnosis: Diagnosis | None = None
-    """The diagnosis that an outcome of CERTAIN rests on."""
+    """The diagnosis that an outcome of CERTAIN or WRONG rests on."""
 
     @property
     def final(self) -> bool:
@@ -80,6 +81,8 @@ def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | No
         )
     if traffic := view.service.traffic:
         return shifted(traffic, expected.revision)
+    if view.bakes(expected.definition):
+        return t("all tasks serve; ECS watches the deployment before it calls it completed")
     if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
         return t("ECS has not called the deployment completed yet")
     return None

@@ -85,6 +85,15 @@ class View:
         """Return how many running tasks of a revision are healthy in the target group."""
         return sum(self._serves(task) for task in self.running(definition))
 
+    def bakes(self, definition: str) -> bool:
+        """Return whether every task of a revision serves, and ECS still watches its deployment."""
+        mine, desired = self.of(definition), self.desired
+        if mine is None or not mine.primary or mine.rollout != "IN_PROGRESS" or mine.pending:
+            return False
+        shifted = self.service.traffic is not None and self.service.traffic.stage == "BAKE_TIME"
+        alone = shifted or self.service.running == desired
+        return alone and 0 < desired == self.serving(definition)
+
     def _serves(self, task: Task) -> bool:
         # ECS says UNKNOWN of a container without a health check of its own.
         return task.health != "UNHEALTHY" and any(

@@ -16,7 +16,7 @@ from ops.snapshot import page as pages
 from ops.snapshot.cloudwatch import Alarm, Measured, Quota
 from ops.snapshot.elb import Balancer, Page, Target, TargetGroup
 from ops.snapshot.rds import Database
-from ops.snapshot.records import Definition, Part, Service, Task
+from ops.snapshot.records import ALARMED, Definition, Part, Service, Task
 from ops.snapshot.task_inputs import Image, Role, Secret
 from ops.snapshot.task_logs import Logs
 from ops.snapshot.vpc import Network
@@ -47,6 +47,8 @@ class Snapshot:
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
+    ended_by: Part[tuple[str, ...]] = field(default_factory=Part)
+    """The alarms that ended the newest deployment."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
     newest: Part[Definition] = field(default_factory=Part)
     definitions: Part[Mapping[str, Definition]] = field(default_factory=Part)
@@ -125,6 +127,7 @@ class _Gathering:
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
         rollback_reason = self._rollback_reason(running.value)
+        ended_by = self._ended_by(running.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
@@ -143,6 +146,7 @@ class _Gathering:
             by_program=self.wanted is not None,
             service=running,
             rollback_reason=rollback_reason.result(),
+            ended_by=ended_by.result(),
             tasks=tasks.result(),
             newest=latest,
             definitions=known,
@@ -213,6 +217,13 @@ class _Gathering:
             return self._nothing(None)
         where = {"cluster": self.names.cluster, "service": self.names.service}
         return self.ask(ecs.rollback_reason, where, primary.definition)
+
+    def _ended_by(self, service: Service | None) -> Future[Part[tuple[str, ...]]]:
+        """Read the alarms only when the service's events tell of one."""
+        if service is None or not any(ALARMED in each.message for each in service.events):
+            return self._nothing(None)
+        where = {"cluster": self.names.cluster, "service": self.names.service}
+        return self.ask(ecs.alarms_that_ended, where)
 
     def _measured(
         self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None

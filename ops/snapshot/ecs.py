@@ -117,6 +117,20 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
     return str(rows[0].get("statusReason") or rows[0]["status"])
 
 
+def alarms_that_ended(session: Session, service: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
+    rows = service_deployments(session, service)
+    arns = [each["serviceDeploymentArn"] for each in rows[:1]]
+    if not arns:
+        return ()
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
+    return tuple(
+        name
+        for each in answer["serviceDeployments"]
+        for name in (each.get("alarms") or {}).get("triggeredAlarmNames") or ()
+    )
+
+
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
     revision = [row["targetServiceRevisionArn"]]

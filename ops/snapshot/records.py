@@ -19,6 +19,9 @@ ROUTINE = re.compile(
 """Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
 developer guide, "Task retirement and maintenance for AWS Fargate")."""
 
+ALARMED = "deployment failed: alarm detected"
+"""What ECS's event says of a deployment that an alarm has ended (as reported by users of ECS)."""
+
 SPOT_INTERRUPTION = "SpotInterruption"
 """The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
 
@@ -192,6 +195,11 @@ class Task:
             and not ROUTINE.search(self.reason)
             and self.stop_code not in ("UserInitiated", SPOT_INTERRUPTION)
         )
+
+    @property
+    def ended(self) -> datetime | None:
+        """Return when ECS began to stop it; `stopped` is after its connections have drained."""
+        return self.stopping or self.stopped
 
     @property
     def ran(self) -> bool:

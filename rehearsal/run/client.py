@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ class Facts:
     @property
     def options(self) -> Options:
         return Options(**self.data["options"])
+
+    @property
+    def time(self) -> datetime:
+        """Return AWS's time, at most half a second of this machine old."""
+        return datetime.fromisoformat(self.data["time"])
 
     @property
     def state(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The named mistakes for ``rehearse --break NAME``.
 
-After stage 1 a fault changes a setting, the program, the app, or a resource in AWS, as a person could by mistake.
+After stage 1, or after stage 2, a fault changes a setting, the program, the app, or a resource in AWS, as a person
+could by mistake.
 The scheduler and the doctor know nothing of it.
 """
 
@@ -61,6 +62,7 @@ class Fault:
 
     ``fixed_in_code``: only an edit of the program or the app fixes it.
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
+    ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Fault:
     manual_change: ManualChange | None = None
     fixed_in_code: bool = False
     read_by_webapp: bool = False
+    second_release: bool = False
 
     @property
     def needs_webapp(self) -> bool:
@@ -135,6 +138,7 @@ HEALTH_ASKS_DATABASE = (
     "connect_timeout=3)"
 )
 REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
+PAGE_RAISES = (Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),)
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -329,7 +333,14 @@ FAULTS: Mapping[str, Fault] = {
             name="page-raises",
             mistake=t("the page raises an error; /health answers"),
             fixed_in_code=True,
-            edits=(Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),),
+            edits=PAGE_RAISES,
+        ),
+        Fault(
+            name="update-raises",
+            mistake=t("an update of a healthy version: the page raises an error; /health answers"),
+            fixed_in_code=True,
+            second_release=True,
+            edits=PAGE_RAISES,
         ),
         Fault(
             name="out-of-memory",

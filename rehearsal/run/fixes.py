@@ -63,10 +63,18 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
             run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
             edit.revert(source)
             run.report.mend["edited"].append(edit.file)
-    for command in commands:
-        run.say(t("Fix: {command}", command=command))
-        _run_command(run, command)
-    _require_success(run)
+        if fault.second_release:
+            # The sources are those of the first release again, and ECR has that tag.
+            commands.insert(0, f"pulumi config set imageRevision 2 --stack {run.stack}")
+    _run_commands(run, commands)
+    if not _succeeds(run):
+        # ECS may have given the deployment up before the fix: then the doctor says to try again.
+        diagnose(run)
+        more = [command for each in _first_fix(run) for command in each["commands"]]
+        run.report.mend["commands"] += more
+        _run_commands(run, more)
+        _require_success(run)
+    _check_success(run)
 
 
 def _require_failure(run: Rehearsal) -> None:
@@ -84,6 +92,12 @@ def _first_fix(run: Rehearsal) -> list[dict[str, Any]]:
     finding = (run.report.diagnosis or {})["findings"][0]
     first, *others = finding["fixes"]
     return [first, *(each for each in others if each["then"])]
+
+
+def _run_commands(run: Rehearsal, commands: list[str]) -> None:
+    for command in commands:
+        run.say(t("Fix: {command}", command=command))
+        _run_command(run, command)
 
 
 def _run_command(run: Rehearsal, command: str) -> None:
@@ -131,6 +145,15 @@ def _run(run: Rehearsal, words: list[str]) -> None:
         )
 
 
+def _succeeds(run: Rehearsal) -> bool:
+    try:
+        _require_success(run)
+    except RehearsalFailed as problem:
+        run.say(said(problem))
+        return False
+    return True
+
+
 def _require_success(run: Rehearsal) -> None:
     run.say(t("Again: pulumi up, which must succeed now"))
     try:
@@ -139,6 +162,9 @@ def _require_success(run: Rehearsal) -> None:
         raise RehearsalFailed(
             t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
         ) from problem
+
+
+def _check_success(run: Rehearsal) -> None:
     status = run.wait_for_page()
     _doctor(run, HEALTHY)
     if run.report.mend is not None:

@@ -147,12 +147,14 @@ class PlannedRehearsal:
         if self.plan.fault is None:
             self.run.stage2()
             return 0
+        if self.plan.fault.second_release:
+            self.run.stage2()
         self.run.make_mistake(self.plan.fault, self.source, self.calls)
         return self._deploy_with(self.plan.fault)
 
     def _deploy_with(self, fault: Fault) -> int:
         """Deploy stage 2 with a fault, which must fail, and diagnose it. Return the exit code."""
-        error = self.run.fail_stage2(fault)
+        error = self.run.fail(fault)
         console.print_error(error)
         self.run.measure_on_aws(self.calls)
         fixes.diagnose(self.run)

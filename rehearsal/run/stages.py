@@ -19,6 +19,7 @@ from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+UPDATE = t("An update of the app (pulumi up)")
 MADE_UP = "made-up-in-the-rehearsal"
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
@@ -127,12 +128,15 @@ class Rehearsal:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
 
-    def fail_stage2(self, fault: Fault) -> Text:
-        """Deploy the ECS part with ``fault`` and return the error. Raises ``RehearsalFailed`` when it succeeds."""
-        self.say(STAGE2)
+    def fail(self, fault: Fault) -> Text:
+        """Deploy the ECS part, or an update, with ``fault``, and return the error.
+
+        Raises ``RehearsalFailed`` when it succeeds.
+        """
+        self.say(UPDATE if fault.second_release else STAGE2)
         self._set_ecs("true")
         try:
-            self._stage("stage2")
+            self._stage("update" if fault.second_release else "stage2")
         except RehearsalFailed as problem:
             return said(problem)
         raise RehearsalFailed(
@@ -140,7 +144,7 @@ class Rehearsal:
         )
 
     def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
-        """Apply ``fault``, after stage 1 and before stage 2. Raises ``FaultError``."""
+        """Apply ``fault``, before the roll-out that it makes fail. Raises ``FaultError``."""
         self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
         for edit in fault.edits:
             edit.apply(source)
@@ -151,18 +155,21 @@ class Rehearsal:
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
     def measure_on_aws(self, calls: Calls) -> None:
-        """Report the roll-out's duration in AWS's time, from the service's first to its last event."""
+        """Report after which time `up` was red, in AWS's time from the deployment's creation.
+
+        The local cloud writes its time every half second of this machine.
+        """
         name = f"careapp-{self.stack}"
         asked = {"cluster": f"{name}-cluster", "services": [f"{name}-service"]}
         services = calls("ecs", "describe_services", asked)["services"]
-        events = services[0]["events"] if services else []
-        if not events:
+        if not services:
             return
-        took = events[0]["createdAt"] - events[-1]["createdAt"]
-        self.report.aws_seconds = round(took.total_seconds())
-        self.say(
-            t("On AWS this roll-out would have taken {time}.", time=duration(took.total_seconds()))
-        )
+        where = {"cluster": asked["cluster"], "service": services[0]["serviceName"]}
+        # After a rollback the service's own deployment is an older one.
+        [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+        took = (self.facts().time - newest["createdAt"]).total_seconds()
+        self.report.aws_seconds = round(took)
+        self.say(t("On AWS `pulumi up` would have been red after {time}.", time=duration(took)))
 
     def destroy(self) -> None:
         """Destroy and remove the stack, if there is one. No resource may be left.

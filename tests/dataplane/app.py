@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = os.environ.get("APP_VERSION", "none")
 HEALTHY_PATH = os.environ.get("HEALTHY_PATH", "/health")
+STATUS = int(os.environ.get("PAGE_STATUS", "200"))
 active, eaten = [], []
 
 
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 PAGES = {
-    "/": lambda on: on.answer(200, f"{VERSION} {on.connection.getsockname()[0]}"),
+    "/": lambda on: on.answer(STATUS, f"{VERSION} {on.connection.getsockname()[0]}"),
     "/headers": lambda on: on.answer(200, json.dumps(list(on.headers.items()))),
     "/env": Handler.environment,
     "/error": lambda on: on.answer(500, "no"),

@@ -212,6 +212,64 @@ def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(cloud: Any) ->
     assert shown["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE"
 
 
+ALARM = {
+    "AlarmName": "deployment-errors",
+    "Namespace": "AWS/ApplicationELB",
+    "MetricName": "HTTPCode_Target_5XX_Count",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 2,
+    "DatapointsToAlarm": 2,
+    "Threshold": 5,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+}
+
+
+def watched(cloud: Any, bake: int) -> dict[str, Any]:
+    """Create an alarm on the target group's errors; return the parameters of a service that it watches."""
+    suffixes = {
+        "LoadBalancer": cloud.ids["alb"].partition(":loadbalancer/")[2],
+        "TargetGroup": cloud.ids["tg"].rpartition(":")[2],
+    }
+    dimensions = [{"Name": name, "Value": value} for name, value in suffixes.items()]
+    cloud.client("cloudwatch").put_metric_alarm(**ALARM, Dimensions=dimensions)
+    alarms = {"alarmNames": [ALARM["AlarmName"]], "enable": True, "rollback": True}
+    return {"deploymentConfiguration": {"alarms": alarms, "bakeTimeInMinutes": bake}}
+
+
+def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_time(
+    cloud: Any,
+) -> None:
+    cloud.everything()
+    cloud.service(cloud.task_definition("v1"), **watched(cloud, 5))
+    before = cloud.rolled_out()["id"]
+    load = Load(cloud.url())
+    bad = cloud.task_definition("v2", environment={"PAGE_STATUS": "500"})
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=bad)
+
+    cloud.until(lambda: cloud.primary()["id"] == before, TASK_SECONDS, "the rollback")
+    done = cloud.rolled_out()
+    load.stop()
+
+    arn = deployments(cloud)[0]["serviceDeploymentArn"]
+    (shown,) = cloud.ecs.describe_service_deployments(serviceDeploymentArns=[arn])[
+        "serviceDeployments"
+    ]
+    assert (done["id"], fetch(cloud.url())[0]) == (before, 200)
+    assert "(deployment DEPLOYMENT) deployment failed: alarm detected." in words(cloud)
+    assert (shown["status"], shown["statusReason"]) == (
+        "ROLLBACK_SUCCESSFUL",
+        "Service deployment rolled back because of one or more active alarms.",
+    )
+    assert shown["alarms"] == {
+        "status": "TRIGGERED",
+        "alarmNames": ["deployment-errors"],
+        "triggeredAlarmNames": ["deployment-errors"],
+    }
+    assert {status for status, _ in load.failed} == {500}
+
+
 def deployments(cloud: Any) -> list[dict[str, Any]]:
     found = cloud.ecs.list_service_deployments(cluster="main", service="web")
     return list(found["serviceDeployments"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.service import step
-from rehearsal.aws.ecs.state import Breaker, Revision, Service, Settings, Task
+from rehearsal.aws.ecs.state import Alarms, Breaker, Revision, Service, Settings, Task
 
 GROUP = "tg"
 TICK = 5.0
@@ -236,6 +236,86 @@ def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one() -> Non
     last = world.service.primary
     assert (last.revision.task_definition, last.rollout) == ("app:3", "FAILED")
     assert last.rollback == "NO_CANDIDATE"
+
+
+BAKING = Settings(
+    desired=2,
+    breaker=Breaker(enable=True, rollback=True),
+    alarms=Alarms(names=frozenset({"a", "b"}), rollback=True, bake=300.0),
+)
+QUIET, LOUD = ecs_state.AlarmsRead(frozenset()), ecs_state.AlarmsRead(frozenset({"b", "other"}))
+
+
+def updated(world: World, *first: Any) -> Any:
+    """Deploy app:2 over a completed app:1, with an alarm read at once; return the deployment."""
+    begin(world, BAKING)
+    world.settle(300)
+    assert world.service.primary.rollout == "COMPLETED"
+    world.tick(ecs_state.Updated(BAKING, revision("app:2")))
+    world.tick(*first)
+    return world.service.primary
+
+
+def test_a_deployment_is_completed_only_after_the_bake_time() -> None:
+    world = new_world(lambda _: "good")
+    second = updated(world, QUIET)
+    moments = {}
+    for _ in range(120):
+        tasks = [t for t in world.service.tasks if t.alive or t.status == "DEACTIVATING"]
+        whole = {task.revision.task_definition for task in tasks if healthy(task)} == {"app:2"}
+        moments.setdefault((second.rollout, whole and len(tasks) == 2), world.now)
+        world.tick(QUIET)
+    baked = moments["COMPLETED", True] - moments["IN_PROGRESS", True]
+    assert 300.0 <= baked <= 300.0 + TICK
+
+
+@given(st.integers(0, 90))
+def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks: int) -> None:
+    world = new_world(lambda _: "good")
+    second = updated(world, QUIET)
+    for _ in range(ticks):
+        world.tick(QUIET)
+    done = second.rollout == "COMPLETED"
+    for _ in range(60):
+        world.tick(LOUD)
+    first = world.service.history[1]
+    world.settle(300)
+    if done:
+        assert (second.rollout, second.triggered) == ("COMPLETED", frozenset())
+    else:
+        assert (second.rollout, second.rollback) == ("FAILED", "SUCCESSFUL")
+        assert second.triggered == {"b"}
+        assert (world.service.primary, first.rollout) == (first, "COMPLETED")
+
+
+def test_a_stopped_deployment_rolls_back_after_it_was_requested() -> None:
+    world = new_world(lambda _: "good")
+    second, first = updated(world, QUIET), world.service.history[1]
+    world.tick(ecs_state.RollbackAsked(first.id))
+    assert second.rollback is None
+    world.tick(ecs_state.RollbackAsked(second.id))
+    assert (second.rollback, second.rollout) == ("REQUESTED", "IN_PROGRESS")
+    world.tick()
+    assert (second.rollback, second.rollout) != ("REQUESTED", "IN_PROGRESS")
+    world.settle(300)
+    assert (second.rollback, world.service.primary) == ("SUCCESSFUL", first)
+    assert (first.rollout, first.reason) == ("COMPLETED", f"ECS deployment {first.id} completed.")
+
+
+def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake() -> None:
+    world = new_world(lambda _: "good")
+    second = updated(world, LOUD)
+    for _ in range(60):
+        world.tick(LOUD)
+    assert (second.rollout, second.watched) == ("COMPLETED", False)
+
+
+def test_a_first_deployment_is_not_watched() -> None:
+    world = new_world(lambda _: "good")
+    begin(world, BAKING)
+    for _ in range(60):
+        world.tick(LOUD)
+    assert world.service.primary.rollout == "COMPLETED"
 
 
 def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing() -> None:

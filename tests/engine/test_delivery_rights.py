@@ -26,6 +26,7 @@ EVERYTHING = {
     "domainName": "app.example.com",
     "hostedZoneId": ZONE,
     "databaseFinalSnapshot": "final",
+    "deployCommand": "true",
 }
 CHANGED = {
     "taskCpu": "512",

@@ -38,6 +38,8 @@ SAFETY_UPDATES = [
     "aws:lb/loadBalancer:LoadBalancer careapp-poc-alb",
     "aws:rds/instance:Instance careapp-poc-database",
 ]
+NAMES_ALARMS = "aws:ecs/service:Service careapp-poc-service"
+"""The service names the alarms of its deployments."""
 WATCH = {
     "alarmsEnabled": ("true", "false"),
     "dashboardEnabled": ("true", "false"),
@@ -62,6 +64,7 @@ ALARMS = [
             *("database-cpu", "database-memory", "database-storage", "database-connections"),
             *("page-errors", "page-latency", "app-errors", "targets-unhealthy"),
             *("service-cpu", "service-memory", "service-running"),
+            *("deployment-errors", "deployment-latency"),
         )
     ),
     "aws:cloudwatch/dashboard:Dashboard careapp-poc",
@@ -106,7 +109,7 @@ def by_operation(steps):
 def test_precautions_come_and_alarms_dashboard_and_bastion_go_without_touching_anything_else(did):
     assert by_operation(did[0]["safe"]) == {
         "create": SAFETY_ADDS,
-        "update": SAFETY_UPDATES,
+        "update": sorted([*SAFETY_UPDATES, NAMES_ALARMS]),
         "delete": sorted([*ALARMS, *BASTION]),
     }
 
@@ -114,7 +117,7 @@ def test_precautions_come_and_alarms_dashboard_and_bastion_go_without_touching_a
 def test_and_the_other_way_round(did):
     assert by_operation(did[0]["watched"]) == {
         "create": sorted([*ALARMS, *BASTION]),
-        "update": SAFETY_UPDATES,
+        "update": sorted([*SAFETY_UPDATES, NAMES_ALARMS]),
         "delete": SAFETY_ADDS,
     }
 

@@ -226,7 +226,7 @@ def test_a_secret_that_is_marked_for_deletion_can_be_taken_back():
 
 def test_old_failures_are_forgotten_once_the_service_is_steady():
     failed = a.ended(CRASHED, code=1, stop=EXITED)
-    early = replace(failed, stopped=a.at(-550))
+    early = replace(failed, stopping=a.at(-510), stopped=a.at(-490))  # it drained meanwhile
     assert findings(a.stack(tasks=(a.task(), early))) == ()
 
 

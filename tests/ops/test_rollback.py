@@ -1,8 +1,12 @@
 """`./careapp rollback`: what it asks of ECS, how it follows, and when it refuses."""
 
+import asyncio
+
 import pytest
 
-from ops.rollout import follow
+from i18n import verbatim
+from ops.aws.errors import AwsProblem
+from ops.rollout import follow, rollback
 from tests.ops.conftest import NAMES
 
 SERVICE = "careapp-poc-cluster/careapp-poc-service"
@@ -127,3 +131,46 @@ def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
     monkeypatch.setattr("ops.rollout.rollback.read_existing", lambda *_: None)
     code, _, complaint = run("rollback")
     assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
+
+
+def undone(stack):
+    """What the gate's own rollback returns, and what it shows meanwhile."""
+    shown = []
+    text = asyncio.run(
+        rollback.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15)
+    )
+    return str(text), shown
+
+
+def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
+    stopped = ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    text, shown = undone(stack)
+    assert stopped == STOPPED
+    assert text == "ECS was told to roll careapp-poc:7 back: careapp-poc:6 runs: 2 of 2 tasks."
+    assert shown == ["ECS rolls back to careapp-poc:6: 2 of 2 tasks run [0:00 of 15:00]"]
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "words"),
+    [
+        ("SUCCESSFUL", {}, "ECS has completed the deployment, so it was not rolled back."),
+        ("IN_PROGRESS", {"sourceServiceRevisions": []}, "No deployment before careapp-poc:7"),
+    ],
+)
+def test_the_gate_says_why_it_did_not_roll_back(ecs, stack, status, more, words):
+    stopped = ecs(status, **more)
+    text, _ = undone(stack)
+    assert (stopped, text.startswith(words)) == ([], True)
+
+
+def test_the_gate_names_the_command_where_it_may_not_roll_back(ecs, stack, monkeypatch):
+    ecs("IN_PROGRESS")
+    problem = AwsProblem("denied", verbatim("You may not."), verbatim("Ask."), "AccessDenied")
+
+    def denied(*_):
+        raise problem
+
+    monkeypatch.setattr(rollback, "stop", denied)
+    assert undone(stack)[0] == (
+        "It was not rolled back: You may not. Ask. Then: ./careapp rollback -s poc"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -156,6 +157,51 @@ def test_one_wrong_read_between_others_is_not_believed(history):
 @pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
 def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
     assert failures_until_ecs_gives_up(desired) == failures
+
+
+def baking(**changes):
+    """A deployment whose tasks all serve, and which ECS still watches."""
+    primary = deployment(NEW, "IN_PROGRESS", **changes)
+    return answers.view(primary, tasks=[task(1), task(2)], targets=[target(1), target(2)])
+
+
+RAISES = replace(SITUATIONS["app-raises"], page=SITUATIONS["page-errors"].page)
+
+
+@pytest.mark.parametrize("snapshot", [SITUATIONS["page-errors"], RAISES])
+def test_a_healthy_version_whose_page_fails_twice_is_wrong(snapshot):
+    first, second = judged((baking(), snapshot), (baking(), snapshot))
+    assert (first, second.outcome) == (None, Outcome.WRONG)
+    cause = judge(snapshot).causes[0].title
+    assert str(second.text) == f"the tasks of careapp-poc:7 are healthy, but {cause}"
+
+
+@pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - {"page-errors"}))
+def test_nothing_but_the_page_s_own_error_calls_a_healthy_version_wrong(name):
+    assert judged(*[(baking(), SITUATIONS[name])] * 3) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        answers.all_well(),
+        baking(pendingCount=1),
+        answers.view(
+            deployment(NEW, "IN_PROGRESS"),
+            deployment(OLD, "COMPLETED", primary=False, runningCount=1),
+            tasks=[task(1), task(2)],
+            targets=[target(1), target(2)],
+        ),
+        answers.view(deployment(NEW, "IN_PROGRESS"), tasks=[task(1), task(2)], targets=[target(1)]),
+    ],
+)
+def test_only_a_deployment_that_bakes_is_tried(view):
+    assert judged(*[(view, SITUATIONS["page-errors"])] * 3) == [None] * 3
+
+
+def test_a_page_that_has_answered_is_not_requested_again():
+    bad = SITUATIONS["page-errors"]
+    assert judged(*[(baking(), each) for each in (a.stack(), bad, bad)]) == [None] * 3
 
 
 FAILS = [STARTING, FAILING, FAILING]

@@ -271,6 +271,13 @@ def test_nothing_lacks_when_all_is_well():
         ),
         (
             {"primary": deployment(NEW, "IN_PROGRESS")},
+            "all tasks serve; ECS watches the deployment before it calls it completed",
+        ),
+        (
+            {
+                "primary": deployment(NEW, "IN_PROGRESS"),
+                "more": [deployment(OLD, "COMPLETED", primary=False, runningCount=1)],
+            },
             "ECS has not called the deployment completed yet",
         ),
         (

@@ -7,61 +7,12 @@ from ops import run_task
 from ops.aws.errors import AwsProblem
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
-
-ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123456789abcdef"
-THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))
-
-
-def task(status, code=None, **change):
-    container = {"name": NAMES.container, "exitCode": code, "lastStatus": status}
-    known = {key: value for key, value in container.items() if value is not None}
-    return {
-        "taskArn": ARN,
-        "taskDefinitionArn": "arn:x:task-definition/careapp-poc:1",
-        "lastStatus": status,
-        "desiredStatus": "RUNNING",
-        "containers": [known],
-        **change,
-    }
-
-
-def described(*tasks):
-    return {"tasks": list(tasks), "failures": []}
-
-
-def page(token, *lines):
-    return {"events": [{"message": each} for each in lines], "nextForwardToken": token}
+from tests.ops.one_off_answers import ARN, THROTTLED, asked_for, described, page, script, task
 
 
 @pytest.fixture
 def ecs(monkeypatch, stack):
-    """What ECS and the log answer, one answer a call, the last one again and again; and what was asked."""
-    answers = {
-        "run_task": [{"tasks": [task("PROVISIONING")], "failures": []}],
-        "describe_tasks": [described(task("RUNNING")), described(task("STOPPED", 0))],
-        "get_log_events": [page("end")],
-        "stop_task": [{"task": task("STOPPED")}],
-    }
-    asked = []
-    call = stack.session.__class__.call
-
-    def scripted(self, service, operation, /, **params):
-        if operation not in answers:
-            return call(self, service, operation, **params)
-        asked.append((operation, params))
-        several = answers[operation]
-        answer = several.pop(0) if len(several) > 1 else several[0]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(stack.session.__class__, "call", scripted)
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
-    return answers, asked
-
-
-def asked_for(ecs, operation):
-    return [params for name, params in ecs[1] if name == operation]
+    return script(monkeypatch, stack.session)
 
 
 def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
@@ -108,6 +59,14 @@ def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s
 
 def test_a_throttled_or_early_read_of_the_task_is_repeated(run, ecs):
     ecs[0]["describe_tasks"] = [described(), THROTTLED, described(task("STOPPED", 0))]
+    assert run("run", "--", "true")[0] == 0
+
+
+def test_a_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
+    monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.2)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.15)
+    running = described(task("RUNNING"))
+    ecs[0]["describe_tasks"] = [running, running, running, THROTTLED, described(task("STOPPED", 0))]
     assert run("run", "--", "true")[0] == 0
 
 

@@ -88,6 +88,15 @@ def test_the_gate_waits_through_shift_and_bake_time_and_says_how_far_it_is(stage
     assert (verdict.outcome, str(verdict.text)) == (Outcome.GOING, says)
 
 
+@pytest.mark.parametrize(
+    ("stage", "alone"), [("PRODUCTION_TRAFFIC_SHIFT", False), ("BAKE_TIME", True)]
+)
+def test_the_gate_requests_the_page_when_the_new_version_alone_answers_it(stage, alone):
+    now = view(*BOTH, **CANARY, tasks=[task(1), task(2)], targets=[target(1), target(2)])
+    now = replace(now, service=replace(now.service, traffic=Traffic(stage=stage, percent=50.0)))
+    assert now.bakes(NEW) is alone
+
+
 def test_a_canary_that_fails_is_not_said_to_be_given_up():
     assert "until 3 have failed" in str(what_ecs_does(view(*BOTH), EXPECTED))
     assert str(what_ecs_does(view(*BOTH, **CANARY), EXPECTED)) == (

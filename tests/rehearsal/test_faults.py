@@ -93,6 +93,23 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     assert "Everything is deleted: the stack" in rest
 
 
+def test_an_update_that_is_healthy_and_wrong_is_rolled_back_and_the_old_version_serves(
+    careapp, tmp_path
+):
+    file = tmp_path / "report.json"
+    how = ("--exit", "--tasks", "process", "--port", "0", "--json", str(file))
+    done = careapp.run("rehearse", "--break", "update-raises", *how)
+    said, report = done.stdout + done.stderr, json.loads(file.read_text())
+    assert done.returncode == 1
+    assert "the tasks of careapp-poc:2 are healthy, but / ends with 500: AttributeErr" in said
+    assert "ECS was told to roll careapp-poc:2 back: careapp-poc:1 runs: 1 of 1 tasks." in said
+    finding = report["diagnosis"]["findings"][0]
+    assert finding["id"] == "rolled-back"
+    assert any("AttributeError in webapp/pages.py" in each for each in finding["seen"])
+    assert report["diagnosis"]["page"] == "GET / answers 200."
+    assert report["aws_seconds"] < 300
+
+
 @pytest.mark.parametrize(("name", "finding"), MENDED)
 def test_it_stays_red_until_what_the_doctor_says_is_done_and_then_is_green(
     careapp, tmp_path, name, finding

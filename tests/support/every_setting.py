@@ -25,6 +25,7 @@ CHANGES = {
     "cpuArchitecture": "ARM64",
     "imagesKept": "20",
     "healthCommand": "true",
+    "deployCommand": "true",
     "containerPort": "8080",
     "taskCpu": "1024",
     "taskMemory": "2048",
@@ -54,6 +55,8 @@ CHANGES = {
     "deregistrationDelay": "30",
     "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
     "alarmsEnabled": "false",
+    "deployErrorPercent": "25",
+    "deployLatencySeconds": "2",
     "dashboardEnabled": "false",
     "bastionEnabled": "true",
 }

@@ -171,9 +171,7 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
     everything = {*_named(service, params), *_made(asked, params)}
     concerned = _known(asked, everything)
     for resource in concerned:
-        context = {**_context(asked, resource), **_tags(params)}
-        if asked == "iam:CreateRole":
-            context["iam:PermissionsBoundary"] = params.get("PermissionsBoundary")
+        context = {**_context(asked, resource), **_tags(params), **_given(asked, params)}
         yield Call(asked, resource, context, _granted(resource, role))
     yield from _tagging(asked, concerned, params)
     yield from _passing(params)
@@ -195,6 +193,13 @@ def _passing(params: Mapping[str, Any]) -> Iterator[Call]:
     for role, to in passed:
         if role:
             yield Call("iam:PassRole", role, {"iam:PassedToService": to})
+
+
+def _given(asked: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys that come from the call's own parameters."""
+    if asked == "iam:CreateRole":
+        return {"iam:PermissionsBoundary": params.get("PermissionsBoundary")}
+    return {"ecs:cluster": params["cluster"]} if asked == "ecs:RunTask" else {}
 
 
 def _known(asked: str, resources: Iterable[str]) -> list[str]:
@@ -266,6 +271,9 @@ def _made(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
 def _tagging(asked: str, resources: Iterable[str], params: Mapping[str, Any]) -> Iterator[Call]:
     """The right to tag what a call makes: a right of its own, as the reference says."""
     tags = _tags(params)
+    if asked == "ecs:RunTask" and params.get("propagateTags"):
+        task = arn("ecs", f"task/{params['cluster'].rpartition('/')[2]}/*")
+        yield Call("ecs:TagResource", task, {"ecs:CreateAction": "RunTask"})
     if not tags:
         return
     dependent = {name for row in rows(asked) for name in row["dependent_actions"]}

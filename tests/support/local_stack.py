@@ -49,6 +49,9 @@ class ScriptedEcs:
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.asked: list[str] = []
         """The reads that a roll-out gate makes."""
+        self.exit_code: int | None = 0
+        """With what a one-off task ends at once; None: it runs until it is stopped."""
+        self.one_offs: dict[str, OneOff] = {}
         self._good: dict[str, str] = {}
 
     def rolled(self, params: Params) -> None:
@@ -81,12 +84,36 @@ class ScriptedEcs:
         self.asked.append("ListTasks")
         if params.get("desiredStatus") == "STOPPED":
             return {"taskArns": []}
+        if who := params.get("startedBy"):
+            mine = [each for each in self.one_offs.values() if each.exit_code is None]
+            return {"taskArns": [each.arn for each in mine if each.asked["startedBy"] == who]}
         return {
             "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
         }
 
-    def describe_tasks(self, _params: Params) -> Params:
+    def describe_tasks(self, params: Params) -> Params:
+        if mine := [self.one_offs[arn] for arn in params["tasks"] if arn in self.one_offs]:
+            return {"tasks": [each.described() for each in mine]}
         return {"tasks": [_task(name, *running) for name, running in self._running().items()]}
+
+    def run_task(self, params: Params) -> Params:
+        """Run a command whose log has one line, which says that it ran."""
+        active = [
+            each for each in hooks.backend("ecs").services.values() if each.status == "ACTIVE"
+        ]
+        serving = [each.task_definition for each in active]
+        one_off = OneOff(f"{len(self.one_offs) + 1:08}", params, serving, self.exit_code)
+        self.one_offs[one_off.arn] = one_off
+        logs, stream = hooks.backend("logs"), f"app/app/{one_off.name}"
+        line = {"timestamp": round(datetime.now(UTC).timestamp() * 1000), "message": "it ran"}
+        logs.create_log_stream(f"/ecs/{one_off.family}", stream)
+        logs.put_log_events(f"/ecs/{one_off.family}", stream, [line])
+        return {"tasks": [one_off.described()], "failures": []}
+
+    def stop_task(self, params: Params) -> Params:
+        one_off = self.one_offs[params["task"]]
+        one_off.exit_code, one_off.reason = 143, params["reason"]
+        return {"task": one_off.described()}
 
     @contextlib.contextmanager
     def breaking_the_doctor(self) -> Iterator[None]:
@@ -136,6 +163,43 @@ class ScriptedEcs:
     def _service(self, name: str) -> Any:
         [found] = [each for each in hooks.backend("ecs").services.values() if each.name == name]
         return found
+
+
+@dataclass
+class OneOff:
+    """A task of RunTask: what it was asked for, and the task definitions of the services by then."""
+
+    name: str
+    asked: Params
+    serving: list[str]
+    exit_code: int | None
+    reason: str = "Essential container in task exited"
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{self.family}-cluster/{self.name}"
+
+    @property
+    def family(self) -> str:
+        return self.revision.partition(":")[0]
+
+    @property
+    def revision(self) -> str:
+        return str(self.asked["taskDefinition"]).rpartition("/")[2]
+
+    def described(self) -> Params:
+        """Return DescribeTasks' answer."""
+        status = "RUNNING" if self.exit_code is None else "STOPPED"
+        ended = {} if self.exit_code is None else {"exitCode": self.exit_code}
+        return {
+            "taskArn": self.arn,
+            "taskDefinitionArn": self.asked["taskDefinition"],
+            "startedBy": self.asked["startedBy"],
+            "lastStatus": status,
+            "desiredStatus": status,
+            "stoppedReason": self.reason,
+            "containers": [{"name": "app", "lastStatus": status, **ended}],
+        }
 
 
 def _task(name: str, service: Any, place: str) -> Params:
@@ -194,6 +258,8 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     answers: dict[tuple[str, str], Callable[[Params], Params]] = {
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
+        ("ecs", "RunTask"): ecs.run_task,
+        ("ecs", "StopTask"): ecs.stop_task,
         ("ecs", "ListServiceDeployments"): ecs.service_deployments,
         ("ecs", "DescribeServiceRevisions"): ecs.service_revisions,
         ("elbv2", "DescribeTargetHealth"): ecs.target_health,

@@ -97,6 +97,30 @@ ATTACKS = {
             {"iam:PermissionsBoundary": iam("policy/careapp-delivery-prod-boundary")},
         ),
     ),
+    "a deploy of poc runs a task in prod's cluster": (
+        POC.deploy,
+        (
+            "ecs:RunTask",
+            arn("ecs", "task-definition/careapp-poc:1"),
+            {**HERE, "ecs:cluster": arn("ecs", "cluster/careapp-prod-cluster")},
+        ),
+    ),
+    "a deploy of poc runs a task like prod's": (
+        POC.deploy,
+        (
+            "ecs:RunTask",
+            arn("ecs", "task-definition/careapp-prod:1"),
+            {**HERE, "ecs:cluster": arn("ecs", "cluster/careapp-poc-cluster")},
+        ),
+    ),
+    "a deploy of poc stops a task of prod's": (
+        POC.deploy,
+        ("ecs:StopTask", arn("ecs", "task/careapp-prod-cluster/0a"), HERE),
+    ),
+    "a deploy of poc tags a task that runs": (
+        POC.deploy,
+        ("ecs:TagResource", arn("ecs", "task/careapp-poc-cluster/0a"), HERE),
+    ),
     "a key is tagged and then taken by its tag": (
         POC.deploy,
         ("kms:TagResource", KEY, {**NEW, "aws:TagKeys": ["stack", "project"]}),

@@ -18,6 +18,8 @@ SERVICE = "aws:ecs/service:Service"
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 CLUSTER = "aws:ecs/cluster:Cluster"
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+WATCHED = ("careapp-poc-deployment-errors", "careapp-poc-deployment-latency")
 
 
 def declare(settings):
@@ -45,6 +47,46 @@ def build(engine, configured, checkout):
     return service
 
 
+def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data(engine, build):
+    build(deployErrorPercent="25", deployLatencySeconds="2")
+    made = engine.inputs(ALARM)
+    assert tuple(made) == WATCHED
+    for alarm, expression, limit in zip(
+        made.values(),
+        (
+            "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
+            "IF(requests >= 20, latency, 0)",
+        ),
+        (25, 2),
+        strict=True,
+    ):
+        *metrics, result = alarm["metricQueries"]
+        assert (result["expression"], alarm["threshold"]) == (expression, limit)
+        assert {each["metric"]["period"] for each in metrics} == {60}
+        assert (alarm["evaluationPeriods"], alarm["datapointsToAlarm"]) == (2, 2)
+        assert (alarm["treatMissingData"], alarm["comparisonOperator"]) == (
+            "notBreaching",
+            "GreaterThanThreshold",
+        )
+        assert (alarm["alarmActions"], alarm["okActions"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "off", [{"alarmsEnabled": "false"}, {"deployErrorPercent": "0", "deployLatencySeconds": "0"}]
+)
+def test_without_deployment_alarms_a_service_says_so_and_does_not_wait(engine, build, off):
+    build(**off)
+    [service] = engine.inputs(SERVICE).values()
+    assert engine.inputs(ALARM) == {}
+    assert service["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+    assert service["deploymentConfiguration"] == {"strategy": "ROLLING", "bakeTimeInMinutes": "0"}
+
+
+def test_one_limit_alone_makes_one_alarm(engine, build):
+    build(deployLatencySeconds="0")
+    assert tuple(engine.inputs(ALARM)) == WATCHED[:1]
+
+
 def test_the_whole_service(engine, build):
     build()
     assert engine.inputs(SERVICE) == {
@@ -69,6 +111,8 @@ def test_the_whole_service(engine, build):
                 }
             ],
             "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "alarms": {"alarmNames": list(WATCHED), "enable": True, "rollback": True},
+            "deploymentConfiguration": {"strategy": "ROLLING", "bakeTimeInMinutes": "5"},
             "deploymentMinimumHealthyPercent": 100,
             "deploymentMaximumPercent": 200,
             "healthCheckGracePeriodSeconds": 60,

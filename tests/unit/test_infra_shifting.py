@@ -12,6 +12,7 @@ from tests.unit.test_infra_service import SERVICE, declare
 
 GROUP, RULE = "aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 FIRST, SECOND = "arn:TargetGroup/careapp-poc-tg", "arn:TargetGroup/careapp-poc-tg2"
 RULE_ARN = "arn:ListenerRule/careapp-poc-app"
 
@@ -114,7 +115,7 @@ def test_ecs_may_change_this_rule_and_these_two_target_groups_only(engine, build
 
 def test_alarms_do_not_depend_on_which_target_group_has_the_requests(engine, build):
     build(deployStrategy="canary")
-    alarms = engine.inputs("aws:cloudwatch/metricAlarm:MetricAlarm")
+    alarms = engine.inputs(ALARM)
     running = alarms["careapp-poc-service-running"]
     assert (running["metricName"], running["statistic"]) == ("CPUUtilization", "SampleCount")
     assert "TargetGroup" not in running["dimensions"]
@@ -125,11 +126,22 @@ def test_alarms_do_not_depend_on_which_target_group_has_the_requests(engine, bui
     assert all("TargetGroup" not in each["metric"]["dimensions"] for each in errors[:-1])
 
 
+def test_ecs_watches_the_errors_of_each_target_group_so_that_the_old_version_hides_none(
+    engine, build
+):
+    build(deployStrategy="canary")
+    names = ("deployment-errors", "deployment-latency")
+    both = [f"careapp-poc-{name}{ending}" for ending in ("", "-2") for name in names]
+    assert engine.only(SERVICE)["alarms"]["alarmNames"] == both
+    assert set(both) <= set(engine.inputs(ALARM))
+
+
 def test_rolling_has_none_of_it(engine, build):
     build()
     assert list(engine.inputs(GROUP)) == ["careapp-poc-tg"]
     assert "careapp-poc-shifting" not in engine.inputs(ROLE)
-    assert "deploymentConfiguration" not in engine.only(SERVICE)
+    assert engine.only(SERVICE)["deploymentConfiguration"]["strategy"] == "ROLLING"
+    assert "careapp-poc-deployment-errors-2" not in engine.inputs(ALARM)
     assert "ignoreChanges" not in {
         field.name for field, _ in engine.request(RULE, "careapp-poc-app").ListFields()
     }

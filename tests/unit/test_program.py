@@ -50,6 +50,8 @@ STAGE_TWO = {
     ("aws:ecs/cluster:Cluster", "careapp-poc-cluster"),
     ("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "careapp-poc-cluster"),
     ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-app"),
+    (ALARM, "careapp-poc-deployment-errors"),
+    (ALARM, "careapp-poc-deployment-latency"),
     ("aws:iam/role:Role", "careapp-poc-execution"),
     ("aws:iam/role:Role", "careapp-poc-task"),
     ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-execution"),

@@ -67,6 +67,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             variables={},
             secrets={},
             health_command="",
+            deploy_command=(),
             cpu=256,
             memory=512,
             architecture="X86_64",
@@ -82,7 +83,9 @@ def test_a_stack_file_need_only_name_the_region(configured):
             grace_period=60,
         ),
         logs=LogSettings(flow=False, access=False, days=30),
-        monitoring=MonitoringSettings(alarms=True, email="", dashboard=True),
+        monitoring=MonitoringSettings(
+            alarms=True, email="", dashboard=True, error_percent=10, latency=5
+        ),
     )
 
 
@@ -106,6 +109,7 @@ def test_every_key_reaches_the_record(configured):
         appVariables='{"GREETING": "hello"}',
         appSecrets=json.dumps({"API_KEY": SECRET}),
         healthCommand="true",
+        deployCommand="flask db \"say 'hello'\"",
         cpuArchitecture="ARM64",
         imagesKept="30",
         imageRevision="2026-11",
@@ -145,6 +149,8 @@ def test_every_key_reaches_the_record(configured):
         alarmsEnabled="false",
         bastionEnabled="true",
         alarmEmail="team@example.com",
+        deployErrorPercent="25",
+        deployLatencySeconds="2",
         dashboardEnabled="false",
         domainName="app.example.com",
         hostedZoneId="Z0123456789ABC",
@@ -194,6 +200,7 @@ def test_every_key_reaches_the_record(configured):
             variables={"GREETING": "hello"},
             secrets={"API_KEY": SECRET},
             health_command="true",
+            deploy_command=("flask", "db", "say 'hello'"),
             cpu=1024,
             memory=3072,
             architecture="ARM64",
@@ -216,7 +223,9 @@ def test_every_key_reaches_the_record(configured):
             grace_period=90,
         ),
         logs=LogSettings(flow=True, access=True, days=365),
-        monitoring=MonitoringSettings(alarms=False, email="team@example.com", dashboard=False),
+        monitoring=MonitoringSettings(
+            alarms=False, email="team@example.com", dashboard=False, error_percent=25, latency=2
+        ),
     )
 
 
@@ -310,6 +319,31 @@ def test_a_name_is_a_variable_or_a_secret(configured):
         "appSecrets: KEY is in appVariables, too; remove it from one of the two: "
         "`pulumi config rm --path appVariables.KEY`"
     )
+
+
+def test_a_deploy_command_with_an_open_quotation_is_refused(configured):
+    with pytest.raises(StackError) as refused:
+        configured(deployCommand="sh -c 'flask db upgrade")
+    assert (
+        'deployCommand: "sh -c \'flask db upgrade" has a quotation mark without its partner, or ends '
+        "with a backslash; add the missing mark, or put a backslash before a mark that is part of a word"
+    ) in str(refused.value)
+
+
+def test_a_deploy_command_is_as_long_as_ecs_allows(configured):
+    around = len('{"containerOverrides": [{"name": "app", "command": [""]}]}')
+    longest = "x" * (8192 - around)
+    assert configured(deployCommand=longest).service.deploy_command == (longest,)
+    with pytest.raises(
+        StackError,
+        match=r"deployCommand: the command takes 8193 characters .* ECS allows 8192; put",
+    ):
+        configured(deployCommand=f"{longest}x")
+
+
+def test_an_encrypted_deploy_command_would_be_shown_by_ecs(configured):
+    with pytest.raises(StackError, match=r"deployCommand: it is encrypted, but ECS shows.*--plain"):
+        configured(encrypted=("careapp:deployCommand",), deployCommand="true")
 
 
 def test_an_encrypted_variable_belongs_into_secrets_manager(configured):

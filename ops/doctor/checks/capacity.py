@@ -120,7 +120,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
     after = [
         each
         for each in case.failed_tasks
-        if primary and each.stopped and each.stopped > primary.updated
+        if primary and each.ended and each.ended > primary.updated
     ]
     if not after:
         return

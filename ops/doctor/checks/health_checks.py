@@ -227,7 +227,7 @@ def _left_to_balancer(case: Case) -> Fix:
 
 def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     """The app never said that it listens: it was stopped before, or it does not say so."""
-    end = task.stopping or task.stopped or _last_line(case, task)
+    end = task.ended or _last_line(case, task)
     lived = (end - task.started).total_seconds() if end and task.started else 0.0
     seen = t(
         "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
@@ -240,7 +240,7 @@ def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:
     """Return the longest time in which the starting app logged nothing, and its line before."""
     lines = case.lines(task)
-    end = task.stopping or task.stopped
+    end = task.ended
     if not lines or task.started is None:
         return ()
     texts = ["-", *(each.text for each in lines)]

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import raised
 from ops.doctor.checks import stages
 
-ENDED = re.compile(r"deployment failed|rolling back to deployment")
+FAILED, BREAKER = "deployment failed", "tasks failed to start"
+ENDED = re.compile(rf"{FAILED}|rolling back to deployment")
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
@@ -69,23 +71,57 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         return
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in service.events if ENDED.search(each.message)]
+    mistake = None if _by_breaker(ends) else raised(_lines(case))
     yield Finding(
         id="rolled-back" if case.rolled_back else "roll-out-failed",
         title=title,
-        why=t(
-            "The deployment circuit breaker ends a roll-out after a few failed tasks "
-            "(three for a desired count of up to six)."
-        ),
-        seen=(seen,),
-        fixes=(_once_more(case),),
+        why=_why(case, ends),
+        seen=(seen, mistake.text) if mistake else (seen,),
+        fixes=(_once_more(case, ends),),
         evidence=(
+            *(mistake.frame if mistake else ()),
             *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
             *ends[:2],
         ),
     )
 
 
-def _once_more(case: Case) -> Fix:
+def _lines(case: Case) -> list[str]:
+    """Return the log lines of the tasks that were rolled back."""
+    return [line.text for task in case.deployment_tasks for line in case.lines(task)]
+
+
+def _by_breaker(ends: list[str]) -> bool:
+    """Return whether tasks failed, as far as the newest event about the end tells; it may be forgotten."""
+    failures = [each for each in ends if FAILED in each]
+    return not failures or BREAKER in failures[0]
+
+
+def _why(case: Case, ends: list[str]) -> Text:
+    if _by_breaker(ends):
+        return t(
+            "The deployment circuit breaker ends a roll-out after a few failed tasks "
+            "(three for a desired count of up to six)."
+        )
+    if alarms := case.now.ended_by.value:
+        return t(
+            "The tasks were healthy, and their responses set the alarm {names} to ALARM: ECS "
+            "rolls such a deployment back.",
+            names=", ".join(alarms),
+        )
+    return t(
+        "The tasks were healthy. The deployment was stopped: by the end of `pulumi up`, which "
+        "requests the page, by ./careapp rollback, or by a person."
+    )
+
+
+def _once_more(case: Case, ends: list[str]) -> Fix:
+    if not _by_breaker(ends):
+        text = t(
+            "Correct the app, and deploy. To go back to the sources of an earlier image, change "
+            "imageRevision, too, for ECR has that image's tag:"
+        )
+        return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
     text = t("Fix the cause of the failed tasks, then let ECS try again:")
     return Fix(
         text,

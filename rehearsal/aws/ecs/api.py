@@ -22,6 +22,7 @@ ROLLBACKS = {
 }
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 STOPPED = "Service deployment stopped because the circuit breaker threshold was exceeded."
+STOPPED_BY_ALARM = "Service deployment stopped because of one or more active alarms."
 SUPERSEDED = "Service deployment stopped because a newer one was started."
 STOPPABLE = frozenset({"IN_PROGRESS", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
 """Statuses in which a deployment can be stopped, without those that do not occur here.
@@ -39,7 +40,7 @@ def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
     if deployment.superseded:
         return "STOPPED", SUPERSEDED
     if deployment.rollout == "FAILED":
-        return "STOPPED", STOPPED
+        return "STOPPED", STOPPED if deployment.failure is BREAKER else STOPPED_BY_ALARM
     if deployment.rollout == "COMPLETED" or deployment.rolling_back is not None:
         return "SUCCESSFUL", None
     return "IN_PROGRESS", None
@@ -95,6 +96,7 @@ def describe_deployment(
     ]
     row["deploymentCircuitBreaker"] = _breaker(core, deployment)
     row |= _traffic(core, record, deployment, row["targetServiceRevision"])
+    row["alarms"] = _alarms(core, deployment)
     if deployment.rollback is not None and deployment.failure is not None:
         row["rollback"] = {
             "reason": deployment.failure.status,
@@ -137,6 +139,21 @@ def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
         "status": state,
         "failureCount": deployment.failed_tasks,
         "threshold": breaker.threshold(core.settings.desired),
+    }
+
+
+def _alarms(core: Service, deployment: Deployment) -> Mapping[str, Any]:
+    state = "MONITORING_COMPLETE"
+    if not deployment.watched:
+        state = "DISABLED"
+    elif deployment.triggered:
+        state = "TRIGGERED"
+    elif deployment.rollout == "IN_PROGRESS":
+        state = "MONITORING"
+    return {
+        "status": state,
+        "alarmNames": sorted(core.settings.alarms.names),
+        "triggeredAlarmNames": sorted(deployment.triggered),
     }
 
 

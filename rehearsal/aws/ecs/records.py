@@ -11,7 +11,7 @@ from typing import Any
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.place import ContainerState, Place, health_of
 from rehearsal.aws.ecs.shifting import BREAKS, steps_of
-from rehearsal.aws.ecs.state import Breaker, Deployment, Revision, Service, Settings, Task
+from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")
@@ -260,6 +260,7 @@ def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
 
 
 DEPLOYMENT = {
+    "alarms": {"alarmNames": [], "enable": False, "rollback": False},
     "deploymentCircuitBreaker": {"enable": False, "rollback": False},
     "maximumPercent": 200,
     "minimumHealthyPercent": 100,
@@ -343,6 +344,18 @@ def settings_of(service: Any) -> Settings:
         if declared["strategy"] in BREAKS
         else Breaker(),
         steps=steps_of(declared),
+        alarms=_alarms(declared),
+    )
+
+
+def _alarms(declared: Mapping[str, Any]) -> Alarms:
+    alarms = declared["alarms"]
+    # The other strategies have the bake time before the old tasks stop, as their last step.
+    bake = declared["bakeTimeInMinutes"] if declared["strategy"] == "ROLLING" else 0
+    return Alarms(
+        names=frozenset(alarms["alarmNames"] if alarms["enable"] else ()),
+        rollback=bool(alarms["rollback"]),
+        bake=60.0 * int(bake),
     )
 
 

@@ -120,6 +120,17 @@ def _in_no_group(targets: Targets, managed: Managed, place: Place) -> bool:
     )
 
 
+def alarms_read(core: Service) -> list[ecs_state.AlarmsRead]:
+    """Return the states of the service's deployment alarms; nothing while no deployment needs them."""
+    names = core.settings.alarms.names
+    if not names or not core.deployments or core.primary.rollout != "IN_PROGRESS":
+        return []
+    with hooks.LOCK:
+        known = hooks.backend("cloudwatch").alarms
+        states = {name: known[name].state_value for name in names if name in known}
+    return [ecs_state.AlarmsRead(frozenset(n for n, state in states.items() if state == "ALARM"))]
+
+
 log = logging.getLogger(__name__)
 
 WORKERS = 8
@@ -330,7 +341,7 @@ class Scheduler:
         self._targets.expire()
         self._network.refresh()
         for managed in list(self.all.values()):
-            self.act(managed, *gathered.get(managed, ()))
+            self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.core))
         for first, managed in list(self.one_offs.items()):
             if not managed.core.tasks:
                 del self.one_offs[first]

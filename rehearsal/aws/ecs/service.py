@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from rehearsal.aws.ecs import shifting
 from rehearsal.aws.ecs.state import (
+    ALARM,
     BREAKER,
     STOP,
     Action,
+    AlarmsRead,
     Deleted,
     Deployment,
     Event,
@@ -52,6 +54,26 @@ def check_breaker(turn: Turn) -> None:
     if primary.failed_tasks < breaker.threshold(service.settings.desired):
         return
     _fail(turn, BREAKER, breaker.rollback)
+
+
+def check_alarms(turn: Turn, read: AlarmsRead) -> None:
+    """Fail the deployment if one of its alarms goes to ALARM.
+
+    ECS watches the alarms from the first running task on. It ignores them during a deployment at whose
+    beginning one is in ALARM (ECS developer guide, "How CloudWatch alarms detect Amazon ECS deployment
+    failures"), during a rollback, and during a first deployment, which has nothing to go back to
+    (aws/copilot-cli#4294).
+    """
+    service, primary = turn.service, turn.service.primary
+    alarms, now = service.settings.alarms, read.in_alarm & service.settings.alarms.names
+    if not alarms.names or primary.rollout != "IN_PROGRESS" or primary.rolling_back is not None:
+        return
+    if primary.watched is None:
+        primary.watched = primary.source is not None and not now
+    running = any(t.deployment == primary.id and t.status == "RUNNING" for t in service.tasks)
+    if primary.watched and running and now:
+        primary.triggered = now
+        _fail(turn, ALARM, alarms.rollback)
 
 
 def roll_back_if_asked(turn: Turn) -> None:
@@ -216,6 +238,8 @@ def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Act
                 _delete(turn)
             case RollbackAsked():
                 _request_rollback(turn, event)
+            case AlarmsRead():
+                check_alarms(turn, event)
             case _:
                 apply_event(turn, event)
     advance(turn)
@@ -292,11 +316,20 @@ def _settle(turn: Turn) -> None:
     )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return
-    if primary.rollout == "IN_PROGRESS" and primary.rollback is None:
+    if primary.rollout == "IN_PROGRESS" and primary.rollback is None and _baked(turn, primary):
         _complete(turn, primary)
     if not service.steady and primary.rollout == "COMPLETED":
         service.steady = True
         service.say(turn.now, "has reached a steady state.")
+
+
+def _baked(turn: Turn, primary: Deployment) -> bool:
+    """Return whether the bake time is over; it begins when all tasks are healthy and the old ones gone."""
+    if not primary.watched or primary.rolling_back is not None:
+        return True
+    if primary.whole_since is None:
+        primary.whole_since = turn.now
+    return turn.now - primary.whole_since >= turn.service.settings.alarms.bake
 
 
 def _draining(task: Task) -> bool:

@@ -49,6 +49,15 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alarms:
+    """The declared deployment alarms. ``bake`` is in AWS seconds."""
+
+    names: frozenset[str] = frozenset()
+    rollback: bool = False
+    bake: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A service's settings except its revision. Times are in AWS seconds.
 
@@ -60,6 +69,7 @@ class Settings:
     maximum_percent: int = 200
     grace: float = 0.0
     breaker: Breaker = field(default_factory=Breaker)
+    alarms: Alarms = field(default_factory=Alarms)
     steps: tuple[Step, ...] = ()
 
     @property
@@ -149,6 +159,13 @@ BREAKER = Failure(
     source="ECS deployment circuit breaker",
     status="Service deployment rolled back because the circuit breaker threshold was exceeded.",
 )
+# The event and the status as reported by users of ECS; AWS does not document the other two.
+ALARM = Failure(
+    event="alarm detected",
+    reason="ECS deployment failed: alarm detected.",
+    source="ECS deployment failed: alarm detected",
+    status="Service deployment rolled back because of one or more active alarms.",
+)
 # AWS does not document these four texts. They have the form of the others.
 STOP = Failure(
     event="stopped by StopServiceDeployment",
@@ -164,8 +181,10 @@ class Deployment:
 
     ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
     rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
-    the failed deployment that this one replaces again. ``stage`` (API reference,
-    ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a strategy with steps.
+    the failed deployment that this one replaces again. ``watched`` is whether ECS watches the alarms
+    during it, None until they are first read. ``triggered`` are those in ALARM that ended it. ``stage`` (API
+    reference, ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a strategy
+    with steps.
     """
 
     id: str
@@ -179,6 +198,9 @@ class Deployment:
     failed_tasks: int = 0
     finished_at: float | None = None
     source: Deployment | None = None
+    watched: bool | None = None
+    triggered: frozenset[str] = frozenset()
+    whole_since: float | None = None
     failure: Failure | None = None
     rollback: str | None = None
     rolling_back: Deployment | None = None
@@ -291,6 +313,13 @@ class RollbackAsked:
 
 
 @dataclass(frozen=True)
+class AlarmsRead:
+    """DescribeAlarms has shown these of the deployment alarms in ALARM."""
+
+    in_alarm: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Drained:
     """The task was deregistered from all target groups."""
 
@@ -325,6 +354,7 @@ Event = (
     | ContainerChecked
     | StopAsked
     | RollbackAsked
+    | AlarmsRead
     | Drained
     | Ended
     | Updated

@@ -129,6 +129,7 @@ PROVIDER_ONLY = {
     "waitForSteadyState": "only tells the provider how long to wait",
 }
 DEPLOYMENT = {
+    "alarms": "alarms",
     "deploymentCircuitBreaker": "deploymentCircuitBreaker",
     "deploymentMaximumPercent": "maximumPercent",
     "deploymentMinimumHealthyPercent": "minimumHealthyPercent",
