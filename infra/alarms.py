@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -150,19 +150,24 @@ def database(identifier: pulumi.Input[str], settings: DatabaseSettings) -> tuple
     )
 
 
+Groups = Sequence[pulumi.Input[str]]
+"""The ARN suffixes of the target group, or of the two between which ECS shifts the requests."""
+
+
 def _targets(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> Source:
     """Return the target group's metrics, by the ARN suffixes of load balancer and target group."""
     dimensions = {"LoadBalancer": balancer, "TargetGroup": group}
     return Source(namespace="AWS/ApplicationELB", dimensions=dimensions)
 
 
-def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, ...]:
-    """Return the page's alarms, by the ARN suffixes of load balancer and target group.
+def page(balancer: pulumi.Input[str], groups: Groups) -> tuple[Alarm, ...]:
+    """Return the page's alarms, by the ARN suffixes of load balancer and target groups.
 
     They belong to stage 2: in stage 1 the load balancer's default action is 503.
     """
     alb = Source(namespace="AWS/ApplicationELB", dimensions={"LoadBalancer": balancer})
-    targets = _targets(balancer, group)
+    # Of two target groups, the load balancer reports the sum of the requests.
+    targets = _targets(balancer, groups[0]) if len(groups) == 1 else alb
     return (
         Alarm(
             name=PAGE_ERRORS,
@@ -192,13 +197,21 @@ def page(balancer: pulumi.Input[str], group: pulumi.Input[str]) -> tuple[Alarm, 
             periods=1,
             missing_data="notBreaching",
         ),
-        Alarm(
-            name="targets-unhealthy",
-            description="A task fails the load balancer's health check and is not replaced by a healthy one",
-            metrics=targets.one("UnHealthyHostCount", "Maximum"),
-            limit=0,
-            missing_data="notBreaching",
-        ),
+        _unhealthy(balancer, groups),
+    )
+
+
+def _unhealthy(balancer: pulumi.Input[str], groups: Groups) -> Alarm:
+    """Return the alarm for unhealthy targets, of both target groups if there are two."""
+    hosts = [_targets(balancer, each).metric("UnHealthyHostCount", "Maximum") for each in groups]
+    names = ("one", "other")[: len(hosts)]
+    return Alarm(
+        name="targets-unhealthy",
+        description="A task fails the load balancer's health check and is not replaced by a healthy one",
+        metrics=dict(zip(names, hosts, strict=True)),
+        expression=" + ".join(f"FILL({name}, 0)" for name in names) if len(names) > 1 else "",
+        limit=0,
+        missing_data="notBreaching",
     )
 
 
@@ -207,20 +220,28 @@ ENOUGH = 20
 
 
 def deployment(
-    balancer: pulumi.Input[str], group: pulumi.Input[str], settings: MonitoringSettings
+    balancer: pulumi.Input[str], groups: Groups, settings: MonitoringSettings
 ) -> Iterator[Alarm]:
-    """Yield the alarms that ECS watches during a deployment, on the responses of the tasks.
+    """Yield the alarms that ECS watches during a deployment: those of each target group.
+
+    Of two target groups each has its own: in the sum, the old version would hide the errors of a canary.
+    """
+    for group, ending in zip(groups, ("", "-2"), strict=False):
+        yield from _deployment(_targets(balancer, group), ending, settings)
+
+
+def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> Iterator[Alarm]:
+    """Yield the alarms on the responses of a target group's tasks.
 
     Two minutes in a row, so that they end well within the bake time. A task that answers nothing has
     no such metrics: that is the health check's subject.
     """
-    targets = _targets(balancer, group)
     requests = targets.metric("RequestCount", "Sum")
     common: dict[str, Any] = {"periods": 2, "missing_data": "notBreaching"}
     if settings.error_percent:
         yield Alarm(
             **common,
-            name=f"{DEPLOYMENT}-errors",
+            name=f"{DEPLOYMENT}-errors{ending}",
             description="ECS rolls a deployment back: too many responses are errors",
             metrics={
                 "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),
@@ -232,7 +253,7 @@ def deployment(
     if settings.latency:
         yield Alarm(
             **common,
-            name=f"{DEPLOYMENT}-latency",
+            name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
             metrics={
                 "latency": targets.metric("TargetResponseTime", "p95"),
@@ -247,7 +268,7 @@ def service(
     cluster: str,
     name: str,
     balancer: pulumi.Input[str],
-    group: pulumi.Input[str],
+    groups: Groups,
     settings: ServiceSettings,
 ) -> tuple[Alarm, ...]:
     """Return the service's alarms: CPU, memory and the number of running tasks.
@@ -272,15 +293,25 @@ def service(
             limit=task_memory(settings.memory),
             missing_data="notBreaching",
         ),
-        _running(dimensions, _targets(balancer, group), settings),
+        _running(ecs, _running_tasks(ecs, balancer, groups), settings),
     )
 
 
-def _running(dimensions: Mapping[str, str], targets: Source, settings: ServiceSettings) -> Alarm:
+def _running_tasks(ecs: Source, balancer: pulumi.Input[str], groups: Groups) -> dict[str, Metric]:
+    """Return the number of tasks: the healthy targets, or, of two target groups, the running tasks.
+
+    Each running task reports its CPU once a minute (ECS developer guide, service RUNNING task count).
+    """
+    if len(groups) > 1:
+        return ecs.one("CPUUtilization", "SampleCount")
+    return _targets(balancer, groups[0]).one("HealthyHostCount", "Minimum")
+
+
+def _running(ecs: Source, tasks: Mapping[str, Metric], settings: ServiceSettings) -> Alarm:
     """Return the alarm for fewer running tasks than desired.
 
     Ten minutes are longer than a deployment is below the desired count. Container Insights reports
-    both numbers. Without it the alarm compares the healthy targets with the setting; with scaling, with
+    both numbers. Without it the alarm compares the number of ``tasks`` with the setting; with scaling, with
     `minCount`. When no task runs, neither metric has data (ECS developer guide, "Container Insights",
     considerations). So missing data is notified, except with a schedule that stops all tasks.
     `./careapp pause` turns the actions off. "targets-unhealthy" is about tasks that run and are
@@ -294,9 +325,8 @@ def _running(dimensions: Mapping[str, str], targets: Source, settings: ServiceSe
         "missing_data": "notify" if desired > 0 and settings.scaling.hours is None else "missing",
     }
     if not settings.insights:
-        hosts = targets.one("HealthyHostCount", "Minimum")
-        return Alarm(**common, metrics=hosts, limit=desired, over=False)
-    insights = Source(namespace="ECS/ContainerInsights", dimensions=dimensions)
+        return Alarm(**common, metrics=tasks, limit=desired, over=False)
+    insights = Source(namespace="ECS/ContainerInsights", dimensions=ecs.dimensions)
     both = {
         "desired": insights.metric("DesiredTaskCount", "Minimum"),
         "running": insights.metric("RunningTaskCount", "Maximum"),

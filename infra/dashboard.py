@@ -23,7 +23,7 @@ class Watched:
     stack: str
     region: str
     balancer: str
-    target_group: str
+    target_groups: Sequence[str]
     database: str
     cluster: str
     service: str
@@ -94,19 +94,13 @@ def _page(watched: Watched) -> tuple[Graph, ...]:
 
 
 def _tasks(watched: Watched) -> tuple[Graph, ...]:
-    group = _source(
-        "AWS/ApplicationELB", LoadBalancer=watched.balancer, TargetGroup=watched.target_group
-    )
     ecs = _source("AWS/ECS", ClusterName=watched.cluster, ServiceName=watched.service)
     rule = _source("AWS/Events", RuleName=watched.rule)
     return (
         Graph(
             title="Targets",
             left="tasks",
-            lines={
-                "healthy": group.metric("HealthyHostCount", "Minimum"),
-                "unhealthy": group.metric("UnHealthyHostCount", "Maximum"),
-            },
+            lines=_targets(watched),
         ),
         Graph(
             title="Tasks: CPU and memory",
@@ -127,6 +121,17 @@ def _tasks(watched: Watched) -> tuple[Graph, ...]:
             lines={"failed": rule.metric("TriggeredRules", "Sum")},
         ),
     )
+
+
+def _targets(watched: Watched) -> dict[str, Metric]:
+    """Return the lines of the target group, or of both."""
+    lines: dict[str, Metric] = {}
+    for number, group in enumerate(watched.target_groups, start=1):
+        targets = _source("AWS/ApplicationELB", LoadBalancer=watched.balancer, TargetGroup=group)
+        place = f", target group {number}" if len(watched.target_groups) > 1 else ""
+        lines[f"healthy{place}"] = targets.metric("HealthyHostCount", "Minimum")
+        lines[f"unhealthy{place}"] = targets.metric("UnHealthyHostCount", "Maximum")
+    return lines
 
 
 def _database(watched: Watched) -> tuple[Graph, ...]:

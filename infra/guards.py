@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from i18n import Text, joined, t
+from stack.deployments import ROLLING
 from stack.settings import Settings
 
 
@@ -25,7 +26,8 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
         "zones": list(settings.network.zones),
         "databaseStorageGb": settings.database.storage_gb,
     }
-    old: dict[str, Any] = _last_outputs().get("kept") or new
+    last = _last_outputs()
+    old: dict[str, Any] = last.get("kept") or new
     problems: list[Text] = []
     if new["vpcCidr"] != old["vpcCidr"]:
         problems.append(_cannot_change("vpcCidr", new["vpcCidr"], old["vpcCidr"]))
@@ -33,9 +35,45 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
         problems.append(_cannot_change("zones", ",".join(new["zones"]), ",".join(old["zones"])))
     if new["databaseStorageGb"] < (size := int(old["databaseStorageGb"])):
         problems.append(_cannot_change("databaseStorageGb", new["databaseStorageGb"], size))
+    if settings.ecs_enabled:
+        new |= _entrance(settings)
+        if last.get("stage") == 2:
+            problems += _entrance_problems(new, old)
     if problems:
         raise pulumi.RunError(str(joined("\n", problems)))
     return new
+
+
+def _entrance(settings: Settings) -> dict[str, Any]:
+    """Return what cannot change while a service runs whose strategy shifts requests; {} for `rolling`."""
+    deployment = settings.service.deployment
+    if not deployment.shifts:
+        return {}
+    return {"deployStrategy": deployment.strategy, "https": settings.https.enabled}
+
+
+def _entrance_problems(new: dict[str, Any], old: dict[str, Any]) -> list[Text]:
+    """Return what is refused while the service runs.
+
+    Between `rolling` and the others the listener rule changes: Pulumi would point it to the first target
+    group, and the tasks may be in the other one. ECS migrates a service only in two updates (ECS developer guide,
+    "Update the Amazon ECS deployment strategy"). HTTPS replaces the rule, with the same effect.
+    """
+    before, after = (each.get("deployStrategy", ROLLING) for each in (old, new))
+    problems: list[Text] = []
+    if before != after and ROLLING in (before, after):
+        problems.append(_cannot_change_running("deployStrategy", after, before))
+    elif after != ROLLING and new["https"] != old["https"]:
+        problems.append(
+            t(
+                "HTTPS cannot be turned on or off while a service with deployStrategy {strategy} runs: the "
+                "new listener rule would forward to a target group without tasks. Nothing was changed. "
+                "{way}",
+                strategy=after,
+                way=_WITHOUT_SERVICE,
+            )
+        )
+    return problems
 
 
 def _last_outputs() -> dict[str, Any]:
@@ -58,6 +96,25 @@ def _cannot_change(key: str, new: str | int, old: str | int) -> Text:
         key=key,
         new=new,
         old=old,
+    )
+
+
+_WITHOUT_SERVICE = t(
+    "First `pulumi config set ecsEnabled false` and `pulumi up` (with protect true, first "
+    "`pulumi config set protect false` and `pulumi up`), then change it, `pulumi config set ecsEnabled "
+    "true` and `pulumi up`: meanwhile the page answers 503."
+)
+
+
+def _cannot_change_running(key: str, new: str, old: str) -> Text:
+    return t(
+        "{key}: {new} is refused while the service runs with {old}: the listener rule would forward to a "
+        "target group without tasks. Nothing was changed. `pulumi config set {key} {old}` restores the "
+        "value. {way}",
+        key=key,
+        new=new,
+        old=old,
+        way=_WITHOUT_SERVICE,
     )
 
 

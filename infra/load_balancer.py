@@ -45,6 +45,14 @@ class LoadBalancer(pulumi.ComponentResource):
     target_group_arn: pulumi.Output[str]
     arn_suffix: pulumi.Output[str]
     target_group_suffix: pulumi.Output[str]
+    alternate: aws.lb.TargetGroup | None = None
+    """The second target group of a strategy that shifts requests. ECS takes the two in turn."""
+
+    @property
+    def group_suffixes(self) -> list[pulumi.Output[str]]:
+        """The ARN suffixes of the target groups."""
+        second = [self.alternate.arn_suffix] if self.alternate else []
+        return [self.target_group_suffix, *second]
 
     def __init__(
         self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
@@ -59,9 +67,12 @@ class LoadBalancer(pulumi.ComponentResource):
         listeners = self._listeners(name)
         self.listener_arn = listeners.create(balancer).arn
         self.url = listeners.url(balancer)
-        group = self._target_group(name)
+        names = self.settings.names
+        group = self._target_group(f"{name}-tg", names.target_group)
         self.target_group_arn = group.arn
         self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, group.arn_suffix
+        if self.settings.service.deployment.shifts:
+            self.alternate = self._target_group(f"{name}-tg2", names.alternate_group)
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
         )
@@ -114,11 +125,12 @@ class LoadBalancer(pulumi.ComponentResource):
             ),
         )
 
-    def _target_group(self, name: str) -> aws.lb.TargetGroup:
+    def _target_group(self, name: str, target_group: str) -> aws.lb.TargetGroup:
+        """Create a target group with the settings' health check; ``target_group`` is its name in AWS."""
         health = self.settings.health
         return aws.lb.TargetGroup(
-            f"{name}-tg",
-            name=self.settings.names.target_group,
+            name,
+            name=target_group,
             target_type="ip",
             protocol="HTTP",
             port=TARGET_PORT,

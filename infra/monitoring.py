@@ -69,29 +69,27 @@ class Monitoring(pulumi.ComponentResource):
     def _dashboard(self, name: str) -> None:
         settings = self.args.settings
 
-        def text(balancer: str, group: str) -> str:
+        def text(balancer: str, *groups: str) -> str:
             watched = dashboard.Watched(
                 stack=settings.stack,
                 region=settings.region,
                 balancer=balancer,
-                target_group=group,
+                target_groups=groups,
                 database=settings.names.database,
                 cluster=settings.names.cluster,
                 service=settings.names.service,
                 rule=rule_name(name),
             )
             every = (
-                *alarms.page(balancer, group),
+                *alarms.page(balancer, groups),
                 *alarms.service(
-                    watched.cluster, watched.service, balancer, group, settings.service
+                    watched.cluster, watched.service, balancer, groups, settings.service
                 ),
                 *alarms.database(name, settings.database),
             )
             return json.dumps(dashboard.body(watched, every))
 
-        known = pulumi.Output.all(
-            self.args.balancer.arn_suffix, self.args.balancer.target_group_suffix
-        )
+        known = pulumi.Output.all(self.args.balancer.arn_suffix, *self.args.balancer.group_suffixes)
         aws.cloudwatch.Dashboard(
             name,
             dashboard_name=name,
@@ -119,7 +117,7 @@ class ServiceMonitoring(pulumi.ComponentResource):
         super().__init__("careapp:infra:ServiceMonitoring", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         balancer, settings = args.balancer, args.settings
-        targets = balancer.arn_suffix, balancer.target_group_suffix
+        targets = balancer.arn_suffix, balancer.group_suffixes
         watched = (
             *alarms.page(*targets),
             *alarms.service(

@@ -16,9 +16,11 @@ from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
+from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
+from stack.deployments import DeploymentSettings
 from stack.monitoring import BAKE_MINUTES
-from stack.names import CONTAINER, RULE_PRIORITY
+from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
 
@@ -65,10 +67,8 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
     }
 
 
-def watched_alarms(
-    names: Sequence[pulumi.Input[str]],
-) -> dict[str, Any]:
-    """Return the service's arguments for the alarms that ECS watches, and for how long.
+def strategy(names: Sequence[pulumi.Input[str]], settings: DeploymentSettings) -> dict[str, Any]:
+    """Return the service's arguments for the strategy, the alarms that ECS watches, and for how long.
 
     All three values are always given: UpdateService keeps what a request leaves out, so alarms would
     stay (aws/copilot-cli#4565). A rolling deployment may set the bake time (ECS developer guide, "How
@@ -78,7 +78,9 @@ def watched_alarms(
         "alarms": aws.ecs.ServiceAlarmsArgs(
             alarm_names=names, enable=bool(names), rollback=bool(names)
         ),
-        "deployment_configuration": aws.ecs.ServiceDeploymentConfigurationArgs(
+        "deployment_configuration": configuration(settings)
+        if settings.shifts
+        else aws.ecs.ServiceDeploymentConfigurationArgs(
             strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if names else 0)
         ),
     }
@@ -109,6 +111,8 @@ class Service(pulumi.ComponentResource):
     service_name: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
     task_definition_arn: pulumi.Output[str]
+    shifting: Shifting | None = None
+    """What a strategy other than `rolling` needs."""
 
     def __init__(
         self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
@@ -167,32 +171,16 @@ class Service(pulumi.ComponentResource):
         )
         return TaskAccess(name, args, self.child)
 
-    def _forward(self, name: str) -> aws.lb.ListenerRule:
-        """Create the listener rule that forwards to the tasks.
-
-        ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
-        rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
-        with the target group: its listener ARN, which forces replacement, depends on the target group.
-        """
+    def _forward(self, name: str) -> pulumi.Resource:
+        """Create the listener rule that forwards to the tasks, and what shifts requests between two versions."""
         balancer = self.args.balancer
-        arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
-        return aws.lb.ListenerRule(
-            f"{name}-app",
-            listener_arn=arns.apply(lambda both: str(both[0])),
-            priority=RULE_PRIORITY,
-            conditions=[
-                aws.lb.ListenerRuleConditionArgs(
-                    path_pattern=aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-                )
-            ],
-            actions=[
-                aws.lb.ListenerRuleActionArgs(
-                    type="forward", target_group_arn=balancer.target_group_arn
-                )
-            ],
-            tags=self.tags,
-            opts=self.child,
+        if balancer.alternate:
+            self.shifting = Shifting(name, balancer, balancer.alternate, self.child)
+            return self.shifting
+        action = aws.lb.ListenerRuleActionArgs(
+            type="forward", target_group_arn=balancer.target_group_arn
         )
+        return listener_rule(name, balancer, [action], self.child)
 
     def _service(
         self,
@@ -216,7 +204,7 @@ class Service(pulumi.ComponentResource):
             ),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
-            **watched_alarms(self._alarms(name)),
+            **strategy(self._alarms(name), settings.deployment),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
@@ -240,7 +228,7 @@ class Service(pulumi.ComponentResource):
         settings, balancer = self.args.settings, self.args.balancer
         if not settings.monitoring.deployment_alarms:
             return []
-        suffixes = balancer.arn_suffix, balancer.target_group_suffix
+        suffixes = balancer.arn_suffix, balancer.group_suffixes
         watched = alarms.deployment(*suffixes, settings.monitoring)
         made = alarms.create(name, watched, None, self.tags, self.child)
         return [each.name for each in made]
@@ -265,4 +253,5 @@ class Service(pulumi.ComponentResource):
             target_group_arn=self.args.balancer.target_group_arn,
             container_name=CONTAINER,
             container_port=self.settings.port,
+            advanced_configuration=self.shifting.registration() if self.shifting else None,
         )

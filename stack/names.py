@@ -56,6 +56,11 @@ class StackNames:
         return f"{self.prefix}-tg"
 
     @property
+    def alternate_group(self) -> str:
+        """The second target group, which only a strategy other than `rolling` has."""
+        return f"{self.prefix}-tg2"
+
+    @property
     def alarms_of_a_pause(self) -> tuple[str, ...]:
         """The alarms on missing tasks and on 503 responses, which a pause would set to ALARM."""
         return f"{self.prefix}-{RUNNING}", f"{self.prefix}-{PAGE_ERRORS}"

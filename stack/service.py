@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from i18n import Text, t
 from stack import app, entrance, rules
+from stack.deployments import DeploymentSettings
 from stack.file import Reader
 from stack.rules import Key
 from stack.scaling import ScalingSettings
@@ -58,12 +59,6 @@ DESIRED_COUNT = Key(
     rules.integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
 )
-ROLLOUT_TIMEOUT = Key(
-    "rolloutTimeoutMinutes",
-    "15",
-    rules.integer(1, 180, t(" minutes")),
-    "minutes after which an unfinished roll-out fails `pulumi up`",
-)
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
@@ -99,6 +94,7 @@ class ServiceSettings:
     architecture: str
     desired_count: int
     scaling: ScalingSettings
+    deployment: DeploymentSettings
     spot: bool
     exec_enabled: bool
     insights: bool
@@ -131,6 +127,7 @@ class ServiceSettings:
             architecture=read(app.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
+            deployment=DeploymentSettings.load(read, scaling.requests),
             spot=read(FARGATE_SPOT),
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),

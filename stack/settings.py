@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from i18n import t
-from stack import app, database, entrance, file, monitoring, network, rules, scaling, service
+from stack import (
+    app,
+    database,
+    deployments,
+    entrance,
+    file,
+    monitoring,
+    network,
+    rules,
+    scaling,
+    service,
+)
 from stack.app import ImageSettings
 from stack.database import DatabaseSettings
 from stack.entrance import HealthSettings, HttpsSettings
@@ -41,7 +52,7 @@ BASTION_ENABLED = Key(
     "an EC2 instance to reach the database through, by Session Manager",
 )
 
-PARTS = (network, database, app, service, scaling, entrance, monitoring)
+PARTS = (network, database, app, service, deployments, scaling, entrance, monitoring)
 
 KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
@@ -121,7 +132,7 @@ class Settings:
             ecs_enabled=read(ECS_ENABLED),
             protect=read(PROTECT),
             boundary=read(PERMISSIONS_BOUNDARY),
-            rollout_minutes=read(service.ROLLOUT_TIMEOUT),
+            rollout_minutes=read(deployments.ROLLOUT_TIMEOUT),
             bastion_enabled=read(BASTION_ENABLED),
             network=NetworkSettings.load(read, region),
             database=DatabaseSettings.load(read),

@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from infra.service import deployment_settings
+from stack.deployments import ROLLOUT_TIMEOUT
 from stack.entrance import HealthSettings
 from stack.file import Reader, StackFile
-from stack.service import ROLLOUT_TIMEOUT, ServiceSettings
+from stack.service import ServiceSettings
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ def ours() -> Profile:
         breaker=Told(breaker.enable, program),
         rollback=Told(breaker.rollback, program),
         wait=Told(Wait.GATE, "ops/rollout/gate.py"),
-        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "stack/service.py"),
+        limit=Told(60 * int(ROLLOUT_TIMEOUT.default), "stack/deployments.py"),
     )
 
 

@@ -17,6 +17,10 @@ from ops.snapshot.records import Task, short
 if TYPE_CHECKING:
     from ops.diagnosis.findings import Diagnosis, Finding
 
+WITHOUT_BREAKER = ("CANARY", "LINEAR")
+"""Strategies for which the circuit breaker is not documented (Amazon ECS developer guide, "Deployment
+failure detection", names rolling update and blue/green deployments)."""
+
 Diagnose = Callable[[], "Diagnosis"]
 
 PAGE_FAILS = "page-errors"
@@ -107,6 +111,11 @@ def failures_until_ecs_gives_up(desired: int) -> int:
 
 def what_ecs_does(view: View, expected: Expected) -> Text:
     """Return what ECS does next with a deployment whose tasks fail, and about when."""
+    if view.service.strategy in WITHOUT_BREAKER:
+        return t(
+            "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
+            "or `./careapp rollback`."
+        )
     limit = failures_until_ecs_gives_up(view.desired)
     older = [each for each in view.service.deployments if each.definition != expected.definition]
     values: dict[str, str | int] = {"limit": limit, "time": _about(view, expected, limit)}

@@ -45,6 +45,8 @@ class Retry:
     expected: Expected
     check: Mapping[str, str | int]
     grace: int | None
+    alternate: tuple[str, ...] = ()
+    """The target group that alternates with the expected one, if any."""
 
 
 def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
@@ -66,6 +68,7 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
         ),
         check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
+        alternate=(service.alternate,) if service.alternate else (),
     )
 
 
@@ -85,9 +88,8 @@ def start(session: Session, retry: Retry) -> None:
         changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
         if "Matcher" in changes:
             changes["Matcher"] = {"HttpCode": changes["Matcher"]}
-        session.call(
-            "elbv2", "modify_target_group", TargetGroupArn=expected.target_group, **changes
-        )
+        for group in (expected.target_group, *retry.alternate):
+            session.call("elbv2", "modify_target_group", TargetGroupArn=group, **changes)
     more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
     session.call(
         "ecs",

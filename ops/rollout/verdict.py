@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from i18n import Text, t
 from ops.rollout.view import Expected, View
-from ops.snapshot.records import Deployment, short
+from ops.snapshot.records import Deployment, Traffic, short
 
 if TYPE_CHECKING:
     from ops.diagnosis.findings import Diagnosis
@@ -79,11 +79,29 @@ def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | No
             ready=healthy,
             desired=view.desired,
         )
+    if traffic := view.service.traffic:
+        return shifted(traffic, expected.revision)
     if view.bakes(expected.definition):
         return t("all tasks serve; ECS watches the deployment before it calls it completed")
     if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
         return t("ECS has not called the deployment completed yet")
     return None
+
+
+def shifted(traffic: Traffic, revision: str) -> Text:
+    """Return how far a deployment has shifted the requests."""
+    if traffic.stage == "BAKE_TIME":
+        return t(
+            "{revision} gets all requests; ECS keeps the old tasks for the bake time",
+            revision=revision,
+        )
+    if traffic.stage == "CLEAN_UP":
+        return t("{revision} gets all requests; ECS stops the old tasks", revision=revision)
+    return t(
+        "{revision} gets {percent} % of the requests",
+        revision=revision,
+        percent=f"{traffic.percent:g}",
+    )
 
 
 def _deleted(expected: Expected) -> Verdict:

@@ -90,7 +90,9 @@ class View:
         mine, desired = self.of(definition), self.desired
         if mine is None or not mine.primary or mine.rollout != "IN_PROGRESS" or mine.pending:
             return False
-        return 0 < desired == self.service.running == self.serving(definition)
+        shifted = self.service.traffic is not None and self.service.traffic.stage == "BAKE_TIME"
+        alone = shifted or self.service.running == desired
+        return alone and 0 < desired == self.serving(definition)
 
     def _serves(self, task: Task) -> bool:
         # ECS says UNKNOWN of a container without a health check of its own.
@@ -110,16 +112,20 @@ def look(session: Session, expected: Expected) -> View | None:
         raise
     if not found or found[0]["status"] != "ACTIVE":
         return None
+    service = ecs.with_traffic(session, expected.cluster, ecs.service_of(found[0]))
+    groups = dict.fromkeys(
+        [expected.target_group, *(service.target_groups if service.alternate else ())]
+    )
     view = View(
-        service=ecs.service_of(found[0]),
+        service=service,
         tasks=_tasks(session, expected),
-        targets=elb.targets(session, expected.target_group),
+        targets=elb.targets(session, *groups),
     )
     mine = view.of(expected.definition)
     if mine is None or not mine.primary or mine.rollout != "COMPLETED":
         return view
-    service = {"cluster": expected.cluster, "service": expected.service}
-    return replace(view, rollback_reason=ecs.rollback_reason(session, service, expected.definition))
+    where = {"cluster": expected.cluster, "service": expected.service}
+    return replace(view, rollback_reason=ecs.rollback_reason(session, where, expected.definition))
 
 
 def _tasks(session: Session, expected: Expected) -> tuple[Task, ...]:

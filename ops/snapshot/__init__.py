@@ -121,7 +121,8 @@ class _Gathering:
         balancer = self.ask(elb.balancer, names.balancer)
         database = self.ask(rds.database, names.database)
         alarms = self.ask(cloudwatch.alarms, names.prefix)
-        targets = self._after(group, lambda found: self.ask(elb.targets, found.arn))
+        group = self._serving(group, balancer)
+        targets = self._targets(group, service)
         network = self._network(group, balancer)
         page = self._page(balancer.result().value, targets.result().value or ())
         running, latest = service.result(), newest.result()
@@ -160,6 +161,31 @@ class _Gathering:
             measured=measured.result(),
             **{name: each.result() for name, each in stored.items()},
         )
+
+    def _serving(
+        self, first: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
+    ) -> Future[Part[TargetGroup]]:
+        """Return the target group, or, of two that alternate, the one that gets the requests."""
+        if not self.settings.service.deployment.shifts:
+            return first
+        other = self.ask(elb.target_group, self.names.alternate_group).result()
+        found = first.result()
+        if found.value is None or other.value is None:
+            return self._given(Part(found.value, found.problem or other.problem))
+        pair = (found.value, other.value)
+        return self._given(Part(elb.busiest(balancer.result().value, pair)))
+
+    def _targets(
+        self, group: Future[Part[TargetGroup]], service: Future[Part[Service]]
+    ) -> Future[Part[tuple[Target, ...]]]:
+        """Read the targets of the target group, or of both that alternate."""
+
+        def ask(found: TargetGroup) -> Future[Part[tuple[Target, ...]]]:
+            known = service.result().value
+            groups = known.target_groups if known and known.alternate else ()
+            return self.ask(elb.targets, *dict.fromkeys((found.arn, *groups)))
+
+        return self._after(group, ask)
 
     def _after(
         self, first: Future[Part[Any]], then: Callable[[Any], Future[Part[T]]]

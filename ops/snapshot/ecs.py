@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ops.aws.session import Session
@@ -14,6 +15,8 @@ from ops.snapshot.records import (
     Event,
     Service,
     Task,
+    Traffic,
+    short,
 )
 from stack.names import StackNames
 
@@ -21,6 +24,9 @@ SPOT = "FARGATE_SPOT"
 
 UNDONE = ("ROLLBACK", "STOP")
 """How the status of a service deployment begins that ECS or a person has given up (botocore)."""
+
+GOING = ("PENDING", "IN_PROGRESS")
+"""The statuses of a service deployment that goes on (botocore)."""
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
@@ -32,7 +38,7 @@ def service(session: Session, names: StackNames) -> Service | None:
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
     found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    return service_of(found[0]) if found else None
+    return with_traffic(session, names.cluster, service_of(found[0])) if found else None
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -41,6 +47,7 @@ def service_of(raw: dict[str, Any]) -> Service:
     if not network and raw.get("deployments"):
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
+    deployment = raw.get("deploymentConfiguration") or {}
     return Service(
         arn=raw["serviceArn"],
         status=raw["status"],
@@ -61,9 +68,17 @@ def service_of(raw: dict[str, Any]) -> Service:
             for each in raw.get("loadBalancers", ())
             if each.get("targetGroupArn")
         ),
-        maximum=(raw.get("deploymentConfiguration") or {}).get("maximumPercent", 200),
+        maximum=deployment.get("maximumPercent", 200),
+        strategy=deployment.get("strategy", "ROLLING"),
+        alternate=_alternate(raw),
         spot=_spot(raw.get("capacityProviderStrategy") or ()),
     )
+
+
+def _alternate(raw: dict[str, Any]) -> str:
+    """Return the target group that alternates with the first one, or ""."""
+    found = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
+    return next((str(each["alternateTargetGroupArn"]) for each in found if each), "")
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -121,6 +136,29 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     revision = [row["targetServiceRevisionArn"]]
     answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
     return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
+
+
+def with_traffic(session: Session, cluster: str, service: Service) -> Service:
+    """Return the service with the share of the requests of a deployment in progress. Raises AwsProblem."""
+    primary = service.primary
+    if service.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
+        return service
+    return replace(service, traffic=_traffic(session, cluster, service))
+
+
+def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
+    """Return the share; None of a first deployment, which has no source revision and nothing to shift."""
+    named = {"cluster": cluster, "service": short(service.arn)}
+    rows = service_deployments(session, named)
+    arns = [row["serviceDeploymentArn"] for row in rows[:1] if row["status"] in GOING]
+    if not arns:
+        return None
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
+    for row in answer["serviceDeployments"]:
+        if row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
+            weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
+            return Traffic(stage=row["lifecycleStage"], percent=weight)
+    return None
 
 
 def service_deployments(session: Session, service: Mapping[str, str]) -> list[Mapping[str, Any]]:

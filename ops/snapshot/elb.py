@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -64,6 +64,7 @@ class Rule:
     """A listener's rule: the target groups that it forwards to, or its other action.
 
     A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
+    They are in the order of their weights, the largest first.
     """
 
     priority: str
@@ -166,6 +167,13 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
     )
 
 
+def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
+    """Return the target group to which a rule forwards most requests; the first one without such a rule."""
+    rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
+    first = [rule.groups[0] for rule in rules if rule.groups]
+    return next((each for each in groups if each.arn in first), groups[0])
+
+
 def _check(raw: dict[str, Any]) -> Check:
     return Check(
         enabled=raw.get("HealthCheckEnabled", True),
@@ -180,10 +188,14 @@ def _check(raw: dict[str, Any]) -> Check:
     )
 
 
-def targets(session: Session, group_arn: str) -> tuple[Target, ...]:
-    """Return the registered targets. Raises AwsProblem."""
-    answer = session.call("elbv2", "describe_target_health", TargetGroupArn=group_arn)
-    return tuple(map(target_of, answer["TargetHealthDescriptions"]))
+def targets(session: Session, *group_arns: str) -> tuple[Target, ...]:
+    """Return the registered targets of the target groups. Raises AwsProblem."""
+    answers = [
+        session.call("elbv2", "describe_target_health", TargetGroupArn=arn) for arn in group_arns
+    ]
+    return tuple(
+        target_of(each) for answer in answers for each in answer["TargetHealthDescriptions"]
+    )
 
 
 def target_of(raw: dict[str, Any]) -> Target:
@@ -248,7 +260,8 @@ def _rule(raw: dict[str, Any]) -> Rule:
     for action in actions:
         forward = action.get("ForwardConfig") or {}
         shares = forward.get("TargetGroups", ())
-        groups += [each["TargetGroupArn"] for each in shares if each.get("Weight", 1)]
+        by_weight = sorted(shares, key=lambda each: -each.get("Weight", 1))
+        groups += [each["TargetGroupArn"] for each in by_weight if each.get("Weight", 1)]
     return Rule(
         priority=raw["Priority"],
         action=actions[-1]["Type"] if actions else "",

@@ -81,11 +81,21 @@ class Deployment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """How far a deployment has shifted the requests: its stage in ECS, and its share in percent."""
+
+    stage: str
+    percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service:
     """The ECS service. ``grace`` is in seconds; ``targets`` are (target group, container, port).
 
     ``maximum`` is how many percent of the desired tasks may run during a roll-out; ``spot`` says that all
-    of them run on Fargate Spot.
+    of them run on Fargate Spot. ``strategy`` is ECS's name; ``alternate`` is the target group that
+    alternates with the first one, and ``traffic`` how far a deployment in progress has shifted the requests
+    between the two, unless the strategy is ROLLING.
     """
 
     arn: str
@@ -103,6 +113,15 @@ class Service:
     targets: tuple[tuple[str, str, int], ...] = ()
     maximum: int = 200
     spot: bool = False
+    strategy: str = "ROLLING"
+    alternate: str = ""
+    traffic: Traffic | None = None
+
+    @property
+    def target_groups(self) -> tuple[str, ...]:
+        """Return the ARNs of its target groups."""
+        both = (*(each[0] for each in self.targets), self.alternate)
+        return tuple(each for each in both if each)
 
     @property
     def primary(self) -> Deployment | None:

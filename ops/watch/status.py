@@ -14,6 +14,7 @@ from ops.command_line import exit_code_of, print_json, raise_if_blind
 from ops.diagnosis.case import Case
 from ops.doctor.checks import stages
 from ops.doctor.checks.databases import USABLE
+from ops.rollout.verdict import shifted
 from ops.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from ops.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from ops.snapshot.records import Deployment, Part, Service, Task
@@ -30,11 +31,13 @@ def overview(names: StackNames, session: Session, settings: Settings) -> Snapsho
         balancer = pool.submit(read_part, elb.balancer, session, names.balancer, False)
         database = pool.submit(read_part, rds.database, session, names.database, False)
         alarms = pool.submit(read_part, cloudwatch.alarms, session, names.prefix)
-        found = group.result()
+        found, running = group.result(), service.result().value
+        others = running.target_groups if running and running.alternate else ()
         targets = (
-            pool.submit(read_part, elb.targets, session, found.value.arn) if found.value else None
+            pool.submit(read_part, elb.targets, session, *dict.fromkeys((found.value.arn, *others)))
+            if found.value
+            else None
         )
-    running = service.result().value
     primary = running.primary if running else None
     return Snapshot(
         names=names,
@@ -101,6 +104,8 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
         pending=service.pending,
     )
     yield _row(t("Service"), str(text), "green" if case.steady else "yellow")
+    if (traffic := service.traffic) and service.primary:
+        yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
     for each in service.deployments:
         yield Line(f"    {_deployment(each)!s}", ROLLOUTS.get(each.rollout, ""))
         if each.rollout == "FAILED" and each.reason:

@@ -73,6 +73,8 @@ def live(folder, delivery):
         stack.up(permissionsBoundary=name, protect="false", **EVERYTHING)
         stack.up(ecsEnabled="true")
         stack.up(**CHANGED)
+        stack.up(ecsEnabled="false")
+        stack.up(ecsEnabled="true", deployStrategy="canary")
         stack.pulumi.run("refresh", "--stack", stack.name, "--yes")
         stack.destroy()
     return life

@@ -30,6 +30,9 @@ CHANGES = {
     "taskCpu": "1024",
     "taskMemory": "2048",
     "desiredCount": "3",
+    "shiftPercent": "20",
+    "shiftMinutes": "2",
+    "bakeMinutes": "3",
     "rolloutTimeoutMinutes": "20",
     "fargateSpot": "true",
     "execEnabled": "true",
@@ -61,11 +64,11 @@ CHANGES = {
 ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
 """RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 ELSEWHERE = (
-    *("ecsEnabled", "protect"),
+    *("ecsEnabled", "protect", "deployStrategy"),
     *("domainName", "hostedZoneId"),
     *("appFolder", "appVariables", "appSecrets"),
 )
-"""By a life's own steps; by test_entrance, which has the zone; by test_rehearse, which has another app."""
+"""By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",

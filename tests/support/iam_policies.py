@@ -174,9 +174,7 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
         context = {**_context(asked, resource), **_tags(params), **_given(asked, params)}
         yield Call(asked, resource, context, _granted(resource, role))
     yield from _tagging(asked, concerned, params)
-    for parameter, to in PASSING.items():
-        if params.get(parameter):
-            yield Call("iam:PassRole", params[parameter], {"iam:PassedToService": to})
+    yield from _passing(params)
     if asked == "iam:AddRoleToInstanceProfile":
         passed = {"iam:PassedToService": "ec2.amazonaws.com"}
         yield Call("iam:PassRole", iam(f"role/{params['RoleName']}"), passed)
@@ -184,6 +182,17 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
         for name in ("CreateSecret", "TagResource"):
             secret = arn("secretsmanager", "secret:rds!db-1-AbCdEf")
             yield Call(f"secretsmanager:{name}", secret, _context("", secret))
+
+
+def _passing(params: Mapping[str, Any]) -> Iterator[Call]:
+    """Every role that the call passes to a service."""
+    passed = [(params.get(parameter), to) for parameter, to in PASSING.items()]
+    for each in params.get("loadBalancers") or ():
+        given = each.get("advancedConfiguration") or {}
+        passed.append((given.get("roleArn"), "ecs.amazonaws.com"))
+    for role, to in passed:
+        if role:
+            yield Call("iam:PassRole", role, {"iam:PassedToService": to})
 
 
 def _given(asked: str, params: Mapping[str, Any]) -> dict[str, Any]:

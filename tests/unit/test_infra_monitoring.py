@@ -25,7 +25,7 @@ class Watched:
 
     def __init__(self):
         self.arn_suffix = pulumi.Output.from_input("app/careapp-poc-alb/1")
-        self.target_group_suffix = pulumi.Output.from_input("targetgroup/careapp-poc-tg/2")
+        self.group_suffixes = [pulumi.Output.from_input("targetgroup/careapp-poc-tg/2")]
         self.arn = pulumi.Output.from_input(SERVICE_ARN)
         self.service = self
 

@@ -12,6 +12,7 @@ import pytest
 from infra.container import ContainerInputs, container_definition
 from stack.app import RESERVED, ImageSettings
 from stack.database import DatabaseSettings
+from stack.deployments import DeploymentSettings
 from stack.entrance import HealthSettings, HttpsSettings
 from stack.file import StackError
 from stack.monitoring import LogSettings, MonitoringSettings
@@ -74,6 +75,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             scaling=ScalingSettings(
                 minimum=1, maximum=1, cpu=0, requests=0, hours=None, time_zone="Asia/Tokyo"
             ),
+            deployment=DeploymentSettings(strategy="rolling", percent=10, minutes=5, bake=5),
             spot=False,
             exec_enabled=False,
             insights=False,
@@ -122,6 +124,9 @@ def test_every_key_reaches_the_record(configured):
         schedule="mon-sat 07:30-22:05",
         scheduleTimeZone="Europe/Berlin",
         rolloutTimeoutMinutes="40",
+        shiftPercent="20",
+        shiftMinutes="1",
+        bakeMinutes="3",
         fargateSpot="true",
         execEnabled="true",
         containerInsights="true",
@@ -210,6 +215,7 @@ def test_every_key_reaches_the_record(configured):
                 ),
                 time_zone="Europe/Berlin",
             ),
+            deployment=DeploymentSettings(strategy="rolling", percent=20, minutes=1, bake=3),
             spot=True,
             exec_enabled=True,
             insights=True,

@@ -23,7 +23,10 @@ INTEGERS = {
     "imagesKept": (2, 1000),
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
-    "rolloutTimeoutMinutes": (1, 180),
+    "shiftPercent": (1, 99),
+    "shiftMinutes": (0, 1440),
+    "bakeMinutes": (0, 1440),
+    "rolloutTimeoutMinutes": (1, 1440),
     "minCount": (1, 1000),
     "maxCount": (0, 1000),
     "scaleCpuTarget": (0, 90),
@@ -47,6 +50,42 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key, bounds):
     for beyond in (low - 1, high + 1):
         [problem] = problems(configured, **{key: str(beyond)}, **ROOM.get(key, {}))
         assert problem.startswith(f"{key}: {beyond} ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"deployStrategy": "green"},
+            "deployStrategy: 'green' is unknown; choose one of rolling, canary, linear, blueGreen",
+        ),
+        (
+            {"deployStrategy": "linear", "shiftPercent": "2", "rolloutTimeoutMinutes": "1000"},
+            "shiftPercent: 2 is less than the 3 percent that ECS requires of a linear step",
+        ),
+        (
+            {"deployStrategy": "canary", "rolloutTimeoutMinutes": "14"},
+            "rolloutTimeoutMinutes: 14 is too short for deployStrategy canary: ECS waits 10 minutes "
+            "(shiftMinutes, bakeMinutes), and its tasks have to start; set 15 or more, or shorter waits",
+        ),
+        (
+            {"deployStrategy": "linear", "shiftPercent": "34"},
+            "rolloutTimeoutMinutes: 15 is too short for deployStrategy linear: ECS waits 15 minutes "
+            "(shiftMinutes, bakeMinutes), and its tasks have to start; set 20 or more, or shorter waits",
+        ),
+        (
+            {"deployStrategy": "blueGreen", "maxCount": "3", "scaleRequestsPerTarget": "100"},
+            "scaleRequestsPerTarget: 100 counts the requests of one target group, and deployStrategy "
+            "blueGreen moves them between two; scale by scaleCpuTarget, or deploy by rolling",
+        ),
+    ],
+)
+def test_a_strategy_fits_its_shares_its_waits_and_the_scaling(configured, changes, says):
+    assert problems(configured, **changes) == [says]
+
+
+def test_a_rolling_deployment_needs_no_time_for_waits(configured):
+    assert configured(rolloutTimeoutMinutes="1", shiftMinutes="60").rollout_minutes == 1
 
 
 BOOLEANS = [

@@ -173,7 +173,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no target group to forward requests to."),
             fixes=(case.restore(),),
         )
-    elif all(each[0] != group.arn for each in service.targets):
+    elif group.arn not in service.target_groups:
         yield Finding(
             id="service-not-attached",
             title=t("The service does not register its tasks with the load balancer"),

@@ -228,7 +228,7 @@ def deregistered(case: Case) -> Iterator[Finding]:
     if primary is None or primary.rollout != "COMPLETED":
         return
     lost = [each for each in case.active_tasks if _lost(case, each)]
-    if not lost or all(each[0] != group.arn for each in service.targets):
+    if not lost or group.arn not in service.target_groups:
         return
     yield Finding(
         id="target-deregistered",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs import records
+from rehearsal.aws.ecs import records, shifting
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.records import At, TaskRecord
 from rehearsal.aws.ecs.scheduler import Managed, Scheduler
@@ -95,6 +95,7 @@ def describe_deployment(
         {"arn": revision_arn(record, each)} for each in (deployment.source,) if each
     ]
     row["deploymentCircuitBreaker"] = _breaker(core, deployment)
+    row |= _traffic(core, record, deployment, row["targetServiceRevision"])
     row["alarms"] = _alarms(core, deployment)
     if deployment.rollback is not None and deployment.failure is not None:
         row["rollback"] = {
@@ -102,6 +103,27 @@ def describe_deployment(
             "startedAt": at(deployment.finished_at),
         }
     return row
+
+
+def _traffic(
+    core: Service, record: Any, deployment: Deployment, target: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the stage and the source revision of a deployment in steps; add the target's weight."""
+    old = shifting.source(core) if core.deployments else None
+    if not deployment.stage:
+        return {}
+    if old is None or deployment is not core.primary:
+        return {"lifecycleStage": deployment.stage}
+    weight = shifting.share(core)
+    target["requestedProductionTrafficWeight"] = float(weight)
+    before = {
+        "arn": revision_arn(record, old),
+        "requestedTaskCount": core.settings.desired,
+        "runningTaskCount": len(shifting.kept(core)),
+        "pendingTaskCount": 0,
+        "requestedProductionTrafficWeight": float(shifting.ALL - weight),
+    }
+    return {"lifecycleStage": deployment.stage, "sourceServiceRevisions": [before]}
 
 
 def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
@@ -153,6 +175,10 @@ def describe_revision(record: Any, deployment: Deployment, at: At) -> dict[str, 
     if revision.providers:
         found.pop("launchType")
         found["capacityProviderStrategy"] = list(revision.providers)
+    if revision.group:
+        rule = shifting.advanced(revision)["productionListenerRule"]
+        resolved = {"targetGroupArn": revision.group, "productionListenerRule": rule}
+        found["resolvedConfiguration"] = {"loadBalancers": [resolved]}
     return found
 
 
@@ -188,6 +214,7 @@ class EcsApi:
                     "InvalidParameterException",
                     "Unable to Start a service that is still Draining.",
                 )
+        shifting.check(params)
         record = records.create_service(params)
         managed = self._scheduler.adopt(record)
         return {"service": managed.record}
@@ -196,6 +223,7 @@ class EcsApi:
         managed = self._service(params)
         if managed.core.status != "ACTIVE":
             raise hooks.Refused("ServiceNotActiveException", "Service was not ACTIVE.")
+        shifting.check(params)
         record, core = managed.record, managed.core
         now = core.primary.revision.task_definition
         ecs = hooks.backend("ecs")

@@ -10,6 +10,7 @@ from typing import Any
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.place import ContainerState, Place, health_of
+from rehearsal.aws.ecs.shifting import BREAKS, steps_of
 from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
@@ -339,17 +340,22 @@ def settings_of(service: Any) -> Settings:
         minimum_percent=int(declared["minimumHealthyPercent"]),
         maximum_percent=int(declared["maximumPercent"]),
         grace=float(service.health_check_grace_period_seconds or 0),
-        breaker=_breaker(declared["deploymentCircuitBreaker"]),
+        breaker=_breaker(declared["deploymentCircuitBreaker"])
+        if declared["strategy"] in BREAKS
+        else Breaker(),
+        steps=steps_of(declared),
         alarms=_alarms(declared),
     )
 
 
 def _alarms(declared: Mapping[str, Any]) -> Alarms:
     alarms = declared["alarms"]
+    # The other strategies have the bake time before the old tasks stop, as their last step.
+    bake = declared["bakeTimeInMinutes"] if declared["strategy"] == "ROLLING" else 0
     return Alarms(
         names=frozenset(alarms["alarmNames"] if alarms["enable"] else ()),
         rollback=bool(alarms["rollback"]),
-        bake=60.0 * int(declared["bakeTimeInMinutes"]),
+        bake=60.0 * int(bake),
     )
 
 

@@ -30,6 +30,7 @@ from rehearsal.aws.ecs.records import (
 )
 from rehearsal.aws.ecs.runner import Runner
 from rehearsal.aws.ecs.service import step
+from rehearsal.aws.ecs.shifting import set_weights
 from rehearsal.aws.ecs.start_checks import CannotStart
 from rehearsal.aws.ecs.state import Revision, Service, Settings
 from rehearsal.aws.ecs.tasks import begin
@@ -178,6 +179,9 @@ class TaskWork:
 
     def do(self, managed: Managed, action: ecs_state.Action) -> None:
         """Carry out one action. Slow work is done in the pool."""
+        if isinstance(action, ecs_state.Weigh):
+            set_weights(action)
+            return
         place = managed.places.get(action.task)
         match action:
             case ecs_state.Attach(task=task):

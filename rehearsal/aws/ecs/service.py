@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rehearsal.aws.ecs import shifting
 from rehearsal.aws.ecs.state import (
     ALARM,
     BREAKER,
@@ -187,7 +188,8 @@ def _stop_old(turn: Turn, primary: Deployment) -> None:
     """Stop tasks of older deployments within the minimum healthy percent, the unhealthy ones first."""
     service = turn.service
     alive = service.alive()
-    old = [task for task in alive if task.deployment != primary.id]
+    kept = shifting.kept(service)
+    old = [task for task in alive if task.deployment != primary.id and task not in kept]
     spare = sum(healthy(turn, task) for task in alive) - service.settings.lower
     stopping = [task for task in old if not healthy(turn, task)]
     stopping += [task for task in old if healthy(turn, task)][: max(spare, 0)]
@@ -244,6 +246,7 @@ def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Act
     if service.deployments:
         notice_health(turn)
         check_breaker(turn)
+        shifting.shift(turn)
         schedule(turn)
         _settle(turn)
     return turn.actions
@@ -276,7 +279,7 @@ def _deploy(turn: Turn, revision: Revision) -> None:
     number = f"ecs-svc/{int(service.new_id(), 16) % 10**19:019d}"
     made = Deployment(
         id=number,
-        revision=revision,
+        revision=shifting.place(service, revision),
         created_at=turn.now,
         updated_at=turn.now,
         desired=service.settings.desired,

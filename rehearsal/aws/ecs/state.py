@@ -40,6 +40,14 @@ class Breaker:
         return min(max(share, 3), 200) if self.kind == "BOUNDED_PERCENT" else max(share, 1)
 
 
+@dataclass(frozen=True)
+class Step:
+    """A share of the requests in percent that new tasks get, and the AWS seconds that follow."""
+
+    percent: int
+    wait: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alarms:
     """The declared deployment alarms. ``bake`` is in AWS seconds."""
@@ -51,7 +59,10 @@ class Alarms:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A service's settings except its revision. Times are in AWS seconds."""
+    """A service's settings except its revision. Times are in AWS seconds.
+
+    ``steps`` are those of a strategy that shifts requests between two target groups, else empty.
+    """
 
     desired: int
     minimum_percent: int = 100
@@ -59,6 +70,7 @@ class Settings:
     grace: float = 0.0
     breaker: Breaker = field(default_factory=Breaker)
     alarms: Alarms = field(default_factory=Alarms)
+    steps: tuple[Step, ...] = ()
 
     @property
     def lower(self) -> int:
@@ -77,7 +89,7 @@ class Revision:
 
     Networks, load balancers and providers are in the API's form (ECS Developer Guide, "Properties
     included in an Amazon ECS service revision"). ``checks_health`` is whether an essential
-    container has a health check.
+    container has a health check. ``group`` is the one of two target groups that its tasks are in.
     """
 
     task_definition: str
@@ -85,12 +97,13 @@ class Revision:
     network: Mapping[str, Any] = field(default_factory=dict)
     load_balancers: tuple[Mapping[str, Any], ...] = ()
     providers: tuple[Mapping[str, Any], ...] = ()
+    group: str = ""
 
     @property
     def ports(self) -> dict[str, int]:
         """Return the container port that its tasks register, by target group."""
         return {
-            str(each["targetGroupArn"]): int(each["containerPort"])
+            self.group or str(each["targetGroupArn"]): int(each["containerPort"])
             for each in self.load_balancers
             if "targetGroupArn" in each
         }
@@ -169,7 +182,9 @@ class Deployment:
     ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
     rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
     the failed deployment that this one replaces again. ``watched`` is whether ECS watches the alarms
-    during it, None until they are first read. ``triggered`` are those in ALARM that ended it.
+    during it, None until they are first read. ``triggered`` are those in ALARM that ended it. ``stage`` (API
+    reference, ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a strategy
+    with steps.
     """
 
     id: str
@@ -190,6 +205,9 @@ class Deployment:
     rollback: str | None = None
     rolling_back: Deployment | None = None
     superseded: bool = False
+    stage: str = ""
+    step: int = -1
+    step_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -218,6 +236,8 @@ class Service:
     blocked: bool = False
     start_failures: int = 0
     not_before: float = 0.0
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """The weights of the target groups that were set last."""
 
     @property
     def primary(self) -> Deployment:
@@ -384,4 +404,12 @@ class Detach:
     task: str
 
 
-Action = Attach | Launch | Register | Deregister | Kill | Detach
+@dataclass(frozen=True)
+class Weigh:
+    """Set the weights of the target groups in the listener rule, by their ARNs."""
+
+    rule: str
+    weights: Mapping[str, int]
+
+
+Action = Attach | Launch | Register | Deregister | Kill | Detach | Weigh

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import socket
 import ssl
 import time
@@ -71,6 +70,7 @@ class Forwarding:
     def __init__(self, clock: Clock, targets: Targets, find: Find, standing: Standing) -> None:
         self._targets, self._find_task, self._standing = targets, find, standing
         self._turns: dict[str, int] = {}
+        self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         self._places: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
         limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
         self.pool = Pool(limit)
@@ -91,11 +91,10 @@ class Forwarding:
         return error_answer(500)
 
     def _forward(self, action: Mapping[str, Any]) -> Answer | Upstream:
-        groups = forwards(action)
-        weights = [weight for _, weight in groups]
-        if not any(weights):
+        weights = dict(forwards(action))
+        if not any(weights.values()):
             return error_answer(503)
-        group = random.choices([arn for arn, _ in groups], weights)[0]  # noqa: S311 - no secret
+        group = self._next_group(weights)
         registered = [each for each in self._targets.of(group) if each.draining_until is None]
         usable = choose([each.health.state for each in registered])
         if not usable:
@@ -103,6 +102,15 @@ class Forwarding:
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
         return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
+
+    def _next_group(self, weights: Mapping[str, int]) -> str:
+        """Return the next target group, in exact shares of the weights (smooth weighted round robin)."""
+        credits = self._credits.setdefault(tuple(weights.items()), dict.fromkeys(weights, 0))
+        for group, weight in weights.items():
+            credits[group] += weight
+        chosen = max(credits, key=lambda group: credits[group])
+        credits[chosen] -= sum(weights.values())
+        return chosen
 
     def place(self, target: Target, port: int) -> TaskAddress | None:
         """Return where a target listens on ``port``, if its load balancers may reach it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.providers.kind import Kind, Setting, Subject, Values, attributes, modify
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, attributes, modify, path
 
 BALANCER_ATTRIBUTES = {
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
@@ -169,7 +169,33 @@ def _condition(condition: Values) -> Values:
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    return {**inputs, "conditions": conditions, "actions": _actions(inputs["actions"])}
+    actions = [_weighted(action) for action in _actions(inputs["actions"])]
+    return {**inputs, "conditions": conditions, "actions": actions}
+
+
+def _weighted(action: Values) -> Values:
+    """Convert ``forward``, whose target groups have other names in ELB."""
+    if "forward" not in action:
+        return action
+    groups = action["forward"]["targetGroups"]
+    pairs = [{"targetGroupArn": each["arn"], "weight": each["weight"]} for each in groups]
+    rest = {name: value for name, value in action.items() if name != "forward"}
+    return {**rest, "forwardConfig": {"targetGroups": pairs}}
+
+
+def _actions_in_elb(_: Subject, found: Values) -> list[Values]:
+    """Return the rule's actions in ELB as inputs. Only a forward's weights change outside the program."""
+    forward = found["Actions"][0].get("ForwardConfig")
+    if forward is None:
+        actions: list[Values] = path(
+            "Actions[].{type: Type, targetGroupArn: TargetGroupArn}", found
+        )
+        return actions
+    pairs = [
+        {"arn": each["TargetGroupArn"], "weight": each["Weight"]}
+        for each in forward["TargetGroups"]
+    ]
+    return [{"type": "forward", "forward": {"targetGroups": pairs}}]
 
 
 def _reorder(subject: Subject) -> None:
@@ -190,7 +216,8 @@ RULE = Kind(
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
     settings=(Setting(inputs=("priority",), apply=_reorder, on_create=False),),
-    outputs={"arn": "RuleArn"},
+    outputs={"arn": "RuleArn", "actions": _actions_in_elb},
+    read_back=frozenset({"actions"}),
 )
 
 

@@ -1,0 +1,151 @@
+"""Deployments of the service: the keys and record of their strategy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from i18n import t
+from stack import rules, scaling
+from stack.file import Reader
+from stack.rules import Key
+
+ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
+STRATEGIES = {ROLLING: "ROLLING", CANARY: "CANARY", LINEAR: "LINEAR", BLUE_GREEN: "BLUE_GREEN"}
+"""Each strategy's name in ECS (botocore, DeploymentStrategy)."""
+LONGEST_WAIT = 1440
+"""Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
+SMALLEST_STEP = 3
+"""Percent: ECS's limit of a linear step (botocore, LinearConfiguration)."""
+START_MINUTES = 5
+"""What `rolloutTimeoutMinutes` leaves for the start of the new tasks, in addition to the waits."""
+
+DEPLOY_STRATEGY = Key(
+    "deployStrategy",
+    ROLLING,
+    rules.choice(STRATEGIES),
+    "how a new version gets its requests: `rolling`, `canary`, `linear` or `blueGreen`",
+)
+SHIFT_PERCENT = Key(
+    "shiftPercent",
+    "10",
+    rules.integer(1, 99, t(" percent")),
+    "share of the requests that a new version gets first (`canary`), or with each step (`linear`)",
+)
+SHIFT_MINUTES = Key(
+    "shiftMinutes",
+    "5",
+    rules.integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes that ECS waits before the rest (`canary`), or before the next step (`linear`)",
+)
+BAKE_MINUTES = Key(
+    "bakeMinutes",
+    "5",
+    rules.integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes that the old tasks stay, ready for a rollback, once the new ones get all requests; "
+    "not with `rolling`",
+)
+ROLLOUT_TIMEOUT = Key(
+    "rolloutTimeoutMinutes",
+    "15",
+    rules.integer(1, LONGEST_WAIT, t(" minutes")),
+    "minutes after which an unfinished roll-out fails `pulumi up`",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentSettings:
+    """The strategy of deployments. `percent`, `minutes` and `bake` are those of the keys."""
+
+    strategy: str = ROLLING
+    percent: int = 10
+    minutes: int = 5
+    bake: int = 5
+
+    @property
+    def shifts(self) -> bool:
+        """Whether ECS shifts the requests between two target groups."""
+        return self.strategy != ROLLING
+
+    @property
+    def wait(self) -> int:
+        """The minutes that ECS waits in a deployment whose tasks are healthy.
+
+        There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
+        """
+        steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
+        return steps * self.minutes + self.bake if self.shifts else 0
+
+    @classmethod
+    def load(cls, read: Reader, requests: int) -> DeploymentSettings:
+        """Read the keys; ``requests`` is the target of scaling by requests."""
+        strategy, percent = read(DEPLOY_STRATEGY), read(SHIFT_PERCENT)
+        settings = cls(
+            strategy=strategy,
+            percent=read.together(
+                lambda: checked_percent(percent, strategy),
+                *(SHIFT_PERCENT, DEPLOY_STRATEGY),
+                otherwise=percent,
+            ),
+            minutes=read(SHIFT_MINUTES),
+            bake=read(BAKE_MINUTES),
+        )
+        limit = read(ROLLOUT_TIMEOUT)
+        read.together(
+            lambda: checked_limit(limit, settings),
+            *(ROLLOUT_TIMEOUT, DEPLOY_STRATEGY, SHIFT_PERCENT, SHIFT_MINUTES, BAKE_MINUTES),
+            otherwise=limit,
+        )
+        read.together(
+            lambda: checked_requests(requests, settings),
+            *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
+            otherwise=requests,
+        )
+        return settings
+
+
+def checked_percent(percent: int, strategy: str) -> int:
+    """Return shiftPercent. Raises ValueError when ECS does not take so small a linear step."""
+    if strategy == LINEAR and percent < SMALLEST_STEP:
+        raise ValueError(
+            t(
+                "{percent} is less than the {least} percent that ECS requires of a linear step",
+                percent=percent,
+                least=SMALLEST_STEP,
+            )
+        )
+    return percent
+
+
+def checked_limit(limit: int, settings: DeploymentSettings) -> int:
+    """Return rolloutTimeoutMinutes. Raises ValueError when no deployment could end within it."""
+    if settings.shifts and limit < (least := settings.wait + START_MINUTES):
+        raise ValueError(
+            t(
+                "{limit} is too short for deployStrategy {strategy}: ECS waits {wait} minutes "
+                "(shiftMinutes, bakeMinutes), and its tasks have to start; set {least} or more, or "
+                "shorter waits",
+                limit=limit,
+                strategy=settings.strategy,
+                wait=settings.wait,
+                least=least,
+            )
+        )
+    return limit
+
+
+def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
+    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+
+    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
+    """
+    if requests and deployment.shifts:
+        raise ValueError(
+            t(
+                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+                "them between two; scale by scaleCpuTarget, or deploy by rolling",
+                requests=requests,
+                strategy=deployment.strategy,
+            )
+        )
+    return requests

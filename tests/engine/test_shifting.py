@@ -1,0 +1,140 @@
+"""Strategies that shift requests, by the real engine: what they add, drift of the weights, what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rehearsal.engine.pulumi import PulumiFailed
+from tests.support.local_stack import LocalStack, local_stack
+
+RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-app"
+SERVICE = "aws:ecs/service:Service careapp-poc-service"
+DRIFT = ("preview", "--refresh", "--expect-no-changes", "--diff")
+
+
+@dataclass
+class Story:
+    """What each step did, or was refused with, by its name; and the weights after it."""
+
+    stack: LocalStack
+    did: dict[str, list[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, list[int]] = field(default_factory=dict)
+
+    def up(self, name: str, **config: str) -> None:
+        try:
+            self.did[name] = list(self.stack.up(**config).steps)
+        except PulumiFailed as failed:
+            self.refused[name] = failed.output
+        with contextlib.suppress(LookupError):
+            self.weights[name] = [each["Weight"] for each in self.groups()]
+
+    def rule(self) -> dict[str, Any]:
+        [listener] = self.stack.calls(
+            "elbv2", "describe_listeners", {"LoadBalancerArn": self.balancer()}
+        )["Listeners"]
+        asked = {"ListenerArn": listener["ListenerArn"]}
+        rules = self.stack.calls("elbv2", "describe_rules", asked)["Rules"]
+        return {each["Priority"]: each for each in rules}["100"]
+
+    def balancer(self) -> str:
+        [found] = self.stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        return str(found["LoadBalancerArn"])
+
+    def groups(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.rule()["Actions"][0]["ForwardConfig"]["TargetGroups"]
+        return found
+
+    def shift(self) -> None:
+        """Give the second target group all requests, as ECS does in a deployment."""
+        first, second = (each["TargetGroupArn"] for each in self.groups())
+        groups = [{"TargetGroupArn": first, "Weight": 0}, {"TargetGroupArn": second, "Weight": 100}]
+        action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+        self.stack.calls(
+            "elbv2", "modify_rule", {"RuleArn": self.rule()["RuleArn"], "Actions": [action]}
+        )
+
+    def drift(self) -> str:
+        return self.stack.pulumi.run(*DRIFT, "--stack", self.stack.name)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with local_stack(tmp_path_factory.mktemp("shifting")) as stack:
+        story = Story(stack)
+        story.up("rolling", ecsEnabled="true", protect="false")
+        story.up("canary while it runs", deployStrategy="canary")
+        story.up("stage 1", deployStrategy="rolling", ecsEnabled="false")
+        story.up("stage 1 with canary", deployStrategy="canary")
+        story.up("canary", ecsEnabled="true")
+        story.shift()
+        story.up("after a deployment")
+        story.did["drift"] = [story.drift()]
+        story.up("again, after the drift check")
+        story.up("linear", deployStrategy="linear", shiftPercent="25", shiftMinutes="1")
+        story.up("rolling while it runs", deployStrategy="rolling")
+        story.up("https", deployStrategy="linear", domainName="a.example.com", hostedZoneId="Z1")
+        story.up("back to stage 1", domainName="", hostedZoneId="", ecsEnabled="false")
+        stack.destroy()
+        yield story
+
+
+def test_a_rolling_stack_has_none_of_it(story: Story) -> None:
+    assert not [each for each in story.did["rolling"] if "hifting" in each or "tg2" in each]
+
+
+def test_canary_adds_a_target_group_in_stage_1_and_a_rule_and_a_role_in_stage_2(
+    story: Story,
+) -> None:
+    created = [each for each in story.did["stage 1 with canary"] if each.startswith("create")]
+    assert created == ["create aws:lb/targetGroup:TargetGroup careapp-poc-tg2"]
+    canary = [each for each in story.did["canary"] if "hifting" in each or "listenerRule" in each]
+    assert sorted(canary) == [
+        "create aws:iam/role:Role careapp-poc-shifting",
+        "create aws:iam/rolePolicy:RolePolicy careapp-poc-shifting",
+        f"create {RULE}",
+        "create careapp:infra:Shifting careapp-poc",
+    ]
+    assert story.weights["canary"] == [100, 0]
+
+
+def test_updates_and_the_drift_check_leave_the_weights_to_ecs(story: Story) -> None:
+    assert story.did["after a deployment"] == []
+    assert story.did["again, after the drift check"] == []
+    assert story.weights["again, after the drift check"] == [0, 100]
+    assert story.weights["linear"] == [0, 100]
+
+
+def test_another_strategy_that_shifts_changes_the_service_in_place(story: Story) -> None:
+    assert story.did["linear"] == [f"update {SERVICE}"]
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("canary while it runs", "deployStrategy: canary is refused while the service runs with"),
+        ("rolling while it runs", "deployStrategy: rolling is refused while the service runs with"),
+        ("https", "HTTPS cannot be turned on or off while a service with deployStrategy linear"),
+    ],
+)
+def test_what_would_lead_requests_to_no_task_is_refused_before_anything_is_made(
+    story: Story, step: str, says: str
+) -> None:
+    said = " ".join(story.refused[step].split())
+    assert says in said
+    assert "Nothing was changed." in said
+    assert "pulumi config set ecsEnabled false" in said
+
+
+def test_back_in_stage_1_only_the_second_target_group_is_left(story: Story) -> None:
+    deleted = [each for each in story.did["back to stage 1"] if "hifting" in each or "tg2" in each]
+    assert sorted(deleted) == [
+        "delete aws:iam/role:Role careapp-poc-shifting",
+        "delete aws:iam/rolePolicy:RolePolicy careapp-poc-shifting",
+        "delete careapp:infra:Shifting careapp-poc",
+    ]

@@ -1,0 +1,147 @@
+"""Canary, linear and blue/green: what a strategy adds to the service, its rule, its role and its alarms."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infra.monitoring import ServiceMonitoring, ServiceMonitoringArgs
+from tests.unit.parts import NAME, TAGS
+from tests.unit.test_infra_service import SERVICE, declare
+
+GROUP, RULE = "aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"
+ROLE, POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+FIRST, SECOND = "arn:TargetGroup/careapp-poc-tg", "arn:TargetGroup/careapp-poc-tg2"
+RULE_ARN = "arn:ListenerRule/careapp-poc-app"
+
+
+@pytest.fixture
+def build(engine, configured, checkout):
+    assert (checkout / "webapp").is_dir()
+
+    def service(**changes):
+        settings = configured(rolloutTimeoutMinutes="120", **changes)
+
+        def made():
+            service = declare(settings)
+            args = ServiceMonitoringArgs(
+                settings=settings,
+                topic_arn="topic",
+                balancer=service.args.balancer,
+                service=service,
+            )
+            ServiceMonitoring(NAME, args)
+            return service
+
+        return engine.run(made)
+
+    return service
+
+
+@pytest.mark.parametrize(
+    ("changes", "configuration"),
+    [
+        (
+            {"deployStrategy": "canary", "shiftPercent": "20", "shiftMinutes": "3"},
+            {
+                "strategy": "CANARY",
+                "bakeTimeInMinutes": "5",
+                "canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": "3"},
+            },
+        ),
+        (
+            {"deployStrategy": "linear", "bakeMinutes": "0"},
+            {
+                "strategy": "LINEAR",
+                "bakeTimeInMinutes": "0",
+                "linearConfiguration": {"stepPercent": 10.0, "stepBakeTimeInMinutes": "5"},
+            },
+        ),
+        ({"deployStrategy": "blueGreen"}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": "5"}),
+    ],
+)
+def test_a_strategy_is_passed_to_ecs_with_both_target_groups(engine, build, changes, configuration):
+    build(**changes)
+    service = engine.only(SERVICE)
+    assert service["deploymentConfiguration"] == configuration
+    assert service["loadBalancers"] == [
+        {
+            "targetGroupArn": FIRST,
+            "containerName": "app",
+            "containerPort": 3000,
+            "advancedConfiguration": {
+                "alternateTargetGroupArn": SECOND,
+                "productionListenerRule": RULE_ARN,
+                "roleArn": "arn:Role/careapp-poc-shifting",
+            },
+        }
+    ]
+
+
+def test_both_target_groups_have_the_same_health_check(engine, build):
+    build(deployStrategy="canary", healthPath="/live")
+    groups = engine.inputs(GROUP)
+    first, second = groups["careapp-poc-tg"], groups["careapp-poc-tg2"]
+    assert second.pop("name") == "careapp-poc-tg2"
+    assert {**first, "name": None} == {**second, "name": None}
+    assert first["healthCheck"]["path"] == "/live"
+
+
+def test_the_rule_begins_with_the_first_target_group_and_is_then_ecs_s(engine, build):
+    build(deployStrategy="canary")
+    weights = [{"arn": FIRST, "weight": 100}, {"arn": SECOND, "weight": 0}]
+    assert engine.only(RULE)["actions"] == [
+        {"type": "forward", "forward": {"targetGroups": weights}}
+    ]
+    assert list(engine.request(RULE, "careapp-poc-app").ignoreChanges) == ["actions"]
+
+
+def test_ecs_may_change_this_rule_and_these_two_target_groups_only(engine, build):
+    build(deployStrategy="canary")
+    role = engine.inputs(ROLE)["careapp-poc-shifting"]
+    [trusted] = json.loads(role["assumeRolePolicy"])["Statement"]
+    assert trusted["Principal"] == {"Service": "ecs.amazonaws.com"}
+    assert role["tags"] == TAGS
+    [read, targets, rule] = json.loads(engine.inputs(POLICY)["careapp-poc-shifting"]["policy"])[
+        "Statement"
+    ]
+    assert all(action.startswith("elasticloadbalancing:Describe") for action in read["Action"])
+    assert targets["Resource"] == [FIRST, SECOND]
+    assert rule["Resource"] == RULE_ARN
+    assert rule["Action"] == ["elasticloadbalancing:ModifyRule"]
+
+
+def test_alarms_do_not_depend_on_which_target_group_has_the_requests(engine, build):
+    build(deployStrategy="canary")
+    alarms = engine.inputs(ALARM)
+    running = alarms["careapp-poc-service-running"]
+    assert (running["metricName"], running["statistic"]) == ("CPUUtilization", "SampleCount")
+    assert "TargetGroup" not in running["dimensions"]
+    unhealthy = alarms["careapp-poc-targets-unhealthy"]["metricQueries"]
+    assert [each["metric"]["metricName"] for each in unhealthy[:-1]] == ["UnHealthyHostCount"] * 2
+    assert unhealthy[-1]["expression"] == "FILL(one, 0) + FILL(other, 0)"
+    errors = alarms["careapp-poc-app-errors"]["metricQueries"]
+    assert all("TargetGroup" not in each["metric"]["dimensions"] for each in errors[:-1])
+
+
+def test_ecs_watches_the_errors_of_each_target_group_so_that_the_old_version_hides_none(
+    engine, build
+):
+    build(deployStrategy="canary")
+    names = ("deployment-errors", "deployment-latency")
+    both = [f"careapp-poc-{name}{ending}" for ending in ("", "-2") for name in names]
+    assert engine.only(SERVICE)["alarms"]["alarmNames"] == both
+    assert set(both) <= set(engine.inputs(ALARM))
+
+
+def test_rolling_has_none_of_it(engine, build):
+    build()
+    assert list(engine.inputs(GROUP)) == ["careapp-poc-tg"]
+    assert "careapp-poc-shifting" not in engine.inputs(ROLE)
+    assert engine.only(SERVICE)["deploymentConfiguration"]["strategy"] == "ROLLING"
+    assert "careapp-poc-deployment-errors-2" not in engine.inputs(ALARM)
+    assert "ignoreChanges" not in {
+        field.name for field, _ in engine.request(RULE, "careapp-poc-app").ListFields()
+    }
