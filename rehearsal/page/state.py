@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,9 +14,10 @@ from ops.diagnosis.log_lines import parsed
 from ops.diagnosis.request_path import request_path, target_of
 from ops.doctor import screen as doctor
 from ops.doctor.checks import stages
+from ops.rollout.verdict import shifted
 from ops.screen import short_time
 from ops.snapshot.elb import Rule
-from ops.snapshot.records import Deployment, Task
+from ops.snapshot.records import Deployment, Service, Task
 from ops.watch.events import LABELS, Event, short
 from ops.watch.status import plain
 from rehearsal.page.watching import Seen, Work
@@ -292,7 +292,7 @@ def state(seen: Seen) -> dict[str, Any]:
         "database": database(case),
         "stores": stores(case),
         "alarms": alarms(case),
-        "rollouts": rollouts(case.service.deployments if case.service else (), seen.at),
+        "rollouts": rollouts(case.service, seen.at) if case.service else [],
         "doctor": doctor.as_dict(diagnosis),
     }
 
@@ -305,14 +305,16 @@ def begin(stack: str) -> list[str]:
     ]
 
 
-def rollouts(deployments: Iterable[Deployment], at: datetime) -> list[dict[str, Any]]:
-    """The service's deployments, the one that ECS makes first."""
+def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
+    """The service's deployments, the one that ECS makes first, with its share of the requests."""
+    traffic = service.traffic
     return [
         {
             "id": each.id.rpartition("/")[2],
             "status": each.status,
             "revision": each.revision,
             "state": each.rollout,
+            "shifted": str(shifted(traffic, each.revision)) if traffic and each.primary else "",
             "reason": each.reason,
             "desired": each.desired,
             "running": each.running,
@@ -320,7 +322,7 @@ def rollouts(deployments: Iterable[Deployment], at: datetime) -> list[dict[str, 
             "failed": each.failed,
             "seconds": _seconds(each, at),
         }
-        for each in deployments
+        for each in service.deployments
     ]
 
 

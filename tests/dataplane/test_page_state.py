@@ -11,7 +11,7 @@ import pytest
 
 from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import Part
+from ops.snapshot.records import Part, Traffic
 from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -107,7 +107,16 @@ def test_a_roll_out_is_shown_with_numbers_and_its_duration():
         "IN_PROGRESS", 1, 0, 600,
     )  # fmt: skip
     [done] = state(seen(a.stack()))["rollouts"]
-    assert (done["state"], done["seconds"]) == ("COMPLETED", 100)
+    assert (done["state"], done["seconds"], done["shifted"]) == ("COMPLETED", 100, "")
+
+
+def test_a_shifting_roll_out_shows_its_share_of_the_requests():
+    new = a.deployment(rollout="IN_PROGRESS")
+    old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD)
+    traffic = Traffic(stage="PRODUCTION_TRAFFIC_SHIFT", percent=10)
+    service = a.service(deployments=(new, old), traffic=traffic)
+    shown = [each["shifted"] for each in state(seen(a.stack(service=service)))["rollouts"]]
+    assert shown == ["careapp-poc:7 gets 10 % of the requests", ""]
 
 
 def test_no_value_of_environment_or_secret_is_in_it():
