@@ -13,6 +13,8 @@ from tests.documents.commands import commands
 from tests.documents.markdown import Page
 
 PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
+WORDS = r"""(?:"[^"`\n]*"|'[^'`\n]*'|[^|;&<>`\n])*"""
+"""A command up to its end; what ends one does not within quotation marks."""
 OF_THE_SCRIPT = {
     "test": {"--list"},
     "completion": set(),
@@ -27,7 +29,7 @@ def typed(page: Page, program: str) -> list[list[str]]:
     texts = [line for block in page.blocks for line in _joined(block.text).splitlines()]
     found = []
     for text in (*texts, *page.spans):
-        for match in re.finditer(rf"(?:^|[\s(`]){re.escape(program)} ([^|;&<>`\n]*)", text):
+        for match in re.finditer(rf"(?:^|[\s(`]){re.escape(program)} ({WORDS})", text):
             if words := _split(match[1]):
                 found.append(words)
     return found
