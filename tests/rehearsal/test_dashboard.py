@@ -36,7 +36,7 @@ def shown(cloudwatch) -> Callable[[], list[Widget]]:
     return lambda: read(cloudwatch, STACK, now - DAY, now + DAY)
 
 
-def until(ask: Callable[[], object], seconds: float = 15) -> None:
+def until(ask: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not ask():
         assert time.monotonic() < end, "in vain"
@@ -76,6 +76,6 @@ def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
         return {each["AlarmName"].removeprefix(f"{STACK}-"): each["StateValue"] for each in found}
 
     quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
-    assert len(quiet) == 11
+    assert len(quiet) == 13
     until(lambda: states() == quiet)
     assert running.facts()["state"]["metrics"]["problems"] == []
