@@ -54,7 +54,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     Raises ``RehearsalFailed`` and ``FaultError``.
     """
     _require_failure(run)
-    fixes = _first_fix(run)
+    fixes = _first_fix(run.report.diagnosis or {})
     texts = [each["text"] for each in fixes]
     commands = [command for each in fixes for command in each["commands"]]
     run.report.mend = {"told": texts, "commands": commands, "edited": []}
@@ -69,8 +69,8 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     _run_commands(run, commands)
     if not _succeeds(run):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
-        diagnose(run)
-        more = [command for each in _first_fix(run) for command in each["commands"]]
+        again = _first_fix(_doctor(run, CAUSE_FOUND))
+        more = [command for each in again for command in each["commands"]]
         run.report.mend["commands"] += more
         _run_commands(run, more)
         _require_success(run)
@@ -87,10 +87,9 @@ def _require_failure(run: Rehearsal) -> None:
     raise RehearsalFailed(t("the second `pulumi up` succeeded although nothing was fixed"))
 
 
-def _first_fix(run: Rehearsal) -> list[dict[str, Any]]:
+def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the first finding's first fix and the fixes that continue it, without the alternatives."""
-    finding = (run.report.diagnosis or {})["findings"][0]
-    first, *others = finding["fixes"]
+    first, *others = diagnosis["findings"][0]["fixes"]
     return [first, *(each for each in others if each["then"])]
 
 
