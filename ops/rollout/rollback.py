@@ -18,7 +18,7 @@ from ops.snapshot.records import Deployment, short
 from stack.names import StackNames
 from stack.settings import Settings
 
-STARTED = frozenset({"PENDING", "IN_PROGRESS"})
+STARTED = frozenset(ecs.GOING)
 ENDING = frozenset({"STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
 """Statuses in which a service deployment can be stopped; in those of ENDING ECS already ends it.
 
@@ -62,11 +62,9 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
 
 def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
     """Return DescribeServiceDeployments' item. Raises Refused without one, and AwsProblem."""
-    asked = [found.arn]
-    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=asked)
-    if not answer["serviceDeployments"]:
+    row = ecs.service_deployment(session, {"serviceDeploymentArn": found.arn})
+    if row is None:
         raise Refused(_no_service(found.names))
-    row: Mapping[str, Any] = answer["serviceDeployments"][0]
     return row
 
 

@@ -120,15 +120,15 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
 def alarms_that_ended(session: Session, service: Mapping[str, str]) -> tuple[str, ...]:
     """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
     rows = service_deployments(session, service)
-    arns = [each["serviceDeploymentArn"] for each in rows[:1]]
-    if not arns:
-        return ()
-    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
-    return tuple(
-        name
-        for each in answer["serviceDeployments"]
-        for name in (each.get("alarms") or {}).get("triggeredAlarmNames") or ()
-    )
+    found = service_deployment(session, rows[0]) if rows else None
+    return tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
+
+
+def service_deployment(session: Session, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return DescribeServiceDeployments' item for one of the list; None if ECS no longer has it. Raises AwsProblem."""
+    asked = [row["serviceDeploymentArn"]]
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=asked)
+    return next(iter(answer["serviceDeployments"]), None)
 
 
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
@@ -150,14 +150,11 @@ def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None
     """Return the share; None of a first deployment, which has no source revision and nothing to shift."""
     named = {"cluster": cluster, "service": short(service.arn)}
     rows = service_deployments(session, named)
-    arns = [row["serviceDeploymentArn"] for row in rows[:1] if row["status"] in GOING]
-    if not arns:
-        return None
-    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=arns)
-    for row in answer["serviceDeployments"]:
-        if row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
-            weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
-            return Traffic(stage=row["lifecycleStage"], percent=weight)
+    going = rows and rows[0]["status"] in GOING
+    row = service_deployment(session, rows[0]) if going else None
+    if row and row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
+        weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
+        return Traffic(stage=row["lifecycleStage"], percent=weight)
     return None
 
 
