@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rehearsal.aws.ecs import starts
 from rehearsal.machine import namespaces
 from rehearsal.machine.processes import readable_by_all
 from rehearsal.paths import ROOT
@@ -141,3 +142,5 @@ def test_a_namespace_that_has_ended_is_an_error_of_the_connection() -> None:
     with pytest.raises(OSError, match=r"ended|Broken pipe|reset"):
         namespace.new_socket()
     namespace.close()
+    waiting = starts.Container(lambda: None, "10.0.0.4", [3000], namespace)
+    assert waiting.started() is False, "not an error of the thread that looks at the task"

@@ -86,7 +86,10 @@ class Container:
 
     def _connect(self, ports: Sequence[int]) -> bool:
         for port in ports:
-            probe = self._namespace.new_socket() if self._namespace else socket.socket()
+            try:
+                probe = self._namespace.new_socket() if self._namespace else socket.socket()
+            except OSError:
+                return False  # The task has ended, and its namespace with it.
             probe.settimeout(1)
             try:
                 probe.connect((self._address, port))
