@@ -131,6 +131,7 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
     seen = visit(healthy)
     page = seen.page
     page.get_by_text("What was checked").click()
+    page.evaluate(TOGGLED)
     page.get_by_role("radio", name="events").focus()
     page.keyboard.press("ArrowRight")
     page.evaluate("window.unchanged = true")
@@ -141,7 +142,7 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
         assert "Healthy targets: 2." in page.locator(".detail").inner_text()
         assert page.evaluate("window.unchanged"), "it was not loaded again"
         # The next event may still bring what was checked.
-        page.locator("details.checked[open]").wait_for(timeout=30_000)
+        page.locator("details.checked[open]").wait_for(timeout=120_000)
         assert page.evaluate("document.activeElement.value") == "logs"
         assert page.get_by_role("radio", name="log lines").is_checked()
     finally:
