@@ -5,7 +5,7 @@
 const main = document.querySelector("main");
 const lost = document.getElementById("lost");
 const PATIENCE = 2000; // ms until a stream that was refused is tried again
-const unfolded = new Set(); // keys of what the reader has unfolded, should it go and come back
+const unfolded = new Set(); // what the reader has unfolded, should it go and come back
 let stream = null;
 
 function same(old, fresh) {
@@ -19,7 +19,7 @@ function attributes(old, fresh) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
 }
 
@@ -30,7 +30,6 @@ function children(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const known = wanted.dataset?.key ? keyed.get(wanted.dataset.key) : at && same(at, wanted) ? at : null;
     if (!known) {
-      if (unfolded.has(wanted.dataset?.key)) wanted.open = true;
       old.insertBefore(wanted, at);
     } else {
       if (known === at) at = at.nextSibling;
@@ -56,10 +55,17 @@ function update(old, fresh) {
   }
 }
 
+// Every finding has the same keys for its details.
+function place(details) {
+  return `${details.closest("article")?.dataset.key} ${details.dataset.key}`;
+}
+
 function show(event) {
   const { html, title } = JSON.parse(event.data);
   const focused = document.activeElement;
-  children(main, new DOMParser().parseFromString(html, "text/html").body);
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  for (const each of body.querySelectorAll("details")) each.open = unfolded.has(place(each));
+  children(main, body);
   // A node that was moved has lost the focus on its way.
   if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
   document.title = title;
@@ -84,7 +90,7 @@ function watch() {
 
 // Toggle events do not bubble; none comes from what is taken out of the page.
 document.addEventListener("toggle", ({ target }) => {
-  if (target.isConnected && target.dataset.key) unfolded[target.open ? "add" : "delete"](target.dataset.key);
+  if (target.isConnected) unfolded[target.open ? "add" : "delete"](place(target));
 }, true);
 
 // A page that nobody sees asks nothing.
