@@ -62,7 +62,7 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
 
 def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
     """Return DescribeServiceDeployments' item. Raises Refused without one, and AwsProblem."""
-    row = ecs.service_deployment(session, {"serviceDeploymentArn": found.arn})
+    row = ecs.service_deployment(session, found.arn)
     if row is None:
         raise Refused(_no_service(found.names))
     return row

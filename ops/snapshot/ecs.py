@@ -120,14 +120,13 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
 def alarms_that_ended(session: Session, service: Mapping[str, str]) -> tuple[str, ...]:
     """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
     rows = service_deployments(session, service)
-    found = service_deployment(session, rows[0]) if rows else None
+    found = service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
     return tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
 
 
-def service_deployment(session: Session, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return DescribeServiceDeployments' item for one of the list; None if ECS no longer has it. Raises AwsProblem."""
-    asked = [row["serviceDeploymentArn"]]
-    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=asked)
+def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
+    """Return DescribeServiceDeployments' item; None if ECS no longer has it. Raises AwsProblem."""
+    answer = session.call("ecs", "describe_service_deployments", serviceDeploymentArns=[arn])
     return next(iter(answer["serviceDeployments"]), None)
 
 
@@ -151,7 +150,7 @@ def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None
     named = {"cluster": cluster, "service": short(service.arn)}
     rows = service_deployments(session, named)
     going = rows and rows[0]["status"] in GOING
-    row = service_deployment(session, rows[0]) if going else None
+    row = service_deployment(session, rows[0]["serviceDeploymentArn"]) if going else None
     if row and row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
         weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
         return Traffic(stage=row["lifecycleStage"], percent=weight)
