@@ -80,6 +80,21 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit, healthy):
     assert {"SUMMARY", "INPUT", "DIV"} <= {each["tag"] for each in stops}
 
 
+FIRST_SHOWN = """() => {
+  stream.close();
+  main.prepend("\\n"); // the page's own main begins so, what the stream sends does not
+  const chosen = document.querySelector("input[value=events]");
+  chosen.focus();
+  show({ data: JSON.stringify({ html: main.innerHTML.trim(), title: document.title }) });
+  return document.activeElement === chosen;
+}"""
+"""What the stream does first after the page is loaded; whether the reader's focus is where it was."""
+
+
+def test_the_first_event_takes_nothing_from_the_reader(visit, healthy):
+    assert visit(healthy).page.evaluate(FIRST_SHOWN)
+
+
 def test_the_skip_link_leads_to_the_state(visit, healthy):
     page = visit(healthy).page
     page.keyboard.press("Tab")
