@@ -86,11 +86,12 @@ def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str,
         "APP_VERSION": inputs.version,
         "DB_HOST": inputs.db_host,
         "DB_NAME": inputs.db_name,
+        "DB_POOL_SIZE": str(settings.connections),
         "DB_PORT": str(inputs.db_port),
         "DB_SECRET_ARN": inputs.db_secret_arn,
         "DB_USER": inputs.db_user,
         "PORT": str(settings.port),
-        "WEB_CONCURRENCY": str(max(1, settings.cpu // 1024)),
+        "WEB_CONCURRENCY": str(settings.workers),
     }
 
 

@@ -18,7 +18,7 @@ from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
-from stack.deployments import DeploymentSettings
+from stack.deployments import MAXIMUM_PERCENT, DeploymentSettings
 from stack.monitoring import BAKE_MINUTES
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
@@ -59,7 +59,7 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
             enable=True, rollback=True
         ),
         "deployment_minimum_healthy_percent": 100,
-        "deployment_maximum_percent": 200,
+        "deployment_maximum_percent": MAXIMUM_PERCENT,
         "health_check_grace_period_seconds": settings.grace_period,
         "availability_zone_rebalancing": "ENABLED",
         # The provider's wait reports a rolled-back deployment as success.

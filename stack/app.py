@@ -18,7 +18,15 @@ from stack.rules import Key
 RESERVED = frozenset(
     {
         *("APP_VERSION", "PORT", "WEB_CONCURRENCY"),
-        *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_PORT", "DB_SECRET_ARN", "DB_USER"),
+        *(
+            "DB_HOST",
+            "DB_NAME",
+            "DB_PASSWORD",
+            "DB_POOL_SIZE",
+            "DB_PORT",
+            "DB_SECRET_ARN",
+            "DB_USER",
+        ),
     }
 )
 """Variables that the task definition sets; a test compares the two."""
@@ -126,6 +134,12 @@ APP_SECRETS = Key(
     "{}",
     entries("appSecrets", secret_arn),
     "environment variables of the app from Secrets Manager: name and ARN, with or without `:KEY::`",
+)
+APP_CONNECTIONS = Key(
+    "appConnections",
+    "4",
+    rules.integer(1, 50, t(" connections")),
+    "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
 )
 HEALTH_COMMAND = Key(
     "healthCommand",

@@ -13,6 +13,12 @@ from stack.rules import Key
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
 STRATEGIES = {ROLLING: "ROLLING", CANARY: "CANARY", LINEAR: "LINEAR", BLUE_GREEN: "BLUE_GREEN"}
 """Each strategy's name in ECS (botocore, DeploymentStrategy)."""
+MAXIMUM_PERCENT = 200
+"""Percent of the desired tasks that may run in a deployment.
+
+A rolling one starts new tasks up to this limit and stops old ones as the new become healthy; the others
+keep both sets until they end (ECS developer guide, "Amazon ECS deployment strategies").
+"""
 LONGEST_WAIT = 1440
 """Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
 SMALLEST_STEP = 3

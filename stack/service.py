@@ -29,6 +29,8 @@ MEMORY_BY_CPU = MappingProxyType(
 
 Source: the Amazon ECS Developer Guide, "Task size"; a test compares it with cfn-lint's table.
 """
+CPU_UNITS = 1024
+"""CPU units of one vCPU."""
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -86,6 +88,8 @@ class ServiceSettings:
     port: int
     variables: Mapping[str, str]
     secrets: Mapping[str, str]
+    connections: int
+    """The most database connections of one worker's pool."""
     health_command: str
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
@@ -102,6 +106,11 @@ class ServiceSettings:
     grace_period: int
 
     @property
+    def workers(self) -> int:
+        """The number of processes in a task that answer requests: one a vCPU."""
+        return max(1, self.cpu // CPU_UNITS)
+
+    @property
     def least_count(self) -> int:
         """The minimum number of tasks while the service runs."""
         return self.scaling.minimum if self.scaling.enabled else self.desired_count
@@ -115,6 +124,7 @@ class ServiceSettings:
             port=read(CONTAINER_PORT),
             variables=app.variables(read),
             secrets=app.secrets(read),
+            connections=read(app.APP_CONNECTIONS),
             health_command=read(app.HEALTH_COMMAND),
             deploy_command=app.deploy_command(read),
             cpu=cpu,

@@ -19,6 +19,7 @@ from stack import (
     rules,
     scaling,
     service,
+    sizes,
 )
 from stack.app import ImageSettings
 from stack.database import DatabaseSettings
@@ -29,6 +30,7 @@ from stack.names import StackNames
 from stack.network import NetworkSettings
 from stack.rules import Key
 from stack.service import ServiceSettings
+from stack.sizes import Sizes
 
 ECS_ENABLED = Key(
     "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false deletes ECS again"
@@ -101,6 +103,23 @@ class Settings:
         return self.image.folder == Path(app.APP_FOLDER.default)
 
     @property
+    def sizes(self) -> Sizes:
+        """What a roll-out takes at its peak."""
+        service, scaling = self.service, self.service.scaling
+        return Sizes(
+            tasks=scaling.maximum,
+            least=scaling.minimum,
+            scaled=bool(scaling.cpu or scaling.requests),
+            cpu=service.cpu,
+            workers=service.workers,
+            pool=service.connections,
+            spare=sizes.SPARE_CONNECTIONS if self.webapp else 0,
+            instance_class=self.database.instance_class,
+            wait=service.deployment.wait,
+            limit=self.rollout_minutes,
+        )
+
+    @property
     def deployer(self) -> str:
         """The role that GitHub Actions deploys with; empty unless the stack has its boundary."""
         role = f"{self.project}-delivery-{self.stack}"
@@ -145,5 +164,6 @@ class Settings:
             folder=given.folder,
             texts={key.name: read.text(key) for key in KEYS},
         )
+        sizes.check(read, settings.sizes)
         read.finish(settings.names.prefix, KEYS)
         return settings

@@ -20,8 +20,7 @@ from webapp.credentials import Credentials
 from webapp.migrations import Migrator
 from webapp.settings import Settings
 
-POOL_SIZE = 4  # connections of one worker for its pages
-SPARE_CONNECTIONS = 2  # one for /health/db, one for the migrations
+SPARE_CONNECTIONS = 2  # besides the pool: one for /health/db, one for the migrations
 # Seconds. Their sum is far below the load balancer's idle timeout (60 on AWS).
 CONNECT_TIMEOUT = 2  # psycopg's minimum
 POOL_TIMEOUT = 2.0  # until a page has a connection
@@ -93,8 +92,8 @@ class Database:
             connection_class=Connection,
             kwargs=self.parameters(STATEMENT_TIMEOUT),
             check=self._check,
-            min_size=2,
-            max_size=POOL_SIZE,
+            min_size=min(2, settings.db_pool_size),
+            max_size=settings.db_pool_size,
             max_lifetime=1800,
             reconnect_timeout=0.5,
             timeout=POOL_TIMEOUT,

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
 MAX_WORKERS = 64
+MAX_POOL_SIZE = 50
 MAX_IDENTIFIER = 63  # bytes; PostgreSQL truncates longer names (NAMEDATALEN)
 SHOWN = 60  # characters of an invalid value in an error
 # Of the database's variables an error shows only DB_PORT, and only up to 7 characters: any other value
@@ -40,6 +41,8 @@ class Settings:
     db_host: str
     db_port: int
     db_name: str
+    db_pool_size: int
+    """Connections of one worker for its pages."""
     db_user: str
     db_password: str | None = field(repr=False)
     db_secret_arn: str | None
@@ -87,6 +90,10 @@ def _port(value: str) -> int:
 
 def _workers(value: str) -> int:
     return _number(value, 1, MAX_WORKERS, "a number of workers")
+
+
+def _pool_size(value: str) -> int:
+    return _number(value, 1, MAX_POOL_SIZE, "a number of connections")
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -157,6 +164,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
     "db_host": ("DB_HOST", _host, None),
     "db_port": ("DB_PORT", _port, "5432"),
     "db_name": ("DB_NAME", _identifier, None),
+    "db_pool_size": ("DB_POOL_SIZE", _pool_size, "4"),
     "db_user": ("DB_USER", _identifier, None),
     "db_password": ("DB_PASSWORD", str, None),
     "db_secret_arn": ("DB_SECRET_ARN", _secret_arn, None),

@@ -78,8 +78,9 @@ SERVICE = (
     Row("scaled-to-zero-by-schedule", 12, {TASKS_NODE}),
     Row("scaled-to-zero-in-hours", 12, {TASKS_NODE}),
     Row("fargate-quota", 15, {TASKS_NODE}),
-    # Only another roll-out would meet these two.
+    # Only another roll-out would meet these three.
     Row("fargate-quota-small", 16, {TASKS_NODE}, blocks=False),
+    Row("sizes-near", 17, {WHOLE}, blocks=False),
     Row("subnets-full", 18, {TASKS_NODE}, blocks=False),
 )
 

@@ -164,6 +164,11 @@ def fargate(account: Account) -> Iterator[Finding]:
     return capacity.quota(Case(account.now))
 
 
+def sizes(account: Account) -> Iterator[Finding]:
+    """Check that the largest roll-out is not near what database and load balancer allow."""
+    return capacity.near_limits(Case(account.now))
+
+
 def names(account: Account) -> Iterator[Finding]:
     """Check for existing resources with the stack's names, as a destroy can leave them."""
     now = account.now
@@ -247,5 +252,6 @@ ITEMS = (
     Item(t("The service-linked roles exist"), service_roles),
     Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
     Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
+    Item(t("The database and the load balancer have room for a roll-out"), sizes),
     Item(t("The stack's names are free"), names),
 )

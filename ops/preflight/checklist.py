@@ -40,7 +40,7 @@ GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list: its checks, and the parts of the snapshot that they read.
+    """One line of the list: its checks, and the parts of the snapshot that they read besides the settings.
 
     ``second`` marks what stage 2 makes: in stage 1 it is not checked. ``webapp`` marks what is true of the app in
     webapp/ alone: for another app it is left out.
@@ -94,6 +94,11 @@ ITEMS = (
         ("network",),
     ),
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
+    Item(
+        t("The database and the load balancer have room for a roll-out"),
+        (capacity.near_limits,),
+        (),
+    ),
     Item(
         t("The execution role may pull, read the secret and log"),
         (permissions.execution_role,),
@@ -205,7 +210,7 @@ def _state(item: Item, case: Case) -> str:
     if any(each.kind == "cause" for each in found):
         return BAD
     parts = [getattr(case.now, each) for each in item.parts]
-    if any(each.problem for each in parts) or all(each.value is None for each in parts):
+    if any(each.problem for each in parts) or (parts and all(each.value is None for each in parts)):
         return UNKNOWN
     return GOOD if all(each.kind == "note" for each in found) else WARNED
 

@@ -108,6 +108,7 @@ SITUATIONS = {
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
     ),
     "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
+    "sizes-near": a.stack(a.choices(desiredCount="8")),
     "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
@@ -313,7 +314,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            "app-requests-failed",
+            *("app-requests-failed", "sizes-near"),
         ),
         "warning",
     ),

@@ -124,6 +124,10 @@ def test_without_a_repository_pulumi_must_look_again():
     assert found.fixes[0].commands[-1] == "pulumi up -s poc"
 
 
+LARGE = {"databaseInstanceClass": "db.m7g.large"}
+"""For the connections of so many workers."""
+
+
 def starved(cpu, memory, **settings):
     task = a.ended("Essential container in task exited", code=137, container=KILLED)
     declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
@@ -154,6 +158,6 @@ def test_more_memory_than_the_cpu_takes_needs_more_cpu():
         "pulumi config set taskMemory 3072 -s poc",
         "pulumi up -s poc",
     )
-    assert starved(8192, 61440).commands[1] == "pulumi config set taskMemory 65536 -s poc"
-    largest = starved(32768, 249856)
+    assert starved(8192, 61440, **LARGE).commands[1] == "pulumi config set taskMemory 65536 -s poc"
+    largest = starved(32768, 249856, **LARGE)
     assert (largest.commands, "no larger task" in str(largest.text)) == ((), True)

@@ -95,13 +95,13 @@ def service_roles(account):
 
 
 def marks(shown):
-    return [line.strip()[0] for line in shown.splitlines()[1:9]]
+    return [line.strip()[0] for line in shown.splitlines()[1:10]]
 
 
 @pytest.mark.usefixtures("account", "tools", "quotas", "service_roles")
 def test_preflight_before_stage_1_says_that_the_account_is_ready(run):
     code, shown, _ = run("preflight")
-    assert (code, marks(shown)) == (0, ["✓"] * 8)
+    assert (code, marks(shown)) == (0, ["✓"] * 9)
     assert "Ready for stage 1: `pulumi up -s poc`." in shown
 
 
@@ -149,8 +149,40 @@ def test_a_name_in_use_is_reported(run, account):
     logs.create_log_group(logGroupName=NAMES.log_group)
     code, shown, _ = run("preflight")
     logs.delete_log_group(logGroupName=NAMES.log_group)
-    assert (code, marks(shown)[7]) == (0, "!")
+    assert (code, marks(shown)[8]) == (0, "!")
     assert f"Names of the stack are taken: {NAMES.log_group}" in shown
+
+
+@pytest.mark.usefixtures("account", "tools", "quotas", "service_roles")
+def test_settings_near_a_limit_are_marked_before_stage_1(run, folder):
+    file = folder / "Pulumi.poc.yaml"
+    file.write_text(file.read_text() + "  careapp:desiredCount: 8\n")
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[7]) == (0, "!")
+    assert "desiredCount 8: up to 16 tasks during a roll-out can open 98 connections." in shown
+
+
+@pytest.mark.usefixtures("account", "tools", "service_roles")
+def test_a_quota_that_a_roll_out_of_the_most_tasks_exceeds_is_a_warning(run, folder, quotas):
+    file = folder / "Pulumi.poc.yaml"
+    file.write_text(file.read_text() + "  careapp:maxCount: 4\n")
+    quotas["L-3032A538"] = 1.99
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[6]) == (0, "!")
+    assert "Up to 2 vCPU are needed during a roll-out of 4; 1.99 are allowed" in shown
+    quotas["L-3032A538"] = 2.0
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[6]) == (0, "✓")
+
+
+@pytest.mark.parametrize(("found", "on"), [(a.stage1, "false"), (a.stack, "true")])
+def test_settings_near_a_limit_are_marked_before_and_in_stage_2(found, on):
+    text = "The database and the load balancer have room for a roll-out"
+    for count, state in (("6", GOOD), ("7", WARNED)):
+        listed = tick(found(a.choices(ecsEnabled=on, desiredCount=count)))
+        assert [each.state for each in listed.items if str(each.text) == text] == [state]
+        assert listed.exit_code == 0
+    assert "sizes-near" in [each.id for each in listed.diagnosis.findings]
 
 
 def said(lines):

@@ -143,6 +143,13 @@ def test_connections_that_others_hold_are_not_called_the_tasks_own():
     assert first.fixes[0].commands == (f'./careapp db psql -s poc -c "{databases.WHO}"',)
 
 
+def test_the_pool_counts_as_the_task_definition_has_it():
+    definition = a.definition(
+        environment={**a.definition().environment, "DB_POOL_SIZE": "9", "WEB_CONCURRENCY": "2"}
+    )
+    assert str(full(101, main=definition).seen[-1]) == "1 tasks run; each opens 22 at most."
+
+
 def test_whose_connections_they_are_is_said_only_as_far_as_the_numbers_tell():
     alone = full(None)
     assert str(alone.why).startswith("The tasks of this stack cannot use all of them")

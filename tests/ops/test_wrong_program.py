@@ -9,10 +9,12 @@ from ops.doctor.diagnose import judge
 from ops.preflight.checklist import BAD, GOOD, tick
 from ops.snapshot.records import Part
 from ops.snapshot.task_inputs import Role, Secret
+from stack import sizes
+from stack.app import APP_CONNECTIONS
 from tests.ops import stacks as a
 from tests.ops.situations import OTHER_SECRET, SITUATIONS, env, findings, never_started
-from webapp.db import POOL_SIZE, SPARE_CONNECTIONS
-from webapp.settings import Settings, SettingsError
+from webapp.db import SPARE_CONNECTIONS
+from webapp.settings import VARIABLES, Settings, SettingsError
 
 
 def foreign(**changes):
@@ -152,7 +154,8 @@ def test_the_demanded_variables_and_the_pool_are_the_app_s():
         Settings.load({})
     names = {each.partition(" ")[0] for each in refused.value.problems}
     assert names == {*databases.DEMANDED, "DB_PASSWORD"}
-    assert POOL_SIZE + SPARE_CONNECTIONS == databases.POOL
+    assert sizes.SPARE_CONNECTIONS == SPARE_CONNECTIONS
+    assert VARIABLES["db_pool_size"][2] == APP_CONNECTIONS.default
 
 
 def test_preflight_says_what_the_task_definition_names_wrongly():

@@ -24,6 +24,7 @@ CHANGES = {
     "databaseIamAuth": "false",
     "cpuArchitecture": "ARM64",
     "imagesKept": "20",
+    "appConnections": "3",
     "healthCommand": "true",
     "deployCommand": "true",
     "containerPort": "8080",

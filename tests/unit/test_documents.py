@@ -13,7 +13,7 @@ from cli import main
 from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.app import RESERVED
-from tests.documents import commands
+from tests.documents import commands, scale
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs, twin
 from tests.documents.typed import typed, unknown
@@ -93,6 +93,12 @@ def test_every_page_in_docs_is_reached_from_the_readme():
 def test_the_page_of_commands_is_what_they_say_of_themselves():
     written = (ROOT / "docs" / "commands.md").read_text()
     assert written == commands.page(), "run `python -m tests.documents`"
+
+
+@pytest.mark.parametrize(("name", "template"), scale.PAGES.items(), ids=scale.PAGES)
+def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name, template):
+    written = (ROOT / "docs" / name).read_text()
+    assert written == scale.page(template), "run `python -m tests.documents`"
 
 
 def test_every_command_is_in_the_readme_and_every_fault_in_its_table():
@@ -201,6 +207,7 @@ BILINGUAL = (
     "docs/cost.md",
     "docs/delivery.md",
     "docs/runbook.md",
+    "docs/scale.md",
     "docs/settings.md",
     "docs/your-app.md",
 )

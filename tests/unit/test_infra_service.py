@@ -323,6 +323,7 @@ def test_the_whole_definition(configured):
             {"name": "APP_VERSION", "value": "abc"},
             {"name": "DB_HOST", "value": "db.example"},
             {"name": "DB_NAME", "value": "careapp"},
+            {"name": "DB_POOL_SIZE", "value": "4"},
             {"name": "DB_PORT", "value": "5432"},
             {"name": "DB_SECRET_ARN", "value": "arn:secret"},
             {"name": "DB_USER", "value": "postgres"},

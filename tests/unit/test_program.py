@@ -151,6 +151,14 @@ def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
     }
 
 
+@pytest.mark.parametrize(("count", "warned"), [("6", 0), ("7", 1)])
+def test_settings_near_a_limit_are_warned_of(program, monkeypatch, count, warned):
+    said = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    program(desiredCount=count)
+    assert len([each for each in said if each.startswith(f"desiredCount {count}: ")]) == warned
+
+
 def test_stage_two_changes_no_input_of_stage_one(engine, program):
     program(ecsEnabled="false")
     before = {(made.typ, made.name): made.inputs for made in engine.made}

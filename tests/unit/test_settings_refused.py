@@ -21,6 +21,7 @@ INTEGERS = {
     "databaseStorageGb": (20, 65536),
     "databaseBackupDays": (1, 35),
     "imagesKept": (2, 1000),
+    "appConnections": (1, 50),
     "containerPort": (1024, 65535),
     "desiredCount": (0, 100),
     "shiftPercent": (1, 99),
@@ -28,7 +29,7 @@ INTEGERS = {
     "bakeMinutes": (0, 1440),
     "rolloutTimeoutMinutes": (1, 1440),
     "minCount": (1, 1000),
-    "maxCount": (0, 1000),
+    "maxCount": (0, 500),
     "scaleCpuTarget": (0, 90),
     "scaleRequestsPerTarget": (0, 1000000),
     "healthInterval": (5, 300),
@@ -38,8 +39,15 @@ INTEGERS = {
     "healthGracePeriod": (0, 7200),
     "deregistrationDelay": (0, 3600),
 }
-ROOM = {"healthInterval": {"healthTimeout": "4"}, "healthTimeout": {"healthInterval": "300"}}
-"""The two must differ, so each is moved while the other leaves it room."""
+ENOUGH = {"databaseInstanceClass": "db.m7g.4xlarge"}
+ROOM = {
+    "healthInterval": {"healthTimeout": "4"},
+    "healthTimeout": {"healthInterval": "300"},
+    "appConnections": ENOUGH,
+    "desiredCount": ENOUGH,
+    "maxCount": {**ENOUGH, "appConnections": "2"},
+}
+"""What a key's bounds need of others: times that differ, connections for all tasks."""
 
 
 @pytest.mark.parametrize(("key", "bounds"), INTEGERS.items(), ids=INTEGERS)

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from psycopg_pool import PoolTimeout
 
 from tests.webapp.conftest import MakeApp, Serve
 from tests.webapp.dependencies import HOST, Authority, Postgres, running
@@ -47,10 +48,25 @@ def test_away_at_the_start(make_app: MakeApp, postgres: Postgres) -> None:
     comes_back(app)
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(
+    make_app: MakeApp, postgres: Postgres, size: int
+) -> None:
+    app = make_app(DB_POOL_SIZE=str(size))
+    comes_back(app)
+    pool = db.of(app).pool
+    with ExitStack() as stack:
+        for _ in range(size):
+            stack.enter_context(pool.connection())
+        with pytest.raises(PoolTimeout):
+            pool.getconn(timeout=0.1)
+    assert pool.get_stats()["pool_size"] == size
+
+
 def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres) -> None:
     pool = db.of(app).pool
     with ExitStack() as stack:
-        for _ in range(db.POOL_SIZE):
+        for _ in range(pool.max_size):
             stack.enter_context(pool.connection())
     postgres.hang_up()
     began = time.monotonic()

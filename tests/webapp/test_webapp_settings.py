@@ -35,7 +35,7 @@ NAMES = st.sampled_from(
     [
         *("BIND_HOST", "PORT", "WEB_CONCURRENCY", "LOG_LEVEL", "APP_VERSION", "DB_HOST", "DB_PORT"),
         *("DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SECRET_ARN", "DB_SSLMODE", "DB_SSLROOTCERT"),
-        "ECS_CONTAINER_METADATA_URI_V4",
+        *("DB_POOL_SIZE", "ECS_CONTAINER_METADATA_URI_V4"),
     ]
 )
 
@@ -63,6 +63,7 @@ def test_what_a_task_must_be_told_is_enough() -> None:
         db_host="careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
         db_port=5432,
         db_name="careapp",
+        db_pool_size=4,
         db_user="postgres",
         db_password="s3cret",
         db_secret_arn=None,
@@ -84,6 +85,7 @@ def test_every_variable_is_taken(tmp_path: Path) -> None:
         "DB_HOST": "10.0.0.9",
         "DB_PORT": "6432",
         "DB_NAME": "other",
+        "DB_POOL_SIZE": "9",
         "DB_USER": "someone",
         "DB_SECRET_ARN": ARN,
         "DB_SSLMODE": "require",
@@ -99,6 +101,7 @@ def test_every_variable_is_taken(tmp_path: Path) -> None:
         db_host="10.0.0.9",
         db_port=6432,
         db_name="other",
+        db_pool_size=9,
         db_user="someone",
         db_password=None,
         db_secret_arn=ARN,
@@ -133,6 +136,10 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         (
             *("WEB_CONCURRENCY", "65"),
             "WEB_CONCURRENCY is '65', which is not a number of workers (1 to 64)",
+        ),
+        (
+            *("DB_POOL_SIZE", "51"),
+            "DB_POOL_SIZE is not a number of connections (1 to 50): its 2 characters are not shown",
         ),
         ("BIND_HOST", "localhost", "BIND_HOST is 'localhost', which is not an IP address"),
         (

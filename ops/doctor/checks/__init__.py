@@ -32,6 +32,7 @@ CHECKS: tuple[CheckOf, ...] = (
     rollouts.scaled_down,
     capacity.cannot_place,
     capacity.quota,
+    capacity.near_limits,
     outbound.free_addresses,
     outbound.task_to_aws,
     outbound.planned_subnets,

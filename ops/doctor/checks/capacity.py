@@ -11,7 +11,9 @@ from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.records import SPOT_INTERRUPTION
-from stack.service import MEMORY_BY_CPU
+from stack import sizes
+from stack.deployments import MAXIMUM_PERCENT
+from stack.service import CPU_UNITS, MEMORY_BY_CPU
 
 UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
@@ -23,9 +25,6 @@ QUOTA = re.compile(
 
 ENOUGH = 16
 """vCPUs to ask for where the quota is small or not known."""
-
-UNITS = 1024
-"""CPU units of one vCPU."""
 
 
 def cannot_place(case: Case) -> Iterator[Finding]:
@@ -66,33 +65,36 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
 def quota(case: Case) -> Iterator[Finding]:
     """Check that a roll-out fits into Fargate's quota, with the other tasks of the account.
 
-    For a while ECS runs ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
-    "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces.
+    For a while ECS runs up to ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
+    "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces. With
+    scaling the desired tasks can be as many as `maxCount`.
     """
     found, definition = case.now.quota.value, case.definition
-    cpu = (definition.cpu if definition else case.now.settings.service.cpu) / UNITS
+    cpu = (definition.cpu if definition else case.now.settings.service.cpu) / CPU_UNITS
     count = max(
         case.service.desired if case.service else case.now.settings.service.desired_count, 1
     )
     if found is None or not cpu:
         return
-    most = case.service.maximum if case.service else 200
-    needed = found.elsewhere + cpu * max(count * most // 100, count)
+    percent = case.service.maximum if case.service else MAXIMUM_PERCENT
+    most = max(count, case.now.settings.sizes.tasks)
+    needed = found.elsewhere + cpu * max(most * percent // 100, most)
     if needed > found.limit:
         yield Finding(
             id="fargate-quota-small",
             kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
             title=t("Fargate's quota is too small for a roll-out"),
             why=t("A roll-out starts the new tasks before it stops the old ones."),
-            seen=_sum(case, found, needed),
+            seen=_sum(case, found, needed, most),
             fixes=(_more(found.code, needed),),
         )
 
 
-def _sum(case: Case, found: Quota, needed: float) -> tuple[Text, ...]:
+def _sum(case: Case, found: Quota, needed: float, tasks: int) -> tuple[Text, ...]:
     seen = t(
-        "{needed} vCPU are needed for a while, {limit} are allowed in {region}.",
+        "Up to {needed} vCPU are needed during a roll-out of {tasks}; {limit} are allowed in {region}.",
         needed=f"{needed:g}",
+        tasks=tasks,
         limit=f"{found.limit:g}",
         region=case.now.region,
     )
@@ -110,6 +112,20 @@ def _more(code: str, wanted: float) -> Fix:
             f"--quota-code {code} --desired-value {math.ceil(wanted)}",
         ),
     )
+
+
+def near_limits(case: Case) -> Iterator[Finding]:
+    """Find a roll-out that nearly fills the database's connections, the load balancer, or its time."""
+    found = tuple(sizes.warnings(case.now.settings.sizes))
+    if found:
+        yield Finding(
+            id="sizes-near",
+            kind="warning",
+            title=t("The settings are near the limits of a roll-out"),
+            why=t("A roll-out runs the old and the new tasks for a while."),
+            seen=found,
+            fixes=(Fix(t("What to change at each limit, and what it costs: docs/scale.md")),),
+        )
 
 
 def tasks_died(case: Case) -> Iterator[Finding]:

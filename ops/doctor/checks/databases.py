@@ -14,7 +14,9 @@ from ops.screen import short_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.task_logs import BACK
-from stack.database import BYTES_A_CONNECTION, MOST_CONNECTIONS, database_memory
+from stack.app import APP_CONNECTIONS
+from stack.database import max_connections
+from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
 
 USABLE = {
@@ -302,9 +304,6 @@ def variables(case: Case) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-POOL = 6
-"""Connections of one worker of the app in webapp/ (webapp/db.py; a test compares it)."""
-
 WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
 
 FULL = "too-many-connections"
@@ -362,7 +361,9 @@ def _tasks(case: Case) -> list[Task]:
 
 def _each(definition: Definition) -> int:
     workers = definition.environment.get("WEB_CONCURRENCY", "1")
-    return POOL * (int(workers) if workers.isdigit() else 1)
+    pool = definition.environment.get("DB_POOL_SIZE", APP_CONNECTIONS.default)
+    each = int(pool if pool.isdigit() else APP_CONNECTIONS.default) + SPARE_CONNECTIONS
+    return each * (int(workers) if workers.isdigit() else 1)
 
 
 def _own(case: Case) -> int:
@@ -373,10 +374,9 @@ def _limit(case: Case) -> int:
     """Return RDS's default of max_connections; 0 for an unknown instance class."""
     database = case.now.database.value
     try:
-        memory = database_memory(database.kind) if database else 0
+        return max_connections(database.kind) if database else 0
     except ValueError:
         return 0
-    return min(memory // BYTES_A_CONNECTION, MOST_CONNECTIONS)
 
 
 def _revision(case: Case) -> str:

@@ -1,0 +1,264 @@
+"""What a roll-out takes at its peak, and the limits that it must fit into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from i18n import Text, t
+from stack import app, database, deployments, scaling, service
+from stack.file import Reader
+from stack.rules import Key
+
+TARGETS = 1000
+"""Targets of a load balancer (ELB user guide, "Quotas for your Application Load Balancers")."""
+SERVICE_TASKS = 5000
+"""Tasks of a service (ECS developer guide, "Amazon ECS service quotas")."""
+LAUNCHES_A_MINUTE = 500
+"""Tasks that ECS launches for one service on Fargate in a minute; cannot be raised (the same page)."""
+LAUNCHED_AT_ONCE = 100
+"""Tasks that Fargate launches at once (ECS developer guide, "AWS Fargate throttling quotas")."""
+NEW_ACCOUNT_VCPUS = 6
+"""vCPUs of Fargate On-Demand in a region (AWS General Reference, "Amazon ECS endpoints and quotas").
+
+It differs by account, so `./careapp preflight` reads it, and no setting is refused by it.
+"""
+RESERVED_CONNECTIONS = 5
+"""Connections that RDS keeps: superuser_reserved_connections and rds.rds_superuser_reserved_connections.
+
+Source: AWS re:Post, "FATAL: remaining connection slots are reserved for non replicate superuser".
+"""
+OWN_CONNECTIONS = 2
+"""One for `deployCommand`, one for `./careapp db`. The alarms and the doctor open none."""
+SPARE_CONNECTIONS = 2
+"""Of a worker of webapp/ besides its pool (webapp/db.py; a test compares it)."""
+NEAR = 80
+"""Percent of a limit above which a warning is shown. RDS allows fewer connections than its formula gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The largest roll-out that the settings allow. `wait` and `limit` are minutes."""
+
+    tasks: int
+    """The most tasks that are wanted at once."""
+    least: int
+    scaled: bool
+    """Whether `maxCount` gives the number of tasks, not `desiredCount`."""
+    cpu: int
+    workers: int
+    pool: int
+    spare: int
+    instance_class: str
+    wait: int
+    """What ECS waits while all tasks are healthy."""
+    limit: int
+    """`rolloutTimeoutMinutes`."""
+
+    @property
+    def key(self) -> Key[int]:
+        """The setting of the number of tasks."""
+        return scaling.MAX_COUNT if self.scaled else service.DESIRED_COUNT
+
+    @property
+    def peak(self) -> int:
+        """The most tasks, and targets, of a roll-out: old and new ones."""
+        return self.tasks * deployments.MAXIMUM_PERCENT // 100
+
+    @property
+    def vcpus(self) -> float:
+        """The vCPUs of these tasks."""
+        return self.peak * self.cpu / service.CPU_UNITS
+
+    @property
+    def connections(self) -> int:
+        """The most connections of these tasks and the commands."""
+        return self.peak * self.workers * (self.pool + self.spare) + OWN_CONNECTIONS
+
+    @property
+    def allowed(self) -> int:
+        """The connections that RDS leaves for them; of a class whose memory is unknown, the most of any."""
+        try:
+            most = database.max_connections(self.instance_class)
+        except ValueError:
+            most = database.MOST_CONNECTIONS
+        return most - RESERVED_CONNECTIONS
+
+    @property
+    def launch(self) -> int:
+        """The minutes until ECS has launched the new tasks, beyond those that start at once."""
+        return math.ceil(max(0, self.tasks - LAUNCHED_AT_ONCE) / LAUNCHES_A_MINUTE)
+
+    @property
+    def minutes(self) -> int:
+        """The least minutes of a roll-out, as far as the number of tasks makes it longer; else 0."""
+        return self.launch + deployments.START_MINUTES + self.wait if self.launch else 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether targets and connections are within their limits."""
+        return self.peak <= TARGETS and self.connections <= self.allowed
+
+    def most_tasks(self) -> int:
+        """Return the largest number of tasks that fits; 0 if none does."""
+        numbers = range(scaling.MOST, 0, -1)
+        return next((each for each in numbers if replace(self, tasks=each).fits), 0)
+
+
+def check(read: Reader, sizes: Sizes) -> None:
+    """Refuse what does not fit: a problem of the number of tasks, and one of `rolloutTimeoutMinutes`."""
+    read.together(
+        lambda: checked_peak(sizes),
+        *(sizes.key, scaling.MIN_COUNT, app.APP_CONNECTIONS, app.APP_FOLDER),
+        *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS),
+        otherwise=sizes,
+    )
+    read.together(
+        lambda: checked_time(sizes),
+        *(deployments.ROLLOUT_TIMEOUT, sizes.key, deployments.DEPLOY_STRATEGY),
+        otherwise=sizes,
+    )
+
+
+def checked_peak(sizes: Sizes) -> Sizes:
+    """Return the sizes. Raises ValueError with the numbers and the nearest choices that fit."""
+    if sizes.fits:
+        return sizes
+    found = _either(list(choices(sizes)))
+    if sizes.peak > TARGETS:
+        raise ValueError(
+            t(
+                "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
+                "balancer, which has at most {limit}; choose {choices}",
+                tasks=sizes.tasks,
+                peak=sizes.peak,
+                limit=TARGETS,
+                choices=found,
+            )
+        )
+    raise ValueError(
+        t(
+            "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
+            "({workers} x {each} each, and {own} others), and {kind} allows at most {allowed}; choose "
+            "{choices}",
+            tasks=sizes.tasks,
+            needed=sizes.connections,
+            peak=sizes.peak,
+            workers=sizes.workers,
+            each=sizes.pool + sizes.spare,
+            own=OWN_CONNECTIONS,
+            kind=sizes.instance_class,
+            allowed=sizes.allowed,
+            choices=found,
+        )
+    )
+
+
+def choices(sizes: Sizes) -> Iterator[str]:
+    """Yield the nearest settings that fit, each by itself.
+
+    Where none does, and beyond the targets, also the most tasks that any class allows.
+    """
+    single = [*_fewer_tasks(sizes), *_fewer_connections(sizes), *_larger_class(sizes)]
+    yield from single
+    together = " + ".join(_together(sizes))
+    if not single or (sizes.peak > TARGETS and together not in single):
+        yield together
+
+
+def _together(sizes: Sizes) -> Iterator[str]:
+    """Yield the settings to change at once: fewer tasks, with the smallest class that allows the most."""
+
+    def most(kind: str) -> int:
+        return replace(sizes, instance_class=kind).most_tasks()
+
+    kinds = (sizes.instance_class, *database.larger_classes(sizes.instance_class))
+    kind = max(kinds, key=most)
+    if sizes.scaled and most(kind) < sizes.least:
+        yield f"{scaling.MIN_COUNT.name} {most(kind)}"
+    yield f"{sizes.key.name} {most(kind)}"
+    if kind != sizes.instance_class:
+        yield f"{database.DATABASE_INSTANCE_CLASS.name} {kind}"
+
+
+def _either(found: list[str]) -> Text | str:
+    *others, last = found
+    return t("{these} or {last}", these=", ".join(others), last=last) if others else last
+
+
+def _fewer_tasks(sizes: Sizes) -> Iterator[str]:
+    most = sizes.most_tasks()
+    # Without scaling `least` is the number of tasks itself.
+    if most >= (sizes.least if sizes.scaled else 1):
+        yield f"{sizes.key.name} {most}"
+
+
+def _fewer_connections(sizes: Sizes) -> Iterator[str]:
+    numbers = range(sizes.pool - 1, 0, -1)
+    found = next((each for each in numbers if replace(sizes, pool=each).fits), None)
+    if found:
+        yield f"{app.APP_CONNECTIONS.name} {found}"
+
+
+def _larger_class(sizes: Sizes) -> Iterator[str]:
+    kinds = database.larger_classes(sizes.instance_class)
+    found = next((each for each in kinds if replace(sizes, instance_class=each).fits), None)
+    if found:
+        yield f"{database.DATABASE_INSTANCE_CLASS.name} {found}"
+
+
+def checked_time(sizes: Sizes) -> Sizes:
+    """Return the sizes. Raises ValueError when so many tasks cannot be launched within the limit."""
+    if sizes.limit < sizes.minutes:
+        raise ValueError(
+            t(
+                "{limit} is too short for {tasks} tasks: ECS launches {rate} a minute, {start} minutes "
+                "are for their start and {wait} for waits; set {least} or more, or fewer tasks",
+                limit=sizes.limit,
+                tasks=sizes.tasks,
+                rate=LAUNCHES_A_MINUTE,
+                start=deployments.START_MINUTES,
+                wait=sizes.wait,
+                least=sizes.minutes,
+            )
+        )
+    return sizes
+
+
+def warnings(sizes: Sizes) -> Iterator[Text]:
+    """Yield what is near a limit: above NEAR percent of it."""
+    if _near(sizes.peak, TARGETS):
+        yield t(
+            "{key} {tasks}: up to {peak} tasks during a roll-out are targets of one load balancer, "
+            "which has at most {limit}. Another load balancer needs another stack (docs/scale.md).",
+            key=sizes.key.name,
+            tasks=sizes.tasks,
+            peak=sizes.peak,
+            limit=TARGETS,
+        )
+    if _near(sizes.connections, sizes.allowed):
+        yield t(
+            "{key} {tasks}: up to {peak} tasks during a roll-out can open {needed} connections. {kind} "
+            "allows at most {allowed}, and RDS may allow fewer. Lower appConnections, or choose a "
+            "larger databaseInstanceClass.",
+            key=sizes.key.name,
+            tasks=sizes.tasks,
+            peak=sizes.peak,
+            needed=sizes.connections,
+            allowed=sizes.allowed,
+            kind=sizes.instance_class,
+        )
+    if _near(sizes.minutes, sizes.limit):
+        yield t(
+            "{key} {tasks}: a roll-out takes at least {least} of the {limit} minutes of "
+            "rolloutTimeoutMinutes. Raise it.",
+            key=sizes.key.name,
+            tasks=sizes.tasks,
+            least=sizes.minutes,
+            limit=sizes.limit,
+        )
+
+
+def _near(value: int, limit: int) -> bool:
+    return value * 100 > limit * NEAR

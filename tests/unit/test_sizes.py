@@ -1,0 +1,205 @@
+"""The largest roll-out of a stack file, against the limits of database, load balancer and ECS."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.service import deployment_settings
+from stack import scaling, sizes
+from stack.database import SIZES, larger_classes, max_connections
+from stack.deployments import MAXIMUM_PERCENT, STRATEGIES
+from stack.file import StackError
+from stack.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
+
+
+def refused(configured, **changes):
+    """The problems of a stack file by their keys."""
+    with pytest.raises(StackError) as problem:
+        configured(**changes)
+    lines = (line.strip().partition(": ") for line in str(problem.value).splitlines()[1:-1])
+    return {key: text for key, _, text in lines}
+
+
+def near(configured, **changes):
+    return [str(each) for each in sizes.warnings(configured(**changes).sizes)]
+
+
+def chosen(text):
+    """The choices that a message names, each as changes of settings."""
+    named = text.rpartition("choose ")[2]
+    return [dict(re.findall(r"(\w+) ([\w.]+)", choice)) for choice in re.split(r", | or ", named)]
+
+
+@pytest.mark.parametrize("stack", ["poc", "prod"])
+def test_the_stack_files_are_far_from_every_limit(stack):
+    assert list(sizes.warnings(Settings.read(stack, ROOT).sizes)) == []
+
+
+def test_the_peak_counts_old_and_new_tasks_with_all_their_connections(configured):
+    found = configured(maxCount="20", taskCpu="2048", taskMemory="4096", **LARGE).sizes
+    assert (found.tasks, found.peak, found.vcpus) == (20, 40, 80)
+    assert found.connections == 40 * 2 * (2 + 2) + 2
+    assert found.allowed == 5000 - 5
+
+
+def test_without_scaling_the_tasks_are_those_of_desired_count(configured):
+    assert configured(desiredCount="3").sizes.tasks == 3
+    assert configured(desiredCount="3", maxCount="6").sizes.tasks == 6
+    assert configured(desiredCount="3", schedule="mon-fri 08:00-20:00").sizes.tasks == 3
+
+
+def test_the_task_s_variables_say_what_is_counted(configured):
+    service = configured(taskCpu="4096", taskMemory="8192", appConnections="3").service
+    assert (service.workers, service.connections) == (4, 3)
+
+
+def test_another_app_has_the_connections_that_its_setting_says(configured):
+    found = configured(appFolder="examples/flaskr", desiredCount="5").sizes
+    assert found.connections == 10 * 4 + 2
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_may_run_twice_the_tasks(configured, strategy):
+    settings = configured(deployStrategy=strategy, desiredCount="4", rolloutTimeoutMinutes="60")
+    declared = deployment_settings(settings.service)["deployment_maximum_percent"]
+    assert (declared, settings.sizes.peak) == (MAXIMUM_PERCENT, 8)
+
+
+TOO_MANY_CONNECTIONS = (
+    "9 is too many: up to 18 tasks during a roll-out can open 110 connections (1 x 6 each, and 2 "
+    "others), and db.t4g.micro allows at most 107; choose desiredCount 8, appConnections 3 or "
+    "databaseInstanceClass db.t4g.small"
+)
+TOO_MANY_TARGETS = (
+    "501 is too many: up to 1002 tasks during a roll-out are targets of one load balancer, which "
+    "has at most 1000; choose maxCount 500"
+)
+TOO_SHORT = (
+    "15 is too short for 101 tasks: ECS launches 500 a minute, 5 minutes are for their start and 10 "
+    "for waits; set 16 or more, or fewer tasks"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"desiredCount": "9"}, {"desiredCount": TOO_MANY_CONNECTIONS}),
+        ({"maxCount": "501", **LARGE}, {"maxCount": TOO_MANY_TARGETS}),
+        (
+            {"maxCount": "101", "deployStrategy": "canary", **LARGE},
+            {"rolloutTimeoutMinutes": TOO_SHORT},
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_numbers(configured, changes, says):
+    assert refused(configured, **changes) == says
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"desiredCount": "9"},
+        {"desiredCount": "100"},
+        {"desiredCount": "100", "databaseInstanceClass": "db.t4g.2xlarge", "appConnections": "50"},
+        {"maxCount": "40", "minCount": "38", "databaseInstanceClass": "db.t4g.medium"},
+        {"maxCount": "400"},
+        {"maxCount": "1000"},
+        {"maxCount": "700", "minCount": "600"},
+        {"maxCount": "501", "databaseInstanceClass": "db.unknown.large"},
+        {"taskCpu": "16384", "taskMemory": "32768"},
+        {"taskCpu": "32768", "taskMemory": "61440", "maxCount": "500", "appConnections": "50"},
+        {"appConnections": "50", "desiredCount": "2"},
+    ],
+    ids=str,
+)
+def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes):
+    changes = {"alarmsEnabled": "false", "dashboardEnabled": "false", **changes}
+    [text] = refused(configured, **changes).values()
+    found = chosen(text)
+    assert found
+    for choice in found:
+        settings = configured(**changes | choice)
+        assert settings.sizes.fits
+        numbers = {key: value for key, value in choice.items() if value.isdigit()}
+        if len(choice) == 1 and numbers:
+            [(key, value)] = numbers.items()
+            assert not replace(
+                settings.sizes,
+                **{"pool" if key == "appConnections" else "tasks": int(value) + 1},
+            ).fits
+
+
+def test_more_tasks_than_any_class_allows_have_one_way_out_of_several_settings(configured):
+    [text] = refused(configured, maxCount="700", minCount="600").values()
+    assert chosen(text) == [
+        {"minCount": "416", "maxCount": "416", "databaseInstanceClass": "db.m7g.4xlarge"}
+    ]
+
+
+def test_a_problem_of_a_part_hides_what_cannot_be_counted(configured):
+    assert list(refused(configured, desiredCount="9", appConnections="0")) == ["appConnections"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"desiredCount": "6"}, 0),
+        ({"desiredCount": "7"}, 1),
+        ({"maxCount": "400", "databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "1"}, 0),
+        ({"maxCount": "401", "databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "1"}, 1),
+        ({"maxCount": "101", "rolloutTimeoutMinutes": "8", **LARGE}, 0),
+        ({"maxCount": "101", "rolloutTimeoutMinutes": "7", **LARGE}, 1),
+        ({"maxCount": "100", "rolloutTimeoutMinutes": "7", **LARGE}, 0),
+    ],
+    ids=str,
+)
+def test_above_four_fifths_of_a_limit_there_is_a_warning(configured, changes, count):
+    assert len(near(configured, **changes)) == count
+
+
+def test_the_warnings_name_setting_numbers_and_way_out(configured):
+    changes = {"maxCount": "430", "rolloutTimeoutMinutes": "7", "appConnections": "3"}
+    assert near(configured, **changes, databaseInstanceClass="db.r7g.2xlarge") == [
+        "maxCount 430: up to 860 tasks during a roll-out are targets of one load balancer, which has "
+        "at most 1000. Another load balancer needs another stack (docs/scale.md).",
+        "maxCount 430: up to 860 tasks during a roll-out can open 4302 connections. db.r7g.2xlarge "
+        "allows at most 4995, and RDS may allow fewer. Lower appConnections, or choose a larger "
+        "databaseInstanceClass.",
+        "maxCount 430: a roll-out takes at least 6 of the 7 minutes of rolloutTimeoutMinutes. Raise it.",
+    ]
+
+
+def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configured):
+    found = configured(
+        databaseInstanceClass="db.unknown.large",
+        desiredCount="100",
+        alarmsEnabled="false",
+        dashboardEnabled="false",
+    ).sizes
+    assert (found.allowed, list(sizes.warnings(found))) == (4995, [])
+
+
+@pytest.mark.parametrize("kind", ["db.t4g.micro", "db.m7g.large", "db.r6g.xlarge", "db.t3.2xlarge"])
+def test_larger_classes_grow_to_the_most_connections_of_rds(kind):
+    found = [max_connections(each) for each in (kind, *larger_classes(kind))]
+    assert found == sorted(found)
+    assert found[-1] == 5000
+
+
+def test_there_is_no_larger_class_than_one_of_an_unknown_size():
+    assert list(larger_classes("db.r7g.24xlarge")) == []
+    assert list(larger_classes(f"db.r7g.{SIZES[-1]}")) == []
+
+
+@pytest.mark.parametrize(("tasks", "minutes"), [(1, 0), (100, 0), (101, 1), (600, 1), (601, 2)])
+def test_a_hundred_tasks_start_at_once_and_500_more_each_minute(configured, tasks, minutes):
+    assert replace(configured().sizes, tasks=tasks).launch == minutes
+
+
+def test_the_most_tasks_of_a_setting_are_fewer_than_those_of_a_service():
+    assert scaling.MOST * MAXIMUM_PERCENT // 100 <= sizes.SERVICE_TASKS
