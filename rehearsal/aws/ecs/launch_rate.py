@@ -1,0 +1,42 @@
+"""Fargate's launch rates, as token buckets (ECS developer guide, "AWS Fargate throttling quotas")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BURST = 100
+"""Tasks that can be launched at once (the same page)."""
+SERVICE_A_MINUTE = 500
+"""Tasks that ECS launches for one service in a minute (AWS General Reference, "Amazon ECS endpoints and quotas",
+Rate of tasks launched by a service on AWS Fargate). The account's bucket refills faster, with 20 tasks a second."""
+RUN_TASK_A_SECOND = 20
+"""Calls of RunTask, at once and in each second (the first page)."""
+
+
+@dataclass
+class Bucket:
+    """A full bucket of ``size`` tokens that refills by ``rate`` tokens in each second of AWS time."""
+
+    size: float
+    rate: float
+    left: float = 0.0
+    filled_at: float | None = None
+
+    def take(self, now: float, wanted: int) -> int:
+        """Take up to ``wanted`` tokens at a time in AWS seconds, and return how many there were."""
+        since = now - self.filled_at if self.filled_at is not None else float("inf")
+        self.left, self.filled_at = min(self.size, self.left + since * self.rate), now
+        # Without the last digits: a sum of many small refills is a little too low.
+        taken = min(wanted, int(self.left + 1e-6))
+        self.left -= taken
+        return taken
+
+
+def of_service() -> Bucket:
+    """Return the bucket of one service's launches."""
+    return Bucket(BURST, SERVICE_A_MINUTE / 60)
+
+
+def of_run_task() -> Bucket:
+    """Return the bucket of the calls of RunTask."""
+    return Bucket(RUN_TASK_A_SECOND, RUN_TASK_A_SECOND)
