@@ -72,9 +72,14 @@ class Sizes:
         return self.peak * self.cpu / service.CPU_UNITS
 
     @property
+    def connections_a_task(self) -> int:
+        """The most connections of one task."""
+        return self.workers * (self.pool + self.spare)
+
+    @property
     def connections(self) -> int:
         """The most connections of these tasks and the commands."""
-        return self.peak * self.workers * (self.pool + self.spare) + OWN_CONNECTIONS
+        return self.peak * self.connections_a_task + OWN_CONNECTIONS
 
     @property
     def allowed(self) -> int:

@@ -1,4 +1,4 @@
-"""Merges deployments, tasks, service events, targets, database events and log lines into one timeline."""
+"""Merges deployments, tasks, service events, targets, scaling, database events and log lines into one timeline."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
 from ops.screen import Line, dated_time, display
-from ops.snapshot import ecs, rds, read_part
+from ops.snapshot import ecs, rds, read_part, scaling
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
+from ops.snapshot.scaling import Activity
 from ops.watch.logs import LogQuery, Search
 from stack.names import StackNames
 
-KINDS = ("deployment", "task", "service", "target", "database", "log")
+KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
 
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
 
 SUBJECT = re.compile(r"^\(service [^)]+\) ")
 
 ARN = re.compile(r"arn:aws[\w-]*:\S+?/([\w-]+)/[0-9a-f]{8,}")
+
+ALARM = re.compile(r"monitor alarm \S+ in state ALARM triggered")
+"""The name of target tracking's alarm says no more than the policy's does."""
 
 TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 
@@ -55,12 +59,17 @@ class Timeline:
 
 def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
     """Return the events within ``since`` of the newest one, or all that AWS still has."""
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         service = pool.submit(read_part, ecs.service, session, names)
         tasks = pool.submit(read_part, ecs.tasks, session, names)
+        scaled = pool.submit(read_part, scaling.activities, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
-    parts: list[Part[object]] = [service.result(), tasks.result(), database.result()]  # type: ignore[list-item]
+    parts: list[Part[object]] = [
+        each.result()  # type: ignore[misc]
+        for each in (service, tasks, scaled, database)
+    ]
     found = list(of_service(service.result().value))
+    found += of_scaling(scaled.result().value or ())
     found += of_tasks(tasks.result().value or ())
     found += of_database(database.result().value)
     if log:
@@ -143,6 +152,13 @@ def _ended(task: Task) -> Text:
     return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
 
 
+def of_scaling(activities: Iterable[Activity]) -> Iterator[Event]:
+    """Yield the scaling activities."""
+    for each in activities:
+        cause = ALARM.sub("alarm of", each.cause)
+        yield Event(each.at, "scaling", "", verbatim(f"{each.text} ({cause})"), each.failed)
+
+
 def of_database(database: Database | None) -> Iterator[Event]:
     """Yield RDS's events, which are read only for a database that is not available."""
     for each in database.events if database else ():
@@ -163,6 +179,7 @@ LABELS = {
     "task": t("task"),
     "service": t("service"),
     "target": t("target"),
+    "scaling": t("scaling"),
     "database": t("database"),
     "log": t("log"),
 }

@@ -74,7 +74,8 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3", "scaling"),
+    *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3"),
+    *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )
 """Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""

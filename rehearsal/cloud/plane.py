@@ -20,7 +20,7 @@ from rehearsal.aws.elb.upstream import HealthChecker
 from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.names import NameProxy, trust_variables
 from rehearsal.aws.rds.database import Databases
-from rehearsal.aws.scaling import ScheduledScaling
+from rehearsal.aws.scaling.schedule import ScheduledScaling
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.cloud.publisher import Publisher, publisher

@@ -16,6 +16,7 @@ from rehearsal.aws.elb.metrics import Hosts, Traffic
 from rehearsal.aws.elb.targets import Targets
 from rehearsal.aws.rds.database import Databases
 from rehearsal.aws.rds.metrics import Instances
+from rehearsal.aws.scaling.tracking import Tracking
 from rehearsal.clock import Clock
 from rehearsal.machine.processes import ProcessTable
 
@@ -115,7 +116,7 @@ def publisher(
     STORE.now = clock.now
     hosts = Hosts(clock, targets)
     targets.on_health = lambda target: hosts.look(target.group)
-    traffic.registered = hosts.registered
+    traffic.registered, traffic.sharing = hosts.registered, hosts.sharing
     services, census = scheduler.services, ProcessTable()
     sources = (
         traffic.take,
@@ -124,4 +125,10 @@ def publisher(
         Instances(databases, census).take,
         Rules(services).take,
     )
-    return Publisher(clock, sources, evaluate)
+    tracking = Tracking()
+
+    def after(minute: int) -> None:
+        evaluate(minute)
+        tracking.follow(minute)
+
+    return Publisher(clock, sources, after)

@@ -207,7 +207,11 @@ def test_a_request_count_of_zero_is_published_only_with_targets() -> None:
     traffic = Traffic(Clock(1))
     assert told(traffic.take(LATER)) == {}
     traffic.registered = lambda: [(BALANCER, GROUP)]
-    assert told(traffic.take(LATER)) == {("RequestCount", ALB): 0, ("RequestCount", TARGETS): 0}
+    assert told(traffic.take(LATER)) == {
+        ("RequestCount", ALB): 0,
+        ("RequestCount", TARGETS): 0,
+        ("RequestCountPerTarget", TARGETS): 0,
+    }
 
 
 def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(

@@ -8,6 +8,7 @@ import time
 import boto3
 import pytest
 from moto import mock_aws
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
 from ops.aws.session import Session
@@ -53,8 +54,16 @@ def account():
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
         patch.setattr(LogGroup, "filter_log_events", _in_order)
+        patch.setattr(
+            ApplicationAutoScalingResponse, "describe_scaling_activities", _none, raising=False
+        )
         with mock_aws():
             yield REGION
+
+
+def _none(_):
+    """No scaling activities, which moto does not have."""
+    return json.dumps({"ScalingActivities": []})
 
 
 def _in_order(group, *given, search=LogGroup.filter_log_events):

@@ -5,11 +5,14 @@ import json
 from i18n import in_language
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
+from ops.snapshot import scaling
 from ops.snapshot.task_logs import Line
 from ops.watch import events as timeline_screen
 from ops.watch import status as status_screen
-from ops.watch.events import Timeline, of_database, of_service, of_tasks
+from ops.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
 from tests.ops import stacks as a
+from tests.ops.conftest import NAMES
+from tests.ops.test_records import Answering
 
 
 def said(lines):
@@ -133,6 +136,33 @@ def test_a_timeline_shows_rds_events_and_failed_calls():
         "Not read: me has no permission for iam:GetRole on *. "
         "Allow iam:GetRole in IAM, or use another profile.",
     ]
+
+
+def activity(code, cause):
+    return {
+        "StartTime": a.NOW,
+        "Description": "Setting desired count to 4.",
+        "Cause": cause,
+        "StatusCode": code,
+        "StatusMessage": "Failed to set desired count to 4.",
+    }
+
+
+def test_a_timeline_shows_the_scaling_activities_and_their_causes():
+    alarm = (
+        "monitor alarm TargetTracking-service/c/s-AlarmHigh-1b2c in state ALARM triggered policy x"
+    )
+    rows = [activity("Successful", alarm), activity("Failed", "minimum capacity was set to 4")]
+    read = scaling.activities(
+        Answering(describe_scaling_activities={"ScalingActivities": rows}), NAMES
+    )
+    found = Timeline(tuple(of_scaling(read)), ())
+    assert said(timeline_screen.lines(found)) == [
+        "11-25 12:00:00 scaling           Setting desired count to 4. (alarm of policy x)",
+        "11-25 12:00:00 scaling           Failed to set desired count to 4. "
+        "(minimum capacity was set to 4)",
+    ]
+    assert [each.bad for each in found.events] == [False, True]
 
 
 def test_an_empty_timeline_says_so():

@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
-from rehearsal.aws import scaling
-from rehearsal.aws.scaling import Cron
+from rehearsal.aws.scaling import schedule
+from rehearsal.aws.scaling.schedule import Cron
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
 from tests.providers.test_rules import definition
@@ -158,11 +158,11 @@ def test_the_hours_stop_and_start_the_service(calls, service, place):
     lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * MON-FRI *)", 0), Event())
     lifecycle.create(calls, ACTION, action(place, "start", "cron(0 8 ? * MON-FRI *)", 2), Event())
     friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)  # 19:59 in Tokyo
-    scaling.run_due(friday, friday.replace(hour=11, minute=1))
+    schedule.run_due(friday, friday.replace(hour=11, minute=1))
     assert count(calls, service) == 0
-    scaling.run_due(SATURDAY, SATURDAY.replace(hour=12))
+    schedule.run_due(SATURDAY, SATURDAY.replace(hour=12))
     assert count(calls, service) == 0
-    scaling.run_due(SATURDAY, datetime(2026, 11, 29, 23, 1, tzinfo=UTC))  # Monday 08:01 in Tokyo
+    schedule.run_due(SATURDAY, datetime(2026, 11, 29, 23, 1, tzinfo=UTC))  # Monday 08:01 in Tokyo
     assert count(calls, service) == 2
 
 
@@ -170,7 +170,7 @@ def test_suspended_hours_do_nothing(calls, service, place):
     lifecycle.create(calls, TARGET, target(place, 1, 1, suspended=True), Event())
     lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * FRI *)", 0), Event())
     friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)
-    scaling.run_due(friday, friday.replace(hour=12))
+    schedule.run_due(friday, friday.replace(hour=12))
     assert count(calls, service) == 1
 
 

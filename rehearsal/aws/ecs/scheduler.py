@@ -8,13 +8,14 @@ import threading
 import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import NoAddressLeft
+from rehearsal.aws.ecs import launch_rate
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.network import TaskNetwork
 from rehearsal.aws.ecs.place import NoLoopback, Place, health_of
@@ -140,11 +141,16 @@ class TaskWork:
     """Carries out actions on tasks: addresses, containers and targets. Reports the results."""
 
     def __init__(
-        self, targets: Targets, network: TaskNetwork, runner: Runner, tell: Tell, at: At
+        self,
+        targets: Targets,
+        network: TaskNetwork,
+        runner: Runner,
+        tell: Tell,
+        at: At,
+        pool: Executor,
     ) -> None:
         self._targets, self._network, self._runner = targets, network, runner
-        self._tell, self._at = tell, at
-        self._pool = ThreadPoolExecutor(WORKERS, "rehearsal-task-work")
+        self._tell, self._at, self._pool = tell, at, pool
 
     def stop(self, services: Iterable[Managed]) -> None:
         """Stop every task and free every address."""
@@ -175,7 +181,7 @@ class TaskWork:
             shown = make_record(managed.core, task, place, managed.record, self._at)
             managed.shown[task_id] = shown
             ecs.tasks.setdefault(managed.record.cluster_name, {})[place.arn] = shown
-            managed.publish(self._at)
+            publish_task(task, place, shown, self._at)
 
     def do(self, managed: Managed, action: ecs_state.Action) -> None:
         """Carry out one action. Slow work is done in the pool."""
@@ -237,7 +243,12 @@ class Scheduler:
     """Runs every ECS service. One thread decides; a pool starts and stops tasks."""
 
     def __init__(
-        self, clock: Clock, targets: Targets, network: TaskNetwork, runner: Runner
+        self,
+        clock: Clock,
+        targets: Targets,
+        network: TaskNetwork,
+        runner: Runner,
+        pool: Executor | None = None,
     ) -> None:
         self._clock, self._targets, self._network = clock, targets, network
         self._epoch = clock.now() - timedelta(seconds=clock.monotonic())
@@ -248,8 +259,10 @@ class Scheduler:
         self.services: dict[str, Managed] = {}
         self.one_offs: dict[str, Managed] = {}
         """The tasks of RunTask, by the id of the first task of the call."""
+        self._run_tasks = launch_rate.of_run_task()
         self.all = ChainMap(self.services, self.one_offs)
-        self._work = TaskWork(targets, network, runner, self.tell, self.at)
+        pool = pool or ThreadPoolExecutor(WORKERS, "rehearsal-task-work")
+        self._work = TaskWork(targets, network, runner, self.tell, self.at, pool)
         listen(targets, network, runner, self.all, self.tell)
 
     def start(self) -> None:
@@ -289,7 +302,12 @@ class Scheduler:
         return managed
 
     def run(self, record: Any, definition: Any, count: int, started_by: str) -> list[TaskRecord]:
-        """Start tasks that belong to no service. They are not replaced when they end."""
+        """Start tasks that belong to no service. They are not replaced when they end.
+
+        Raises Refused with ECS's error above the rate of RunTask.
+        """
+        if not self._run_tasks.take(self._clock.monotonic(), 1):
+            raise hooks.Refused("ThrottlingException", "Rate exceeded")
         core = Service(name="", settings=Settings(desired=0), new_id=lambda: uuid.uuid4().hex)
         managed = Managed(core, record, definition)
         now = self._clock.monotonic()
@@ -324,14 +342,15 @@ class Scheduler:
     def _run(self) -> None:
         while not self._over.is_set():
             try:
-                self._turn()
+                self.turn(TICK_SECONDS)
             except Exception:
                 log.exception("a turn of the rehearsal's service scheduler failed")
 
-    def _turn(self) -> None:
+    def turn(self, patience: float) -> None:
+        """Process the events of all services and carry out the actions. Waits real seconds for a first event."""
         gathered: dict[Managed, list[ecs_state.Event]] = {}
         try:
-            managed, event = self._happened.get(timeout=TICK_SECONDS)
+            managed, event = self._happened.get(timeout=patience)
             gathered.setdefault(managed, []).append(event)
             while True:
                 managed, event = self._happened.get_nowait()

@@ -164,7 +164,9 @@ def _may_start(turn: Turn) -> bool:
 def _start(turn: Turn, primary: Deployment, count: int, replacing: int) -> None:
     service = turn.service
     made = start(turn, primary, count)
-    words = f"has started {count} tasks: {listed(made)}."
+    if not made:
+        return
+    words, replacing = f"has started {len(made)} tasks: {listed(made)}.", min(replacing, len(made))
     if replacing:
         words += f" Amazon ECS replaced {replacing} tasks due to an unhealthy status."
     service.say(turn.now, words)
@@ -188,8 +190,8 @@ def _stop_old(turn: Turn, primary: Deployment) -> None:
     """Stop tasks of older deployments within the minimum healthy percent, the unhealthy ones first."""
     service = turn.service
     alive = service.alive()
-    kept = shifting.kept(service)
-    old = [task for task in alive if task.deployment != primary.id and task not in kept]
+    kept = {task.id for task in shifting.kept(service)}
+    old = [task for task in alive if task.deployment != primary.id and task.id not in kept]
     spare = sum(healthy(turn, task) for task in alive) - service.settings.lower
     stopping = [task for task in old if not healthy(turn, task)]
     stopping += [task for task in old if healthy(turn, task)][: max(spare, 0)]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rehearsal.aws.ecs import launch_rate
+
 PROVISIONING_SECONDS = 10.0
 """AWS seconds until a task's network interface is attached."""
 PENDING_SECONDS = 15.0
@@ -238,6 +240,7 @@ class Service:
     not_before: float = 0.0
     weights: Mapping[str, int] = field(default_factory=dict)
     """The weights of the target groups that were set last."""
+    launches: launch_rate.Bucket = field(default_factory=launch_rate.of_service)
 
     @property
     def primary(self) -> Deployment:

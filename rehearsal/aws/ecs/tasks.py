@@ -69,7 +69,8 @@ def begin(
 
 
 def start(turn: Turn, deployment: Deployment, count: int) -> list[Task]:
-    """Start ``count`` tasks of a deployment."""
+    """Start ``count`` tasks of a deployment, or as many as Fargate's launch rate allows now."""
+    count = turn.service.launches.take(turn.now, count)
     made = begin(turn.service, deployment.revision, turn.now, count, deployment.id)
     turn.actions.extend(Attach(task.id) for task in made)
     return made

@@ -1,6 +1,6 @@
 """The metrics of load balancers (ELB user guide, CloudWatch metrics): requests and healthy targets.
 
-A count is published only if it is not zero, RequestCount also while there are targets.
+A count is published only if it is not zero, RequestCount and RequestCountPerTarget also while there are targets.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class Traffic:
         self._counted = Counts[Metric](clock)
         self.registered: Callable[[], Iterable[tuple[Any, str]]] = tuple
         """Return every load balancer with each of its target groups that has targets."""
+        self.sharing: Callable[[str], int] = lambda _: 1
+        """Return how many targets share the requests of a target group."""
 
     def own(self, balancer: Any, status: int) -> None:
         """Count a response of the balancer itself: a fixed response or an error."""
@@ -78,15 +80,13 @@ class Traffic:
     def take(self, minute: int) -> Iterator[Datum]:
         """Return the data points up to the end of this minute."""
         over = self._counted.take(minute)
-        for metric in self._expected():
-            over.setdefault((minute, metric), Values.of(0))
+        for balancer, group in self.registered():
+            over.setdefault((minute, about("RequestCount", balancer)), Values.of(0))
+            count = over.setdefault((minute, about("RequestCount", balancer, group)), Values.of(0))
+            share = count.sum / self.sharing(group)
+            over[minute, about("RequestCountPerTarget", balancer, group)] = Values.of(share)
         for (at, metric), values in over.items():
             yield Datum(metric, at, values, UNITS.get(metric.name, "Count"))
-
-    def _expected(self) -> Iterator[Metric]:
-        for balancer, group in self.registered():
-            yield about("RequestCount", balancer)
-            yield about("RequestCount", balancer, group)
 
     def _both(self, name: str, value: float, balancer: Any, group: str) -> None:
         self._add(name, value, balancer)
@@ -133,11 +133,14 @@ class Hosts:
 
     def look(self, group: str) -> None:
         """Count a group's targets now."""
-        states = [
-            each.health.state for each in self._targets.of(group) if each.draining_until is None
-        ]
+        states = self._states(group)
         for name, state in COUNTED.items() if states else ():
             self._seen.add((name, group), states.count(state))
+
+    def _states(self, group: str) -> list[str]:
+        return [
+            each.health.state for each in self._targets.of(group) if each.draining_until is None
+        ]
 
     def take(self, minute: int) -> Iterator[Datum]:
         """Return the data points up to the end of this minute."""
@@ -147,6 +150,11 @@ class Hosts:
         for (at, (name, group)), values in self._seen.take(minute).items():
             for balancer in [each for each, arn in used if arn == group]:
                 yield Datum(about(name, balancer, group), at, values, "Count")
+
+    def sharing(self, group: str) -> int:
+        """Return the number of healthy targets, or without one of all, by which RequestCountPerTarget divides."""
+        states = self._states(group)
+        return states.count("healthy") or len(states) or 1
 
     def registered(self) -> list[tuple[Any, str]]:
         """Return every load balancer with each of its target groups that has targets."""

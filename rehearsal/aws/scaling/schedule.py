@@ -1,4 +1,4 @@
-"""Application Auto Scaling where moto differs from AWS: capacity ranges, cron, and scheduled actions."""
+"""Scheduled actions of Application Auto Scaling: cron expressions, and the thread that runs what is due."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rehearsal.aws import hooks
-from rehearsal.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, registry
+from rehearsal.aws.hooks import Params, Refused, backend, before
+from rehearsal.aws.scaling.rules import SERVICE, enforce
 from rehearsal.clock import Clock
 
-SERVICE = "application-autoscaling"
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 """The days in AWS's order, numbered 1 to 7 (EventBridge User Guide, cron expressions)."""
 
@@ -66,43 +66,6 @@ def schedule_is_understood(params: Params) -> None:
         raise Refused("ValidationException", words) from None
 
 
-@before(SERVICE, "RegisterScalableTarget")
-def range_in_order(params: Params) -> None:
-    low, high = params.get("MinCapacity"), params.get("MaxCapacity")
-    if low is not None and high is not None and low > high:
-        words = "Maximum capacity cannot be less than minimum capacity"
-        raise Refused("ValidationException", words)
-
-
-@after(SERVICE, "RegisterScalableTarget")
-def move_into_range(params: Params) -> None:
-    """Move an active service's count into the range at once (API reference, RegisterScalableTarget)."""
-    targets = backend(SERVICE).targets.get(params["ScalableDimension"], {})
-    if params["ResourceId"] in targets:
-        enforce(targets[params["ResourceId"]])
-
-
-@before(SERVICE, "PutScalingPolicy")
-def delete_alarms_of_changed_policy(params: Params) -> None:
-    """Delete the alarms of a policy that is changed; moto creates new ones and keeps the old."""
-    for policy in backend(SERVICE).policies.values():
-        if (policy.policy_name, policy.resource_id) == (params["PolicyName"], params["ResourceId"]):
-            policy.delete_alarms(ACCOUNT, registry.region)
-
-
-@after(SERVICE, "DeregisterScalableTarget")
-def delete_dependents(params: Params) -> None:
-    """Delete policies and scheduled actions with their target (API reference, DeregisterScalableTarget)."""
-    scaling, resource = backend(SERVICE), params["ResourceId"]
-    scaling.scheduled_actions = [
-        each for each in scaling.scheduled_actions if each.resource_id != resource
-    ]
-    for key, policy in list(scaling.policies.items()):
-        if policy.resource_id == resource:
-            policy.delete_alarms(ACCOUNT, registry.region)
-            del scaling.policies[key]
-
-
 def run_due(since: datetime, until: datetime) -> None:
     """Run every scheduled action that was due after ``since`` and not after ``until``, in order of time."""
     scaling = backend(SERVICE)
@@ -120,27 +83,6 @@ def run_due(since: datetime, until: datetime) -> None:
 
 def _suspended(target: Any) -> bool:
     return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))
-
-
-def enforce(target: Any) -> None:
-    """Move the service's count into its target's range with an UpdateService call."""
-    _, cluster, name = target.resource_id.split("/")
-    service = backend("ecs").services.get(f"{cluster}:{name}")
-    if service is None or service.status != "ACTIVE":
-        return
-    count = max(target.min_capacity, min(int(service.desired_count), target.max_capacity))
-    if count != service.desired_count:
-        _set_count(cluster, name, count)
-
-
-def _set_count(cluster: str, name: str, count: int) -> None:
-    call, params = ("ecs", "UpdateService"), {"cluster": cluster, "service": name}
-    if call in registry.instead:
-        registry.instead[call]({**params, "desiredCount": count})
-    else:
-        backend("ecs").update_service({**params, "desired_count": count})
-    for act in registry.after.get(call, []):
-        act({**params, "desiredCount": count})
 
 
 log = logging.getLogger(__name__)
