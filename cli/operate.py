@@ -204,7 +204,7 @@ def logs(
 @click.option("--since", type=Since(), help="Only events in the last 10m or 2h of the timeline.")
 @click.option("--logs/--no-logs", "log", default=False, help="Include the app's log lines.")
 def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> None:
-    """Show deployments, tasks, service events, targets and, with --logs, log lines in one timeline.
+    """Show deployments, tasks, service events, targets, scaling and, with --logs, log lines in one timeline.
 
     Exit code 0: shown. 2: a part of it could not be read.
     """

@@ -30,6 +30,8 @@ RELIED_ON = (
     ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
+    ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy.create_alarms"),
+    ("moto.cloudwatch.models", "Dimension"),
     ("moto.events.models", "EventPattern.matches_event"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
 )
