@@ -225,7 +225,7 @@ def via_option(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.group()
 def db() -> None:
-    """Connect to the database, which is not reachable from the internet, and try a restore.
+    """Connect to the database, which is not reachable from the internet, and restore it.
 
     AWS Session Manager connects through the bastion (bastionEnabled) or a task of the service
     (execEnabled); AWS's session-manager-plugin must be on PATH. The login is the master user's. Its
@@ -353,6 +353,28 @@ def drill(
         as_json=as_json,
     )
     sys.exit(drill.drill(options))
+
+
+@db.command()
+@stack_option
+@source_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> None:
+    """Replace the database by a restored one, and keep the old one.
+
+    The backup is restored beside the database. Then both are renamed, and `pulumi up --refresh` starts
+    tasks with the new password. The old instance stays until you delete it. After an interrupt run it
+    again without --time and --snapshot. Try ./careapp db drill first.
+
+    Exit code 0: restored. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
+    """
+    from ops.database import restore
+
+    _check_source(snapshot, moment)
+    options = restore.RestoreOptions(
+        stack=stack, folder=Path(), snapshot=snapshot, moment=moment, yes=yes
+    )
+    sys.exit(restore.restore(options))
 
 
 @click.command()

@@ -179,6 +179,8 @@ def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
     }
     if original.get("CACertificateIdentifier"):
         found["CACertificateIdentifier"] = original["CACertificateIdentifier"]
+    if not temporary:
+        found["DeletionProtection"] = bool(original.get("DeletionProtection"))
     if not temporary and original.get("EnabledCloudwatchLogsExports"):
         found["EnableCloudwatchLogsExports"] = original["EnabledCloudwatchLogsExports"]
     return found | _storage(original)

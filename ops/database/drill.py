@@ -17,7 +17,6 @@ from ops.aws import local_cloud
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, exit_code_of, print_json
 from ops.cost import restores
-from ops.cost.prices import REGION, NoPrice, PriceBook
 from ops.database import contents, copies, queries
 from ops.database.commands import answered, silent
 from ops.database.contents import Contents
@@ -101,7 +100,7 @@ class Drill:
             restored=restored,
             original=now,
             seconds=took,
-            usd=_cost(self.session, self.original, seconds()),
+            usd=restores.cost(self.session.region, self.original, seconds(), standby=False),
         )
 
     @contextmanager
@@ -164,19 +163,6 @@ class Drill:
                 raise Refused(
                     t("{place}: {why}", place=database.id, why=verbatim(str(error).strip()))
                 ) from None
-
-
-def _cost(session: Session, original: dict[str, Any], seconds: float) -> float | None:
-    """Return USD of an instance like the original; None where the price table has none."""
-    if session.region != REGION:
-        return None
-    kind, disk = original["DBInstanceClass"], original.get("StorageType", "gp3")
-    try:
-        return restores.usd(
-            PriceBook.load(), kind, float(original["AllocatedStorage"]), disk, seconds
-        )
-    except NoPrice:
-        return None
 
 
 def lines(report: Report, identifier: str) -> Iterator[Line]:
