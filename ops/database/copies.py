@@ -137,8 +137,8 @@ def restore(
 ) -> None:
     """Restore into a new instance with the original's network and settings. Raises AwsProblem.
 
-    A ``temporary`` one has no standby, no backups and no exported logs. Encryption key and size are those of the
-    source; both restores have no parameter for the key.
+    A ``temporary`` one has no standby and no backups. Encryption key and size are those of the source; both
+    restores have no parameter for the key. Logs are not exported: RDS would create log groups of the new name.
     """
     request = settings(original, temporary)
     request["Tags"] = _tags(original, source)
@@ -181,8 +181,6 @@ def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
         found["CACertificateIdentifier"] = original["CACertificateIdentifier"]
     if not temporary:
         found["DeletionProtection"] = bool(original.get("DeletionProtection"))
-    if not temporary and original.get("EnabledCloudwatchLogsExports"):
-        found["EnableCloudwatchLogsExports"] = original["EnabledCloudwatchLogsExports"]
     return found | _storage(original)
 
 

@@ -19,6 +19,7 @@ from ops.cost import restores
 from ops.database import copies, queries
 from ops.database.copies import Source
 from ops.database.pulumi_state import PulumiStack
+from ops.doctor.checks.databases import PASSING, USABLE
 from ops.rollout.follow import Pace, Waiting
 from ops.screen import Line, display
 from stack.names import StackNames
@@ -27,6 +28,8 @@ NOT_AGREED = 1
 
 RENAME_MINUTES = 30
 """RDS restarts an instance that it renames (API reference, ModifyDBInstance, NewDBInstanceIdentifier)."""
+
+RESTING = frozenset({"stopping", "stopped", "starting"})
 
 TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
 
@@ -135,7 +138,7 @@ class Restore:
             found, before = (copies.described(self.session, each) for each in (new, old))
             if found is not None and before is None and found["DBInstanceStatus"] == "available":
                 return None
-            if not asked and before is not None and before["DBInstanceStatus"] == "available":
+            if not asked and before is not None and _settled(before):
                 asked = self._ask_rename(old, new)
             return t("{old} is being renamed to {new}", old=old, new=new)
 
@@ -187,7 +190,17 @@ class Restore:
                 f"aws rds modify-db-instance {name} --no-deletion-protection --apply-immediately"
             )
             commands.insert(0, first)
+        for log in found.get("EnabledCloudwatchLogsExports", ()):
+            # RDS creates the group when the renamed instance logs, and does not delete it.
+            group = f"/aws/rds/instance/{found['DBInstanceIdentifier']}/{log}"
+            commands.append(f"aws logs delete-log-group --log-group-name {group}")
         return " && ".join(map(self.session.place.complete, commands))
+
+
+def _settled(found: Mapping[str, Any]) -> bool:
+    """Return whether an instance does not change its status on its own. RDS judges a damaged one itself."""
+    status = found["DBInstanceStatus"]
+    return status == "available" or status not in USABLE | PASSING
 
 
 def plan(made: Restore, words: Text) -> Iterator[Line]:
@@ -263,15 +276,18 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
                 id=made.name,
             )
         )
-    database = queries.database(made.session, made.names)
-    original = now.current or {}
+    original = now.current
+    if original is None or original["DBInstanceStatus"] in RESTING:
+        # It raises the reason: no database, or a paused stack.
+        original = copies.described(made.session, queries.database(made.session, made.names).id)
+    original = original or {}
     known = made.pulumi.instance_id()
     if known != original["DbiResourceId"]:
         raise Refused(
             t(
                 "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
                 "first.",
-                id=database.id,
+                id=made.name,
                 known=known,
                 found=str(original["DbiResourceId"]),
                 stack=made.names.stack,

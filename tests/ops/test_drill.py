@@ -150,6 +150,7 @@ def test_network_parameters_and_tags_are_those_of_the_database():
         "Iops": 3000,
         "StorageThroughput": 125,
         "EnabledCloudwatchLogsExports": ["postgresql"],
+        "DeletionProtection": True,
     }
     common = {
         "DBInstanceClass": "db.m7g.large",
@@ -163,11 +164,7 @@ def test_network_parameters_and_tags_are_those_of_the_database():
         "EnableIAMDatabaseAuthentication": False,
     }
     temporary = {"MultiAZ": False, "BackupRetentionPeriod": 0}
-    lasting = {
-        "MultiAZ": True,
-        "BackupRetentionPeriod": 7,
-        "EnableCloudwatchLogsExports": ["postgresql"],
-    }
+    lasting = {"MultiAZ": True, "BackupRetentionPeriod": 7, "DeletionProtection": True}
     striped = {"StorageType": "gp3", "Iops": 12000, "StorageThroughput": 500}
     assert copies.settings(original, True) == common | temporary
     assert copies.settings(original, False) == common | lasting

@@ -163,7 +163,7 @@ def raw(name, source=None, **more):
 
 
 PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
-PROTECTED = raw(OLD, DeletionProtection=True)
+PROTECTED = raw(OLD, DeletionProtection=True, EnabledCloudwatchLogsExports=["postgresql"])
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ PROTECTED = raw(OLD, DeletionProtection=True)
             PLAIN,
             None,
             PROTECTED,
-            f"{OLD} is still there .* modify-db-instance .* && aws rds delete-db",
+            f"{OLD} is still there .* modify-db-instance .* && aws rds delete-db.* && aws logs delete-log",
         ),
         (PLAIN, raw(RESTORED), None, "so no restore created it"),
         (PLAIN, NEW, raw(OLD), "exactly one has to exist"),
@@ -198,6 +198,18 @@ def test_every_step_of_a_restore_is_a_state_to_go_on_from(made, current, restore
     made.check(Instances(current=current, restored=restored, before=before))
 
 
+def test_a_damaged_instance_is_renamed_and_one_that_changes_is_waited_for():
+    settled = {
+        "available": True,
+        "storage-full": True,
+        "failed": True,
+        "modifying": False,
+        "rebooting": False,
+    }
+    found = {each: restore._settled({"DBInstanceStatus": each}) for each in settled}
+    assert found == settled
+
+
 def options(**more):
     return RestoreOptions(stack="poc", folder=None, **more)
 
@@ -215,6 +227,10 @@ def test_a_restore_of_nothing_and_a_state_of_another_instance_are_refused(made):
         restore._source(made, made.read(), options())
     with pytest.raises(Refused, match=f"state knows {NAME} as db-OLD, RDS as db-"):
         restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAME)
+    with pytest.raises(Refused, match="The database is stopped and accepts no connections"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").start_db_instance(DBInstanceIdentifier=NAME)
 
 
 class Terminal:
