@@ -11,6 +11,7 @@ from ops.cost.bill import GROUPS, Bill
 from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
 from ops.cost.free import FREE
 from ops.cost.prices import HOURS, REGION
+from ops.cost.restores import DRILL_MINUTES, drills
 from ops.screen import Line
 
 FILLS = "█▓▒░▚▞▤·"
@@ -165,6 +166,12 @@ def _basis(found: Comparison) -> Iterator[Line]:
 
 def remarks(found: Comparison) -> Iterator[Text]:
     """Yield what the sums leave out."""
+    if costs := drills(found):
+        yield t(
+            "Once: a drill of a restore (./careapp db drill) of {minutes} minutes costs {costs}.",
+            minutes=DRILL_MINUTES,
+            costs=", ".join(f"{stack} ${usd:.3f}" for stack, usd in costs.items()),
+        )
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
@@ -228,6 +235,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
         ],
         "prices": [vars(found.book.price(key)) for key in keys],
         "notFoundLive": list(found.not_live),
+        "drills": drills(found),
     }
 
 

@@ -23,6 +23,11 @@ class Subject:
     identity: str
     inputs: Values
 
+    @property
+    def name(self) -> str:
+        """Return the value of the kind's ``identity``, which is the id unless the kind looks it up."""
+        return self.kind.locate(self.calls, self.identity) if self.kind.locate else self.identity
+
     def call(self, operation: str, **more: Any) -> Values:
         """Call ``operation`` on this resource."""
         return self.calls(self.kind.service, operation, self.named(operation, more))
@@ -36,7 +41,7 @@ class Subject:
         members = shape.members if isinstance(shape, StructureShape) else {}
         scope = {parameter: self.inputs.get(name) for parameter, name in self.kind.scope.items()}
         params: Values = {}
-        for single, value in {self.kind.identity: self.identity, **scope}.items():
+        for single, value in {self.kind.identity: self.name, **scope}.items():
             if single in members:
                 params[single] = value
             elif f"{single}s" in members:
@@ -61,7 +66,8 @@ class Kind:
     """One Pulumi resource type and its AWS operations.
 
     ``identity`` is the AWS parameter that names the resource. ``identity_from`` is the path of the id in the answer
-    of ``create``, which also has the ``inputs``. ``found`` is the path of the resource in the answer of ``read``.
+    of ``create``, which also has the ``inputs``. ``locate`` finds the value of ``identity`` by the id, where the id
+    is another one. ``found`` is the path of the resource in the answer of ``read``.
     ``replaces`` are the inputs whose change replaces the resource. ``ignored`` are the inputs that are not sent, each
     with its reason. ``repeated`` are the inputs that are sent with every change.
     ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
@@ -74,6 +80,7 @@ class Kind:
     identity: str
     create: str
     identity_from: str = ""
+    locate: Callable[[Calls, str], str] | None = None
     read: str = ""
     found: str = ""
     delete: str = ""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.providers import lifecycle
+from rehearsal.providers.aws.rds import INSTANCE
+
 DATABASE = {
     "DBInstanceIdentifier": "one",
     "DBInstanceClass": "db.t4g.micro",
@@ -111,3 +114,29 @@ def test_a_group_with_a_database_takes_another_subnet_and_gives_none_away(calls,
     with pytest.raises(ClientError, match=f"SubnetAlreadyInUse.*in use: {database[2]}"):
         modify(calls, database[:2])
     assert held(calls) == database
+
+
+def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
+    found = calls("rds", "create_db_instance", DATABASE)["DBInstance"]["DbiResourceId"]
+    renamed = {"NewDBInstanceIdentifier": "another", "ApplyImmediately": True}
+    calls("rds", "modify_db_instance", NAME | renamed)
+    try:
+        read = lifecycle.read(calls, INSTANCE, found, {})
+        assert read["arn"].endswith(":db:another")
+        taken = {"DBInstanceIdentifier": "another", "NewDBInstanceIdentifier": "another"}
+        with pytest.raises(ClientError, match="DBInstanceAlreadyExists"):
+            calls("rds", "modify_db_instance", taken)
+    finally:
+        lifecycle.delete(calls, INSTANCE, found, {"skipFinalSnapshot": True})
+    assert lifecycle.read(calls, INSTANCE, found, {}) is None
+    assert lifecycle.read(calls, INSTANCE, "one", {}) is None
+
+
+def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):
+    calls("rds", "create_db_instance", DATABASE)
+    calls("rds", "stop_db_instance", NAME)
+    try:
+        with pytest.raises(ClientError, match="InvalidDBInstanceState"):
+            calls("rds", "create_db_snapshot", NAME | {"DBSnapshotIdentifier": "now"})
+    finally:
+        calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})

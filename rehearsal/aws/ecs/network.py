@@ -29,6 +29,7 @@ from rehearsal.aws.ecs.place import (
     ContainerState,
     Place,
 )
+from rehearsal.aws.rds import patches
 from rehearsal.aws.rds.database import Databases
 from rehearsal.machine.namespaces import Namespace
 from rehearsal.machine.sockets import Forwarder, Loop
@@ -267,11 +268,15 @@ class TaskNetwork:
         return self._api_port if open_ else None
 
     def _database(self, place: Place, port: int) -> int | None:
-        """Return the port of the first running database on that port that the task may reach."""
-        network, source = read_map(), endpoint_of(place.interface)
+        """Return the port of a running database on that port that the task may reach.
+
+        All databases have one address in the task's network, so the task's variables decide between two: the
+        database whose endpoint one of them names comes first.
+        """
+        network, source, named = read_map(), endpoint_of(place.interface), _values(place.definition)
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
-        for instance in instances:
+        for instance in sorted(instances, key=lambda each: patches.address(each) not in named):
             server = self._databases.server(str(instance.db_instance_identifier))
             if server is None or server.pid is None or int(instance.port) != port:
                 continue
@@ -283,6 +288,15 @@ class TaskNetwork:
 def _database_ports() -> set[int]:
     with hooks.LOCK:
         return {int(each.port) for each in hooks.backend("rds").databases.values()}
+
+
+def _values(definition: Any) -> set[str]:
+    """Return the values of all environment variables of a task."""
+    return {
+        str(variable.get("value"))
+        for container in definition.container_definitions
+        for variable in container.get("environment") or ()
+    }
 
 
 def _ports(definition: Any) -> list[int]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moto.rds.models import RDSBackend
+
 from rehearsal.aws import hooks
 from rehearsal.aws.hooks import Hooking
-from rehearsal.aws.rds import patches, postgres
+from rehearsal.aws.rds import backups, patches, postgres
+from rehearsal.aws.rds.backups import Backups, Origin
 from rehearsal.aws.rds.postgres import Postgres
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import GROUP, Guardian
@@ -67,14 +70,19 @@ class Databases:
         self._folder, self._authority, self._guardian = folder, authority, guardian
         self._servers: dict[str, Postgres] = {}
         self._problems: dict[str, str] = {}
+        self._backups = Backups(folder / "database-backups")
         self._work: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
 
     def start(self, hooking: Hooking) -> None:
         """Register the hooks and start the thread."""
-        patches.apply(hooking, self._created)
+        create = RDSBackend.create_db_instance
+        patches.apply(hooking, create, self._created)
+        backups.apply(hooking, create, self._created, self._backups)
         hooking.after("rds", "ModifyDBInstance", self._modified)
         hooking.after("rds", "DeleteDBInstance", self._deleted)
+        hooking.after("rds", "CreateDBSnapshot", self._snapshot_asked)
+        hooking.after("rds", "DeleteDBSnapshot", lambda _: self._work.put(self._backups.sweep))
         hooking.after("rds", "StopDBInstance", self._stop_asked)
         hooking.after("rds", "StartDBInstance", self._start_asked)
         hooking.after("rds", "RebootDBInstance", self._rebooted)
@@ -89,6 +97,7 @@ class Databases:
             self._thread.join(40)
         for identifier in list(self._servers):
             self._remove(identifier)
+        self._backups.remove()
 
     def server(self, identifier: str) -> Postgres | None:
         """Return the server of an instance, or None."""
@@ -119,33 +128,65 @@ class Databases:
             except Exception:
                 log.exception("a change of the rehearsal's database failed")
 
-    def _created(self, instance: Any) -> None:
+    def _created(self, instance: Any, origin: Origin | None = None) -> None:
         if instance.engine == "postgres":
             instance.status = "creating"
-            self._work.put(lambda: self._create(instance))
+            self._work.put(lambda: self._create(instance, origin))
 
-    def _create(self, instance: Any) -> None:
+    def _create(self, instance: Any, origin: Origin | None) -> None:
         name = str(instance.db_instance_identifier)
-        certificate, key = self._authority.issue(
-            [patches.address(instance), "localhost", "127.0.0.1"]
-        )
         with hooks.LOCK:
-            declared, word = self._declared(instance), patches.current(instance)
-        folder = self._folder / f"postgres-{name}"
-        server = Postgres(folder, certificate, key, declared.settings, declared.force_ssl)
+            declared = self._declared(instance)
+        folder = self._folder / f"postgres-{instance.dbi_resource_id}"
+        server = Postgres(
+            folder, *self._certificate(instance), declared.settings, declared.force_ssl
+        )
+        server.archive = self._backups.archive(str(instance.dbi_resource_id))
         try:
-            server.create()
             self._servers[name] = server
-            self._launch(server)
-            postgres.add_master(server, instance.master_username, word, instance.db_name)
+            self._fill(server, instance, origin)
         except Exception as failed:
             self._problems[name] = str(failed)
-            _set(instance, "failed")
+            _set(instance, "failed" if origin is None else "incompatible-restore")
             raise
         _set(instance, "available")
+        self._backups.take(server, instance.dbi_resource_id)
+
+    def _fill(self, server: Postgres, instance: Any, origin: Origin | None) -> None:
+        """Create the server's data, or restore it, and start the server."""
+        if origin is not None:
+            self._backups.restore(origin, self._of_resource(origin.resource), server)
+            self._watch(server)
+            return
+        with hooks.LOCK:
+            word = patches.current(instance)
+        server.create()
+        self._launch(server)
+        postgres.add_master(server, instance.master_username, word, instance.db_name)
+
+    def _certificate(self, instance: Any) -> tuple[bytes, bytes]:
+        return self._authority.issue([patches.address(instance), "localhost", "127.0.0.1"])
+
+    def _of_resource(self, resource: str) -> Postgres | None:
+        """Return the server of the instance with that DbiResourceId."""
+        with hooks.LOCK:
+            instances = list(hooks.backend("rds").databases.values())
+        found = [each for each in instances if each.dbi_resource_id == resource]
+        return self._servers.get(str(found[0].db_instance_identifier)) if found else None
+
+    def _snapshot_asked(self, params: hooks.Params) -> None:
+        name = str(params["DBInstanceIdentifier"])
+        hooks.backend("rds").database_snapshots[params["DBSnapshotIdentifier"]].status = "creating"
+        self._later({"DBInstanceIdentifier": name}, "backing-up", self._take, "available")
+
+    def _take(self, server: Postgres) -> None:
+        self._backups.take(server, _resource(server))
 
     def _launch(self, server: Postgres) -> None:
         server.start()
+        self._watch(server)
+
+    def _watch(self, server: Postgres) -> None:
         if server.pid:
             self._guardian.watch(GROUP, server.pid)
 
@@ -163,7 +204,18 @@ class Databases:
 
     def _deleted(self, params: hooks.Params) -> None:
         name = str(params["DBInstanceIdentifier"])
-        self._work.put(lambda: self._remove(name))
+
+        def delete() -> None:
+            server = self._servers.get(name)
+            if server is not None and server.pid is not None:
+                # The final snapshot.
+                self._take(server)
+            if server is not None and params.get("DeleteAutomatedBackups") is not False:
+                self._backups.drop_automated(_resource(server))
+            self._remove(name)
+            self._backups.sweep()
+
+        self._work.put(delete)
 
     def _stop_asked(self, params: hooks.Params) -> None:
         self._later(params, "stopping", self._halt, "stopped")
@@ -179,6 +231,9 @@ class Databases:
         self._later(params, "rebooting", again, "available")
 
     def _modified(self, params: hooks.Params) -> None:
+        if params.get("NewDBInstanceIdentifier"):
+            self._renamed(params)
+            return
         instance = _find(params["DBInstanceIdentifier"])
         if params.get("RotateMasterUserPassword"):
             self._rotate(instance, None)
@@ -195,6 +250,23 @@ class Databases:
                 postgres.set_password(server, instance.master_username, word)
 
         self._later(params, "modifying", change, "available")
+
+    def _renamed(self, params: hooks.Params) -> None:
+        """Move the server to its new name, with a certificate for the new endpoint, and restart it."""
+        old, new = (str(params[f"{key}DBInstanceIdentifier"]).lower() for key in ("", "New"))
+        instance = _find(new)
+        instance.status = "renaming"
+
+        def rename() -> None:
+            server = self._servers.pop(old, None)
+            if server is not None:
+                self._halt(server)
+                server.renew(*self._certificate(instance))
+                self._servers[new] = server
+                self._launch(server)
+            _set(instance, "available")
+
+        self._work.put(rename)
 
     def _parameters_changed(self, params: hooks.Params) -> None:
         name = str(params["DBParameterGroupName"]).lower()
@@ -225,7 +297,7 @@ class Databases:
     def _later(
         self, params: hooks.Params, now: str, work: Callable[[Postgres], None], after: str
     ) -> None:
-        name = str(params.get("NewDBInstanceIdentifier") or params["DBInstanceIdentifier"])
+        name = str(params["DBInstanceIdentifier"])
         instance = _find(name)
         instance.status = now
 
@@ -246,6 +318,10 @@ class Databases:
             if each.get("ParameterValue") is not None
         }
         return read(values, str(group.family))
+
+
+def _resource(server: Postgres) -> str:
+    return server.folder.name.removeprefix("postgres-")
 
 
 def _find(identifier: str) -> Any:

@@ -48,9 +48,8 @@ def address(instance: Any) -> str:
     return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
 
 
-def apply(hooking: Hooking, created: Callable[[Any], None]) -> None:
+def apply(hooking: Hooking, create: Callable[..., Any], created: Callable[[Any], None]) -> None:
     """Replace moto's creation: it makes an instance available at once, with an invalid name and a fixed password."""
-    create = RDSBackend.create_db_instance
 
     def create_db_instance(backend: Any, db_kwargs: dict[str, Any]) -> Any:
         instance = create(backend, db_kwargs)

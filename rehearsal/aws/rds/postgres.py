@@ -6,9 +6,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class PostgresFailed(Refused):
 class Postgres:
     """A server on 127.0.0.1 with its files under ``folder``.
 
-    ``force_ssl`` is RDS's rds.force_ssl: pg_hba.conf has no entry for clients without TLS.
+    ``force_ssl`` is RDS's rds.force_ssl: pg_hba.conf has no entry for clients without TLS. ``archive`` is the
+    folder that gets the write-ahead log; None for a server without backups.
     """
 
     folder: Path
@@ -42,6 +45,8 @@ class Postgres:
     force_ssl: bool = True
     port: int = 0
     pid: int | None = None
+    archive: Path | None = None
+    _recovery: Mapping[str, str] = field(default_factory=dict)
     _admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     _account: Account | None = field(default_factory=unprivileged_account)
 
@@ -52,19 +57,17 @@ class Postgres:
 
     def create(self) -> None:
         """Create an empty cluster. Raises PostgresFailed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._account:
-            self._account.own(self.folder)
+        self._make(self.folder)
         secret = self._write("admin", self._admin_password.encode(), self.folder)
         self._tool(
             "initdb",
             *("-D", str(self.data), "-U", ADMIN, f"--pwfile={secret}", "-A", "scram-sha-256"),
-            *("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"),
+            # Segments of 1 MiB keep the archive small.
+            *("--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C", "--wal-segsize=1"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         )
         secret.unlink()
-        self._write("server.crt", self.certificate)
-        self._write("server.key", self.key)
+        self.renew(self.certificate, self.key)
 
     def configure(self) -> None:
         """Write the settings. ``reload`` applies those that need no restart."""
@@ -79,12 +82,27 @@ class Postgres:
             "shared_buffers": "16MB",
             "max_wal_size": "64MB",
             "logging_collector": "off",
+            **self._archiving(),
+            **self._recovery,
         }
         lines = [f"{name} = {_quoted(value)}" for name, value in {**self.settings, **own}.items()]
         self._write("postgresql.auto.conf", ("\n".join(lines) + "\n").encode())
         kind = "hostssl" if self.force_ssl else "host"
-        entry = f"hostssl all {ADMIN} 127.0.0.1/32 scram-sha-256\n{kind} all all 127.0.0.1/32 "
-        self._write("pg_hba.conf", f"{entry}scram-sha-256\n".encode())
+        own_entries = (f"hostssl {which} {ADMIN}" for which in ("all", "replication"))
+        entries = [
+            f"{each} 127.0.0.1/32 scram-sha-256" for each in (*own_entries, f"{kind} all all")
+        ]
+        self._write("pg_hba.conf", ("\n".join(entries) + "\n").encode())
+
+    def _archiving(self) -> dict[str, str]:
+        if self.archive is None:
+            return {}
+        self._make(self.archive)
+        file = f'"{self.archive}/%f"'
+        return {
+            "archive_mode": "on",
+            "archive_command": f"cp %p {file}.part && mv {file}.part {file}",
+        }
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises PostgresFailed with the end of the log."""
@@ -112,6 +130,61 @@ class Postgres:
         """Make the running server read its settings again."""
         self.configure()
         self.execute(sql.SQL("SELECT pg_reload_conf()"))
+
+    def back_up(self, folder: Path) -> None:
+        """Copy the running server's data into a new folder, with what a restore needs. Raises PostgresFailed."""
+        self._make(folder)
+        self._tool(
+            "pg_basebackup",
+            *("-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(self.port), "-U", ADMIN),
+            *("-w", "--checkpoint=fast", "--no-sync"),
+            environment={"PGPASSWORD": self._admin_password, "PGSSLMODE": "require"},
+        )
+        self._write("admin", self._admin_password.encode(), folder)
+
+    def restore(self, copy: Path, log: Sequence[Path] = (), moment: datetime | None = None) -> None:
+        """Start with a copy's data; with ``moment`` replay the log from its folders up to then.
+
+        Raises PostgresFailed.
+        """
+        self._make(self.folder)
+        self._run(["cp", "-a", str(copy / "data"), str(self.data)])
+        self._admin_password = (copy / "admin").read_text()
+        self.renew(self.certificate, self.key)
+        (self.data / "server.log").unlink(missing_ok=True)
+        if moment is not None:
+            self._write("recovery.signal", b"")
+            self._recovery = {
+                "restore_command": " || ".join(f'cp "{each}/%f" %p' for each in log),
+                "recovery_target_time": moment.isoformat(),
+                "recovery_target_action": "promote",
+            }
+        self.start()
+        deadline = time.monotonic() + float(START_SECONDS)
+        while self._recovers():
+            if time.monotonic() > deadline:
+                raise PostgresFailed(
+                    t("PostgreSQL in {folder} is still in recovery", folder=str(self.folder))
+                )
+            time.sleep(0.1)
+        self._recovery = {}
+        self.reload()
+
+    def _recovers(self) -> bool:
+        with suppress(psycopg.OperationalError), self.connect() as connection:
+            row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+            return bool(row and row[0])
+        return True
+
+    def renew(self, certificate: bytes, key: bytes) -> None:
+        """Write another certificate, which the next start or reload uses."""
+        self.certificate, self.key = certificate, key
+        self._write("server.crt", certificate)
+        self._write("server.key", key)
+
+    def commit_nothing(self) -> None:
+        """Write a commit into the log."""
+        self.execute(sql.SQL("SELECT pg_current_xact_id()"))
 
     def remove(self) -> None:
         """Stop the server and delete its files."""
@@ -146,11 +219,23 @@ class Postgres:
             self._account.own(path)
         return path
 
-    def _tool(self, name: str, *arguments: str) -> None:
+    def _make(self, folder: Path) -> None:
+        """Create a folder that the server's user can write to."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._account:
+            self._account.own(folder)
+
+    def _tool(
+        self, name: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._run([str(_programs(self.folder) / name), *arguments], environment)
+
+    def _run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Run a program as the server's user. Raises PostgresFailed."""
         who = self._account
         done = subprocess.run(
-            [str(_programs(self.folder) / name), *arguments],
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            command,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **(environment or {})},
             capture_output=True,
             check=False,
             cwd=self.folder,
@@ -164,7 +249,7 @@ class Postgres:
             raise PostgresFailed(
                 t(
                     "PostgreSQL's {program} failed in {folder}: {words}",
-                    program=name,
+                    program=Path(command[0]).name,
                     folder=str(self.folder),
                     words=words,
                 )

@@ -24,10 +24,12 @@ GOING_OFF = ("stopping", "stopped", "starting")
 
 
 def save_automated_backup(database: DBInstance) -> None:
-    """Let moto take the snapshot of a new database, under the next minute that is free.
+    """Let moto take the snapshot of a new database with backups, under the next minute that is free.
 
     On AWS two databases of one name are never created within a minute; in the local cloud they are.
     """
+    if not database.backup_retention_period:
+        return
     database.add_event("DB_INSTANCE_BACKUP_START")
     now, identifier = datetime.now(UTC), database.db_instance_identifier
     names = (f"rds:{identifier}-{now + timedelta(minutes=n):%Y-%m-%d-%H-%M}" for n in count())
@@ -89,6 +91,23 @@ def major_upgrade(params: Params) -> None:
             f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
         )
         raise Refused("InvalidParameterCombination", words)
+
+
+@before("rds", "ModifyDBInstance")
+def new_name_is_free(params: Params) -> None:
+    """Refuse a new identifier that another instance has."""
+    name = str(params.get("NewDBInstanceIdentifier") or "").lower()
+    if name in backend("rds").databases:
+        raise Refused("DBInstanceAlreadyExists", f"DB instance {name} already exists.")
+
+
+@before("rds", "CreateDBSnapshot")
+def snapshot_of_an_available_one(params: Params) -> None:
+    """Refuse a snapshot of an instance that is not available (API reference, CreateDBSnapshot)."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    if database is not None and database.status != "available":
+        words = f"Cannot create a snapshot because the database instance {params['DBInstanceIdentifier']}"
+        raise Refused("InvalidDBInstanceState", f"{words} is not currently in the available state.")
 
 
 @before("rds", "DeleteDBInstance")

@@ -6,6 +6,7 @@ import time
 
 from botocore.exceptions import ClientError
 
+from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 
 LIMIT = 120.0
@@ -106,6 +107,13 @@ def _instance(inputs: Values) -> Values:
     return _renamed(inputs, INSTANCE_NAMES)
 
 
+def _identifier(calls: Calls, identity: str) -> str:
+    """Return the identifier of the instance with that DbiResourceId; without one the id itself, as on an import."""
+    filters = [{"Name": "dbi-resource-id", "Values": [identity]}]
+    found = calls("rds", "describe_db_instances", {"Filters": filters})["DBInstances"]
+    return str(found[0]["DBInstanceIdentifier"]) if found else identity
+
+
 def _export(subject: Subject) -> None:
     """Change the exported logs by the lists of logs to enable and to disable."""
     wanted = set(subject.inputs.get("EnableCloudwatchLogsExports") or ())
@@ -161,7 +169,9 @@ INSTANCE = Kind(
     service="rds",
     identity="DBInstanceIdentifier",
     create="create_db_instance",
-    identity_from="DBInstance.DBInstanceIdentifier",
+    # The id outlives a renaming (terraform-provider-aws pull request 31232, from 5.0.0 on).
+    identity_from="DBInstance.DbiResourceId",
+    locate=_identifier,
     read="describe_db_instances",
     found="DBInstances[0]",
     update="modify_db_instance",

@@ -1,0 +1,60 @@
+"""The cost of a DB instance that exists for a while, as in a drill of a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops.cost.comparison import Comparison
+from ops.cost.prices import HOURS, REGION, NoPrice, PriceBook
+
+LEAST_SECONDS = 600
+"""RDS bills an instance by the second, and ten minutes at least (RDS user guide, "On-Demand DB instances")."""
+
+
+def usd(
+    book: PriceBook, kind: str, gigabytes: float, disk: str, seconds: float, standby: bool = False
+) -> float:
+    """Return USD for an instance, its storage and its password's secret. Raises NoPrice."""
+    hours, where = max(seconds, LEAST_SECONDS) / 3600, "rds-multi-az" if standby else "rds"
+    return hours * (
+        book.price(f"{where}-hour:{kind}").usd
+        + (gigabytes * book.price(f"{where}-gb:{disk}").usd + book.price("secret").usd) / HOURS
+    )
+
+
+def cost(region: str, instance: Mapping[str, Any], seconds: float, standby: bool) -> float | None:
+    """Return USD for an instance like the one that RDS describes; None where the price table has none."""
+    if region != REGION:
+        return None
+    kind, disk = instance["DBInstanceClass"], instance.get("StorageType", "gp3")
+    size = float(instance["AllocatedStorage"])
+    try:
+        return usd(PriceBook.load(), kind, size, disk, seconds, standby)
+    except NoPrice:
+        return None
+
+
+def month(region: str, instance: Mapping[str, Any]) -> float | None:
+    """Return USD a month for an instance that RDS describes; None where the price table has none."""
+    return cost(region, instance, HOURS * 3600, bool(instance.get("MultiAZ")))
+
+
+DRILL_MINUTES = 30
+"""Assumed for a drill of a small database: restore, password, comparison, deletion."""
+
+
+def drills(found: Comparison) -> dict[str, float]:
+    """Return USD of a drill for each stack whose database has a price."""
+    costs: dict[str, float] = {}
+    for column in found.columns:
+        for item in column.bill.items:
+            if item.price.key.startswith(("rds-hour:", "rds-multi-az-hour:")):
+                resource = item.resource
+                kind, disk = resource.get("instanceClass"), resource.get("storageType", "gp2")
+                size, seconds = float(resource.get("allocatedStorage")), 60 * DRILL_MINUTES
+                try:
+                    costs[column.stack] = usd(found.book, str(kind), size, str(disk), seconds)
+                except NoPrice:
+                    continue
+    return costs

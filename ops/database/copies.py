@@ -1,0 +1,293 @@
+"""Restores a snapshot or a point in time into a second DB instance beside the stack's database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from i18n import Refused, Text, t
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.pause.state import not_waiting
+from ops.rollout.follow import Waiting
+from ops.screen import zoned_time
+from ops.snapshot import rds, read_existing
+from ops.snapshot.rds import Database
+from stack.names import StackNames
+
+PURPOSE = "careapp:restored"
+"""The tag of an instance that was restored by a command: its source, in words for people."""
+
+STRIPED_GB = 400
+"""From this size on gp3 takes IOPS and throughput; below, RDS refuses both (RDS user guide, "gp3 storage")."""
+
+MINUTES = 120
+"""A restore of some hundred GB takes less; the storage loads its data from the snapshot after that."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is restored: a snapshot and when it was taken, or the database at ``moment``."""
+
+    moment: datetime
+    snapshot: str = ""
+
+    @property
+    def text(self) -> Text:
+        moment = zoned_time(self.moment)
+        if self.snapshot:
+            return t("snapshot {snapshot} of {moment}", snapshot=self.snapshot, moment=moment)
+        return t("the database at {moment}", moment=moment)
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment of an ISO 8601 time, which without an offset is in the local time zone. Raises ValueError."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise ValueError(
+            t(
+                "{text!r} is not a time like 2026-11-27T12:30 or 2026-11-27T12:30:15+09:00.",
+                text=text,
+            )
+        ) from None
+
+
+def described(session: Session, identifier: str) -> dict[str, Any] | None:
+    """Return RDS's description of an instance, or None. Raises AwsProblem."""
+    found: list[dict[str, Any]] = read_existing(_described, session, identifier) or []
+    return found[0] if found else None
+
+
+def _described(session: Session, identifier: str) -> list[dict[str, Any]]:
+    return session.all(
+        "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+    )
+
+
+def choose(
+    session: Session, original: Mapping[str, Any], snapshot: str, moment: datetime | None
+) -> Source:
+    """Return the named snapshot, the moment, or without either the newest snapshot. Raises Refused and AwsProblem."""
+    if moment is not None:
+        latest = original.get("LatestRestorableTime")
+        if latest is None or moment > latest:
+            raise Refused(_too_new(original, moment, latest))
+        return Source(moment)
+    if snapshot:
+        found = read_existing(_named, session, snapshot) or []
+    else:
+        found = _of_instance(session, str(original["DbiResourceId"]))
+    usable = [each for each in found if each["Status"] == "available"]
+    if not usable:
+        raise Refused(_no_snapshot(original, snapshot, session))
+    newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
+    return Source(newest["SnapshotCreateTime"], newest["DBSnapshotIdentifier"])
+
+
+def _named(session: Session, snapshot: str) -> list[dict[str, Any]]:
+    return session.all("rds", "describe_db_snapshots", "DBSnapshots", DBSnapshotIdentifier=snapshot)
+
+
+def _of_instance(session: Session, resource: str) -> list[dict[str, Any]]:
+    """Return the snapshots of an instance, automated and manual ones, whatever name it had then."""
+    filters = [{"Name": "dbi-resource-id", "Values": [resource]}]
+    return session.all("rds", "describe_db_snapshots", "DBSnapshots", Filters=filters)
+
+
+def _too_new(original: Mapping[str, Any], moment: datetime, latest: datetime | None) -> Text:
+    identifier = original["DBInstanceIdentifier"]
+    if latest is None:
+        return t("{id} has no automated backups, so no time can be restored.", id=identifier)
+    return t(
+        "{moment} is too new: {id} can be restored up to {latest}; RDS saves its log every five "
+        "minutes.",
+        moment=moment.isoformat(timespec="seconds"),
+        id=identifier,
+        latest=latest.isoformat(timespec="seconds"),
+    )
+
+
+def _no_snapshot(original: Mapping[str, Any], snapshot: str, session: Session) -> Text:
+    identifier = original["DBInstanceIdentifier"]
+    listing = session.place.complete("aws rds describe-db-snapshots")
+    if snapshot:
+        return t(
+            "There is no available snapshot {snapshot}; `{listing}` shows all.",
+            snapshot=snapshot,
+            listing=listing,
+        )
+    return t(
+        "{id} has no available snapshot yet; RDS takes the first one after the instance is "
+        "created. `{listing}` shows all.",
+        id=identifier,
+        listing=listing,
+    )
+
+
+def restore(
+    session: Session,
+    original: Mapping[str, Any],
+    source: Source,
+    identifier: str,
+    *,
+    temporary: bool,
+) -> None:
+    """Restore into a new instance with the original's network and settings. Raises AwsProblem.
+
+    A ``temporary`` one has no standby and no backups. Encryption key and size are those of the source; both
+    restores have no parameter for the key. Logs are not exported: RDS would create log groups of the new name.
+    """
+    request = settings(original, temporary)
+    request["Tags"] = _tags(original, source)
+    if source.snapshot:
+        request |= {"DBInstanceIdentifier": identifier, "DBSnapshotIdentifier": source.snapshot}
+        session.call("rds", "restore_db_instance_from_db_snapshot", **request)
+        return
+    session.call(
+        "rds",
+        "restore_db_instance_to_point_in_time",
+        SourceDBInstanceIdentifier=original["DBInstanceIdentifier"],
+        TargetDBInstanceIdentifier=identifier,
+        RestoreTime=source.moment,
+        **request,
+    )
+
+
+def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
+    """Return the parameters of a restore that RDS would not take from its source.
+
+    Without them it would use the VPC's default security group and the engine's default parameters (API
+    reference, RestoreDBInstanceFromDBSnapshot).
+    """
+    found: dict[str, Any] = {
+        "DBInstanceClass": original["DBInstanceClass"],
+        "DBSubnetGroupName": original["DBSubnetGroup"]["DBSubnetGroupName"],
+        "DBParameterGroupName": original["DBParameterGroups"][0]["DBParameterGroupName"],
+        "VpcSecurityGroupIds": [
+            each["VpcSecurityGroupId"] for each in original["VpcSecurityGroups"]
+        ],
+        "Port": (original.get("Endpoint") or {}).get("Port", 5432),
+        "PubliclyAccessible": False,
+        "MultiAZ": bool(original.get("MultiAZ")) and not temporary,
+        "AutoMinorVersionUpgrade": bool(original.get("AutoMinorVersionUpgrade")),
+        "CopyTagsToSnapshot": bool(original.get("CopyTagsToSnapshot")),
+        "BackupRetentionPeriod": 0 if temporary else original.get("BackupRetentionPeriod", 1),
+        "EnableIAMDatabaseAuthentication": bool(original.get("IAMDatabaseAuthenticationEnabled")),
+    }
+    if original.get("CACertificateIdentifier"):
+        found["CACertificateIdentifier"] = original["CACertificateIdentifier"]
+    if not temporary:
+        found["DeletionProtection"] = bool(original.get("DeletionProtection"))
+    return found | _storage(original)
+
+
+def _storage(original: Mapping[str, Any]) -> dict[str, Any]:
+    kind = original.get("StorageType", "gp3")
+    if kind == "gp3" and original["AllocatedStorage"] < STRIPED_GB:
+        return {}
+    names = ("StorageType", "Iops", "StorageThroughput")
+    return {name: original[name] for name in names if original.get(name)}
+
+
+def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
+    """Return the stack's tags and PURPOSE. AWS reserves its own prefix; those of a pause are not copied."""
+    kept = [
+        each
+        for each in original.get("TagList", ())
+        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, rds.COUNT, PURPOSE)
+    ]
+    # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
+    words = source.snapshot or source.moment.isoformat()
+    return [*kept, {"Key": PURPOSE, "Value": words}]
+
+
+def purpose(found: Mapping[str, Any]) -> str | None:
+    """Return the source of an instance that a command restored; None for any other."""
+    tags = {each["Key"]: each.get("Value", "") for each in found.get("TagList", ())}
+    return tags.get(PURPOSE)
+
+
+def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Database:
+    """Wait until the restored instance is available with a managed password. Raises Refused and AwsProblem.
+
+    RDS manages the password only after the restore: ManageMasterUserPassword of the restores is for Oracle (API
+    reference, RestoreDBInstanceFromDBSnapshot).
+    """
+    asked = False
+
+    def left() -> Text | None:
+        nonlocal asked
+        found = described(session, identifier) or {}
+        status = str(found.get("DBInstanceStatus", "creating"))
+        if status != "available":
+            _check(session, identifier)
+            return t("{id} is {status}", id=identifier, status=status)
+        secret = found.get("MasterUserSecret") or {}
+        if secret.get("SecretStatus") == "active":
+            return None
+        if not secret and not asked:
+            _manage_password(session, identifier)
+            asked = True
+        return t("RDS creates the password of {id}", id=identifier)
+
+    waiting.until_done(left, MINUTES)
+    database = rds.database(session, identifier, False)
+    if database is None:
+        raise Refused(t("{id} was deleted meanwhile.", id=identifier))
+    return database
+
+
+def _check(session: Session, identifier: str) -> None:
+    """Raise Refused for a status in which an instance stays."""
+    database = read_existing(rds.database, session, identifier, False)
+    if database is not None and (refused := not_waiting(database)):
+        raise refused
+
+
+def _manage_password(session: Session, identifier: str) -> None:
+    session.call(
+        "rds",
+        "modify_db_instance",
+        DBInstanceIdentifier=identifier,
+        ManageMasterUserPassword=True,
+        ApplyImmediately=True,
+    )
+
+
+BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
+
+
+def delete(session: Session, identifier: str, waiting: Waiting, minutes: float = MINUTES) -> None:
+    """Delete an instance without a snapshot and wait until it is gone. Raises Refused and AwsProblem.
+
+    RDS deletes automated backups and the managed password's secret with it (RDS user guide, "Password management
+    with Amazon RDS and AWS Secrets Manager"). An instance that is not ready to be deleted is asked again.
+    """
+
+    def left() -> Text | None:
+        found = described(session, identifier)
+        if found is None:
+            return None
+        if found["DBInstanceStatus"] != "deleting":
+            try:
+                session.call(
+                    "rds",
+                    "delete_db_instance",
+                    DBInstanceIdentifier=identifier,
+                    SkipFinalSnapshot=True,
+                    DeleteAutomatedBackups=True,
+                )
+            except AwsProblem as problem:
+                if problem.kind != "missing" and problem.code not in BUSY:
+                    raise
+        return t("{id} is being deleted", id=identifier)
+
+    waiting.until_done(left, minutes)
+
+
+def drill_name(names: StackNames) -> str:
+    """Return the identifier of a drill's instance."""
+    return f"{names.database}-drill"

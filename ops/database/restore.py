@@ -1,0 +1,339 @@
+"""The command `./careapp db restore`: replaces the stack's database by a restored one and keeps the old one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from i18n import Refused, Text, t, verbatim
+from ops.aws.errors import AwsProblem
+from ops.aws.session import Session
+from ops.command_line import INTERRUPTED, exit_code_of
+from ops.cost import restores
+from ops.database import copies, queries
+from ops.database.copies import Source
+from ops.database.pulumi_state import PulumiStack
+from ops.doctor.checks.databases import PASSING, USABLE
+from ops.rollout.follow import Pace, Waiting
+from ops.screen import Line, display
+from stack.names import StackNames
+
+NOT_AGREED = 1
+
+RENAME_MINUTES = 30
+"""RDS restarts an instance that it renames (API reference, ModifyDBInstance, NewDBInstanceIdentifier)."""
+
+RESTING = frozenset({"stopping", "stopped", "starting"})
+
+TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions:
+    """The stack, its folder, and what to restore: a snapshot or a moment; neither to go on."""
+
+    stack: str
+    folder: Path
+    snapshot: str = ""
+    moment: datetime | None = None
+    yes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instances:
+    """RDS's descriptions of the instances that a restore has: the only record of how far it is."""
+
+    current: Mapping[str, Any] | None
+    restored: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None
+
+    @property
+    def source(self) -> str | None:
+        """Return what an unfinished restore restores; None when there is none."""
+        for found in (self.restored, self.current):
+            if found is not None and (words := copies.purpose(found)) is not None:
+                return words
+        return None
+
+    @property
+    def swapped(self) -> bool:
+        """Return whether the restored instance has the database's name."""
+        return self.restored is None and self.source is not None
+
+
+class Restore:
+    """One restore of a stack's database. Every step is skipped where RDS shows that it is done."""
+
+    def __init__(
+        self, session: Session, names: StackNames, waiting: Waiting, pulumi: PulumiStack
+    ) -> None:
+        self.session, self.names, self.waiting, self.pulumi = session, names, waiting, pulumi
+        self.name = names.database
+        self.temporary = f"{names.database}-restored"
+        self.old = f"{names.database}-before-restore"
+
+    def read(self) -> Instances:
+        """Read the three instances. Raises AwsProblem."""
+        current, restored, before = (
+            copies.described(self.session, each) for each in (self.name, self.temporary, self.old)
+        )
+        return Instances(current=current, restored=restored, before=before)
+
+    def check(self, now: Instances) -> None:
+        """Raise Refused where a restore can neither begin nor go on."""
+        if now.source is None and now.before is not None:
+            raise Refused(
+                t(
+                    "{old} is still there from an earlier restore; delete it first: {command}",
+                    old=self.old,
+                    command=self.deletion(now.before),
+                )
+            )
+        if now.source is None and now.restored is not None:
+            raise Refused(
+                t(
+                    "There is an instance {id} without the tag {tag}, so no restore created it; rename "
+                    "or delete it.",
+                    id=self.temporary,
+                    tag=copies.PURPOSE,
+                )
+            )
+        if now.restored is not None and (now.current is None) is (now.before is None):
+            raise Refused(
+                t(
+                    "Of {name} and {old} exactly one has to exist beside {restored}; rename them by hand.",
+                    name=self.name,
+                    old=self.old,
+                    restored=self.temporary,
+                )
+            )
+
+    def begin(self, now: Instances, source: Source) -> None:
+        """Restore into an instance beside the database. Raises AwsProblem."""
+        self.waiting.say(t("Restoring {source} into {id}.", source=source.text, id=self.temporary))
+        copies.restore(self.session, now.current or {}, source, self.temporary, temporary=False)
+
+    def swap(self) -> None:
+        """Wait for the restored instance and give it the database's name. Raises Refused and AwsProblem."""
+        now = self.read()
+        if now.swapped:
+            return
+        if now.current is not None:
+            copies.wait_until_usable(self.session, self.temporary, self.waiting)
+            self._rename(self.name, self.old)
+        self._rename(self.temporary, self.name)
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename an instance and wait until it is available. Raises Refused and AwsProblem."""
+        asked = False
+
+        def left() -> Text | None:
+            nonlocal asked
+            found, before = (copies.described(self.session, each) for each in (new, old))
+            if found is not None and before is None and found["DBInstanceStatus"] == "available":
+                return None
+            if not asked and before is not None and _settled(before):
+                asked = self._ask_rename(old, new)
+            return t("{old} is being renamed to {new}", old=old, new=new)
+
+        self.waiting.until_done(left, RENAME_MINUTES)
+
+    def _ask_rename(self, old: str, new: str) -> bool:
+        """Ask for the new name; return False while RDS still knows an instance of that name."""
+        try:
+            self.session.call(
+                "rds",
+                "modify_db_instance",
+                DBInstanceIdentifier=old,
+                NewDBInstanceIdentifier=new,
+                ApplyImmediately=True,
+            )
+        except AwsProblem as problem:
+            if problem.code not in TAKEN:
+                raise
+            return False
+        return True
+
+    def adopt(self) -> Instances:
+        """Give the restored instance to Pulumi, which starts tasks with its password. Raises Refused and AwsProblem.
+
+        The tag is removed last: until then the same command goes on.
+        """
+        now = self.read()
+        current = now.current or {}
+        resource = str(current["DbiResourceId"])
+        if self.pulumi.instance_id() != resource:
+            self.waiting.say(t("Pulumi's state gets the restored instance {id}.", id=resource))
+            self.pulumi.set_instance_id(resource)
+        self.pulumi.check_preview()
+        self.pulumi.up()
+        self.session.call(
+            "rds",
+            "remove_tags_from_resource",
+            ResourceName=current["DBInstanceArn"],
+            TagKeys=[copies.PURPOSE],
+        )
+        return now
+
+    def deletion(self, found: Mapping[str, Any]) -> str:
+        """Return the commands that delete an instance."""
+        name = f"--db-instance-identifier {found['DBInstanceIdentifier']}"
+        commands = [f"aws rds delete-db-instance {name} --skip-final-snapshot"]
+        if found.get("DeletionProtection"):
+            first = (
+                f"aws rds modify-db-instance {name} --no-deletion-protection --apply-immediately"
+            )
+            commands.insert(0, first)
+        for log in found.get("EnabledCloudwatchLogsExports", ()):
+            # RDS creates the group when the renamed instance logs, and does not delete it.
+            group = f"/aws/rds/instance/{found['DBInstanceIdentifier']}/{log}"
+            commands.append(f"aws logs delete-log-group --log-group-name {group}")
+        return " && ".join(map(self.session.place.complete, commands))
+
+
+def _settled(found: Mapping[str, Any]) -> bool:
+    """Return whether an instance does not change its status on its own. RDS judges a damaged one itself."""
+    status = found["DBInstanceStatus"]
+    return status == "available" or status not in USABLE | PASSING
+
+
+def plan(made: Restore, words: Text) -> Iterator[Line]:
+    """Yield what a restore will change, for the confirmation."""
+    where = t("{prefix} in {region}:", prefix=made.names.prefix, region=made.session.region)
+    yield Line(str(where), "bold")
+    for each in (
+        t("{source} is restored beside {id}", source=words, id=made.name),
+        t("then {id} is renamed to {old}, and the restored instance gets its name", id=made.name, old=made.old),
+        t("from then on until its new tasks run, the app has no database"),
+        t("what was written later than the restored data is in {old} only", old=made.old),
+    ):  # fmt: skip
+        yield Line(f"  - {each!s}")
+
+
+def closing(made: Restore, now: Instances) -> Iterator[Line]:
+    """Yield the result, and how the old instance is deleted."""
+    yield Line(str(t("{id} is restored.", id=made.name)), "bold green")
+    if now.before is None:
+        return
+    monthly = restores.month(made.session.region, now.before)
+    kept = t("{old} runs on with the data from before.", old=made.old)
+    if monthly is not None:
+        kept = t(
+            "{old} runs on with the data from before, for about ${usd} a month.",
+            old=made.old,
+            usd=f"{monthly:.2f}",
+        )
+    yield Line(str(kept), "yellow")
+    yield Line(
+        str(t("When it is not needed any more: {command}", command=made.deletion(now.before)))
+    )
+
+
+def restore(options: RestoreOptions) -> int:
+    """Restore the database; return 0 restored, 1 refused or not in time, 2 unknown, 130 interrupted."""
+
+    def work() -> int:
+        names = StackNames.of(options.stack)
+        made = Restore(
+            Session.of_stack(options.stack, options.folder),
+            names,
+            Waiting(lambda text: print(str(text), flush=True), Pace.of()),
+            PulumiStack(names, options.folder),
+        )
+        now = made.read()
+        made.check(now)
+        source = _source(made, now, options)
+        if not now.swapped and not options.yes and not _agreed(made, now, source):
+            return NOT_AGREED
+        if source is not None:
+            made.begin(now, source)
+        made.swap()
+        display(closing(made, made.adopt()))
+        return 0
+
+    return exit_code_of(lambda: _interruptible(work, options.stack))
+
+
+def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | None:
+    """Return what to restore; None to go on with an unfinished restore. Raises Refused and AwsProblem."""
+    given = bool(options.snapshot or options.moment)
+    if now.source is not None:
+        made.waiting.say(t("Going on with the restore of {source}.", source=now.source))
+        wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
+        if wanted != now.source:
+            raise Refused(_another(made, now.source))
+        return None
+    if not given:
+        raise Refused(
+            t(
+                "No restore of {id} is under way; say what to restore: --time or --snapshot.",
+                id=made.name,
+            )
+        )
+    original = now.current
+    if original is None or original["DBInstanceStatus"] in RESTING:
+        # It raises the reason: no database, or a paused stack.
+        original = copies.described(made.session, queries.database(made.session, made.names).id)
+    original = original or {}
+    known = made.pulumi.instance_id()
+    if known != original["DbiResourceId"]:
+        raise Refused(
+            t(
+                "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
+                "first.",
+                id=made.name,
+                known=known,
+                found=str(original["DbiResourceId"]),
+                stack=made.names.stack,
+            )
+        )
+    return copies.choose(made.session, original, options.snapshot, options.moment)
+
+
+def _another(made: Restore, source: str) -> Text:
+    return t(
+        "A restore of {source} is under way. Go on with it without --time and --snapshot; to begin "
+        "another one, first delete {id}.",
+        source=source,
+        id=made.temporary,
+    )
+
+
+def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:
+    """Ask for the stack's name. Raises Refused without a terminal."""
+    stack = made.names.stack
+    if not sys.stdin.isatty():
+        raise Refused(
+            t(
+                "restore asks for the stack's name before it replaces {id}, but there is no terminal; use "
+                "--yes.",
+                id=made.name,
+            )
+        )
+    words = source.text if source else verbatim(now.source or "")
+    for line in plan(made, words):
+        click.echo(line.text)
+    typed: str = click.prompt(
+        str(t("Type {stack} to go on", stack=stack)), default="", show_default=False
+    )
+    if typed.strip() != stack:
+        click.echo(str(t("Nothing was changed.")))
+        return False
+    return True
+
+
+def _interruptible(work: Callable[[], int], stack: str) -> int:
+    try:
+        return work()
+    except KeyboardInterrupt:
+        words = t(
+            "interrupted; nothing is lost: `./careapp db restore -s {stack}` goes on.", stack=stack
+        )
+        print(f"careapp: {words!s}", file=sys.stderr)
+        return INTERRUPTED

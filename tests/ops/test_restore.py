@@ -1,0 +1,353 @@
+"""A restore of the database, over an account of moto: its steps, interrupts, refusals, and Pulumi's state."""
+
+import json
+import stat
+import sys
+
+import pytest
+
+from i18n import Refused, t
+from ops.aws.errors import AwsProblem
+from ops.database import copies, restore
+from ops.database.pulumi_state import INSTANCE, PulumiStack
+from ops.database.restore import Instances, Restore, RestoreOptions
+from tests.ops.conftest import NAMES, client
+
+NAME = NAMES.database
+RESTORED, OLD = f"{NAME}-restored", f"{NAME}-before-restore"
+CHANGES = (
+    "restore_db_instance_from_db_snapshot", "modify_db_instance", "remove_tags_from_resource",
+)  # fmt: skip
+
+
+class Pulumi:
+    """Pulumi by its answers; what it did is in ``done``."""
+
+    def __init__(self):
+        self.id, self.done = "db-OLD", []
+
+    def instance_id(self):
+        return self.id
+
+    def set_instance_id(self, new):
+        self.id = new
+        self.done.append("id")
+
+    def check_preview(self):
+        self.done.append("preview")
+
+    def up(self):
+        self.done.append("up")
+
+
+@pytest.fixture
+def made(stack, wait, monkeypatch):
+    """A restore whose changes of AWS are in ``changes``; at the end there is the database alone."""
+    changes, call = [], stack.session.call
+
+    def recorded(service, operation, /, **params):
+        if operation in CHANGES:
+            changes.append(operation)
+        return call(service, operation, **params)
+
+    monkeypatch.setattr(stack.session, "call", recorded)
+    made = Restore(stack.session, NAMES, wait, Pulumi())
+    made.changes = changes
+    yield made
+    rds = client("rds")
+    if OLD in instances():
+        delete(NAME)
+        rds.modify_db_instance(
+            DBInstanceIdentifier=OLD, NewDBInstanceIdentifier=NAME, ApplyImmediately=True
+        )
+        if RESTORED in instances():
+            delete(RESTORED)
+    # moto names an automated snapshot by the minute, and refuses a second one.
+    for each in rds.describe_db_snapshots()["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=each["DBSnapshotIdentifier"])
+
+
+def delete(name):
+    if name in instances():
+        client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+def instances():
+    return [
+        each["DBInstanceIdentifier"]
+        for each in client("rds").describe_db_instances()["DBInstances"]
+    ]
+
+
+def go(made):
+    """What the command does, once it knows what to restore."""
+    now = made.read()
+    made.check(now)
+    if now.source is None:
+        client("rds").create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="good")
+        made.begin(now, copies.choose(made.session, now.current, "good", None))
+    made.swap()
+    return made.adopt()
+
+
+def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made):
+    now = go(made)
+    assert sorted(instances()) == [NAME, OLD]
+    assert made.changes == [CHANGES[0], *[CHANGES[1]] * 3, CHANGES[2]]
+    assert made.pulumi.done == ["id", "preview", "up"]
+    after = made.read()
+    assert (after.source, after.current["MasterUserSecret"]["SecretStatus"]) == (None, "active")
+    assert [line.text for line in restore.closing(made, now)] == [
+        f"{NAME} is restored.",
+        f"{OLD} runs on with the data from before, for about $21.41 a month.",
+        "When it is not needed any more: aws rds delete-db-instance --region ap-northeast-1 "
+        f"--db-instance-identifier {OLD} --skip-final-snapshot",
+    ]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after the call", "before the call"])
+@pytest.mark.parametrize("step", range(5))
+def test_after_an_interrupt_at_any_call_the_same_command_goes_on(made, monkeypatch, step, before):
+    call, left = made.session.call, [step]
+
+    def interrupted(service, operation, /, **params):
+        if operation in CHANGES:
+            left[0] -= 1
+            if left[0] == -1 and before:
+                raise KeyboardInterrupt
+        answer = call(service, operation, **params)
+        if left[0] == -1 and operation in CHANGES:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(made.session, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go(made)
+    if step == 0 and before:
+        client("rds").delete_db_snapshot(DBSnapshotIdentifier="good")
+    if step == 4 and not before:
+        return  # It was the last call.
+    go(made)
+    assert sorted(instances()) == [NAME, OLD]
+    assert (made.read().source, made.pulumi.done[-1]) == (None, "up")
+
+
+@pytest.mark.parametrize("failing", ["set_instance_id", "check_preview", "up"])
+def test_after_a_failure_of_pulumi_the_same_command_goes_on(made, monkeypatch, failing):
+    with monkeypatch.context() as patch:
+        patch.setattr(Pulumi, failing, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            go(made)
+    assert made.read().swapped
+    go(made)
+    assert (made.read().source, made.pulumi.id) == (None, made.read().current["DbiResourceId"])
+
+
+def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch):
+    call, refused = made.session.call, []
+
+    def busy(service, operation, /, **params):
+        if params.get("NewDBInstanceIdentifier") == NAME and not refused:
+            refused.append(params)
+            raise AwsProblem("refused", t("taken"), t("wait"), code="DBInstanceAlreadyExists")
+        return call(service, operation, **params)
+
+    monkeypatch.setattr(made.session, "call", busy)
+    go(made)
+    assert (len(refused), sorted(instances())) == (1, [NAME, OLD])
+
+
+def raw(name, source=None, **more):
+    tags = [{"Key": copies.PURPOSE, "Value": source}] if source else []
+    return {"DBInstanceIdentifier": name, "TagList": tags, **more}
+
+
+PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
+PROTECTED = raw(OLD, DeletionProtection=True, EnabledCloudwatchLogsExports=["postgresql"])
+
+
+@pytest.mark.parametrize(
+    ("current", "restored", "before", "words"),
+    [
+        (
+            PLAIN,
+            None,
+            PROTECTED,
+            f"{OLD} is still there .* modify-db-instance .* && aws rds delete-db.* && aws logs delete-log",
+        ),
+        (PLAIN, raw(RESTORED), None, "so no restore created it"),
+        (PLAIN, NEW, raw(OLD), "exactly one has to exist"),
+        (None, NEW, None, "exactly one has to exist"),
+    ],
+)
+def test_a_restore_that_cannot_go_on_is_refused(made, current, restored, before, words):
+    with pytest.raises(Refused, match=words):
+        made.check(Instances(current=current, restored=restored, before=before))
+
+
+@pytest.mark.parametrize(
+    ("current", "restored", "before"),
+    [
+        (PLAIN, None, None),
+        (PLAIN, NEW, None),
+        (None, NEW, raw(OLD)),
+        (raw(NAME, "s"), None, raw(OLD)),
+    ],
+)
+def test_every_step_of_a_restore_is_a_state_to_go_on_from(made, current, restored, before):
+    made.check(Instances(current=current, restored=restored, before=before))
+
+
+def test_a_damaged_instance_is_renamed_and_one_that_changes_is_waited_for():
+    settled = {
+        "available": True,
+        "storage-full": True,
+        "failed": True,
+        "modifying": False,
+        "rebooting": False,
+    }
+    found = {each: restore._settled({"DBInstanceStatus": each}) for each in settled}
+    assert found == settled
+
+
+def options(**more):
+    return RestoreOptions(stack="poc", folder=None, **more)
+
+
+def test_another_source_than_that_of_the_restore_under_way_is_refused(made):
+    now = Instances(current=PLAIN, restored=NEW, before=None)
+    assert restore._source(made, now, options()) is None
+    assert restore._source(made, now, options(snapshot="s")) is None
+    with pytest.raises(Refused, match="A restore of s is under way"):
+        restore._source(made, now, options(snapshot="other"))
+
+
+def test_a_restore_of_nothing_and_a_state_of_another_instance_are_refused(made):
+    with pytest.raises(Refused, match="say what to restore: --time or --snapshot"):
+        restore._source(made, made.read(), options())
+    with pytest.raises(Refused, match=f"state knows {NAME} as db-OLD, RDS as db-"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAME)
+    with pytest.raises(Refused, match="The database is stopped and accepts no connections"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").start_db_instance(DBInstanceIdentifier=NAME)
+
+
+class Terminal:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def isatty(self):
+        return True
+
+    def readline(self, *_):
+        return f"{self.answer}\n"
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("poc", True), ("yes", False), ("", False)])
+def test_the_stack_s_name_is_asked_for(made, monkeypatch, capsys, typed, agreed):
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    now = Instances(current=PLAIN, restored=NEW, before=None)
+    assert restore._agreed(made, now, None) is agreed
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[:2] == [
+        "careapp-poc in ap-northeast-1:",
+        f"  - s is restored beside {NAME}",
+    ]
+    assert ("Nothing was changed." in shown) is not agreed
+
+
+PROGRAM = """\
+#!{python}
+import json, pathlib, sys
+folder = pathlib.Path("{folder}")
+with (folder / "argv").open("a") as file:
+    print(*sys.argv[1:], file=file)
+if sys.argv[1:3] == ["stack", "import"]:
+    (folder / "imported").write_text(sys.stdin.read())
+elif sys.argv[1] == "preview" and (folder / "fails").exists():
+    sys.exit("error: no credentials")
+elif sys.argv[1] != "up":
+    print((folder / sys.argv[1]).read_text())
+"""
+OTHER = {"urn": "urn:other", "type": INSTANCE, "id": "db-1", "inputs": {"identifier": "other"}}
+MINE = {
+    "urn": "urn:mine",
+    "type": INSTANCE,
+    "id": "db-1",
+    "inputs": {"identifier": NAME},
+    "outputs": {"id": "db-1", "resourceId": "db-1", "identifier": NAME, "port": 5432},
+}
+
+
+@pytest.fixture
+def pulumi(tmp_path, monkeypatch):
+    """A pulumi on PATH that answers from files of the folder and keeps what it gets."""
+    file = tmp_path / "pulumi"
+    file.write_text(PROGRAM.format(python=sys.executable, folder=tmp_path))
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    secret = {
+        "urn": "urn:secret",
+        "type": "x",
+        "outputs": {"a": {"ciphertext": "v1:abc"}, "b": "db-1"},
+    }
+    waiting = {**MINE, "delete": True}
+    state = {"version": 3, "deployment": {"resources": [secret, OTHER, waiting, MINE]}}
+    (tmp_path / "stack").write_text(json.dumps(state))
+    return PulumiStack(NAMES, tmp_path)
+
+
+def test_only_the_id_of_the_database_changes_in_the_state(pulumi):
+    assert pulumi.instance_id() == "db-1"
+    pulumi.set_instance_id("db-2")
+    before = json.loads((pulumi.folder / "stack").read_text())["deployment"]["resources"]
+    after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
+    assert after[:3] == before[:3]
+    outputs = {**MINE["outputs"], "id": "db-2", "resourceId": "db-2"}
+    assert after[3] == {**MINE, "id": "db-2", "outputs": outputs}
+    asked = (pulumi.folder / "argv").read_text()
+    assert "stack import -s poc --non-interactive\n" in asked
+    assert "secrets" not in asked
+    assert "db-2" not in asked
+
+
+@pytest.mark.parametrize(
+    ("urn", "op"),
+    [
+        ("urn:mine", "replace"),
+        ("urn:mine", "delete"),
+        ("urn:mine", "update"),
+        ("urn:other", "replace"),
+    ],
+)
+def test_an_up_that_would_replace_the_database_is_not_run(pulumi, urn, op):
+    (pulumi.folder / "preview").write_text(json.dumps({"steps": [{"urn": urn, "op": op}]}))
+    if (urn, op) in (("urn:mine", "replace"), ("urn:mine", "delete")):
+        with pytest.raises(Refused, match=f"would {op} the restored database, so it was not run"):
+            pulumi.check_preview()
+    else:
+        pulumi.check_preview()
+
+
+def test_a_failure_of_pulumi_is_told_in_its_words(pulumi, monkeypatch):
+    (pulumi.folder / "fails").touch()
+    with pytest.raises(Refused, match=r"`pulumi preview .*` failed: error: no credentials"):
+        pulumi.check_preview()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Refused, match="pulumi is not on PATH"):
+        pulumi.instance_id()
+
+
+def test_a_state_without_the_database_is_refused(pulumi):
+    (pulumi.folder / "stack").write_text(json.dumps({"deployment": {"resources": [OTHER]}}))
+    with pytest.raises(Refused, match=f"state of poc has no DB instance {NAME}"):
+        pulumi.instance_id()
+
+
+@pytest.mark.usefixtures("stack")
+def test_without_a_source_the_command_changes_nothing(run):
+    code, shown, complaint = run("db", "restore", "--yes")
+    assert (code, shown) == (1, "")
+    assert "No restore of careapp-poc is under way" in complaint
+    assert instances() == [NAME]
