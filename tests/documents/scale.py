@@ -13,7 +13,6 @@ from ops.cost.prices import HOURS, NoPrice, PriceBook
 from ops.cost.rules import bill
 from stack import database, sizes
 from stack.deployments import MAXIMUM_PERCENT
-from stack.service import CPU_UNITS
 from stack.settings import Settings
 from tests.documents.markdown import ROOT
 from tests.support.declared import resources_of
@@ -68,9 +67,9 @@ def numbers() -> dict[str, object]:
 
 def _stack(name: str) -> dict[str, str]:
     settings = _settings(name)
-    per_task = MAXIMUM_PERCENT / 100 * settings.service.cpu / CPU_UNITS
+    one = replace(settings.sizes, tasks=1)
     found = {
-        "vcpu_tasks": int(sizes.NEW_ACCOUNT_VCPUS / per_task),
+        "vcpu_tasks": int(sizes.NEW_ACCOUNT_VCPUS / one.vcpus),
         "allowed": settings.sizes.allowed,
         "class": settings.database.instance_class,
         "tasks": settings.sizes.most_tasks(),
