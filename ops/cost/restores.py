@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ops.cost.comparison import Comparison
+from ops.cost.graph import Resource, UnknownInput
 from ops.cost.prices import HOURS, REGION, NoPrice, PriceBook
 
 LEAST_SECONDS = 600
@@ -45,16 +47,17 @@ DRILL_MINUTES = 30
 
 
 def drills(found: Comparison) -> dict[str, float]:
-    """Return USD of a drill for each stack whose database has a price."""
+    """Return USD of a drill for each stack whose database has a price, without the settings of --set."""
     costs: dict[str, float] = {}
     for column in found.columns:
         for item in column.bill.items:
             if item.price.key.startswith(("rds-hour:", "rds-multi-az-hour:")):
-                resource = item.resource
-                kind, disk = resource.get("instanceClass"), resource.get("storageType", "gp2")
-                size, seconds = float(resource.get("allocatedStorage")), 60 * DRILL_MINUTES
-                try:
-                    costs[column.stack] = usd(found.book, str(kind), size, str(disk), seconds)
-                except NoPrice:
-                    continue
+                with suppress(NoPrice, UnknownInput):
+                    costs.setdefault(column.stack, _drill(found.book, item.resource))
     return costs
+
+
+def _drill(book: PriceBook, database: Resource) -> float:
+    """Return USD of a drill. Raises NoPrice and UnknownInput."""
+    kind, disk = str(database.get("instanceClass")), str(database.get("storageType", "gp2"))
+    return usd(book, kind, float(database.get("allocatedStorage")), disk, 60 * DRILL_MINUTES)

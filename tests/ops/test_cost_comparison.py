@@ -8,6 +8,8 @@ from ops.cost.bill import Assumptions
 from ops.cost.comparison import Subject, after_destroy, compare, row_of
 from ops.cost.graph import UNKNOWN, UnknownInput, config_of, read_graph
 from ops.cost.prices import PriceBook
+from ops.cost.restores import drills, usd
+from ops.cost.screen import remarks
 from stack.file import StackError
 from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
 
@@ -171,3 +173,22 @@ def test_an_encrypted_value_must_be_set(tmp_path):
         config_of("poc", tmp_path, {})
     given = config_of("poc", tmp_path, {"careapp:alarmEmail": "x"})
     assert given == {"aws:region": "ap-northeast-1", "careapp:alarmEmail": "x"}
+
+
+def test_a_drill_is_priced_for_each_stack_as_it_is():
+    small = {**MICRO, "allocatedStorage": 20}
+    single = graph(made("Database", **small))
+    multi = graph(made("Database", **small, multiAz=True))
+    larger = graph(made("Database", **{**small, "allocatedStorage": 400}))
+    subjects = [
+        Subject(stack="poc", state="stage2", graph=single),
+        Subject(stack="prod", state="stage2", graph=multi),
+        Subject(stack="poc", state="stage2", graph=larger, changed=True),
+        Subject(stack="empty", state="stage2", graph=graph(made("Eip"))),
+        Subject(stack="odd", state="stage2", graph=graph(made("Database", **{**small, "allocatedStorage": UNKNOWN}))),
+    ]  # fmt: skip
+    found = compare(subjects, BOOK, Assumptions())
+    half_an_hour = usd(BOOK, "db.t4g.micro", 20, "gp3", 1800)
+    assert drills(found) == {"poc": half_an_hour, "prod": half_an_hour}
+    words = "Once: a drill of a restore (./careapp db drill) of 30 minutes costs poc $0.015, prod $0.015."
+    assert words in [str(each) for each in remarks(found)]
