@@ -37,6 +37,7 @@ INTEGERS = {
     "unhealthyThreshold": (2, 10),
     "healthGracePeriod": (0, 7200),
     "deregistrationDelay": (0, 3600),
+    "previewHours": (1, 168),
 }
 ROOM = {"healthInterval": {"healthTimeout": "4"}, "healthTimeout": {"healthInterval": "300"}}
 """The two must differ, so each is moved while the other leaves it room."""
