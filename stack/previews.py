@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from i18n import t
 from stack import rules
@@ -91,16 +89,10 @@ def write(number: int, folder: Path) -> Path:
     found = settings_of(number, folder)
     file = folder / f"Pulumi.{found.stack}.yaml"
     head = f"# Written from Pulumi.{MODEL}.yaml for pull request {number} (docs/delivery.md).\n"
-    config = {key: _value(text) for key, text in found.values.items()}
-    file.write_text(head + yaml.safe_dump({"config": config}, sort_keys=False))
+    file.write_text(head + yaml.safe_dump({"config": found.config}, sort_keys=False))
     return file
 
 
 def is_over(updated: datetime, hours: int, now: datetime) -> bool:
     """Return whether the hours have passed since the stack's last update."""
     return now - updated >= timedelta(hours=hours)
-
-
-def _value(text: str) -> Any:
-    """Return maps and lists decoded: the engine does not accept them as strings."""
-    return json.loads(text) if text[:1] in ("{", "[") else text
