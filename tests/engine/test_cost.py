@@ -21,6 +21,7 @@ from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
 from rehearsal.run.cost import deployed_subjects, preview_subjects, previews, subjects
 from stack.file import StackError
+from stack.settings import Settings
 from tests.ops.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
@@ -105,6 +106,14 @@ def test_a_preview_is_stage_2_in_its_cheapest_form(found):
     assert total.month < 0.6 * bill(poc.graph, BOOK, Assumptions()).month
     kinds = {each.short for each in preview.graph}
     assert "ecs:Service" in kinds
+    hours = Settings.read("poc", ROOT).preview_hours
+    for page, said in (
+        ("delivery.md", "USD {:.3f} an hour, {:.2f} for {} hours"),
+        ("delivery.ja.md", "1 時間 USD {0:.3f}、{2} 時間で {1:.2f}"),
+    ):
+        assert (
+            said.format(total.hour, total.hour * hours, hours) in (ROOT / "docs" / page).read_text()
+        )
     assert kinds.isdisjoint({"ec2:NatGateway", "ec2:Eip", "cloudwatch:MetricAlarm", "kms:Key"})
 
 
