@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-PLAIN = ("--non-interactive", "--color", "never")
+from delivery import pull_requests
+from delivery.steps import fenced, folded, pulumi, resources, tell
+
 NO_CHANGES_EXPECTED = "no changes were expected"
 """The beginning of the engine's error after `--expect-no-changes`."""
-MAX_OUTPUT = 60_000
-"""Bytes of output in a comment: GitHub allows 65,536 characters, Linux 128 KiB in one variable."""
 
 stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
 
@@ -62,11 +58,11 @@ def preview(stack: str) -> None:
     Exit code 0: previewed. Any other: that of pulumi.
     """
     if resources(stack) is None:
-        _tell(f"### {stack} is not deployed yet: the first deployment creates all resources.")
+        tell(f"### {stack} is not deployed yet: the first deployment creates all resources.")
         return
-    code, said = _pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
+    code, said = pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
     title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
-    _tell(f"### {title}\n\n{folded(said)}")
+    tell(f"### {title}\n\n{folded(said)}")
     sys.exit(code)
 
 
@@ -78,15 +74,15 @@ def drift(stack: str) -> None:
     Exit code 0: no drift. Any other: that of pulumi.
     """
     if not resources(stack):
-        _tell(f"### {stack} is not deployed: there is no drift")
+        tell(f"### {stack} is not deployed: there is no drift")
         return
-    code, said = _pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
+    code, said = pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
     if not code:
-        _tell(f"### {stack}: no drift")
+        tell(f"### {stack}: no drift")
         return
     drifted = NO_CHANGES_EXPECTED in said
     title = f"{stack} has drifted" if drifted else f"{stack}: the drift check failed"
-    _tell(f"### {title}\n\n{folded(said)}")
+    tell(f"### {title}\n\n{folded(said)}")
     sys.exit(code)
 
 
@@ -100,23 +96,8 @@ def why(stack: str) -> None:
     words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(done.stdout)
-    _tell(f"### Why {stack} failed\n\n{fenced(done.stdout)}")
+    tell(f"### Why {stack} failed\n\n{fenced(done.stdout)}")
     sys.exit(0 if done.returncode in (0, 1) else done.returncode)
-
-
-def resources(stack: str) -> int | None:
-    """Return the number of the stack's resources, or None when it has no state.
-
-    S3 is read first: Pulumi writes to an empty bucket, which the roles of these steps do not allow.
-    """
-    bucket = urlsplit(os.environ["PULUMI_BACKEND_URL"]).netloc
-    state = f".pulumi/stacks/careapp/{stack}.json"
-    if not boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix=state)["KeyCount"]:
-        return None
-    words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
-    deployment = json.loads(subprocess.check_output(words, text=True))["deployment"]
-    found = deployment.get("resources") or []
-    return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
 
 
 def changes(said: str) -> str:
@@ -125,45 +106,5 @@ def changes(said: str) -> str:
     return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
 
 
-def folded(said: str) -> str:
-    """Return the output in a collapsed section, without its beginning when it is too long."""
-    kept = said.encode()[-MAX_OUTPUT:].decode(errors="ignore")
-    left = len(kept) < len(said)
-    note = "The beginning is left out; the job's log has all of it.\n\n" if left else ""
-    return f"<details><summary>Output of pulumi</summary>\n\n{note}{fenced(kept)}\n\n</details>"
-
-
-def fenced(text: str) -> str:
-    """Return the text as a code block, with a fence longer than any in the text."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text.rstrip()}\n{fence}"
-
-
-def _pulumi(*words: str) -> tuple[int, str]:
-    """Run pulumi; return its exit code and its output, errors included."""
-    with subprocess.Popen(
-        ["pulumi", *words, *PLAIN],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as child:
-        said = []
-        for line in child.stdout or ():
-            print(line, end="", flush=True)
-            said.append(line)
-    return child.returncode, "".join(said)
-
-
-def _tell(text: str) -> None:
-    """Append to the job's summary and set the step's output `text`."""
-    delimiter = secrets.token_hex(16)  # not predictable, so that the text cannot contain it
-    for name, written in (
-        ("GITHUB_STEP_SUMMARY", f"{text}\n"),
-        ("GITHUB_OUTPUT", f"text<<{delimiter}\n{text}\n{delimiter}\n"),
-    ):
-        if file := os.environ.get(name):
-            with Path(file).open("a") as out:
-                out.write(written)
+for command in (pull_requests.up, pull_requests.destroy, pull_requests.sweep):
+    delivery.add_command(command)

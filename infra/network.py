@@ -12,6 +12,7 @@ import pulumi_awsx as awsx
 
 from i18n import t
 from infra.logs import FlowLogs, FlowLogsArgs
+from stack import previews
 from stack.settings import Settings
 
 NAT = {
@@ -36,7 +37,7 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC by awsx, with a default security group without rules.
+    """A VPC by awsx, with a default security group without rules (but for a pull request's stack).
 
     Subnet strategy and masks are explicit: awsx has changed its defaults before, and another default
     would replace subnets. Tasks must reach ECR, CloudWatch Logs and Secrets Manager. Without a NAT
@@ -78,7 +79,10 @@ class Network(pulumi.ComponentResource):
         self.routes = pulumi.Output.all(self.vpc.routes, self.vpc.route_table_associations).apply(
             lambda made: [*made[0], *made[1]]
         )
-        self._close_default_group(name)
+        # The role of pull requests' stacks may change no group without the stack's tag, and AWS makes this one
+        # without tags (delivery/pull_requests.yaml). Nothing is in it.
+        if previews.number_of(args.settings.stack) is None:
+            self._close_default_group(name)
         if args.settings.logs.flow:
             self._log(name)
         self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})

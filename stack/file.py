@@ -45,6 +45,14 @@ class StackFile:
     """The project's folder, which contains the file and the app's sources."""
 
     @property
+    def config(self) -> dict[str, Any]:
+        """Return the values with maps and lists decoded: the engine does not accept them as texts."""
+        return {
+            key: json.loads(text) if text[:1] in ("{", "[") else text
+            for key, text in self.values.items()
+        }
+
+    @property
     def region(self) -> str | None:
         return self.values.get("aws:region") or None
 

@@ -16,6 +16,7 @@ from stack import (
     file,
     monitoring,
     network,
+    previews,
     rules,
     scaling,
     service,
@@ -60,6 +61,7 @@ KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
     BASTION_ENABLED,
+    previews.PREVIEW_HOURS,
 )
 """Every key of a stack file, in the order of the documents."""
 
@@ -79,6 +81,8 @@ class Settings:
     """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int
     bastion_enabled: bool
+    preview_hours: int
+    """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -153,6 +157,7 @@ class Settings:
             boundary=read(PERMISSIONS_BOUNDARY),
             rollout_minutes=read(deployments.ROLLOUT_TIMEOUT),
             bastion_enabled=read(BASTION_ENABLED),
+            preview_hours=read(previews.PREVIEW_HOURS),
             network=NetworkSettings.load(read, region),
             database=DatabaseSettings.load(read),
             image=ImageSettings.load(read),

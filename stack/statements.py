@@ -151,6 +151,10 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
             return value in expected
         case "StringNotEquals":  # also true if the request lacks the key
             return value not in expected
+        case "StringLike":
+            return isinstance(value, str) and _matches(expected, value)
+        case "StringNotLike":  # also true if the request lacks the key
+            return not (isinstance(value, str) and _matches(expected, value))
         case "Null":
             return (value is None) == (expected == ["true"])
         case "ForAllValues:StringEquals":  # also true if the request lacks the key

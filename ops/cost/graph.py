@@ -135,7 +135,7 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
     """
     file = read(stack, folder)
     _check_region(file)
-    config: dict[str, Any] = {key: _value(text) for key, text in file.values.items()}
+    config = file.config
     for key in file.encrypted:
         if key not in settings:
             raise StackError(
@@ -148,11 +148,6 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
             )
         config[key] = settings[key]
     return config
-
-
-def _value(text: str) -> Any:
-    """Return maps and lists decoded: the engine does not accept them as strings."""
-    return json.loads(text) if text[:1] in ("{", "[") else text
 
 
 def _check_region(file: StackFile) -> None:

@@ -13,6 +13,7 @@ from ops.cost.free import FREE
 from ops.cost.prices import HOURS, REGION
 from ops.cost.restores import DRILL_MINUTES, drills
 from ops.screen import Line
+from stack.previews import MODEL
 
 FILLS = "█▓▒░▚▞▤·"
 """What a bar is filled with, a character for each of GROUPS."""
@@ -31,6 +32,50 @@ def lines(found: Comparison, prices: bool) -> Iterator[Line]:
     yield from _changes(found)
     yield Line("")
     yield from _table(found)
+    yield from _unpriced(found)
+    yield from _basis(found)
+    if prices:
+        yield from _prices(found)
+
+
+def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]:
+    """Yield what a pull request's stack costs an hour and in `hours`, part by part; it is the first column."""
+    total = found.columns[0].bill
+    yield Line(
+        str(
+            t(
+                "USD for the stack of a pull request in {region}; price table of {date}",
+                region=REGION,
+                date=found.book.date,
+            )
+        ),
+        "bold",
+    )
+    yield Line("")
+    parts = {_label(row): sums[0] / HOURS for row, sums in rows(found).items() if sums[0]}
+    label = max([LABEL, *map(wide, parts)])
+    heads = str(t("an hour")), str(t("{hours} hours", hours=hours))
+    cell = max(CELL, *(wide(each) + 2 for each in heads))
+
+    def row(first: str, *cells: str) -> str:
+        return padded(first, label) + "".join(padded(each, cell, right=True) for each in cells)
+
+    yield Line(row(str(t("resource")), *heads), "bold")
+    for first, hour in parts.items():
+        yield Line(row(first, f"{hour:.4f}", f"{hour * hours:.4f}"))
+    whole = f"{total.hour:.4f}", f"{total.hour * hours:.4f}"
+    yield Line(row(str(t("in all")), *whole), "bold")
+    yield Line("")
+    yield Line(
+        str(
+            t(
+                "Pulumi.{stack}.yaml's previewHours is {hours}: the stack is destroyed that long after its "
+                "last update, or when the pull request is closed or loses its label.",
+                stack=MODEL,
+                hours=hours,
+            )
+        )
+    )
     yield from _unpriced(found)
     yield from _basis(found)
     if prices:
@@ -120,10 +165,7 @@ def _table(found: Comparison) -> Iterator[Line]:
     if found.settings:
         word = str(t("changed"))
         heads.append(("", [word if each.changed else "" for each in found.columns]))
-    labelled = {
-        f"{' '.join(filter(None, (kind, role)))}: {what!s}": sums
-        for (kind, role, what), sums in rows(found).items()
-    }
+    labelled = {_label(row): sums for row, sums in rows(found).items()}
     label = max([LABEL, *map(wide, labelled)])
     cell = max([CELL, *(wide(each) + 1 for _, cells in heads for each in cells)])
 
@@ -134,6 +176,12 @@ def _table(found: Comparison) -> Iterator[Line]:
     yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
     totals = [_sum(column.bill.month) for column in found.columns]
     yield Line(row(str(t("in all")), totals), "bold")
+
+
+def _label(row: tuple[str, str, Text]) -> str:
+    """Return the words for a row: type, role, and what is billed of it."""
+    kind, role, what = row
+    return f"{' '.join(filter(None, (kind, role)))}: {what!s}"
 
 
 def _sum(usd: float) -> str:

@@ -28,7 +28,7 @@ from ops.cost.bill import Assumptions
 from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, compare
 from ops.cost.graph import Graph, config_of, export_failed, read_graph
 from ops.cost.prices import REGION, PriceBook
-from ops.cost.screen import WORKING, as_dict, lines, markdown
+from ops.cost.screen import WORKING, as_dict, lines, markdown, preview_lines
 from ops.screen import display
 from ops.signals import terminations_raise
 from rehearsal.console import Progress
@@ -37,8 +37,11 @@ from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.client import Facts
 from rehearsal.run.project import Project, local_cloud_environment
+from stack import previews as pull_requests
 from stack.file import StackError
 from stack.names import PROJECT
+from stack.previews import MODEL
+from stack.settings import Settings
 
 ECS = "careapp:ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
@@ -167,6 +170,14 @@ def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -
         return list(pool.map(subject, variants))
 
 
+def preview_subjects(folder: Path) -> list[Subject]:
+    """Return the stack of a pull request, the only one in the list. Raises StackError."""
+    file = pull_requests.settings_of(1, folder)
+    with previews() as engine:
+        graph = engine.graph(file.stack, file.config)
+    return [Subject(stack=file.stack, state=GIVEN, graph=graph)]
+
+
 def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
     """Return the resources in the state of each stack, from the user's backend. Raises StackError."""
     pulumi = Pulumi(folder, {**os.environ, "PATH": _path(find_or_get())}, quiet=True)
@@ -242,6 +253,9 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     "--graph", "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
     help="Price the output of `pulumi preview --json` or `stack export` in this file.",
 )  # fmt: skip
+@click.option(
+    "--preview", is_flag=True, help="A pull request's stack: an hour, and as long as it stands."
+)
 @click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
 @click.option("--prices", is_flag=True, help="Show every price used, with its date and page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -252,6 +266,7 @@ def cost(
     settings: tuple[tuple[str, str], ...],
     deployed: bool,
     files: tuple[Path, ...],
+    preview: bool,
     live: bool,
     **more: Any,
 ) -> None:
@@ -264,31 +279,44 @@ def cost(
       ./careapp cost --set natStrategy=none     how a setting changes the cost
       ./careapp cost --requests 3e6 --gb-out 50 with other traffic
       ./careapp cost --deployed -s prod         the resources in the stack's state
+      ./careapp cost --preview                  the stack of a pull request (docs/delivery.md)
 
     Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """
     style = {name: more.pop(name) for name in ("prices", "as_json", "as_markdown")}
     given = {name: value for name, value in more.items() if value is not None}
     assumed = replace(Assumptions(), **given)
-    if bool(files) + deployed + bool(settings) > 1:
-        raise click.UsageError(str(t("--graph, --deployed and --set exclude each other.")))
+    if bool(files) + deployed + bool(settings) + preview > 1:
+        raise click.UsageError(
+            str(t("--graph, --deployed, --set and --preview exclude each other."))
+        )
+    if preview and (stacks or style["as_markdown"]):
+        raise click.UsageError(
+            str(
+                t(
+                    "--preview prices a copy of {stack}, without --stack and --markdown.",
+                    stack=MODEL,
+                )
+            )
+        )
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
-        which = stacks or _default(folder, bool(settings) or deployed)
+        which = (MODEL,) if preview else stacks or _default(folder, bool(settings) or deployed)
         try:
             graphs = (
                 _from_files(files)
                 if files
-                else _from_engine(which, folder, dict(settings), deployed)
+                else _from_engine(which, folder, dict(settings), deployed, preview)
             )
+            hours = Settings.read(MODEL, folder).preview_hours if preview else 0
         except (EngineError, PulumiFailed) as problem:
             raise StackError(said(problem)) from problem  # exit code 2
         changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
         if live:
             found = _with_live_prices(found, which, folder, graphs)
-        return _show(found, **style)
+        return _show(found, hours, **style)
 
     sys.exit(exit_code_of(work))
 
@@ -307,9 +335,11 @@ def _from_files(files: Sequence[Path]) -> list[Subject]:
 
 
 def _from_engine(
-    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool
+    stacks: Sequence[str], folder: Path, settings: dict[str, str], deployed: bool, preview: bool
 ) -> list[Subject]:
     with terminations_raise(), Progress().phase(str(WORKING)):
+        if preview:
+            return preview_subjects(folder)
         if deployed:
             return deployed_subjects(stacks, folder)
         return subjects(stacks, folder, settings)
@@ -326,11 +356,13 @@ def _with_live_prices(
     return replace(again, not_live=tuple(missing))
 
 
-def _show(found: Comparison, prices: bool, as_json: bool, as_markdown: bool) -> int:
+def _show(found: Comparison, hours: int, prices: bool, as_json: bool, as_markdown: bool) -> int:
+    """Print the comparison; with hours the cost of a pull request's stack for as long."""
     if as_json:
-        print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
+        more = {"previewHours": hours} if hours else {}
+        print(json.dumps(as_dict(found) | more, ensure_ascii=False, indent=2))
     elif as_markdown:
         print("\n".join(markdown(found)))
     else:
-        display(lines(found, prices))
+        display(preview_lines(found, hours, prices) if hours else lines(found, prices))
     return int(any(column.bill.unpriced for column in found.columns))

@@ -19,8 +19,9 @@ from ops.cost.screen import markdown
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi
 from rehearsal.paths import ROOT
-from rehearsal.run.cost import deployed_subjects, previews, subjects
+from rehearsal.run.cost import deployed_subjects, preview_subjects, previews, subjects
 from stack.file import StackError
+from stack.settings import Settings
 from tests.ops.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
@@ -95,6 +96,25 @@ def test_the_readme_s_round_sums_are_those(found):
     poc = f"`poc` costs about USD {sums['pocstage2']:.0f} a month with stage 2 and {sums['pocstage1']:.0f}"
     for words in (poc, f"`prod` about USD {sums['prodstage2']:.0f}:"):
         assert words in (ROOT / "README.md").read_text()
+
+
+def test_a_preview_is_stage_2_in_its_cheapest_form(found):
+    (preview,) = preview_subjects(ROOT)
+    total = bill(preview.graph, BOOK, Assumptions())
+    assert total.unpriced == ()
+    (poc,) = (each for each in found if (each.stack, each.state) == ("poc", "stage2"))
+    assert total.month < 0.6 * bill(poc.graph, BOOK, Assumptions()).month
+    kinds = {each.short for each in preview.graph}
+    assert "ecs:Service" in kinds
+    hours = Settings.read("poc", ROOT).preview_hours
+    for page, said in (
+        ("delivery.md", "USD {:.3f} an hour, {:.2f} for {} hours"),
+        ("delivery.ja.md", "1 時間 USD {0:.3f}、{2} 時間で {1:.2f}"),
+    ):
+        assert (
+            said.format(total.hour, total.hour * hours, hours) in (ROOT / "docs" / page).read_text()
+        )
+    assert kinds.isdisjoint({"ec2:NatGateway", "ec2:Eip", "cloudwatch:MetricAlarm", "kms:Key"})
 
 
 def test_a_setting_s_difference_is_that_of_the_changed_program():

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from cli import main
+from ops.cost.comparison import GIVEN, Subject
+from ops.cost.graph import read_graph
 from ops.cost.screen import padded, wide
 from rehearsal.run.cost import reason
 from tests.ops.cost_graphs import MICRO, SMALL, exported, made
@@ -137,6 +139,28 @@ def test_the_japanese_table_leaves_no_label_in_english(call, given):
     assert [said for said in english if said in japanese] == []
 
 
+@pytest.mark.parametrize(("lang", "total"), [("en", "in all"), ("ja", "合計")])
+def test_a_preview_s_parts_are_priced_by_the_hour_and_for_as_long_as_it_stands(
+    call, folder, monkeypatch, lang, total
+):
+    graph = read_graph(json.dumps(exported(made("Eip", "1"), *TASKS)), "pr-1")
+    one = Subject(stack="pr-1", state=GIVEN, graph=graph)
+    monkeypatch.setattr("rehearsal.run.cost.preview_subjects", lambda _: [one])
+    (folder / "Pulumi.poc.yaml").write_text(
+        "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
+    )
+    code, shown, _ = call("--preview", "--lang", lang)
+    vcpu, memory, address = 0.25 * 0.05056, 0.5 * 0.00553, 0.005
+    lines = [line.split() for line in shown.splitlines()]
+    assert (code, [*total.split(), "0.0204", "0.0612"] in lines) == (0, True)
+    assert vcpu + memory + address == pytest.approx(0.0204, abs=1e-4)
+    if lang == "en":
+        assert ["Eip", "1:", "public", "IPv4", "0.0050", "0.0150"] in lines
+        assert ["resource", "an", "hour", "3", "hours"] in lines
+    found = json.loads(call("--preview", "--json")[1])
+    assert (found["previewHours"], found["columns"][0]["key"]) == (3, "pr-1 given")
+
+
 def test_two_graphs_are_two_columns(call, given):
     found = call(given("one", made("Eip", "1")), given("two", made("Eip", "1"), made("Eip", "2")))[
         1
@@ -164,8 +188,11 @@ def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
         (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
         (["--set", "=none"], "'=none' is not KEY=VALUE"),
         (["--set", "ecsEnabled=true"], "ecsEnabled is the difference between the stages"),
-        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
-        (["--deployed", "--set", "a=b"], "--graph, --deployed and --set exclude each"),
+        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed, --set and --preview"),
+        (["--deployed", "--set", "a=b"], "--graph, --deployed, --set and --preview exclude each"),
+        (["--preview", "--set", "a=b"], "--graph, --deployed, --set and --preview exclude each"),
+        (["--preview", "-s", "prod"], "--preview prices a copy of poc, without --stack"),
+        (["--preview", "--markdown"], "--preview prices a copy of poc, without --stack"),
         (["--requests", "-1"], "'-1' is not a number from 0 up"),
     ],
 )

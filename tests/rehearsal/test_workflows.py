@@ -1,25 +1,22 @@
-"""Every step of every workflow, run as GitHub would: by bash, with the variables of the template.
+"""Every step of every workflow, run as GitHub would (of pull requests' stacks: tests/engine/test_pull_requests.py).
 
-What is the runner's own is stood in for: the files of a step, Docker, the command gh. Roles are
-not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
+Roles are not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 
 import pytest
 
-from rehearsal.paths import ROOT
 from tests.rehearsal.conftest import Careapp
 from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed
+from tests.support.workflow_runs import BOUND, Ran, Runner
 from tests.support.workflows import steps
 
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
-BOUND = "careapp:permissionsBoundary: {}"
 SET_UP = """
 from tests.support.delivery import Delivery, deploy_to
 from rehearsal.calls import Calls
@@ -28,11 +25,6 @@ calls = Calls(os.environ["AWS_ENDPOINT_URL"], "ap-northeast-1")
 for stack in ("poc", "prod"):
     deploy_to(calls, Delivery.of(stack))
 """
-COMMAND = """#!/bin/sh
-printf '%s\\n' "$@" > "$0.words"
-[ -t 0 ] || cat > "$0.given"
-"""
-"""A program of the runner's: it keeps its words and what it is given."""
 SPOIL = """
 import boto3
 boto3.client("cloudwatch").delete_alarms(AlarmNames=["careapp-poc-database-cpu"])
@@ -51,121 +43,15 @@ print(json.dumps({"keys": objects, "roles": roles}))
 """
 
 
-@dataclass
-class Ran:
-    """How a step ended, and what it left for GitHub."""
-
-    code: int
-    said: str
-    summary: str
-    outputs: dict[str, str]
-
-
-@dataclass
-class Runner:
-    """A runner of GitHub's: each job begins with the stack files as they are committed."""
-
-    careapp: Careapp
-    folder: object
-    variables: dict[str, str] = field(default_factory=dict)
-    committed: dict[str, str] = field(default_factory=dict)
-    needs: dict[str, str] = field(default_factory=dict)
-    ran: set[tuple[str, str, str]] = field(default_factory=set)
-
-    def job(self, workflow: str, name: str, *, fails: str = "") -> dict[str, Ran]:
-        """Run a job's steps in their order; after one that fails only those `if: failure()`."""
-        for file, text in self.committed.items():
-            (self.careapp.home.project / file).write_text(text)
-        done: dict[str, Ran] = {}
-        for step in (each for each in steps() if each.key[:2] == (workflow, name)):
-            failed = any(each.code for each in done.values())
-            if failed != (step.name == "Why it failed"):
-                continue
-            done[step.name] = self.step(step)
-        assert [each for each, ran in done.items() if ran.code] == ([fails] if fails else []), (
-            "\n".join(ran.said for ran in done.values())
-        )
-        return done
-
-    def step(self, step) -> Ran:
-        context = {f"vars.{key}": value for key, value in self.variables.items()}
-        context |= {"github.token": "the-jobs-token", "github.repository": "octo-org/careapp"}
-        context |= {"github.event.pull_request.number": "7", **self.needs}
-        environment = {**step.resolved(context), **self.github()}
-        words = [f"{key}={value}" for key, value in environment.items()]
-        script = self.folder / "script.sh"
-        script.write_text(step.script)
-        # The local cloud's shell has a state of its own; a job has the bucket's.
-        prepend = ("bash", "-c", 'PATH="$0:$PATH" exec "$@"', str(self.folder / "bin"))
-        bash = ("bash", "--noprofile", "--norc", "-eo", "pipefail", str(script))
-        done = self.careapp.shell(
-            "env", "-u", "PULUMI_CONFIG_PASSPHRASE_FILE", *words, *prepend, *bash
-        )
-        self.ran.add(step.key)
-        return Ran(done.returncode, done.stdout + done.stderr, self.read("summary"), self.outputs())
-
-    def github(self) -> dict[str, str]:
-        for name in ("summary", "output"):
-            (self.folder / name).write_text("")
-        return {
-            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
-            "GITHUB_OUTPUT": str(self.folder / "output"),
-            # As aws-actions/configure-aws-credentials sets it.
-            "AWS_DEFAULT_REGION": "ap-northeast-1",
-        }
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text()
-
-    def outputs(self) -> dict[str, str]:
-        """As GitHub reads them: NAME<<END, the lines, END."""
-        found = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", self.read("output"), re.M | re.S)
-        return {name: text for name, _, text in found}
-
-    def on_path(self, name: str) -> None:
-        program = self.folder / "bin" / name
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(COMMAND)
-        program.chmod(0o755)
-
-    def told(self, name: str) -> tuple[list[str], str]:
-        """The words of the last call of a program, and what it was given."""
-        program = self.folder / "bin" / name
-        given = program.with_suffix(".given")
-        words = program.with_suffix(".words").read_text().splitlines()
-        return words, given.read_text() if given.exists() else ""
-
-    def set_up(self) -> None:
-        """What a person does once, by docs/delivery.md."""
-        done = self.careapp.shell("python", "-c", SET_UP)
-        assert done.returncode == 0, done.stdout + done.stderr
-        endpoint = self.careapp.facts()["endpoint"]
-        for delivery in BOTH:
-            stack, bound = delivery.stack, BOUND.format(delivery.outputs["BoundaryName"])
-            self.variables |= delivery.variables
-            state = f"CAREAPP_{stack.upper()}_STATE"
-            self.variables[state] += f"&endpoint={endpoint}&s3ForcePathStyle=true"
-            text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
-            self.committed[f"Pulumi.{stack}.yaml"] = f"{text}  {bound}\n"
-        for program in ("docker", "gh"):
-            self.on_path(program)
-
-    def commit(self, old: str, new: str) -> None:
-        """Change poc's file, as a commit would."""
-        text = self.committed["Pulumi.poc.yaml"]
-        assert text.count(old) == 1
-        self.committed["Pulumi.poc.yaml"] = text.replace(old, new)
-
-
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     """The whole life of a delivery; each step's end is kept by what was going on."""
     folder = tmp_path_factory.mktemp("workflows")
     careapp = Careapp(folder)
-    runner = Runner(careapp, folder)
+    runner = Runner(careapp.shell, careapp.home.project, folder)
     told: dict[str, dict[str, Ran]] = {}
     try:
-        runner.set_up()
+        set_up(runner, careapp)
         told["preview of nothing"] = runner.job("preview", "preview")
         told["drift of nothing"] = runner.job("drift", "prod")
         told["stage 1"] = runner.job("deploy", "poc")
@@ -194,9 +80,20 @@ def story(tmp_path_factory):
         careapp.run("cloud", "stop")
 
 
+def set_up(runner, careapp):
+    """What a person does once, by docs/delivery.md."""
+    done = careapp.shell("python", "-c", SET_UP)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runner.set_up(*BOTH, endpoint=careapp.facts()["endpoint"])
+
+
 def comment(runner, previewed, told, name):
-    runner.needs = {"needs.preview.outputs.text": previewed["Preview"].outputs["text"]}
-    told[name] = runner.job("preview", "comment")
+    """Comment by comment.yml; there is a comment already unless it is the first one."""
+    text = previewed["Preview"].outputs["text"]
+    runner.needs = {"inputs.number": "7", "inputs.topic": "preview", "inputs.text": text}
+    runner.on_path("gh", "" if name == "first comment" else "id=123\n")
+    told[name] = runner.job("comment", "comment")
+    told[name]["words"] = runner.told("gh")[0]
 
 
 def test_a_push_deploys_both_stages_and_the_second_only_adds(story):
@@ -214,15 +111,20 @@ def count(what, ran):
 
 
 def test_a_preview_is_one_comment_that_is_rewritten(story):
-    runner, told, _ = story
+    _, told, _ = story
     assert "not deployed yet" in told["preview of nothing"]["Preview"].summary
     first = told["preview of stage 2"]["Preview"]
     assert first.summary.startswith("### Preview of poc: + 32 to create\n")
     assert first.outputs["text"] == first.summary.rstrip("\n")
     assert "aws:ecs/service:Service" in first.summary
-    words, _ = runner.told("gh")
-    assert words[:5] == ["pr", "comment", "7", "--edit-last", "--create-if-none"]
-    assert words[5:7] == ["--body", "### Preview of poc: no changes"]
+    mark = "<!-- careapp preview -->"
+    assert [*told["first comment"]][:2] == ["Find", "Write"]
+    words = told["first comment"]["words"]
+    assert words[:6] == ["pr", "comment", "7", "--body", mark, "### Preview of poc: + 32 to create"]
+    assert [*told["second comment"]][:2] == ["Find", "Rewrite"]
+    words = told["second comment"]["words"]
+    assert words[:4] == ["api", "--method", "PATCH", "repos/octo-org/careapp/issues/comments/123"]
+    assert words[4:7] == ["--raw-field", f"body={mark}", "### Preview of poc: no changes"]
 
 
 def test_docker_is_logged_in_to_the_accounts_registry_by_standard_input(story):
@@ -284,10 +186,10 @@ def test_nothing_is_left_after_a_destroy(story):
     assert count("deleted", told["destroy"]["Destroy"]) == sum(created)
 
 
-CI = [step for step in steps() if step.workflow == "ci"]
-"""Calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflows.py."""
+ELSEWHERE = [step for step in steps() if step.workflow in ("ci", "pull-request-stack")]
+"""CI's are calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflows.py."""
 
 
 def test_no_step_is_left_out(story):
     runner, _, _ = story
-    assert runner.ran | {step.key for step in CI} == {step.key for step in steps()}
+    assert runner.ran | {step.key for step in ELSEWHERE} == {step.key for step in steps()}

@@ -14,6 +14,9 @@ from cfnlint.decode import cfn_yaml
 from rehearsal.paths import ROOT
 
 TEMPLATE = ROOT / "delivery" / "template.yaml"
+PULL_REQUESTS = ROOT / "delivery" / "pull_requests.yaml"
+TEMPLATES = {"poc": TEMPLATE, "prod": TEMPLATE, "pr": PULL_REQUESTS}
+"""The template of each stack; `pr` are the stacks of pull requests."""
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 REPOSITORY = "octo-org/careapp"
 NOTHING = object()
@@ -30,11 +33,12 @@ class Delivery:
     @classmethod
     def of(cls, stack: str, **more: str) -> Delivery:
         """With the template's defaults for all but the stack, the repository and `more`."""
-        return cls(stack, {"Stack": stack, "Repository": REPOSITORY, **more})
+        named = {"Stack": stack} if TEMPLATES[stack] == TEMPLATE else {}
+        return cls(stack, {**named, "Repository": REPOSITORY, **more})
 
     @cached_property
     def _template(self) -> Any:
-        return cfn_yaml.load(str(TEMPLATE))
+        return cfn_yaml.load(str(TEMPLATES[self.stack]))
 
     @cached_property
     def resources(self) -> dict[str, Any]:

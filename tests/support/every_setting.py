@@ -60,6 +60,7 @@ CHANGES = {
     "deployLatencySeconds": "2",
     "dashboardEnabled": "false",
     "bastionEnabled": "true",
+    "previewHours": "24",
 }
 """Values that a running, protected stack takes, and gives up again."""
 ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}

@@ -21,6 +21,9 @@ ROLES = {
     ("deploy", "poc"): "CAREAPP_POC_ROLE",
     ("deploy", "prod"): "CAREAPP_PROD_ROLE",
     ("destroy", "poc"): "CAREAPP_POC_ROLE",
+    **dict.fromkeys(
+        (("pull-request-stack", job) for job in ("up", "down", "sweep")), "CAREAPP_PR_ROLE"
+    ),
 }
 """The variable of the role in AWS that a job takes; every other job takes none."""
 EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)(?:\s*\|\| '[^']*')?\s*\}\}")
@@ -36,6 +39,7 @@ class Step:
     name: str
     script: str
     environment: Mapping[str, str]
+    condition: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -87,6 +91,7 @@ def steps() -> list[Step]:
             step["name"],
             step["run"],
             {**job.get("env", {}), **step.get("env", {})},
+            step.get("if", ""),
         )
         for workflow, name, job in jobs()
         for step in job["steps"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -158,3 +160,100 @@ def test_a_long_preview_keeps_its_end_and_fits_into_comment_and_variable(job):
     assert "    + 3 to create\n" in text
     name, _, end = job.output.read_text().partition("\n")[0].partition("<<")
     assert (name, job.output.read_text().splitlines()[-1]) == ("text", end)
+
+
+def history(hours, kind="update"):
+    """What `pulumi stack history --json` says of an update that began hours ago."""
+    began = datetime.now(UTC) - timedelta(hours=hours)
+    return [{"kind": kind, "startTime": began.strftime("%Y-%m-%dT%H:%M:%S.000Z")}]
+
+
+@pytest.fixture
+def standing(job, monkeypatch, tmp_path):
+    """Put stacks of pull requests into the bucket, each with its history; destroys run `script`."""
+    (tmp_path / "Pulumi.poc.yaml").write_text(
+        "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def standing(histories, script='echo "$@" >> words'):
+        job.deployed()
+        for stack, held in histories.items():
+            for name in (f"{stack}.json", f"{stack}.json.bak"):
+                key = f".pulumi/stacks/careapp/{name}"
+                delivery.boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+            (tmp_path / f"{stack}.history").write_text(json.dumps(held))
+        told = '"stack history") cat "$4.history" ;;'
+        job.on_path("pulumi", f'case "$1 $2" in {told} "destroy "*) {script} ;; *) exit 9 ;; esac')
+
+    return standing
+
+
+def outputs(job):
+    found = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", job.output.read_text(), re.M | re.S)
+    return {name: text for name, _, text in found}
+
+
+def test_the_sweep_destroys_what_is_closed_or_over_its_time_and_nothing_else(
+    job, standing, tmp_path
+):
+    stacks = {"pr-7": history(1), "pr-8": history(3), "pr-9": history(2), "pr-10": history(1, "x")}
+    standing({**stacks, "prod": history(99), "pr-x": history(99)})
+    assert job.run("sweep", "--labelled", "[8, 9, 10, 11]").exit_code == 0
+    destroyed = [line.split()[2] for line in (tmp_path / "words").read_text().splitlines()]
+    assert destroyed == ["pr-7", "pr-8", "pr-10"]
+    assert {each["number"]: each["text"].partition(": ")[2] for each in told(job)} == {
+        7: "its pull request is closed or has no label `preview`.",
+        8: "its 3 hours after the last update are over.",
+        10: "it was never deployed whole.",
+    }
+
+
+def told(job):
+    return json.loads(outputs(job)["told"])
+
+
+def test_a_stack_that_is_being_worked_on_is_left_to_the_next_sweep(job, standing):
+    standing({"pr-7": history(9)}, "echo error: the stack is currently locked by 1 lock; exit 255")
+    assert job.run("sweep", "--labelled", "[]").exit_code == 0
+    assert told(job) == []
+    assert job.summary.read_text().startswith("### pr-7 is busy\n")
+
+
+def test_a_destroy_that_fails_is_red_and_stops_no_other(job, standing):
+    standing({"pr-7": history(9), "pr-8": history(9)}, '[ "$3" = pr-8 ] || { echo no; exit 4; }')
+    assert job.run("sweep", "--labelled", "[]").exit_code == 1
+    first, second = (each["text"].splitlines()[0] for each in told(job))
+    assert (first, second) == ("### pr-7 could not be destroyed", "### pr-8 is destroyed")
+    assert job.run("destroy", "--pull-request", "7").exit_code == 4
+
+
+def test_a_stack_that_was_removed_is_not_asked_of_pulumi(job, standing):
+    """Removing a stack leaves `.json.bak`, which is no state."""
+    standing({})
+    key = ".pulumi/stacks/careapp/pr-7.json.bak"
+    delivery.boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    assert job.run("destroy", "--pull-request", "7").exit_code == 0
+    assert outputs(job)["text"] == "### pr-7 does not stand"
+    assert job.run("sweep", "--labelled", "[]").exit_code == 0
+
+
+def test_a_preview_that_fails_is_red_and_says_that_what_was_made_is_billed(
+    job, standing, monkeypatch
+):
+    standing({})
+    monkeypatch.setenv("CAREAPP_KEY", "awskms://alias/careapp-delivery-pr")
+    job.on_path("pulumi", '[ "$1" = stack ] || { echo broken; exit 3; }')
+    assert job.run("up", "--pull-request", "7").exit_code == 3
+    text = outputs(job)["text"]
+    assert text.startswith("### pr-7 could not be deployed\n")
+    assert "broken" in text
+    assert "What was made of it is billed. It is destroyed 3 hours after its last update" in text
+
+
+def test_a_poc_without_a_file_is_one_sentence(job, standing, tmp_path):
+    standing({})
+    (tmp_path / "Pulumi.poc.yaml").unlink()
+    done = job.run("up", "--pull-request", "7")
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert done.output.startswith("Error: ")

@@ -10,7 +10,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from rehearsal.paths import ROOT
-from tests.support.delivery import TEMPLATE, Delivery, iam
+from tests.support.delivery import TEMPLATES, Delivery, iam
 from tests.support.iam_policies import fits, forms, rows, spelled_out
 
 LIMIT = 6_144
@@ -19,12 +19,14 @@ DESCRIPTION = re.compile(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]{0,1000
 """What IAM takes as a description (IAM API, CreateRole)."""
 IDS = "octo-org@12/careapp@345"
 BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "prod")]
+PULL_REQUESTS = Delivery.of("pr")
+ALL = [*BOTH, PULL_REQUESTS]
 
 
 def policies():
     return [
         (each["ManagedPolicyName"], each["PolicyDocument"])
-        for delivery in BOTH
+        for delivery in ALL
         for each in delivery.resources.values()
         if "ManagedPolicyName" in each
     ]
@@ -51,8 +53,11 @@ def allowing():
     ]
 
 
-def test_cfn_lint_finds_nothing():
-    assert lint_file(TEMPLATE) == []
+@pytest.mark.parametrize("template", {*TEMPLATES.values()}, ids=lambda each: each.stem)
+def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket(template):
+    """51,200 bytes (CloudFormation User Guide, "Understand CloudFormation quotas", template body)."""
+    assert lint_file(template) == []
+    assert template.stat().st_size <= 51_200
 
 
 @pytest.mark.parametrize("statement", allowing())
@@ -92,15 +97,16 @@ def test_every_policy_and_description_fits_into_iams_limits():
     assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
     told = [
         str(each["Description"])
-        for delivery in BOTH
+        for delivery in ALL
         for each in delivery.resources.values()
         if "Description" in each
     ]
     assert [each for each in told if not DESCRIPTION.fullmatch(each)] == []
 
 
-def test_the_state_stays_when_the_stack_of_cloudformation_goes():
-    template = BOTH[0]._template["Resources"]
+@pytest.mark.parametrize("delivery", [BOTH[0], PULL_REQUESTS], ids=lambda each: each.stack)
+def test_the_state_stays_when_the_stack_of_cloudformation_goes(delivery):
+    template = delivery._template["Resources"]
     kept = {name for name, each in template.items() if each.get("DeletionPolicy") == "Retain"}
     assert kept == {"StateKey", "StateKeyAlias", "StateBucket", "StateBucketPolicy"}
 
@@ -146,7 +152,9 @@ TRUSTED = {
     ("poc", "careapp-delivery-poc-drift"): MAIN,
     ("prod", "careapp-delivery-prod"): PROD,
     ("prod", "careapp-delivery-prod-drift"): MAIN,
+    ("pr", "careapp-delivery-pr"): (PULL, MAIN),
 }
+"""The ends of the subjects that each role trusts; the sweep of pull requests' stacks runs on main."""
 
 
 def trusted(document, subject, audience="sts.amazonaws.com"):
@@ -163,20 +171,21 @@ def trusted(document, subject, audience="sts.amazonaws.com"):
 
 
 @pytest.mark.parametrize(("ids", "starts"), [("", [SHORT]), (IDS, [SHORT, LONG])])
-@pytest.mark.parametrize(("role", "end"), TRUSTED.items())
-def test_a_role_trusts_one_kind_of_token_of_one_repository(role, end, ids, starts):
+@pytest.mark.parametrize(("role", "ends"), TRUSTED.items())
+def test_a_role_trusts_certain_tokens_of_one_repository(role, ends, ids, starts):
     stack, name = role
+    ends = ends if isinstance(ends, tuple) else (ends,)
     document = Delivery.of(stack, RepositoryIds=ids).role(name)["AssumeRolePolicyDocument"]
     every = itertools.product([SHORT, LONG, *STRANGERS], ENDS)
     who = {f"{start}:{end}" for start, end in every if trusted(document, f"{start}:{end}")}
-    assert who == {f"{start}:{end}" for start in starts}
-    assert not trusted(document, f"{SHORT}:{end}", audience="https://github.com/octo-org")
+    assert who == {f"{start}:{end}" for start in starts for end in ends}
+    assert not trusted(document, f"{SHORT}:{ends[0]}", audience="https://github.com/octo-org")
 
 
 def test_those_are_all_the_roles():
     roles = {
         (delivery.stack, each["RoleName"])
-        for delivery in BOTH
+        for delivery in ALL
         for each in delivery.resources.values()
         if "RoleName" in each
     }
@@ -193,7 +202,8 @@ def test_those_are_all_the_roles():
     ],
 )
 def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, refused):
-    pattern = BOTH[0]._template["Parameters"][parameter]["AllowedPattern"]
+    parameters = [each._template["Parameters"].get(parameter) for each in (BOTH[0], PULL_REQUESTS)]
+    [pattern] = {each["AllowedPattern"] for each in parameters if each}
     assert [each for each in refused if re.search(pattern, each)] == []
     good = {"Repository": "octo-org/careapp", "RepositoryIds": IDS, "Branch": "release/1.x"}
     assert re.search(pattern, good.get(parameter, "Z0123456789ABC"))
@@ -201,4 +211,5 @@ def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, r
 
 def test_the_documents_name_every_parameter():
     page = (ROOT / "docs" / "delivery.md").read_text()
-    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}" not in page] == []
+    for delivery in (BOTH[0], PULL_REQUESTS):
+        assert [name for name in delivery._template["Parameters"] if f"`{name}" not in page] == []

@@ -33,6 +33,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
         boundary="",
         rollout_minutes=15,
         bastion_enabled=False,
+        preview_hours=8,
         network=NetworkSettings(
             cidr=IPv4Network("10.0.0.0/16"),
             zones=("ap-northeast-1a", "ap-northeast-1c"),
@@ -156,6 +157,7 @@ def test_every_key_reaches_the_record(configured):
         dashboardEnabled="false",
         domainName="app.example.com",
         hostedZoneId="Z0123456789ABC",
+        previewHours="24",
     )
     assert loaded == Settings(
         project="careapp",
@@ -166,6 +168,7 @@ def test_every_key_reaches_the_record(configured):
         boundary="a-policy",
         rollout_minutes=40,
         bastion_enabled=True,
+        preview_hours=24,
         network=NetworkSettings(
             cidr=IPv4Network("172.16.0.0/18"),
             zones=("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),

@@ -38,6 +38,7 @@ INTEGERS = {
     "unhealthyThreshold": (2, 10),
     "healthGracePeriod": (0, 7200),
     "deregistrationDelay": (0, 3600),
+    "previewHours": (1, 168),
 }
 ENOUGH = {"databaseInstanceClass": "db.m7g.4xlarge"}
 ROOM = {

@@ -23,17 +23,20 @@ RULE_INPUTS = (
 
 
 def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
-    """Create a group without AWS's default outbound rule, as the provider does."""
+    """Create a group with its tags, then revoke AWS's default outbound rule, as the provider does.
+
+    Source: terraform-provider-aws, resourceSecurityGroupCreate.
+    """
     params: Values = {
         "GroupName": inputs["name"],
         "Description": inputs.get("description", "Managed by Pulumi"),
         "VpcId": inputs["vpcId"],
     }
-    group = str(calls("ec2", "create_security_group", params)["GroupId"])
-    _close(calls, group)
     if inputs.get("tags"):
         pairs = [{"Key": key, "Value": text} for key, text in sorted(inputs["tags"].items())]
-        calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
+        params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
+    group = str(calls("ec2", "create_security_group", params)["GroupId"])
+    _close(calls, group)
     return group
 
 
