@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from cli import main
 from delivery import cli as delivery
+from delivery import steps
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -233,6 +234,7 @@ def test_a_stack_that_was_removed_is_not_asked_of_pulumi(job, standing):
     standing({})
     key = ".pulumi/stacks/careapp/pr-7.json.bak"
     delivery.boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    assert list(steps.stacks("pr-7")) == []
     assert job.run("destroy", "--pull-request", "7").exit_code == 0
     assert outputs(job)["text"] == "### pr-7 does not stand"
     assert job.run("sweep", "--labelled", "[]").exit_code == 0
