@@ -16,16 +16,25 @@ from ops.command_line import translate_help
 ROOT = Path(__file__).parents[1]
 MODULES = {
     "cost": "rehearsal.run.cost",
-    "db": "cli.operate",
+    "db": "cli.database",
     "delivery": "delivery.cli",
-    "pause": "cli.operate",
-    "resume": "cli.operate",
     "test": "tests.cli",
-    "rollback": "cli.operate",
-    **dict.fromkeys(
-        ("doctor", "events", "logs", "preflight", "retry", "run", "status"), "cli.operate"
-    ),
     **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "cli.local"),
+    **dict.fromkeys(
+        (
+            "doctor",
+            "events",
+            "logs",
+            "pause",
+            "preflight",
+            "resume",
+            "retry",
+            "rollback",
+            "run",
+            "status",
+        ),
+        "cli.operate",
+    ),
 }
 """The module of each command; the function there has the command's name."""
 
