@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rehearsal.aws import hooks, scaling
+from rehearsal.aws import hooks
+from rehearsal.aws.scaling import schedule
 from rehearsal.engine.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 
@@ -67,7 +68,7 @@ class Story:
     def night(self) -> None:
         """The stop of the hours falls due."""
         with hooks.LOCK:
-            scaling.run_due(OFFICE, OFFICE + timedelta(hours=12))
+            schedule.run_due(OFFICE, OFFICE + timedelta(hours=12))
 
 
 @pytest.fixture(scope="module")
