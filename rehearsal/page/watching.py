@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Diagnosis
 from ops.doctor.diagnose import judge
-from ops.snapshot import Snapshot, gather
+from ops.snapshot import Snapshot, gather, scaling
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Part
 from ops.watch import events, logs
@@ -213,9 +214,15 @@ class Watcher:
             *events.of_service(now.service.value),
             *events.of_tasks(now.tasks.value or ()),
             *events.of_database(now.database.value),
-            *(self._lines(now.names) if now.service.value else ()),
+            *(self._of_service(now.names) if now.service.value else ()),
         ]
         return tuple(sorted(found, key=lambda each: each.at))
+
+    def _of_service(self, names: StackNames) -> Iterator[Event]:
+        """Yield what is asked for by itself; `./careapp events` says what cannot be read."""
+        with suppress(AwsProblem):
+            yield from events.of_scaling(scaling.activities(self._session, names))
+        yield from self._lines(names)
 
     def _lines(self, names: StackNames) -> Iterator[Event]:
         try:

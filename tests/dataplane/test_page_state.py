@@ -12,6 +12,7 @@ import pytest
 from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part, Traffic
+from ops.snapshot.scaling import Activity
 from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -84,6 +85,17 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
         now, diagnosis = watcher._gathered("poc", a.choices(), memory)
         memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
     assert given == ["asked", "asked", 200, "asked"]
+
+
+def test_the_timeline_has_what_scaled_the_service(monkeypatch, tmp_path):
+    done = Activity(
+        at=a.NOW, text="Setting desired count to 2.", cause="minimum capacity was set to 2"
+    )
+    monkeypatch.setattr(watching.scaling, "activities", lambda *_: (done,))
+    monkeypatch.setattr(watching.logs, "read", lambda *_: ())
+    found = watching.Watcher(Home(tmp_path), None)._events(a.stack())
+    [event] = [each for each in found if each.kind == "scaling"]
+    assert str(event.text) == "Setting desired count to 2. (minimum capacity was set to 2)"
 
 
 def test_while_a_stage_is_half_built_nothing_is_called_broken():
