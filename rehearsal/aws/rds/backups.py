@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from moto.rds.exceptions import DBInstanceAlreadyExists
-from moto.rds.models import DBInstance, RDSBackend
+from moto.rds.models import RDSBackend
 
 from rehearsal.aws import hooks
 from rehearsal.aws.hooks import Hooking
+from rehearsal.aws.rds import rules
 from rehearsal.aws.rds.postgres import Postgres
 
 KEPT = (
@@ -119,15 +118,6 @@ class Backups:
         return [each for each in self._bases.values() if each.resource == resource]
 
 
-def _resource_id(instance: DBInstance) -> str:
-    return str(instance.__dict__["resource"])
-
-
-def _new_resource_id(instance: DBInstance, _: str) -> None:
-    """Set an id of its own; moto gives each instance the same one."""
-    instance.__dict__["resource"] = f"db-{base64.b32encode(os.urandom(20)).decode()[:26]}"
-
-
 Restored = Callable[[Any, Origin], None]
 
 
@@ -163,7 +153,7 @@ def apply(
         origin = Origin(resource, moment=moment)
         return make(backend, instance, origin, {**given, "db_instance_identifier": target})
 
-    DBInstance.dbi_resource_id = property(_resource_id, _new_resource_id)  # type: ignore[assignment]
+    rules.install()  # for instances with ids of their own
     hooking.patch(RDSBackend, "restore_db_instance_from_db_snapshot", from_snapshot)
     hooking.patch(RDSBackend, "restore_db_instance_to_point_in_time", to_moment)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -15,9 +17,19 @@ _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
 
 
 def install() -> None:
-    """Replace two of moto's functions. The hooks are registered by the import."""
+    """Replace two of moto's functions and an attribute. The hooks are registered by the import."""
     DBInstance.save_automated_backup = save_automated_backup  # type: ignore[method-assign,assignment]
     RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
+    DBInstance.dbi_resource_id = property(_resource_id, _new_resource_id)  # type: ignore[assignment]
+
+
+def _resource_id(instance: DBInstance) -> str:
+    return str(instance.__dict__["resource"])
+
+
+def _new_resource_id(instance: DBInstance, _: str) -> None:
+    """Set an id of its own; moto gives each instance the same one."""
+    instance.__dict__["resource"] = f"db-{base64.b32encode(os.urandom(20)).decode()[:26]}"
 
 
 GOING_OFF = ("stopping", "stopped", "starting")
