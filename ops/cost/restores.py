@@ -9,6 +9,7 @@ from typing import Any
 from ops.cost.comparison import Comparison
 from ops.cost.graph import Resource, UnknownInput
 from ops.cost.prices import HOURS, REGION, NoPrice, PriceBook
+from stack import previews
 
 LEAST_SECONDS = 600
 """RDS bills an instance by the second, and ten minutes at least (RDS user guide, "On-Demand DB instances")."""
@@ -47,10 +48,13 @@ DRILL_MINUTES = 30
 
 
 def drills(found: Comparison) -> dict[str, float]:
-    """Return USD of a drill for each stack whose database has a price, without the settings of --set."""
+    """Return USD of a drill for each stack whose database has a price, without the settings of --set.
+
+    A pull request's stack has no data to restore.
+    """
     costs: dict[str, float] = {}
     for column in found.columns:
-        for item in column.bill.items:
+        for item in column.bill.items if previews.number_of(column.stack) is None else ():
             if item.price.key.startswith(("rds-hour:", "rds-multi-az-hour:")):
                 with suppress(NoPrice, UnknownInput):
                     costs.setdefault(column.stack, _drill(found.book, item.resource))
