@@ -16,9 +16,12 @@ import pytest
 
 from rehearsal.paths import ROOT
 from rehearsal.run.faults import FAULTS
+from tests.dataplane.stack import until
 
 CLIENTS, PAUSE = 4, 0.02
 """Visitors at once, and the seconds that each waits between two requests."""
+ENOUGH = 200
+"""Answers after which it counts that none failed."""
 VERSION = re.compile(rb"<code>([^<]+)</code>")
 
 
@@ -75,10 +78,14 @@ def load(running):
             visitor.join()
 
 
+def counted(visitors):
+    return sum((visitor.statuses for visitor in visitors), Counter())
+
+
 def failed(visitors):
-    counted = sum((visitor.statuses for visitor in visitors), Counter())
-    assert counted.pop("200") > 200, "there was no load to speak of"
-    return counted
+    found = counted(visitors)
+    assert found.pop("200") > ENOUGH, "there was no load to speak of"
+    return found
 
 
 def up(running):
@@ -134,5 +141,5 @@ def test_the_good_version_makes_it_green_again(running):
     done = up(running)
     assert done.returncode == 0, done.stdout + done.stderr
     with load(running) as visitors:
-        time.sleep(3)
+        until(lambda: counted(visitors)["200"] > ENOUGH, what="load")
     assert failed(visitors) == {}
