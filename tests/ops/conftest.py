@@ -300,3 +300,16 @@ def run(folder, capsys):
         return ended.value.code, shown.out, shown.err
 
     return run
+
+
+class Terminal:
+    """A standard input at which somebody types one answer."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def isatty(self):
+        return True
+
+    def readline(self, *_):
+        return f"{self.answer}\n"

@@ -8,7 +8,7 @@ import pytest
 from ops.pause.state import SCALING, PausableStack, ScalingRange
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
-from tests.ops.conftest import NAMES
+from tests.ops.conftest import NAMES, Terminal
 from tests.ops.simulated_stack import BY_HOURS, SINCE
 
 
@@ -68,17 +68,6 @@ def test_without_a_terminal_pause_is_refused(run, pausable):
         in (complaint)
     )
     assert pausable.read().database.status == "available"
-
-
-class Terminal:
-    def __init__(self, answer):
-        self.answer = answer
-
-    def isatty(self):
-        return True
-
-    def readline(self, *_):
-        return f"{self.answer}\n"
 
 
 @pytest.mark.usefixtures("stack")

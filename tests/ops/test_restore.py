@@ -11,7 +11,7 @@ from ops.aws.errors import AwsProblem
 from ops.database import copies, restore
 from ops.database.pulumi_state import INSTANCE, PulumiStack
 from ops.database.restore import Instances, Restore, RestoreOptions
-from tests.ops.conftest import NAMES, client
+from tests.ops.conftest import NAMES, Terminal, client
 
 NAME = NAMES.database
 RESTORED, OLD = f"{NAME}-restored", f"{NAME}-before-restore"
@@ -231,17 +231,6 @@ def test_a_restore_of_nothing_and_a_state_of_another_instance_are_refused(made):
     with pytest.raises(Refused, match="The database is stopped and accepts no connections"):
         restore._source(made, made.read(), options(snapshot="s"))
     client("rds").start_db_instance(DBInstanceIdentifier=NAME)
-
-
-class Terminal:
-    def __init__(self, answer):
-        self.answer = answer
-
-    def isatty(self):
-        return True
-
-    def readline(self, *_):
-        return f"{self.answer}\n"
 
 
 @pytest.mark.parametrize(("typed", "agreed"), [("poc", True), ("yes", False), ("", False)])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,19 +60,25 @@ def careapp(tmp_path: Path) -> Iterator[Careapp]:
         careapp.run("cloud", "stop")
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
-    """A local cloud with both stages up, by the four commands."""
-    careapp = Careapp(tmp_path_factory.mktemp("running"))
+UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+@contextmanager
+def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
+    """Yield a local cloud with the stack poc, on which these commands were run."""
+    careapp = Careapp(folder)
     try:
-        for words in (
-            ("pulumi", "stack", "init", "poc"),
-            ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview"),
-            ("pulumi", "config", "set", "ecsEnabled", "true"),
-            ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview"),
-        ):
+        for words in (("pulumi", "stack", "init", "poc"), *commands):
             done = careapp.shell(*words)
             assert done.returncode == 0, done.stdout + done.stderr
         yield careapp
     finally:
         careapp.run("cloud", "stop")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
+    """A local cloud with both stages up, by the four commands."""
+    on = ("pulumi", "config", "set", "ecsEnabled", "true")
+    with deployed(tmp_path_factory.mktemp("running"), UP, on, UP) as careapp:
+        yield careapp

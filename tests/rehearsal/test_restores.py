@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rehearsal.conftest import Careapp
+from tests.rehearsal.conftest import UP, Careapp, deployed
 
 NAME, DRILL, OLD = "careapp-poc", "careapp-poc-drill", "careapp-poc-before-restore"
 SHELL = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "cli")
@@ -22,19 +22,10 @@ SHELL = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
     """A local cloud with both stages and a bastion."""
-    careapp = Careapp(tmp_path_factory.mktemp("restores"))
-    try:
-        for words in (
-            ("pulumi", "stack", "init", "poc"),
-            ("pulumi", "config", "set", "bastionEnabled", "true"),
-            ("pulumi", "config", "set", "ecsEnabled", "true"),
-            ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview"),
-        ):
-            done = careapp.shell(*words)
-            assert done.returncode == 0, done.stdout + done.stderr
+    config = ("pulumi", "config", "set")
+    commands = ((*config, "bastionEnabled", "true"), (*config, "ecsEnabled", "true"), UP)
+    with deployed(tmp_path_factory.mktemp("restores"), *commands) as careapp:
         yield careapp
-    finally:
-        careapp.run("cloud", "stop")
 
 
 def ops(running: Careapp, *words: str, code: int = 0) -> str:
