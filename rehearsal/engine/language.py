@@ -7,12 +7,14 @@ and its output sent to the engine.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,9 +29,10 @@ from pulumi.runtime.proto import (
     provider_pb2_grpc,
 )
 
-from rehearsal.engine.program import ERROR_SHOWN, Request
-from rehearsal.paths import ROOT
+from rehearsal.engine.program import ERROR_SHOWN, FORKS, Request
 from rehearsal.providers.servicer import Servicer
+
+Child = ForkServerProcess | subprocess.Popen[str]
 
 
 class Language(language_pb2_grpc.LanguageRuntimeServicer):
@@ -43,7 +46,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         self._engine = ""
         self.folder = Path()
         """The folder of the program that ran last."""
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[Child] = set()
         self._lock = threading.Lock()
 
     def Handshake(self, request: Any, _context: Any) -> Any:
@@ -82,14 +85,8 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             secret_keys=tuple(request.configSecretKeys),
         )
         self.folder = Path(request.pwd or request.info.program_directory)
-        child = self._start(self.folder)
-        with self._killable(child, context), grpc.insecure_channel(engine) as channel:
-            # The request contains decrypted configuration, so it is passed in a pipe and not as an
-            # argument.
-            assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
-            child.stdin.write(wanted.to_json())
-            child.stdin.close()
-            status = self._follow(child, engine_pb2_grpc.EngineStub(channel))
+        with grpc.insecure_channel(engine) as channel:
+            status = self._execute(wanted, context, engine_pb2_grpc.EngineStub(channel))
         if status == 0:
             return language_pb2.RunResponse()
         if status == ERROR_SHOWN:
@@ -131,7 +128,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 child.kill()
 
     @contextmanager
-    def _killable(self, child: subprocess.Popen[str], context: Any) -> Iterator[None]:
+    def _killable(self, child: Child, context: Any) -> Iterator[None]:
         """Let ``stop``, or the end of the engine's call, kill a process during the block."""
         with self._lock:
             self._running.add(child)
@@ -142,32 +139,27 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             with self._lock:
                 self._running.discard(child)
 
-    def _start(self, folder: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-u", "-m", "rehearsal.engine.program", str(folder)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        )
-
-    def _follow(self, child: subprocess.Popen[str], engine: Any) -> int:
-        severities = (
-            (child.stdout, engine_pb2.LogSeverity.Value("INFO")),
-            (child.stderr, engine_pb2.LogSeverity.Value("WARNING")),
-        )
-        readers = [
-            threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
-            for stream, severity in severities
-        ]
-        for reader in readers:
-            reader.start()
-        status = child.wait()
-        for reader in readers:
-            reader.join(timeout=5)
-        return status
+    def _execute(self, wanted: Request, context: Any, engine: Any) -> int:
+        """Run the program, forward its output to the engine, and return its exit code."""
+        (out, out_end), (errors, errors_end) = FORKS.Pipe(duplex=False), FORKS.Pipe(duplex=False)
+        environment = {**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        with out, errors:
+            with out_end, errors_end:
+                child = wanted.start(self.folder, environment, out_end, errors_end)
+            with self._killable(child, context):
+                readers = [
+                    threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
+                    for stream, severity in (
+                        (os.fdopen(os.dup(out.fileno())), engine_pb2.INFO),
+                        (os.fdopen(os.dup(errors.fileno())), engine_pb2.WARNING),
+                    )
+                ]
+                for reader in readers:
+                    reader.start()
+                child.join()
+                for reader in readers:
+                    reader.join(timeout=5)
+        return child.exitcode or 0
 
 
 def _forward(stream: IO[str], severity: Any, engine: Any) -> None:

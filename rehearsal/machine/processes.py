@@ -99,6 +99,18 @@ def memory_bytes(pids: Iterable[int]) -> int:
     return sum(_memory_bytes(each) for each in pids)
 
 
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Return the processes' memory in bytes; pages that several processes share are counted in each."""
+    return sum(_resident_pages(each) for each in pids) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _resident_pages(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return 0
+
+
 def _memory_bytes(pid: int) -> int:
     try:
         text = (PROC / str(pid) / "smaps_rollup").read_text()

@@ -186,7 +186,12 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
     }
     with home.log.open("a") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "rehearsal.run.cloud"],
+            # Not -m: multiprocessing would import that module from here in each fork of the program.
+            [
+                sys.executable,
+                "-c",
+                "import sys; from rehearsal.run import cloud; sys.exit(cloud.main())",
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=log,

@@ -1,4 +1,4 @@
-"""The process of the local cloud, ``python -m rehearsal.run.cloud``, which ``./careapp cloud start`` starts."""
+"""The process of the local cloud, which ``./careapp cloud start`` starts."""
 
 from __future__ import annotations
 
@@ -174,7 +174,3 @@ def _write(file: Path, facts: dict[str, Any]) -> None:
     half = file.with_suffix(".part")
     half.write_text(json.dumps(facts, default=str))
     half.replace(file)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,7 +16,14 @@ from typing import IO, Protocol
 from rehearsal.aws.ecs.plans import Plan
 from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian
 from rehearsal.machine.namespaces import Namespace
-from rehearsal.machine.processes import Account, memory_bytes, readable_by_all, unprivileged_account
+from rehearsal.machine.processes import (
+    PROC,
+    Account,
+    memory_bytes,
+    readable_by_all,
+    resident_bytes,
+    unprivileged_account,
+)
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 LOOK_SECONDS = 0.25
@@ -139,7 +146,7 @@ class Process:
         """Kill the group when it uses more memory than declared, as the kernel does with a container."""
         limit = (self._memory or 0) * 1024 * 1024
         while self._process.poll() is None:
-            if _resident(self.pid) > limit:
+            if _uses_more(self.pid, limit):
                 self.reason = OUT_OF_MEMORY
                 self.signal(signal.SIGKILL)
                 return
@@ -154,14 +161,15 @@ def _account(plan: Plan, program: Path) -> Account | None:
     return unprivileged_account() if all(readable_by_all(each) for each in needed) else None
 
 
-def _resident(group: int) -> int:
-    """Return the memory of a process group in bytes (Linux; 0 elsewhere)."""
+def _uses_more(group: int, limit: int) -> bool:
+    """Return whether a process group uses more than ``limit`` bytes of memory (Linux; False elsewhere)."""
     pids = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):
             if os.getpgid(int(entry.name)) == group:
                 pids.append(int(entry.name))
-    return memory_bytes(pids)
+    # The kernel knows the resident pages; it counts the shared ones on demand, which takes it milliseconds.
+    return resident_bytes(pids) > limit and memory_bytes(pids) > limit
 
 
 def _not_found(program: str) -> str:
