@@ -111,6 +111,8 @@ def _text(value: Any) -> str:
 
 CREDENTIALS = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
 """The credentials of every client of the local cloud. moto does not check them."""
+SESSION, LOCK = boto3.Session(**CREDENTIALS), threading.Lock()
+"""A session parses the model of each service once, which takes up to 0.3 s. It is not thread-safe."""
 
 
 class Calls:
@@ -118,18 +120,16 @@ class Calls:
 
     def __init__(self, endpoint: str, region: str) -> None:
         self.endpoint, self.region = endpoint, region
-        self._session = boto3.Session(region_name=region, **CREDENTIALS)
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
         """Return the client of a service. It is created once, which takes tens of milliseconds."""
-        with self._lock:
+        with LOCK:
             if service not in self._clients:
                 # No retries: a call that fails in the local cloud fails again, and retries would hide it.
                 settings = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
-                self._clients[service] = self._session.client(
-                    service, endpoint_url=self.endpoint, config=settings
+                self._clients[service] = SESSION.client(
+                    service, self.region, endpoint_url=self.endpoint, config=settings
                 )
             return self._clients[service]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -158,6 +159,8 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     """Start, write the facts every half second, and run until ``stop`` is set."""
     cloud = Cloud(home, options)
     facts = cloud.start()
+    # moto's and botocore's modules live until the end; garbage collection need not walk them again and again.
+    gc.freeze()
     try:
         while True:
             now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
