@@ -136,9 +136,9 @@ def _ended(child: subprocess.Popen[str]) -> Iterator[None]:
 RECIPE = Path(__file__).parents[1] / "gomod"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-EXPECT = t("4 to 6 minutes on 2 cores, once")
+EXPECT = t("about 6 minutes on 2 cores, once")
 # Sources 1.6 GB, compiled packages 1.5 GB, the executable and the linker's temporary files. All
-# but the executable (150 MB) is deleted again. Measured with Pulumi 3.274.1.
+# but the executable (120 MB) is deleted again. Measured with Pulumi 3.274.1.
 NEEDED_BYTES = 4 << 30
 
 
@@ -171,7 +171,7 @@ def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:
     flags = ["-mod=readonly", "-modcacherw"]
     try:
         total = _fetch(go, flags, source, env, progress)
-        compiling = [str(go), "build", *flags, "-v", "-trimpath", "-gcflags=all=-N -l"]
+        compiling = [str(go), "build", *flags, "-v", "-trimpath"]
         compiling += ["-ldflags", f"-s -w -X {VERSION_VARIABLE}={version}", "-o", str(cli), PACKAGE]
         with progress.phase(t("compiling Pulumi {version}", version=version), EXPECT) as phase:
             count = _counter(
