@@ -300,9 +300,9 @@ class LocalStack:
     name: str = "poc"
 
     def up(self, **config: str) -> Changes:
-        """Set configuration, then ``pulumi up``."""
-        self.configure(config)
-        return self.pulumi.update("up", self.name)
+        """Set configuration and ``pulumi up``, by one call of the engine."""
+        pairs = (f"--config={key}={value}" for key, value in config.items())
+        return self.pulumi.update("up", self.name, *pairs)
 
     def configure(self, config: Mapping[str, str]) -> None:
         """Set configuration, by one call of the engine."""
