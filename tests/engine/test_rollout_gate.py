@@ -14,6 +14,7 @@ import pytest
 from rehearsal.engine.pulumi import PulumiFailed
 from tests.support.local_stack import SPEED, LocalStack, local_stack
 
+UP = ("up", "--yes", "--skip-preview")
 SERVICE = "careapp-poc-service"
 DATABASE = {"DBInstanceIdentifier": "careapp-poc"}
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -54,21 +55,16 @@ class Story:
             status, said = failed.status, failed.output
         self.keep(name, status, said, time.monotonic() - begun)
 
-    def set(self, config: dict[str, str]) -> None:
-        for key, value in config.items():
-            self.stack.pulumi.run("config", "set", key, value, "--stack", self.stack.name)
-
     def up(self, name: str, **config: str) -> None:
-        self.set(config)
-        self.do(name, "up", "--yes", "--skip-preview")
+        self.do(name, *UP, *(f"--config={key}={value}" for key, value in config.items()))
 
     def interrupted(self, name: str, **config: str) -> None:
         """An `up` that gets a Ctrl-C while the gate waits."""
-        self.set(config)
         self.stack.ecs.asked.clear()
         begun, pulumi = time.monotonic(), self.stack.pulumi
+        pairs = (f"--config={key}={value}" for key, value in config.items())
         child = subprocess.Popen(
-            ["pulumi", "up", "--yes", "--skip-preview", "--stack", self.stack.name],
+            ["pulumi", *UP, *pairs, "--stack", self.stack.name],
             cwd=pulumi.folder,
             env=dict(pulumi.environment),
             stdout=subprocess.PIPE,
