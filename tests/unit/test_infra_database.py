@@ -1,31 +1,21 @@
 """The database: private, encrypted, with a password that nobody but AWS has seen."""
 
 import json
+from functools import partial
 
 import pytest
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
-from infra.database import Database, DatabaseArgs, secret_arn_of
-from infra.network import Network, NetworkArgs
-from tests.unit.conftest import ANSWERS
-from tests.unit.parts import NAME, TAGS
+from infra.database import secret_arn_of
+from tests.unit.conftest import ANSWERS, TAGS, database
 
 INSTANCE = "aws:rds/instance:Instance"
 VPC = "awsx:ec2:Vpc"
 
 
 @pytest.fixture
-def build(engine, configured):
-    def database(**changes):
-        settings = configured(**changes)
-
-        def declare():
-            network = Network(NAME, NetworkArgs(settings=settings))
-            return Database(NAME, DatabaseArgs(settings=settings, network=network))
-
-        return engine.run(declare)
-
-    return database
+def build(declare):
+    return partial(declare, database)
 
 
 def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_billed(engine, build):

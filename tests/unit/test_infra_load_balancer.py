@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from infra.listeners import NO_SERVICE
-from tests.unit.parts import TAGS, balancer
+from tests.unit.conftest import TAGS, balancer
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
 
 
 @pytest.fixture
-def build(engine, configured):
-    def declare(**changes):
-        settings = configured(**changes)
-        return engine.run(lambda: balancer(settings))
-
-    return declare
+def build(declare):
+    return partial(declare, balancer)
 
 
 def test_it_faces_the_internet_from_the_public_subnets(engine, build):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 import pulumi
 import pytest
 
 from infra.logs import AccessLogs, AccessLogsArgs, FlowLogs, FlowLogsArgs
-from infra.network import InternetGatewayFirst, Network, NetworkArgs, no_public_ips, protect_subnets
-from tests.unit.parts import NAME, TAGS, balancer
+from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
+from tests.unit.conftest import NAME, TAGS, balancer, network
 
 VPC = "awsx:ec2:Vpc"
 
 
 @pytest.fixture
-def build(engine, configured):
-    def network(**changes):
-        args = NetworkArgs(settings=configured(**changes))
-        return engine.run(lambda: Network(NAME, args))
-
-    return network
+def build(declare):
+    return partial(declare, network)
 
 
 def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):

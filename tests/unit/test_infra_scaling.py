@@ -1,10 +1,12 @@
 """Scaling: the range, what it goes by, the hours, and that the program keeps out of it."""
 
+from functools import partial
+
 import pytest
 
 from stack.scaling import ScalingSettings, hours, time_zone
-from tests.unit.parts import TAGS
-from tests.unit.test_infra_service import SERVICE, declare
+from tests.unit.conftest import TAGS, service
+from tests.unit.test_infra_service import SERVICE
 
 TARGET = "aws:appautoscaling/target:Target"
 POLICY = "aws:appautoscaling/policy:Policy"
@@ -18,14 +20,8 @@ OFFICE = {"schedule": "mon-fri 08:00-20:30", "scheduleTimeZone": "Europe/Berlin"
 
 
 @pytest.fixture
-def build(engine, configured, checkout):
-    assert (checkout / "webapp").is_dir()
-
-    def service(**changes):
-        settings = configured(**changes)
-        return engine.run(lambda: declare(settings))
-
-    return service
+def build(declare):
+    return partial(declare, service)
 
 
 def suspended(*, schedule):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
-from infra.bastion import Bastion, BastionArgs
-from infra.database import Database, DatabaseArgs
-from infra.network import Network, NetworkArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
-from tests.unit.parts import NAME, TAGS
+from tests.unit import conftest
+from tests.unit.conftest import TAGS
 
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
@@ -107,21 +106,10 @@ TCP = {"ipProtocol": "tcp", "tags": TAGS}
 
 
 @pytest.fixture
-def bastion(engine, configured):
+def bastion(engine, declare):
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
-    def create(**changes):
-        settings = configured(**changes)
-
-        def declare():
-            network = Network(NAME, NetworkArgs(settings=settings))
-            database = Database(NAME, DatabaseArgs(settings=settings, network=network))
-            args = BastionArgs(settings=settings, network=network, database=database)
-            return Bastion(NAME, args)
-
-        return engine.run(declare)
-
-    return create
+    return partial(declare, conftest.bastion)
 
 
 def test_it_is_small_private_encrypted_and_without_a_key(engine, bastion):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.container import ContainerInputs, container_definition
 from stack.app import RESERVED, ImageSettings
 from stack.database import DatabaseSettings
 from stack.deployments import DeploymentSettings
@@ -245,10 +244,6 @@ def test_names_and_tags_follow_project_and_stack(configured):
 
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
-AROUND = ContainerInputs(
-    image="i", version="v", db_host="h", db_port=5432, db_name="n", db_user="u",
-    db_secret_arn="arn:secret", log_group="/ecs/careapp-poc", region="ap-northeast-1",
-)  # fmt: skip
 
 
 def problem(load, **changes):
@@ -259,39 +254,7 @@ def problem(load, **changes):
     return line.strip()
 
 
-def test_a_container_gets_the_app_s_variables_and_secrets_beside_the_stack_s(configured):
-    service = configured(
-        appVariables='{"GREETING": "hello", "DEBUG": false, "SIZE": 3}',
-        appSecrets=json.dumps({"API_KEY": ARN, "SALT": f"{ARN}:salt::"}),
-    ).service
-    made = container_definition(AROUND, service)
-    variables = {each["name"]: each["value"] for each in made["environment"]}
-    assert variables.items() >= {"GREETING": "hello", "DEBUG": "false", "SIZE": "3"}.items()
-    assert variables["PORT"] == "3000"
-    assert made["secrets"] == [
-        {"name": "API_KEY", "valueFrom": ARN},
-        {"name": "DB_PASSWORD", "valueFrom": "arn:secret:password::"},
-        {"name": "SALT", "valueFrom": f"{ARN}:salt::"},
-    ]
-
-
-def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(configured):
-    assert "healthCheck" not in container_definition(AROUND, configured().service)
-    made = container_definition(
-        AROUND, configured(healthCommand="wget -q localhost:3000/up").service
-    )
-    assert made["healthCheck"] == {
-        "command": ["CMD-SHELL", "wget -q localhost:3000/up"],
-        "interval": 15,
-        "timeout": 5,
-        "retries": 3,
-        "startPeriod": 30,
-    }
-
-
 def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
-    made = container_definition(AROUND, configured().service)
-    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):
             assert problem(configured, **{key: {name: ARN}}) == (
