@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 from pulumi_policy import PolicyResource
 
-from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy, task_policy
+from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy
 from policy.access import Statement, statements
 from tests.support.declared import resource, resources_of
 from tests.unit.test_policy_pack import OPTIONS, document
@@ -148,6 +148,7 @@ def test_managed_policies_are_found_on_the_role_and_beside_it():
     assert [arn for _, arn in borrowed([beside, on])] == ["a", "b"]
 
 
+SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "arn:secret"}
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
 TAGS = {"project": "careapp"}
@@ -190,23 +191,11 @@ def test_only_ecs_tasks_may_take_either_role(engine, roles):
     }
 
 
-def test_each_role_has_its_policy_inline(engine, roles):
+def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret(engine, roles):
     roles()
-    made = engine.inputs(POLICY)
-    assert {name: policy["role"] for name, policy in made.items()} == {
-        "careapp-poc-execution": "careapp-poc-execution-made-up",
-        "careapp-poc-task": "careapp-poc-task-made-up",
-    }
-    assert json.loads(made["careapp-poc-execution"]["policy"]) == execution_policy(
-        "arn:repository", "arn:log", "arn:secret"
-    )
-    assert json.loads(made["careapp-poc-task"]["policy"]) == task_policy(
-        "arn:secret", exec_enabled=False
-    )
-
-
-def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
-    assert execution_policy("arn:repository", "arn:log", "arn:secret") == {
+    made = engine.inputs(POLICY)["careapp-poc-execution"]
+    assert made["role"] == "careapp-poc-execution-made-up"
+    assert json.loads(made["policy"]) == {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
@@ -224,16 +213,9 @@ def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
                 "Resource": "arn:log:*",
             },
-            {
-                "Effect": "Allow",
-                "Action": ["secretsmanager:GetSecretValue"],
-                "Resource": "arn:secret",
-            },
+            SECRET,
         ],
     }
-
-
-SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "arn:secret"}
 
 
 def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app():
@@ -251,39 +233,23 @@ def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app(
     ]
 
 
-def test_the_app_may_read_its_secret_and_nothing_else():
-    assert task_policy("arn:secret", exec_enabled=False) == {
-        "Version": "2012-10-17",
-        "Statement": [SECRET],
-    }
+SHELL = {
+    "Effect": "Allow",
+    "Action": [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ],
+    "Resource": "*",
+}
 
 
-def test_a_shell_in_the_container_takes_four_more_actions():
-    assert task_policy("arn:secret", exec_enabled=True) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            SECRET,
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "ssmmessages:CreateControlChannel",
-                    "ssmmessages:CreateDataChannel",
-                    "ssmmessages:OpenControlChannel",
-                    "ssmmessages:OpenDataChannel",
-                ],
-                "Resource": "*",
-            },
-        ],
-    }
-
-
-def test_the_setting_decides_about_the_shell(engine, roles):
-    roles(exec_enabled=True)
+@pytest.mark.parametrize(("exec_enabled", "more"), [(False, []), (True, [SHELL])])
+def test_the_app_may_read_its_secret_and_answer_a_shell_by_choice(
+    engine, roles, exec_enabled, more
+):
+    roles(exec_enabled=exec_enabled)
     made = engine.inputs(POLICY)["careapp-poc-task"]
-    assert json.loads(made["policy"]) == task_policy("arn:secret", exec_enabled=True)
-
-
-def test_it_tells_both_arns(engine, roles):
-    roles = roles()
-    assert engine.known(roles.execution_arn) == "arn:Role/careapp-poc-execution"
-    assert engine.known(roles.task_arn) == "arn:Role/careapp-poc-task"
+    assert made["role"] == "careapp-poc-task-made-up"
+    assert json.loads(made["policy"]) == {"Version": "2012-10-17", "Statement": [SECRET, *more]}

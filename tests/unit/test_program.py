@@ -258,9 +258,10 @@ def test_security_groups_are_described_in_the_letters_that_ec2_allows(engine, pr
 
 
 def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(engine, program):
-    """The VPC and two zones' subnets, too, which awsx makes (test_infra_network)."""
-    logs = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true"}
-    program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **logs)
+    """The VPC and two zones' subnets, too, which awsx makes (test_infra_network). HTTPS can be turned off."""
+    on = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true"}
+    on |= {"domainName": "app.example.com", "hostedZoneId": "Z01"}
+    program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **on)
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
     assert protected == {
         ("aws:rds/instance:Instance", "careapp-poc-database"),
