@@ -11,7 +11,7 @@ from pulumi_policy import PolicyResource
 from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy
 from policy.access import Statement, statements
 from tests.support.declared import resource, resources_of
-from tests.unit.test_policy_pack import OPTIONS, document
+from tests.unit.test_policy_pack import ASKED, document
 
 UNSCOPED = {
     "ecr:GetAuthorizationToken": "a token is for the account's whole registry",
@@ -73,7 +73,6 @@ def borrowed(resources: Iterable[PolicyResource]) -> list[tuple[str, str]]:
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 KEY = "aws:kms/key:Key"
-ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
 
 
 @pytest.fixture(scope="module", params=ASKED, ids=" ".join)

@@ -28,6 +28,7 @@ OPTIONS = (
     ("natStrategy=none", "bastionEnabled=true"),
 )
 """Settings on top of `prod` that meet another control, leave one out, or bring resources of their own."""
+ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
 
 
 def containers(good, bad):
@@ -259,9 +260,8 @@ ALSO_WRONG_STACKS = {
 @pytest.fixture(scope="module")
 def declared():
     """Run the program for the stacks and for the settings at the same time."""
-    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda words: resources_of(*words), asked))
+        list(pool.map(lambda words: resources_of(*words), ASKED))
 
 
 @pytest.fixture
@@ -401,8 +401,7 @@ def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(declared, of_s
 
 
 def test_each_control_concerns_a_resource_of_some_stack(declared):
-    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
-    found = {each for words in asked for each in concerned(resources_of(*words))}
+    found = {each for words in ASKED for each in concerned(resources_of(*words))}
     assert found == BY_ID.keys()
 
 
