@@ -50,7 +50,7 @@ def test_a_task_has_a_security_group_of_its_own(engine, task_access):
     assert engine.known(access.security_group_id) == TASK
 
 
-def test_the_ways_in(engine, task_access):
+def test_the_ways_in_and_out(engine, task_access):
     task_access()
     assert engine.inputs(INGRESS) == {
         "careapp-poc-app-from-alb-3000": {
@@ -66,10 +66,6 @@ def test_the_ways_in(engine, task_access):
             **tcp(5432),
         },
     }
-
-
-def test_the_ways_out(engine, task_access):
-    task_access()
     assert engine.inputs(EGRESS) == {
         "careapp-poc-alb-to-app-3000": {
             "securityGroupId": "sg-alb",
