@@ -190,6 +190,10 @@ def test_everything_that_asks_for_the_page_goes_to_the_tasks(engine, build):
             "tags": TAGS,
         }
     }
+    egress = engine.inputs("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    to_tasks = egress["careapp-poc-alb-to-app-3000"]
+    assert to_tasks["securityGroupId"] == "SecurityGroup/careapp-poc-alb"
+    assert to_tasks["referencedSecurityGroupId"] == "SecurityGroup/careapp-poc-app"
 
 
 def test_the_whole_task_definition(engine, build):
