@@ -19,7 +19,8 @@ import pytest
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
-from tests.webapp.dependencies import HOST, Authority, Postgres, running
+from rehearsal.machine.authority import Authority
+from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
@@ -198,7 +199,7 @@ def test_no_certificate_but_one_for_the_database_s_name_is_trusted(
 ):
     assert postgres.address == os.environ["PGHOSTADDR"]
     other = Authority(tmp_path)
-    assert_away(make_app(DB_SSLROOTCERT=str(other.certificate)))
+    assert_away(make_app(DB_SSLROOTCERT=str(other.path)))
     assert "certificate verify failed" in capfd.readouterr().out
     assert_away(make_app(DB_HOST="another.example.com"))
     assert r"does not match host name \"another.example.com\"" in capfd.readouterr().out
