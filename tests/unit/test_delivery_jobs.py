@@ -12,7 +12,6 @@ from moto import mock_aws
 
 from cli import main
 from delivery import cli as delivery
-from delivery import steps
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -232,7 +231,7 @@ def test_a_stack_that_was_removed_is_not_asked_of_pulumi(job, standing):
     standing({})
     key = ".pulumi/stacks/careapp/pr-7.json.bak"
     s3().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-    assert list(steps.stacks("pr-7")) == []
+    assert list(delivery.stacks("pr-7")) == []
     assert job.run("destroy", "--pull-request", "7").exit_code == 0
     assert outputs(job)["text"] == "### pr-7 does not stand"
     assert job.run("sweep", "--labelled", "[]").exit_code == 0
