@@ -242,9 +242,6 @@ ALSO_WRONG = {
     "root by name": ("ECS.20", containers({"user": "root"}, {})[0]),
     "a role with an inline policy": ("IAM.1", {"inlinePolicies": [{"policy": document("*")}]}),
     "a rule of a low port to a high one": ("EC2.19", world(0, 65535)),
-}
-"""Other properties that violate a control."""
-ALSO_WRONG_STACKS = {
     "a default action that answers": (
         "ELB.1",
         [resource("aws:lb/listener:Listener", protocol="HTTP", defaultActions=[{}])],
@@ -255,6 +252,7 @@ ALSO_WRONG_STACKS = {
     "a default group that the stack leaves to AWS": ("EC2.2", [resource("aws:ec2/vpc:Vpc")]),
     "a bucket without a policy": ("S3.5", [resource("aws:s3/bucket:Bucket")]),
 }
+"""Other properties, or stacks, that violate a control."""
 
 
 @pytest.fixture(scope="module")
@@ -324,29 +322,18 @@ def strict(monkeypatch):
     monkeypatch.setattr(controls, "left_out", lambda _: {})
 
 
-@pytest.mark.parametrize("control_id", EXAMPLES)
-def test_a_policy_of_one_resource_passes_what_is_good_and_reports_what_is_not(strict, control_id):
-    good, bad = (single(control_id, props) for props in EXAMPLES[control_id])
-    assert reported(control_id, good) == []
-    assert reported(control_id, bad) == ["it"]
-
-
-@pytest.mark.parametrize("control_id", STACKS)
-def test_a_policy_of_a_stack_passes_what_is_good_and_reports_what_is_not(strict, control_id):
-    good, bad = STACKS[control_id]
+@pytest.mark.parametrize("control_id", [*EXAMPLES, *STACKS])
+def test_a_policy_passes_what_is_good_and_reports_what_is_not(strict, control_id):
+    good, bad = STACKS.get(control_id) or (
+        [single(control_id, props)] for props in EXAMPLES[control_id]
+    )
     assert reported(control_id, *good) == []
     assert reported(control_id, *bad) == ["it"]
 
 
-@pytest.mark.parametrize(("control_id", "props"), ALSO_WRONG.values(), ids=ALSO_WRONG)
-def test_a_policy_reports_what_is_wrong_in_another_way(strict, control_id, props):
-    assert reported(control_id, single(control_id, props)) == ["it"]
-
-
-@pytest.mark.parametrize(
-    ("control_id", "resources"), ALSO_WRONG_STACKS.values(), ids=ALSO_WRONG_STACKS
-)
-def test_a_policy_reports_a_stack_that_is_wrong_in_another_way(strict, control_id, resources):
+@pytest.mark.parametrize(("control_id", "wrong"), ALSO_WRONG.values(), ids=ALSO_WRONG)
+def test_a_policy_reports_what_is_wrong_in_another_way(strict, control_id, wrong):
+    resources = wrong if isinstance(wrong, list) else [single(control_id, wrong)]
     assert reported(control_id, *resources) == ["it"]
 
 

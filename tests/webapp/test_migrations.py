@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import psycopg
 import pytest
@@ -27,11 +25,6 @@ from webapp.migrations import Migration
 FIRST = Migration(1, "0001_a.sql", "CREATE TABLE a (x int); INSERT INTO a VALUES (1)")
 SECOND = Migration(2, "0002_b.sql", "CREATE TABLE b (x int)")
 BROKEN = Migration(2, "0002_b.sql", "CREATE TABLE b (x int); SELECT 1/0")
-
-
-@pytest.fixture
-def connect(postgres: Postgres) -> Callable[[], psycopg.Connection[Any]]:
-    return lambda: postgres.connect()
 
 
 def tables(postgres: Postgres) -> set[str]:
@@ -63,8 +56,8 @@ def test_a_folder_with_a_gap_or_a_wrong_name_is_refused(tmp_path, names, problem
         migrations.read(tmp_path)
 
 
-def test_each_is_applied_once(connect, postgres):
-    with connect() as connection:
+def test_each_is_applied_once(postgres):
+    with postgres.connect() as connection:
         assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
         assert migrations.apply(connection, [FIRST, SECOND]) == ["0002_b.sql"]
         assert migrations.apply(connection, [FIRST, SECOND]) == []
@@ -75,35 +68,35 @@ def test_each_is_applied_once(connect, postgres):
     ]
 
 
-def test_one_that_fails_leaves_nothing_and_those_before_it_stay(connect, postgres):
-    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+def test_one_that_fails_leaves_nothing_and_those_before_it_stay(postgres):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
         migrations.apply(connection, [FIRST, BROKEN])
     assert tables(postgres) == {"a", "schema_migrations"}
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
 
-def test_one_that_cannot_be_entered_in_the_book_is_undone(connect, postgres):
+def test_one_that_cannot_be_entered_in_the_book_is_undone(postgres):
     unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
-    with connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
         migrations.apply(connection, [unbookable])
     assert tables(postgres) == {"schema_migrations"}
 
 
-def test_one_that_was_changed_later_is_reported_and_not_applied_again(connect, postgres, caplog):
+def test_one_that_was_changed_later_is_reported_and_not_applied_again(postgres, caplog):
     changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
-    with connect() as connection:
+    with postgres.connect() as connection:
         migrations.apply(connection, [FIRST])
         assert migrations.apply(connection, [changed]) == []
     assert caplog.messages == ["migration changed after it was applied"]
     assert postgres.execute("SELECT x FROM a") == [(1,)]
 
 
-def test_tasks_that_start_together_take_turns(connect, postgres):
+def test_tasks_that_start_together_take_turns(postgres):
     slow = Migration(1, "0001_a.sql", "SELECT pg_sleep(0.2); CREATE TABLE a (x int)")
     done: list[list[str]] = []
 
     def run():
-        with connect() as connection:
+        with postgres.connect() as connection:
             done.append(migrations.apply(connection, [slow, SECOND]))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
@@ -115,10 +108,10 @@ def test_tasks_that_start_together_take_turns(connect, postgres):
     assert tables(postgres) == {"a", "b", "schema_migrations"}
 
 
-def test_the_lock_is_given_back_also_after_a_failure(connect, postgres):
-    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+def test_the_lock_is_given_back_also_after_a_failure(postgres):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
         migrations.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
-    with connect() as connection:
+    with postgres.connect() as connection:
         assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
     assert postgres.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
@@ -133,9 +126,9 @@ def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(make_app, 
     assert owners == [("postgres",)]
 
 
-def test_waiting_for_another_task_s_migrations_has_no_such_limit(connect, monkeypatch):
+def test_waiting_for_another_task_s_migrations_has_no_such_limit(postgres, monkeypatch):
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT", 0.05)
-    with connect() as other, connect() as connection:
+    with postgres.connect() as other, postgres.connect() as connection:
         connection.execute("SET lock_timeout = '50ms'")
         other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
         give_back = threading.Timer(0.4, other.execute, ("SELECT pg_advisory_unlock_all()",))
