@@ -10,75 +10,63 @@ import pytest
 from ops.rollout import gate
 
 ROOT = Path(__file__).parents[2]
-COMPONENTS_ONE = {"Network", "Database", "AppImage", "LoadBalancer", "Protection"}
-COMPONENTS_TWO = {"Service", "Task", "TaskAccess", "TaskRoles", "ServiceMonitoring"}
-ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-WATCHES = {
-    ("careapp:infra:Monitoring", "careapp-poc"),
-    ("careapp:infra:Notices", "careapp-poc"),
-    ("aws:kms/key:Key", "careapp-poc-alarms"),
-    ("aws:sns/topic:Topic", "careapp-poc-alarms"),
-    ("aws:sns/topicPolicy:TopicPolicy", "careapp-poc-alarms"),
-    ("aws:cloudwatch/dashboard:Dashboard", "careapp-poc"),
-    (ALARM, "careapp-poc-database-cpu"),
-    (ALARM, "careapp-poc-database-memory"),
-    (ALARM, "careapp-poc-database-storage"),
-    (ALARM, "careapp-poc-database-connections"),
-}
-STAGE_ONE = {
-    ("awsx:ec2:Vpc", "careapp-poc"),
-    ("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "careapp-poc-default"),
-    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-alb"),
-    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-database"),
-    (
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "careapp-poc-internet-to-alb-80",
-    ),
-    ("aws:rds/subnetGroup:SubnetGroup", "careapp-poc-database"),
-    ("aws:rds/parameterGroup:ParameterGroup", "careapp-poc-database"),
-    ("aws:rds/instance:Instance", "careapp-poc-database"),
-    ("aws:ecr/repository:Repository", "careapp-poc-app"),
-    ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "careapp-poc-app"),
-    ("docker:index/image:Image", "careapp-poc-app"),
-    ("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb"),
-    ("aws:lb/targetGroup:TargetGroup", "careapp-poc-tg"),
-    ("aws:lb/listener:Listener", "careapp-poc-http"),
-    *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_ONE),
-    *WATCHES,
-}
-STAGE_TWO = {
-    ("aws:ecs/cluster:Cluster", "careapp-poc-cluster"),
-    ("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "careapp-poc-cluster"),
-    ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-app"),
-    (ALARM, "careapp-poc-deployment-errors"),
-    (ALARM, "careapp-poc-deployment-latency"),
-    ("aws:iam/role:Role", "careapp-poc-execution"),
-    ("aws:iam/role:Role", "careapp-poc-task"),
-    ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-execution"),
-    ("aws:iam/rolePolicy:RolePolicy", "careapp-poc-task"),
-    ("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-app"),
-    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-alb-to-app-3000"),
-    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-app-to-database-5432"),
-    ("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "careapp-poc-app-to-internet-443"),
-    ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "careapp-poc-app-from-alb-3000"),
-    (
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "careapp-poc-database-from-app-5432",
-    ),
-    ("aws:lb/listenerRule:ListenerRule", "careapp-poc-app"),
-    ("aws:ecs/taskDefinition:TaskDefinition", "careapp-poc-app"),
-    ("aws:ecs/service:Service", "careapp-poc-service"),
-    (ALARM, "careapp-poc-page-errors"),
-    (ALARM, "careapp-poc-page-latency"),
-    (ALARM, "careapp-poc-app-errors"),
-    (ALARM, "careapp-poc-targets-unhealthy"),
-    (ALARM, "careapp-poc-service-cpu"),
-    (ALARM, "careapp-poc-service-memory"),
-    (ALARM, "careapp-poc-service-running"),
-    ("aws:cloudwatch/eventRule:EventRule", "careapp-poc-rollout-failed"),
-    ("aws:cloudwatch/eventTarget:EventTarget", "careapp-poc-rollout-failed"),
-    *((f"careapp:infra:{name}", "careapp-poc") for name in COMPONENTS_TWO),
-}
+
+
+def named(components, resources):
+    """Return types and names: of components that bear the stack's name, and of resources by what follows it."""
+    found = {(f"careapp:infra:{each}", "careapp-poc") for each in components.split()}
+    for kind, names in resources.items():
+        found |= {(kind, f"careapp-poc-{each}".removesuffix("-.")) for each in names.split()}
+    return found
+
+
+STAGE_ONE = named(
+    "AppImage Database LoadBalancer Monitoring Network Notices Protection",
+    {
+        "aws:cloudwatch/dashboard:Dashboard": ".",
+        "aws:cloudwatch/metricAlarm:MetricAlarm": "database-connections database-cpu database-memory database-storage",
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "default",
+        "aws:ec2/securityGroup:SecurityGroup": "alb database",
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy": "app",
+        "aws:ecr/repository:Repository": "app",
+        "aws:kms/key:Key": "alarms",
+        "aws:lb/listener:Listener": "http",
+        "aws:lb/loadBalancer:LoadBalancer": "alb",
+        "aws:lb/targetGroup:TargetGroup": "tg",
+        "aws:rds/instance:Instance": "database",
+        "aws:rds/parameterGroup:ParameterGroup": "database",
+        "aws:rds/subnetGroup:SubnetGroup": "database",
+        "aws:sns/topic:Topic": "alarms",
+        "aws:sns/topicPolicy:TopicPolicy": "alarms",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "internet-to-alb-80",
+        "awsx:ec2:Vpc": ".",
+        "docker:index/image:Image": "app",
+    },
+)
+STAGE_TWO = named(
+    "Service ServiceMonitoring Task TaskAccess TaskRoles",
+    {
+        "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
+        "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
+        "aws:cloudwatch/logGroup:LogGroup": "app",
+        "aws:cloudwatch/metricAlarm:MetricAlarm": (
+            "app-errors deployment-errors deployment-latency page-errors page-latency "
+            "service-cpu service-memory service-running targets-unhealthy"
+        ),
+        "aws:ec2/securityGroup:SecurityGroup": "app",
+        "aws:ecs/cluster:Cluster": "cluster",
+        "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": "cluster",
+        "aws:ecs/service:Service": "service",
+        "aws:ecs/taskDefinition:TaskDefinition": "app",
+        "aws:iam/role:Role": "execution task",
+        "aws:iam/rolePolicy:RolePolicy": "execution task",
+        "aws:lb/listenerRule:ListenerRule": "app",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+            "alb-to-app-3000 app-to-database-5432 app-to-internet-443"
+        ),
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "app-from-alb-3000 database-from-app-5432",
+    },
+)
 WITHOUT_TAGS = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
     "aws:s3/bucketPolicy:BucketPolicy",
