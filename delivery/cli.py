@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from delivery import pull_requests
-from delivery.steps import fenced, folded, pulumi, resources, tell
+from stack import previews
+from stack.file import StackError
+from stack.settings import Settings
 
 NO_CHANGES_EXPECTED = "no changes were expected"
 """The beginning of the engine's error after `--expect-no-changes`."""
+PLAIN = ("--non-interactive", "--color", "never")
+MAX_OUTPUT = 60_000
+"""Bytes of output in a comment: GitHub allows 65,536 characters, Linux 128 KiB in one variable."""
+STATES = ".pulumi/stacks/careapp/"
+"""Where the states are in a bucket of Pulumi's."""
+LABEL = "preview"
+"""The label with which a pull request has a stack."""
+LOCKED = "the stack is currently locked"
+"""Pulumi's words when another command works on the stack."""
 
 stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
+number_option = click.option(
+    "--pull-request", "number", type=click.IntRange(1), required=True, help="Its number, e.g. 7."
+)
 
 
 @click.group()
@@ -106,5 +126,223 @@ def changes(said: str) -> str:
     return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
 
 
-for command in (pull_requests.up, pull_requests.destroy, pull_requests.sweep):
-    delivery.add_command(command)
+@delivery.command()
+@number_option
+def up(number: int) -> None:
+    """Put up the stack of a pull request, or update it.
+
+    Address and cost are written to the job's summary and the output `text`. CAREAPP_KEY is the key of
+    the stack's secrets.
+
+    Exit code 0: it stands. Any other: that of pulumi.
+    """
+    stack = _configure(number)
+    code, said = pulumi(
+        "stack", "select", stack, "--create", "--secrets-provider", os.environ["CAREAPP_KEY"]
+    )
+    if not code:
+        code, said = pulumi("up", "--stack", stack, "--policy-pack", "policy", "--yes")
+    if code:
+        end = f"What was made of it is billed. {_end()}"
+        tell(f"### {stack} could not be deployed\n\n{folded(said)}\n\n{end}")
+    else:
+        tell(f"### {stack} stands\n\nPage: {_output(stack, 'pageUrl')}\n\n{_cost(stack)} {_end()}")
+    sys.exit(code)
+
+
+@delivery.command()
+@number_option
+def destroy(number: int) -> None:
+    """Destroy the stack of a pull request with its state. Without a state nothing is done.
+
+    Exit code 0: destroyed. Any other: that of pulumi.
+    """
+    stack = previews.name_of(number)
+    if stack not in stacks(f"{stack}.json"):
+        tell(f"### {stack} does not stand")
+        return
+    code, said = _destroy(number)
+    title = f"{stack} could not be destroyed" if code else f"{stack} is destroyed"
+    tell(f"### {title}" + (f"\n\n{folded(said)}" if code else ""))
+    sys.exit(code)
+
+
+@delivery.command()
+@click.option("--labelled", required=True, help="The open pull requests with the label, as JSON.")
+def sweep(labelled: str) -> None:
+    """Destroy the stacks of pull requests that are closed, without the label, or over their time.
+
+    The output `told` has what is to be said to which pull request, as JSON.
+
+    Exit code 0: none is left. 1: one could not be destroyed.
+    """
+    ends = list(_sweep(set(json.loads(labelled)), _hours()))
+    lines = [each.text for each in ends] or ["No stack of a pull request was missed."]
+    told = [{"number": each.number, "text": each.text} for each in ends if not each.busy]
+    tell("\n\n".join(lines), told=json.dumps(told))
+    sys.exit(int(any(each.failed for each in ends)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """What became of a stack that was missed. A busy one is left to the next sweep."""
+
+    number: int
+    text: str
+    failed: bool = False
+    busy: bool = False
+
+
+def _sweep(labelled: Collection[int], hours: int) -> Iterator[End]:
+    """Destroy what was missed, one after the other; a failure does not stop the others."""
+    now = datetime.now(UTC)
+    for number in sorted(filter(None, map(previews.number_of, stacks(previews.PREFIX)))):
+        if reason := _reason(number, labelled, hours, now):
+            code, said = _destroy(number)
+            yield _end_of(number, reason, code, said)
+
+
+def _reason(number: int, labelled: Collection[int], hours: int, now: datetime) -> str:
+    """Return why the stack must not stand any longer, or empty text."""
+    if number not in labelled:
+        return f"its pull request is closed or has no label `{LABEL}`"
+    updated = _updated(previews.name_of(number))
+    if updated is None:
+        return "it was never deployed whole"
+    if previews.is_over(updated, hours, now):
+        return f"its {hours} hours after the last update are over"
+    return ""
+
+
+def _end_of(number: int, reason: str, code: int, said: str) -> End:
+    stack = previews.name_of(number)
+    if not code:
+        return End(number=number, text=f"### {stack} is destroyed\n\nThe sweep did it: {reason}.")
+    if LOCKED in said:
+        text = f"### {stack} is busy\n\nIt is left to the next sweep: {reason}."
+        return End(number=number, text=text, busy=True)
+    text = f"### {stack} could not be destroyed\n\nThe sweep tried: {reason}.\n\n{folded(said)}"
+    return End(number=number, text=text, failed=True)
+
+
+def _destroy(number: int) -> tuple[int, str]:
+    """Destroy the stack and remove its state; return pulumi's exit code and output."""
+    return pulumi("destroy", "--stack", _configure(number), "--remove", "--yes")
+
+
+def _configure(number: int) -> str:
+    """Write the stack's file, which is not committed, and return the stack's name."""
+    try:
+        previews.write(number, Path())
+    except StackError as problem:
+        raise click.ClickException(str(problem)) from None
+    return previews.name_of(number)
+
+
+def _updated(stack: str) -> datetime | None:
+    """Return when the stack's last `pulumi up` began, or None without one.
+
+    The state itself is newer after a destroy that failed, which must not give the stack more time.
+    """
+    words = ["pulumi", "stack", "history", "--stack", stack, "--json", "--non-interactive"]
+    history = json.loads(subprocess.check_output(words, text=True))
+    began = [each["startTime"] for each in history if each["kind"] == "update"]
+    return max(map(datetime.fromisoformat, began), default=None)
+
+
+def _hours() -> int:
+    return Settings.read(previews.MODEL, Path()).preview_hours
+
+
+def _end() -> str:
+    return (
+        f"It is destroyed {_hours()} hours after its last update, or when the pull request is closed "
+        f"or loses the label `{LABEL}`."
+    )
+
+
+def _output(stack: str, name: str) -> str:
+    words = ["pulumi", "stack", "output", name, "--stack", stack, "--non-interactive"]
+    return subprocess.check_output(words, text=True).strip()
+
+
+def _cost(stack: str) -> str:
+    """Return what the resources in the state cost, by the price table of `./careapp cost`."""
+    words = [sys.executable, "-m", "cli", "cost", "--deployed", "--stack", stack, "--json"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
+    if done.returncode not in (0, 1):  # 1: a resource has no price
+        return "What it costs could not be calculated; the job's log says why."
+    column = json.loads(done.stdout)["columns"][0]
+    about = "About" if column["complete"] else "At least"
+    hour, hours = column["hour"], _hours()
+    return f"{about} USD {hour:.3f} an hour, {hour * hours:.2f} for {hours} hours."
+
+
+def resources(stack: str) -> int | None:
+    """Return the number of the stack's resources, or None when it has no state.
+
+    S3 is read first: Pulumi writes to an empty bucket, which the roles of these steps do not allow.
+    """
+    if stack not in stacks(f"{stack}.json"):
+        return None
+    words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
+    deployment = json.loads(subprocess.check_output(words, text=True))["deployment"]
+    found = deployment.get("resources") or []
+    return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
+
+
+def stacks(prefix: str) -> Iterator[str]:
+    """Yield the stacks with a state in the bucket of PULUMI_BACKEND_URL whose file's name begins so."""
+    bucket = urlsplit(os.environ["PULUMI_BACKEND_URL"]).netloc
+    pages = boto3.client("s3").get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=bucket, Prefix=f"{STATES}{prefix}"):
+        for each in page.get("Contents", []):
+            # A stack that was removed leaves `.json.bak`.
+            if each["Key"].endswith(".json"):
+                yield each["Key"].removeprefix(STATES).removesuffix(".json")
+
+
+def pulumi(*words: str) -> tuple[int, str]:
+    """Run pulumi; return its exit code and its output, errors included."""
+    with subprocess.Popen(
+        ["pulumi", *words, *PLAIN],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as child:
+        said = []
+        for line in child.stdout or ():
+            print(line, end="", flush=True)
+            said.append(line)
+    return child.returncode, "".join(said)
+
+
+def folded(said: str) -> str:
+    """Return the output in a collapsed section, without its beginning when it is too long."""
+    kept = said.encode()[-MAX_OUTPUT:].decode(errors="ignore")
+    left = len(kept) < len(said)
+    note = "The beginning is left out; the job's log has all of it.\n\n" if left else ""
+    return f"<details><summary>Output of pulumi</summary>\n\n{note}{fenced(kept)}\n\n</details>"
+
+
+def fenced(text: str) -> str:
+    """Return the text as a code block, with a fence longer than any in the text."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text.rstrip()}\n{fence}"
+
+
+def tell(text: str, **outputs: str) -> None:
+    """Append to the job's summary, and set the step's output `text` and others."""
+    _append("GITHUB_STEP_SUMMARY", f"{text}\n")
+    for name, value in {"text": text, **outputs}.items():
+        delimiter = secrets.token_hex(16)  # not predictable, so that the text cannot contain it
+        _append("GITHUB_OUTPUT", f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+
+
+def _append(variable: str, text: str) -> None:
+    if file := os.environ.get(variable):
+        with Path(file).open("a") as out:
+            out.write(text)

@@ -110,7 +110,6 @@ class Service(pulumi.ComponentResource):
     cluster_name: pulumi.Output[str]
     service_name: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
-    task_definition_arn: pulumi.Output[str]
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
 
@@ -129,13 +128,11 @@ class Service(pulumi.ComponentResource):
         self.service_name = self.service.name
         self._scale(name)
         self.log_group_name = task.log_group_name
-        self.task_definition_arn = task.definition_arn
         self.register_outputs(
             {
                 "cluster_name": self.cluster_name,
                 "service_name": self.service_name,
                 "log_group_name": self.log_group_name,
-                "task_definition_arn": self.task_definition_arn,
             }
         )
 

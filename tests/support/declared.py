@@ -1,18 +1,16 @@
 """The resources that the program declares with one stack's settings, as a policy pack is passed them.
 
-`python -m tests.support.declared STACK [KEY=VALUE…]` runs the program in stage 2 with `Pulumi.STACK.yaml`
-and the settings, against Pulumi's mocks, and writes the resources as JSON. A process for each: Pulumi's
-runtime is global.
+The program runs in stage 2 with `Pulumi.STACK.yaml` and the settings, against Pulumi's mocks. A process for
+each, as Pulumi's runtime is global, forked from one that has imported Pulumi's packages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import runpy
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,8 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
+from ops.rollout import gate
+from rehearsal.engine.program import AWS, FORKS
 from rehearsal.providers.awsx import Builder, Child
 from stack.file import read
 from tests.unit.conftest import Engine
@@ -32,20 +32,16 @@ NAMES = ("arn", "name", "bucket")
 
 
 @cache
+def _processes() -> ProcessPoolExecutor:
+    packages = [f"pulumi_aws.{each}.outputs" for each in (*AWS, "kms", "route53", "sns", "ssm")]
+    FORKS.set_forkserver_preload([__name__, "pulumi_docker", *packages])
+    return ProcessPoolExecutor(os.cpu_count(), mp_context=FORKS, max_tasks_per_child=1)
+
+
+@cache
 def resources_of(stack: str, *settings: str) -> list[PolicyResource]:
-    """Run the program and return what it declares. RuntimeError with its words when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.declared", stack, *settings],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"the program fails with Pulumi.{stack}.yaml {settings}:\n{done.stderr[-2000:]}"
-        )
-    declared = json.loads(done.stdout)
+    """Run the program and return what it declares. Raises what the program raises."""
+    declared = _processes().submit(run, stack, *settings).result()
     made = [resource(one["kind"], one["name"], stack, **one["inputs"]) for one in declared]
     names = [set(one["known_as"]) for one in declared]
     for each in made:
@@ -127,10 +123,8 @@ class Children:
         return Child(urn=identity, identity=identity, outputs=state)
 
 
-def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
+def run(stack: str, *settings: str) -> list[dict[str, Any]]:
     """Return a stack's resources as plain data, from a run in this process."""
-    from ops.rollout import gate
-
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
     pulumi.runtime.set_mocks(
@@ -146,7 +140,3 @@ def declared(stack: str, *settings: str) -> list[dict[str, Any]]:
     gate.gate = lambda *_: None  # nothing rolls out here
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.declared
-
-
-if __name__ == "__main__":
-    json.dump(declared(*sys.argv[1:]), sys.stdout)

@@ -2,7 +2,9 @@
 
 import io
 import os
+import shutil
 import signal
+import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +14,20 @@ from pathlib import Path
 import pytest
 
 from rehearsal.console import Progress
+from rehearsal.paths import ROOT
+
+PYTHON = getattr(sys, "_base_executable", sys.executable)
+
+
+def lay_out(folder: Path, program: str) -> Path:
+    """A small careapp: the real script, lock files without a package, and `program` as its commands."""
+    folder.mkdir(parents=True)
+    for name in ("careapp", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        (folder / name).write_text(f"# {name}: nothing\n")
+    (folder / "cli.py").write_text(program)
+    return folder
 
 
 class Script:
@@ -114,16 +130,6 @@ def running(pid: int) -> bool:
     return True
 
 
-@pytest.fixture
-def is_running() -> Callable[[int], bool]:
-    return running
-
-
 def interruptible() -> None:
     """For a child's start: Ctrl-C works in it even where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@pytest.fixture
-def can_be_interrupted() -> Callable[[], None]:
-    return interruptible

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT
+from tests.tooling.conftest import PYTHON, lay_out
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
 TELLING = """\
@@ -26,29 +26,14 @@ sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 """
 
 
-def lay_out(folder: Path) -> Path:
-    """A small careapp: the real script, lock files without a package, commands that tell their arguments."""
-    folder.mkdir(parents=True)
-    for name in ("careapp", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        (folder / name).write_text(f"# {name}: nothing\n")
-    (folder / "cli.py").write_text(f"import other\n{TELLING}")
-    (folder / "other.py").touch()
-    return folder
-
-
-def interpreter() -> str:
-    return getattr(sys, "_base_executable", sys.executable)
-
-
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.Popen]:
     """Starts commands of a small careapp whose .venv is made, its folder having a space."""
     base = tmp_path_factory.mktemp("ready")
-    tree, home = lay_out(base / "my careapp"), base / "home"
+    tree, home = lay_out(base / "my careapp", f"import other\n{TELLING}"), base / "home"
     home.mkdir()
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHON": interpreter()}
+    (tree / "other.py").touch()
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHON": PYTHON}
 
     def start(
         *args: str,
@@ -141,7 +126,7 @@ def test_signals_reach_the_command_since_it_takes_the_scripts_place(ready):
 
 
 def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_path):
-    def completed(script: Path, *words: str) -> tuple[str, str]:
+    def completed(script, *words):
         env = {**os.environ, "_CAREAPP_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
         env["COMP_WORDS"] = shlex.join(["./careapp", *words])
         done = subprocess.run([script], env=env, capture_output=True, text=True, check=True)
@@ -150,7 +135,7 @@ def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_pa
     assert completed(ROOT / "careapp", "reh") == ("plain,rehearse\n", "")
     assert completed(ROOT / "careapp", "cloud", "sta") == ("plain,start\nplain,status\n", "")
     assert completed(ROOT / "careapp", "rehearse", "--break", "no-t") == ("plain,no-tls\n", "")
-    fresh = lay_out(tmp_path / "fresh")
+    fresh = lay_out(tmp_path / "fresh", "")
     assert completed(fresh / "careapp", "reh") == ("", "")
     assert not (fresh / ".venv").exists()
 

@@ -1,18 +1,16 @@
 """How the entry script makes .venv: once, again only where something changed, never half."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PYTHON = getattr(sys, "_base_executable", sys.executable)
+from tests.tooling.conftest import PYTHON, Script, interruptible, lay_out, running
+
 MINOR = sys.version_info[1]
 # A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
 FAKE_UV = """
@@ -30,25 +28,12 @@ TELLING = "import sys; print(sys.argv[1:], sys.prefix)"
 class Tree:
     """A small careapp with a fake uv, in which the script can be called."""
 
-    def __init__(self, base: Path, at_start: Callable[[], None]) -> None:
-        self.at_start = at_start
-        self.base, self.folder, self.bin = base, base / "my careapp", base / "bin"
-        for folder in (self.folder, self.bin):
-            folder.mkdir(parents=True)
-        for name in ("careapp", "pyproject.toml"):
-            shutil.copy(ROOT / name, self.folder)
-        for name in ("requirements.txt", "requirements-dev.txt"):
-            (self.folder / name).write_text(f"# {name}: nothing\n")
-        (self.folder / "cli.py").write_text(TELLING)
+    def __init__(self, base: Path) -> None:
+        self.base, self.folder = base, lay_out(base / "my careapp", TELLING)
+        self.executable = Script(base / "bin")
         self.executable("uv", FAKE_UV)
-        self.env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(base), "NOTES": str(base)}
-        self.env["PYTHON"] = PYTHON
-
-    def executable(self, name: str, body: str) -> Path:
-        path = self.bin / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
-        return path
+        path = f"{self.executable.folder}:/usr/bin:/bin"
+        self.env = {"PATH": path, "HOME": str(base), "NOTES": str(base), "PYTHON": PYTHON}
 
     def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -59,7 +44,7 @@ class Tree:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=self.at_start,
+            preexec_fn=interruptible,
         )
 
     def call(self, *args: str, **env: str) -> tuple[int, str, str]:
@@ -69,8 +54,8 @@ class Tree:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, can_be_interrupted: Callable[[], None]) -> Tree:
-    return Tree(tmp_path, can_be_interrupted)
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
 
 
 VENV, BASE, DEV = "venv", "requirements.txt", "requirements-dev.txt"
@@ -148,7 +133,7 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
-def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind):
+def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     process = tree.start("cloud", SLOW="pip")
     slow = tree.base / "slow"
     deadline = time.monotonic() + 60
@@ -159,7 +144,7 @@ def test_a_venv_that_was_interrupted_is_never_used(tree, is_running, kind):
     process.communicate(timeout=300)
     assert process.returncode in (130, -kind)
     if kind == signal.SIGINT:  # the killed one may wait for a parent that asks
-        assert not is_running(int(slow.read_text()))
+        assert not running(int(slow.read_text()))
     steps(tree)
     assert tree.call("cloud")[:2] == (0, f"['cloud'] {tree.folder}/.venv\n")
     assert steps(tree) == [VENV, BASE]
@@ -222,8 +207,8 @@ def pythons(tree: Tree, body: str) -> None:
 def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
     pythons(tree, "echo 9 /usr/bin/python3.9")
     tree.executable("python3.13", "exit 127")
-    (tree.bin / "uv").unlink()
-    no_pip = f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.bin}/python3.11 ;; esac'
+    (tree.executable.folder / "uv").unlink()
+    no_pip = f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.executable.folder}/python3.11 ;; esac'
     tree.executable("python3.11", no_pip)
     assert tree.call("cloud") == (
         1,

@@ -17,6 +17,7 @@ import pytest
 from rehearsal.engine import build
 from rehearsal.engine.build import PACKAGE, recipe_version
 from rehearsal.engine.find import EngineError, cached_cli, find_or_get
+from tests.tooling.conftest import interruptible, running
 
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"
@@ -226,11 +227,9 @@ def test_of_two_at_once_one_builds_and_the_other_waits_for_it(script, environ, n
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
-    script, environ, notes, is_running, can_be_interrupted, kind
-):
+def test_a_build_that_is_stopped_leaves_no_file_and_no_process(script, environ, notes, kind):
     script("go", FAKE_GO.replace("echo build", 'echo $$ >"$NOTES/pid"; echo build'))
-    process = in_another_process({**environ, "SLOW": "600"}, can_be_interrupted)
+    process = in_another_process({**environ, "SLOW": "600"}, interruptible)
     wait_for(notes / "builds")
     process.send_signal(kind)
     _, told = process.communicate(timeout=30)
@@ -238,7 +237,7 @@ def test_a_build_that_is_stopped_leaves_no_file_and_no_process(
     assert (stopped in told) == (kind == signal.SIGINT)
     assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
     assert scratch(environ) == []
-    assert not is_running(int((notes / "pid").read_text()))
+    assert not running(int((notes / "pid").read_text()))
     assert not cached_cli(environ).exists()
 
 

@@ -7,7 +7,6 @@ import io
 import re
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,9 +117,7 @@ def test_a_place_that_is_out_of_reach_is_told_in_a_persons_words(environ, told):
     assert told.lines[0] == (f"release archive: {nowhere}: not reachable; {address}: not reachable")
 
 
-def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(
-    site, environ, told, archive: Callable[[str], bytes]
-):
+def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(site, environ, told, archive):
     publish(site, archive(str(recipe_version())))
     cli = find_or_get(told, environ, releases=(site.address,))
     assert cli == cached_cli(environ)
@@ -298,7 +295,7 @@ def test_on_a_terminal_a_long_step_is_one_line_that_is_drawn_again():
 def test_a_step_that_fails_is_not_called_done_and_its_line_is_wiped():
     stream = Terminal()
 
-    def fail() -> None:
+    def fail():
         with Progress(stream, patience=0.05).phase("long"):
             time.sleep(0.2)
             raise ValueError

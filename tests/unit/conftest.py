@@ -12,6 +12,12 @@ import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
+from infra.bastion import Bastion, BastionArgs
+from infra.database import Database, DatabaseArgs
+from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.network import Network, NetworkArgs
+from infra.registry import AppImage, AppImageArgs
+from infra.service import Service, ServiceArgs
 from stack.file import StackFile
 from stack.settings import Settings
 
@@ -20,6 +26,8 @@ _CallbackServicer._transforms = {}
 
 T = TypeVar("T")
 
+NAME = "careapp-poc"
+TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
 DIGEST = "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
 SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -158,6 +166,43 @@ def of(
     return Settings.of(StackFile(stack=stack, values=values, encrypted=encrypted), sources=True)
 
 
+def network(settings: Settings) -> Network:
+    return Network(NAME, NetworkArgs(settings=settings))
+
+
+def database(settings: Settings, within: Network | None = None) -> Database:
+    around = within or network(settings)
+    return Database(NAME, DatabaseArgs(settings=settings, network=around))
+
+
+def balancer(settings: Settings) -> LoadBalancer:
+    return LoadBalancer(NAME, LoadBalancerArgs(settings=settings, network=network(settings)))
+
+
+def image(settings: Settings) -> AppImage:
+    return AppImage(NAME, AppImageArgs(settings=settings))
+
+
+def bastion(settings: Settings) -> Bastion:
+    around = network(settings)
+    args = BastionArgs(settings=settings, network=around, database=database(settings, around))
+    return Bastion(NAME, args)
+
+
+def service(settings: Settings) -> Service:
+    """A service with its neighbours, as __main__ puts them together."""
+    entrance = balancer(settings)
+    around = entrance.args.network
+    args = ServiceArgs(
+        settings=settings,
+        network=around,
+        database=database(settings, around),
+        image=image(settings),
+        balancer=entrance,
+    )
+    return Service(NAME, args)
+
+
 def last_type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
@@ -217,3 +262,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "webapp" / "Dockerfile").write_text("FROM scratch\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def declare(engine: Engine, checkout: Path) -> Callable[..., Any]:
+    """Declare a part of the stack with the settings of a stack file that says only what the test says."""
+
+    def declare(part: Callable[[Settings], T], **changes: str) -> T:
+        settings = of(**changes)
+        return engine.run(lambda: part(settings))
+
+    return declare

@@ -12,12 +12,19 @@ from moto import mock_aws
 
 from cli import main
 from delivery import cli as delivery
-from delivery import steps
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
 UP = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "a"}]}}
 DOWN = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}]}}
+
+
+def s3():
+    return delivery.boto3.client("s3")
+
+
+def make_bucket():
+    s3().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
 
 
 @pytest.fixture
@@ -39,16 +46,11 @@ def job(monkeypatch, tmp_path):
             self.on_path("pulumi", f'case "$1 $2" in {export} *) {rest} ;; esac')
 
         def deployed(self):
-            client().create_bucket(
-                Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
-            client().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
+            make_bucket()
+            s3().put_object(Bucket=BUCKET, Key=".pulumi/stacks/careapp/poc.json", Body=b"{}")
 
         def run(self, *words):
             return CliRunner().invoke(main, ["delivery", *words])
-
-    def client(service="s3"):
-        return delivery.boto3.client(service)
 
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
@@ -73,10 +75,7 @@ def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp
 def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     done = job.run("login")
-    assert (done.exit_code, done.output.startswith("Error: docker is not on PATH")) == (
-        1,
-        True,
-    )
+    assert (done.exit_code, done.output.startswith("Error: docker is not on PATH")) == (1, True)
 
 
 def test_a_login_without_a_region_or_credentials_is_one_line(job, monkeypatch):
@@ -95,9 +94,7 @@ def test_a_login_that_docker_refuses_is_red(job):
 def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
     """Pulumi would write into the empty bucket, which a preview's role may not."""
     job.on_path("pulumi", "echo asked; exit 9")
-    delivery.boto3.client("s3").create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
-    )
+    make_bucket()
     done = job.run("preview", "--stack", "poc")
     assert (done.exit_code, done.output) == (0, "")
     assert "not deployed yet" in job.summary.read_text()
@@ -182,7 +179,7 @@ def standing(job, monkeypatch, tmp_path):
         for stack, held in histories.items():
             for name in (f"{stack}.json", f"{stack}.json.bak"):
                 key = f".pulumi/stacks/careapp/{name}"
-                delivery.boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+                s3().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
             (tmp_path / f"{stack}.history").write_text(json.dumps(held))
         told = '"stack history") cat "$4.history" ;;'
         job.on_path("pulumi", f'case "$1 $2" in {told} "destroy "*) {script} ;; *) exit 9 ;; esac')
@@ -233,8 +230,8 @@ def test_a_stack_that_was_removed_is_not_asked_of_pulumi(job, standing):
     """Removing a stack leaves `.json.bak`, which is no state."""
     standing({})
     key = ".pulumi/stacks/careapp/pr-7.json.bak"
-    delivery.boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-    assert list(steps.stacks("pr-7")) == []
+    s3().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    assert list(delivery.stacks("pr-7")) == []
     assert job.run("destroy", "--pull-request", "7").exit_code == 0
     assert outputs(job)["text"] == "### pr-7 does not stand"
     assert job.run("sweep", "--labelled", "[]").exit_code == 0

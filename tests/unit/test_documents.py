@@ -1,10 +1,9 @@
-"""The documents: links, commands, diagrams, settings, and the same content in both languages."""
+"""The documents: links, commands, diagrams, settings, the same content in both languages, console blocks."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -14,6 +13,7 @@ from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.app import RESERVED
 from tests.documents import commands, scale
+from tests.documents.console import Command, consoles, printed_as
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs, twin
 from tests.documents.typed import typed, unknown
@@ -186,9 +186,6 @@ def test_what_is_no_command_is_told(tmp_path, text, found):
     assert [each.partition(": ")[2] for each in told if each] == found
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-
-
 def rows(markdown):
     return re.findall(r"^\| `\w+` \|.*$", markdown, re.MULTILINE)
 
@@ -196,7 +193,7 @@ def rows(markdown):
 def test_the_page_describes_every_setting_and_nothing_else():
     expected = rows(table())
     assert expected
-    assert rows(PAGE.read_text()) == expected, (
+    assert rows((ROOT / "docs" / "settings.md").read_text()) == expected, (
         "put the output of `python -m stack` into docs/settings.md"
     )
 
@@ -299,3 +296,71 @@ def test_what_differs_is_told(tmp_path, old, new, told):
     assert old in JAPANESE
     [found] = written(tmp_path, JAPANESE.replace(old, new))
     assert found.startswith(told)
+
+
+CONSOLES = """\
+Look:
+
+```console
+$ one --of \\
+    them
+…
+$ two
+said … twice
+$ three
+begun
+^C
+```
+
+> **Not rehearsed**: needs a moon.
+
+```console
+$ four
+```
+
+```sh
+five
+```
+"""
+
+
+def read(folder, text):
+    (folder / "page.md").write_text(text)
+    return consoles(Page(folder / "page.md"))
+
+
+def test_a_block_is_its_commands_with_their_outputs(tmp_path):
+    ran, left_out = read(tmp_path, CONSOLES)
+    assert ran.commands == (
+        Command("one --of \\\n    them", ("…",)),
+        Command("two", ("said … twice",)),
+        Command("three", ("begun",), interrupted=True),
+    )
+    assert (ran.reason, ran.line) == ("", 3)
+    assert left_out.commands == (Command("four", ()),)
+    assert left_out.reason == "needs a moon."
+
+
+def test_a_block_that_begins_with_output_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="begins with"):
+        read(tmp_path, "```console\nsaid\n$ one\n```\n")
+
+
+@pytest.mark.parametrize(
+    ("expected", "output", "fits"),
+    [
+        ("a\nb", "a\nb\n", True),
+        ("a\nb", "\na  \nb\n\n", True),
+        ("a\nb", "a\nc\nb\n", False),
+        ("a\n…\nb", "a\nc\nd\nb\n", True),
+        ("a\n…\nb", "a\nb\n", True),
+        ("a\nb", "a\n", False),
+        ("a", "a\nb\n", False),
+        ("took … s", "took 3.4 s\n", True),
+        ("took … s", "took 3.4 s, or more\n", False),
+        ("a.c", "abc\n", False),
+        ("", "anything\n", True),
+    ],
+)
+def test_an_output_is_what_the_page_says_but_for_the_dots(expected, output, fits):
+    assert printed_as(tuple(expected.splitlines()), output) is fits

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def files_read(path, modules):
                 yield whole if whole in modules else node.module
 
 
+@cache
 def graph():
     """Our modules, each with those that it imports, as paths without a suffix."""
     files = [path for package in MAY for path in (ROOT / package).rglob("*.py")]

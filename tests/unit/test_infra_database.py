@@ -1,31 +1,21 @@
 """The database: private, encrypted, with a password that nobody but AWS has seen."""
 
 import json
+from functools import partial
 
 import pytest
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
-from infra.database import Database, DatabaseArgs, secret_arn_of
-from infra.network import Network, NetworkArgs
-from tests.unit.conftest import ANSWERS
-from tests.unit.parts import NAME, TAGS
+from infra.database import secret_arn_of
+from tests.unit.conftest import ANSWERS, TAGS, database
 
 INSTANCE = "aws:rds/instance:Instance"
 VPC = "awsx:ec2:Vpc"
 
 
 @pytest.fixture
-def build(engine, configured):
-    def database(**changes):
-        settings = configured(**changes)
-
-        def declare():
-            network = Network(NAME, NetworkArgs(settings=settings))
-            return Database(NAME, DatabaseArgs(settings=settings, network=network))
-
-        return engine.run(declare)
-
-    return database
+def build(declare):
+    return partial(declare, database)
 
 
 def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_billed(engine, build):
@@ -62,31 +52,60 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
             "tags": TAGS,
         }
     }
-    assert engine.request(INSTANCE, "careapp-poc-database").protect is False
-
-
-def test_a_protected_database_cannot_be_lost(engine, build):
-    build(protect="true", databaseFinalSnapshot="last")
-    made = engine.only(INSTANCE)
-    kept = {
-        "deletionProtection": True,
-        "skipFinalSnapshot": False,
-        "finalSnapshotIdentifier": "careapp-poc-database-made-up-last",
-        "deleteAutomatedBackups": False,
-        "applyImmediately": True,
-    }
-    assert {key: made[key] for key in kept} == kept
-    assert engine.request(INSTANCE, "careapp-poc-database").protect is True
 
 
 @pytest.mark.parametrize(
-    ("size", "speed"),
-    [("399", {}), ("400", {"iops": 12000, "storageThroughput": 500})],
+    ("changes", "inputs"),
+    [
+        (
+            {"protect": "true", "databaseFinalSnapshot": "last"},
+            {
+                "deletionProtection": True,
+                "skipFinalSnapshot": False,
+                "finalSnapshotIdentifier": "careapp-poc-database-made-up-last",
+                "deleteAutomatedBackups": False,
+                "applyImmediately": True,
+            },
+        ),
+        (
+            {
+                "databaseMonitoringInterval": "30",
+                "databaseInsights": "true",
+                "databaseIamAuth": "true",
+                "databaseLogs": "true",
+            },
+            {
+                "monitoringInterval": 30,
+                "monitoringRoleArn": "arn:Role/careapp-poc-database-monitoring",
+                "performanceInsightsEnabled": True,
+                "performanceInsightsRetentionPeriod": 7,
+                "iamDatabaseAuthenticationEnabled": True,
+                "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
+            },
+        ),
+        (
+            {
+                "databaseInstanceClass": "db.m7g.large",
+                "databaseStorageGb": "100",
+                "databaseMultiAz": "true",
+                "databaseBackupDays": "14",
+            },
+            {
+                "instanceClass": "db.m7g.large",
+                "allocatedStorage": 100,
+                "multiAz": True,
+                "backupRetentionPeriod": 14,
+            },
+        ),
+        ({"databaseStorageGb": "399"}, {"iops": None, "storageThroughput": None}),
+        ({"databaseStorageGb": "400"}, {"iops": 12000, "storageThroughput": 500}),
+    ],
+    ids=["kept", "watched", "large", "storage in one", "striped storage has its speed named"],
 )
-def test_large_storage_names_the_speed_that_it_has_anyway(engine, build, size, speed):
-    build(databaseStorageGb=size)
+def test_a_setting_changes_the_instance(engine, build, changes, inputs):
+    build(**changes)
     made = engine.only(INSTANCE)
-    assert {key: made[key] for key in ("iops", "storageThroughput") if key in made} == speed
+    assert {key: made.get(key) for key in inputs} == inputs
 
 
 def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, build):
@@ -99,24 +118,8 @@ def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, bu
     assert made["finalSnapshotIdentifier"] == f"{group}-final"
 
 
-def test_monitoring_insights_tokens_and_logs_are_turned_on_by_settings(engine, build):
-    build(
-        databaseMonitoringInterval="30",
-        databaseInsights="true",
-        databaseIamAuth="true",
-        databaseLogs="true",
-        logRetentionDays="90",
-    )
-    made = engine.only(INSTANCE)
-    chosen = {
-        "monitoringInterval": 30,
-        "monitoringRoleArn": "arn:Role/careapp-poc-database-monitoring",
-        "performanceInsightsEnabled": True,
-        "performanceInsightsRetentionPeriod": 7,
-        "iamDatabaseAuthenticationEnabled": True,
-        "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
-    }
-    assert {key: made[key] for key in chosen} == chosen
+def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
+    build(databaseLogs="true", logRetentionDays="90")
     assert engine.inputs("aws:cloudwatch/logGroup:LogGroup") == {
         f"careapp-poc-database-{log}": {
             "name": f"/aws/rds/instance/careapp-poc/{log}",
@@ -125,13 +128,8 @@ def test_monitoring_insights_tokens_and_logs_are_turned_on_by_settings(engine, b
         }
         for log in ("postgresql", "upgrade")
     }
-
-
-def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
-    build(databaseLogs="true")
     waits = engine.request(INSTANCE, "careapp-poc-database").dependencies
-    groups = [urn for urn in waits if "LogGroup" in urn]
-    assert len(groups) == 2
+    assert len([urn for urn in waits if "LogGroup" in urn]) == 2
 
 
 def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
@@ -151,29 +149,12 @@ def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
     }
 
 
-def test_size_standby_and_backups_are_the_settings(engine, build):
-    build(
-        databaseInstanceClass="db.m7g.large",
-        databaseStorageGb="100",
-        databaseMultiAz="true",
-        databaseBackupDays="14",
-    )
-    made = engine.only(INSTANCE)
-    chosen = {
-        "instanceClass": "db.m7g.large",
-        "allocatedStorage": 100,
-        "multiAz": True,
-        "backupRetentionPeriod": 14,
-    }
-    assert {key: made[key] for key in chosen} == chosen
-
-
 def test_its_fixed_name_is_free_before_a_replacement_takes_it(engine, build):
     build()
     assert engine.request(INSTANCE, "careapp-poc-database").deleteBeforeReplace is True
 
 
-def test_connections_without_tls_are_refused(engine, build):
+def test_it_refuses_connections_without_tls_and_stands_in_the_isolated_subnets(engine, build):
     build()
     assert engine.inputs("aws:rds/parameterGroup:ParameterGroup") == {
         "careapp-poc-database": {
@@ -185,10 +166,6 @@ def test_connections_without_tls_are_refused(engine, build):
             "tags": TAGS,
         }
     }
-
-
-def test_it_stands_in_the_isolated_subnets(engine, build):
-    build()
     assert engine.inputs("aws:rds/subnetGroup:SubnetGroup") == {
         "careapp-poc-database": {
             "description": "Subnets without a way out",
@@ -219,13 +196,6 @@ def test_its_security_group_is_closed_until_somebody_adds_a_rule(engine, build):
         }
     }
     assert [made.typ for made in engine.made if "Rule" in made.typ] == []
-
-
-def test_it_tells_where_it_is_and_which_secret_holds_the_password(engine, build):
-    database = build()
-    assert engine.known(database.address) == "careapp-poc.rds.example"
-    assert engine.known(database.secret_arn).startswith("arn:aws:secretsmanager:")
-    assert engine.known(database.security_group_id) == "SecurityGroup/careapp-poc-database"
 
 
 @pytest.mark.parametrize("secrets", [[], [InstanceMasterUserSecret(secret_arn=None)]])

@@ -1,4 +1,4 @@
-"""The IAM roles and policies of the program."""
+"""The IAM roles and policies of the program, and how policies are evaluated."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import pytest
 from pulumi_policy import PolicyResource
 
-from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy, task_policy
+from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy
 from policy.access import Statement, statements
+from stack.statements import decide, permits, policy, trusts
 from tests.support.declared import resource, resources_of
-from tests.unit.test_policy_pack import OPTIONS, document
+from tests.unit.test_policy_pack import ASKED, document
 
 UNSCOPED = {
     "ecr:GetAuthorizationToken": "a token is for the account's whole registry",
@@ -73,7 +74,6 @@ def borrowed(resources: Iterable[PolicyResource]) -> list[tuple[str, str]]:
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 KEY = "aws:kms/key:Key"
-ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
 
 
 @pytest.fixture(scope="module", params=ASKED, ids=" ".join)
@@ -98,32 +98,30 @@ def test_policies_of_aws_are_borrowed_only_where_that_is_justified(resources):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (document("*"), "RolePolicy it allows *"),
-        (document("s3:Get*"), "RolePolicy it allows s3:Get*"),
+        (document("*"), ["allows *"]),
+        (document("s3:Get*"), ["allows s3:Get*"]),
         (
             document("ecr:GetAuthorizationToken", "ecr:BatchGetImage", resource="*"),
-            "RolePolicy it allows ecr:BatchGetImage on every resource",
+            ["allows ecr:BatchGetImage on every resource"],
         ),
-        (document("s3:GetObject", Principal="*"), "RolePolicy it lets anybody in"),
-        (document("s3:GetObject", Principal={"AWS": ["1", "*"]}), "RolePolicy it lets anybody in"),
-        (document("s3:GetObject", NotResource="x"), "RolePolicy it allows all but what it names"),
+        (document("s3:GetObject", Principal="*"), ["lets anybody in"]),
+        (document("s3:GetObject", Principal={"AWS": ["1", "*"]}), ["lets anybody in"]),
+        (document("s3:GetObject", NotResource="x"), ["allows all but what it names"]),
+        # What names its resource, or cannot, is fine.
+        (document("s3:GetObject"), []),
+        (document("ecr:GetAuthorizationToken", resource="*"), []),
+        (document("s3:*", Effect="Deny", Principal="*"), []),
+        (
+            document(
+                "sns:Publish", Principal="*", Condition={"StringEquals": {"aws:SourceArn": "x"}}
+            ),
+            [],
+        ),
     ],
 )
 def test_what_is_too_wide_is_told(text, words):
-    assert too_wide(resource(ROLE_POLICY, policy=text)) == [words]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        document("s3:GetObject"),
-        document("ecr:GetAuthorizationToken", resource="*"),
-        document("s3:*", Effect="Deny", Principal="*"),
-        document("sns:Publish", Principal="*", Condition={"StringEquals": {"aws:SourceArn": "x"}}),
-    ],
-)
-def test_what_names_its_resource_or_cannot_is_fine(text):
-    assert too_wide(resource(ROLE_POLICY, policy=text)) == []
+    found = too_wide(resource(ROLE_POLICY, policy=text))
+    assert found == [f"RolePolicy it {each}" for each in words]
 
 
 def test_in_a_key_s_own_policy_every_resource_is_that_key():
@@ -148,6 +146,7 @@ def test_managed_policies_are_found_on_the_role_and_beside_it():
     assert [arn for _, arn in borrowed([beside, on])] == ["a", "b"]
 
 
+SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "arn:secret"}
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
 TAGS = {"project": "careapp"}
@@ -190,23 +189,11 @@ def test_only_ecs_tasks_may_take_either_role(engine, roles):
     }
 
 
-def test_each_role_has_its_policy_inline(engine, roles):
+def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret(engine, roles):
     roles()
-    made = engine.inputs(POLICY)
-    assert {name: policy["role"] for name, policy in made.items()} == {
-        "careapp-poc-execution": "careapp-poc-execution-made-up",
-        "careapp-poc-task": "careapp-poc-task-made-up",
-    }
-    assert json.loads(made["careapp-poc-execution"]["policy"]) == execution_policy(
-        "arn:repository", "arn:log", "arn:secret"
-    )
-    assert json.loads(made["careapp-poc-task"]["policy"]) == task_policy(
-        "arn:secret", exec_enabled=False
-    )
-
-
-def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
-    assert execution_policy("arn:repository", "arn:log", "arn:secret") == {
+    made = engine.inputs(POLICY)["careapp-poc-execution"]
+    assert made["role"] == "careapp-poc-execution-made-up"
+    assert json.loads(made["policy"]) == {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": "*"},
@@ -224,16 +211,9 @@ def test_ecs_may_pull_this_image_write_this_log_and_read_this_secret():
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
                 "Resource": "arn:log:*",
             },
-            {
-                "Effect": "Allow",
-                "Action": ["secretsmanager:GetSecretValue"],
-                "Resource": "arn:secret",
-            },
+            SECRET,
         ],
     }
-
-
-SECRET = {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": "arn:secret"}
 
 
 def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app():
@@ -251,39 +231,124 @@ def test_ecs_may_read_exactly_the_secrets_that_the_stack_file_names_for_the_app(
     ]
 
 
-def test_the_app_may_read_its_secret_and_nothing_else():
-    assert task_policy("arn:secret", exec_enabled=False) == {
-        "Version": "2012-10-17",
-        "Statement": [SECRET],
-    }
+SHELL = {
+    "Effect": "Allow",
+    "Action": [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ],
+    "Resource": "*",
+}
 
 
-def test_a_shell_in_the_container_takes_four_more_actions():
-    assert task_policy("arn:secret", exec_enabled=True) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            SECRET,
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "ssmmessages:CreateControlChannel",
-                    "ssmmessages:CreateDataChannel",
-                    "ssmmessages:OpenControlChannel",
-                    "ssmmessages:OpenDataChannel",
-                ],
-                "Resource": "*",
-            },
-        ],
-    }
-
-
-def test_the_setting_decides_about_the_shell(engine, roles):
-    roles(exec_enabled=True)
+@pytest.mark.parametrize(("exec_enabled", "more"), [(False, []), (True, [SHELL])])
+def test_the_app_may_read_its_secret_and_answer_a_shell_by_choice(
+    engine, roles, exec_enabled, more
+):
+    roles(exec_enabled=exec_enabled)
     made = engine.inputs(POLICY)["careapp-poc-task"]
-    assert json.loads(made["policy"]) == task_policy("arn:secret", exec_enabled=True)
+    assert made["role"] == "careapp-poc-task-made-up"
+    assert json.loads(made["policy"]) == {"Version": "2012-10-17", "Statement": [SECRET, *more]}
 
 
-def test_it_tells_both_arns(engine, roles):
-    roles = roles()
-    assert engine.known(roles.execution_arn) == "arn:Role/careapp-poc-execution"
-    assert engine.known(roles.task_arn) == "arn:Role/careapp-poc-task"
+READ = "secretsmanager:GetSecretValue"
+RDS_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-AbCdEf"
+PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action, resource="*", **more):
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+@pytest.mark.parametrize(
+    ("statements", "decision"),
+    [
+        ([allow(READ, RDS_SECRET)], "allowed"),
+        ([allow("SecretsManager:getsecretvalue", RDS_SECRET)], "allowed"),
+        ([allow("secretsmanager:*")], "allowed"),
+        ([allow("*")], "allowed"),
+        ([allow("secretsmanager:Get*", RDS_SECRET[:-3] + "*")], "allowed"),
+        ([allow([READ, "x:y"], ["arn:other", f"{RDS_SECRET[:-7]}-??????"])], "allowed"),
+        ([allow(READ, RDS_SECRET[:-7])], "not-allowed"),
+        ([allow(READ, "arn:other")], "not-allowed"),
+        ([allow("secretsmanager:Describe*", RDS_SECRET)], "not-allowed"),
+        ([allow("s3:*")], "not-allowed"),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], "allowed"),
+        ([{"Effect": "Allow", "NotAction": "secretsmanager:*", "Resource": "*"}], "not-allowed"),
+        ([{"Effect": "Allow", "Action": "*", "NotResource": RDS_SECRET}], "not-allowed"),
+        ([allow("*"), deny("secretsmanager:*")], "denied"),
+        ([allow(READ), deny("*", RDS_SECRET)], "denied"),
+        ([allow("*"), deny("*", Condition=PLAIN)], "allowed"),
+        ([], "not-allowed"),
+    ],
+)
+def test_an_allow_is_needed_and_an_explicit_deny_wins(statements, decision):
+    assert decide([{"Statement": statements}], READ, RDS_SECRET) == decision
+    one_each = [policy(each) for each in statements]
+    assert permits(one_each, READ, RDS_SECRET) is (decision == "allowed")
+
+
+def test_a_boundary_limits_what_the_policies_allow():
+    policies, boundary = [policy(allow("*"))], policy(allow("logs:*"))
+    assert decide(policies, READ, RDS_SECRET, boundary=boundary) == "boundary"
+    assert decide(policies, "logs:PutLogEvents", "arn:logs", boundary=boundary) == "allowed"
+
+
+def test_an_action_without_a_resource_needs_a_star():
+    assert not permits([policy(allow("ecr:*", "arn:one"))], "ecr:GetAuthorizationToken", "*")
+
+
+@pytest.mark.parametrize(
+    ("condition", "fulfilled"),
+    [
+        ({"StringEquals": {"tag": ["poc", "prod"]}}, True),
+        ({"StringEquals": {"tag": "prod"}}, False),
+        ({"StringEquals": {"other": "poc"}}, False),
+        ({"StringEquals": {"tag": "poc"}, "StringNotEquals": {"tag": "poc"}}, False),
+        ({"StringNotEquals": {"other": "poc"}}, True),
+        ({"StringLike": {"tag": "p*c"}}, True),
+        ({"StringLike": {"tag": ["prod", "pr-*"]}}, False),
+        ({"StringLike": {"other": "*"}}, False),
+        ({"StringNotLike": {"tag": "p*c"}}, False),
+        ({"StringNotLike": {"tag": ["prod", "pr-*"]}}, True),
+        ({"StringNotLike": {"other": "*"}}, True),
+        ({"Null": {"other": "true"}}, True),
+        ({"Null": {"tag": "true"}}, False),
+        ({"ForAllValues:StringEquals": {"keys": ["a", "b", "c"]}}, True),
+        ({"ForAllValues:StringEquals": {"keys": ["a"]}}, False),
+        ({"ForAllValues:StringEquals": {"other": ["a"]}}, True),
+    ],
+)
+def test_the_conditions_of_a_statement_are_compared_with_the_request(condition, fulfilled):
+    request = {"tag": "poc", "keys": ["a", "b"]}
+    granted = [policy(allow("*", Condition=condition))]
+    assert permits(granted, READ, RDS_SECRET, request) is fulfilled
+    refused = [policy(allow("*"), deny("*", Condition=condition))]
+    assert permits(refused, READ, RDS_SECRET, request) is not fulfilled
+
+
+def test_an_operator_that_is_not_evaluated_is_an_error():
+    granted = [policy(allow("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))]
+    with pytest.raises(LookupError, match="IpAddress"):
+        permits(granted, READ, RDS_SECRET, {})
+
+
+@pytest.mark.parametrize(
+    ("principal", "trusted"),
+    [
+        ({"Service": "ecs-tasks.amazonaws.com"}, True),
+        ({"Service": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com"]}, True),
+        ({"Service": "ec2.amazonaws.com"}, False),
+        ({"AWS": "arn:aws:iam::1:root"}, False),
+        ("*", True),
+    ],
+)
+def test_a_trust_policy_names_the_service(principal, trusted):
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    assert trusts({"Statement": [statement]}, "ecs-tasks.amazonaws.com") is trusted

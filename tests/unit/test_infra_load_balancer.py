@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from infra.listeners import NO_SERVICE
-from tests.unit.parts import TAGS, balancer
+from tests.unit.conftest import TAGS, balancer
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+LISTENER = "aws:lb/listener:Listener"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
+OFF = {
+    "type": "fixed-response",
+    "fixedResponse": {
+        "statusCode": "503",
+        "contentType": "text/html",
+        "messageBody": NO_SERVICE,
+    },
+}
 
 
 @pytest.fixture
-def build(engine, configured):
-    def declare(**changes):
-        settings = configured(**changes)
-        return engine.run(lambda: balancer(settings))
-
-    return declare
+def build(declare):
+    return partial(declare, balancer)
 
 
-def test_it_faces_the_internet_from_the_public_subnets(engine, build):
-    build(protect="false")
+@pytest.mark.parametrize("protect", [False, True])
+def test_it_faces_the_internet_from_the_public_subnets(engine, build, protect):
+    build(protect=str(protect).lower())
     assert engine.inputs(BALANCER) == {
         "careapp-poc-alb": {
             "name": "careapp-poc-alb",
@@ -33,15 +41,10 @@ def test_it_faces_the_internet_from_the_public_subnets(engine, build):
             "idleTimeout": 60,
             "dropInvalidHeaderFields": True,
             "desyncMitigationMode": "defensive",
-            "enableDeletionProtection": False,
+            "enableDeletionProtection": protect,
             "tags": TAGS,
         }
     }
-
-
-def test_a_protected_stack_protects_it(engine, build):
-    build(protect="true")
-    assert engine.only(BALANCER)["enableDeletionProtection"] is True
 
 
 def test_it_waits_for_the_whole_network_because_it_needs_the_internet_gateway(engine, build):
@@ -134,21 +137,12 @@ def test_another_container_port_leaves_the_target_group_as_it_is(engine, build):
 
 def test_until_a_rule_forwards_it_says_that_ecs_is_off(engine, build):
     build()
-    assert engine.inputs("aws:lb/listener:Listener") == {
+    assert engine.inputs(LISTENER) == {
         "careapp-poc-http": {
             "loadBalancerArn": "arn:LoadBalancer/careapp-poc-alb",
             "protocol": "HTTP",
             "port": 80,
-            "defaultActions": [
-                {
-                    "type": "fixed-response",
-                    "fixedResponse": {
-                        "statusCode": "503",
-                        "contentType": "text/html",
-                        "messageBody": NO_SERVICE,
-                    },
-                }
-            ],
+            "defaultActions": [OFF],
             "tags": TAGS,
         }
     }
@@ -166,31 +160,12 @@ def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kin
     assert engine.request(kind, f"careapp-poc-{name}").deleteBeforeReplace is True
 
 
-def test_it_tells_what_the_service_must_know(engine, build):
-    made = build()
-    assert engine.known(made.dns_name) == "careapp-poc-alb.example"
-    assert engine.known(made.url) == "http://careapp-poc-alb.example"
-    assert engine.known(made.security_group_id) == "SecurityGroup/careapp-poc-alb"
-    assert engine.known(made.listener_arn) == "arn:Listener/careapp-poc-http"
-    assert engine.known(made.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
-
-
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a1b"
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
-LISTENER = "aws:lb/listener:Listener"
 RECORD = "aws:route53/record:Record"
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-OFF = {
-    "type": "fixed-response",
-    "fixedResponse": {
-        "statusCode": "503",
-        "contentType": "text/html",
-        "messageBody": NO_SERVICE,
-    },
-}
 
 
-@pytest.fixture
 def test_the_secure_listener_answers_and_the_plain_one_leads_to_it(engine, build):
     build(certificateArn=ARN)
     common = {"loadBalancerArn": "arn:LoadBalancer/careapp-poc-alb", "tags": TAGS}
@@ -217,22 +192,13 @@ def test_the_secure_listener_answers_and_the_plain_one_leads_to_it(engine, build
     }
 
 
-def test_rules_go_to_the_listener_that_serves(engine, build):
+def test_rules_go_to_the_listener_that_serves_and_nothing_else_is_made(engine, build):
     made = build(certificateArn=ARN)
-    assert engine.known(made.listener_arn) == "arn:Listener/careapp-poc-https"
-    assert engine.known(made.url) == "https://careapp-poc-alb.example"
-
-
-def test_both_ports_are_open(engine, build):
-    build(certificateArn=ARN)
+    assert engine.inputs("aws:acm/certificate:Certificate") == engine.inputs(RECORD) == {}
     ports = {name: made["fromPort"] for name, made in engine.inputs(RULE).items()}
     assert ports == {"careapp-poc-internet-to-alb-80": 80, "careapp-poc-internet-to-alb-443": 443}
-
-
-def test_a_certificate_that_exists_needs_nothing_made(engine, build):
-    build(certificateArn=ARN)
-    assert engine.inputs("aws:acm/certificate:Certificate") == {}
-    assert engine.inputs(RECORD) == {}
+    assert engine.known(made.listener_arn) == "arn:Listener/careapp-poc-https"
+    assert engine.known(made.url) == "https://careapp-poc-alb.example"
 
 
 def test_a_domain_gets_a_certificate_that_a_record_validates(engine, build):
@@ -280,10 +246,3 @@ def test_the_domain_leads_to_the_load_balancer(engine, build):
         ],
     }
     assert engine.known(made.url) == "https://app.example.com"
-
-
-def test_https_can_be_turned_off_on_a_protected_stack(engine, configured):
-    """Its parts are made again in a minute, and none holds anything."""
-    engine.run(lambda: balancer(configured(protect="true", **DOMAIN)))
-    kept = {key for key, made in engine.monitor.requests.items() if made.protect}
-    assert kept == {("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb")}

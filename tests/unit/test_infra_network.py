@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 import pulumi
 import pytest
 
 from infra.logs import AccessLogs, AccessLogsArgs, FlowLogs, FlowLogsArgs
-from infra.network import InternetGatewayFirst, Network, NetworkArgs, no_public_ips, protect_subnets
-from tests.unit.parts import NAME, TAGS, balancer
+from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
+from tests.unit.conftest import NAME, TAGS, balancer, network
 
 VPC = "awsx:ec2:Vpc"
 
 
 @pytest.fixture
-def build(engine, configured):
-    def network(**changes):
-        args = NetworkArgs(settings=configured(**changes))
-        return engine.run(lambda: Network(NAME, args))
-
-    return network
+def build(declare):
+    return partial(declare, network)
 
 
 def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):
@@ -60,24 +57,22 @@ def test_subnets_shrink_with_the_vpc_so_that_three_zones_always_fit(engine, buil
 
 
 @pytest.mark.parametrize(
-    ("strategy", "awsx"), [("none", "None"), ("single", "Single"), ("onePerAz", "OnePerAz")]
+    ("strategy", "awsx", "tasks"),
+    [
+        (
+            "none",
+            "None",
+            ["public-1", "public-2"],
+        ),  # without a NAT gateway, else they reach nothing
+        ("single", "Single", ["private-1", "private-2"]),
+        ("onePerAz", "OnePerAz", ["private-1", "private-2"]),
+    ],
 )
-def test_the_nat_strategy_is_awsx_s(engine, build, strategy, awsx):
-    build(natStrategy=strategy)
-    assert engine.only(VPC)["natGateways"] == {"strategy": awsx}
-
-
-@pytest.mark.parametrize("strategy", ["single", "onePerAz"])
-def test_behind_a_nat_gateway_tasks_are_private(engine, build, strategy):
+def test_behind_a_nat_gateway_tasks_are_private(engine, build, strategy, awsx, tasks):
     network = build(natStrategy=strategy)
-    assert network.tasks_are_public is False
-    assert engine.known(network.task_subnet_ids) == ["private-1", "private-2"]
-
-
-def test_without_a_nat_gateway_tasks_are_public_for_else_they_reach_nothing(engine, build):
-    network = build(natStrategy="none")
-    assert network.tasks_are_public is True
-    assert engine.known(network.task_subnet_ids) == ["public-1", "public-2"]
+    assert engine.only(VPC)["natGateways"] == {"strategy": awsx}
+    assert network.tasks_are_public is (strategy == "none")
+    assert engine.known(network.task_subnet_ids) == tasks
 
 
 def test_the_load_balancer_is_public_and_the_database_isolated(engine, build):
@@ -133,14 +128,11 @@ def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configu
     assert protected("aws:ec2/natGateway:NatGateway", f"{NAME}-1") is False
 
 
-def test_awsx_s_children_go_through_that_change(engine, build):
+def test_awsx_s_children_go_through_these_changes(engine, build):
     build()
     [vpc] = [made for made in engine.made if made.typ == VPC]
-    assert [transform.__name__ for transform in vpc.transforms] == [
-        "no_public_ips",
-        "protect",
-        "order",
-    ]
+    names = [transform.__name__ for transform in vpc.transforms]
+    assert names == ["no_public_ips", "protect", "order"]
 
 
 def test_a_nat_gateway_says_what_it_waited_for_without_success(engine, monkeypatch):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import partial
 
 import pytest
 
-from infra.registry import AppImage, AppImageArgs, lifecycle
 from stack.context import content_tag
-from tests.unit.parts import NAME, TAGS
+from tests.unit import conftest
+from tests.unit.conftest import TAGS
 
 IMAGE = "docker:index/image:Image"
 REPOSITORY = "aws:ecr/repository:Repository"
@@ -18,14 +19,8 @@ URL = "123456789012.dkr.example/careapp/hello-ecs"
 
 
 @pytest.fixture
-def image(engine, configured, checkout):
-    assert (checkout / "webapp").is_dir()
-
-    def image(**changes):
-        args = AppImageArgs(settings=configured(**changes))
-        return engine.run(lambda: AppImage(NAME, args))
-
-    return image
+def image(declare):
+    return partial(declare, conftest.image)
 
 
 def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, image):
@@ -46,15 +41,11 @@ def test_a_protected_stack_keeps_its_images(engine, image):
     assert engine.only(REPOSITORY)["forceDelete"] is False
 
 
-def test_enough_images_are_kept_to_roll_back(engine, image):
+def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_count(engine, image):
     image(imagesKept="12")
     made = engine.only("aws:ecr/lifecyclePolicy:LifecyclePolicy")
     assert made["repository"] == "careapp/hello-ecs"
-    assert json.loads(made["policy"]) == lifecycle(12)
-
-
-def test_the_lifecycle_drops_untagged_images_after_a_week_and_tagged_ones_beyond_the_count():
-    assert lifecycle(12) == {
+    assert json.loads(made["policy"]) == {
         "rules": [
             {
                 "rulePriority": 1,
@@ -150,6 +141,8 @@ def folder(tmp_path):
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "style.css").write_text("body {}\n")
     (tmp_path / ".dockerignore").write_text("# rubbish\n\n**/__pycache__\n*.log\n!keep.log\n")
+    (tmp_path / "linked").symlink_to("app.py")
+    (tmp_path / "a").write_text("1b2")
     return tmp_path
 
 
@@ -163,6 +156,16 @@ def test_it_is_sixteen_hexadecimal_digits_and_the_same_each_time(folder, before)
     assert content_tag(folder, PARTS) == before
 
 
+def link(folder, target):
+    (folder / "linked").unlink()
+    (folder / "linked").symlink_to(target)
+
+
+def split(folder):
+    (folder / "a").write_text("1")
+    (folder / "b").write_text("2")
+
+
 CHANGES = {
     "contents": lambda folder: (folder / "app.py").write_text("print('bye')\n"),
     "contents below": lambda folder: (folder / "static" / "style.css").write_text("p {}\n"),
@@ -174,25 +177,15 @@ CHANGES = {
     "what is ignored": lambda folder: (folder / ".dockerignore").write_text("*.py\n"),
     "a file kept by exception": lambda folder: (folder / "keep.log").write_text("kept"),
     "a link": lambda folder: (folder / "link").symlink_to("app.py"),
+    "where a link leads": lambda folder: link(folder, "static/style.css"),
+    "a link that leads nowhere": lambda folder: link(folder, "nowhere"),
+    "two files of one whose contents run together": split,
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_it_changes_with(folder, before, change):
     change(folder)
-    assert content_tag(folder, PARTS) != before
-
-
-def test_it_changes_with_where_a_link_leads(folder):
-    (folder / "link").symlink_to("app.py")
-    before = content_tag(folder, PARTS)
-    (folder / "link").unlink()
-    (folder / "link").symlink_to("static/style.css")
-    assert content_tag(folder, PARTS) != before
-
-
-def test_a_link_that_leads_nowhere_is_no_error(folder, before):
-    (folder / "link").symlink_to("nowhere")
     assert content_tag(folder, PARTS) != before
 
 
@@ -231,14 +224,6 @@ def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factor
     assert content_tag(elsewhere, PARTS) == before
     (elsewhere.parent / "linked").symlink_to(elsewhere)
     assert content_tag(elsewhere.parent / "linked", PARTS) == before
-
-
-def test_two_files_are_not_taken_for_one_whose_contents_run_together(folder):
-    (folder / "a").write_text("1b2")
-    one = content_tag(folder, PARTS)
-    (folder / "a").write_text("1")
-    (folder / "b").write_text("2")
-    assert content_tag(folder, PARTS) != one
 
 
 def test_a_missing_dockerfile_is_told_with_its_path(folder):

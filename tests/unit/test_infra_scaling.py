@@ -1,10 +1,12 @@
 """Scaling: the range, what it goes by, the hours, and that the program keeps out of it."""
 
+from functools import partial
+
 import pytest
 
 from stack.scaling import ScalingSettings, hours, time_zone
-from tests.unit.parts import TAGS
-from tests.unit.test_infra_service import SERVICE, declare
+from tests.unit.conftest import TAGS, service
+from tests.unit.test_infra_service import SERVICE
 
 TARGET = "aws:appautoscaling/target:Target"
 POLICY = "aws:appautoscaling/policy:Policy"
@@ -18,14 +20,8 @@ OFFICE = {"schedule": "mon-fri 08:00-20:30", "scheduleTimeZone": "Europe/Berlin"
 
 
 @pytest.fixture
-def build(engine, configured, checkout):
-    assert (checkout / "webapp").is_dir()
-
-    def service(**changes):
-        settings = configured(**changes)
-        return engine.run(lambda: declare(settings))
-
-    return service
+def build(declare):
+    return partial(declare, service)
 
 
 def suspended(*, schedule):
@@ -93,12 +89,6 @@ def test_either_target_may_be_off(engine, build, given, policies):
     assert set(engine.inputs(POLICY)) == policies
 
 
-@pytest.mark.parametrize("on", [{"maxCount": "4"}, OFFICE])
-def test_an_update_leaves_the_count_to_whoever_scales(engine, build, on):
-    build(**on)
-    assert list(engine.request(SERVICE, "careapp-poc-service").ignoreChanges) == ["desiredCount"]
-
-
 @pytest.mark.parametrize(("desired", "starts"), [("1", 2), ("3", 3), ("9", 6)])
 def test_a_new_service_starts_within_the_range(engine, build, desired, starts):
     build(desiredCount=desired, minCount="2", maxCount="6")
@@ -133,11 +123,14 @@ def test_hours_bring_the_range_back(engine, build):
 
 
 @pytest.mark.parametrize(
-    ("on", "ignored"), [({"maxCount": "4"}, []), (OFFICE, ["minCapacity", "maxCapacity"])]
+    ("on", "range_of_hours"), [({"maxCount": "4"}, []), (OFFICE, ["minCapacity", "maxCapacity"])]
 )
-def test_an_update_at_night_leaves_the_range_to_the_hours(engine, build, on, ignored):
+def test_an_update_leaves_the_count_to_whoever_scales_and_the_range_to_the_hours(
+    engine, build, on, range_of_hours
+):
     build(**on)
-    assert list(engine.request(TARGET, "careapp-poc-service").ignoreChanges) == ignored
+    assert list(engine.request(SERVICE, "careapp-poc-service").ignoreChanges) == ["desiredCount"]
+    assert list(engine.request(TARGET, "careapp-poc-service").ignoreChanges) == range_of_hours
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
-from infra.bastion import Bastion, BastionArgs
-from infra.database import Database, DatabaseArgs
-from infra.network import Network, NetworkArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
-from tests.unit.parts import NAME, TAGS
+from tests.unit import conftest
+from tests.unit.conftest import TAGS
 
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
@@ -51,7 +50,7 @@ def test_a_task_has_a_security_group_of_its_own(engine, task_access):
     assert engine.known(access.security_group_id) == TASK
 
 
-def test_the_ways_in(engine, task_access):
+def test_the_ways_in_and_out(engine, task_access):
     task_access()
     assert engine.inputs(INGRESS) == {
         "careapp-poc-app-from-alb-3000": {
@@ -67,10 +66,6 @@ def test_the_ways_in(engine, task_access):
             **tcp(5432),
         },
     }
-
-
-def test_the_ways_out(engine, task_access):
-    task_access()
     assert engine.inputs(EGRESS) == {
         "careapp-poc-alb-to-app-3000": {
             "securityGroupId": "sg-alb",
@@ -107,21 +102,10 @@ TCP = {"ipProtocol": "tcp", "tags": TAGS}
 
 
 @pytest.fixture
-def bastion(engine, configured):
+def bastion(engine, declare):
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
-    def create(**changes):
-        settings = configured(**changes)
-
-        def declare():
-            network = Network(NAME, NetworkArgs(settings=settings))
-            database = Database(NAME, DatabaseArgs(settings=settings, network=network))
-            args = BastionArgs(settings=settings, network=network, database=database)
-            return Bastion(NAME, args)
-
-        return engine.run(declare)
-
-    return create
+    return partial(declare, conftest.bastion)
 
 
 def test_it_is_small_private_encrypted_and_without_a_key(engine, bastion):

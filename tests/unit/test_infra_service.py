@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from functools import partial
 
 import pytest
 
-from infra.container import ContainerInputs, container_definition, environment
-from infra.database import Database, DatabaseArgs
-from infra.registry import AppImage, AppImageArgs
-from infra.service import Service, ServiceArgs
-from tests.unit.parts import NAME, TAGS, balancer
+from infra.container import USER
+from rehearsal.paths import ROOT
+from stack.app import RESERVED
+from tests.unit.conftest import DIGEST, SECRET_ARN, TAGS, service
 
 SERVICE = "aws:ecs/service:Service"
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
@@ -22,29 +21,9 @@ ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 WATCHED = ("careapp-poc-deployment-errors", "careapp-poc-deployment-latency")
 
 
-def declare(settings):
-    """A service with real neighbours, as __main__ puts them together."""
-    entrance = balancer(settings)
-    network = entrance.args.network
-    args = ServiceArgs(
-        settings=settings,
-        network=network,
-        database=Database(NAME, DatabaseArgs(settings=settings, network=network)),
-        image=AppImage(NAME, AppImageArgs(settings=settings)),
-        balancer=entrance,
-    )
-    return Service(NAME, args)
-
-
 @pytest.fixture
-def build(engine, configured, checkout):
-    assert (checkout / "webapp").is_dir()
-
-    def service(**changes):
-        settings = configured(**changes)
-        return engine.run(lambda: declare(settings))
-
-    return service
+def build(declare):
+    return partial(declare, service)
 
 
 def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data(engine, build):
@@ -126,11 +105,38 @@ def test_the_whole_service(engine, build):
     }
 
 
-def test_on_spot_every_task_is_the_cheap_kind(engine, build):
-    build(fargateSpot="true")
-    assert engine.only(SERVICE)["capacityProviderStrategies"] == [
-        {"capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 1}
-    ]
+@pytest.mark.parametrize(
+    ("changes", "inputs"),
+    [
+        (
+            {"fargateSpot": "true"},
+            {
+                "capacityProviderStrategies": [
+                    {"capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 1}
+                ]
+            },
+        ),
+        (
+            {"natStrategy": "none"},
+            {
+                "networkConfiguration": {
+                    "subnets": ["public-1", "public-2"],
+                    "securityGroups": ["SecurityGroup/careapp-poc-app"],
+                    "assignPublicIp": True,
+                }
+            },
+        ),
+        (
+            {"desiredCount": "3", "healthGracePeriod": "90", "execEnabled": "true"},
+            {"desiredCount": 3, "healthCheckGracePeriodSeconds": 90, "enableExecuteCommand": True},
+        ),
+    ],
+    ids=["on Spot", "without a NAT gateway", "count, grace period and shell"],
+)
+def test_a_setting_changes_the_service(engine, build, changes, inputs):
+    build(**changes)
+    made = engine.only(SERVICE)
+    assert {key: made[key] for key in inputs} == inputs
 
 
 def test_the_cluster_may_use_both_kinds_before_the_service_names_one(engine, build):
@@ -144,24 +150,6 @@ def test_the_cluster_may_use_both_kinds_before_the_service_names_one(engine, bui
     }
     urns = engine.request(SERVICE, "careapp-poc-service").dependencies
     assert f"{kind}::careapp-poc-cluster" in {urn.rpartition("$")[2] for urn in urns}
-
-
-def test_without_a_nat_gateway_tasks_get_public_addresses_in_public_subnets(engine, build):
-    build(natStrategy="none")
-    assert engine.only(SERVICE)["networkConfiguration"] == {
-        "subnets": ["public-1", "public-2"],
-        "securityGroups": ["SecurityGroup/careapp-poc-app"],
-        "assignPublicIp": True,
-    }
-
-
-def test_count_grace_port_and_shell_are_the_settings(engine, build):
-    build(desiredCount="3", healthGracePeriod="90", containerPort="8080", execEnabled="true")
-    made = engine.only(SERVICE)
-    assert made["desiredCount"] == 3
-    assert made["healthCheckGracePeriodSeconds"] == 90
-    assert made["loadBalancers"][0]["containerPort"] == 8080
-    assert made["enableExecuteCommand"] is True
 
 
 def test_it_starts_when_its_target_group_is_in_use_its_roles_may_act_and_its_ways_are_open(
@@ -202,12 +190,16 @@ def test_everything_that_asks_for_the_page_goes_to_the_tasks(engine, build):
             "tags": TAGS,
         }
     }
+    egress = engine.inputs("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+    to_tasks = egress["careapp-poc-alb-to-app-3000"]
+    assert to_tasks["securityGroupId"] == "SecurityGroup/careapp-poc-alb"
+    assert to_tasks["referencedSecurityGroupId"] == "SecurityGroup/careapp-poc-app"
 
 
-def test_the_whole_task_definition(engine, build, configured):
-    service = build()
+def test_the_whole_task_definition(engine, build):
+    build()
     made = engine.only(DEFINITION)
-    [container] = json.loads(made.pop("containerDefinitions"))
+    made.pop("containerDefinitions")
     assert made == {
         "family": "careapp-poc",
         "requiresCompatibilities": ["FARGATE"],
@@ -221,18 +213,6 @@ def test_the_whole_task_definition(engine, build, configured):
         "skipDestroy": True,
         "tags": TAGS,
     }
-    around = ContainerInputs(
-        image="123456789012.dkr.example/careapp/hello-ecs@sha256:0123",
-        version=service.args.image.tag,
-        db_host="careapp-poc.rds.example",
-        db_port=5432,
-        db_name="careapp",
-        db_user="postgres",
-        db_secret_arn=engine.known(service.args.database.secret_arn),
-        log_group="/ecs/careapp-poc",
-        region="ap-northeast-1",
-    )
-    assert container == container_definition(around, configured().service)
 
 
 def test_the_architecture_of_image_and_task_is_one_setting(engine, build):
@@ -263,74 +243,52 @@ def test_the_cluster_has_the_note_s_name_and_insights_by_choice(engine, build, s
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
-    [(SERVICE, "careapp-poc-service"), (CLUSTER, "careapp-poc-cluster"), (LOGS, "careapp-poc-app")],
+    ("kind", "name", "before"),
+    [
+        (SERVICE, "careapp-poc-service", True),
+        (CLUSTER, "careapp-poc-cluster", True),
+        (LOGS, "careapp-poc-app", True),
+        (DEFINITION, "careapp-poc-app", False),
+    ],
 )
-def test_fixed_names_are_free_before_a_replacement_takes_them(engine, build, kind, name):
+def test_fixed_names_are_free_before_a_replacement_and_a_revision_stays_until_the_next_stands(
+    engine, build, kind, name, before
+):
     build()
-    assert engine.request(kind, name).deleteBeforeReplace is True
+    assert engine.request(kind, name).deleteBeforeReplace is before
 
 
-def test_protection_stops_at_the_service_so_that_releases_can_replace_the_rest(engine, build):
-    build(protect="true")
-    protected = {key for key, request in engine.monitor.requests.items() if request.protect}
-    assert (SERVICE, "careapp-poc-service") in protected
-    assert (DEFINITION, "careapp-poc-app") not in protected
+DOCKERFILE = (ROOT / "webapp" / "Dockerfile").read_text()
+APP_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
 
 
-def test_an_unprotected_service_can_go(engine, build):
-    build(protect="false")
-    assert engine.request(SERVICE, "careapp-poc-service").protect is False
+def container(engine):
+    [made] = json.loads(engine.only(DEFINITION)["containerDefinitions"])
+    return made
 
 
-def test_a_new_revision_stands_before_the_old_one_goes(engine, build):
-    build()
-    assert engine.request(DEFINITION, "careapp-poc-app").deleteBeforeReplace is False
-
-
-def test_it_tells_the_names_that_the_note_s_commands_use(engine, build):
-    service = build()
-    assert engine.known(service.cluster_name) == "careapp-poc-cluster"
-    assert engine.known(service.service_name) == "careapp-poc-service"
-    assert engine.known(service.log_group_name) == "/ecs/careapp-poc"
-    assert engine.known(service.task_definition_arn) == "arn:TaskDefinition/careapp-poc-app"
-
-
-ROOT = Path(__file__).parents[2]
-AROUND = ContainerInputs(
-    image="repository@sha256:0123",
-    version="abc",
-    db_host="db.example",
-    db_port=5432,
-    db_name="careapp",
-    db_user="postgres",
-    db_secret_arn="arn:secret",
-    log_group="/ecs/careapp-poc",
-    region="ap-northeast-1",
-)
-
-
-def test_the_whole_definition(configured):
-    assert container_definition(AROUND, configured().service) == {
+def test_the_whole_container(engine, build):
+    made = build()
+    assert container(engine) == {
         "name": "app",
-        "image": "repository@sha256:0123",
+        "image": DIGEST,
         "essential": True,
         "user": "10001:10001",
         "readonlyRootFilesystem": True,
         "portMappings": [{"containerPort": 3000, "hostPort": 3000, "protocol": "tcp"}],
         "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
         "environment": [
-            {"name": "APP_VERSION", "value": "abc"},
-            {"name": "DB_HOST", "value": "db.example"},
+            {"name": "APP_VERSION", "value": made.args.image.tag},
+            {"name": "DB_HOST", "value": "careapp-poc.rds.example"},
             {"name": "DB_NAME", "value": "careapp"},
             {"name": "DB_POOL_SIZE", "value": "4"},
             {"name": "DB_PORT", "value": "5432"},
-            {"name": "DB_SECRET_ARN", "value": "arn:secret"},
+            {"name": "DB_SECRET_ARN", "value": SECRET_ARN},
             {"name": "DB_USER", "value": "postgres"},
             {"name": "PORT", "value": "3000"},
             {"name": "WEB_CONCURRENCY", "value": "1"},
         ],
-        "secrets": [{"name": "DB_PASSWORD", "valueFrom": "arn:secret:password::"}],
+        "secrets": [{"name": "DB_PASSWORD", "valueFrom": f"{SECRET_ARN}:password::"}],
         "stopTimeout": 30,
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {
@@ -346,40 +304,75 @@ def test_the_whole_definition(configured):
     }
 
 
-def test_the_port_is_told_to_the_app_and_to_ecs_alike(configured):
-    made = container_definition(AROUND, configured(containerPort="8080").service)
+def test_every_variable_that_the_stack_sets_is_one_that_a_stack_file_may_not(engine, build):
+    build()
+    made = container(engine)
+    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
+
+
+def test_the_port_is_told_to_the_app_to_ecs_and_to_the_load_balancer(engine, build):
+    build(containerPort="8080")
+    made = container(engine)
     assert made["portMappings"] == [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]
     assert {"name": "PORT", "value": "8080"} in made["environment"]
+    assert engine.only(SERVICE)["loadBalancers"][0]["containerPort"] == 8080
 
 
-def test_a_shell_needs_a_root_file_system_that_can_be_written(configured):
-    made = container_definition(AROUND, configured(execEnabled="true").service)
-    assert made["readonlyRootFilesystem"] is False
+def test_a_shell_needs_a_root_file_system_that_can_be_written(engine, build):
+    build(execEnabled="true")
+    assert container(engine)["readonlyRootFilesystem"] is False
 
 
 @pytest.mark.parametrize(
     ("cpu", "memory", "workers"),
     [("256", "512", "1"), ("1024", "2048", "1"), ("2048", "4096", "2"), ("4096", "8192", "4")],
 )
-def test_there_is_a_worker_for_each_virtual_cpu_and_at_least_one(configured, cpu, memory, workers):
-    settings = configured(taskCpu=cpu, taskMemory=memory).service
-    assert environment(AROUND, settings)["WEB_CONCURRENCY"] == workers
+def test_there_is_a_worker_for_each_virtual_cpu_and_at_least_one(
+    engine, build, cpu, memory, workers
+):
+    build(taskCpu=cpu, taskMemory=memory)
+    assert {"name": "WEB_CONCURRENCY", "value": workers} in container(engine)["environment"]
 
 
-def test_user_and_group_are_those_of_the_image_and_neither_is_root(configured):
-    dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
-    [user] = re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE)
-    assert container_definition(AROUND, configured().service)["user"] == user
+def test_the_app_s_variables_and_secrets_are_beside_the_stack_s(engine, build):
+    build(
+        appVariables='{"GREETING": "hello", "DEBUG": false, "SIZE": 3}',
+        appSecrets=json.dumps({"API_KEY": APP_SECRET, "SALT": f"{APP_SECRET}:salt::"}),
+    )
+    made = container(engine)
+    variables = {each["name"]: each["value"] for each in made["environment"]}
+    assert variables.items() >= {"GREETING": "hello", "DEBUG": "false", "SIZE": "3"}.items()
+    assert variables["PORT"] == "3000"
+    assert made["secrets"] == [
+        {"name": "API_KEY", "valueFrom": APP_SECRET},
+        {"name": "DB_PASSWORD", "valueFrom": f"{SECRET_ARN}:password::"},
+        {"name": "SALT", "valueFrom": f"{APP_SECRET}:salt::"},
+    ]
+
+
+def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(engine, build):
+    build(healthCommand="wget -q localhost:3000/up")
+    assert container(engine)["healthCheck"] == {
+        "command": ["CMD-SHELL", "wget -q localhost:3000/up"],
+        "interval": 15,
+        "timeout": 5,
+        "retries": 3,
+        "startPeriod": 30,
+    }
+
+
+def test_user_and_group_are_those_of_the_image_and_neither_is_root():
+    [user] = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert user == USER
     assert "0" not in user.split(":")
     assert len(user.split(":")) == 2
 
 
-def test_where_the_container_may_write_the_image_declares_a_volume(configured):
+def test_where_the_container_may_write_the_image_declares_a_volume(engine, build):
     """On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME.
 
     Then it takes the folder's own mode (ECS Developer Guide, "Use bind mounts with Amazon ECS").
     """
-    mounts = container_definition(AROUND, configured().service)["mountPoints"]
-    dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
-    declared = re.findall(r'^VOLUME \["([^"]+)"\]', dockerfile, re.MULTILINE)
-    assert declared == [mount["containerPath"] for mount in mounts]
+    build()
+    declared = re.findall(r'^VOLUME \["([^"]+)"\]', DOCKERFILE, re.MULTILINE)
+    assert declared == [mount["containerPath"] for mount in container(engine)["mountPoints"]]

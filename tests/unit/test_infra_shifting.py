@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
 from infra.monitoring import ServiceMonitoring, ServiceMonitoringArgs
-from tests.unit.parts import NAME, TAGS
-from tests.unit.test_infra_service import SERVICE, declare
+from tests.unit.conftest import NAME, TAGS, service
+from tests.unit.test_infra_service import SERVICE
 
 GROUP, RULE = "aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
@@ -17,27 +18,18 @@ FIRST, SECOND = "arn:TargetGroup/careapp-poc-tg", "arn:TargetGroup/careapp-poc-t
 RULE_ARN = "arn:ListenerRule/careapp-poc-app"
 
 
+def watched_service(settings):
+    made = service(settings)
+    args = ServiceMonitoringArgs(
+        settings=settings, topic_arn="topic", balancer=made.args.balancer, service=made
+    )
+    ServiceMonitoring(NAME, args)
+    return made
+
+
 @pytest.fixture
-def build(engine, configured, checkout):
-    assert (checkout / "webapp").is_dir()
-
-    def service(**changes):
-        settings = configured(rolloutTimeoutMinutes="120", **changes)
-
-        def made():
-            service = declare(settings)
-            args = ServiceMonitoringArgs(
-                settings=settings,
-                topic_arn="topic",
-                balancer=service.args.balancer,
-                service=service,
-            )
-            ServiceMonitoring(NAME, args)
-            return service
-
-        return engine.run(made)
-
-    return service
+def build(declare):
+    return partial(declare, watched_service, rolloutTimeoutMinutes="120")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ OPTIONS = (
     ("natStrategy=none", "bastionEnabled=true"),
 )
 """Settings on top of `prod` that meet another control, leave one out, or bring resources of their own."""
+ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
 
 
 def containers(good, bad):
@@ -241,9 +242,6 @@ ALSO_WRONG = {
     "root by name": ("ECS.20", containers({"user": "root"}, {})[0]),
     "a role with an inline policy": ("IAM.1", {"inlinePolicies": [{"policy": document("*")}]}),
     "a rule of a low port to a high one": ("EC2.19", world(0, 65535)),
-}
-"""Other properties that violate a control."""
-ALSO_WRONG_STACKS = {
     "a default action that answers": (
         "ELB.1",
         [resource("aws:lb/listener:Listener", protocol="HTTP", defaultActions=[{}])],
@@ -254,14 +252,14 @@ ALSO_WRONG_STACKS = {
     "a default group that the stack leaves to AWS": ("EC2.2", [resource("aws:ec2/vpc:Vpc")]),
     "a bucket without a policy": ("S3.5", [resource("aws:s3/bucket:Bucket")]),
 }
+"""Other properties, or stacks, that violate a control."""
 
 
 @pytest.fixture(scope="module")
 def declared():
     """Run the program for the stacks and for the settings at the same time."""
-    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda words: resources_of(*words), asked))
+        list(pool.map(lambda words: resources_of(*words), ASKED))
 
 
 @pytest.fixture
@@ -324,29 +322,18 @@ def strict(monkeypatch):
     monkeypatch.setattr(controls, "left_out", lambda _: {})
 
 
-@pytest.mark.parametrize("control_id", EXAMPLES)
-def test_a_policy_of_one_resource_passes_what_is_good_and_reports_what_is_not(strict, control_id):
-    good, bad = (single(control_id, props) for props in EXAMPLES[control_id])
-    assert reported(control_id, good) == []
-    assert reported(control_id, bad) == ["it"]
-
-
-@pytest.mark.parametrize("control_id", STACKS)
-def test_a_policy_of_a_stack_passes_what_is_good_and_reports_what_is_not(strict, control_id):
-    good, bad = STACKS[control_id]
+@pytest.mark.parametrize("control_id", [*EXAMPLES, *STACKS])
+def test_a_policy_passes_what_is_good_and_reports_what_is_not(strict, control_id):
+    good, bad = STACKS.get(control_id) or (
+        [single(control_id, props)] for props in EXAMPLES[control_id]
+    )
     assert reported(control_id, *good) == []
     assert reported(control_id, *bad) == ["it"]
 
 
-@pytest.mark.parametrize(("control_id", "props"), ALSO_WRONG.values(), ids=ALSO_WRONG)
-def test_a_policy_reports_what_is_wrong_in_another_way(strict, control_id, props):
-    assert reported(control_id, single(control_id, props)) == ["it"]
-
-
-@pytest.mark.parametrize(
-    ("control_id", "resources"), ALSO_WRONG_STACKS.values(), ids=ALSO_WRONG_STACKS
-)
-def test_a_policy_reports_a_stack_that_is_wrong_in_another_way(strict, control_id, resources):
+@pytest.mark.parametrize(("control_id", "wrong"), ALSO_WRONG.values(), ids=ALSO_WRONG)
+def test_a_policy_reports_what_is_wrong_in_another_way(strict, control_id, wrong):
+    resources = wrong if isinstance(wrong, list) else [single(control_id, wrong)]
     assert reported(control_id, *resources) == ["it"]
 
 
@@ -401,8 +388,7 @@ def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(declared, of_s
 
 
 def test_each_control_concerns_a_resource_of_some_stack(declared):
-    asked = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
-    found = {each for words in asked for each in concerned(resources_of(*words))}
+    found = {each for words in ASKED for each in concerned(resources_of(*words))}
     assert found == BY_ID.keys()
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, is_dataclass
 from datetime import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from infra.container import ContainerInputs, container_definition
 from stack.app import RESERVED, ImageSettings
 from stack.database import DatabaseSettings
 from stack.deployments import DeploymentSettings
@@ -20,7 +20,7 @@ from stack.names import StackNames
 from stack.network import NetworkSettings
 from stack.scaling import Hours, ScalingSettings
 from stack.service import ServiceSettings
-from stack.settings import Settings
+from stack.settings import KEYS, Settings
 
 
 def test_a_stack_file_need_only_name_the_region(configured):
@@ -94,145 +94,104 @@ def test_a_stack_file_need_only_name_the_region(configured):
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:key-AbCdEf:k::"
 
 
+EVERY = {
+    "ecsEnabled": ("true", "ecs_enabled", True),
+    "protect": ("false", "protect", False),
+    "permissionsBoundary": ("a-policy", "boundary", "a-policy"),
+    "vpcCidr": ("172.16.0.0/18", "network.cidr", IPv4Network("172.16.0.0/18")),
+    "zoneCount": ("3", "", None),
+    "zones": (
+        "ap-northeast-1d, ap-northeast-1c,ap-northeast-1a",
+        "network.zones",
+        ("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),
+    ),
+    "natStrategy": ("onePerAz", "network.nat", "onePerAz"),
+    "databaseInstanceClass": ("db.m7g.large", "database.instance_class", "db.m7g.large"),
+    "databaseStorageGb": ("100", "database.storage_gb", 100),
+    "databaseMultiAz": ("true", "database.multi_az", True),
+    "databaseBackupDays": ("35", "database.backup_days", 35),
+    "databaseFinalSnapshot": ("before-2027", "database.final_snapshot", "before-2027"),
+    "databaseMonitoringInterval": ("15", "database.monitoring_interval", 15),
+    "databaseInsights": ("true", "database.insights", True),
+    "databaseIamAuth": ("true", "database.iam_auth", True),
+    "databaseLogs": ("true", "database.logs", True),
+    "appVariables": ('{"GREETING": "hello"}', "service.variables", {"GREETING": "hello"}),
+    "appSecrets": (json.dumps({"API_KEY": SECRET}), "service.secrets", {"API_KEY": SECRET}),
+    "appConnections": ("6", "service.connections", 6),
+    "healthCommand": ("true", "service.health_command", "true"),
+    "deployCommand": (
+        "flask db \"say 'hello'\"",
+        "service.deploy_command",
+        ("flask", "db", "say 'hello'"),
+    ),
+    "cpuArchitecture": ("ARM64", "image.architecture service.architecture", "ARM64"),
+    "imagesKept": ("30", "image.kept", 30),
+    "imageRevision": ("2026-11", "image.revision", "2026-11"),
+    "containerPort": ("8080", "service.port", 8080),
+    "taskCpu": ("1024", "service.cpu", 1024),
+    "taskMemory": ("3072", "service.memory", 3072),
+    "desiredCount": ("4", "service.desired_count", 4),
+    "minCount": ("2", "service.scaling.minimum", 2),
+    "maxCount": ("9", "service.scaling.maximum", 9),
+    "scaleCpuTarget": ("70", "service.scaling.cpu", 70),
+    "scaleRequestsPerTarget": ("500", "service.scaling.requests", 500),
+    "schedule": (
+        "mon-sat 07:30-22:05",
+        "service.scaling.hours",
+        Hours(text="mon-sat 07:30-22:05", days="MON-SAT", start=time(7, 30), stop=time(22, 5)),
+    ),
+    "scheduleTimeZone": ("Europe/Berlin", "service.scaling.time_zone", "Europe/Berlin"),
+    "rolloutTimeoutMinutes": ("40", "rollout_minutes", 40),
+    "shiftPercent": ("20", "service.deployment.percent", 20),
+    "shiftMinutes": ("1", "service.deployment.minutes", 1),
+    "bakeMinutes": ("3", "service.deployment.bake", 3),
+    "fargateSpot": ("true", "service.spot", True),
+    "execEnabled": ("true", "service.exec_enabled", True),
+    "containerInsights": ("true", "service.insights", True),
+    "logRetentionDays": ("365", "service.log_days database.log_days logs.days", 365),
+    "healthPath": ("/live?x=1", "health.path", "/live?x=1"),
+    "healthMatcher": ("200-299", "health.matcher", "200-299"),
+    "smokePath": ("/shop", "health.smoke_path", "/shop"),
+    "healthInterval": ("20", "health.interval", 20),
+    "healthTimeout": ("7", "health.timeout", 7),
+    "healthyThreshold": ("4", "health.healthy", 4),
+    "unhealthyThreshold": ("6", "health.unhealthy", 6),
+    "healthGracePeriod": ("90", "service.grace_period", 90),
+    "deregistrationDelay": ("0", "health.deregistration_delay", 0),
+    "flowLogs": ("true", "logs.flow", True),
+    "accessLogs": ("true", "logs.access", True),
+    "alarmsEnabled": ("false", "monitoring.alarms", False),
+    "bastionEnabled": ("true", "bastion_enabled", True),
+    "alarmEmail": ("team@example.com", "monitoring.email", "team@example.com"),
+    "deployErrorPercent": ("25", "monitoring.error_percent", 25),
+    "deployLatencySeconds": ("2", "monitoring.latency", 2),
+    "dashboardEnabled": ("false", "monitoring.dashboard", False),
+    "domainName": ("app.example.com", "https.domain", "app.example.com"),
+    "hostedZoneId": ("Z0123456789ABC", "https.zone_id", "Z0123456789ABC"),
+    "previewHours": ("24", "preview_hours", 24),
+}
+"""For each key a text, the fields of the record that it changes, and their value."""
+
+
+def flat(record, path=""):
+    """Return the fields of a record, and of the records in it, by their paths."""
+    found = {}
+    for field in (each for each in fields(record) if each.compare):
+        value = getattr(record, field.name)
+        if is_dataclass(value) and not isinstance(value, Hours):
+            found |= flat(value, f"{path}{field.name}.")
+        else:
+            found[path + field.name] = value
+    return found
+
+
 def test_every_key_reaches_the_record(configured):
-    loaded = configured(
-        ecsEnabled="true",
-        protect="false",
-        permissionsBoundary="a-policy",
-        vpcCidr="172.16.0.0/18",
-        zoneCount="3",
-        zones="ap-northeast-1d, ap-northeast-1c,ap-northeast-1a",
-        natStrategy="onePerAz",
-        databaseInstanceClass="db.m7g.large",
-        databaseStorageGb="100",
-        databaseMultiAz="true",
-        databaseBackupDays="35",
-        databaseFinalSnapshot="before-2027",
-        appVariables='{"GREETING": "hello"}',
-        appSecrets=json.dumps({"API_KEY": SECRET}),
-        appConnections="6",
-        healthCommand="true",
-        deployCommand="flask db \"say 'hello'\"",
-        cpuArchitecture="ARM64",
-        imagesKept="30",
-        imageRevision="2026-11",
-        containerPort="8080",
-        taskCpu="1024",
-        taskMemory="3072",
-        desiredCount="4",
-        minCount="2",
-        maxCount="9",
-        scaleCpuTarget="70",
-        scaleRequestsPerTarget="500",
-        schedule="mon-sat 07:30-22:05",
-        scheduleTimeZone="Europe/Berlin",
-        rolloutTimeoutMinutes="40",
-        shiftPercent="20",
-        shiftMinutes="1",
-        bakeMinutes="3",
-        fargateSpot="true",
-        execEnabled="true",
-        containerInsights="true",
-        logRetentionDays="365",
-        healthPath="/live?x=1",
-        healthMatcher="200-299",
-        smokePath="/shop",
-        healthInterval="20",
-        healthTimeout="7",
-        healthyThreshold="4",
-        unhealthyThreshold="6",
-        healthGracePeriod="90",
-        deregistrationDelay="0",
-        databaseMonitoringInterval="15",
-        databaseInsights="true",
-        databaseIamAuth="true",
-        databaseLogs="true",
-        flowLogs="true",
-        accessLogs="true",
-        alarmsEnabled="false",
-        bastionEnabled="true",
-        alarmEmail="team@example.com",
-        deployErrorPercent="25",
-        deployLatencySeconds="2",
-        dashboardEnabled="false",
-        domainName="app.example.com",
-        hostedZoneId="Z0123456789ABC",
-        previewHours="24",
-    )
-    assert loaded == Settings(
-        project="careapp",
-        stack="poc",
-        region="ap-northeast-1",
-        ecs_enabled=True,
-        protect=False,
-        boundary="a-policy",
-        rollout_minutes=40,
-        bastion_enabled=True,
-        preview_hours=24,
-        network=NetworkSettings(
-            cidr=IPv4Network("172.16.0.0/18"),
-            zones=("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),
-            nat="onePerAz",
-        ),
-        database=DatabaseSettings(
-            instance_class="db.m7g.large",
-            storage_gb=100,
-            multi_az=True,
-            backup_days=35,
-            final_snapshot="before-2027",
-            monitoring_interval=15,
-            insights=True,
-            iam_auth=True,
-            logs=True,
-            log_days=365,
-        ),
-        image=ImageSettings(
-            folder=Path("webapp"), architecture="ARM64", revision="2026-11", kept=30
-        ),
-        health=HealthSettings(
-            path="/live?x=1",
-            matcher="200-299",
-            interval=20,
-            timeout=7,
-            healthy=4,
-            unhealthy=6,
-            deregistration_delay=0,
-            smoke_path="/shop",
-        ),
-        https=HttpsSettings(certificate_arn="", domain="app.example.com", zone_id="Z0123456789ABC"),
-        service=ServiceSettings(
-            port=8080,
-            variables={"GREETING": "hello"},
-            secrets={"API_KEY": SECRET},
-            connections=6,
-            health_command="true",
-            deploy_command=("flask", "db", "say 'hello'"),
-            cpu=1024,
-            memory=3072,
-            architecture="ARM64",
-            desired_count=4,
-            scaling=ScalingSettings(
-                minimum=2,
-                maximum=9,
-                cpu=70,
-                requests=500,
-                hours=Hours(
-                    text="mon-sat 07:30-22:05", days="MON-SAT", start=time(7, 30), stop=time(22, 5)
-                ),
-                time_zone="Europe/Berlin",
-            ),
-            deployment=DeploymentSettings(strategy="rolling", percent=20, minutes=1, bake=3),
-            spot=True,
-            exec_enabled=True,
-            insights=True,
-            log_days=365,
-            grace_period=90,
-        ),
-        logs=LogSettings(flow=True, access=True, days=365),
-        monitoring=MonitoringSettings(
-            alarms=False, email="team@example.com", dashboard=False, error_percent=25, latency=2
-        ),
-    )
+    loaded = configured(**{key: text for key, (text, _, _) in EVERY.items()})
+    changed = {path: value for _, paths, value in EVERY.values() for path in paths.split()}
+    assert flat(loaded) == flat(configured()) | changed
+    assert {"certificateArn", "appFolder", "deployStrategy"} == {key.name for key in KEYS} - {
+        *EVERY
+    }
 
 
 def test_names_and_tags_follow_project_and_stack(configured):
@@ -245,10 +204,6 @@ def test_names_and_tags_follow_project_and_stack(configured):
 
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
-AROUND = ContainerInputs(
-    image="i", version="v", db_host="h", db_port=5432, db_name="n", db_user="u",
-    db_secret_arn="arn:secret", log_group="/ecs/careapp-poc", region="ap-northeast-1",
-)  # fmt: skip
 
 
 def problem(load, **changes):
@@ -259,39 +214,7 @@ def problem(load, **changes):
     return line.strip()
 
 
-def test_a_container_gets_the_app_s_variables_and_secrets_beside_the_stack_s(configured):
-    service = configured(
-        appVariables='{"GREETING": "hello", "DEBUG": false, "SIZE": 3}',
-        appSecrets=json.dumps({"API_KEY": ARN, "SALT": f"{ARN}:salt::"}),
-    ).service
-    made = container_definition(AROUND, service)
-    variables = {each["name"]: each["value"] for each in made["environment"]}
-    assert variables.items() >= {"GREETING": "hello", "DEBUG": "false", "SIZE": "3"}.items()
-    assert variables["PORT"] == "3000"
-    assert made["secrets"] == [
-        {"name": "API_KEY", "valueFrom": ARN},
-        {"name": "DB_PASSWORD", "valueFrom": "arn:secret:password::"},
-        {"name": "SALT", "valueFrom": f"{ARN}:salt::"},
-    ]
-
-
-def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(configured):
-    assert "healthCheck" not in container_definition(AROUND, configured().service)
-    made = container_definition(
-        AROUND, configured(healthCommand="wget -q localhost:3000/up").service
-    )
-    assert made["healthCheck"] == {
-        "command": ["CMD-SHELL", "wget -q localhost:3000/up"],
-        "interval": 15,
-        "timeout": 5,
-        "retries": 3,
-        "startPeriod": 30,
-    }
-
-
 def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
-    made = container_definition(AROUND, configured().service)
-    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):
             assert problem(configured, **{key: {name: ARN}}) == (

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.dependencies import HOST, Authority, Postgres, Vault, open_vault, running
+from rehearsal.machine.authority import Authority
+from tests.webapp.dependencies import HOST, Postgres, Vault, open_vault, running
 from tests.webapp.serving import Server, eventually, serving
 from webapp import create_app, db
 from webapp.settings import Settings
@@ -39,7 +40,7 @@ def variables_for(server: Postgres, authority: Authority) -> dict[str, str]:
         "DB_NAME": "careapp",
         "DB_USER": "postgres",
         "DB_PASSWORD": server.password,
-        "DB_SSLROOTCERT": str(authority.certificate),
+        "DB_SSLROOTCERT": str(authority.path),
         "APP_VERSION": "1.2.3",
         "PGHOSTADDR": server.address,
     }

@@ -8,11 +8,9 @@ import threading
 import time
 
 import pytest
-from flask import Flask
 
-from tests.webapp.conftest import MakeApp, Serve
-from tests.webapp.dependencies import REGION, Postgres, Vault
-from tests.webapp.serving import Watch, eventually
+from tests.webapp.dependencies import REGION
+from tests.webapp.serving import BACK, Watch, ask, comes_back, eventually
 from webapp import credentials
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
 
@@ -43,20 +41,20 @@ class Clock:
         return self.now
 
 
-def test_the_given_login_is_used_without_a_look_up() -> None:
+def test_the_given_login_is_used_without_a_look_up():
     source = Source(NEW)
     assert Credentials(OLD, source).current() == OLD
     assert source.asked == 0
 
 
-def test_without_a_given_login_the_secret_is_the_source() -> None:
+def test_without_a_given_login_the_secret_is_the_source():
     source = Source(NEW)
     credentials = Credentials(None, source)
     assert [credentials.current() for _ in range(3)] == [NEW] * 3
     assert source.asked == 1
 
 
-def test_a_burst_of_refusals_costs_one_look_up_and_all_get_its_result() -> None:
+def test_a_burst_of_refusals_costs_one_look_up_and_all_get_its_result():
     source = Source(NEW, NEWEST)
     credentials = Credentials(OLD, source)
     found: list[Login | None] = []
@@ -70,7 +68,7 @@ def test_a_burst_of_refusals_costs_one_look_up_and_all_get_its_result() -> None:
     assert (found, source.asked) == ([NEW] * 20, 1)
 
 
-def test_a_secret_that_is_not_rotated_yet_is_asked_for_again_a_second_later() -> None:
+def test_a_secret_that_is_not_rotated_yet_is_asked_for_again_a_second_later():
     clock, source = Clock(), Source(OLD, NEW)
     credentials = Credentials(OLD, source, clock=clock)
     assert [credentials.replace(OLD) for _ in range(5)] == [None] * 5
@@ -80,7 +78,7 @@ def test_a_secret_that_is_not_rotated_yet_is_asked_for_again_a_second_later() ->
     assert credentials.current() == NEW
 
 
-def test_a_failed_look_up_is_not_repeated_in_the_same_burst() -> None:
+def test_a_failed_look_up_is_not_repeated_in_the_same_burst():
     clock, source = Clock(), Source(SecretUnavailable("denied"), NEW)
     credentials = Credentials(None, source, clock=clock)
     with pytest.raises(SecretUnavailable, match="denied"):
@@ -92,17 +90,17 @@ def test_a_failed_look_up_is_not_repeated_in_the_same_burst() -> None:
     assert credentials.current() == NEW
 
 
-def test_where_there_is_no_secret_a_refusal_stays_one() -> None:
+def test_where_there_is_no_secret_a_refusal_stays_one():
     assert Credentials(OLD, None).replace(OLD) is None
 
 
-def test_rds_s_secret_is_read(vault: Vault) -> None:
+def test_rds_s_secret_is_read(vault):
     arn = vault.store(json.dumps({"username": "postgres", "password": 'p"w'}))
     assert SecretsManager(arn)() == Login("postgres", 'p"w')
 
 
 @pytest.mark.parametrize("text", ["no json, s3cret", '{"password": "s3cret"}', '["s3cret"]'])
-def test_a_secret_of_another_shape_is_refused_without_showing_it(vault: Vault, text: str) -> None:
+def test_a_secret_of_another_shape_is_refused_without_showing_it(vault, text):
     arn = vault.store(text)
     with pytest.raises(SecretUnavailable) as caught:
         SecretsManager(arn)()
@@ -112,15 +110,13 @@ def test_a_secret_of_another_shape_is_refused_without_showing_it(vault: Vault, t
 
 
 @pytest.mark.usefixtures("vault")
-def test_a_missing_secret_is_named() -> None:
+def test_a_missing_secret_is_named():
     arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:gone"
     with pytest.raises(SecretUnavailable, match=rf"cannot read {arn}: .*ResourceNotFound"):
         SecretsManager(arn)()
 
 
-def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -130,15 +126,8 @@ def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(
     assert time.monotonic() - began < 5
 
 
-def test_a_login_does_not_show_its_password() -> None:
+def test_a_login_does_not_show_its_password():
     assert repr(OLD) == "Login(user='app')"
-
-
-BACK = 5.0  # seconds
-
-
-def status(app: Flask, path: str) -> int:
-    return app.test_client().get(path).status_code
 
 
 @pytest.fixture
@@ -155,62 +144,57 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_the_secret_alone_is_enough(
-    make_app: MakeApp, postgres: Postgres, vault: Vault, lookups: list[str]
-) -> None:
+def test_the_secret_alone_is_enough(make_app, postgres, vault, lookups):
     arn = vault.store_login(postgres.password)
     app = make_app(DB_PASSWORD="", DB_SECRET_ARN=arn)
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
+    comes_back(app)
     assert lookups == [arn]
 
 
 def test_after_a_rotation_one_look_up_serves_all_new_connections(
-    make_app: MakeApp, postgres: Postgres, vault: Vault, lookups: list[str]
-) -> None:
+    make_app, postgres, vault, lookups
+):
     arn = vault.store_login(postgres.password)
     app = make_app(DB_SECRET_ARN=arn)
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
+    comes_back(app)
     postgres.set_password(secrets.token_hex(8))
     vault.rotate(arn, postgres.password)
-    assert status(app, "/") == 200
+    assert ask(app, "/")[0] == 200
     assert lookups == []
     postgres.hang_up()
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
-    assert status(app, "/health/db") == 200
+    comes_back(app)
     assert lookups == [arn]
     postgres.hang_up()
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
+    comes_back(app)
     assert lookups == [arn]
 
 
 def test_a_secret_that_lags_behind_the_database_is_asked_for_again(
-    make_app: MakeApp, postgres: Postgres, vault: Vault, lookups: list[str]
-) -> None:
+    make_app, postgres, vault, lookups
+):
     arn = vault.store_login(postgres.password)
     app = make_app(DB_SECRET_ARN=arn)
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
+    comes_back(app)
     postgres.set_password(secrets.token_hex(8))
     postgres.hang_up()
-    eventually(lambda: status(app, "/") == 503, BACK, "the page without database")
+    eventually(lambda: ask(app, "/")[0] == 503, BACK, "the page without database")
     eventually(lambda: len(lookups) >= 2, BACK, "two look-ups")
     vault.rotate(arn, postgres.password)
-    eventually(lambda: status(app, "/") == 200, BACK, "the page")
+    comes_back(app)
 
 
-def test_a_wrong_password_without_a_secret_is_reported_and_not_shown(
-    make_app: MakeApp, postgres: Postgres, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_password_without_a_secret_is_reported_and_not_shown(make_app, postgres, capfd):
     assert postgres.password
     app = make_app(DB_PASSWORD="canary-77d1", LOG_LEVEL="debug")
     out = ""
 
-    def reported() -> bool:
+    def reported():
         nonlocal out
         out += capfd.readouterr().out
         return 'password authentication failed for user \\"postgres\\"' in out
 
     eventually(reported, BACK, "the log line")
-    assert status(app, "/") == 503
+    assert ask(app, "/")[0] == 503
     assert "canary" not in out + capfd.readouterr().out
 
 
@@ -218,9 +202,7 @@ def works(pages: Watch) -> bool:
     return [answer.status for answer in pages.answers[-20:]] == [200] * 20
 
 
-def test_a_server_s_password_is_rotated_under_load_without_a_restart(
-    serve: Serve, postgres: Postgres, vault: Vault
-) -> None:
+def test_a_server_s_password_is_rotated_under_load_without_a_restart(serve, postgres, vault):
     arn = vault.store_login(postgres.password)
     server = serve(DB_SECRET_ARN=arn, LOG_LEVEL="debug", **vault.variables)
     server.wait_for("/", 200)

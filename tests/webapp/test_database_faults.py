@@ -9,19 +9,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
-from tests.webapp.conftest import MakeApp, Serve
-from tests.webapp.dependencies import HOST, Authority, Postgres, running
+from rehearsal.machine.authority import Authority
+from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
@@ -37,7 +36,7 @@ from webapp import db, migrations
 from webapp.migrations import Migrator
 
 
-def test_away_at_the_start(make_app: MakeApp, postgres: Postgres) -> None:
+def test_away_at_the_start(make_app, postgres):
     postgres.stop()
     began = time.monotonic()
     app = make_app()
@@ -49,9 +48,7 @@ def test_away_at_the_start(make_app: MakeApp, postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(
-    make_app: MakeApp, postgres: Postgres, size: int
-) -> None:
+def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(make_app, postgres, size):
     app = make_app(DB_POOL_SIZE=str(size))
     comes_back(app)
     pool = db.of(app).pool
@@ -63,7 +60,7 @@ def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(
     assert pool.get_stats()["pool_size"] == size
 
 
-def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres) -> None:
+def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
     pool = db.of(app).pool
     with ExitStack() as stack:
         for _ in range(pool.max_size):
@@ -76,16 +73,13 @@ def test_restarted_so_quickly_that_nobody_noticed(app: Flask, postgres: Postgres
 
 
 def test_failed_over_to_another_address_while_the_old_server_is_silent(
-    make_app: MakeApp,
-    postgres: Postgres,
-    authority: Authority,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    make_app, postgres, authority, monkeypatch
+):
     """As RDS Multi-AZ does: the name resolves to the standby, the old host says nothing more."""
     address = [postgres.address]
     resolve = socket.getaddrinfo
 
-    def answer(host: Any, *args: Any, **kwargs: Any) -> Any:
+    def answer(host, *args, **kwargs):
         return resolve(address[0] if host == HOST else host, *args, **kwargs)
 
     monkeypatch.delenv("PGHOSTADDR")
@@ -105,9 +99,7 @@ def test_failed_over_to_another_address_while_the_old_server_is_silent(
         assert "from the standby" in ask(app, "/")[1]
 
 
-def test_a_server_that_only_reads_is_not_taken_for_the_primary(
-    app: Flask, postgres: Postgres
-) -> None:
+def test_a_server_that_only_reads_is_not_taken_for_the_primary(app, postgres):
     postgres.execute("ALTER DATABASE careapp SET default_transaction_read_only = on")
     try:
         postgres.hang_up()
@@ -118,7 +110,7 @@ def test_a_server_that_only_reads_is_not_taken_for_the_primary(
     comes_back(app)
 
 
-def test_out_of_connections(app: Flask, postgres: Postgres) -> None:
+def test_out_of_connections(app, postgres):
     postgres.execute("CREATE ROLE crowd LOGIN PASSWORD 'crowd'")
     try:
         with ExitStack() as crowd:
@@ -148,9 +140,7 @@ def join(crowd: ExitStack, postgres: Postgres) -> bool:
     return True
 
 
-def test_one_table_is_locked(
-    app: Flask, postgres: Postgres, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_table_is_locked(app, postgres, caplog):
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
     with postgres.connect() as holder:
         with holder.transaction():
@@ -164,7 +154,7 @@ def test_one_table_is_locked(
     assert "database away" not in caplog.messages
 
 
-def test_a_query_that_takes_a_second_is_waited_for(app: Flask, postgres: Postgres) -> None:
+def test_a_query_that_takes_a_second_is_waited_for(app, postgres):
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(ask(app, "/")[0]))
     with postgres.connect() as holder, holder.transaction():
@@ -176,13 +166,11 @@ def test_a_query_that_takes_a_second_is_waited_for(app: Flask, postgres: Postgre
     assert answers == [200]
 
 
-def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(
-    app: Flask, postgres: Postgres
-) -> None:
+def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(app, postgres):
     postgres.signal(signal.SIGSTOP)
     took: list[float] = []
 
-    def run() -> None:
+    def run():
         assert database_health(app) == DISCONNECTED
         took.append(time.monotonic())
 
@@ -194,9 +182,7 @@ def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(
     assert len(took) == 25
 
 
-def test_a_crash_is_logged_once_and_so_is_the_return(
-    app: Flask, postgres: Postgres, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_crash_is_logged_once_and_so_is_the_return(app, postgres, capfd):
     capfd.readouterr()
     postgres.stop("immediate")
     assert_away(app)
@@ -209,11 +195,11 @@ def test_a_crash_is_logged_once_and_so_is_the_return(
 
 
 def test_no_certificate_but_one_for_the_database_s_name_is_trusted(
-    make_app: MakeApp, postgres: Postgres, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+    make_app, postgres, tmp_path, capfd
+):
     assert postgres.address == os.environ["PGHOSTADDR"]
     other = Authority(tmp_path)
-    assert_away(make_app(DB_SSLROOTCERT=str(other.certificate)))
+    assert_away(make_app(DB_SSLROOTCERT=str(other.path)))
     assert "certificate verify failed" in capfd.readouterr().out
     assert_away(make_app(DB_HOST="another.example.com"))
     assert r"does not match host name \"another.example.com\"" in capfd.readouterr().out
@@ -238,9 +224,7 @@ def silent(postgres: Postgres) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", [locked, silent])
-def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(
-    serve: Serve, postgres: Postgres, fault: Callable[[Postgres], Iterator[None]]
-) -> None:
+def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, postgres, fault):
     server = serve()
     server.wait_for("/", 200)
     with ThreadPoolExecutor(CROWD) as crowd, Watch(server, "/health") as health:
@@ -256,7 +240,7 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(
     assert health.quantile(1) < LIMIT
 
 
-def test_the_page_comes_back_by_itself_after_a_restart(serve: Serve, postgres: Postgres) -> None:
+def test_the_page_comes_back_by_itself_after_a_restart(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
     with Watch(server, "/health") as health:
@@ -294,9 +278,7 @@ def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
         migrator.stop()
 
 
-def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
-    app: Flask, postgres: Postgres, tmp_path: Path
-) -> None:
+def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
     with postgres.connect() as reader:
         reader.execute("BEGIN")
@@ -311,8 +293,8 @@ def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(
 
 
 def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready(
-    make_app: MakeApp, postgres: Postgres
-) -> None:
+    make_app, postgres
+):
     with postgres.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
         app = make_app()
@@ -321,9 +303,7 @@ def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready
     eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
 
 
-def test_a_migration_may_take_longer_than_a_page(
-    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_migration_may_take_longer_than_a_page(app, postgres, tmp_path, caplog):
     slow = f"SELECT pg_sleep({db.PATIENCE + 0.3})"
     with migrating(app, tmp_path, slow) as migrator:
         eventually(migrator.done.is_set, 10, "the migration")
@@ -331,8 +311,8 @@ def test_a_migration_may_take_longer_than_a_page(
 
 
 def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
-    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+    app, postgres, tmp_path, caplog
+):
     postgres.execute("CREATE SEQUENCE attempts; CREATE TABLE trouble ()")
     postgres.execute("GRANT ALL ON attempts TO postgres")
     with migrating(app, tmp_path, FAILING) as migrator:
@@ -361,9 +341,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
-def test_that_the_database_is_away_is_left_to_others_to_tell(
-    app: Flask, postgres: Postgres, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_that_the_database_is_away_is_left_to_others_to_tell(app, postgres, tmp_path, caplog):
     postgres.stop()
     eventually(lambda: ask(app, "/")[0] == 503, 3, "noticed")
     caplog.clear()

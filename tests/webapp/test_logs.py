@@ -14,13 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from tests.webapp.conftest import MakeApp
 from webapp import db, logs
 
 AT = 1764030434.288
 
 
-def test_a_record_is_one_object_with_its_fields() -> None:
+def test_a_record_is_one_object_with_its_fields():
     record = logging.LogRecord("webapp.x", logging.WARNING, "f", 1, "%s of\n%s", (1, 2), None)
     record.created = AT
     record.lines, record.host, record.up = 3, "db", True  # type: ignore[attr-defined]
@@ -37,9 +36,7 @@ def test_a_record_is_one_object_with_its_fields() -> None:
     }
 
 
-def test_a_request_is_one_line_with_the_id_that_the_client_is_told(
-    make_app: MakeApp, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_request_is_one_line_with_the_id_that_the_client_is_told(make_app, capfd):
     app = make_app()
     given = {"X-Amzn-Trace-Id": 'Root=1-67-ab;Parent=5 bad"chars'}
     answer = app.test_client().get('/a"é?token=canary', headers=given)
@@ -63,7 +60,7 @@ def test_a_request_is_one_line_with_the_id_that_the_client_is_told(
 
 @pytest.mark.usefixtures("logging_restored")
 @pytest.mark.parametrize("level", ["debug", "info", "error"])
-def test_no_library_that_logs_secrets_logs_at_debug(level: str) -> None:
+def test_no_library_that_logs_secrets_logs_at_debug(level):
     logs.configure(level)
     for name in ("botocore.parsers", "boto3", "urllib3.connectionpool"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
@@ -71,9 +68,7 @@ def test_no_library_that_logs_secrets_logs_at_debug(level: str) -> None:
 
 
 @pytest.mark.usefixtures("logging_restored")
-def test_an_exception_that_nobody_catches_in_a_thread_is_one_line(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_an_exception_that_nobody_catches_in_a_thread_is_one_line(capfd):
     logs.configure("info")
     thread = threading.Thread(target=lambda: 1 // 0)
     thread.start()
@@ -106,7 +101,7 @@ def _hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         make_conninfo("", password=SECRET),
     ],
 )
-def test_it_is_masked_in_every_form(text: str) -> None:
+def test_it_is_masked_in_every_form(text):
     redacted = logs.redact(f"before {text} after")
     assert redacted.startswith("before ")
     assert redacted.endswith(" after")
@@ -115,30 +110,30 @@ def test_it_is_masked_in_every_form(text: str) -> None:
         assert part not in redacted
 
 
-def test_other_text_stays() -> None:
+def test_other_text_stays():
     assert logs.redact("pw d 秘密") == "pw d 秘密"
 
 
-def test_several_secrets_are_masked_the_longer_first() -> None:
+def test_several_secrets_are_masked_the_longer_first():
     logs.hide("alpha")
     logs.hide("alpha-beta")
     assert logs.redact("alpha-beta alpha") == "[redacted] [redacted]"
 
 
-def test_nothing_is_hidden_by_an_empty_secret() -> None:
+def test_nothing_is_hidden_by_an_empty_secret():
     logs.hide("")
     assert logs.redact("text") == "text"
 
 
 @settings(max_examples=20)
 @given(st.text(min_size=4), st.text(), st.text())
-def test_no_secret_is_left_in_any_surroundings(secret: str, before: str, after: str) -> None:
+def test_no_secret_is_left_in_any_surroundings(secret, before, after):
     logs.hide(secret)
     assert secret not in logs.redact(before + secret + after).replace(logs.MASK, "\0")
 
 
-def test_a_log_line_has_no_secret_in_message_fields_or_traceback() -> None:
-    def fails(password: str) -> None:
+def test_a_log_line_has_no_secret_in_message_fields_or_traceback():
+    def fails(password):
         raise psycopg.OperationalError(f"cannot connect with {make_conninfo(password=password)}")
 
     try:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
 
-from tests.webapp.conftest import MakeApp
 from tests.webapp.dependencies import Postgres
 from tests.webapp.serving import (
     BACK,
@@ -32,17 +27,12 @@ SECOND = Migration(2, "0002_b.sql", "CREATE TABLE b (x int)")
 BROKEN = Migration(2, "0002_b.sql", "CREATE TABLE b (x int); SELECT 1/0")
 
 
-@pytest.fixture
-def connect(postgres: Postgres) -> Callable[[], psycopg.Connection[Any]]:
-    return lambda: postgres.connect()
-
-
 def tables(postgres: Postgres) -> set[str]:
     rows = postgres.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {name for (name,) in rows}
 
 
-def test_the_app_s_own_are_numbered_and_ordered() -> None:
+def test_the_app_s_own_are_numbered_and_ordered():
     assert [migration.name for migration in migrations.read()] == [
         "0001_visits.sql",
         "0002_greetings.sql",
@@ -59,17 +49,15 @@ def test_the_app_s_own_are_numbered_and_ordered() -> None:
         (["0001_A b.sql"], "not named like"),
     ],
 )
-def test_a_folder_with_a_gap_or_a_wrong_name_is_refused(
-    tmp_path: Path, names: list[str], problem: str
-) -> None:
+def test_a_folder_with_a_gap_or_a_wrong_name_is_refused(tmp_path, names, problem):
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(ValueError, match=problem):
         migrations.read(tmp_path)
 
 
-def test_each_is_applied_once(connect: Callable[[], Any], postgres: Postgres) -> None:
-    with connect() as connection:
+def test_each_is_applied_once(postgres):
+    with postgres.connect() as connection:
         assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
         assert migrations.apply(connection, [FIRST, SECOND]) == ["0002_b.sql"]
         assert migrations.apply(connection, [FIRST, SECOND]) == []
@@ -80,43 +68,35 @@ def test_each_is_applied_once(connect: Callable[[], Any], postgres: Postgres) ->
     ]
 
 
-def test_one_that_fails_leaves_nothing_and_those_before_it_stay(
-    connect: Callable[[], Any], postgres: Postgres
-) -> None:
-    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+def test_one_that_fails_leaves_nothing_and_those_before_it_stay(postgres):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
         migrations.apply(connection, [FIRST, BROKEN])
     assert tables(postgres) == {"a", "schema_migrations"}
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
 
-def test_one_that_cannot_be_entered_in_the_book_is_undone(
-    connect: Callable[[], Any], postgres: Postgres
-) -> None:
+def test_one_that_cannot_be_entered_in_the_book_is_undone(postgres):
     unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
-    with connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
         migrations.apply(connection, [unbookable])
     assert tables(postgres) == {"schema_migrations"}
 
 
-def test_one_that_was_changed_later_is_reported_and_not_applied_again(
-    connect: Callable[[], Any], postgres: Postgres, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_that_was_changed_later_is_reported_and_not_applied_again(postgres, caplog):
     changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
-    with connect() as connection:
+    with postgres.connect() as connection:
         migrations.apply(connection, [FIRST])
         assert migrations.apply(connection, [changed]) == []
     assert caplog.messages == ["migration changed after it was applied"]
     assert postgres.execute("SELECT x FROM a") == [(1,)]
 
 
-def test_tasks_that_start_together_take_turns(
-    connect: Callable[[], Any], postgres: Postgres
-) -> None:
+def test_tasks_that_start_together_take_turns(postgres):
     slow = Migration(1, "0001_a.sql", "SELECT pg_sleep(0.2); CREATE TABLE a (x int)")
     done: list[list[str]] = []
 
-    def run() -> None:
-        with connect() as connection:
+    def run():
+        with postgres.connect() as connection:
             done.append(migrations.apply(connection, [slow, SECOND]))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
@@ -128,19 +108,15 @@ def test_tasks_that_start_together_take_turns(
     assert tables(postgres) == {"a", "b", "schema_migrations"}
 
 
-def test_the_lock_is_given_back_also_after_a_failure(
-    connect: Callable[[], Any], postgres: Postgres
-) -> None:
-    with connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
+def test_the_lock_is_given_back_also_after_a_failure(postgres):
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
         migrations.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
-    with connect() as connection:
+    with postgres.connect() as connection:
         assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
     assert postgres.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
-def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
-    make_app: MakeApp, postgres: Postgres
-) -> None:
+def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(make_app, postgres):
     migrators = [db.of(make_app()).migrator for _ in range(3)]
     for migrator in migrators:
         eventually(migrator.done.is_set, 5, "the migrations")
@@ -150,11 +126,9 @@ def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(
     assert owners == [("postgres",)]
 
 
-def test_waiting_for_another_task_s_migrations_has_no_such_limit(
-    connect: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_another_task_s_migrations_has_no_such_limit(postgres, monkeypatch):
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT", 0.05)
-    with connect() as other, connect() as connection:
+    with postgres.connect() as other, postgres.connect() as connection:
         connection.execute("SET lock_timeout = '50ms'")
         other.execute("SELECT pg_advisory_lock(%s)", (migrations.LOCK,))
         give_back = threading.Timer(0.4, other.execute, ("SELECT pg_advisory_unlock_all()",))
@@ -173,9 +147,7 @@ GRANT SELECT ON greetings TO postgres;
 READABLE = "DROP VIEW greetings; ALTER TABLE texts RENAME TO greetings"
 
 
-def test_a_page_whose_query_fails_says_so_and_the_next_may_succeed(
-    app: Flask, postgres: Postgres, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_page_whose_query_fails_says_so_and_the_next_may_succeed(app, postgres, caplog):
     postgres.execute(UNREADABLE)
     began = time.monotonic()
     assert [ask(app, "/")[0] for _ in range(3)] == [500] * 3
@@ -186,7 +158,7 @@ def test_a_page_whose_query_fails_says_so_and_the_next_may_succeed(
     assert "database away" not in caplog.messages
 
 
-def test_a_server_that_becomes_one_that_only_reads_is_left(app: Flask, postgres: Postgres) -> None:
+def test_a_server_that_becomes_one_that_only_reads_is_left(app, postgres):
     """Old connections can still read; the visits tell that the primary is elsewhere."""
     postgres.execute("ALTER SYSTEM SET default_transaction_read_only = on")
     postgres.execute("SELECT pg_reload_conf()")
@@ -199,7 +171,7 @@ def test_a_server_that_becomes_one_that_only_reads_is_left(app: Flask, postgres:
     comes_back(app)
 
 
-def test_another_connection_is_needed_only_where_this_one_has_failed() -> None:
+def test_another_connection_is_needed_only_where_this_one_has_failed():
     failed: list[psycopg.Error] = [
         psycopg.OperationalError("connection socket closed"),
         psycopg.errors.ConnectionFailure(),

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
-from tests.webapp.dependencies import Postgres
 from tests.webapp.serving import BROWSER, JAPANESE, JSON, home
 from webapp import pages
 
@@ -37,9 +33,7 @@ def visits(text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_it_greets_from_the_database_and_says_what_answered(
-    client: FlaskClient, texts: Postgres
-) -> None:
+def test_it_greets_from_the_database_and_says_what_answered(client, texts):
     texts.execute("UPDATE greetings SET greeting = 'Hi <b>' WHERE language = 'en'")
     answer = client.get("/", headers=BROWSER)
     assert answer.status_code == 200
@@ -62,9 +56,7 @@ def test_it_greets_from_the_database_and_says_what_answered(
         (";;q=x,,", "en", "Hello ECS", "UTC"),
     ],
 )
-def test_it_speaks_the_visitor_s_language(
-    client: FlaskClient, accepted: str, language: str, greeting: str, zone: str
-) -> None:
+def test_it_speaks_the_visitor_s_language(client, accepted, language, greeting, zone):
     text = client.get("/", headers={"Accept-Language": accepted}).text
     assert f'<html lang="{language}">' in text
     assert f"<h1>{greeting}</h1>" in text
@@ -72,7 +64,7 @@ def test_it_speaks_the_visitor_s_language(
     assert re.search(r">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d</time>", text)
 
 
-def test_each_visit_is_counted_and_written_at_once(client: FlaskClient, texts: Postgres) -> None:
+def test_each_visit_is_counted_and_written_at_once(client, texts):
     before = visits(client.get("/").text)
     assert [visits(client.get("/").text) for _ in range(3)] == [before + n for n in (1, 2, 3)]
     client.get("/", headers=JAPANESE)
@@ -81,11 +73,11 @@ def test_each_visit_is_counted_and_written_at_once(client: FlaskClient, texts: P
     assert newest == [("ja",), ("en",)]
 
 
-def test_visits_at_the_same_time_are_all_counted(shared_app: Flask, texts: Postgres) -> None:
+def test_visits_at_the_same_time_are_all_counted(shared_app, texts):
     counter = "SELECT value FROM counters WHERE name = 'visits'"
     [(before,)] = texts.execute(counter)
 
-    def visit(_: int) -> int:
+    def visit(_):
         return visits(shared_app.test_client().get("/").text)
 
     with ThreadPoolExecutor(8) as crowd:
@@ -94,9 +86,7 @@ def test_visits_at_the_same_time_are_all_counted(shared_app: Flask, texts: Postg
     assert texts.execute(counter) == [(before + 40,)]
 
 
-def test_the_newest_visits_are_listed_and_old_ones_are_only_counted(
-    client: FlaskClient, texts: Postgres
-) -> None:
+def test_the_newest_visits_are_listed_and_old_ones_are_only_counted(client, texts):
     texts.execute(
         "INSERT INTO visits (visited_at, language, task)"
         " SELECT '2026-01-02 03:04:05+00', 'ja', 'old-' || n FROM generate_series(1, 1100) n"
@@ -107,14 +97,14 @@ def test_the_newest_visits_are_listed_and_old_ones_are_only_counted(
     assert texts.execute("SELECT count(*) FROM visits") == [(1000,)]
 
 
-def test_a_crawler_s_task_name_cannot_become_markup(client: FlaskClient, texts: Postgres) -> None:
+def test_a_crawler_s_task_name_cannot_become_markup(client, texts):
     texts.execute(
         "INSERT INTO visits (visited_at, language, task) VALUES (now(), 'en', '<script>')"
     )
     assert "<script" not in client.get("/").text
 
 
-def test_the_page_needs_nothing_that_its_policy_forbids(client: FlaskClient) -> None:
+def test_the_page_needs_nothing_that_its_policy_forbids(client):
     for path in ("/", "/nothing"):
         page = Page(client.get(path, headers=BROWSER).text)
         assert page.all("script") == page.all("style") == page.all("iframe") == []
@@ -123,7 +113,7 @@ def test_the_page_needs_nothing_that_its_policy_forbids(client: FlaskClient) -> 
         assert all(source and source.startswith("/static/") for source in sources)
 
 
-def test_the_page_can_be_used_without_seeing_it(client: FlaskClient) -> None:
+def test_the_page_can_be_used_without_seeing_it(client):
     page = Page(home(client))
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
     assert page.all("a")[0] == {"class": "skip", "href": "#content"}
@@ -143,7 +133,7 @@ SECURITY = {
 }
 
 
-def test_every_answer_has_the_security_headers(client: FlaskClient) -> None:
+def test_every_answer_has_the_security_headers(client):
     for path in ("/", "/health/db", "/nothing", "/static/style.css"):
         with client.get(path, headers=BROWSER) as answer:
             headers = answer.headers
@@ -157,8 +147,8 @@ def test_every_answer_has_the_security_headers(client: FlaskClient) -> None:
     [("https", True), ("http", False), ("https, http", False), ("http, https", True)],
 )
 def test_hsts_is_sent_where_the_balancer_says_https_and_only_its_own_word_counts(
-    client: FlaskClient, proto: str, secure: bool
-) -> None:
+    client, proto, secure
+):
     headers = client.get("/", headers={"X-Forwarded-Proto": proto}).headers
     expected = "max-age=31536000" if secure else None
     assert headers.get("Strict-Transport-Security") == expected
@@ -173,21 +163,21 @@ def test_hsts_is_sent_where_the_balancer_says_https_and_only_its_own_word_counts
         *(("//", 200), ("//health", 200)),
     ],
 )
-def test_no_answer_leads_elsewhere(client: FlaskClient, path: str, status: int) -> None:
+def test_no_answer_leads_elsewhere(client, path, status):
     # As the server gives it: of two slashes the test client would make a host.
     answer = client.get("/", environ_overrides={"PATH_INFO": path, "HTTP_HOST": "evil.example"})
     assert (answer.status_code, answer.headers.get("Location")) == (status, None)
     assert "evil.example" not in answer.text
 
 
-def test_no_route_is_of_those_that_werkzeug_redirects_to(shared_app: Flask) -> None:
+def test_no_route_is_of_those_that_werkzeug_redirects_to(shared_app):
     """It adds a missing slash at the end, and leads from default values to the route without."""
     rules = list(shared_app.url_map.iter_rules())
     assert [rule.rule for rule in rules if rule.rule.endswith("/")] == ["/"]
     assert [rule.rule for rule in rules if rule.defaults or rule.redirect_to or rule.alias] == []
 
 
-def test_a_head_request_has_the_page_s_headers_and_no_body(client: FlaskClient) -> None:
+def test_a_head_request_has_the_page_s_headers_and_no_body(client):
     asked, got = client.head("/", headers=BROWSER), client.get("/", headers=BROWSER)
     assert (asked.status_code, asked.data) == (200, b"")
     varying = {"X-Request-ID", "Content-Length"}
@@ -204,8 +194,8 @@ def test_a_head_request_has_the_page_s_headers_and_no_body(client: FlaskClient) 
     ],
 )
 def test_an_error_is_a_page_or_json_as_the_client_likes(
-    client: FlaskClient, method: str, path: str, status: int, error: str, message: str
-) -> None:
+    client, method, path, status, error, message
+):
     page = client.open(path, method=method, headers=BROWSER)
     assert (page.status_code, page.mimetype) == (status, "text/html")
     assert message in page.text
@@ -220,7 +210,7 @@ def test_an_error_is_a_page_or_json_as_the_client_likes(
         assert set(page.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_pages_are_not_kept_and_files_are_kept_for_five_minutes(client: FlaskClient) -> None:
+def test_pages_are_not_kept_and_files_are_kept_for_five_minutes(client):
     for path in ("/", "/nothing", "/health/db"):
         assert client.get(path).headers.getlist("Cache-Control") == ["no-store"]
     for name, kind in (("style.css", "text/css"), ("icon.svg", "image/svg+xml")):
@@ -229,14 +219,14 @@ def test_pages_are_not_kept_and_files_are_kept_for_five_minutes(client: FlaskCli
             assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_an_error_speaks_japanese_too(client: FlaskClient) -> None:
+def test_an_error_speaks_japanese_too(client):
     assert "ページが見つかりません。" in client.get("/nothing", headers=JAPANESE).text
 
 
 def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(
-    client: FlaskClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> Any:
+    client, capfd, monkeypatch
+):
+    def broken(*_):
         raise RuntimeError("the inside")
 
     monkeypatch.setattr(pages, "sign", broken)
@@ -255,12 +245,12 @@ def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", '{"status":"healthy"}'), ("HEAD", "")])
-def test_health_is_a_short_answer(client: FlaskClient, method: str, body: str) -> None:
+def test_health_is_a_short_answer(client, method, body):
     answer = client.open("/health", method=method)
     assert (answer.status_code, answer.text) == (200, body)
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_health_db_says_exactly_that_it_is_connected(client: FlaskClient) -> None:
+def test_health_db_says_exactly_that_it_is_connected(client):
     answer = client.get("/health/db")
     assert (answer.status_code, answer.text) == (200, '{"status":"healthy","db":"connected"}')

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-from tests.webapp.conftest import Serve
+import pytest
+
+from tests.webapp.conftest import variables_for
 from tests.webapp.dependencies import HOST, Postgres
-from tests.webapp.serving import Server, eventually
+from tests.webapp.serving import Server, eventually, serving
 from webapp.front import MAX_WAITING, THREADS
 
 SLOW = ("tests.webapp.slow:create_front()",)
@@ -40,46 +42,44 @@ def assert_health_is_quick(server: Server) -> None:
     assert max(answer.seconds for answer in answers) < LIMIT
 
 
-def test_health_is_quick_while_more_pages_wait_than_there_are_threads(serve: Serve) -> None:
-    server = serve(options=SLOW)
+@pytest.fixture(scope="module")
+def slow(cluster, authority, tmp_path_factory):
+    """A server of slow pages for tests after which it is at rest again."""
+    folder = tmp_path_factory.mktemp("slow")
+    with serving(variables_for(cluster, authority), folder, options=SLOW) as server:
+        yield server
+
+
+def test_health_is_quick_while_more_pages_wait_than_there_are_threads(slow):
     with ThreadPoolExecutor(24) as crowd:
-        pages = [crowd.submit(server.get, "/") for _ in range(24)]
-        assert_health_is_quick(server)
+        pages = [crowd.submit(slow.get, "/") for _ in range(24)]
+        assert_health_is_quick(slow)
         assert not any(page.done() for page in pages)
         assert [page.result().status for page in pages] == [200] * 24
 
 
-def test_health_is_quick_beside_connections_that_send_nothing(serve: Serve) -> None:
-    server = serve(options=SLOW)
-    with sending(server, b"", 40):
-        assert_health_is_quick(server)
-
-
-def test_health_is_quick_beside_bodies_that_never_come(serve: Serve) -> None:
-    server = serve(options=SLOW)
-    with sending(server, BODY, 40) as clients:
-        assert_health_is_quick(server)
-        # One that does come in the end is read.
-        clients[0].sendall(b"body")
+@pytest.mark.parametrize("sent", [b"", BODY], ids=["nothing", "a head whose body never comes"])
+def test_health_is_quick_beside_connections_that_send(slow, sent):
+    with sending(slow, sent, 40) as clients:
+        assert_health_is_quick(slow)
+        # A body that does come in the end is read.
+        clients[0].sendall(b"body" if sent else BODY + b"body")
         assert clients[0].recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(
-    serve: Serve,
-) -> None:
-    server = serve(options=SLOW)
-    with sending(server, BODY, THREADS + MAX_WAITING):  # they stay until their bodies come
-        eventually(lambda: server.get("/nothing").status == 503, 20)
-        refused = server.get("/")
+def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(slow):
+    with sending(slow, BODY, THREADS + MAX_WAITING):  # they stay until their bodies come
+        eventually(lambda: slow.get("/nothing").status == 503, 20)
+        refused = slow.get("/")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert refused.seconds < LIMIT
-        assert_health_is_quick(server)
-    server.wait_for("/nothing", 404, 20)
-    [line] = [line for line in server.lines() if line["message"].startswith("too many requests")]
+        assert_health_is_quick(slow)
+    slow.wait_for("/nothing", 404, 20)
+    [line] = [line for line in slow.lines() if line["message"].startswith("too many requests")]
     assert line["level"] == "warning"
 
 
-def test_a_stop_under_load_loses_no_request_under_way(serve: Serve) -> None:
+def test_a_stop_under_load_loses_no_request_under_way(serve):
     """Also those that wait for a thread, and those that come later on a connection that is kept."""
     server = serve(options=SLOW)
     kept = http.client.HTTPConnection("127.0.0.1", server.port)
@@ -109,7 +109,7 @@ def exchange(connection: http.client.HTTPConnection, path: str) -> tuple[int, st
     return response.status, response.headers["Connection"]
 
 
-def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve: Serve) -> None:
+def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve):
     server = serve(wait=False, without=("DB_HOST", "DB_PASSWORD"), WEB_CONCURRENCY="0")
     assert server.wait() == 2
     assert server.text() == (
@@ -120,13 +120,13 @@ def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve:
     )
 
 
-def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve: Serve) -> None:
+def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve):
     server = serve(wait=False, DB_PASSWORD="canary-77d1", PORT="http")
     assert server.wait() == 2
     assert "canary" not in server.text()
 
 
-def test_every_line_is_json_and_health_checks_have_none(serve: Serve, postgres: Postgres) -> None:
+def test_every_line_is_json_and_health_checks_have_none(serve, postgres):
     server = serve(WEB_CONCURRENCY="2")
     server.wait_for("/", 200)
     server.get("/nothing?token=canary", X_Amzn_Trace_Id='Root=1-67-ab;Parent=5 bad"chars')
@@ -157,7 +157,7 @@ def test_every_line_is_json_and_health_checks_have_none(serve: Serve, postgres: 
     assert "canary" not in server.text()
 
 
-def test_it_answers_after_little_work_and_in_little_memory(serve: Serve) -> None:
+def test_it_answers_after_little_work_and_in_little_memory(serve):
     """CPU time is what a start takes on a free core; at 0.25 CPU it is four times as long."""
     server = serve()
     assert server.cpu_seconds() < 0.8
@@ -167,7 +167,7 @@ def test_it_answers_after_little_work_and_in_little_memory(serve: Serve) -> None
     assert server.resident_megabytes() < 130
 
 
-def test_what_runs_is_finished_and_nothing_stays_behind(serve: Serve, postgres: Postgres) -> None:
+def test_what_runs_is_finished_and_nothing_stays_behind(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
     answers: list[int] = []
@@ -193,7 +193,7 @@ def test_what_runs_is_finished_and_nothing_stays_behind(serve: Serve, postgres: 
     assert written >= 4
 
 
-def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve: Serve) -> None:
+def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve):
     server = serve(wait=False)
     eventually(lambda: "Booting worker" in server.text(), 20, "a worker")
     server.terminate()
@@ -202,7 +202,7 @@ def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve: Serve) -> None:
     assert time.monotonic() - began < 15
 
 
-def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve) -> None:
+def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve):
     server = serve()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     assert exchange(connection, "/health") == (200, None)
@@ -213,7 +213,7 @@ def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve: Serve)
     assert server.wait() == 0
 
 
-def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
+def test_a_worker_that_dies_is_replaced(serve):
     server = serve()
     (worker,) = server.workers()
     os.kill(worker, signal.SIGKILL)
@@ -222,9 +222,7 @@ def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
     assert any("was sent SIGKILL" in message for message in server.messages())
 
 
-def test_a_worker_that_is_stuck_does_not_stop_it_for_longer_than_its_grace(
-    serve: Serve, postgres: Postgres
-) -> None:
+def test_a_worker_that_is_stuck_does_not_stop_it_for_longer_than_its_grace(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
     postgres.signal(signal.SIGSTOP)
