@@ -109,6 +109,14 @@ def path(expression: str, data: Any) -> Any:
     return jmespath.search(expression, data)
 
 
+def renamed(names: Mapping[str, str], **defaults: Any) -> Callable[[Values], Values]:
+    """Return the ``prepare`` that gives inputs AWS's names, and values to those that are not given."""
+    return lambda inputs: {
+        **defaults,
+        **{names.get(name, name): value for name, value in inputs.items()},
+    }
+
+
 def modify(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends ``inputs`` to ``operation`` in one call."""
 
@@ -149,10 +157,6 @@ def attributes(operation: str, names: Mapping[str, str]) -> Setting:
 
 
 def _attribute(value: Any) -> str:
-    return (
-        str(value).lower() if isinstance(value, bool) else f"{value:g}" if _number(value) else value
-    )
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else value

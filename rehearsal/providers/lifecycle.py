@@ -12,53 +12,43 @@ from botocore.exceptions import ClientError
 from rehearsal.calls import Calls, UnknownInput, to_parameters
 from rehearsal.providers.kind import Kind, Subject, Values, path
 
-ADD: Mapping[str, tuple[str, str, str, str]] = {
-    "ec2": ("create_tags", "Resources", "Tags", "Key"),
-    "elbv2": ("add_tags", "ResourceArns", "Tags", "Key"),
-    "rds": ("add_tags_to_resource", "ResourceName", "Tags", "Key"),
-    "ecs": ("tag_resource", "resourceArn", "tags", "key"),
-    "ecr": ("tag_resource", "resourceArn", "tags", "Key"),
-    "iam": ("tag_role", "RoleName", "Tags", "Key"),
-    "logs": ("tag_resource", "resourceArn", "tags", ""),
-    "cloudwatch": ("tag_resource", "ResourceARN", "Tags", "Key"),
-    "events": ("tag_resource", "ResourceARN", "Tags", "Key"),
-    "sns": ("tag_resource", "ResourceArn", "Tags", "Key"),
-    "kms": ("tag_resource", "KeyId", "Tags", "TagKey"),
-    "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", ""),
-    "acm": ("add_tags_to_certificate", "CertificateArn", "Tags", "Key"),
+TAGGING: Mapping[str, tuple[str, str, str, str, str]] = {
+    "ec2": ("create_tags", "delete_tags", "Resources", "Tags", "Key"),
+    "elbv2": ("add_tags", "remove_tags", "ResourceArns", "Tags", "Key"),
+    "rds": ("add_tags_to_resource", "remove_tags_from_resource", "ResourceName", "Tags", "Key"),
+    "ecs": ("tag_resource", "untag_resource", "resourceArn", "tags", "key"),
+    "ecr": ("tag_resource", "untag_resource", "resourceArn", "tags", "Key"),
+    "iam": ("tag_role", "untag_role", "RoleName", "Tags", "Key"),
+    "logs": ("tag_resource", "untag_resource", "resourceArn", "tags", ""),
+    "cloudwatch": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
+    "events": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
+    "sns": ("tag_resource", "untag_resource", "ResourceArn", "Tags", "Key"),
+    "kms": ("tag_resource", "untag_resource", "KeyId", "Tags", "TagKey"),
+    "application-autoscaling": ("tag_resource", "untag_resource", "ResourceARN", "Tags", ""),
+    "acm": (
+        *("add_tags_to_certificate", "remove_tags_from_certificate"),
+        *("CertificateArn", "Tags", "Key"),
+    ),
 }
-"""By service: the operation, the parameters of the resource and of the tags, and the name of a tag's key."""
-
-REMOVE: Mapping[str, tuple[str, str]] = {
-    "ec2": ("delete_tags", "Tags"),
-    "elbv2": ("remove_tags", "TagKeys"),
-    "rds": ("remove_tags_from_resource", "TagKeys"),
-    "ecs": ("untag_resource", "tagKeys"),
-    "ecr": ("untag_resource", "tagKeys"),
-    "iam": ("untag_role", "TagKeys"),
-    "logs": ("untag_resource", "tagKeys"),
-    "cloudwatch": ("untag_resource", "TagKeys"),
-    "events": ("untag_resource", "TagKeys"),
-    "sns": ("untag_resource", "TagKeys"),
-    "kms": ("untag_resource", "TagKeys"),
-    "application-autoscaling": ("untag_resource", "TagKeys"),
-    "acm": ("remove_tags_from_certificate", "Tags"),
-}
+"""By service: the operations that add and remove, the parameters of the resource and of the tags, and the name of a
+tag's key."""
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Change a resource's tags from ``old`` to ``new``."""
     service = subject.kind.service
-    operation, target, member, key = ADD[service]
+    add, remove, target, member, key = TAGGING[service]
     named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
     target_params = {target: [named] if target in ("Resources", "ResourceArns") else named}
     removed = sorted(set(old) - set(new))
-    if removed:
-        remove, keys = REMOVE[service]
-        named_keys = [{"Key": name} for name in removed] if keys == "Tags" else removed
-        subject.calls(service, remove, {**target_params, keys: named_keys})
+    if removed and service in ("ec2", "acm"):
+        names = [{"Key": name} for name in removed]
+        subject.calls(service, remove, {**target_params, "Tags": names})
+    elif removed:
+        keys = "tagKeys" if member == "tags" else "TagKeys"
+        subject.calls(service, remove, {**target_params, keys: removed})
     if new:
-        subject.calls(service, operation, {**target_params, member: tag_list(new, key)})
+        subject.calls(service, add, {**target_params, member: tag_list(new, key)})
 
 
 def tag_list(tags: Mapping[str, str], key: str) -> Any:
@@ -88,7 +78,7 @@ class Incomplete(Exception):
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
     """Return the names of ``inputs`` that no operation takes and that are not ignored."""
     known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
-    if kind.tag_type or kind.service in ADD:
+    if kind.tag_type or kind.service in TAGGING:
         known.add("tags")
     if kind.autoname:
         known.add(kind.autoname)

@@ -52,6 +52,11 @@ class Edit:
         Edit(file=self.file, old=self.new, new=self.old).apply(source)
 
 
+def change(file: str, old: str, new: str) -> tuple[Edit, ...]:
+    """Return the edits of a mistake that is one change of one file."""
+    return (Edit(file=file, old=old, new=new),)
+
+
 ManualChange = Callable[[Calls, str], None]
 """A function that changes resources in AWS. Its second argument is the stack's name."""
 
@@ -121,7 +126,7 @@ def add_catch_all_rule(calls: Calls, stack: str) -> None:
 
 def before_health_answer(line: str) -> tuple[Edit, ...]:
     """Return the edit that runs ``line`` before the app answers /health."""
-    return (Edit(file=FRONT, old=HEALTH_ANSWER, new=f"            {line}\n{HEALTH_ANSWER}"),)
+    return change(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
 
 
 def create_other_secret(calls: Calls, _stack: str) -> None:
@@ -138,7 +143,7 @@ HEALTH_ASKS_DATABASE = (
     "connect_timeout=3)"
 )
 REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
-PAGE_RAISES = (Edit(file="webapp/pages.py", old="{book.visits:,}", new="{book.visit:,}"),)
+PAGE_RAISES = change("webapp/pages.py", "{book.visits:,}", "{book.visit:,}")
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -157,12 +162,10 @@ FAULTS: Mapping[str, Fault] = {
             name="port-mismatch",
             mistake=t("the app listens on a port other than that of the task definition"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="webapp/gunicorn.conf.py",
-                    old='bind = f"{host}:{settings.port}"',
-                    new='bind = f"{host}:8000"',
-                ),
+            edits=change(
+                "webapp/gunicorn.conf.py",
+                'bind = f"{host}:{settings.port}"',
+                'bind = f"{host}:8000"',
             ),
         ),
         Fault(
@@ -170,23 +173,19 @@ FAULTS: Mapping[str, Fault] = {
             read_by_webapp=True,
             mistake=t("the task definition makes the app listen on 127.0.0.1"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old='        "DB_USER": inputs.db_user,\n',
-                    new='        "DB_USER": inputs.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
-                ),
+            edits=change(
+                "infra/container.py",
+                '        "DB_USER": inputs.db_user,\n',
+                '        "DB_USER": inputs.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
             ),
         ),
         Fault(
             name="alb-cannot-reach-task",
             mistake=t("the security-group rules between load balancer and task allow another port"),
-            edits=(
-                Edit(
-                    file="infra/security_groups.py",
-                    old='"app", task, args.container_port)',
-                    new='"app", task, args.container_port + 1)',
-                ),
+            edits=change(
+                "infra/security_groups.py",
+                '"app", task, args.container_port)',
+                '"app", task, args.container_port + 1)',
             ),
         ),
         Fault(
@@ -195,23 +194,19 @@ FAULTS: Mapping[str, Fault] = {
                 "the target group's protocol is HTTPS; the health check and the app speak HTTP"
             ),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/load_balancer.py",
-                    old='protocol="HTTP",\n            port=TARGET_PORT,',
-                    new='protocol="HTTPS",\n            port=TARGET_PORT,',
-                ),
+            edits=change(
+                "infra/load_balancer.py",
+                'protocol="HTTP",\n            port=TARGET_PORT,',
+                'protocol="HTTPS",\n            port=TARGET_PORT,',
             ),
         ),
         Fault(
             name="task-cannot-reach-db",
             mistake=t("the security-group rules between task and database allow another port"),
-            edits=(
-                Edit(
-                    file="infra/security_groups.py",
-                    old="args.database_group_id, args.database_port)",
-                    new="args.database_group_id, args.database_port + 1)",
-                ),
+            edits=change(
+                "infra/security_groups.py",
+                "args.database_group_id, args.database_port)",
+                "args.database_group_id, args.database_port + 1)",
             ),
         ),
         Fault(
@@ -223,12 +218,10 @@ FAULTS: Mapping[str, Fault] = {
             name="secret-key",
             mistake=t("the task definition names a key that the secret does not have"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old="{inputs.db_secret_arn}:password::",
-                    new="{inputs.db_secret_arn}:passwd::",
-                ),
+            edits=change(
+                "infra/container.py",
+                "{inputs.db_secret_arn}:password::",
+                "{inputs.db_secret_arn}:passwd::",
             ),
         ),
         Fault(
@@ -262,49 +255,39 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="secret-denied",
             mistake=t("the execution role may not read the secret"),
-            edits=(
-                Edit(
-                    file="infra/iam.py",
-                    old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
-                    new="",
-                ),
+            edits=change(
+                "infra/iam.py", '        allow(secret_arn, "secretsmanager:GetSecretValue"),\n', ""
             ),
         ),
         Fault(
             name="migration-fails",
             mistake=t("a migration adds a column without a default to a table that has rows"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="webapp/migrations/0002_greetings.sql",
-                    old="    ('ja', 'こんにちは、ECS');\n",
-                    new="    ('ja', 'こんにちは、ECS');\n"
-                    "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n",
-                ),
+            edits=change(
+                "webapp/migrations/0002_greetings.sql",
+                "    ('ja', 'こんにちは、ECS');\n",
+                "    ('ja', 'こんにちは、ECS');\n"
+                "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n",
             ),
         ),
         Fault(
             name="crash-on-start",
             mistake=t("the app needs a module that is not in its lock file"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="webapp/__init__.py",
-                    old="from flask import Flask\n",
-                    new="import pandas\nfrom flask import Flask\n",
-                ),
+            edits=change(
+                "webapp/__init__.py",
+                "from flask import Flask\n",
+                "import pandas\nfrom flask import Flask\n",
             ),
         ),
         Fault(
             # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
             name="slow-start",
             mistake=t("the app waits for minutes before it listens, longer than the grace period"),
-            edits=(
-                Edit(
-                    file="webapp/gunicorn.conf.py",
-                    old='wsgi_app = "webapp.front:create_front()"',
-                    new='import time; time.sleep(10)\nwsgi_app = "webapp.front:create_front()"',
-                ),
+            edits=change(
+                "webapp/gunicorn.conf.py",
+                'wsgi_app = "webapp.front:create_front()"',
+                'import time; time.sleep(10)\nwsgi_app = "webapp.front:create_front()"',
             ),
         ),
         Fault(
@@ -317,7 +300,7 @@ FAULTS: Mapping[str, Fault] = {
             name="redirecting-health",
             mistake=t("/health redirects"),
             fixed_in_code=True,
-            edits=(Edit(file=FRONT, old=HEALTH_ANSWER, new=REDIRECT),),
+            edits=change(FRONT, HEALTH_ANSWER, REDIRECT),
         ),
         Fault(
             name="healthcheck-command",
@@ -345,13 +328,11 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="out-of-memory",
             mistake=t("the app uses more memory than the task has"),
-            edits=(
-                Edit(
-                    file="webapp/__init__.py",
-                    old="    settings = settings or Settings.load(os.environ)\n",
-                    new="    global model; model = b'x' * (900 << 20)\n"
-                    "    settings = settings or Settings.load(os.environ)\n",
-                ),
+            edits=change(
+                "webapp/__init__.py",
+                "    settings = settings or Settings.load(os.environ)\n",
+                "    global model; model = b'x' * (900 << 20)\n"
+                "    settings = settings or Settings.load(os.environ)\n",
             ),
         ),
         Fault(
@@ -363,12 +344,10 @@ FAULTS: Mapping[str, Fault] = {
             name="wrong-architecture",
             mistake=t("the image is built for ARM64, the task runs on X86_64"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/registry.py",
-                    old="platform = PLATFORMS[args.settings.image.architecture]",
-                    new='platform = "linux/arm64"',
-                ),
+            edits=change(
+                "infra/registry.py",
+                "platform = PLATFORMS[args.settings.image.architecture]",
+                'platform = "linux/arm64"',
             ),
         ),
         Fault(
@@ -376,12 +355,10 @@ FAULTS: Mapping[str, Fault] = {
             read_by_webapp=True,
             mistake=t("the app connects to the database without TLS"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old='        "DB_USER": inputs.db_user,\n',
-                    new='        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n',
-                ),
+            edits=change(
+                "infra/container.py",
+                '        "DB_USER": inputs.db_user,\n',
+                '        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n',
             ),
         ),
         Fault(
@@ -390,12 +367,10 @@ FAULTS: Mapping[str, Fault] = {
                 "the app trusts the public certificate authorities, and RDS's is not among them"
             ),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="webapp/settings.py",
-                    old='RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',
-                    new='import botocore\nRDS_BUNDLE = Path(botocore.__file__).with_name("cacert.pem")\n',
-                ),
+            edits=change(
+                "webapp/settings.py",
+                'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',
+                'import botocore\nRDS_BUNDLE = Path(botocore.__file__).with_name("cacert.pem")\n',
             ),
         ),
         Fault(
@@ -407,12 +382,10 @@ FAULTS: Mapping[str, Fault] = {
             name="log-group-missing",
             mistake=t("the task definition names a log group that does not exist"),
             fixed_in_code=True,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old='"awslogs-group": inputs.log_group,',
-                    new='"awslogs-group": inputs.log_group + "-app",',
-                ),
+            edits=change(
+                "infra/container.py",
+                '"awslogs-group": inputs.log_group,',
+                '"awslogs-group": inputs.log_group + "-app",',
             ),
         ),
     )

@@ -65,7 +65,7 @@ class Rehearsal:
         for key, value in config:
             self._set(key, value)
         self._make_secrets(calls)
-        self._set_ecs("false")
+        self._set("ecsEnabled", "false")
         self._stage("stage1")
         page = self._page()
         status, body, _ = page.get()
@@ -113,7 +113,7 @@ class Rehearsal:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
         self.say(STAGE2)
         begun = time.monotonic()
-        self._set_ecs("true")
+        self._set("ecsEnabled", "true")
         changes = self._stage("stage2")
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
@@ -134,7 +134,7 @@ class Rehearsal:
         Raises ``RehearsalFailed`` when it succeeds.
         """
         self.say(UPDATE if fault.second_release else STAGE2)
-        self._set_ecs("true")
+        self._set("ecsEnabled", "true")
         try:
             self._stage("update" if fault.second_release else "stage2")
         except RehearsalFailed as problem:
@@ -225,9 +225,6 @@ class Rehearsal:
                     steps="; ".join(touched),
                 )
             )
-
-    def _set_ecs(self, value: str) -> None:
-        self._set("ecsEnabled", value)
 
     def _stage(self, name: str, pack: Sequence[str] = POLICY_PACK) -> Changes:
         try:

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.browser.drawing import COLUMN, ROW, page
-from tests.browser.graph import Graph, short
-from tests.support.chromium import reader
+from tests.browser.conftest import reader
+from tests.browser.drawing import COLUMN, ROW, Graph, page, short
 from tests.support.dashboards import Line, Widget
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.defaults.compare import compare
-from benchmarks.defaults.page import Row
+from benchmarks.defaults.compare import Row, compare
+from benchmarks.defaults.measure import cloud as defaults_cloud
 from benchmarks.defaults.profiles import profiles
-from benchmarks.defaults.stage import cloud as defaults_cloud
 
 SPEED, MINUTES = 50.0, 25.0
 """Enough for the provider's own limit of 20 minutes."""

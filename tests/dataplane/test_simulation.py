@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.scale.simulation import Peak, Result, Simulation, account, simulate
-from benchmarks.scale.table import POC, Row, in_api, line
+from benchmarks.scale import POC, Peak, Result, Row, Simulation, account, in_api, line, simulate
 from rehearsal.aws.ecs import launch_rate
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.service import step

@@ -16,8 +16,7 @@ from stack.names import StackNames
 from tests.support.delivery import Delivery, deploy_to, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack
-from tests.support.workflow_runs import Ran, Runner
-from tests.support.workflows import steps
+from tests.support.workflows import Ran, Runner, steps
 
 PR = Delivery.of("pr")
 WORKFLOW = "pull-request-stack"

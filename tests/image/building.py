@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.support.base_image import TAG as BASE
-from tests.support.docker_engine import Engine
+from rehearsal.paths import ROOT
+from tests.image.base_image import TAG as BASE
+from tests.image.docker_engine import Engine
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-WEBAPP = REPOSITORY / "webapp"
+WEBAPP = ROOT / "webapp"
 CANARY = "canary-8f1c2e"
 STRAY_FILES = (
     ".env",
@@ -52,6 +52,8 @@ def checkout(folder: Path) -> Path:
         stray.write_text(f"PASSWORD = '{CANARY}'\n")
     for path in (copy, *copy.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
+    # Packages are installed after its copy. With a usual checkout's mode a rehearsal's build finds them in the cache.
+    (copy / "requirements.txt").chmod(0o644)
     return copy
 
 

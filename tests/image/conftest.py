@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.image import containers
+from tests.image import base_image, containers, docker_engine
 from tests.image.building import Image, build, checkout, removing
-from tests.image.containers import Container
-from tests.image.surroundings import HOST, Database, Secrets, database_with_tls, secrets_manager
-from tests.support import base_image, docker_engine
-from tests.support.docker_engine import DockerUnavailable, Engine
+from tests.image.containers import LOOPBACK, Container
+from tests.image.docker_engine import DockerUnavailable, Engine
+from tests.webapp.conftest import variables_for
+from tests.webapp.dependencies import Authority, Postgres, Vault, open_vault, running
 
 Start = Callable[..., Container]
+TaskRole = dict[str, str]
+CA_IN_CONTAINER = "/run/rds-ca.pem"
+START_SECONDS = 30
+"""Generous: benchmarks/webapp.py measures the real time."""
+ROLE_KEYS = {
+    "AccessKeyId": "ASIATASKROLE",
+    "SecretAccessKey": "task-role-secret",
+    "Token": "task-role-token",
+    "Expiration": "2099-01-01T00:00:00Z",
+}
+
+
+@dataclass(frozen=True)
+class Database:
+    """A server that accepts only TLS, and a container's variables and mount for it."""
+
+    server: Postgres
+    variables: dict[str, str]
+    options: tuple[str, ...]
 
 
 @pytest.fixture(scope="session")
@@ -61,32 +84,60 @@ def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def base_bytes(engine: Engine) -> int:
-    """Return the uncompressed size of the image's base."""
-    return int(engine.inspect("image", base_image.TAG)["Size"])
-
-
-@pytest.fixture(scope="session")
 def database() -> Iterator[Database]:
-    """Return a PostgreSQL server that accepts only TLS."""
-    with database_with_tls() as server:
-        yield server
+    """Return a PostgreSQL in the place of RDS: it has RDS's name and a loopback address."""
+    with tempfile.TemporaryDirectory(prefix="careapp-authority-") as folder:
+        authority = Authority(Path(folder))
+        with running(authority) as server:
+            variables = variables_for(server, authority) | {"DB_SSLROOTCERT": CA_IN_CONTAINER}
+            mount = ("--volume", f"{authority.certificate}:{CA_IN_CONTAINER}:ro")
+            yield Database(server, variables, mount)
 
 
 @pytest.fixture(scope="session")
-def secrets() -> Iterator[Secrets]:
-    """Return Secrets Manager and the endpoint for a task role's credentials."""
-    with secrets_manager() as running:
-        yield running
+def vault() -> Iterator[Vault]:
+    """Return a Secrets Manager."""
+    with open_vault() as opened:
+        yield opened
+
+
+class RoleKeys(BaseHTTPRequestHandler):
+    """Answers as the endpoint for a task role's credentials."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(ROLE_KEYS).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing, to keep pytest's output short."""
+
+
+@pytest.fixture
+def task_role(vault: Vault) -> Iterator[TaskRole]:
+    """Return the variables that Fargate sets for a task with a role, with a full address instead of a relative one."""
+    with ThreadingHTTPServer((LOOPBACK, 0), RoleKeys) as keys:
+        threading.Thread(target=keys.serve_forever, daemon=True).start()
+        yield {
+            "AWS_ENDPOINT_URL": vault.variables["AWS_ENDPOINT_URL"],
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{LOOPBACK}:{keys.server_port}/role",
+        }
+        keys.shutdown()
 
 
 @pytest.fixture
 def start(engine: Engine, image: Image) -> Iterator[Start]:
-    """Return a function that starts containers of the image; they are removed after the test."""
+    """Return a function that starts healthy containers of the image; they are removed after the test."""
     made: list[Container] = []
 
-    def begin(variables: dict[str, str], options: tuple[str, ...] = ()) -> Container:
+    def begin(
+        variables: dict[str, str], options: tuple[str, ...] = (), *, wait: bool = True
+    ) -> Container:
         made.append(containers.start(engine, image.tag, variables, options))
+        if wait:
+            made[-1].wait_for("/health", 200, START_SECONDS)
         return made[-1]
 
     yield begin
@@ -97,12 +148,5 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def variables() -> dict[str, str]:
     """Return all variables of the app, with a database that does not exist."""
-    return {
-        "DB_HOST": HOST,
-        "DB_PORT": "5432",
-        "DB_NAME": "careapp",
-        "DB_USER": "postgres",
-        "DB_PASSWORD": "not-the-password",
-        "APP_VERSION": "1.2.3",
-        "PGHOSTADDR": "127.0.0.9",
-    }
+    names = ("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "APP_VERSION")
+    return {**dict.fromkeys(names, "none"), "PGHOSTADDR": "127.0.0.9"}

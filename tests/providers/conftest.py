@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 import pytest
+from botocore.exceptions import ClientError
 
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.calls import Calls
 from rehearsal.cloud.api import Api
 
 REGION = "ap-northeast-1"
+counter = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +25,79 @@ def calls():
     api.stop()
 
 
+def subnets_of(calls, vpc, zones="aca"):
+    """Make a subnet of the VPC in each of these zones, by their letters."""
+    return [
+        calls(
+            "ec2",
+            "create_subnet",
+            {
+                "VpcId": vpc,
+                "CidrBlock": f"10.20.{number}.0/24",
+                "AvailabilityZone": f"{REGION}{letter}",
+            },
+        )["Subnet"]["SubnetId"]
+        for number, letter in enumerate(zones)
+    ]
+
+
 @pytest.fixture
-def attach_internet_gateway(calls):
-    """Gives a VPC an internet gateway."""
+def closed_vpc(calls):
+    """A VPC without an internet gateway."""
+    return calls("ec2", "create_vpc", {"CidrBlock": "10.20.0.0/16"})["Vpc"]["VpcId"]
 
-    def attach(vpc):
-        gateway = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
-        names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": vpc}
-        calls("ec2", "attach_internet_gateway", names)
 
-    return attach
+@pytest.fixture
+def vpc(calls, closed_vpc):
+    gateway = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
+    names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": closed_vpc}
+    calls("ec2", "attach_internet_gateway", names)
+    return closed_vpc
+
+
+@pytest.fixture
+def subnets(calls, vpc):
+    return subnets_of(calls, vpc)
+
+
+@pytest.fixture
+def balancer(calls, subnets):
+    params = {"Name": f"b{next(counter)}", "Subnets": subnets[:2]}
+    answer = calls("elbv2", "create_load_balancer", params)
+    return answer["LoadBalancers"][0]["LoadBalancerArn"]
+
+
+def definition(**changes):
+    """The parameters of a task definition that Fargate takes."""
+    return {
+        "family": "app",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [{"name": "app", "image": "app:1"}],
+        **changes,
+    }
+
+
+def refused(calls, service, operation, params):
+    """The error that AWS answers a call with."""
+    with pytest.raises(ClientError) as problem:
+        calls(service, operation, params)
+    return problem.value.response["Error"]
+
+
+def database(name, **changes):
+    """The parameters of a small DB instance."""
+    return {
+        "DBInstanceIdentifier": name,
+        "DBInstanceClass": "db.t4g.micro",
+        "Engine": "postgres",
+        "AllocatedStorage": 20,
+        "MasterUsername": "postgres",
+        "ManageMasterUserPassword": True,
+        **changes,
+    }
 
 
 @pytest.fixture

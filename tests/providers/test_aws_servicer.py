@@ -17,6 +17,7 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
 LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROLE = "aws:iam/role:Role"
+SERVICE = "aws:ecs/service:Service"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
 
 
@@ -141,25 +142,22 @@ def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls
     calls("elbv2", "delete_target_group", {"TargetGroupArn": failed.id})
 
 
-def test_an_input_that_cannot_be_changed_replaces_the_resource(servicer, context):
-    answer = diff(
-        servicer, context, VPC, {"cidrBlock": "10.0.0.0/16"}, {"cidrBlock": "10.1.0.0/16"}
-    )
-    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["cidrBlock"], False)
-
-
-def test_a_resource_with_a_fixed_name_goes_before_its_replacement_comes(servicer, context):
-    old = {"name": "fixed", "vpcId": "vpc-1", "port": 80}
-    answer = diff(servicer, context, TARGET_GROUP, old, {**old, "port": 81})
-    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["port"], True)
-
-
-def test_a_resource_that_the_provider_has_named_goes_after_its_replacement_has_come(
-    servicer, context
+@pytest.mark.parametrize(
+    ("token", "old", "new", "deletes_first"),
+    [
+        (VPC, {}, {"cidrBlock": "10.1.0.0/16"}, False),
+        # With a fixed name, or as the only policy of a repository, it goes before its replacement comes.
+        (TARGET_GROUP, {"name": "fixed", "vpcId": "vpc-1"}, {"port": 81}, True),
+        (LIFECYCLE, {"repository": "app"}, {"policy": '{"rules": []}'}, True),
+        # With a name from the provider it goes after its replacement has come.
+        (PARAMETERS, {"name": "t-123", "__defaults": ["name"]}, {"family": "postgres18"}, False),
+    ],
+)
+def test_an_input_that_cannot_be_changed_replaces_the_resource(
+    servicer, context, token, old, new, deletes_first
 ):
-    old = {"name": "thing-1234567", "family": "postgres17", "__defaults": ["name"]}
-    answer = diff(servicer, context, PARAMETERS, old, {**old, "family": "postgres18"})
-    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["family"], False)
+    answer = diff(servicer, context, token, {**old, **dict.fromkeys(new, "old")}, {**old, **new})
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == ([*new], deletes_first)
 
 
 def test_a_replacement_gets_a_name_of_its_own(servicer, context):
@@ -167,12 +165,6 @@ def test_a_replacement_gets_a_name_of_its_own(servicer, context):
     first = values(check(servicer, context, GROUP, {"vpcId": "vpc-1"}).inputs)
     second = values(check(servicer, context, GROUP, {"vpcId": "vpc-1"}, seed=b"another").inputs)
     assert first["name"] != second["name"]
-
-
-def test_the_one_policy_of_a_repository_goes_before_its_replacement_comes(servicer, context):
-    old = {"repository": "app", "policy": "{}"}
-    answer = diff(servicer, context, LIFECYCLE, old, {**old, "policy": '{"rules": []}'})
-    assert (list(answer.replaces), answer.deleteBeforeReplace) == (["policy"], True)
 
 
 def test_a_vpc_tells_its_ipv6_block_and_an_empty_one_where_it_has_none(servicer, context, calls):
@@ -189,16 +181,15 @@ def test_a_vpc_tells_its_ipv6_block_and_an_empty_one_where_it_has_none(servicer,
     assert seen["ipv6CidrBlock"] == held["Ipv6CidrBlock"]
 
 
-def test_nothing_differs_where_only_what_pulumi_keeps_for_itself_does(servicer, context):
-    answer = diff(servicer, context, ROLE, {"name": "r", "__defaults": ["name"]}, {"name": "r"})
-    assert answer.changes == pb.DiffResponse.DIFF_NONE
-
-
-def test_ignored_changes_are_ignored(servicer, context):
-    old, new = {"desiredCount": 1}, {"desiredCount": 2}
-    service = "aws:ecs/service:Service"
-    answer = diff(servicer, context, service, old, new, ignoreChanges=["desiredCount"])
-    assert answer.changes == pb.DiffResponse.DIFF_NONE
+@pytest.mark.parametrize(
+    ("token", "old", "new", "more"),
+    [
+        (ROLE, {"name": "r", "__defaults": ["name"]}, {"name": "r"}, {}),  # Pulumi's own entry
+        (SERVICE, {"desiredCount": 1}, {"desiredCount": 2}, {"ignoreChanges": ["desiredCount"]}),
+    ],
+)
+def test_nothing_differs(servicer, context, token, old, new, more):
+    assert diff(servicer, context, token, old, new, **more).changes == pb.DiffResponse.DIFF_NONE
 
 
 def test_a_function_without_a_stand_in_is_refused_by_its_name(servicer, context):
@@ -219,33 +210,33 @@ def test_names_are_matched_by_the_operations_own_shape(calls):
     assert taken == {"vpcId", "cidrBlock"}
 
 
-def test_a_map_becomes_a_list_of_pairs_where_aws_wants_one(calls):
-    model = calls.model("elbv2", "create_target_group")
-    sent, _ = to_parameters(model, {"tags": {"b": "2", "a": "1"}})
-    assert sent == {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}
+ANSWER = {"contentType": "text/html", "statusCode": 503.0}
+ACTION = {
+    "Type": "fixed-response",
+    "FixedResponseConfig": {"ContentType": "text/html", "StatusCode": "503"},
+}
 
 
-def test_a_map_stays_one_where_aws_takes_it(calls):
-    sent, _ = to_parameters(calls.model("logs", "create_log_group"), {"tags": {"a": "1"}})
-    assert sent == {"tags": {"a": "1"}}
-
-
-def test_nested_names_are_converted_and_numbers_are_whole(calls):
-    model = calls.model("elbv2", "create_listener")
-    action = {
-        "type": "fixed-response",
-        "fixedResponse": {"contentType": "text/html", "statusCode": 503.0},
-    }
-    sent, _ = to_parameters(model, {"defaultActions": [action], "port": 80.0})
-    assert sent == {
-        "Port": 80,
-        "DefaultActions": [
-            {
-                "Type": "fixed-response",
-                "FixedResponseConfig": {"ContentType": "text/html", "StatusCode": "503"},
-            }
-        ],
-    }
+@pytest.mark.parametrize(
+    ("operation", "inputs", "sent"),
+    [
+        # A map becomes a list of pairs where AWS wants one, and stays a map where AWS takes it.
+        (
+            ("elbv2", "create_target_group"),
+            {"tags": {"b": "2", "a": "1"}},
+            {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]},
+        ),
+        (("logs", "create_log_group"), {"tags": {"a": "1"}}, {"tags": {"a": "1"}}),
+        (
+            ("elbv2", "create_listener"),
+            {"defaultActions": [{"type": "fixed-response", "fixedResponse": ANSWER}], "port": 80.0},
+            {"Port": 80, "DefaultActions": [ACTION]},
+        ),
+    ],
+    ids=["pairs", "map", "nested names and whole numbers"],
+)
+def test_inputs_have_the_form_that_aws_takes(calls, operation, inputs, sent):
+    assert to_parameters(calls.model(*operation), inputs)[0] == sent
 
 
 def test_a_nested_name_that_aws_lacks_is_refused(calls):

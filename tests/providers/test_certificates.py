@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from threading import Event
 
 import pytest
@@ -10,11 +9,11 @@ from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
+from tests.providers.conftest import counter
 
 CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]
 VALIDATION = KINDS["aws:acm/certificateValidation:CertificateValidation"]
 RECORD = KINDS["aws:route53/record:Record"]
-counter = itertools.count(1)
 
 
 @pytest.fixture
@@ -30,26 +29,6 @@ def asked(calls):
     identity, made = lifecycle.create(calls, CERTIFICATE, inputs, Event())
     [option] = made["domainValidationOptions"]
     return identity, option
-
-
-@pytest.fixture
-def balancer(calls, attach_internet_gateway):
-    vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.30.0.0/16"})["Vpc"]["VpcId"]
-    attach_internet_gateway(vpc)
-    subnets = [
-        calls(
-            "ec2",
-            "create_subnet",
-            {
-                "VpcId": vpc,
-                "CidrBlock": f"10.30.{number}.0/24",
-                "AvailabilityZone": f"ap-northeast-1{letter}",
-            },
-        )["Subnet"]["SubnetId"]
-        for number, letter in enumerate("ac")
-    ]
-    params = {"Name": f"secure{next(counter)}", "Subnets": subnets}
-    return calls("elbv2", "create_load_balancer", params)["LoadBalancers"][0]["LoadBalancerArn"]
 
 
 def record(zone, option, **changes):

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws.rds import INSTANCE
-
-DATABASE = {
-    "DBInstanceIdentifier": "one",
-    "DBInstanceClass": "db.t4g.micro",
-    "Engine": "postgres",
-    "AllocatedStorage": 20,
-    "MasterUsername": "app",
-    "ManageMasterUserPassword": True,
-}
+from tests.providers.conftest import database, refused, subnets_of
 
 
 def test_two_lives_of_a_database_in_one_minute_each_leave_their_backups(calls):
     for _ in range(2):
-        calls("rds", "create_db_instance", DATABASE)
+        calls("rds", "create_db_instance", database("one"))
         name = {"DBInstanceIdentifier": "one"}
         gone = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": False}
         calls("rds", "delete_db_instance", name | gone)
@@ -33,7 +27,7 @@ def test_two_lives_of_a_database_in_one_minute_each_leave_their_backups(calls):
 
 def test_a_stopped_database_leaves_no_final_snapshot_and_stays(calls):
     name = {"DBInstanceIdentifier": "resting"}
-    calls("rds", "create_db_instance", DATABASE | name)
+    calls("rds", "create_db_instance", database("resting"))
     calls("rds", "stop_db_instance", name)
     gone = name | {"FinalDBSnapshotIdentifier": "last"}
     words = "Cannot create a snapshot because the database instance resting is not currently in"
@@ -55,7 +49,7 @@ def described(calls):
 
 
 def test_insights_are_on_when_they_are_asked_for_and_until_they_are_not(calls):
-    calls("rds", "create_db_instance", DATABASE)
+    calls("rds", "create_db_instance", database("one"))
     seen = [described(calls)]
     for wanted in ({"EnablePerformanceInsights": True}, {}, {"EnablePerformanceInsights": False}):
         calls("rds", "modify_db_instance", NAME | wanted)
@@ -68,18 +62,10 @@ GROUP = {"DBSubnetGroupName": "three-zones"}
 
 
 @pytest.fixture
-def subnets(calls, make_role):
+def group_subnets(calls, vpc, make_role):
     """Subnets in three zones, the first two of them in a group."""
     make_role()
-    vpc = calls("ec2", "create_vpc", {"CidrBlock": "10.40.0.0/16"})["Vpc"]["VpcId"]
-    made = [
-        calls(
-            "ec2",
-            "create_subnet",
-            {"VpcId": vpc, "CidrBlock": f"10.40.{number}.0/24", "AvailabilityZone": zone},
-        )["Subnet"]["SubnetId"]
-        for number, zone in enumerate(f"{calls.region}{letter}" for letter in "acd")
-    ]
+    made = subnets_of(calls, vpc, "acd")
     described = {"DBSubnetGroupDescription": "subnets", "SubnetIds": made[:2]}
     calls("rds", "create_db_subnet_group", GROUP | described)
     yield made
@@ -87,9 +73,9 @@ def subnets(calls, make_role):
 
 
 @pytest.fixture
-def database(calls, subnets):
-    calls("rds", "create_db_instance", DATABASE | GROUP | {"DBInstanceIdentifier": "grouped"})
-    yield subnets
+def with_database(calls, group_subnets):
+    calls("rds", "create_db_instance", database("grouped", **GROUP))
+    yield group_subnets
     gone = {"DBInstanceIdentifier": "grouped", "SkipFinalSnapshot": True}
     calls("rds", "delete_db_instance", gone)
 
@@ -103,21 +89,21 @@ def held(calls):
     return [subnet["SubnetIdentifier"] for subnet in group["Subnets"]]
 
 
-def test_a_subnet_group_that_is_changed_is_still_there_to_be_changed_again(calls, subnets):
-    for wanted in (subnets, subnets[:2]):
+def test_a_subnet_group_that_is_changed_is_still_there_to_be_changed_again(calls, group_subnets):
+    for wanted in (group_subnets, group_subnets[:2]):
         modify(calls, wanted)
         assert held(calls) == wanted
 
 
-def test_a_group_with_a_database_takes_another_subnet_and_gives_none_away(calls, database):
-    modify(calls, database)
-    with pytest.raises(ClientError, match=f"SubnetAlreadyInUse.*in use: {database[2]}"):
-        modify(calls, database[:2])
-    assert held(calls) == database
+def test_a_group_with_a_database_takes_another_subnet_and_gives_none_away(calls, with_database):
+    modify(calls, with_database)
+    with pytest.raises(ClientError, match=f"SubnetAlreadyInUse.*in use: {with_database[2]}"):
+        modify(calls, with_database[:2])
+    assert held(calls) == with_database
 
 
 def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
-    found = calls("rds", "create_db_instance", DATABASE)["DBInstance"]["DbiResourceId"]
+    found = calls("rds", "create_db_instance", database("one"))["DBInstance"]["DbiResourceId"]
     renamed = {"NewDBInstanceIdentifier": "another", "ApplyImmediately": True}
     calls("rds", "modify_db_instance", NAME | renamed)
     try:
@@ -133,10 +119,70 @@ def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
 
 
 def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):
-    calls("rds", "create_db_instance", DATABASE)
+    calls("rds", "create_db_instance", database("one"))
     calls("rds", "stop_db_instance", NAME)
     try:
         with pytest.raises(ClientError, match="InvalidDBInstanceState"):
             calls("rds", "create_db_snapshot", NAME | {"DBSnapshotIdentifier": "now"})
     finally:
         calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})
+
+
+def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets, make_role):
+    params = {"DBSubnetGroupName": "first", "DBSubnetGroupDescription": "d"}
+    params |= {"SubnetIds": subnets[:2]}
+    error = refused(calls, "rds", "create_db_subnet_group", params)
+    assert error["Code"] == "InvalidParameterValue"
+    assert error["Message"].startswith("Missing necessary credentials.")
+    make_role()
+    calls("rds", "create_db_subnet_group", params)
+
+
+def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets, make_role):
+    make_role()
+    params = {"DBSubnetGroupName": "group", "DBSubnetGroupDescription": "d"}
+    narrow = {**params, "SubnetIds": [subnets[0], subnets[2]]}
+    error = refused(calls, "rds", "create_db_subnet_group", narrow)
+    assert error["Code"] == "DBSubnetGroupDoesNotCoverEnoughAZs"
+    calls("rds", "create_db_subnet_group", {**params, "SubnetIds": subnets[:2]})
+    calls("rds", "create_db_instance", database("held", DBSubnetGroupName="group"))
+    name = {"DBSubnetGroupName": "group"}
+    assert "still using it" in refused(calls, "rds", "delete_db_subnet_group", name)["Message"]
+
+
+def test_a_parameter_group_in_use_stays(calls):
+    name = {"DBParameterGroupName": "params"}
+    family = {"DBParameterGroupFamily": "postgres17", "Description": "d"}
+    calls("rds", "create_db_parameter_group", {**name, **family})
+    calls("rds", "create_db_instance", database("uses", **name))
+    error = refused(calls, "rds", "delete_db_parameter_group", name)
+    assert error["Code"] == "InvalidDBParameterGroupState"
+
+
+def test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family(calls):
+    for family in ("postgres17", "postgres18"):
+        group = {"DBParameterGroupName": family, "DBParameterGroupFamily": family}
+        calls("rds", "create_db_parameter_group", {**group, "Description": "d"})
+    old = database("grows", EngineVersion="17", DBParameterGroupName="postgres17")
+    calls("rds", "create_db_instance", old)
+    wanted = {"DBInstanceIdentifier": "grows", "EngineVersion": "18"}
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "AllowMajorVersionUpgrade flag must be present" in error["Message"]
+    wanted["AllowMajorVersionUpgrade"] = True
+    error = refused(calls, "rds", "modify_db_instance", wanted)
+    assert "Please use a Parameter Group with DBParameterGroupFamily postgres18" in error["Message"]
+    wanted["DBParameterGroupName"] = "postgres18"
+    made = calls("rds", "modify_db_instance", wanted)["DBInstance"]
+    assert made["EngineVersion"] == "18"
+
+
+def test_the_provider_allows_a_new_major_version_as_the_program_says(calls):
+    inputs = {"identifier": "upgraded", "engine": "postgres", "engineVersion": "17"}
+    inputs |= {"instanceClass": "db.t4g.micro", "allocatedStorage": 20, "username": "postgres"}
+    inputs |= {"manageMasterUserPassword": True, "skipFinalSnapshot": True}
+    allowed = {**inputs, "allowMajorVersionUpgrade": True}
+    identity, _ = lifecycle.create(calls, INSTANCE, allowed, Event())
+    with pytest.raises(ClientError, match="AllowMajorVersionUpgrade"):
+        lifecycle.update(calls, INSTANCE, identity, inputs, {**inputs, "engineVersion": "18"})
+    made = lifecycle.update(calls, INSTANCE, identity, allowed, {**allowed, "engineVersion": "18"})
+    assert made["engineVersionActual"] == "18"

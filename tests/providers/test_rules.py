@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.aws import quotas
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import ec2
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
-from rehearsal.providers.aws.rds import INSTANCE
-
-ZONES = ("ap-northeast-1a", "ap-northeast-1c")
-counter = itertools.count(1)
-
-
-@pytest.fixture
-def closed_vpc(calls):
-    """A VPC without an internet gateway."""
-    made = calls("ec2", "create_vpc", {"CidrBlock": "10.20.0.0/16"})
-    return made["Vpc"]["VpcId"]
-
-
-@pytest.fixture
-def vpc(closed_vpc, attach_internet_gateway):
-    attach_internet_gateway(closed_vpc)
-    return closed_vpc
-
-
-@pytest.fixture
-def subnets(calls, vpc):
-    return subnets_of(calls, vpc)
-
-
-def subnets_of(calls, vpc):
-    return [
-        calls(
-            "ec2",
-            "create_subnet",
-            {"VpcId": vpc, "CidrBlock": f"10.20.{number}.0/24", "AvailabilityZone": zone},
-        )["Subnet"]["SubnetId"]
-        for number, zone in enumerate((*ZONES, ZONES[0]))
-    ]
+from tests.providers.conftest import counter, database, definition, refused, subnets_of
 
 
 @pytest.fixture
@@ -56,45 +24,42 @@ def group(calls, vpc):
     return answer["TargetGroups"][0]["TargetGroupArn"]
 
 
-@pytest.fixture
-def balancer(calls, subnets):
-    params = {"Name": f"b{next(counter)}", "Subnets": subnets[:2]}
-    answer = calls("elbv2", "create_load_balancer", params)
-    return answer["LoadBalancers"][0]["LoadBalancerArn"]
-
-
 def forward(group):
     return [{"Type": "forward", "TargetGroupArn": group}]
 
 
-def refused(calls, service, operation, params):
-    with pytest.raises(ClientError) as problem:
-        calls(service, operation, params)
-    return problem.value.response["Error"]
+PAIR = "No Fargate configuration exists for given values."
 
 
-def definition(**changes):
-    return {
-        "family": "app",
-        "networkMode": "awsvpc",
-        "requiresCompatibilities": ["FARGATE"],
-        "cpu": "256",
-        "memory": "512",
-        "containerDefinitions": [{"name": "app", "image": "app:1"}],
-        **changes,
-    }
-
-
-@pytest.mark.parametrize(("cpu", "memory"), [("256", "4096"), ("300", "512"), ("1024", "1024")])
-def test_fargate_sells_certain_pairs_only(calls, cpu, memory):
-    params = definition(cpu=cpu, memory=memory)
-    error = refused(calls, "ecs", "register_task_definition", params)
-    assert error["Message"] == "No Fargate configuration exists for given values."
-
-
-def test_fargate_wants_a_network_of_the_tasks_own(calls):
-    error = refused(calls, "ecs", "register_task_definition", definition(networkMode="bridge"))
-    assert "only supports network mode" in error["Message"]
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "code", "words"),
+    [
+        *(
+            ("ecs", "register_task_definition", definition(cpu=cpu, memory=memory), "", PAIR)
+            for cpu, memory in (("256", "4096"), ("300", "512"), ("1024", "1024"))
+        ),
+        (
+            *("ecs", "register_task_definition", definition(networkMode="bridge")),
+            *("", "only supports network mode"),
+        ),
+        (
+            *("rds", "create_db_instance", database("twice", MasterUserPassword="long-enough-1")),
+            *("InvalidParameterCombination", ""),
+        ),
+        (
+            *("rds", "create_db_instance", database("small", AllocatedStorage=5)),
+            *("", "Invalid storage size"),
+        ),
+        (
+            *("ecs", "list_services_by_namespace", {"namespace": "x"}),
+            *("UnsupportedOperation", "does not implement ecs:ListServicesByNamespace"),
+        ),
+    ],
+)
+def test_what_aws_refuses_is_refused_in_its_words(calls, service, operation, params, code, words):
+    error = refused(calls, service, operation, params)
+    assert code in error["Code"]
+    assert words in error["Message"]
 
 
 def test_a_good_task_definition_is_taken(calls):
@@ -228,89 +193,6 @@ def test_a_target_group_in_use_stays(calls, balancer, group):
     assert error["Code"] == "ResourceInUse"
 
 
-def database(name, **changes):
-    return {
-        "DBInstanceIdentifier": name,
-        "DBInstanceClass": "db.t4g.micro",
-        "Engine": "postgres",
-        "AllocatedStorage": 20,
-        "MasterUsername": "postgres",
-        "ManageMasterUserPassword": True,
-        **changes,
-    }
-
-
-def test_a_managed_password_is_not_given_as_well(calls):
-    params = database("twice", MasterUserPassword="long-enough-1")
-    error = refused(calls, "rds", "create_db_instance", params)
-    assert error["Code"] == "InvalidParameterCombination"
-
-
-def test_a_database_has_room(calls):
-    params = database("small", AllocatedStorage=5)
-    assert "Invalid storage size" in refused(calls, "rds", "create_db_instance", params)["Message"]
-
-
-def test_a_new_account_has_no_role_for_the_databases_subnet_group(calls, subnets, make_role):
-    params = {"DBSubnetGroupName": "first", "DBSubnetGroupDescription": "d"}
-    params |= {"SubnetIds": subnets[:2]}
-    error = refused(calls, "rds", "create_db_subnet_group", params)
-    assert error["Code"] == "InvalidParameterValue"
-    assert error["Message"].startswith("Missing necessary credentials.")
-    make_role()
-    calls("rds", "create_db_subnet_group", params)
-
-
-def test_a_databases_subnets_lie_in_two_zones_and_stay_while_it_is_there(calls, subnets, make_role):
-    make_role()
-    params = {"DBSubnetGroupName": "group", "DBSubnetGroupDescription": "d"}
-    narrow = {**params, "SubnetIds": [subnets[0], subnets[2]]}
-    error = refused(calls, "rds", "create_db_subnet_group", narrow)
-    assert error["Code"] == "DBSubnetGroupDoesNotCoverEnoughAZs"
-    calls("rds", "create_db_subnet_group", {**params, "SubnetIds": subnets[:2]})
-    calls("rds", "create_db_instance", database("held", DBSubnetGroupName="group"))
-    name = {"DBSubnetGroupName": "group"}
-    assert "still using it" in refused(calls, "rds", "delete_db_subnet_group", name)["Message"]
-
-
-def test_a_parameter_group_in_use_stays(calls):
-    name = {"DBParameterGroupName": "params"}
-    family = {"DBParameterGroupFamily": "postgres17", "Description": "d"}
-    calls("rds", "create_db_parameter_group", {**name, **family})
-    calls("rds", "create_db_instance", database("uses", **name))
-    error = refused(calls, "rds", "delete_db_parameter_group", name)
-    assert error["Code"] == "InvalidDBParameterGroupState"
-
-
-def test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family(calls):
-    for family in ("postgres17", "postgres18"):
-        group = {"DBParameterGroupName": family, "DBParameterGroupFamily": family}
-        calls("rds", "create_db_parameter_group", {**group, "Description": "d"})
-    old = database("grows", EngineVersion="17", DBParameterGroupName="postgres17")
-    calls("rds", "create_db_instance", old)
-    wanted = {"DBInstanceIdentifier": "grows", "EngineVersion": "18"}
-    error = refused(calls, "rds", "modify_db_instance", wanted)
-    assert "AllowMajorVersionUpgrade flag must be present" in error["Message"]
-    wanted["AllowMajorVersionUpgrade"] = True
-    error = refused(calls, "rds", "modify_db_instance", wanted)
-    assert "Please use a Parameter Group with DBParameterGroupFamily postgres18" in error["Message"]
-    wanted["DBParameterGroupName"] = "postgres18"
-    made = calls("rds", "modify_db_instance", wanted)["DBInstance"]
-    assert made["EngineVersion"] == "18"
-
-
-def test_the_provider_allows_a_new_major_version_as_the_program_says(calls):
-    inputs = {"identifier": "upgraded", "engine": "postgres", "engineVersion": "17"}
-    inputs |= {"instanceClass": "db.t4g.micro", "allocatedStorage": 20, "username": "postgres"}
-    inputs |= {"manageMasterUserPassword": True, "skipFinalSnapshot": True}
-    allowed = {**inputs, "allowMajorVersionUpgrade": True}
-    identity, _ = lifecycle.create(calls, INSTANCE, allowed, Event())
-    with pytest.raises(ClientError, match="AllowMajorVersionUpgrade"):
-        lifecycle.update(calls, INSTANCE, identity, inputs, {**inputs, "engineVersion": "18"})
-    made = lifecycle.update(calls, INSTANCE, identity, allowed, {**allowed, "engineVersion": "18"})
-    assert made["engineVersionActual"] == "18"
-
-
 @pytest.mark.usefixtures("balancer")
 def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
     error = refused(calls, "ec2", "delete_subnet", {"SubnetId": subnets[0]})
@@ -381,7 +263,50 @@ def test_the_provider_waits_for_mapped_addresses_before_it_gives_up(calls, vpc, 
                 deleting.result(30)
 
 
-def test_what_the_rehearsal_does_not_implement_is_said(calls):
-    error = refused(calls, "ecs", "list_services_by_namespace", {"namespace": "x"})
-    assert error["Code"] == "UnsupportedOperation"
-    assert "does not implement ecs:ListServicesByNamespace" in error["Message"]
+ON_DEMAND, SPOT = "L-3032A538", "L-36FBB829"
+
+
+@pytest.fixture
+def ask(calls):
+    """Asks Service Quotas about Fargate, in a new account."""
+    quotas.install()
+    yield lambda operation, **params: calls(
+        "service-quotas", operation, {"ServiceCode": "fargate", **params}
+    )
+    quotas.install()
+
+
+def value(ask, code):
+    return ask("get_service_quota", QuotaCode=code)["Quota"]["Value"]
+
+
+def test_fargate_has_one_quota_on_demand_and_one_for_spot(ask):
+    found = ask("list_service_quotas")["Quotas"]
+    assert [(each["QuotaCode"], each["QuotaName"], each["Value"]) for each in found] == [
+        (ON_DEMAND, "Fargate On-Demand vCPU resource count", 6.0),
+        (SPOT, "Fargate Spot vCPU resource count", 6.0),
+    ]
+    assert found[0]["QuotaArn"].endswith(f":fargate/{ON_DEMAND}")
+
+
+def test_what_is_asked_for_is_granted_and_the_default_stays(ask):
+    answer = ask("request_service_quota_increase", QuotaCode=ON_DEMAND, DesiredValue=16.0)[
+        "RequestedQuota"
+    ]
+    assert (answer["Status"], answer["DesiredValue"]) == ("APPROVED", 16.0)
+    assert (value(ask, ON_DEMAND), value(ask, SPOT)) == (16.0, 6.0)
+    default = ask("get_aws_default_service_quota", QuotaCode=ON_DEMAND)
+    assert default["Quota"]["Value"] == 6.0
+
+
+def test_no_more_than_there_is_is_no_increase(ask):
+    with pytest.raises(ClientError, match="IllegalArgumentException"):
+        ask("request_service_quota_increase", QuotaCode=SPOT, DesiredValue=6.0)
+    assert value(ask, SPOT) == 6.0
+
+
+def test_an_unknown_quota_is_told_and_the_vpc_s_are_still_there(ask, calls):
+    with pytest.raises(ClientError, match="NoSuchResourceException"):
+        value(ask, "L-00000000")
+    found = calls("service-quotas", "list_service_quotas", {"ServiceCode": "vpc"})["Quotas"]
+    assert len(found) > 10

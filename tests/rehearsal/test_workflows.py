@@ -13,8 +13,7 @@ import pytest
 from tests.rehearsal.conftest import Careapp
 from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed
-from tests.support.workflow_runs import BOUND, Ran, Runner
-from tests.support.workflows import steps
+from tests.support.workflows import BOUND, Ran, Runner, steps
 
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 SET_UP = """

@@ -10,7 +10,7 @@ import botocore.session
 import pulumi_aws as aws
 import pytest
 
-from benchmarks.defaults.page import RESULTS, settings
+from benchmarks.defaults.compare import RESULTS, settings
 from benchmarks.defaults.profiles import Profile, profiles
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rehearsal.providers.aws import (
-    acm,
     cloudwatch,
+    domains,
     ec2,
     ecr,
     ecs,
@@ -15,7 +15,6 @@ from rehearsal.providers.aws import (
     iam,
     kms,
     rds,
-    route53,
     s3,
     scaling,
     sns,
@@ -23,8 +22,8 @@ from rehearsal.providers.aws import (
 from rehearsal.providers.kind import Kind
 
 MODULES = (
-    *(acm, cloudwatch, ec2, ecr, ecs, elb, groups, iam),
-    *(kms, rds, route53, s3, scaling, sns),
+    *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
+    *(iam, kms, rds, s3, scaling, sns),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.calls import Calls
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
 
 OF_THE_METRIC = ("namespace", "metricName", "dimensions")
 
@@ -164,11 +164,6 @@ TARGET = Kind(
 )
 
 
-def _group(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name != "name"}
-    return {**rest, "logGroupName": inputs["name"]}
-
-
 def _look_group(subject: Subject) -> Values | None:
     answer = subject.calls("logs", "describe_log_groups", {"logGroupNamePrefix": subject.identity})
     groups = [group for group in answer["logGroups"] if group["logGroupName"] == subject.identity]
@@ -192,7 +187,7 @@ LOG_GROUP = Kind(
     look=_look_group,
     delete="delete_log_group",
     replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
-    prepare=_group,
+    prepare=renamed({"name": "logGroupName"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
     autoname="name",

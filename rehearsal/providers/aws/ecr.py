@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
-
-
-def _repository(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name not in ("name", "forceDelete")}
-    return {**rest, "repositoryName": inputs["name"], "force": bool(inputs.get("forceDelete"))}
+from rehearsal.providers.kind import Kind, Setting, Subject, renamed
 
 
 def _remove(subject: Subject) -> None:
@@ -37,7 +32,7 @@ REPOSITORY = Kind(
     read="describe_repositories",
     found="repositories[0]",
     replaces=frozenset({"name", "encryptionConfigurations"}),
-    prepare=_repository,
+    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}, force=False),
     ignored={"force": "used by _remove"},
     settings=(
         Setting(inputs=("imageTagMutability",), apply=_mutability, on_create=False),
@@ -55,15 +50,6 @@ REPOSITORY = Kind(
 )
 
 
-def _lifecycle(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name not in ("repository", "policy")}
-    return {
-        **rest,
-        "repositoryName": inputs["repository"],
-        "lifecyclePolicyText": inputs["policy"],
-    }
-
-
 LIFECYCLE_POLICY = Kind(
     token="aws:ecr/lifecyclePolicy:LifecyclePolicy",
     service="ecr",
@@ -78,7 +64,7 @@ LIFECYCLE_POLICY = Kind(
     replaces=frozenset({"repository", "policy"}),
     # A repository has one policy. Deleting the old one last would delete the new one (pulumi-aws pull request 2085).
     deletes_first=True,
-    prepare=_lifecycle,
+    prepare=renamed({"repository": "repositoryName", "policy": "lifecyclePolicyText"}),
     outputs={"registryId": "registryId"},
 )
 

@@ -6,15 +6,10 @@ import json
 import time
 from typing import Any
 
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
-
-
-def _cluster(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name != "name"}
-    return {**rest, "clusterName": inputs["name"]}
 
 
 def _cluster_settings(subject: Subject) -> None:
@@ -32,7 +27,7 @@ CLUSTER = Kind(
     found="clusters[?status=='ACTIVE'] | [0]",
     delete="delete_cluster",
     replaces=frozenset({"name"}),
-    prepare=_cluster,
+    prepare=renamed({"name": "clusterName"}),
     settings=(Setting(inputs=("settings",), apply=_cluster_settings, on_create=False),),
     autoname="name",
     fixed_name="name",

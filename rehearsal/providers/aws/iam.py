@@ -3,18 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.calls import Calls
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
-
-
-def _role(inputs: Values) -> Values:
-    rest = {
-        name: value for name, value in inputs.items() if name not in ("name", "assumeRolePolicy")
-    }
-    return {
-        **rest,
-        "roleName": inputs["name"],
-        "assumeRolePolicyDocument": inputs["assumeRolePolicy"],
-    }
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
 
 
 def _trust(subject: Subject) -> None:
@@ -51,7 +40,7 @@ ROLE = Kind(
     on_delete=_remove_role,
     update="update_role",
     replaces=frozenset({"name", "namePrefix", "path"}),
-    prepare=_role,
+    prepare=renamed({"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"}),
     ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(
         Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
@@ -149,11 +138,6 @@ def _make_profile(calls: Calls, kind: Kind, inputs: Values) -> str:
     return name
 
 
-def _profile(inputs: Values) -> Values:
-    rest = {name: value for name, value in inputs.items() if name != "name"}
-    return {**rest, "instanceProfileName": inputs["name"]}
-
-
 def _change_role(subject: Subject) -> None:
     _leave_role(subject)
     subject.call("add_role_to_instance_profile", RoleName=subject.inputs["role"])
@@ -179,7 +163,7 @@ INSTANCE_PROFILE = Kind(
     found="InstanceProfile",
     on_delete=_remove_profile,
     replaces=frozenset({"name", "namePrefix", "path"}),
-    prepare=_profile,
+    prepare=renamed({"name": "instanceProfileName"}),
     settings=(Setting(inputs=("role",), apply=_change_role, on_create=False),),
     autoname="name",
     fixed_name="name",

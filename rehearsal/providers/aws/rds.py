@@ -7,21 +7,10 @@ import time
 from botocore.exceptions import ClientError
 
 from rehearsal.calls import Calls
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
 
 LIMIT = 120.0
 """Wall-clock seconds within which a database must be deleted."""
-
-
-def _renamed(inputs: Values, names: dict[str, str]) -> Values:
-    return {names.get(name, name): value for name, value in inputs.items()}
-
-
-SUBNET_GROUP_NAMES = {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}
-
-
-def _subnet_group(inputs: Values) -> Values:
-    return {"DBSubnetGroupDescription": "Managed by Pulumi", **_renamed(inputs, SUBNET_GROUP_NAMES)}
 
 
 SUBNET_GROUP = Kind(
@@ -35,20 +24,14 @@ SUBNET_GROUP = Kind(
     delete="delete_db_subnet_group",
     update="modify_db_subnet_group",
     replaces=frozenset({"name", "namePrefix"}),
-    prepare=_subnet_group,
+    prepare=renamed(
+        {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
+        DBSubnetGroupDescription="Managed by Pulumi",
+    ),
     autoname="name",
     fixed_name="name",
     outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
 )
-
-PARAMETER_GROUP_NAMES = {
-    "name": "DBParameterGroupName",
-    "family": "DBParameterGroupFamily",
-}
-
-
-def _parameter_group(inputs: Values) -> Values:
-    return {"description": "Managed by Pulumi", **_renamed(inputs, PARAMETER_GROUP_NAMES)}
 
 
 def _set_parameters(subject: Subject) -> None:
@@ -73,7 +56,10 @@ PARAMETER_GROUP = Kind(
     found="DBParameterGroups[0]",
     delete="delete_db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
-    prepare=_parameter_group,
+    prepare=renamed(
+        {"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
+        description="Managed by Pulumi",
+    ),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
     autoname="name",
@@ -101,10 +87,6 @@ PROVIDER_ONLY = {
     "finalSnapshotIdentifier": "sent on deletion",
     "skipFinalSnapshot": "sent on deletion",
 }
-
-
-def _instance(inputs: Values) -> Values:
-    return _renamed(inputs, INSTANCE_NAMES)
 
 
 def _identifier(calls: Calls, identity: str) -> str:
@@ -180,7 +162,7 @@ INSTANCE = Kind(
         {"identifier", "engine", "username", "dbName", "storageEncrypted", "kmsKeyId"}
         | {"availabilityZone", "characterSetName", "timezone"}
     ),
-    prepare=_instance,
+    prepare=renamed(INSTANCE_NAMES),
     ignored=PROVIDER_ONLY,
     repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(

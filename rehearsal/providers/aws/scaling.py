@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from rehearsal.providers.kind import Kind, Setting, Subject, Values
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
@@ -22,14 +22,6 @@ def _put(operation: str, *inputs: str) -> Setting:
         subject.call(operation, **subject.calls.convert(service, operation, said))
 
     return Setting(inputs=inputs, apply=apply, on_create=False)
-
-
-def _renamed(name: str) -> Callable[[Values], Values]:
-    def prepare(inputs: Values) -> Values:
-        rest = {key: value for key, value in inputs.items() if key != "name"}
-        return {**rest, name: inputs["name"]}
-
-    return prepare
 
 
 def _named(operation: str, found: str, member: str) -> Callable[[Subject], Values | None]:
@@ -74,7 +66,7 @@ POLICY = Kind(
     look=_named("describe_scaling_policies", "ScalingPolicies", "PolicyName"),
     delete="delete_scaling_policy",
     replaces=PLACE | {"name"},
-    prepare=_renamed("policyName"),
+    prepare=renamed({"name": "policyName"}),
     settings=(
         _put("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
     ),
@@ -92,7 +84,7 @@ ACTION = Kind(
     look=_named("describe_scheduled_actions", "ScheduledActions", "ScheduledActionName"),
     delete="delete_scheduled_action",
     replaces=PLACE | {"name"},
-    prepare=_renamed("scheduledActionName"),
+    prepare=renamed({"name": "scheduledActionName"}),
     settings=(_put("put_scheduled_action", "schedule", "timezone", "scalableTargetAction"),),
     outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
     absent=("ObjectNotFoundException", "ValidationException"),

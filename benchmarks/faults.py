@@ -1,4 +1,4 @@
-"""Rehearses every named fault: ``python benchmarks/faults/table.py [NAME…]`` writes docs/faults.md.
+"""Rehearses every named fault: ``python -m benchmarks.faults [NAME…]`` writes docs/faults.md.
 
 Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
 """
@@ -26,7 +26,7 @@ SLEEPS = {"slow-start": "20", "slow-health": "20"}
 HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
-{day}; `benchmarks/faults/table.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
+{day}; `benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
 with nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
 is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A

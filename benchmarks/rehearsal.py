@@ -1,4 +1,4 @@
-"""Measures the rehearsal's times and the local cloud's memory: ``python benchmarks/rehearsal/measure.py [RUNS]``.
+"""Measures the rehearsal's times and the local cloud's memory: ``python -m benchmarks.rehearsal [RUNS]``.
 
 Run it from the project's folder with ``.venv/bin/python`` on an idle machine, after a first
 ``./careapp rehearse --exit`` has filled the caches.

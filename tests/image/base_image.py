@@ -1,6 +1,6 @@
 """Give a Docker engine the image python:3.13-slim: pulled, or a stand-in where none can be pulled.
 
-`python -m tests.support.base_image` does it by hand. The stand-in is Debian trixie with its Python
+`python -m tests.image.base_image` does it by hand. The stand-in is Debian trixie with its Python
 3.13, laid out as the official image is: `python` and `pip` in /usr/local/bin, no byte code in the
 standard library (https://github.com/docker-library/python, Dockerfile of 3.13/slim-trixie).
 """
@@ -18,11 +18,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support import docker_engine
-from tests.support.docker_engine import DockerUnavailable, Engine
+from tests.image import docker_engine
+from tests.image.docker_engine import DockerUnavailable, Engine
 
 TAG = "python:3.13-slim"
-STAND_IN_LABEL = "careapp.stand-in-for"
 PULL_SECONDS = 120
 MAKE_SECONDS = 900
 SUITE = "trixie"
@@ -59,14 +58,8 @@ def ensure(engine: Engine, say: Say) -> str:
         return "pulled"
     say(f"{TAG} cannot be pulled ({refusal}); a stand-in is used.")
     archive = stand_in(say)
-    label = f"LABEL {STAND_IN_LABEL}={TAG}"
-    engine.run("import", "--change", label, str(archive), TAG, seconds=300)
+    engine.run("import", str(archive), TAG, seconds=300)
     return "stand-in"
-
-
-def is_stand_in(engine: Engine) -> bool:
-    """Whether the engine's TAG was made here rather than pulled."""
-    return STAND_IN_LABEL in (engine.inspect("image", TAG)["Config"].get("Labels") or {})
 
 
 def _pull(engine: Engine) -> str | None:

@@ -1,13 +1,15 @@
-"""Simulates roll-outs: the rehearsal's scheduler, targets and launch rates, without processes, networks and waiting.
+"""Simulates roll-outs of 1 to 1,000 tasks and prints what they take: ``python -m benchmarks.scale [TASKS…]``.
 
-Simulated are the clock, a task that answers a constant time after it was created, and its address. The service is
-declared by the API's calls, as the program declares it.
+The rehearsal's scheduler, targets and launch rates run without processes, networks and waiting. Simulated are the
+clock, a task that answers a constant time after it was created, and its address. The service is declared by the API's
+calls, as the program declares it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,8 +30,17 @@ from rehearsal.aws.ecs.state import Service
 from rehearsal.aws.elb.targets import PASSED, Check, Targets
 from rehearsal.aws.hooks import Hooking
 from rehearsal.clock import Clock
+from rehearsal.console import Progress, duration
+from rehearsal.paths import ROOT
+from stack import sizes
+from stack.deployments import CANARY, ROLLING, STRATEGIES, DeploymentSettings
+from stack.service import CPU_UNITS
+from stack.settings import Settings
 from tests.dataplane.declarations import REGION, Declarations
 
+SIZES = (1, 2, 5, 10, 50, 100, 200, 500, 1000)
+POC = Settings.read("poc", ROOT).sizes
+"""The size of a task, its connections and the class of the database."""
 START = 60.0
 """AWS seconds from a task's creation until it answers health checks. Measured on AWS: 53 to 62 s to its start, for an
 image of 413 MB (elasticscale.com, 2024)."""
@@ -277,3 +288,88 @@ def simulate(count: int, strategy: Mapping[str, Any]) -> Result:
             return simulation.roll_out()
         finally:
             hooking.remove()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One roll-out."""
+
+    tasks: int
+    strategy: str
+    result: Result
+
+    @property
+    def vcpus(self) -> float:
+        """Return the vCPUs of all tasks at the peak."""
+        return self.result.peak.tasks * POC.cpu / CPU_UNITS
+
+    @property
+    def connections(self) -> int:
+        """Return the database's connections at the peak."""
+        return self.result.peak.connected * POC.connections_a_task + sizes.OWN_CONNECTIONS
+
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """Return the limits that the roll-out passes."""
+        found = {
+            f"{sizes.NEW_ACCOUNT_VCPUS} vCPUs": self.vcpus > sizes.NEW_ACCOUNT_VCPUS,
+            f"{POC.allowed} connections": self.connections > POC.allowed,
+            f"{sizes.LAUNCHED_AT_ONCE} launches at once": self.tasks > sizes.LAUNCHED_AT_ONCE,
+            f"{sizes.TARGETS} targets": self.result.peak.targets > sizes.TARGETS,
+        }
+        return tuple(name for name, passed in found.items() if passed)
+
+
+def in_api(settings: DeploymentSettings) -> dict[str, object]:
+    """Return the strategy as ECS's API has it; nothing for a rolling one."""
+    if settings.strategy != CANARY:
+        return {}
+    canary = {
+        "canaryPercent": float(settings.percent),
+        "canaryBakeTimeInMinutes": settings.minutes,
+    }
+    return {
+        "strategy": STRATEGIES[CANARY],
+        "bakeTimeInMinutes": settings.bake,
+        "canaryConfiguration": canary,
+    }
+
+
+def rows(counts: Sequence[int], progress: Progress) -> Iterator[Row]:
+    """Yield the roll-outs of each size, rolling and canary, with the settings' defaults."""
+    cells = [(tasks, strategy) for tasks in counts for strategy in (ROLLING, CANARY)]
+    with progress.phase("simulating roll-outs", "one to two minutes") as phase:
+        for number, (tasks, strategy) in enumerate(cells, 1):
+            phase.detail = f"{number} of {len(cells)}: {tasks} tasks, {strategy}"
+            settings = DeploymentSettings(strategy=strategy)
+            yield Row(tasks, strategy, simulate(tasks, in_api(settings)))
+
+
+HEAD = (
+    "| tasks | strategy | steady after | vCPUs | connections | targets | more than |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+def line(row: Row) -> str:
+    """Return a row in Markdown."""
+    cells = (
+        f"{row.tasks:,}",
+        row.strategy,
+        duration(row.result.seconds),
+        f"{row.vcpus:g}",
+        f"{row.connections:,}",
+        f"{row.result.peak.targets:,}",
+        ", ".join(row.walls) or "-",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table on standard output, and the progress on standard error."""
+    found = [line(each) for each in rows([*map(int, sys.argv[1:])] or SIZES, Progress(every=10))]
+    print(HEAD, *found, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
