@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.shifting import ECS, shifting_policy
+from infra.shifting import shifting_policy
 from tests.dataplane.stack import until
 from tests.dataplane.test_rolling import Load, fetch
 
@@ -31,50 +30,15 @@ LINEAR = {
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1}
 
 
-def declare(cloud: Any, allowed: Any = shifting_policy, strategy: Any = CANARY) -> None:
-    """Declare a service with two target groups and version 1, as the program does."""
+def declare(cloud: Any, strategy: Any, allowed: Any = shifting_policy) -> None:
     cloud.everything()
-    first, second = cloud.ids["tg"], cloud.target_group("tg2")
-    cloud.ids["tg2"] = second
-    weights = [{"TargetGroupArn": first, "Weight": 100}, {"TargetGroupArn": second, "Weight": 0}]
-    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
     cloud.elb.delete_rule(RuleArn=cloud.ids["rule"])
-    cloud.ids["rule"] = cloud.elb.create_rule(
-        ListenerArn=cloud.ids["listener"],
-        Priority=10,
-        Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
-        Actions=[forward],
-    )["Rules"][0]["RuleArn"]
-    made = cloud.iam.create_role(RoleName="shifting", AssumeRolePolicyDocument=json.dumps(ECS))
-    document = json.dumps(allowed([first, second], cloud.ids["rule"]))
-    cloud.iam.put_role_policy(RoleName="shifting", PolicyName="shifting", PolicyDocument=document)
-    registration = {
-        "targetGroupArn": first,
-        "containerName": "app",
-        "containerPort": 3000,
-        "advancedConfiguration": {
-            "alternateTargetGroupArn": second,
-            "productionListenerRule": cloud.ids["rule"],
-            "roleArn": made["Role"]["Arn"],
-        },
-    }
-    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-    cloud.service(
-        cloud.task_definition("v1"),
-        desired=2,
-        loadBalancers=[registration],
-        deploymentConfiguration={
-            **breaker,
-            "minimumHealthyPercent": 100,
-            "maximumPercent": 200,
-            **strategy,
-        },
-    )
+    cloud.shifting_service(strategy, 2, allowed)
 
 
 @pytest.fixture
 def shifting(cloud: Any, request: Any) -> Any:
-    declare(cloud, strategy=getattr(request, "param", CANARY))
+    declare(cloud, getattr(request, "param", CANARY))
     cloud.rolled_out()
     return cloud
 
@@ -235,7 +199,7 @@ def test_a_role_that_may_not_change_the_rule_is_refused(cloud: Any) -> None:
         return shifting_policy(groups, f"{rule}x")
 
     with pytest.raises(ClientError, match="not authorized to perform: elasticloadbalancing:Modify"):
-        declare(cloud, allowed=another)
+        declare(cloud, CANARY, another)
 
 
 def test_a_strategy_without_a_second_target_group_is_refused(cloud: Any) -> None:
