@@ -177,20 +177,59 @@ class Stack(Declarations):
             raise
         return found
 
+    def whole(self, count: int = 1) -> None:
+        """Wait until the service has so many healthy tasks, and no other task is left."""
+
+        def ask() -> bool:
+            healthy = [each["TargetHealth"]["State"] for each in self.targets()]
+            steady = self.messages()[-1].endswith("has reached a steady state.")
+            return steady and healthy == ["healthy"] * count and len(self.places()) == count
+
+        until(ask, what="a whole service")
+
     def messages(self) -> list[str]:
         return [each["message"] for each in reversed(self.describe()["events"])]
 
-    def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
-        arns = self.ecs.list_tasks(cluster="main", serviceName="web", desiredStatus=status)[
-            "taskArns"
-        ]
-        if not arns:
-            return []
-        found: list[dict[str, Any]] = self.ecs.describe_tasks(cluster="main", tasks=arns)["tasks"]
-        return found
+    def deployments(self) -> list[dict[str, Any]]:
+        """Return the service deployments, the newest first."""
+        found = self.ecs.list_service_deployments(cluster="main", service="web")
+        return list(found["serviceDeployments"])
+
+    def deployment(self) -> dict[str, Any]:
+        """Return the newest service deployment with all its data."""
+        arn = self.deployments()[0]["serviceDeploymentArn"]
+        found = self.ecs.describe_service_deployments(serviceDeploymentArns=[arn])
+        return dict(found["serviceDeployments"][0])
+
+    def tasks(self, status: str = "RUNNING", service: str = "web") -> list[dict[str, Any]]:
+        arns = self.ecs.list_tasks(cluster="main", serviceName=service, desiredStatus=status)
+        found = [self.task(arn) for arn in arns["taskArns"]]
+        return [each for each in found if each]
+
+    def task(self, arn: str) -> dict[str, Any]:
+        """Return a task, or nothing if it is no longer listed."""
+        found = self.ecs.describe_tasks(cluster="main", tasks=[arn])["tasks"]
+        return dict(found[0]) if found else {}
+
+    def until_task(self, arn: str, status: str) -> dict[str, Any]:
+        """Wait for a task's status and return the task."""
+
+        def ask() -> Any:
+            found = self.task(arn)
+            return found if found["lastStatus"] == status else None
+
+        return dict(until(ask, what=f"the task to be {status}"))
 
     def stopped(self) -> list[dict[str, Any]]:
         return self.tasks("STOPPED")
+
+    def lines(self, arn: str) -> list[str]:
+        """Return what a task has written, the first line first."""
+        stream = f"ecs/app/{arn.rpartition('/')[2]}"
+        events = self.logs.get_log_events(
+            logGroupName="/ecs/app", logStreamName=stream, startFromHead=True
+        )["events"]
+        return [each["message"] for each in events]
 
     def targets(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.elb.describe_target_health(
@@ -215,6 +254,14 @@ class Stack(Declarations):
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def page(self, path: str = "/") -> str:
+        """Return the text of one of the app's pages."""
+        return fetch(f"{self.url()}{path}")[1]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the app's process."""
+        return dict(json.loads(self.page("/env"))["env"])
 
     def url(self) -> str:
         def ask() -> Any:
