@@ -11,8 +11,7 @@ import pytest
 
 from rehearsal.aws.scaling.tracking import Change, Cooldowns, Reading, needed
 from tests.dataplane.conftest import serving
-from tests.dataplane.stack import Stack
-from tests.dataplane.test_rolling import Load
+from tests.dataplane.stack import Load, Stack
 
 CPU = Reading(policy="cpu", target=60, value=90, high="cpu-high", out_cooldown=60)
 IDLE = replace(CPU, value=10, high="", low="cpu-low")

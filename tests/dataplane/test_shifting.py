@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.shifting import shifting_policy
-from tests.dataplane.stack import until
-from tests.dataplane.test_rolling import Load, fetch
+from tests.dataplane.stack import Load, until
 
 CANARY = {
     "strategy": "CANARY",
@@ -61,17 +60,7 @@ def weights(cloud: Any) -> tuple[int, int]:
 
 def shares(cloud: Any, count: int) -> Counter[str]:
     """Return how many of some requests each version answered."""
-    url = cloud.url()
-    return Counter(fetch(url)[1].split()[0] for _ in range(count))
-
-
-def newest(cloud: Any) -> dict[str, Any]:
-    """Return the newest service deployment."""
-    rows = cloud.ecs.list_service_deployments(cluster="main", service="web")["serviceDeployments"]
-    arn = [max(rows, key=lambda row: row["createdAt"])["serviceDeploymentArn"]]
-    found = cloud.ecs.describe_service_deployments(serviceDeploymentArns=arn)
-    row: dict[str, Any] = found["serviceDeployments"][0]
-    return row
+    return Counter(cloud.page().split()[0] for _ in range(count))
 
 
 def running(cloud: Any) -> Counter[str]:
@@ -87,7 +76,7 @@ def test_a_canary_s_requests_move_step_by_step_without_a_failure_and_the_next_re
     until(lambda: weights(shifting) == (90, 10), 20, "the canary's share")
     assert len(shifting.tasks()) == 4
     until(lambda: weights(shifting) == (0, 100), 20, "all requests")
-    assert newest(shifting)["lifecycleStage"] == "BAKE_TIME"
+    assert shifting.deployment()["lifecycleStage"] == "BAKE_TIME"
     assert len(shifting.tasks()) == 4
     shifting.rolled_out()
     assert len(shifting.tasks()) == 2
@@ -112,7 +101,7 @@ def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_
     until(lambda: weights(shifting) == (90, 10), 20, "the canary's share")
     assert shares(shifting, 300) == {"v1": 270, "v2": 30}
 
-    row = newest(shifting)
+    row = shifting.deployment()
     assert (row["status"], row["lifecycleStage"]) == ("IN_PROGRESS", "PRODUCTION_TRAFFIC_SHIFT")
     assert row["targetServiceRevision"]["requestedProductionTrafficWeight"] == 10.0
     [source] = row["sourceServiceRevisions"]
@@ -131,9 +120,9 @@ def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_
 
     until(replaced, 20, "the replacement")
 
-    arn = newest(shifting)["serviceDeploymentArn"]
+    arn = shifting.deployment()["serviceDeploymentArn"]
     shifting.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
-    until(lambda: newest(shifting)["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
+    until(lambda: shifting.deployment()["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
     assert weights(shifting) == (100, 0)
     assert running(shifting) == {old: 2}
 
@@ -186,7 +175,7 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     until(failed, 60, "failed tasks")
     assert weights(shifting) == (100, 0)
     assert running(shifting)[old] == 2
-    assert newest(shifting)["status"] == "IN_PROGRESS"
+    assert shifting.deployment()["status"] == "IN_PROGRESS"
 
     good = release(shifting, "v3")
     shifting.rolled_out(seconds=60)
