@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import urllib.request
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -49,20 +47,20 @@ def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shared() -> Any:
     """Yield a stack on a machine that refuses network namespaces."""
-    yield from at_speed(20.0, own=False)
+    for stack in at_speed(20.0, own=False):
+        stack.everything()
+        yield stack
 
 
 def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared: Any) -> None:
-    shared.everything()
     shared.service(shared.task_definition(), desired=2)
     shared.rolled_out()
 
     addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
-    with urllib.request.urlopen(f"{shared.url()}/env", timeout=10) as answer:
-        told = json.load(answer)["env"]
+    told = shared.environment()
 
     assert len(addresses) == 2
     assert all(each.startswith("127.0.") for each in addresses)
@@ -71,9 +69,8 @@ def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(share
 
 
 def test_a_bind_host_of_the_task_definition_is_not_overridden(shared: Any) -> None:
-    shared.everything()
     definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
-    shared.service(definition, healthCheckGracePeriodSeconds=600)
+    shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
     refused = shared.until(
         lambda: [t for t in shared.targets() if t["TargetHealth"]["State"] == "unhealthy"], 40
     )
