@@ -112,12 +112,12 @@ class Declarations:
             GroupId=self.ids[name], IpPermissions=self._permission(port, cidr, group)
         )
 
-    def load_balancer(self, **check: Any) -> None:
+    def load_balancer(self, name: str = "alb", group: str = "tg", **check: Any) -> None:
         elb, ids = self.elb, self.ids
         ids["alb"] = elb.create_load_balancer(
-            Name="alb", Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
+            Name=name, Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
         )["LoadBalancers"][0]["LoadBalancerArn"]
-        ids["tg"] = self.target_group("tg", **check)
+        ids["tg"] = self.target_group(group, **check)
         ids["listener"] = elb.create_listener(
             LoadBalancerArn=ids["alb"],
             Protocol="HTTP",

@@ -21,13 +21,9 @@ from rehearsal.building.builder import ImageNotFound
 from rehearsal.clock import Clock
 from rehearsal.cloud.plane import DataPlane
 from tests.dataplane.conftest import own_networks
+from tests.dataplane.stack import alive, until
 
 ROOT = Path(__file__).parents[2]
-
-
-def alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def nothing(reference: str) -> Any:
@@ -129,10 +125,4 @@ def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along() -> No
         assert all(alive(int(pid)) for pid in pids)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
-        end = time.monotonic() + 10
-        while time.monotonic() < end and (
-            any(alive(int(pid)) for pid in pids) or Path(folder).exists()
-        ):
-            time.sleep(0.05)
-        assert not any(alive(int(pid)) for pid in pids)
-        assert not Path(folder).exists()
+        until(lambda: not any(alive(int(pid)) for pid in pids) and not Path(folder).exists(), 10)
