@@ -20,7 +20,7 @@ import pytest
 from rehearsal.aws import hooks
 from rehearsal.aws.cloudwatch.store import Datum, Values
 from rehearsal.aws.ecs.metrics import Rules, Tasks
-from rehearsal.aws.elb.listener import View
+from rehearsal.aws.elb.listener import View, error_answer
 from rehearsal.aws.elb.metrics import Hosts, Traffic
 from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Health, Target, Targets
@@ -112,17 +112,16 @@ def test_publishing_is_shown_and_takes_next_to_nothing(running: Any) -> None:
     assert shown["minutes"] > 0
 
 
-def view() -> View:
-    return View(
-        arn="listener",
-        protocol="HTTP",
-        port=80,
-        rules=(),
-        balancer=BALANCER,
-        open_to_clients=True,
-        idle_seconds=5,
-        drop_invalid_headers=False,
-    )
+VIEW = View(
+    arn="listener",
+    protocol="HTTP",
+    port=80,
+    rules=(),
+    balancer=BALANCER,
+    open_to_clients=True,
+    idle_seconds=5,
+    drop_invalid_headers=False,
+)
 
 
 def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
@@ -135,7 +134,7 @@ def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
                 return await decided() if callable(decided) else decided
 
             client = Client(reader, writer, decide, traffic)
-            await client.serve(view)
+            await client.serve(lambda: VIEW)
             client.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -159,36 +158,38 @@ UNREACHED = {
 }
 
 
-def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
+@pytest.fixture
+def nowhere() -> Iterator[TaskAddress]:
+    """Yield an address at which nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        place = TaskAddress(*closed.getsockname(), None)
-        target = Upstream(Pool(1), Target(GROUP, "10.0.0.1", 3000, 0), place)
-        assert answered(target) == UNREACHED
+        yield TaskAddress(*closed.getsockname(), None)
 
 
-def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        place = TaskAddress(*closed.getsockname(), None)
+async def without_connection(place: TaskAddress, *kept: Wire) -> Upstream:
+    pool = Pool(1)
+    pool._free[place, False] = list(kept)
+    return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
 
-        async def stale() -> Upstream:
-            async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await reader.read(1)
-                writer.close()
 
-            server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-            pool = Pool(1)
-            kept = await asyncio.open_connection(*server.sockets[0].getsockname())
-            pool._free[place, False] = [Wire(*kept, False)]
-            return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
+async def with_dead_connection(place: TaskAddress) -> Upstream:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
 
-        assert answered(stale) == UNREACHED
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    kept = await asyncio.open_connection(*server.sockets[0].getsockname())
+    return await without_connection(place, Wire(*kept, False))
+
+
+@pytest.mark.parametrize("target", [without_connection, with_dead_connection])
+def test_a_target_that_cannot_be_reached_is_counted_as_such(
+    target: Any, nowhere: TaskAddress
+) -> None:
+    assert answered(lambda: target(nowhere)) == UNREACHED
 
 
 def test_an_answer_of_the_balancer_s_own_is_no_request() -> None:
-    from rehearsal.aws.elb.listener import error_answer
-
     assert answered(error_answer(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
     assert answered(error_answer(400)) == {}
 
