@@ -25,7 +25,7 @@ CHANNELS = {
 
 
 @pytest.fixture(scope="module")
-def stack(empty: Any) -> Any:
+def stack(empty):
     """Yield a task with ECS Exec and its permissions, and a database whose security group allows tasks."""
     empty.everything()
     empty.ids["db"] = empty.database()
@@ -35,13 +35,13 @@ def stack(empty: Any) -> Any:
     return empty
 
 
-def let_agent_connect(stack: Any) -> None:
+def let_agent_connect(stack):
     document = json.dumps(CHANNELS)
     stack.iam.put_role_policy(RoleName="task", PolicyName="exec", PolicyDocument=document)
 
 
 @contextmanager
-def without(stack: Any, group: str, port: int, source: str) -> Iterator[None]:
+def without(stack, group: str, port: int, source: str) -> Iterator[None]:
     """Remove a rule of ingress from a security group for a while."""
     stack.forbid(group, port, group=source)
     try:
@@ -51,7 +51,7 @@ def without(stack: Any, group: str, port: int, source: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_egress(stack: Any) -> Iterator[None]:
+def without_egress(stack) -> Iterator[None]:
     """Remove the rule of egress from the task's security group for a while."""
     every = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     where = {"GroupId": stack.ids["task-sg"], "IpPermissions": every}
@@ -82,7 +82,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as raw:
 """
 
 
-def select(stack: Any) -> str:
+def select(stack) -> str:
     """Connect as the app does, to the RDS name at the platform's address; return "1" or the error's name."""
     told = json.loads(stack.page("/env"))
     described = psycopg.conninfo.make_conninfo(
@@ -100,7 +100,7 @@ def select(stack: Any) -> str:
 
 
 @contextmanager
-def stopped_database(stack: Any) -> Iterator[None]:
+def stopped_database(stack) -> Iterator[None]:
     stack.rds.stop_db_instance(DBInstanceIdentifier=DATABASE)
     stack.until_database("stopped")
     try:
@@ -115,22 +115,20 @@ def stopped_database(stack: Any) -> Iterator[None]:
     [lambda stack: without(stack, "db-sg", 5432, "task-sg"), without_egress, stopped_database],
     ids=["the database's ingress", "the task's egress", "a stopped database"],
 )
-def test_a_task_reaches_the_database_where_the_rules_allow_it_and_else_times_out(
-    stack: Any, closed: Any
-) -> None:
+def test_a_task_reaches_the_database_where_the_rules_allow_it_and_else_times_out(stack, closed):
     with closed(stack):
         assert select(stack) == "ConnectionTimeout"
     assert select(stack) == "1"
 
 
-def api(stack: Any) -> Callable[[], str]:
+def api(stack) -> Callable[[], str]:
     """Call the AWS API from a task, at the address that the task gets."""
     endpoint = stack.environment()["AWS_ENDPOINT_URL"]
     host, port = endpoint.removeprefix("http://").split(":")
     return lambda: str(stack.inside(ASK, host, port))
 
 
-def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
+def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack):
     answer = api(stack)
     assert answer().startswith("HTTP/1.")
     for subnet in stack.ids["private"]:
@@ -147,7 +145,7 @@ def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack: Any) -> None:
             )
 
 
-def other_acl(stack: Any, subnets: list[str], *closed: tuple[bool, int, int]) -> list[Any]:
+def other_acl(stack, subnets: list[str], *closed: tuple[bool, int, int]) -> list[Any]:
     """Give subnets an ACL that denies TCP to these ports, egress or ingress, and allows the rest."""
     acl = stack.ec2.create_network_acl(VpcId=stack.ids["vpc"])["NetworkAcl"]["NetworkAclId"]
     every = {"NetworkAclId": acl, "CidrBlock": "0.0.0.0/0"}
@@ -164,7 +162,7 @@ def other_acl(stack: Any, subnets: list[str], *closed: tuple[bool, int, int]) ->
     return associate(stack, subnets, acl)
 
 
-def associate(stack: Any, subnets: list[str], *acls: str) -> list[Any]:
+def associate(stack, subnets: list[str], *acls: str) -> list[Any]:
     """Associate subnets with an ACL, one for all or one each; return the previous ones."""
     before = []
     for index, subnet in enumerate(subnets):
@@ -178,9 +176,7 @@ def associate(stack: Any, subnets: list[str], *acls: str) -> list[Any]:
     return before
 
 
-def test_a_network_acl_of_the_public_subnets_cuts_tasks_off_behind_the_nat_gateway(
-    stack: Any,
-) -> None:
+def test_a_network_acl_of_the_public_subnets_cuts_tasks_off_behind_the_nat_gateway(stack):
     answer = api(stack)
     before = other_acl(stack, stack.ids["public"], (False, 443, 443))
     try:
@@ -190,17 +186,17 @@ def test_a_network_acl_of_the_public_subnets_cuts_tasks_off_behind_the_nat_gatew
     assert answer().startswith("HTTP/1.")
 
 
-def unhealthy(stack: Any) -> dict[str, str]:
+def unhealthy(stack) -> dict[str, str]:
     """Wait until the target is unhealthy, and return its health."""
 
-    def ask() -> Any:
+    def ask():
         health = stack.targets()[0]["TargetHealth"]
         return health if health["State"] == "unhealthy" else None
 
     return dict(stack.until(ask, 10))
 
 
-def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> None:
+def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack):
     with without(stack, "task-sg", 3000, "alb-sg"):
         assert unhealthy(stack) == {
             "State": "unhealthy",
@@ -214,8 +210,8 @@ def test_a_load_balancer_that_cannot_reach_its_target_times_out(stack: Any) -> N
     ("egress", "first", "last"), [(False, 3000, 3000), (True, 1024, 65535), (True, 1024, 1024)]
 )
 def test_a_network_acl_that_denies_requests_or_responses_makes_the_target_time_out(
-    stack: Any, egress: bool, first: int, last: int
-) -> None:
+    stack, egress, first, last
+):
     before = other_acl(stack, stack.ids["private"], (egress, first, last))
     try:
         assert unhealthy(stack)["Reason"] == "Target.Timeout"
@@ -224,14 +220,14 @@ def test_a_network_acl_that_denies_requests_or_responses_makes_the_target_time_o
     stack.whole()
 
 
-def target(stack: Any, service: str = "web") -> str:
+def target(stack, service: str = "web") -> str:
     """Return the service's running task as a target of Session Manager."""
     [task] = stack.tasks(service=service)
     [container] = task["containers"]
     return f"ecs:main_{task['taskArn'].rpartition('/')[2]}_{container['runtimeId']}"
 
 
-def session(stack: Any, place: str, **change: Any) -> dict[str, Any]:
+def session(stack, place: str, **change) -> dict[str, Any]:
     endpoint = stack.ids["db"]["Endpoint"]
     where = {"host": [endpoint["Address"]], "portNumber": [str(endpoint["Port"])], **change}
     found: dict[str, Any] = stack.client("ssm").start_session(
@@ -252,26 +248,26 @@ def code(refused: pytest.ExceptionInfo[ClientError]) -> str:
     return str(refused.value.response["Error"]["Code"])
 
 
-def test_only_a_client_with_the_token_reaches_the_database(stack: Any) -> None:
+def test_only_a_client_with_the_token_reaches_the_database(stack):
     opened = session(stack, target(stack))
     assert asked(opened) == b"S"
     assert asked(opened, token="guessed") == b""
 
 
-def test_a_missing_rule_leaves_without_an_answer(stack: Any) -> None:
+def test_a_missing_rule_leaves_without_an_answer(stack):
     opened = session(stack, target(stack))
     with without(stack, "db-sg", 5432, "task-sg"), pytest.raises(TimeoutError):
         asked(opened, seconds=1)
     assert asked(opened) == b"S"
 
 
-def test_a_name_that_is_no_database_s_leads_nowhere(stack: Any) -> None:
+def test_a_name_that_is_no_database_s_leads_nowhere(stack):
     opened = session(stack, target(stack), host=["elsewhere.example"])
     with pytest.raises(TimeoutError):
         asked(opened, seconds=1)
 
 
-def test_an_ended_session_accepts_no_connection(stack: Any) -> None:
+def test_an_ended_session_accepts_no_connection(stack):
     opened = session(stack, target(stack))
     stack.client("ssm").terminate_session(SessionId=opened["SessionId"])
     stack.until(lambda: _refuses(opened), what="the door to close")
@@ -285,7 +281,7 @@ def _refuses(opened: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def without_channels(stack: Any) -> Iterator[str]:
+def without_channels(stack) -> Iterator[str]:
     stack.iam.delete_role_policy(RoleName="task", PolicyName="exec")
     try:
         yield target(stack)
@@ -294,13 +290,13 @@ def without_channels(stack: Any) -> Iterator[str]:
 
 
 @contextmanager
-def without_aws(stack: Any) -> Iterator[str]:
+def without_aws(stack) -> Iterator[str]:
     with without_egress(stack):
         yield target(stack)
 
 
 @contextmanager
-def without_exec(stack: Any) -> Iterator[str]:
+def without_exec(stack) -> Iterator[str]:
     stack.service(stack.task_definition(), serviceName="plain", loadBalancers=[])
     stack.until(
         lambda: [each["lastStatus"] for each in stack.tasks(service="plain")] == ["RUNNING"],
@@ -320,18 +316,18 @@ def without_exec(stack: Any) -> Iterator[str]:
     ],
     ids=["no channels in its role", "no way to AWS", "no exec", "an instance", "no such task"],
 )
-def test_a_target_that_is_not_connected(stack: Any, place: Any) -> None:
+def test_a_target_that_is_not_connected(stack, place):
     with place(stack) as missing, pytest.raises(ClientError) as refused:
         session(stack, missing)
     assert code(refused) == "TargetNotConnected"
 
 
-def test_exec_s_agent_is_shown_only_where_it_runs(stack: Any) -> None:
+def test_exec_s_agent_is_shown_only_where_it_runs(stack):
     [container] = stack.tasks()[0]["containers"]
     assert container["managedAgents"] == [{"name": "ExecuteCommandAgent", "lastStatus": "RUNNING"}]
 
 
-def test_another_document_is_refused(stack: Any) -> None:
+def test_another_document_is_refused(stack):
     with pytest.raises(ClientError, match="knows no session document but AWS-Start") as refused:
         stack.client("ssm").start_session(Target="i-0123456789abcdef0")
     assert code(refused) == "InvalidDocument"

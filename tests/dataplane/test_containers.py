@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import botocore
 import pytest
@@ -38,13 +37,13 @@ exit 7
         (["NONE"], None),
     ],
 )
-def test_each_form_of_a_health_check_command(declared: list[str], argv: list[str] | None) -> None:
+def test_each_form_of_a_health_check_command(declared, argv):
     assert command_of({"command": declared}) == argv
 
 
 def test_a_container_check_makes_the_task_healthy_and_its_failure_stops_it_though_its_target_is_healthy(
-    cloud: Any,
-) -> None:
+    cloud,
+):
     cloud.everything()
     check = {"command": ["CMD-SHELL", 'test -n "$PORT"'], "interval": 10, "retries": 2}
     cloud.service(cloud.task_definition(healthCheck=check), healthCheckGracePeriodSeconds=0)
@@ -66,8 +65,8 @@ def test_a_container_check_makes_the_task_healthy_and_its_failure_stops_it_thoug
 
 
 def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: Any
-) -> None:
+    tmp_path, monkeypatch, image
+):
     program = tmp_path / "docker"
     program.write_text(FAKE)
     program.chmod(0o755)
@@ -119,9 +118,7 @@ def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
     return certificates(authority.path)[0] in certificates(file)
 
 
-def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(
-    image: LocalImage, authority: Authority
-) -> None:
+def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(image, authority):
     file = image.folder / "webapp" / "rds-ca.pem"
     before = certificates(file)
     assert vouched(image, authority, file)
@@ -130,9 +127,7 @@ def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(
 
 
 @pytest.mark.parametrize(("held", "trusted"), [("RSA2048 G1", True), ("ECC384 G1", False)])
-def test_a_root_by_which_rds_does_not_sign_is_not_enough(
-    image: LocalImage, authority: Authority, held: str, trusted: bool
-) -> None:
+def test_a_root_by_which_rds_does_not_sign_is_not_enough(image, authority, held, trusted):
     file = image.folder / "webapp" / "rds-ca.pem"
     file.write_text(rds(held))
     assert vouched(image, authority, file) is trusted
@@ -143,18 +138,14 @@ def test_a_root_by_which_rds_does_not_sign_is_not_enough(
     [("rds-ca.pem", WEB.read_bytes()), ("key.pem", b"no certificate")],
     ids=["the web's authorities", "no certificate"],
 )
-def test_a_file_without_the_database_s_root_is_not_changed(
-    image: LocalImage, authority: Authority, name: str, content: bytes
-) -> None:
+def test_a_file_without_the_database_s_root_is_not_changed(image, authority, name, content):
     file = image.folder / "webapp" / name
     file.write_bytes(content)
     add_authority(image, authority.path)
     assert file.read_bytes() == content
 
 
-def test_a_bundle_that_the_task_definition_names_by_its_path_in_the_image_is_found(
-    tmp_path: Path,
-) -> None:
+def test_a_bundle_that_the_task_definition_names_by_its_path_in_the_image_is_found(tmp_path):
     image = make_image(tmp_path / "root")
     file = image.folder / "webapp" / "rds-ca.pem"
     assert image.outside("/app/webapp/rds-ca.pem") == str(file)

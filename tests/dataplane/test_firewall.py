@@ -68,22 +68,22 @@ def network(
         (Rule(protocol="icmp", first_port=-1, last_port=-1, groups=frozenset({"task"})), False),
     ],
 )
-def test_an_ingress_rule_lets_in_whom_it_names_on_its_ports(rule: Rule, allowed: bool) -> None:
+def test_an_ingress_rule_lets_in_whom_it_names_on_its_ports(rule, allowed):
     assert allows(network(db_in=(rule,)), TASK, DB, 5432) is allowed
 
 
-def test_the_sources_egress_must_allow_it_as_well() -> None:
+def test_the_sources_egress_must_allow_it_as_well():
     open_door = (tcp(5432, group="task"),)
     assert allows(network((tcp(5432, group="db"),), open_door), TASK, DB, 5432)
     assert not allows(network((tcp(443, network=ANYWHERE),), open_door), TASK, DB, 5432)
     assert not allows(network((), open_door), TASK, DB, 5432)
 
 
-def test_a_group_that_was_deleted_allows_nothing() -> None:
+def test_a_group_that_was_deleted_allows_nothing():
     assert not allows(network(), TASK, replace(DB, groups=frozenset({"gone"})), 5432)
 
 
-def test_one_of_several_groups_is_enough() -> None:
+def test_one_of_several_groups_is_enough():
     both = replace(DB, groups=frozenset({"gone", "db"}))
     assert allows(network(db_in=(tcp(5432, group="task"),)), TASK, both, 5432)
 
@@ -99,13 +99,11 @@ def test_one_of_several_groups_is_enough() -> None:
         ((LOCAL, Route(ANYWHERE, "nat"), Route(IPv4Network("198.18.0.0/15"), "igw")), False, False),
     ],
 )
-def test_the_most_specific_route_decides(
-    routes: tuple[Route, ...], public: bool, reaches: bool
-) -> None:
+def test_the_most_specific_route_decides(routes, public, reaches):
     assert allows(network(routes=routes), replace(TASK, public=public), PUBLIC, 443) is reaches
 
 
-def test_the_internet_is_bound_by_the_destinations_rules_only() -> None:
+def test_the_internet_is_bound_by_the_destinations_rules_only():
     assert allows(network(db_in=(tcp(5432, network=ANYWHERE),)), INTERNET, DB, 5432)
     assert not allows(network(db_in=(tcp(5432, network=VPC),)), INTERNET, DB, 5432)
 
@@ -152,7 +150,7 @@ BACK = (entry(100, WIDE),)
         ((entry(90, (3000, 3000), PRIVATE_SUBNET, allow=False), entry(100)), True),
     ],
 )
-def test_the_lowest_number_that_fits_decides(ingress: tuple[Entry, ...], reached: bool) -> None:
+def test_the_lowest_number_that_fits_decides(ingress, reached):
     assert let(Acl(ingress=ingress, egress=BACK)) is reached
 
 
@@ -169,17 +167,17 @@ def test_the_lowest_number_that_fits_decides(ingress: tuple[Entry, ...], reached
         ((entry(100, WIDE, PRIVATE_SUBNET),), False),
     ],
 )
-def test_the_answers_need_all_ephemeral_ports(egress: tuple[Entry, ...], reached: bool) -> None:
+def test_the_answers_need_all_ephemeral_ports(egress, reached):
     assert let(Acl(ingress=(entry(100, (3000, 3000)),), egress=egress)) is reached
 
 
-def test_the_source_s_subnet_must_let_out_and_take_back() -> None:
+def test_the_source_s_subnet_must_let_out_and_take_back():
     assert not let(OPEN, Acl(ingress=(entry(100),)))
     assert not let(OPEN, Acl(egress=(entry(100),)))
     assert let(OPEN, Acl(ingress=(entry(100, WIDE),), egress=(entry(100, (3000, 3000)),)))
 
 
-def test_within_a_subnet_and_without_an_acl_nothing_is_asked() -> None:
+def test_within_a_subnet_and_without_an_acl_nothing_is_asked():
     closed = {"private": Acl()}
     neighbour = replace(TARGET, address=IPv4Address("10.0.2.10"))
     assert passes(closed, neighbour, TARGET, 3000, LINUX)
@@ -223,13 +221,11 @@ def leaves(private: Acl, public: Acl = OPEN) -> bool:
         (OPEN, Acl(ingress=(entry(100),), egress=(entry(110, LINUX),)), False),
     ],
 )
-def test_a_connection_through_a_nat_gateway_passes_the_acls_of_both_subnets(
-    private: Acl, public: Acl, out: bool
-) -> None:
+def test_a_connection_through_a_nat_gateway_passes_the_acls_of_both_subnets(private, public, out):
     assert leaves(private, public) is out
 
 
-def test_a_client_on_the_internet_needs_responses_to_its_own_ports() -> None:
+def test_a_client_on_the_internet_needs_responses_to_its_own_ports():
     node = Endpoint(address=ALB.address, groups=frozenset({"alb"}), subnet="public")
     groups = {"alb": Group(ingress=(ALL,))}
     for back, reached in ((CLIENTS, True), (LINUX, False)):

@@ -8,8 +8,6 @@ import json
 import socket
 import ssl
 import urllib.request
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import h11
@@ -27,7 +25,7 @@ ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 
-def test_requests_are_answered_with_502_while_the_health_check_in_http_passes(cloud: Any) -> None:
+def test_requests_are_answered_with_502_while_the_health_check_in_http_passes(cloud):
     cloud.everything(Protocol="HTTPS", HealthCheckProtocol="HTTP")
     cloud.service(cloud.task_definition())
     cloud.rolled_out()
@@ -37,7 +35,7 @@ def test_requests_are_answered_with_502_while_the_health_check_in_http_passes(cl
 
 
 @pytest.fixture(scope="module")
-def secure(running: Any) -> Any:
+def secure(running):
     """Yield the running stack with HTTPS, as `infra.load_balancer` declares it."""
     acm.install()
     elb, ids = running.elb, running.ids
@@ -59,25 +57,25 @@ def secure(running: Any) -> Any:
     return running
 
 
-def listener(stack: Any, protocol: str) -> Any:
-    def ask() -> Any:
+def listener(stack, protocol: str):
+    def ask():
         listeners = stack.plane.describe()["listeners"]
         return [each for each in listeners if each["declared"].startswith(f"{protocol}:")]
 
     return until(ask)[0]
 
 
-def trusting(stack: Any) -> ssl.SSLContext:
+def trusting(stack) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=listener(stack, "HTTPS")["authority"])
 
 
-def ask(stack: Any, path: str) -> tuple[int, str]:
+def ask(stack, path: str) -> tuple[int, str]:
     url = listener(stack, "HTTPS")["url"]
     with urllib.request.urlopen(f"{url}{path}", timeout=10, context=trusting(stack)) as answer:
         return answer.status, answer.read().decode()
 
 
-def shake(stack: Any, context: ssl.SSLContext, name: str = "localhost") -> Any:
+def shake(stack, context: ssl.SSLContext, name: str = "localhost"):
     """Begin a TLS session with the listener for a name; return the type of the error, or None."""
     place = urlsplit(listener(stack, "HTTPS")["url"])
     with socket.create_connection((place.hostname, place.port), 5) as raw:
@@ -88,11 +86,11 @@ def shake(stack: Any, context: ssl.SSLContext, name: str = "localhost") -> Any:
         return None
 
 
-def test_a_client_that_trusts_the_authority_gets_the_page(secure: Any) -> None:
+def test_a_client_that_trusts_the_authority_gets_the_page(secure):
     assert ask(secure, "/")[0] == 200
 
 
-def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secure: Any) -> None:
+def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secure):
     listener(secure, "HTTPS")
     [balancer] = secure.elb.describe_load_balancers()["LoadBalancers"]
     proxy = urlsplit(secure.plane.shell["https_proxy"])
@@ -106,17 +104,17 @@ def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secur
             assert client.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_a_client_that_does_not_is_warned(secure: Any) -> None:
+def test_a_client_that_does_not_is_warned(secure):
     assert shake(secure, trusting(secure)) is None
     assert shake(secure, ssl.create_default_context()) is ssl.SSLCertVerificationError
 
 
-def test_the_target_gets_x_forwarded_proto_https(secure: Any) -> None:
+def test_the_target_gets_x_forwarded_proto_https(secure):
     got = {name.lower(): value for name, value in json.loads(ask(secure, "/headers")[1])}
     assert (got["x-forwarded-proto"], got["x-forwarded-port"]) == ("https", "443")
 
 
-def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure: Any) -> None:
+def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure):
     place = urlsplit(listener(secure, "HTTP")["url"])
     made = http.client.HTTPConnection(place.netloc, timeout=10)
     made.request("GET", "/a/b?c=d")
@@ -128,14 +126,14 @@ def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure: Any
     made.close()
 
 
-def test_a_browser_that_asks_by_http_ends_at_the_page(secure: Any) -> None:
+def test_a_browser_that_asks_by_http_ends_at_the_page(secure):
     with urllib.request.urlopen(
         listener(secure, "HTTP")["url"], timeout=10, context=trusting(secure)
     ) as answer:
         assert (answer.status, answer.url.rstrip("/")) == (200, listener(secure, "HTTPS")["url"])
 
 
-def test_tls_older_than_the_policy_is_refused(secure: Any) -> None:
+def test_tls_older_than_the_policy_is_refused(secure):
     def speaks(version: ssl.TLSVersion) -> bool:
         context = trusting(secure)
         context.minimum_version = context.maximum_version = version
@@ -150,7 +148,7 @@ def test_tls_older_than_the_policy_is_refused(secure: Any) -> None:
     secure.elb.modify_listener(ListenerArn=secure.ids["https"], SslPolicy=POLICY)
 
 
-def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_path: Path) -> None:
+def test_another_certificate_serves_its_names_at_the_same_port(secure, tmp_path):
     before = listener(secure, "HTTPS")["url"]
     shop = (secure, trusting(secure), "shop.example.com")
     assert shake(*shop) is ssl.SSLCertVerificationError
@@ -174,7 +172,7 @@ def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_
         ("ELBSecurityPolicy-2016-08", ssl.TLSVersion.TLSv1_2),
     ],
 )
-def test_a_policy_s_name_has_its_lowest_version(policy: str, version: ssl.TLSVersion) -> None:
+def test_a_policy_s_name_has_its_lowest_version(policy, version):
     assert lowest_tls(policy) is version
 
 
@@ -185,13 +183,13 @@ ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
     """Send a request to a target of a group with protocol HTTPS; return the types of the events."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         if await reader.read(1):
             writer.write(answer)
         await reader.read(1 << 16)
         writer.close()
 
-    async def body() -> Any:
+    async def body():
         return
         yield
 
@@ -209,9 +207,7 @@ def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
     return asyncio.run(one())
 
 
-def test_a_target_s_certificate_is_not_verified(
-    tmp_path: Path,
-) -> None:
+def test_a_target_s_certificate_is_not_verified(tmp_path):
     certificate, key = Authority(tmp_path).issue(["localhost"])
     both = tmp_path / "both.pem"
     both.write_bytes(certificate + key)
@@ -222,6 +218,6 @@ def test_a_target_s_certificate_is_not_verified(
 
 
 @pytest.mark.parametrize("answer", [ANSWER, b""], ids=["plain HTTP", "silence"])
-def test_no_tls_session_comes_about_with_a_target_without_tls(answer: bytes) -> None:
+def test_no_tls_session_comes_about_with_a_target_without_tls(answer):
     with pytest.raises(NoTls):
         asked(None, answer)

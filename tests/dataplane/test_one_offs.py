@@ -22,11 +22,11 @@ READ = "secretsmanager:GetSecretValue"
 
 
 def run_task(
-    cloud: Any,
+    cloud,
     *command: str,
     container: str = "app",
     environment: Mapping[str, str] = {"ONCE": "once"},
-    **change: Any,
+    **change,
 ) -> str:
     """Start a task, by default with the service's task definition, and return its ARN."""
     variables = [{"name": name, "value": value} for name, value in environment.items()]
@@ -51,13 +51,13 @@ def run_task(
     return str(task["taskArn"])
 
 
-def define(cloud: Any, family: str, **change: Any) -> str:
+def define(cloud, family: str, **change) -> str:
     """Register a task definition of its own family."""
     return str(cloud.task_definition("v9", whole={"family": family}, **change))
 
 
 @pytest.fixture(scope="module")
-def secret(running: Any) -> str:
+def secret(running) -> str:
     """Return the ARN of a secret that tasks may read at their start."""
     arn = running.sm.create_secret(Name="db", SecretString='{"password":"p w/+"}')["ARN"]
     statement = {"Effect": "Allow", "Action": READ, "Resource": arn}
@@ -66,7 +66,7 @@ def secret(running: Any) -> str:
     return str(arn)
 
 
-def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(running: Any) -> None:
+def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(running):
     before = running.messages()
     ended = running.until_task(run_task(running, "python3", "-c", SAY), "STOPPED")
     assert (ended["group"], ended["startedBy"]) == ("family:app", "the-test")
@@ -85,9 +85,7 @@ def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(runni
     assert len(running.places()) == 1
 
 
-def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(
-    running: Any, secret: str
-) -> None:
+def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(running, secret):
     passwords = [{"name": "DB_PASSWORD", "valueFrom": f"{secret}:password::"}]
     definition = define(running, "env", environment={"EXTRA": "x y"}, secrets=passwords)
     arn = run_task(running, "python3", "-c", ALL, taskDefinition=definition)
@@ -117,7 +115,7 @@ def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(
     }
 
 
-def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running: Any) -> None:
+def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running):
     arn = run_task(running, "python3", "-c", SLEEP)
     running.until_task(arn, "RUNNING")
     running.until(lambda: running.lines(arn) == ["sleeping"], what="the command to begin")
@@ -127,7 +125,7 @@ def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running: Any)
     assert [each["exitCode"] for each in ended["containers"]] == [143]
 
 
-def test_a_task_that_ignores_sigterm_is_killed_with_137(running: Any) -> None:
+def test_a_task_that_ignores_sigterm_is_killed_with_137(running):
     definition = define(running, "stubborn", environment={"STUBBORN": "1"}, stopTimeout=10)
     arn = run_task(running, taskDefinition=definition)
     running.until_task(arn, "RUNNING")
@@ -137,9 +135,7 @@ def test_a_task_that_ignores_sigterm_is_killed_with_137(running: Any) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, 139), (signal.SIGTERM, 143)])
-def test_a_signal_that_ends_the_process_ends_in_128_and_its_number(
-    running: Any, number: int, code: int
-) -> None:
+def test_a_signal_that_ends_the_process_ends_in_128_and_its_number(running, number, code):
     """ECS did not request the end, so that to ECS the container ended on its own, even after SIGTERM."""
     arn = run_task(running, environment={"PLAIN": "1"})
     task = running.until_task(arn, "RUNNING")
@@ -188,7 +184,7 @@ REASONS = {
 
 
 @pytest.fixture(scope="module")
-def not_started(running: Any, secret: str) -> dict[str, dict[str, Any]]:
+def not_started(running, secret: str) -> dict[str, dict[str, Any]]:
     """Start a task for each reason, all at once, and return them as they have stopped."""
     forbidden = running.sm.create_secret(Name="other", SecretString='{"password":"x"}')["ARN"]
     [image] = running.images.values()
@@ -225,9 +221,7 @@ def not_started(running: Any, secret: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_a_task_that_cannot_start_stops_in_aws_own_words(
-    not_started: dict[str, dict[str, Any]], name: str
-) -> None:
+def test_a_task_that_cannot_start_stops_in_aws_own_words(not_started, name):
     task = not_started[name]
     assert (task["stopCode"], task["stoppedReason"]) == ("TaskFailedToStart", REASONS[name])
     assert "exitCode" not in task["containers"][0]
@@ -241,6 +235,6 @@ def test_a_task_that_cannot_start_stops_in_aws_own_words(
     ],
     ids=["another container", "no network"],
 )
-def test_run_task_refuses_the_same_as_ecs(running: Any, change: dict[str, Any], words: str) -> None:
+def test_run_task_refuses_the_same_as_ecs(running, change, words):
     with pytest.raises(ClientError, match=f"InvalidParameterException.*{words}"):
         run_task(running, "true", **change)

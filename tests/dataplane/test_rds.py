@@ -20,7 +20,7 @@ COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
 
 
 @pytest.fixture(scope="module")
-def stack(empty: Any) -> Any:
+def stack(empty):
     rules.install()
     empty.network()
     empty.ids["db"] = empty.database()
@@ -28,19 +28,19 @@ def stack(empty: Any) -> Any:
 
 
 @pytest.fixture
-def session(stack: Any) -> Iterator[Any]:
+def session(stack) -> Iterator[Any]:
     with stack.connect() as made:
         yield made
 
 
-def test_the_endpoint_has_rds_form_and_the_declared_port(stack: Any) -> None:
+def test_the_endpoint_has_rds_form_and_the_declared_port(stack):
     endpoint = stack.ids["db"]["Endpoint"]
     form = r"careapp-poc\.[a-z2-7]{12}\.ap-northeast-1\.rds\.amazonaws\.com"
     assert re.fullmatch(form, endpoint["Address"])
     assert endpoint["Port"] == 5432
 
 
-def test_the_secret_of_the_master_user_opens_the_declared_database(session: Any) -> None:
+def test_the_secret_of_the_master_user_opens_the_declared_database(session):
     row = session.execute(
         "SELECT current_user, current_database(), ssl, current_setting('server_version_num')::int"
         " / 10000 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
@@ -48,7 +48,7 @@ def test_the_secret_of_the_master_user_opens_the_declared_database(session: Any)
     assert row == ("postgres", "careapp", True, 17)
 
 
-def test_the_master_user_is_no_superuser_but_may_make_databases_and_roles(session: Any) -> None:
+def test_the_master_user_is_no_superuser_but_may_make_databases_and_roles(session):
     row = session.execute(
         "SELECT rolsuper, rolcreatedb, rolcreaterole, pg_has_role('rds_superuser', 'member')"
         " FROM pg_roles WHERE rolname = current_user"
@@ -67,13 +67,13 @@ WITHOUT_TLS = 'no pg_hba.conf entry for host "127.0.0.1", user "postgres", datab
     ],
     ids=["without TLS", "by another name"],
 )
-def test_a_connection_that_rds_refuses(stack: Any, change: dict[str, str], words: str) -> None:
+def test_a_connection_that_rds_refuses(stack, change, words):
     with pytest.raises(psycopg.OperationalError, match=words):
         stack.connect(**change)
 
 
-def test_sessions_storage_and_cpu_are_published(stack: Any, session: Any) -> None:
-    def latest(name: str) -> Any:
+def test_sessions_storage_and_cpu_are_published(stack, session):
+    def latest(name: str):
         now = stack.clock.now()
         found = stack.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/RDS",
@@ -98,7 +98,7 @@ def test_sessions_storage_and_cpu_are_published(stack: Any, session: Any) -> Non
     assert 19 * 1024**3 < latest("FreeStorageSpace") < 20 * 1024**3
 
 
-def parameters(stack: Any, **values: str) -> None:
+def parameters(stack, **values: str):
     """Change parameters of the group at once; a double underscore is a dot."""
     stack.rds.modify_db_parameter_group(
         DBParameterGroupName="db",
@@ -114,14 +114,14 @@ def parameters(stack: Any, **values: str) -> None:
     stack.until_database("available")
 
 
-def test_a_parameter_of_the_group_reaches_the_running_server(stack: Any) -> None:
+def test_a_parameter_of_the_group_reaches_the_running_server(stack):
     parameters(stack, log_min_duration_statement="500", rds__force_ssl="0")
     with stack.connect(sslmode="disable") as made:
         assert made.execute("SHOW log_min_duration_statement").fetchone() == ("500ms",)
     parameters(stack, rds__force_ssl="1")
 
 
-def test_a_rotation_changes_the_secret_and_the_servers_password(stack: Any) -> None:
+def test_a_rotation_changes_the_secret_and_the_servers_password(stack):
     before = stack.password()
     stack.sm.rotate_secret(SecretId=stack.ids["db"]["MasterUserSecret"]["SecretArn"])
     stack.until(lambda: stack.password() != before)
@@ -131,7 +131,7 @@ def test_a_rotation_changes_the_secret_and_the_servers_password(stack: Any) -> N
         stack.connect(password=before)
 
 
-def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack: Any) -> None:
+def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
     with stack.connect() as made:
         made.execute("CREATE TABLE kept AS SELECT 7 AS n")
     stack.rds.stop_db_instance(DBInstanceIdentifier=DATABASE)
@@ -144,7 +144,7 @@ def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack: Any)
 
 
 @pytest.fixture(scope="module")
-def backups(stack: Any) -> Any:
+def backups(stack):
     """A table with one row, a snapshot, and a second row; ``ids`` has the moment between them."""
     with stack.connect() as connection:
         connection.execute("CREATE TABLE notes (text text)")
@@ -160,7 +160,7 @@ def backups(stack: Any) -> Any:
     return stack
 
 
-def notes(stack: Any, name: str) -> list[str]:
+def notes(stack, name: str) -> list[str]:
     """Return a restored instance's rows. Its master user gets a password in Secrets Manager first."""
     stack.rds.modify_db_instance(
         DBInstanceIdentifier=name, ManageMasterUserPassword=True, ApplyImmediately=True
@@ -174,7 +174,7 @@ def notes(stack: Any, name: str) -> list[str]:
 
 
 @contextmanager
-def from_snapshot(stack: Any, snapshot: str = "one-row", **more: Any) -> Iterator[dict[str, Any]]:
+def from_snapshot(stack, snapshot: str = "one-row", **more) -> Iterator[dict[str, Any]]:
     stack.rds.restore_db_instance_from_db_snapshot(
         DBInstanceIdentifier=COPY, DBSnapshotIdentifier=snapshot, **more
     )
@@ -182,14 +182,14 @@ def from_snapshot(stack: Any, snapshot: str = "one-row", **more: Any) -> Iterato
 
 
 @contextmanager
-def to_time(stack: Any, **when: Any) -> Iterator[dict[str, Any]]:
+def to_time(stack, **when) -> Iterator[dict[str, Any]]:
     stack.rds.restore_db_instance_to_point_in_time(
         SourceDBInstanceIdentifier=DATABASE, TargetDBInstanceIdentifier=COPY, **when
     )
     yield from restored(stack)
 
 
-def restored(stack: Any) -> Iterator[dict[str, Any]]:
+def restored(stack) -> Iterator[dict[str, Any]]:
     """Yield the restored instance, and delete it under its name of then."""
     try:
         yield stack.until_database("available", COPY)
@@ -200,9 +200,7 @@ def restored(stack: Any) -> Iterator[dict[str, Any]]:
             stack.until(lambda: len(stack.plane.describe()["databases"]) == 1)
 
 
-def test_a_snapshot_is_restored_beside_its_instance_and_keeps_its_rows_under_a_new_name(
-    backups: Any,
-) -> None:
+def test_a_snapshot_is_restored_beside_its_instance_and_keeps_its_rows_under_a_new_name(backups):
     with from_snapshot(backups) as copy:
         assert notes(backups, COPY) == ["first"]
         [original] = backups.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
@@ -218,21 +216,19 @@ def test_a_snapshot_is_restored_beside_its_instance_and_keeps_its_rows_under_a_n
         assert notes(backups, RENAMED) == ["first", "written"]
 
 
-def available(stack: Any, name: str) -> Any:
+def available(stack, name: str):
     """Return an instance that is available under a name, or None."""
     found = stack.rds.describe_db_instances()["DBInstances"]
     named = [each for each in found if each["DBInstanceIdentifier"] == name]
     return next((each for each in named if each["DBInstanceStatus"] == "available"), None)
 
 
-def test_a_point_in_time_has_the_rows_of_that_moment(backups: Any) -> None:
+def test_a_point_in_time_has_the_rows_of_that_moment(backups):
     with to_time(backups, RestoreTime=backups.ids["one row"]):
         assert notes(backups, COPY) == ["first"]
 
 
-def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_password(
-    backups: Any,
-) -> None:
+def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_password(backups):
     with to_time(backups, UseLatestRestorableTime=True) as copy:
         assert "MasterUserSecret" not in copy
         assert copy["DBParameterGroups"][0]["DBParameterGroupName"].startswith("default.")
@@ -244,7 +240,7 @@ def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_passwo
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_time_outside_of_the_backups_is_refused(backups: Any, hours: int) -> None:
+def test_a_time_outside_of_the_backups_is_refused(backups, hours):
     when = datetime.now(UTC) + timedelta(hours=hours)
     with (
         pytest.raises(ClientError, match="can be restored to a time from"),
@@ -253,9 +249,7 @@ def test_a_time_outside_of_the_backups_is_refused(backups: Any, hours: int) -> N
         pass
 
 
-def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_instance(
-    backups: Any,
-) -> None:
+def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_instance(backups):
     asked = {
         "DBSubnetGroupName": "db",
         "DBParameterGroupName": "db",
@@ -276,7 +270,7 @@ def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_
     backups.until(lambda: "final" not in known and not folder.exists(), what="its files to go")
 
 
-def test_deleting_the_instance_ends_the_server_and_its_secret(stack: Any) -> None:
+def test_deleting_the_instance_ends_the_server_and_its_secret(stack):
     (row,) = stack.plane.describe()["databases"]
     arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     stack.rds.delete_db_instance(DBInstanceIdentifier=DATABASE, SkipFinalSnapshot=True)

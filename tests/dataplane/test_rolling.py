@@ -15,7 +15,7 @@ from tests.dataplane.stack import Load, fetch, until
 TASK_SECONDS = 40
 
 
-def words(cloud: Any) -> list[str]:
+def words(cloud) -> list[str]:
     """Return the service's events without ids and ARNs."""
     known = {cloud.ids["tg"]: "TG"}
     for task in cloud.tasks() + cloud.stopped():
@@ -30,7 +30,7 @@ def words(cloud: Any) -> list[str]:
     return found
 
 
-def test_a_wrong_health_path_trips_the_breaker_in_aws_own_words(cloud: Any) -> None:
+def test_a_wrong_health_path_trips_the_breaker_in_aws_own_words(cloud):
     cloud.everything(HealthCheckPath="/helth", UnhealthyThresholdCount=2)
     cloud.service(cloud.task_definition(), desired=2, healthCheckGracePeriodSeconds=0)
 
@@ -54,9 +54,7 @@ def test_a_wrong_health_path_trips_the_breaker_in_aws_own_words(cloud: Any) -> N
     )
 
 
-def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balancer(
-    running: Any,
-) -> None:
+def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balancer(running):
     done = running.primary()
     assert running.page().startswith("v1 10.0.")
     assert words(running) == [
@@ -83,7 +81,7 @@ def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balanc
     }
 
 
-def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running: Any) -> None:
+def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):
     arn = running.deployments()[0]["serviceDeploymentArn"]
     for code, asked in (
         ("ConflictException", {"serviceDeploymentArn": arn}),
@@ -96,14 +94,14 @@ def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running: A
     assert running.deployments()[0]["status"] == "SUCCESSFUL"
 
 
-def release(cloud: Any, version: str, **environment: str) -> str:
+def release(cloud, version: str, **environment: str) -> str:
     """Deploy a version and return its task definition."""
     definition = str(cloud.task_definition(version, environment=environment))
     cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
     return definition
 
 
-def until_rolled_back(cloud: Any, before: str) -> None:
+def until_rolled_back(cloud, before: str):
     """Wait until the deployment with this id is the completed one again, and only its tasks are left."""
 
     def back() -> bool:
@@ -114,7 +112,7 @@ def until_rolled_back(cloud: Any, before: str) -> None:
     cloud.whole()
 
 
-def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(running: Any) -> None:
+def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(running):
     first, before = running.describe()["taskDefinition"], running.primary()["id"]
     load = Load(running.url())
     crashing = release(running, "v2", CRASH="1")
@@ -131,7 +129,7 @@ def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(runni
     assert crashed[0]["containers"][0]["exitCode"] == 3
 
 
-def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(running: Any) -> None:
+def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(running):
     before = running.primary()["id"]
     load = Load(running.url())
     release(running, "v2", HEALTHY_PATH="/other")
@@ -161,7 +159,7 @@ def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(running: Any) 
     running.whole()
 
 
-def test_a_good_version_over_a_good_one_rolls_without_one_failed_request(running: Any) -> None:
+def test_a_good_version_over_a_good_one_rolls_without_one_failed_request(running):
     running.ecs.update_service(cluster="main", service="web", desiredCount=2)
     running.whole(2)
     old = {task["taskArn"] for task in running.tasks()}
@@ -197,7 +195,7 @@ ALARM = {
 }
 
 
-def watch(cloud: Any, bake: int) -> None:
+def watch(cloud, bake: int):
     """Create an alarm on the target group's errors, and let it watch the service's deployments."""
     suffixes = {
         "LoadBalancer": cloud.ids["alb"].partition(":loadbalancer/")[2],
@@ -210,9 +208,7 @@ def watch(cloud: Any, bake: int) -> None:
     cloud.ecs.update_service(cluster="main", service="web", deploymentConfiguration=configuration)
 
 
-def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_time(
-    running: Any,
-) -> None:
+def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_time(running):
     watch(running, 5)
     running.whole()
     before = running.primary()["id"]
@@ -237,7 +233,7 @@ def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_t
     assert {status for status, _ in load.failed} == {500}
 
 
-def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(running: Any) -> None:
+def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(running):
     """The task definition does not change: the service's own configuration fails."""
     before, good, bad = running.primary()["id"], running.describe(), [running.ids["db-sg"]]
     (balanced,) = good["loadBalancers"]
@@ -288,7 +284,7 @@ PLACE = {
 }
 
 
-def test_tasks_stop_and_start_at_their_hours(running: Any) -> None:
+def test_tasks_stop_and_start_at_their_hours(running):
     client = running.client("application-autoscaling")
     client.register_scalable_target(**PLACE, MinCapacity=1, MaxCapacity=1)
     for name, minutes, count in (("stop", 2, 0), ("start", 5, 1)):

@@ -34,7 +34,7 @@ REQUEST = Request(
 )
 
 
-def condition(field: str, config: str, **values: Any) -> dict[str, Any]:
+def condition(field: str, config: str, **values) -> dict[str, Any]:
     return {"Field": field, config: values}
 
 
@@ -63,16 +63,16 @@ def condition(field: str, config: str, **values: Any) -> dict[str, Any]:
         (condition("source-ip", "SourceIpConfig", Values=["198.51.100.0/24"]), False),
     ],
 )
-def test_each_kind_of_condition(given: dict[str, Any], holds: bool) -> None:
+def test_each_kind_of_condition(given, holds):
     assert matches(given, REQUEST) is holds
 
 
-def test_a_condition_that_no_balancer_knows_is_an_error() -> None:
+def test_a_condition_that_no_balancer_knows_is_an_error():
     with pytest.raises(ValueError, match="'moon-phase'"):
         matches({"Field": "moon-phase"}, REQUEST)
 
 
-def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> None:
+def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold():
     both = [
         {"Field": "path-pattern", "Values": ["/shop/*"]},
         {"Field": "host-header", "Values": ["other"]},
@@ -102,9 +102,7 @@ def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> N
         ),
     ],
 )
-def test_a_redirect_keeps_the_parts_that_it_does_not_change(
-    config: dict[str, str], leads_to: str
-) -> None:
+def test_a_redirect_keeps_the_parts_that_it_does_not_change(config, leads_to):
     assert redirect_location(config, REQUEST, "HTTP", 80) == leads_to
 
 
@@ -112,7 +110,7 @@ CHECK = Check(healthy_threshold=3, unhealthy_threshold=2)
 BAD = Outcome(FAILED)
 
 
-def test_a_new_target_is_registering_until_its_first_check_begins() -> None:
+def test_a_new_target_is_registering_until_its_first_check_begins():
     assert (Health().state, Health().why) == ("initial", REGISTERING)
     assert (Health().begin().state, Health().begin().why) == ("initial", CHECKING)
 
@@ -137,9 +135,7 @@ def test_a_new_target_is_registering_until_its_first_check_begins() -> None:
         "three passes in a row",
     ],
 )
-def test_the_health_of_a_target_after_each_check(
-    outcomes: list[Outcome], states: list[str]
-) -> None:
+def test_the_health_of_a_target_after_each_check(outcomes, states):
     health, seen = Health().begin(), []
     for outcome in outcomes:
         health = health.after(outcome, CHECK)
@@ -147,7 +143,7 @@ def test_the_health_of_a_target_after_each_check(
     assert seen == states
 
 
-def test_the_reason_is_that_of_the_latest_failure() -> None:
+def test_the_reason_is_that_of_the_latest_failure():
     health = Health().begin()
     for outcome in (BAD, Outcome(TIMED_OUT), answered(404, "200")):
         health = health.after(outcome, CHECK)
@@ -168,7 +164,7 @@ def test_the_reason_is_that_of_the_latest_failure() -> None:
         (404, "200-299,404", True),
     ],
 )
-def test_a_matcher_is_a_list_of_codes_and_ranges(status: int, matcher: str, fits: bool) -> None:
+def test_a_matcher_is_a_list_of_codes_and_ranges(status, matcher, fits):
     assert matches_code(status, matcher) is fits
 
 
@@ -182,7 +178,5 @@ def test_a_matcher_is_a_list_of_codes_and_ranges(status: int, matcher: str, fits
         ([], []),
     ],
 )
-def test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy(
-    states: list[str], chosen: list[int]
-) -> None:
+def test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy(states, chosen):
     assert choose(states) == chosen

@@ -6,7 +6,6 @@ import json
 import time
 from contextlib import suppress
 from threading import Thread
-from typing import Any
 
 import boto3
 import pytest
@@ -37,12 +36,12 @@ for host, port in (each.rsplit(":", 1) for each in sys.argv[1:]):
 REFUSED, UNREACHABLE = 111, 101
 
 
-def needs_own_networks() -> None:
+def needs_own_networks():
     if not own_networks():
         pytest.skip("this machine refuses network namespaces")
 
 
-def leaving(cloud: Any, address: str) -> Any:
+def leaving(cloud, address: str):
     """Return the state of a deregistered target, after the scheduler has processed the call."""
     deadline = time.monotonic() + 5
     while True:
@@ -52,7 +51,7 @@ def leaving(cloud: Any, address: str) -> Any:
         time.sleep(0.02)
 
 
-def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
+def test_the_metadata_endpoint_says_who_the_task_is(running):
     got = running.environment()
     said = json.loads(running.inside(FETCH, got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
     role = json.loads(running.inside(FETCH, got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
@@ -67,7 +66,7 @@ def test_the_metadata_endpoint_says_who_the_task_is(running: Any) -> None:
     assert role["RoleArn"] == running.ids["task-role"]
 
 
-def test_output_goes_line_by_line_into_the_declared_stream(running: Any) -> None:
+def test_output_goes_line_by_line_into_the_declared_stream(running):
     running.whole()
     (task,) = running.tasks()
     running.page("/?mark=1")
@@ -80,7 +79,7 @@ def test_output_goes_line_by_line_into_the_declared_stream(running: Any) -> None
     )
 
 
-def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
+def test_two_tasks_run_at_once_on_addresses_of_their_own(running):
     running.ecs.update_service(cluster="main", service="web", desiredCount=2)
     running.whole(2)
 
@@ -100,18 +99,14 @@ def test_two_tasks_run_at_once_on_addresses_of_their_own(running: Any) -> None:
     running.until(lambda: running.describe()["runningCount"] == 1)
 
 
-def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(
-    running: Any,
-) -> None:
+def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(running):
     needs_own_networks()
     running.whole()
     (place,) = running.places()
     assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
 
 
-def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_address(
-    running: Any,
-) -> None:
+def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_address(running):
     needs_own_networks()
     running.whole()
     port = running.url().rsplit(":", 1)[1]
@@ -123,7 +118,7 @@ def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_addres
     ]
 
 
-def test_a_stopped_task_has_its_reason_and_exit_code(running: Any) -> None:
+def test_a_stopped_task_has_its_reason_and_exit_code(running):
     running.whole()
     (task,) = running.tasks()
     answer = running.ecs.stop_task(cluster="main", task=task["taskArn"], reason="because")["task"]
@@ -140,7 +135,7 @@ def test_a_stopped_task_has_its_reason_and_exit_code(running: Any) -> None:
     assert running.describe()["runningCount"] == 1
 
 
-def test_a_crash_is_replaced_and_keeps_its_exit_code(running: Any) -> None:
+def test_a_crash_is_replaced_and_keeps_its_exit_code(running):
     running.whole()
     (task,) = running.tasks()
     with suppress(OSError):
@@ -155,7 +150,7 @@ def test_a_crash_is_replaced_and_keeps_its_exit_code(running: Any) -> None:
     running.whole()
 
 
-def test_more_memory_than_declared_ends_in_137_with_the_reason(running: Any) -> None:
+def test_more_memory_than_declared_ends_in_137_with_the_reason(running):
     running.whole()
     (task,) = running.tasks()
     with suppress(OSError):
@@ -169,7 +164,7 @@ def test_more_memory_than_declared_ends_in_137_with_the_reason(running: Any) -> 
     )
 
 
-def test_a_request_in_flight_is_finished_while_its_target_drains(running: Any) -> None:
+def test_a_request_in_flight_is_finished_while_its_target_drains(running):
     running.whole()
     got: list[str] = []
     asking = Thread(target=lambda: got.append(running.page("/slow")))
@@ -194,7 +189,7 @@ READ = "secretsmanager:GetSecretValue"
 
 
 @pytest.fixture
-def task(running: Any) -> Any:
+def task(running):
     """Return clients with the credentials of the running task."""
     running.whole()
     (found,) = running.tasks()
@@ -202,7 +197,7 @@ def task(running: Any) -> Any:
     place, _ = running.plane._scheduler.find(name)
     keys = credentials(place)
 
-    def client(service: str) -> Any:
+    def client(service: str):
         return boto3.client(
             service,
             endpoint_url=running.endpoint,
@@ -217,15 +212,15 @@ def task(running: Any) -> Any:
 
 
 @pytest.fixture
-def secret(running: Any) -> Any:
+def secret(running):
     arn = running.sm.create_secret(Name="database", SecretString="{}")["ARN"]
     yield arn
     running.sm.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture
-def allow(running: Any) -> Any:
-    def allow(action: str, resource: str) -> None:
+def allow(running):
+    def allow(action: str, resource: str):
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         running.iam.put_role_policy(RoleName="task", PolicyName="test", PolicyDocument=document)
@@ -235,7 +230,7 @@ def allow(running: Any) -> Any:
         running.iam.delete_role_policy(RoleName="task", PolicyName=name)
 
 
-def refused(call: Any, **params: Any) -> dict[str, str]:
+def refused(call, **params) -> dict[str, str]:
     with pytest.raises(ClientError) as problem:
         call(**params)
     error: dict[str, str] = problem.value.response["Error"]
@@ -243,8 +238,8 @@ def refused(call: Any, **params: Any) -> dict[str, str]:
 
 
 def test_a_call_that_the_task_role_does_not_allow_is_refused_with_iam_s_message(
-    running: Any, task: Any, secret: str, allow: Any
-) -> None:
+    running, task, secret, allow
+):
     allow(READ, f"{secret}-another")
     user = f"arn:aws:sts::123456789012:assumed-role/task/{task.id}"
     assert refused(task("secretsmanager").get_secret_value, SecretId="database") == {
@@ -256,9 +251,7 @@ def test_a_call_that_the_task_role_does_not_allow_is_refused_with_iam_s_message(
     assert refused(task("ec2").describe_vpcs)["Code"] == "UnauthorizedOperation"
 
 
-def test_a_call_that_the_task_role_allows_is_answered(
-    running: Any, task: Any, secret: str, allow: Any
-) -> None:
+def test_a_call_that_the_task_role_allows_is_answered(running, task, secret, allow):
     allow(READ, secret)
     assert task("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "{}"
     allow("cloudwatch:PutMetricData", "*")
@@ -266,9 +259,7 @@ def test_a_call_that_the_task_role_allows_is_answered(
     assert refused(task("secretsmanager").get_secret_value, SecretId=secret)
 
 
-def test_the_task_role_does_not_apply_to_other_credentials(
-    running: Any, task: Any, secret: str
-) -> None:
+def test_the_task_role_does_not_apply_to_other_credentials(running, task, secret):
     assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}"
     assert task("sts").get_caller_identity()["Account"] == "123456789012"
 
@@ -292,19 +283,19 @@ OWN, NAMESAKE = Own.of("poc"), Namesake.of("poc")
 
 
 @pytest.fixture
-def session(running: Any, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(running, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
     quotas.install()
     return Session("ap-northeast-1")
 
 
-def test_tasks_of_other_services_count_and_the_service_s_own_do_not(session: Session) -> None:
+def test_tasks_of_other_services_count_and_the_service_s_own_do_not(session):
     assert cloudwatch.quota(session, OTHER, spot=False) == Quota(limit=6.0, elsewhere=0.25)
     assert cloudwatch.quota(session, OWN, spot=False) == Quota(limit=6.0, elsewhere=0)
     assert cloudwatch.quota(session, NAMESAKE, spot=False).elsewhere == 0.25
 
 
-def test_spot_has_a_quota_of_its_own(session: Session) -> None:
+def test_spot_has_a_quota_of_its_own(session):
     assert cloudwatch.quota(session, OTHER, spot=True) == Quota(
         limit=6.0, elsewhere=0, code="L-36FBB829"
     )

@@ -32,14 +32,14 @@ class World:
     messages: list[str] = field(default_factory=list)
     kept: int = 0
 
-    def tick(self, *extra: Any) -> None:
+    def tick(self, *extra):
         events, self.pending = [*self.pending, *extra], []
         for action in step(self.service, self.now, events):
             self.answer(action)
         self.messages += [event.message for event in self.service.events[len(self.messages) :]]
         self.now += TICK
 
-    def answer(self, action: Any) -> None:
+    def answer(self, action):
         task = action.task
         match action:
             case ecs_state.Attach():
@@ -63,7 +63,7 @@ class World:
             case ecs_state.Detach():
                 self.attached.discard(task)
 
-    def register(self, task: str) -> None:
+    def register(self, task: str):
         match self.fate_of[task]:
             case "crash":
                 self.running.discard(task)
@@ -78,13 +78,13 @@ class World:
             case _:
                 self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
 
-    def settle(self, seconds: float) -> None:
+    def settle(self, seconds: float):
         end = self.now + seconds
         while self.now < end:
             self.tick()
 
 
-def new_world(fates: Any) -> World:
+def new_world(fates) -> World:
     numbers = itertools.count(1)
     service = Service(
         name="s", settings=Settings(desired=0), new_id=lambda: f"{next(numbers):032x}"
@@ -127,13 +127,13 @@ def revision(definition: str) -> Revision:
     return Revision(task_definition=definition, load_balancers=(balanced,))
 
 
-def begin(world: World, shape: Settings) -> None:
+def begin(world: World, shape: Settings):
     world.tick(ecs_state.Updated(shape, revision("app:1")))
 
 
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
-def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: Any) -> None:
+def test_no_history_ever_breaks_the_rules(shape, history, fates):
     cycle = itertools.cycle(fates)
     world = new_world(lambda _: next(cycle))
     begin(world, shape)
@@ -175,7 +175,7 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
 
 @settings(max_examples=80, deadline=None)
 @given(shapes, st.integers(1, 3))
-def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: int) -> None:
+def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(200)
@@ -190,9 +190,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: 
 
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
-def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(
-    shape: Settings, fate: str
-) -> None:
+def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):
     world = new_world(lambda _: "good")
     begin(world, shape)
     world.settle(300)
@@ -216,7 +214,7 @@ def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(
         assert (world.service.primary.id, bad.rollback) == (bad.id, None)
 
 
-def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one() -> None:
+def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one():
     shape = Settings(
         desired=1,
         minimum_percent=0,
@@ -246,7 +244,7 @@ BAKING = Settings(
 QUIET, LOUD = ecs_state.AlarmsRead(frozenset()), ecs_state.AlarmsRead(frozenset({"b", "other"}))
 
 
-def updated(world: World, *first: Any) -> Any:
+def updated(world: World, *first):
     """Deploy app:2 over a completed app:1, with an alarm read at once; return the deployment."""
     begin(world, BAKING)
     world.settle(300)
@@ -256,7 +254,7 @@ def updated(world: World, *first: Any) -> Any:
     return world.service.primary
 
 
-def test_a_deployment_is_completed_only_after_the_bake_time() -> None:
+def test_a_deployment_is_completed_only_after_the_bake_time():
     world = new_world(lambda _: "good")
     second = updated(world, QUIET)
     moments = {}
@@ -270,7 +268,7 @@ def test_a_deployment_is_completed_only_after_the_bake_time() -> None:
 
 
 @given(st.integers(0, 90))
-def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks: int) -> None:
+def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
     world = new_world(lambda _: "good")
     second = updated(world, QUIET)
     for _ in range(ticks):
@@ -288,7 +286,7 @@ def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks: int) -> Non
         assert (world.service.primary, first.rollout) == (first, "COMPLETED")
 
 
-def test_a_stopped_deployment_rolls_back_after_it_was_requested() -> None:
+def test_a_stopped_deployment_rolls_back_after_it_was_requested():
     world = new_world(lambda _: "good")
     second, first = updated(world, QUIET), world.service.history[1]
     world.tick(ecs_state.RollbackAsked(first.id))
@@ -302,7 +300,7 @@ def test_a_stopped_deployment_rolls_back_after_it_was_requested() -> None:
     assert (first.rollout, first.reason) == ("COMPLETED", f"ECS deployment {first.id} completed.")
 
 
-def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake() -> None:
+def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake():
     world = new_world(lambda _: "good")
     second = updated(world, LOUD)
     for _ in range(60):
@@ -310,7 +308,7 @@ def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake() ->
     assert (second.rollout, second.watched) == ("COMPLETED", False)
 
 
-def test_a_first_deployment_is_not_watched() -> None:
+def test_a_first_deployment_is_not_watched():
     world = new_world(lambda _: "good")
     begin(world, BAKING)
     for _ in range(60):
@@ -318,7 +316,7 @@ def test_a_first_deployment_is_not_watched() -> None:
     assert world.service.primary.rollout == "COMPLETED"
 
 
-def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing() -> None:
+def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing():
     shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
     world = new_world(lambda _: "good")
     begin(world, shape)
@@ -331,7 +329,7 @@ def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothin
     assert world.service.primary.rollout == "IN_PROGRESS"
 
 
-def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
+def test_tasks_that_never_start_are_tried_again_ever_more_slowly():
     shape = Settings(desired=1)
     world = new_world(lambda _: "no start")
     begin(world, shape)
@@ -342,7 +340,7 @@ def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
     assert gaps[2:7] == [90.0, 150.0, 270.0, 510.0, 930.0]
 
 
-def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
+def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first():
     shape = Settings(desired=1)
     world = new_world(lambda _: "good")
     begin(world, shape)
@@ -360,7 +358,7 @@ def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first()
     assert len(alive(world.service)) == 1
 
 
-def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
+def test_without_any_check_a_task_counts_after_forty_seconds():
     world = new_world(lambda _: "good")
     world.tick(ecs_state.Updated(Settings(desired=1), Revision(task_definition="app:1")))
     started = None
@@ -371,11 +369,11 @@ def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
     assert world.service.primary.finished_at == started + 40
 
 
-def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200() -> None:
+def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():
     assert [Breaker().threshold(n) for n in (1, 6, 7, 20, 1000)] == [3, 3, 4, 10, 200]
 
 
-def test_a_deleted_service_drains_and_ends_inactive() -> None:
+def test_a_deleted_service_drains_and_ends_inactive():
     world = new_world(lambda _: "good")
     begin(world, Settings(desired=2))
     world.settle(300)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -29,26 +28,26 @@ LINEAR = {
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1}
 
 
-def declare(cloud: Any, strategy: Any, allowed: Any = shifting_policy) -> None:
+def declare(cloud, strategy, allowed=shifting_policy):
     cloud.everything()
     cloud.elb.delete_rule(RuleArn=cloud.ids["rule"])
     cloud.shifting_service(strategy, 2, allowed)
 
 
 @pytest.fixture
-def shifting(cloud: Any, request: Any) -> Any:
+def shifting(cloud, request):
     declare(cloud, getattr(request, "param", CANARY))
     cloud.rolled_out()
     return cloud
 
 
-def release(cloud: Any, version: str, **change: Any) -> str:
+def release(cloud, version: str, **change) -> str:
     definition: str = cloud.task_definition(version, **change)
     cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
     return definition
 
 
-def weights(cloud: Any) -> tuple[int, int]:
+def weights(cloud) -> tuple[int, int]:
     """Return the weights of the first and the second target group."""
     [rule] = cloud.elb.describe_rules(RuleArns=[cloud.ids["rule"]])["Rules"]
     found = {
@@ -58,18 +57,18 @@ def weights(cloud: Any) -> tuple[int, int]:
     return found[cloud.ids["tg"]], found[cloud.ids["tg2"]]
 
 
-def shares(cloud: Any, count: int) -> Counter[str]:
+def shares(cloud, count: int) -> Counter[str]:
     """Return how many of some requests each version answered."""
     return Counter(cloud.page().split()[0] for _ in range(count))
 
 
-def running(cloud: Any) -> Counter[str]:
+def running(cloud) -> Counter[str]:
     return Counter(task["taskDefinitionArn"] for task in cloud.tasks())
 
 
 def test_a_canary_s_requests_move_step_by_step_without_a_failure_and_the_next_release_s_back(
-    shifting: Any,
-) -> None:
+    shifting,
+):
     assert weights(shifting) == (100, 0)
     load = Load(shifting.url())
     release(shifting, "v2")
@@ -92,9 +91,7 @@ def test_a_canary_s_requests_move_step_by_step_without_a_failure_and_the_next_re
 
 
 @pytest.mark.parametrize("shifting", [LONG], indirect=True)
-def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_replaced(
-    shifting: Any,
-) -> None:
+def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_replaced(shifting):
     old = shifting.describe()["taskDefinition"]
     before = {task["taskArn"] for task in shifting.tasks()}
     release(shifting, "v2")
@@ -128,7 +125,7 @@ def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_
 
 
 @pytest.mark.parametrize("shifting", [LINEAR], indirect=True)
-def test_a_linear_deployment_takes_equal_steps(shifting: Any) -> None:
+def test_a_linear_deployment_takes_equal_steps(shifting):
     seen: list[int] = []
     release(shifting, "v2")
 
@@ -144,8 +141,8 @@ def test_a_linear_deployment_takes_equal_steps(shifting: Any) -> None:
 
 @pytest.mark.parametrize("shifting", [BLUE_GREEN], indirect=True)
 def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_bad_version_back(
-    shifting: Any,
-) -> None:
+    shifting,
+):
     old = shifting.describe()["taskDefinition"]
     good = release(shifting, "v2")
     until(lambda: weights(shifting) == (0, 100), 20, "all requests")
@@ -162,9 +159,7 @@ def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_b
     assert weights(shifting) == (0, 100)
 
 
-def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next_release(
-    shifting: Any,
-) -> None:
+def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next_release(shifting):
     """The circuit breaker is documented for rolling and blue/green deployments only."""
     old = shifting.describe()["taskDefinition"]
     release(shifting, "v2", environment={"HEALTHY_PATH": "/other"})
@@ -183,15 +178,15 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     assert shares(shifting, 10) == {"v3": 10}
 
 
-def test_a_role_that_may_not_change_the_rule_is_refused(cloud: Any) -> None:
-    def another(groups: Any, rule: Any) -> Any:
+def test_a_role_that_may_not_change_the_rule_is_refused(cloud):
+    def another(groups, rule):
         return shifting_policy(groups, f"{rule}x")
 
     with pytest.raises(ClientError, match="not authorized to perform: elasticloadbalancing:Modify"):
         declare(cloud, CANARY, another)
 
 
-def test_a_strategy_without_a_second_target_group_is_refused(cloud: Any) -> None:
+def test_a_strategy_without_a_second_target_group_is_refused(cloud):
     cloud.everything()
     with pytest.raises(ClientError, match="advancedConfiguration is required"):
         cloud.service(cloud.task_definition(), deploymentConfiguration=BLUE_GREEN)
