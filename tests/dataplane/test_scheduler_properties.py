@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.service import step
-from rehearsal.aws.ecs.state import Alarms, Breaker, Revision, Service, Settings, Task
+from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 GROUP = "tg"
 TICK = 5.0
@@ -131,6 +131,14 @@ def begin(world: World, shape: Settings):
     world.tick(ecs_state.Updated(shape, revision("app:1")))
 
 
+def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300) -> World:
+    """Return a world in which app:1 was deployed some seconds ago."""
+    world = new_world(fates)
+    begin(world, shape)
+    world.settle(seconds)
+    return world
+
+
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
 def test_no_history_ever_breaks_the_rules(shape, history, fates):
@@ -176,9 +184,7 @@ def test_no_history_ever_breaks_the_rules(shape, history, fates):
 @settings(max_examples=80, deadline=None)
 @given(shapes, st.integers(1, 3))
 def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(200)
+    world = settled(shape, seconds=200)
     for number in range(rolls):
         world.tick(ecs_state.Updated(shape, revision(f"app:{number + 2}")))
         for _ in range(80):
@@ -191,9 +197,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
 def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(shape)
     first = world.service.primary.id
     world.fates = lambda definition: fate if definition == "app:2" else "good"
     world.tick(ecs_state.Updated(shape, revision("app:2")))
@@ -221,9 +225,7 @@ def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one():
         maximum_percent=100,
         breaker=Breaker(enable=True, rollback=True),
     )
-    world = new_world(lambda definition: "good" if definition == "app:1" else "crash")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(shape, lambda definition: "good" if definition == "app:1" else "crash")
     first = world.service.primary
     world.tick(ecs_state.Updated(shape, revision("app:2")))
     while world.service.primary is not first:
@@ -244,19 +246,17 @@ BAKING = Settings(
 QUIET, LOUD = ecs_state.AlarmsRead(frozenset()), ecs_state.AlarmsRead(frozenset({"b", "other"}))
 
 
-def updated(world: World, *first):
-    """Deploy app:2 over a completed app:1, with an alarm read at once; return the deployment."""
-    begin(world, BAKING)
-    world.settle(300)
+def updated(*first) -> tuple[World, Deployment]:
+    """Deploy app:2 over a completed app:1, with an alarm read at once; return the world and the deployment."""
+    world = settled(BAKING)
     assert world.service.primary.rollout == "COMPLETED"
     world.tick(ecs_state.Updated(BAKING, revision("app:2")))
     world.tick(*first)
-    return world.service.primary
+    return world, world.service.primary
 
 
 def test_a_deployment_is_completed_only_after_the_bake_time():
-    world = new_world(lambda _: "good")
-    second = updated(world, QUIET)
+    world, second = updated(QUIET)
     moments = {}
     for _ in range(120):
         tasks = [t for t in world.service.tasks if t.alive or t.status == "DEACTIVATING"]
@@ -269,8 +269,7 @@ def test_a_deployment_is_completed_only_after_the_bake_time():
 
 @given(st.integers(0, 90))
 def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
-    world = new_world(lambda _: "good")
-    second = updated(world, QUIET)
+    world, second = updated(QUIET)
     for _ in range(ticks):
         world.tick(QUIET)
     done = second.rollout == "COMPLETED"
@@ -287,8 +286,8 @@ def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
 
 
 def test_a_stopped_deployment_rolls_back_after_it_was_requested():
-    world = new_world(lambda _: "good")
-    second, first = updated(world, QUIET), world.service.history[1]
+    world, second = updated(QUIET)
+    first = world.service.history[1]
     world.tick(ecs_state.RollbackAsked(first.id))
     assert second.rollback is None
     world.tick(ecs_state.RollbackAsked(second.id))
@@ -301,8 +300,7 @@ def test_a_stopped_deployment_rolls_back_after_it_was_requested():
 
 
 def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake():
-    world = new_world(lambda _: "good")
-    second = updated(world, LOUD)
+    world, second = updated(LOUD)
     for _ in range(60):
         world.tick(LOUD)
     assert (second.rollout, second.watched) == ("COMPLETED", False)
@@ -318,9 +316,7 @@ def test_a_first_deployment_is_not_watched():
 
 def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing():
     shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(shape)
     world.tick(ecs_state.Updated(shape, revision("app:2")))
     world.settle(600)
     stuck = "was unable to stop or start tasks during a deployment because of the service"
@@ -330,10 +326,7 @@ def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothin
 
 
 def test_tasks_that_never_start_are_tried_again_ever_more_slowly():
-    shape = Settings(desired=1)
-    world = new_world(lambda _: "no start")
-    begin(world, shape)
-    world.settle(2500)
+    world = settled(Settings(desired=1), lambda _: "no start", 2500)
     made = [task.created_at for task in world.service.tasks]
     gaps = [later - earlier for earlier, later in itertools.pairwise(made)]
     assert gaps[:2] == [30.0, 30.0]
@@ -341,10 +334,7 @@ def test_tasks_that_never_start_are_tried_again_ever_more_slowly():
 
 
 def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first():
-    shape = Settings(desired=1)
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(Settings(desired=1))
     (task,) = alive(world.service)
     world.tick(ecs_state.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
     both = len(alive(world.service))
@@ -374,9 +364,7 @@ def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():
 
 
 def test_a_deleted_service_drains_and_ends_inactive():
-    world = new_world(lambda _: "good")
-    begin(world, Settings(desired=2))
-    world.settle(300)
+    world = settled(Settings(desired=2))
     world.tick(ecs_state.Deleted())
     assert world.service.status == "DRAINING"
     world.settle(200)
