@@ -175,9 +175,9 @@ def test_the_timeline_has_an_end_and_keys_of_its_own():
 
 
 def test_every_label_has_its_japanese():
-    english = server.spoken()
+    english = server.spoken(server.LABELS)
     with in_language("ja"):
-        japanese = server.spoken()
+        japanese = server.spoken(server.LABELS)
     assert english["tls"] == japanese["tls"] == "TLS"
     assert {name for name in english if english[name] == japanese[name]} == {"tls"}
 
