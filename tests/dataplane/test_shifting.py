@@ -14,7 +14,7 @@ from tests.dataplane.stack import Load, until
 CANARY = {
     "strategy": "CANARY",
     "bakeTimeInMinutes": 1,
-    "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 2},
+    "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 1},
 }
 LONG = {
     **CANARY,
@@ -41,10 +41,18 @@ def shifting(cloud, request):
     return cloud
 
 
-def release(cloud, version: str, **change) -> str:
-    definition: str = cloud.task_definition(version, **change)
+def release(cloud, version: str) -> str:
+    definition = str(cloud.task_definition(version))
     cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
     return definition
+
+
+def release_unhealthy(cloud, version: str):
+    """Release a version whose health check fails, and let the check count from a task's start on."""
+    definition = cloud.task_definition(version, environment={"HEALTHY_PATH": "/other"})
+    cloud.ecs.update_service(
+        cluster="main", service="web", taskDefinition=definition, healthCheckGracePeriodSeconds=0
+    )
 
 
 def weights(cloud) -> tuple[int, int]:
@@ -152,7 +160,7 @@ def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_b
     assert time.monotonic() - shifted >= 60 / 20
 
     load = Load(shifting.url())
-    release(shifting, "v3", environment={"HEALTHY_PATH": "/other"})
+    release_unhealthy(shifting, "v3")
     until(lambda: shifting.describe()["taskDefinition"] == good, 60, "the rollback")
     load.stop()
     assert (load.failed, load.versions) == ([], {"v2"})
@@ -162,7 +170,7 @@ def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_b
 def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next_release(shifting):
     """The circuit breaker is documented for rolling and blue/green deployments only."""
     old = shifting.describe()["taskDefinition"]
-    release(shifting, "v2", environment={"HEALTHY_PATH": "/other"})
+    release_unhealthy(shifting, "v2")
 
     def failed() -> bool:
         return sum(task["lastStatus"] == "STOPPED" for task in shifting.stopped()) >= 4
