@@ -19,7 +19,6 @@ from typing import Any, cast
 
 from moto import mock_aws
 
-from infra.shifting import ECS, shifting_policy
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.api import EcsApi
 from rehearsal.aws.ecs.network import TaskNetwork
@@ -53,6 +52,7 @@ WAITING_TICK = 10.0
 LONGEST = 3600.0
 """AWS seconds after which a roll-out has failed."""
 FREE = ("DEPROVISIONING", "STOPPED")
+ROLE = f"arn:aws:iam::{hooks.ACCOUNT}:role/unused"
 CONNECTED = ("RUNNING", "DEACTIVATING", "STOPPING")
 
 
@@ -232,43 +232,9 @@ class Simulation:
         cloud.network()
         cloud.load_balancer()
         cloud.ecs.create_cluster(clusterName="main")
-        first, second = cloud.ids["tg"], cloud.target_group("tg2")
-        cloud.ids["tg2"] = second
-        weights = [{"TargetGroupArn": first, "Weight": 1}, {"TargetGroupArn": second, "Weight": 0}]
-        cloud.ids["rule"] = cloud.elb.create_rule(
-            ListenerArn=cloud.ids["listener"],
-            Priority=10,
-            Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
-            Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}],
-        )["Rules"][0]["RuleArn"]
-        made = cloud.iam.create_role(RoleName="shifting", AssumeRolePolicyDocument=json.dumps(ECS))
-        role = made["Role"]["Arn"]
-        document = json.dumps(shifting_policy([first, second], cloud.ids["rule"]))
-        cloud.iam.put_role_policy(
-            RoleName="shifting", PolicyName="shifting", PolicyDocument=document
-        )
-        registration = {
-            "targetGroupArn": first,
-            "containerName": "app",
-            "containerPort": 3000,
-            "advancedConfiguration": {
-                "alternateTargetGroupArn": second,
-                "productionListenerRule": cloud.ids["rule"],
-                "roleArn": role,
-            },
-        }
         # No task uses its own roles here.
-        cloud.ids |= {"execution-role": role, "task-role": role}
-        cloud.service(
-            cloud.task_definition("v1"),
-            desired=self.count,
-            loadBalancers=[registration],
-            deploymentConfiguration={
-                "minimumHealthyPercent": 100,
-                "maximumPercent": 200,
-                **self.strategy,
-            },
-        )
+        cloud.ids |= dict.fromkeys(("execution-role", "task-role"), ROLE)
+        cloud.shifting_service(self.strategy, self.count)
 
 
 @contextmanager

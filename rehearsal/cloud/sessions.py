@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
 import uuid
@@ -10,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ec2.firewall import Endpoint, allows
-from rehearsal.aws.ec2.network import database_endpoint, endpoint_of, reaches, read_map
+from rehearsal.aws.ec2.firewall import Endpoint
+from rehearsal.aws.ec2.network import endpoint_of, reaches, read_map
 from rehearsal.aws.ecs.scheduler import Found
 from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.iam import documents_of
 from rehearsal.aws.rds import patches
-from rehearsal.aws.rds.database import Databases
-from rehearsal.machine.sockets import LOOPBACK, Loop, discard, join
+from rehearsal.aws.rds.database import Databases, open_port
+from rehearsal.machine.sockets import LOOPBACK, Forwarder, Loop
 from stack.statements import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
@@ -91,55 +90,6 @@ def _task(target: str, find_task: FindTask) -> tuple[Interface, str | None]:
 
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
-TOKEN_SECONDS = 10
-
-
-class SessionPort:
-    """The port that one session forwards from. It accepts connections that send the session's token."""
-
-    def __init__(self, lookup: Callable[[], int | None]) -> None:
-        self.token = secrets.token_urlsafe(32)
-        self._lookup = lookup
-        # Bound at once and not on the loop, which may be waiting for the lock that the API call
-        # holds.
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
-
-    @property
-    def url(self) -> str:
-        """Return the address for Session Manager's plugin."""
-        return f"tcp://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    async def start(self) -> None:
-        """Start accepting connections."""
-        self._server = await asyncio.start_server(self._serve, sock=self._socket)
-
-    async def stop(self) -> None:
-        """Close the port and every connection."""
-        if self._server is not None:
-            self._server.close()
-        self._socket.close()
-        for writer in list(self._open):
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        try:
-            async with asyncio.timeout(TOKEN_SECONDS):
-                sent = await reader.readline()
-            if secrets.compare_digest(sent.strip(), self.token.encode()):
-                local_port = self._lookup()
-                await (
-                    discard(reader)
-                    if local_port is None
-                    else join(reader, writer, LOOPBACK, local_port)
-                )
-        except (OSError, ValueError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._open.discard(writer)
-            writer.close()
 
 
 class Sessions:
@@ -147,7 +97,7 @@ class Sessions:
 
     def __init__(self, loop: Loop, databases: Databases, find_task: FindTask) -> None:
         self._loop, self._databases, self._find_task = loop, databases, find_task
-        self._ports: dict[str, SessionPort] = {}
+        self._ports: dict[str, Forwarder] = {}
 
     def start(self, hooking: Hooking) -> None:
         """Register the hooks."""
@@ -166,29 +116,27 @@ class Sessions:
         interface = find(str(params["Target"]), self._find_task)
         given = params["Parameters"]
         host, port = str(given["host"][0]), int(given["portNumber"][0])
-        port_ = SessionPort(lambda: self._local_port(interface, host, port))
-        session = f"rehearsal-{uuid.uuid4().hex[:17]}"
-        self._ports[session] = port_
-        self._loop.begin(port_.start())
-        return {"SessionId": session, "TokenValue": port_.token, "StreamUrl": port_.url}
+        session, token = f"rehearsal-{uuid.uuid4().hex[:17]}", secrets.token_urlsafe(32)
+        # Bound at once and not on the loop, which may be waiting for the lock that the API call holds.
+        listener = socket.create_server((LOOPBACK, 0))
+        url = f"tcp://{LOOPBACK}:{listener.getsockname()[1]}"
+        forwarder = Forwarder(listener, lambda: self._local_port(interface, host, port), token)
+        self._ports[session] = forwarder
+        self._loop.begin(forwarder.start())
+        return {"SessionId": session, "TokenValue": token, "StreamUrl": url}
 
     def _terminate(self, params: hooks.Params) -> hooks.Params:
         session = str(params["SessionId"])
-        if port_ := self._ports.pop(session, None):
-            self._loop.begin(port_.stop())
+        if forwarder := self._ports.pop(session, None):
+            self._loop.begin(forwarder.stop())
         return {"SessionId": session}
 
     def _local_port(self, interface: Interface, host: str, port: int) -> int | None:
         """Return the local port of the database with that name if security groups let the target reach it now."""
-        source: Endpoint | None = interface()
+        source = interface()
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
         for instance in instances:
-            if patches.address(instance) != host or int(instance.port) != port:
-                continue
-            server = self._databases.server(str(instance.db_instance_identifier))
-            if source is None or server is None or server.pid is None:
-                return None
-            if allows(read_map(), source, database_endpoint(instance), port):
-                return server.port
+            if patches.address(instance) == host and int(instance.port) == port and source:
+                return open_port(self._databases, instance, source, read_map())
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -61,17 +62,32 @@ async def _cancel_all() -> None:
 
 
 CHUNK = 65536
+TOKEN_SECONDS = 10
 LOOPBACK = "127.0.0.1"
 
 Lookup = Callable[[], int | None]
 """Return the port on 127.0.0.1 to forward to; None if AWS would drop the connection."""
 
 
-class Forwarder:
-    """Accepts every connection and forwards it, or never answers it, so that the client times out."""
+def is_free(host: str, port: int) -> bool:
+    """Return whether a server can listen on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
-    def __init__(self, listener: socket.socket, lookup: Lookup) -> None:
-        self._listener, self._lookup = listener, lookup
+
+class Forwarder:
+    """Accepts every connection and forwards it, or never answers it, so that the client times out.
+
+    With a ``token`` it closes every connection that does not begin with it and a newline.
+    """
+
+    def __init__(self, listener: socket.socket, lookup: Lookup, token: str = "") -> None:
+        self._listener, self._lookup, self._token = listener, lookup, token
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -83,22 +99,32 @@ class Forwarder:
         """Close the listener and every connection."""
         if self._server is not None:
             self._server.close()
+        self._listener.close()
         for writer in list(self._open):
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
+            if not await self._may(reader):
+                return
             target = self._lookup()
             if target is None:
                 await discard(reader)
             else:
                 await join(reader, writer, LOOPBACK, target)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, ValueError, asyncio.IncompleteReadError):
             pass
         finally:
             self._open.discard(writer)
             writer.close()
+
+    async def _may(self, reader: asyncio.StreamReader) -> bool:
+        if not self._token:
+            return True
+        async with asyncio.timeout(TOKEN_SECONDS):
+            sent = await reader.readline()
+        return secrets.compare_digest(sent.strip(), self._token.encode())
 
 
 async def discard(reader: asyncio.StreamReader) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,19 +122,9 @@ GLYPHS = {"open": "✓", "blocked": "✕", "warned": "!", "waiting": "…", "off
 TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
 
 
-def spoken() -> dict[str, str]:
-    """The labels in a language."""
-    return {name: str(text) for name, text in LABELS.items()}
-
-
-def states() -> dict[str, str]:
-    """The words for the states of places."""
-    return {name: str(text) for name, text in STATES.items()}
-
-
-def kinds() -> dict[str, str]:
-    """The words for the kinds of findings."""
-    return {name: str(text) for name, text in KINDS.items()}
+def spoken(texts: Mapping[str, Text]) -> dict[str, str]:
+    """Return texts in the language of now."""
+    return {name: str(text) for name, text in texts.items()}
 
 
 HOSTS = ["localhost", "127.0.0.1"]
@@ -231,9 +221,9 @@ def _words(found: dict[str, Any]) -> dict[str, Any]:
     with in_language(found["language"]):
         return {
             "now": found,
-            "say": spoken(),
-            "states": states(),
-            "kinds": kinds(),
+            "say": spoken(LABELS),
+            "states": spoken(STATES),
+            "kinds": spoken(KINDS),
             "glyphs": GLYPHS,
             "tones": TONES,
             "title": f"{found['verdict']['headline']} · {found['stack']}",

@@ -16,6 +16,8 @@ import pytest
 
 os.environ.update(
     MOTO_IAM_LOAD_MANAGED_POLICIES="true",
+    # Without it moto looks for the access key in the IAM of six partitions, and each loads its policies.
+    MOTO_ACCOUNT_ID="123456789012",
     AWS_ACCESS_KEY_ID="test",
     AWS_SECRET_ACCESS_KEY="test",
 )
@@ -30,6 +32,12 @@ from rehearsal.machine import namespaces
 from tests.dataplane.declarations import REPOSITORY
 from tests.dataplane.stack import Stack
 from webapp.settings import RDS_BUNDLE
+
+DECLARED_IN = (
+    *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
+    *("logs", "rds", "secretsmanager", "servicequotas", "ssm"),
+)
+"""The services whose state in moto ends with a cloud."""
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
@@ -136,7 +144,7 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
     finally:
         plane.stop()
         server.stop()
-        for name in ("acm", "ec2", "ecs", "elbv2", "events", "rds", "logs", "secretsmanager"):
-            get_backend(name).reset()
-        # IAM's managed policies take seconds to load again.
+        for name in DECLARED_IN:
+            get_backend(name).clear()
+        # Of IAM only the roles: its managed policies take seconds to load again.
         hooks.backend("iam").roles.clear()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from infra.shifting import ECS, shifting_policy
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.cloud.plane import DataPlane
@@ -28,6 +30,11 @@ TRUST = json.dumps(
     }
 )
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+DEPLOYMENT = {
+    "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+    "minimumHealthyPercent": 100,
+    "maximumPercent": 200,
+}
 
 
 @dataclass
@@ -105,12 +112,12 @@ class Declarations:
             GroupId=self.ids[name], IpPermissions=self._permission(port, cidr, group)
         )
 
-    def load_balancer(self, **check: Any) -> None:
+    def load_balancer(self, name: str = "alb", group: str = "tg", **check: Any) -> None:
         elb, ids = self.elb, self.ids
         ids["alb"] = elb.create_load_balancer(
-            Name="alb", Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
+            Name=name, Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
         )["LoadBalancers"][0]["LoadBalancerArn"]
-        ids["tg"] = self.target_group("tg", **check)
+        ids["tg"] = self.target_group(group, **check)
         ids["listener"] = elb.create_listener(
             LoadBalancerArn=ids["alb"],
             Protocol="HTTP",
@@ -150,13 +157,46 @@ class Declarations:
         )
         return str(arn)
 
-    def forward(self, **change: Any) -> None:
+    def forward(self, **action: Any) -> None:
         self.ids["rule"] = self.elb.create_rule(
             ListenerArn=self.ids["listener"],
             Priority=10,
             Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
-            Actions=[{"Type": "forward", "TargetGroupArn": self.ids["tg"], **change}],
+            Actions=[{"Type": "forward", **(action or {"TargetGroupArn": self.ids["tg"]})}],
         )["Rules"][0]["RuleArn"]
+
+    def shifting_service(
+        self, strategy: Mapping[str, Any], desired: int, allowed: Any = shifting_policy
+    ) -> None:
+        """Declare a service with two target groups and version 1, as the program does."""
+        first, second = self.ids["tg"], self.target_group("tg2")
+        self.ids["tg2"] = second
+        weights = [
+            {"TargetGroupArn": first, "Weight": 100},
+            {"TargetGroupArn": second, "Weight": 0},
+        ]
+        self.forward(ForwardConfig={"TargetGroups": weights})
+        role = self.iam.create_role(RoleName="shifting", AssumeRolePolicyDocument=json.dumps(ECS))
+        document = json.dumps(allowed([first, second], self.ids["rule"]))
+        self.iam.put_role_policy(
+            RoleName="shifting", PolicyName="shifting", PolicyDocument=document
+        )
+        registration = {
+            "targetGroupArn": first,
+            "containerName": "app",
+            "containerPort": 3000,
+            "advancedConfiguration": {
+                "alternateTargetGroupArn": second,
+                "productionListenerRule": self.ids["rule"],
+                "roleArn": role["Role"]["Arn"],
+            },
+        }
+        self.service(
+            self.task_definition("v1"),
+            desired,
+            loadBalancers=[registration],
+            deploymentConfiguration={**DEPLOYMENT, **strategy},
+        )
 
     def roles(self) -> None:
         for name in ("execution", "task"):
@@ -220,11 +260,7 @@ class Declarations:
                         "containerPort": 3000,
                     }
                 ],
-                "deploymentConfiguration": {
-                    "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-                    "minimumHealthyPercent": 100,
-                    "maximumPercent": 200,
-                },
+                "deploymentConfiguration": DEPLOYMENT,
                 **change,
             }
         )

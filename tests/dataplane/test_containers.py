@@ -1,18 +1,25 @@
-"""Containers: their health checks, and the arguments with which the Docker engine runs one."""
+"""Containers: their health checks, their certificate files, and the arguments for the Docker engine."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import botocore
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from rehearsal.aws import hooks
 from rehearsal.aws.ecs.containers import DockerContainer
-from rehearsal.aws.ecs.plans import plan
+from rehearsal.aws.ecs.plans import add_authority, plan
 from rehearsal.aws.ecs.runner import command_of
+from rehearsal.building.builder import LocalImage
+from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import Guardian
+from tests.dataplane.conftest import make_image
+from webapp.settings import RDS_BUNDLE
 
 FAKE = """#!/bin/sh
 printf '%s\\n' "$@" > "$DOCKER_SEEN/argv"
@@ -30,25 +37,23 @@ exit 7
         (["NONE"], None),
     ],
 )
-def test_each_form_of_a_health_check_command(declared: list[str], argv: list[str] | None) -> None:
+def test_each_form_of_a_health_check_command(declared, argv):
     assert command_of({"command": declared}) == argv
 
 
-def test_a_container_check_that_passes_makes_the_task_healthy(cloud: Any) -> None:
+def test_a_container_check_makes_the_task_healthy_and_its_failure_stops_it_though_its_target_is_healthy(
+    cloud,
+):
     cloud.everything()
     check = {"command": ["CMD-SHELL", 'test -n "$PORT"'], "interval": 10, "retries": 2}
-    cloud.service(cloud.task_definition(healthCheck=check))
+    cloud.service(cloud.task_definition(healthCheck=check), healthCheckGracePeriodSeconds=0)
     cloud.rolled_out()
     (task,) = cloud.tasks()
     assert (task["healthStatus"], task["containers"][0]["healthStatus"]) == ("HEALTHY", "HEALTHY")
 
-
-def test_a_failed_container_check_stops_the_task_though_the_target_is_healthy(
-    cloud: Any,
-) -> None:
-    cloud.everything()
     check = {"command": ["CMD", "false"], "interval": 10, "retries": 2}
-    cloud.service(cloud.task_definition(healthCheck=check), healthCheckGracePeriodSeconds=0)
+    definition = cloud.task_definition(healthCheck=check)
+    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
     over = cloud.until(lambda: [t for t in cloud.stopped() if t["lastStatus"] == "STOPPED"])
     assert (over[0]["stopCode"], over[0]["stoppedReason"], over[0]["healthStatus"]) == (
         "ServiceSchedulerInitiated",
@@ -60,8 +65,8 @@ def test_a_failed_container_check_stops_the_task_though_the_target_is_healthy(
 
 
 def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: Any
-) -> None:
+    tmp_path, monkeypatch, image
+):
     program = tmp_path / "docker"
     program.write_text(FAKE)
     program.chmod(0o755)
@@ -87,3 +92,64 @@ def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_o
         *(image.reference, "serve", "now"),
     ]
     assert "DB_PASSWORD=hush" in (tmp_path / "env").read_text().splitlines()
+
+
+WEB = Path(botocore.__file__).with_name("cacert.pem")
+
+
+def certificates(file: Path) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(file.read_bytes())
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def rds(kind: str) -> str:
+    """Return RDS's root certificates of the rehearsal's region, of one kind."""
+    wanted = f"Amazon RDS {hooks.registry.region} Root CA {kind}"
+    found = [each for each in certificates(RDS_BUNDLE) if wanted in each.subject.rfc4514_string()]
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
+
+
+def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
+    add_authority(image, authority.path)
+    return certificates(authority.path)[0] in certificates(file)
+
+
+def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(image, authority):
+    file = image.folder / "webapp" / "rds-ca.pem"
+    before = certificates(file)
+    assert vouched(image, authority, file)
+    assert vouched(image, authority, file)
+    assert certificates(file) == [*before, *certificates(authority.path)]
+
+
+@pytest.mark.parametrize(("held", "trusted"), [("RSA2048 G1", True), ("ECC384 G1", False)])
+def test_a_root_by_which_rds_does_not_sign_is_not_enough(image, authority, held, trusted):
+    file = image.folder / "webapp" / "rds-ca.pem"
+    file.write_text(rds(held))
+    assert vouched(image, authority, file) is trusted
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("rds-ca.pem", WEB.read_bytes()), ("key.pem", b"no certificate")],
+    ids=["the web's authorities", "no certificate"],
+)
+def test_a_file_without_the_database_s_root_is_not_changed(image, authority, name, content):
+    file = image.folder / "webapp" / name
+    file.write_bytes(content)
+    add_authority(image, authority.path)
+    assert file.read_bytes() == content
+
+
+def test_a_bundle_that_the_task_definition_names_by_its_path_in_the_image_is_found(tmp_path):
+    image = make_image(tmp_path / "root")
+    file = image.folder / "webapp" / "rds-ca.pem"
+    assert image.outside("/app/webapp/rds-ca.pem") == str(file)
+    assert image.outside("/etc/ssl/other.pem") == "/etc/ssl/other.pem"
+    assert image.outside("webapp/rds-ca.pem") == "webapp/rds-ca.pem"
+    assert image.outside("--cert=/app/webapp/rds-ca.pem:x") == f"--cert={file}:x"
+    assert image.outside("http://app/webapp") == "http://app/webapp"

@@ -25,9 +25,7 @@ def rows() -> Iterator[dict[str, Row]]:
 
 
 @pytest.mark.parametrize("name", ["careapp", "provider-waits"])
-def test_a_good_app_is_steady_and_its_page_answers_with_either_settings(
-    rows: dict[str, Row], name: str
-) -> None:
+def test_a_good_app_is_steady_and_its_page_answers_with_either_settings(rows, name):
     good = rows[name].good
     assert good.page is not None
     assert good.steady is not None
@@ -38,9 +36,7 @@ def test_a_good_app_is_steady_and_its_page_answers_with_either_settings(
 
 
 @pytest.mark.parametrize("scenario", ["no_path", "crash"])
-def test_our_settings_declare_a_failure_and_the_gate_tells_it_at_once(
-    rows: dict[str, Row], scenario: str
-) -> None:
+def test_our_settings_declare_a_failure_and_the_gate_tells_it_at_once(rows, scenario):
     seen: Any = getattr(rows["careapp"], scenario)
     assert seen.failed is not None
     assert 0 < seen.failed < 60 * MINUTES
@@ -50,8 +46,8 @@ def test_our_settings_declare_a_failure_and_the_gate_tells_it_at_once(
 
 @pytest.mark.parametrize("scenario", ["no_path", "crash"])
 def test_without_a_circuit_breaker_tasks_are_replaced_until_the_tools_own_limit_and_after_it(
-    rows: dict[str, Row], scenario: str
-) -> None:
+    rows, scenario
+):
     seen: Any = getattr(rows["provider-waits"], scenario)
     assert seen.failed is None
     assert seen.steady is None

@@ -20,7 +20,7 @@ import pytest
 from rehearsal.aws import hooks
 from rehearsal.aws.cloudwatch.store import Datum, Values
 from rehearsal.aws.ecs.metrics import Rules, Tasks
-from rehearsal.aws.elb.listener import View
+from rehearsal.aws.elb.listener import View, error_answer
 from rehearsal.aws.elb.metrics import Hosts, Traffic
 from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Health, Target, Targets
@@ -56,7 +56,7 @@ def told(found: Iterator[Datum], statistic: str = "Sum") -> dict[tuple[str, Any]
     }
 
 
-def series(stack: Any, namespace: str, name: str, stat: str, **dimensions: str) -> list[float]:
+def series(stack, namespace: str, name: str, stat: str, **dimensions: str) -> list[float]:
     """Return CloudWatch's values, the oldest first."""
     metric = {
         "Namespace": namespace,
@@ -76,7 +76,7 @@ def series(stack: Any, namespace: str, name: str, stat: str, **dimensions: str) 
     return found
 
 
-def test_cloudwatch_counts_the_requests_that_were_made(running: Any) -> None:
+def test_cloudwatch_counts_the_requests_that_were_made(running):
     name = running.ids["alb"].partition(":loadbalancer/")[2]
     group = running.ids["tg"].rpartition(":")[2]
 
@@ -96,7 +96,7 @@ def test_cloudwatch_counts_the_requests_that_were_made(running: Any) -> None:
     until(lambda: counted("RequestCount")[-1:] == [0], what="no requests, while there are targets")
 
 
-def test_each_running_task_is_one_sample_of_cpu_and_memory(running: Any) -> None:
+def test_each_running_task_is_one_sample_of_cpu_and_memory(running):
     def measured(name: str, stat: str) -> list[float]:
         return series(running, "AWS/ECS", name, stat, **SERVICE)
 
@@ -106,36 +106,35 @@ def test_each_running_task_is_one_sample_of_cpu_and_memory(running: Any) -> None
     assert 1 < memory[-1] < 25, "a small Python process in 512 MiB"
 
 
-def test_publishing_is_shown_and_takes_next_to_nothing(running: Any) -> None:
+def test_publishing_is_shown_and_takes_next_to_nothing(running):
     shown = running.plane.describe()["metrics"]
     assert shown["problems"] == []
     assert shown["minutes"] > 0
 
 
-def view() -> View:
-    return View(
-        arn="listener",
-        protocol="HTTP",
-        port=80,
-        rules=(),
-        balancer=BALANCER,
-        open_to_clients=True,
-        idle_seconds=5,
-        drop_invalid_headers=False,
-    )
+VIEW = View(
+    arn="listener",
+    protocol="HTTP",
+    port=80,
+    rules=(),
+    balancer=BALANCER,
+    open_to_clients=True,
+    idle_seconds=5,
+    drop_invalid_headers=False,
+)
 
 
-def answered(decided: Any) -> dict[tuple[str, Any], float | None]:
+def answered(decided) -> dict[tuple[str, Any], float | None]:
     """Return the counts for one request."""
     traffic = Traffic(Clock(1))
 
     async def one() -> bytes:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            async def decide(*_: Any) -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+            async def decide(*_):
                 return await decided() if callable(decided) else decided
 
             client = Client(reader, writer, decide, traffic)
-            await client.serve(view)
+            await client.serve(lambda: VIEW)
             client.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -159,41 +158,41 @@ UNREACHED = {
 }
 
 
-def test_a_target_that_cannot_be_reached_is_counted_as_such() -> None:
+@pytest.fixture
+def nowhere() -> Iterator[TaskAddress]:
+    """Yield an address at which nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        place = TaskAddress(*closed.getsockname(), None)
-        target = Upstream(Pool(1), Target(GROUP, "10.0.0.1", 3000, 0), place)
-        assert answered(target) == UNREACHED
+        yield TaskAddress(*closed.getsockname(), None)
 
 
-def test_a_kept_connection_that_is_dead_is_no_connection() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        place = TaskAddress(*closed.getsockname(), None)
-
-        async def stale() -> Upstream:
-            async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await reader.read(1)
-                writer.close()
-
-            server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-            pool = Pool(1)
-            kept = await asyncio.open_connection(*server.sockets[0].getsockname())
-            pool._free[place, False] = [Wire(*kept, False)]
-            return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
-
-        assert answered(stale) == UNREACHED
+async def without_connection(place: TaskAddress, *kept: Wire) -> Upstream:
+    pool = Pool(1)
+    pool._free[place, False] = list(kept)
+    return Upstream(pool, Target(GROUP, "10.0.0.1", 3000, 0), place)
 
 
-def test_an_answer_of_the_balancer_s_own_is_no_request() -> None:
-    from rehearsal.aws.elb.listener import error_answer
+async def with_dead_connection(place: TaskAddress) -> Upstream:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        await reader.read(1)
+        writer.close()
 
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    kept = await asyncio.open_connection(*server.sockets[0].getsockname())
+    return await without_connection(place, Wire(*kept, False))
+
+
+@pytest.mark.parametrize("target", [without_connection, with_dead_connection])
+def test_a_target_that_cannot_be_reached_is_counted_as_such(target, nowhere):
+    assert answered(lambda: target(nowhere)) == UNREACHED
+
+
+def test_an_answer_of_the_balancer_s_own_is_no_request():
     assert answered(error_answer(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
     assert answered(error_answer(400)) == {}
 
 
-def test_a_minute_is_published_once_and_after_its_end() -> None:
+def test_a_minute_is_published_once_and_after_its_end():
     clock = Clock(1)
     traffic = Traffic(clock)
     traffic.chosen(BALANCER, GROUP)
@@ -203,7 +202,7 @@ def test_a_minute_is_published_once_and_after_its_end() -> None:
     assert told(traffic.take(minute)) == {}
 
 
-def test_a_request_count_of_zero_is_published_only_with_targets() -> None:
+def test_a_request_count_of_zero_is_published_only_with_targets():
     traffic = Traffic(Clock(1))
     assert told(traffic.take(LATER)) == {}
     traffic.registered = lambda: [(BALANCER, GROUP)]
@@ -214,9 +213,7 @@ def test_a_request_count_of_zero_is_published_only_with_targets() -> None:
     }
 
 
-def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
     targets, clock = Targets(Clock(1)), Clock(1)
     hosts = Hosts(clock, targets)
     monkeypatch.setattr(
@@ -253,7 +250,7 @@ def measured(meter: processes.Meter, root: int) -> float:
     return meter.cores(processes.processes(), root) or 0.0
 
 
-def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) -> None:
+def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy):
     until(lambda: len(processes.family(processes.processes(), busy)) == 2, what="the child")
     meter = processes.Meter()
     measured(meter, busy)
@@ -268,7 +265,7 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy: int) ->
     assert meter.cores(processes.processes(), 1 << 30) is None
 
 
-def service(desired: int = 2, **more: Any) -> Any:
+def service(desired: int = 2, **more):
     """Return a service with a running task and a pending one, as the metrics read it."""
     tasks = [SimpleNamespace(id=name, status=name) for name in ("RUNNING", "PENDING")]
     core = SimpleNamespace(
@@ -284,7 +281,7 @@ def service(desired: int = 2, **more: Any) -> Any:
     return SimpleNamespace(core=core, places=places, record=record)
 
 
-def test_usage_is_relative_to_the_task_s_size(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_is_relative_to_the_task_s_size(busy, monkeypatch):
     monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
     monkeypatch.setattr(processes, "memory_bytes", lambda _: 256 * 1024**2)
     tasks = Tasks({"web": service()}, lambda _: [busy], processes.ProcessTable())
@@ -296,7 +293,7 @@ def test_usage_is_relative_to_the_task_s_size(busy: int, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("value", ["enabled", "enhanced", "disabled"])
-def test_container_insights_count_tasks_where_they_are_on(value: str, running: Any) -> None:
+def test_container_insights_count_tasks_where_they_are_on(value, running):
     setting = {"name": "containerInsights", "value": value}
     running.ecs.create_cluster(clusterName=value, settings=[setting])
     watched = service()
@@ -309,7 +306,7 @@ def test_container_insights_count_tasks_where_they_are_on(value: str, running: A
     assert told(tasks.take(1)) == {}, "no word where no task runs"
 
 
-def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(running: Any) -> None:
+def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(running):
     events = running.client("events")
     pattern = {
         "source": ["aws.ecs"],
@@ -339,18 +336,16 @@ def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(run
         (b"postgres: checkpointer \0", None),
     ],
 )
-def test_a_session_is_known_by_its_process_s_title(title: bytes, user: bytes | None) -> None:
+def test_a_session_is_known_by_its_process_s_title(title, user):
     found = CLIENT.match(title)
     assert (found and found[1]) == user
 
 
-def test_an_instance_class_has_the_cpus_of_ec2_s_type() -> None:
+def test_an_instance_class_has_the_cpus_of_ec2_s_type():
     assert (processors("db.t4g.micro"), processors("db.m6g.xlarge")) == (2, 4)
 
 
-def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(caplog):
     broken = [True]
     minutes: list[int] = []
 
@@ -373,7 +368,7 @@ def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(
     assert minutes == [60, 120]
 
 
-def test_values_keep_what_percentiles_need() -> None:
+def test_values_keep_what_percentiles_need():
     values = Values.of(*(each / 1000 for each in range(1, 1001)))
     assert values.statistic("p95") == pytest.approx(0.95, rel=0.01)
     assert values.statistic("p100") == 1

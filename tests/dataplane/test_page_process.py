@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -19,7 +19,7 @@ from rehearsal.page.launch import PORT, PortTaken, listening
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.project import local_cloud_environment
 from tests.dataplane.declarations import REGION
-from tests.dataplane.stack import until
+from tests.dataplane.stack import alive, until
 from tests.support.pages import backend
 
 SECRET = "marked-password"
@@ -64,18 +64,9 @@ def page(running_poc, tmp_path_factory):
 @pytest.fixture(scope="module")
 def running_poc(empty):
     """Yield a service behind a load balancer, with careapp's names."""
-    stack, ids = empty, empty.ids
+    stack = empty
     stack.network()
-    ids["alb"] = stack.elb.create_load_balancer(
-        Name="careapp-poc-alb", Subnets=ids["public"], SecurityGroups=[ids["alb-sg"]]
-    )["LoadBalancers"][0]["LoadBalancerArn"]
-    ids["tg"] = stack.target_group("careapp-poc-tg")
-    ids["listener"] = stack.elb.create_listener(
-        LoadBalancerArn=ids["alb"],
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}],
-    )["Listeners"][0]["ListenerArn"]
+    stack.load_balancer("careapp-poc-alb", "careapp-poc-tg")
     stack.forward()
     stack.roles()
     stack.ecs.create_cluster(clusterName="careapp-poc-cluster")
@@ -174,16 +165,9 @@ def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "home")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as cloud:
         pid = int(cloud.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
+        assert alive(pid)
         cloud.send_signal(signal.SIGKILL)
-    until(lambda: not _lives(pid), what="the page's end")
-
-
-def _lives(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    until(lambda: not alive(pid), what="the page's end")
 
 
 def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for():
@@ -191,13 +175,9 @@ def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for():
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port}.*--watch-port"):
             listening(port)
-    held = None
-    try:
-        held = socket.create_server(("127.0.0.1", PORT))
-    except OSError:
-        held = None  # Another process listens there, which is as good.
-    other = listening(None)
-    assert other.url != f"http://localhost:{PORT}"
-    other.stop()
-    if held:
-        held.close()
+    with ExitStack() as held:
+        with suppress(OSError):  # Another process that listens there is as good.
+            held.enter_context(socket.create_server(("127.0.0.1", PORT)))
+        other = listening(None)
+        assert other.url != f"http://localhost:{PORT}"
+        other.stop()

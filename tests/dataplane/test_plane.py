@@ -11,7 +11,6 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,16 +20,12 @@ from rehearsal.building.builder import ImageNotFound
 from rehearsal.clock import Clock
 from rehearsal.cloud.plane import DataPlane
 from tests.dataplane.conftest import own_networks
+from tests.dataplane.stack import alive, until
 
 ROOT = Path(__file__).parents[2]
 
 
-def alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
-
-
-def nothing(reference: str) -> Any:
+def nothing(reference: str):
     raise ImageNotFound(reference)
 
 
@@ -52,7 +47,7 @@ def hooked() -> int:
     )
 
 
-def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_taken_port_is_named_and_nothing_is_left(tmp_path):
     before = hooked()
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -62,7 +57,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_can_start_again_after_it_was_stopped_twice(tmp_path: Path) -> None:
+def test_it_can_start_again_after_it_was_stopped_twice(tmp_path):
     before = hooked()
     for _ in range(2):
         made = plane(tmp_path, 0)
@@ -75,7 +70,7 @@ def test_it_can_start_again_after_it_was_stopped_twice(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stopping_ends_every_process_listener_and_file(cloud: Any) -> None:
+def test_stopping_ends_every_process_listener_and_file(cloud):
     cloud.everything()
     cloud.database()
     cloud.service(cloud.task_definition(), desired=2)
@@ -114,7 +109,7 @@ CLOUD = """
 """
 
 
-def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along() -> None:
+def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along():
     text = textwrap.dedent(CLOUD).format(root=str(ROOT), tests=str(Path(__file__).parent))
     with subprocess.Popen(
         [sys.executable, "-c", text],
@@ -129,10 +124,4 @@ def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along() -> No
         assert all(alive(int(pid)) for pid in pids)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
-        end = time.monotonic() + 10
-        while time.monotonic() < end and (
-            any(alive(int(pid)) for pid in pids) or Path(folder).exists()
-        ):
-            time.sleep(0.05)
-        assert not any(alive(int(pid)) for pid in pids)
-        assert not Path(folder).exists()
+        until(lambda: not any(alive(int(pid)) for pid in pids) and not Path(folder).exists(), 10)

@@ -1,4 +1,4 @@
-"""Listener rules: conditions, priorities and redirects."""
+"""Where a load balancer sends a request: its listener's rules and redirects, and the health of its targets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ from typing import Any
 import pytest
 
 from rehearsal.aws.elb.listener import Request, Rule, choose_rule, matches, redirect_location
+from rehearsal.aws.elb.targets import (
+    CHECKING,
+    FAILED,
+    PASSED,
+    REGISTERING,
+    TIMED_OUT,
+    Check,
+    Health,
+    Outcome,
+    answered,
+    choose,
+)
+from rehearsal.aws.elb.targets import (
+    matches as matches_code,
+)
 
 REQUEST = Request(
     method="GET",
@@ -19,7 +34,7 @@ REQUEST = Request(
 )
 
 
-def condition(field: str, config: str, **values: Any) -> dict[str, Any]:
+def condition(field: str, config: str, **values) -> dict[str, Any]:
     return {"Field": field, config: values}
 
 
@@ -48,16 +63,16 @@ def condition(field: str, config: str, **values: Any) -> dict[str, Any]:
         (condition("source-ip", "SourceIpConfig", Values=["198.51.100.0/24"]), False),
     ],
 )
-def test_each_kind_of_condition(given: dict[str, Any], holds: bool) -> None:
+def test_each_kind_of_condition(given, holds):
     assert matches(given, REQUEST) is holds
 
 
-def test_a_condition_that_no_balancer_knows_is_an_error() -> None:
+def test_a_condition_that_no_balancer_knows_is_an_error():
     with pytest.raises(ValueError, match="'moon-phase'"):
         matches({"Field": "moon-phase"}, REQUEST)
 
 
-def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> None:
+def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold():
     both = [
         {"Field": "path-pattern", "Values": ["/shop/*"]},
         {"Field": "host-header", "Values": ["other"]},
@@ -87,7 +102,81 @@ def test_the_lowest_number_that_matches_wins_and_all_conditions_must_hold() -> N
         ),
     ],
 )
-def test_a_redirect_keeps_the_parts_that_it_does_not_change(
-    config: dict[str, str], leads_to: str
-) -> None:
+def test_a_redirect_keeps_the_parts_that_it_does_not_change(config, leads_to):
     assert redirect_location(config, REQUEST, "HTTP", 80) == leads_to
+
+
+CHECK = Check(healthy_threshold=3, unhealthy_threshold=2)
+BAD = Outcome(FAILED)
+
+
+def test_a_new_target_is_registering_until_its_first_check_begins():
+    assert (Health().state, Health().why) == ("initial", REGISTERING)
+    assert (Health().begin().state, Health().begin().why) == ("initial", CHECKING)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "states"),
+    [
+        ([PASSED], ["healthy"]),
+        ([BAD, PASSED], ["initial", "healthy"]),
+        ([BAD, BAD], ["initial", "unhealthy"]),
+        ([PASSED, BAD, PASSED, BAD, BAD], ["healthy"] * 4 + ["unhealthy"]),
+        (
+            [BAD, BAD, PASSED, PASSED, BAD, PASSED, PASSED, PASSED],
+            ["initial"] + ["unhealthy"] * 6 + ["healthy"],
+        ),
+    ],
+    ids=[
+        "the first pass is enough",
+        "and later",
+        "two failures",
+        "in a row",
+        "three passes in a row",
+    ],
+)
+def test_the_health_of_a_target_after_each_check(outcomes, states):
+    health, seen = Health().begin(), []
+    for outcome in outcomes:
+        health = health.after(outcome, CHECK)
+        seen.append(health.state)
+    assert seen == states
+
+
+def test_the_reason_is_that_of_the_latest_failure():
+    health = Health().begin()
+    for outcome in (BAD, Outcome(TIMED_OUT), answered(404, "200")):
+        health = health.after(outcome, CHECK)
+    assert health.why == (
+        "Target.ResponseCodeMismatch",
+        "Health checks failed with these codes: [404]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "matcher", "fits"),
+    [
+        (200, "200", True),
+        (301, "200", False),
+        (301, "200,301", True),
+        (204, "200-299", True),
+        (300, "200-299", False),
+        (404, "200-299,404", True),
+    ],
+)
+def test_a_matcher_is_a_list_of_codes_and_ranges(status, matcher, fits):
+    assert matches_code(status, matcher) is fits
+
+
+@pytest.mark.parametrize(
+    ("states", "chosen"),
+    [
+        (["healthy", "unhealthy", "healthy"], [0, 2]),
+        (["unhealthy", "unhealthy"], [0, 1]),
+        (["unhealthy", "initial"], [0, 1]),
+        (["initial"], []),
+        ([], []),
+    ],
+)
+def test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy(states, chosen):
+    assert choose(states) == chosen

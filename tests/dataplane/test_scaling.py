@@ -11,8 +11,7 @@ import pytest
 
 from rehearsal.aws.scaling.tracking import Change, Cooldowns, Reading, needed
 from tests.dataplane.conftest import serving
-from tests.dataplane.stack import Stack
-from tests.dataplane.test_rolling import Load
+from tests.dataplane.stack import Load, Stack
 
 CPU = Reading(policy="cpu", target=60, value=90, high="cpu-high", out_cooldown=60)
 IDLE = replace(CPU, value=10, high="", low="cpu-low")
@@ -83,13 +82,13 @@ def scaled() -> Iterator[Stack]:
         yield stack
 
 
-def activities(stack: Any) -> list[dict[str, Any]]:
+def activities(stack) -> list[dict[str, Any]]:
     """Return the scaling activities, the oldest first."""
     found = stack.client("application-autoscaling").describe_scaling_activities(**RESOURCE)
     return list(reversed(found["ScalingActivities"]))
 
 
-def test_a_policy_has_the_two_alarms_of_its_metric(scaled: Any) -> None:
+def test_a_policy_has_the_two_alarms_of_its_metric(scaled):
     found = scaled.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking")
     assert [
         (each["MetricName"], each["Statistic"], each["Threshold"], each["EvaluationPeriods"])
@@ -100,7 +99,7 @@ def test_a_policy_has_the_two_alarms_of_its_metric(scaled: Any) -> None:
     ]
 
 
-def test_a_burst_of_requests_adds_tasks_and_its_end_removes_them(scaled: Any) -> None:
+def test_a_burst_of_requests_adds_tasks_and_its_end_removes_them(scaled):
     loads = [Load(scaled.url()) for _ in range(4)]
     scaled.until(lambda: scaled.describe()["runningCount"] == 2, 60, "two tasks")
     for load in loads:
@@ -126,7 +125,7 @@ def test_a_burst_of_requests_adds_tasks_and_its_end_removes_them(scaled: Any) ->
     assert math.floor(waited) >= 15 * 60
 
 
-def done_of(stack: Any) -> list[dict[str, Any]]:
+def done_of(stack) -> list[dict[str, Any]]:
     """Return all activities when the last one has ended, else nothing."""
     found = activities(stack)
     return found if found[-1]["StatusCode"] == "Successful" else []

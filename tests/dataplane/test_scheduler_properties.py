@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.service import step
-from rehearsal.aws.ecs.state import Alarms, Breaker, Revision, Service, Settings, Task
+from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 GROUP = "tg"
 TICK = 5.0
@@ -32,14 +32,14 @@ class World:
     messages: list[str] = field(default_factory=list)
     kept: int = 0
 
-    def tick(self, *extra: Any) -> None:
+    def tick(self, *extra):
         events, self.pending = [*self.pending, *extra], []
         for action in step(self.service, self.now, events):
             self.answer(action)
         self.messages += [event.message for event in self.service.events[len(self.messages) :]]
         self.now += TICK
 
-    def answer(self, action: Any) -> None:
+    def answer(self, action):
         task = action.task
         match action:
             case ecs_state.Attach():
@@ -63,7 +63,7 @@ class World:
             case ecs_state.Detach():
                 self.attached.discard(task)
 
-    def register(self, task: str) -> None:
+    def register(self, task: str):
         match self.fate_of[task]:
             case "crash":
                 self.running.discard(task)
@@ -78,13 +78,13 @@ class World:
             case _:
                 self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
 
-    def settle(self, seconds: float) -> None:
+    def settle(self, seconds: float):
         end = self.now + seconds
         while self.now < end:
             self.tick()
 
 
-def new_world(fates: Any) -> World:
+def new_world(fates) -> World:
     numbers = itertools.count(1)
     service = Service(
         name="s", settings=Settings(desired=0), new_id=lambda: f"{next(numbers):032x}"
@@ -127,13 +127,21 @@ def revision(definition: str) -> Revision:
     return Revision(task_definition=definition, load_balancers=(balanced,))
 
 
-def begin(world: World, shape: Settings) -> None:
+def begin(world: World, shape: Settings):
     world.tick(ecs_state.Updated(shape, revision("app:1")))
+
+
+def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300) -> World:
+    """Return a world in which app:1 was deployed some seconds ago."""
+    world = new_world(fates)
+    begin(world, shape)
+    world.settle(seconds)
+    return world
 
 
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
-def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: Any) -> None:
+def test_no_history_ever_breaks_the_rules(shape, history, fates):
     cycle = itertools.cycle(fates)
     world = new_world(lambda _: next(cycle))
     begin(world, shape)
@@ -175,10 +183,8 @@ def test_no_history_ever_breaks_the_rules(shape: Settings, history: Any, fates: 
 
 @settings(max_examples=80, deadline=None)
 @given(shapes, st.integers(1, 3))
-def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: int) -> None:
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(200)
+def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
+    world = settled(shape, seconds=200)
     for number in range(rolls):
         world.tick(ecs_state.Updated(shape, revision(f"app:{number + 2}")))
         for _ in range(80):
@@ -190,12 +196,8 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape: Settings, rolls: 
 
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
-def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(
-    shape: Settings, fate: str
-) -> None:
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):
+    world = settled(shape)
     first = world.service.primary.id
     world.fates = lambda definition: fate if definition == "app:2" else "good"
     world.tick(ecs_state.Updated(shape, revision("app:2")))
@@ -216,16 +218,14 @@ def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(
         assert (world.service.primary.id, bad.rollback) == (bad.id, None)
 
 
-def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one() -> None:
+def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one():
     shape = Settings(
         desired=1,
         minimum_percent=0,
         maximum_percent=100,
         breaker=Breaker(enable=True, rollback=True),
     )
-    world = new_world(lambda definition: "good" if definition == "app:1" else "crash")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(shape, lambda definition: "good" if definition == "app:1" else "crash")
     first = world.service.primary
     world.tick(ecs_state.Updated(shape, revision("app:2")))
     while world.service.primary is not first:
@@ -246,19 +246,17 @@ BAKING = Settings(
 QUIET, LOUD = ecs_state.AlarmsRead(frozenset()), ecs_state.AlarmsRead(frozenset({"b", "other"}))
 
 
-def updated(world: World, *first: Any) -> Any:
-    """Deploy app:2 over a completed app:1, with an alarm read at once; return the deployment."""
-    begin(world, BAKING)
-    world.settle(300)
+def updated(*first) -> tuple[World, Deployment]:
+    """Deploy app:2 over a completed app:1, with an alarm read at once; return the world and the deployment."""
+    world = settled(BAKING)
     assert world.service.primary.rollout == "COMPLETED"
     world.tick(ecs_state.Updated(BAKING, revision("app:2")))
     world.tick(*first)
-    return world.service.primary
+    return world, world.service.primary
 
 
-def test_a_deployment_is_completed_only_after_the_bake_time() -> None:
-    world = new_world(lambda _: "good")
-    second = updated(world, QUIET)
+def test_a_deployment_is_completed_only_after_the_bake_time():
+    world, second = updated(QUIET)
     moments = {}
     for _ in range(120):
         tasks = [t for t in world.service.tasks if t.alive or t.status == "DEACTIVATING"]
@@ -270,9 +268,8 @@ def test_a_deployment_is_completed_only_after_the_bake_time() -> None:
 
 
 @given(st.integers(0, 90))
-def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks: int) -> None:
-    world = new_world(lambda _: "good")
-    second = updated(world, QUIET)
+def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
+    world, second = updated(QUIET)
     for _ in range(ticks):
         world.tick(QUIET)
     done = second.rollout == "COMPLETED"
@@ -288,9 +285,9 @@ def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks: int) -> Non
         assert (world.service.primary, first.rollout) == (first, "COMPLETED")
 
 
-def test_a_stopped_deployment_rolls_back_after_it_was_requested() -> None:
-    world = new_world(lambda _: "good")
-    second, first = updated(world, QUIET), world.service.history[1]
+def test_a_stopped_deployment_rolls_back_after_it_was_requested():
+    world, second = updated(QUIET)
+    first = world.service.history[1]
     world.tick(ecs_state.RollbackAsked(first.id))
     assert second.rollback is None
     world.tick(ecs_state.RollbackAsked(second.id))
@@ -302,15 +299,14 @@ def test_a_stopped_deployment_rolls_back_after_it_was_requested() -> None:
     assert (first.rollout, first.reason) == ("COMPLETED", f"ECS deployment {first.id} completed.")
 
 
-def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake() -> None:
-    world = new_world(lambda _: "good")
-    second = updated(world, LOUD)
+def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake():
+    world, second = updated(LOUD)
     for _ in range(60):
         world.tick(LOUD)
     assert (second.rollout, second.watched) == ("COMPLETED", False)
 
 
-def test_a_first_deployment_is_not_watched() -> None:
+def test_a_first_deployment_is_not_watched():
     world = new_world(lambda _: "good")
     begin(world, BAKING)
     for _ in range(60):
@@ -318,11 +314,9 @@ def test_a_first_deployment_is_not_watched() -> None:
     assert world.service.primary.rollout == "COMPLETED"
 
 
-def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing() -> None:
+def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing():
     shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+    world = settled(shape)
     world.tick(ecs_state.Updated(shape, revision("app:2")))
     world.settle(600)
     stuck = "was unable to stop or start tasks during a deployment because of the service"
@@ -331,22 +325,16 @@ def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothin
     assert world.service.primary.rollout == "IN_PROGRESS"
 
 
-def test_tasks_that_never_start_are_tried_again_ever_more_slowly() -> None:
-    shape = Settings(desired=1)
-    world = new_world(lambda _: "no start")
-    begin(world, shape)
-    world.settle(2500)
+def test_tasks_that_never_start_are_tried_again_ever_more_slowly():
+    world = settled(Settings(desired=1), lambda _: "no start", 2500)
     made = [task.created_at for task in world.service.tasks]
     gaps = [later - earlier for earlier, later in itertools.pairwise(made)]
     assert gaps[:2] == [30.0, 30.0]
     assert gaps[2:7] == [90.0, 150.0, 270.0, 510.0, 930.0]
 
 
-def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first() -> None:
-    shape = Settings(desired=1)
-    world = new_world(lambda _: "good")
-    begin(world, shape)
-    world.settle(300)
+def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first():
+    world = settled(Settings(desired=1))
     (task,) = alive(world.service)
     world.tick(ecs_state.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
     both = len(alive(world.service))
@@ -360,7 +348,7 @@ def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first()
     assert len(alive(world.service)) == 1
 
 
-def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
+def test_without_any_check_a_task_counts_after_forty_seconds():
     world = new_world(lambda _: "good")
     world.tick(ecs_state.Updated(Settings(desired=1), Revision(task_definition="app:1")))
     started = None
@@ -371,14 +359,12 @@ def test_without_any_check_a_task_counts_after_forty_seconds() -> None:
     assert world.service.primary.finished_at == started + 40
 
 
-def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200() -> None:
+def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():
     assert [Breaker().threshold(n) for n in (1, 6, 7, 20, 1000)] == [3, 3, 4, 10, 200]
 
 
-def test_a_deleted_service_drains_and_ends_inactive() -> None:
-    world = new_world(lambda _: "good")
-    begin(world, Settings(desired=2))
-    world.settle(300)
+def test_a_deleted_service_drains_and_ends_inactive():
+    world = settled(Settings(desired=2))
     world.tick(ecs_state.Deleted())
     assert world.service.status == "DRAINING"
     world.settle(200)

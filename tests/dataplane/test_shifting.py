@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.shifting import ECS, shifting_policy
-from tests.dataplane.stack import until
-from tests.dataplane.test_rolling import Load, fetch
+from infra.shifting import shifting_policy
+from tests.dataplane.stack import Load, until
 
 CANARY = {
     "strategy": "CANARY",
     "bakeTimeInMinutes": 1,
-    "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 2},
+    "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 1},
 }
 LONG = {
     **CANARY,
@@ -31,61 +28,34 @@ LINEAR = {
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 1}
 
 
-def declare(cloud: Any, allowed: Any = shifting_policy, strategy: Any = CANARY) -> None:
-    """Declare a service with two target groups and version 1, as the program does."""
+def declare(cloud, strategy, allowed=shifting_policy):
     cloud.everything()
-    first, second = cloud.ids["tg"], cloud.target_group("tg2")
-    cloud.ids["tg2"] = second
-    weights = [{"TargetGroupArn": first, "Weight": 100}, {"TargetGroupArn": second, "Weight": 0}]
-    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
     cloud.elb.delete_rule(RuleArn=cloud.ids["rule"])
-    cloud.ids["rule"] = cloud.elb.create_rule(
-        ListenerArn=cloud.ids["listener"],
-        Priority=10,
-        Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
-        Actions=[forward],
-    )["Rules"][0]["RuleArn"]
-    made = cloud.iam.create_role(RoleName="shifting", AssumeRolePolicyDocument=json.dumps(ECS))
-    document = json.dumps(allowed([first, second], cloud.ids["rule"]))
-    cloud.iam.put_role_policy(RoleName="shifting", PolicyName="shifting", PolicyDocument=document)
-    registration = {
-        "targetGroupArn": first,
-        "containerName": "app",
-        "containerPort": 3000,
-        "advancedConfiguration": {
-            "alternateTargetGroupArn": second,
-            "productionListenerRule": cloud.ids["rule"],
-            "roleArn": made["Role"]["Arn"],
-        },
-    }
-    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-    cloud.service(
-        cloud.task_definition("v1"),
-        desired=2,
-        loadBalancers=[registration],
-        deploymentConfiguration={
-            **breaker,
-            "minimumHealthyPercent": 100,
-            "maximumPercent": 200,
-            **strategy,
-        },
-    )
+    cloud.shifting_service(strategy, 2, allowed)
 
 
 @pytest.fixture
-def shifting(cloud: Any, request: Any) -> Any:
-    declare(cloud, strategy=getattr(request, "param", CANARY))
+def shifting(cloud, request):
+    declare(cloud, getattr(request, "param", CANARY))
     cloud.rolled_out()
     return cloud
 
 
-def release(cloud: Any, version: str, **change: Any) -> str:
-    definition: str = cloud.task_definition(version, **change)
+def release(cloud, version: str) -> str:
+    definition = str(cloud.task_definition(version))
     cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
     return definition
 
 
-def weights(cloud: Any) -> tuple[int, int]:
+def release_unhealthy(cloud, version: str):
+    """Release a version whose health check fails, and let the check count from a task's start on."""
+    definition = cloud.task_definition(version, environment={"HEALTHY_PATH": "/other"})
+    cloud.ecs.update_service(
+        cluster="main", service="web", taskDefinition=definition, healthCheckGracePeriodSeconds=0
+    )
+
+
+def weights(cloud) -> tuple[int, int]:
     """Return the weights of the first and the second target group."""
     [rule] = cloud.elb.describe_rules(RuleArns=[cloud.ids["rule"]])["Rules"]
     found = {
@@ -95,35 +65,25 @@ def weights(cloud: Any) -> tuple[int, int]:
     return found[cloud.ids["tg"]], found[cloud.ids["tg2"]]
 
 
-def shares(cloud: Any, count: int) -> Counter[str]:
+def shares(cloud, count: int) -> Counter[str]:
     """Return how many of some requests each version answered."""
-    url = cloud.url()
-    return Counter(fetch(url)[1].split()[0] for _ in range(count))
+    return Counter(cloud.page().split()[0] for _ in range(count))
 
 
-def newest(cloud: Any) -> dict[str, Any]:
-    """Return the newest service deployment."""
-    rows = cloud.ecs.list_service_deployments(cluster="main", service="web")["serviceDeployments"]
-    arn = [max(rows, key=lambda row: row["createdAt"])["serviceDeploymentArn"]]
-    found = cloud.ecs.describe_service_deployments(serviceDeploymentArns=arn)
-    row: dict[str, Any] = found["serviceDeployments"][0]
-    return row
-
-
-def running(cloud: Any) -> Counter[str]:
+def running(cloud) -> Counter[str]:
     return Counter(task["taskDefinitionArn"] for task in cloud.tasks())
 
 
 def test_a_canary_s_requests_move_step_by_step_without_a_failure_and_the_next_release_s_back(
-    shifting: Any,
-) -> None:
+    shifting,
+):
     assert weights(shifting) == (100, 0)
     load = Load(shifting.url())
     release(shifting, "v2")
     until(lambda: weights(shifting) == (90, 10), 20, "the canary's share")
     assert len(shifting.tasks()) == 4
     until(lambda: weights(shifting) == (0, 100), 20, "all requests")
-    assert newest(shifting)["lifecycleStage"] == "BAKE_TIME"
+    assert shifting.deployment()["lifecycleStage"] == "BAKE_TIME"
     assert len(shifting.tasks()) == 4
     shifting.rolled_out()
     assert len(shifting.tasks()) == 2
@@ -139,16 +99,14 @@ def test_a_canary_s_requests_move_step_by_step_without_a_failure_and_the_next_re
 
 
 @pytest.mark.parametrize("shifting", [LONG], indirect=True)
-def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_replaced(
-    shifting: Any,
-) -> None:
+def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_replaced(shifting):
     old = shifting.describe()["taskDefinition"]
     before = {task["taskArn"] for task in shifting.tasks()}
     release(shifting, "v2")
     until(lambda: weights(shifting) == (90, 10), 20, "the canary's share")
     assert shares(shifting, 300) == {"v1": 270, "v2": 30}
 
-    row = newest(shifting)
+    row = shifting.deployment()
     assert (row["status"], row["lifecycleStage"]) == ("IN_PROGRESS", "PRODUCTION_TRAFFIC_SHIFT")
     assert row["targetServiceRevision"]["requestedProductionTrafficWeight"] == 10.0
     [source] = row["sourceServiceRevisions"]
@@ -167,15 +125,15 @@ def test_while_a_canary_bakes_it_gets_a_tenth_of_the_requests_and_old_tasks_are_
 
     until(replaced, 20, "the replacement")
 
-    arn = newest(shifting)["serviceDeploymentArn"]
+    arn = shifting.deployment()["serviceDeploymentArn"]
     shifting.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
-    until(lambda: newest(shifting)["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
+    until(lambda: shifting.deployment()["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
     assert weights(shifting) == (100, 0)
     assert running(shifting) == {old: 2}
 
 
 @pytest.mark.parametrize("shifting", [LINEAR], indirect=True)
-def test_a_linear_deployment_takes_equal_steps(shifting: Any) -> None:
+def test_a_linear_deployment_takes_equal_steps(shifting):
     seen: list[int] = []
     release(shifting, "v2")
 
@@ -191,8 +149,8 @@ def test_a_linear_deployment_takes_equal_steps(shifting: Any) -> None:
 
 @pytest.mark.parametrize("shifting", [BLUE_GREEN], indirect=True)
 def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_bad_version_back(
-    shifting: Any,
-) -> None:
+    shifting,
+):
     old = shifting.describe()["taskDefinition"]
     good = release(shifting, "v2")
     until(lambda: weights(shifting) == (0, 100), 20, "all requests")
@@ -202,19 +160,17 @@ def test_blue_green_moves_all_requests_at_once_keeps_the_old_tasks_and_rolls_a_b
     assert time.monotonic() - shifted >= 60 / 20
 
     load = Load(shifting.url())
-    release(shifting, "v3", environment={"HEALTHY_PATH": "/other"})
+    release_unhealthy(shifting, "v3")
     until(lambda: shifting.describe()["taskDefinition"] == good, 60, "the rollback")
     load.stop()
     assert (load.failed, load.versions) == ([], {"v2"})
     assert weights(shifting) == (0, 100)
 
 
-def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next_release(
-    shifting: Any,
-) -> None:
+def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next_release(shifting):
     """The circuit breaker is documented for rolling and blue/green deployments only."""
     old = shifting.describe()["taskDefinition"]
-    release(shifting, "v2", environment={"HEALTHY_PATH": "/other"})
+    release_unhealthy(shifting, "v2")
 
     def failed() -> bool:
         return sum(task["lastStatus"] == "STOPPED" for task in shifting.stopped()) >= 4
@@ -222,7 +178,7 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     until(failed, 60, "failed tasks")
     assert weights(shifting) == (100, 0)
     assert running(shifting)[old] == 2
-    assert newest(shifting)["status"] == "IN_PROGRESS"
+    assert shifting.deployment()["status"] == "IN_PROGRESS"
 
     good = release(shifting, "v3")
     shifting.rolled_out(seconds=60)
@@ -230,15 +186,15 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     assert shares(shifting, 10) == {"v3": 10}
 
 
-def test_a_role_that_may_not_change_the_rule_is_refused(cloud: Any) -> None:
-    def another(groups: Any, rule: Any) -> Any:
+def test_a_role_that_may_not_change_the_rule_is_refused(cloud):
+    def another(groups, rule):
         return shifting_policy(groups, f"{rule}x")
 
     with pytest.raises(ClientError, match="not authorized to perform: elasticloadbalancing:Modify"):
-        declare(cloud, allowed=another)
+        declare(cloud, CANARY, another)
 
 
-def test_a_strategy_without_a_second_target_group_is_refused(cloud: Any) -> None:
+def test_a_strategy_without_a_second_target_group_is_refused(cloud):
     cloud.everything()
     with pytest.raises(ClientError, match="advancedConfiguration is required"):
         cloud.service(cloud.task_definition(), deploymentConfiguration=BLUE_GREEN)

@@ -23,6 +23,12 @@ STOPPED = 16
 """Seconds until a task whose target is deregistered has ended: the delay of 15, and a step."""
 
 
+@pytest.fixture(autouse=True)
+def without_managed_policies(monkeypatch):
+    """Leave out IAM's managed policies: they take seconds to load, and no simulated task has one."""
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
+
+
 def test_a_bucket_gives_what_it_holds_and_refills_by_its_rate():
     bucket = launch_rate.of_service()
     taken = [bucket.take(now, 1000) for now in (0, 0, 0.06, 0.12, 60.12, 600)]

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -29,7 +28,7 @@ LINUX = pytest.mark.skipif(not starts.PROC.exists(), reason="there is no /proc")
 SLEEPING = "import time; time.sleep(60)"
 
 
-def test_at_aws_s_pace_no_more_seconds_pass_than_on_the_wall() -> None:
+def test_at_aws_s_pace_no_more_seconds_pass_than_on_the_wall():
     clock = Clock(1000)
     with clock.at_aws_pace(), clock.at_aws_pace():
         before, began = clock.monotonic(), time.monotonic()
@@ -41,7 +40,7 @@ def test_at_aws_s_pace_no_more_seconds_pass_than_on_the_wall() -> None:
     assert clock.monotonic() - before >= 100
 
 
-def test_a_clock_that_is_slower_than_the_wall_does_not_run_faster_at_aws_s_pace() -> None:
+def test_a_clock_that_is_slower_than_the_wall_does_not_run_faster_at_aws_s_pace():
     clock = Clock(0.1)
     with clock.at_aws_pace():
         time.sleep(0.1)
@@ -49,10 +48,10 @@ def test_a_clock_that_is_slower_than_the_wall_does_not_run_faster_at_aws_s_pace(
 
 
 @pytest.fixture
-def run() -> Any:
+def run():
     begun = []
 
-    def start(*argv: str) -> Any:
+    def start(*argv: str):
         begun.append(subprocess.Popen(argv, start_new_session=True, stdin=subprocess.PIPE))
         return begun[-1]
 
@@ -70,11 +69,11 @@ def port() -> int:
 
 
 @pytest.fixture
-def container(run: Any, port: int) -> Any:
+def container(run, port: int):
     """Return a function that makes a container of a shell program; the declared port may be another."""
     made = []
 
-    def make(program: str, declared: int = port) -> Any:
+    def make(program: str, declared: int = port):
         shell = run("/bin/sh", "-c", f"'{sys.executable}' -c '{program}' {port}; :")
         made.append(starts.Container(lambda: shell.pid, "127.0.0.1", [declared]))
         return made[-1], shell
@@ -85,7 +84,7 @@ def container(run: Any, port: int) -> Any:
 
 
 @LINUX
-def test_a_container_has_started_when_it_takes_connections(container: Any) -> None:
+def test_a_container_has_started_when_it_takes_connections(container):
     found, shell = container(LISTENING)
     until(lambda: found._probe is not None or found.started(), what="a connection")
     assert [found.started() for _ in range(3)] == [False] * 3, "it listens and takes nothing"
@@ -94,19 +93,19 @@ def test_a_container_has_started_when_it_takes_connections(container: Any) -> No
 
 
 @LINUX
-def test_a_container_that_listens_on_another_port_has_started(container: Any) -> None:
+def test_a_container_that_listens_on_another_port_has_started(container):
     found, _ = container(LISTENING, declared=1)
     until(found.started, what="the container to listen")
 
 
 @LINUX
-def test_a_container_that_listens_nowhere_has_not_started(container: Any) -> None:
+def test_a_container_that_listens_nowhere_has_not_started(container):
     found, _ = container(SLEEPING)
     assert [found.started() for _ in range(3)] == [False] * 3
 
 
 @LINUX
-def test_a_container_works_while_one_of_its_processes_runs(container: Any) -> None:
+def test_a_container_works_while_one_of_its_processes_runs(container):
     sleeping, _ = container(SLEEPING)
     until(lambda: not sleeping.works(), what="the sleep")
     working, _ = container("while True: pass")
@@ -115,15 +114,13 @@ def test_a_container_works_while_one_of_its_processes_runs(container: Any) -> No
 
 
 @LINUX
-def test_a_container_that_has_ended_starts_no_more() -> None:
+def test_a_container_that_has_ended_starts_no_more():
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     assert starts.Container(lambda: ended.pid, "127.0.0.1", [1]).started() is None
 
 
-def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(monkeypatch):
     monkeypatch.setattr(starts, "LONGEST", 0.3)
     clock = Clock(1000)
     silent = starts.Container(os.getpid, "127.0.0.1", [1])
@@ -132,7 +129,7 @@ def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(
     until(lambda: clock.monotonic() > 500, what="the clock to run at its own speed again")
 
 
-def started_after(cloud: Any, program: str) -> float:
+def started_after(cloud, program: str) -> float:
     """Return the AWS seconds until a task's first line, with ``program`` run before its app."""
     cloud.everything()
     argv = ["/bin/sh", "-c", f"python3 -c '{program}'; exec python3 webapp/app.py"]
@@ -145,11 +142,11 @@ def started_after(cloud: Any, program: str) -> float:
 
 
 @LINUX
-def test_four_seconds_of_work_at_a_start_are_not_eighty_on_aws_s_clock(cloud: Any) -> None:
+def test_four_seconds_of_work_at_a_start_are_not_eighty_on_aws_s_clock(cloud):
     work = "import time; end = time.monotonic() + 4\nwhile time.monotonic() < end: pass"
     assert 4 < started_after(cloud, work) < 40
 
 
 @LINUX
-def test_a_start_that_waits_for_four_seconds_is_one_of_eighty_on_aws_s_clock(cloud: Any) -> None:
+def test_a_start_that_waits_for_four_seconds_is_one_of_eighty_on_aws_s_clock(cloud):
     assert 60 < started_after(cloud, "import time; time.sleep(4)") < 200

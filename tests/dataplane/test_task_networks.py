@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import urllib.request
-from pathlib import Path
 from shutil import which
-from typing import Any
 
 import pytest
 
@@ -24,9 +20,7 @@ CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/health')"
 
 
 @own
-def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_health_check(
-    cloud: Any,
-) -> None:
+def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_health_check(cloud):
     cloud.everything()
     check = {"command": ["CMD", "python3", "-c", CHECK], "interval": 5, "retries": 2}
     definition = cloud.task_definition(environment={"BIND_HOST": "127.0.0.1"}, healthCheck=check)
@@ -49,20 +43,20 @@ def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_
     ]
 
 
-@pytest.fixture
-def shared() -> Any:
+@pytest.fixture(scope="module")
+def shared():
     """Yield a stack on a machine that refuses network namespaces."""
-    yield from at_speed(20.0, own=False)
+    for stack in at_speed(20.0, own=False):
+        stack.everything()
+        yield stack
 
 
-def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared: Any) -> None:
-    shared.everything()
+def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared):
     shared.service(shared.task_definition(), desired=2)
     shared.rolled_out()
 
     addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
-    with urllib.request.urlopen(f"{shared.url()}/env", timeout=10) as answer:
-        told = json.load(answer)["env"]
+    told = shared.environment()
 
     assert len(addresses) == 2
     assert all(each.startswith("127.0.") for each in addresses)
@@ -70,10 +64,9 @@ def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(share
     assert told["PGHOSTADDR"] == told["BIND_HOST"]
 
 
-def test_a_bind_host_of_the_task_definition_is_not_overridden(shared: Any) -> None:
-    shared.everything()
+def test_a_bind_host_of_the_task_definition_is_not_overridden(shared):
     definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
-    shared.service(definition, healthCheckGracePeriodSeconds=600)
+    shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
     refused = shared.until(
         lambda: [t for t in shared.targets() if t["TargetHealth"]["State"] == "unhealthy"], 40
     )
@@ -105,7 +98,7 @@ for each in both:
 
 
 @own
-def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
+def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once():
     """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
     python = which("python3", path="/usr/bin")
     if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
@@ -123,9 +116,7 @@ def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once() -> None:
     assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
 
 
-def test_a_machine_that_refuses_namespaces_gives_the_reason(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):
     refusing = tmp_path / "holder.py"
     refusing.write_text("import os; os.write(0, b'[Errno 1] Operation not permitted')")
     monkeypatch.setattr(namespaces, "HOLDER", refusing)
@@ -135,7 +126,7 @@ def test_a_machine_that_refuses_namespaces_gives_the_reason(
 
 
 @own
-def test_a_namespace_that_has_ended_is_an_error_of_the_connection() -> None:
+def test_a_namespace_that_has_ended_is_an_error_of_the_connection():
     namespace = namespaces.Namespace(["10.0.0.4"])
     namespace._holder.kill()
     namespace._holder.wait()

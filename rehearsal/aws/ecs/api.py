@@ -126,32 +126,26 @@ def _traffic(
     return {"lifecycleStage": deployment.stage, "sourceServiceRevisions": [before]}
 
 
+def _monitoring(deployment: Deployment, on: bool, triggered: bool) -> str:
+    if not on:
+        return "DISABLED"
+    if triggered:
+        return "TRIGGERED"
+    return "MONITORING" if deployment.rollout == "IN_PROGRESS" else "MONITORING_COMPLETE"
+
+
 def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
     breaker = core.settings.breaker
-    state = "MONITORING_COMPLETE"
-    if not breaker.enable:
-        state = "DISABLED"
-    elif deployment.failure is BREAKER:
-        state = "TRIGGERED"
-    elif deployment.rollout == "IN_PROGRESS":
-        state = "MONITORING"
     return {
-        "status": state,
+        "status": _monitoring(deployment, breaker.enable, deployment.failure is BREAKER),
         "failureCount": deployment.failed_tasks,
         "threshold": breaker.threshold(core.settings.desired),
     }
 
 
 def _alarms(core: Service, deployment: Deployment) -> Mapping[str, Any]:
-    state = "MONITORING_COMPLETE"
-    if not deployment.watched:
-        state = "DISABLED"
-    elif deployment.triggered:
-        state = "TRIGGERED"
-    elif deployment.rollout == "IN_PROGRESS":
-        state = "MONITORING"
     return {
-        "status": state,
+        "status": _monitoring(deployment, bool(deployment.watched), bool(deployment.triggered)),
         "alarmNames": sorted(core.settings.alarms.names),
         "triggeredAlarmNames": sorted(deployment.triggered),
     }

@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rehearsal.aws import hooks, iam
-from rehearsal.aws.ec2.firewall import allows
 from rehearsal.aws.ec2.network import (
     attach,
-    database_endpoint,
     detach,
     endpoint_of,
     reaches,
@@ -30,7 +28,7 @@ from rehearsal.aws.ecs.place import (
     Place,
 )
 from rehearsal.aws.rds import patches
-from rehearsal.aws.rds.database import Databases
+from rehearsal.aws.rds.database import Databases, open_port
 from rehearsal.machine.namespaces import Namespace
 from rehearsal.machine.sockets import Forwarder, Loop
 
@@ -277,11 +275,9 @@ class TaskNetwork:
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
         for instance in sorted(instances, key=lambda each: patches.address(each) not in named):
-            server = self._databases.server(str(instance.db_instance_identifier))
-            if server is None or server.pid is None or int(instance.port) != port:
-                continue
-            if allows(network, source, database_endpoint(instance), port):
-                return server.port
+            found = open_port(self._databases, instance, source, network)
+            if found is not None and int(instance.port) == port:
+                return found
         return None
 
 

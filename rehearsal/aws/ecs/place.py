@@ -11,7 +11,7 @@ from typing import Any
 
 from i18n import t
 from rehearsal.machine.namespaces import Namespace, TaskAddress
-from rehearsal.machine.sockets import Forwarder
+from rehearsal.machine.sockets import Forwarder, is_free
 
 METADATA_PORT = 51679
 API_PORT = 51680
@@ -150,7 +150,7 @@ class Addresses:
                 address = IPv4Address(number)
                 if address in self._taken or address.packed[3] in (0, 255):
                     continue
-                if all(_free(str(address), port) for port in ports):
+                if all(is_free(str(address), port) for port in ports):
                     self._taken.add(address)
                     return str(address)
         raise NoLoopback(
@@ -165,13 +165,3 @@ class Addresses:
         """Make an address available again."""
         with self._lock:
             self._taken.discard(IPv4Address(address))
-
-
-def _free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-        return True

@@ -261,50 +261,47 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Launched:
-    """The task's containers were started."""
+class OfTask:
+    """An event or an action of one task, by its id."""
 
     task: str
+
+
+class Launched(OfTask):
+    """The task's containers were started."""
 
 
 @dataclass(frozen=True)
-class FailedToStart:
+class FailedToStart(OfTask):
     """The task's containers could not be started; ``reason`` is AWS's message."""
 
-    task: str
     reason: str
 
 
-@dataclass(frozen=True)
-class Exited:
+class Exited(OfTask):
     """An essential container ended."""
 
-    task: str
-
 
 @dataclass(frozen=True)
-class TargetChanged:
+class TargetChanged(OfTask):
     """The health of a task's target changed; ``words`` is the description of DescribeTargetHealth."""
 
-    task: str
     target_group: str
     state: str
     words: str = ""
 
 
 @dataclass(frozen=True)
-class ContainerChecked:
+class ContainerChecked(OfTask):
     """The container's health check changed to HEALTHY, UNHEALTHY or UNKNOWN."""
 
-    task: str
     health: str
 
 
 @dataclass(frozen=True)
-class StopAsked:
+class StopAsked(OfTask):
     """StopTask was called."""
 
-    task: str
     reason: str
 
 
@@ -322,18 +319,12 @@ class AlarmsRead:
     in_alarm: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Drained:
+class Drained(OfTask):
     """The task was deregistered from all target groups."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Ended:
+class Ended(OfTask):
     """Every container of the task has ended."""
-
-    task: str
 
 
 @dataclass(frozen=True)
@@ -365,46 +356,28 @@ Event = (
 )
 
 
-@dataclass(frozen=True)
-class Attach:
+class Attach(OfTask):
     """Create the new task's record and network interface."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Launch:
+class Launch(OfTask):
     """Pull the image, resolve the secrets, start the containers."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Register:
+class Register(OfTask):
     """Register the task in its service's target groups."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Deregister:
+class Deregister(OfTask):
     """Deregister the task from its target groups."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Kill:
+class Kill(OfTask):
     """Stop the containers: SIGTERM, then SIGKILL after the stop timeout."""
 
-    task: str
 
-
-@dataclass(frozen=True)
-class Detach:
+class Detach(OfTask):
     """Free the stopped task's address."""
-
-    task: str
 
 
 @dataclass(frozen=True)

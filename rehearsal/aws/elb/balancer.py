@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +29,7 @@ from rehearsal.aws.elb.listener import (
     redirect_location,
     secure,
 )
-from rehearsal.aws.elb.metrics import Traffic
+from rehearsal.aws.elb.metrics import Traffic, balanced
 from rehearsal.aws.elb.proxy import Client
 from rehearsal.aws.elb.targets import Target, Targets, choose
 from rehearsal.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, Upstream
@@ -39,7 +38,7 @@ from rehearsal.aws.names import host_names_of
 from rehearsal.clock import Clock
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.namespaces import TaskAddress
-from rehearsal.machine.sockets import Loop
+from rehearsal.machine.sockets import LOOPBACK, Loop, is_free
 
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""
@@ -152,24 +151,12 @@ def _speaks_tls(group: str) -> bool:
 
 def _nodes(group: str) -> list[Endpoint]:
     """Return the nodes of every load balancer that uses the target group."""
-    found: list[Endpoint] = []
-    with hooks.LOCK:
-        elb = hooks.backend("elbv2")
-        for balancer in elb.load_balancers.values():
-            actions = [
-                action.data
-                for listener in balancer.listeners.values()
-                for rule in listener.rules.values()
-                for action in rule.actions
-            ]
-            if any(group in elb._get_target_group_arns_from(action_data=each) for each in actions):
-                found += load_balancer_endpoints(balancer)
-    return found
+    users = [balancer for balancer, arn in balanced() if arn == group]
+    return [node for balancer in users for node in load_balancer_endpoints(balancer)]
 
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 USUAL_PORTS = {("HTTP", 80): 8080, ("HTTPS", 443): 8443}
 """The local ports that are tried first, by declared protocol and port."""
 CHANGES = (
@@ -217,12 +204,12 @@ class Balancer:
 
     def start(self, hooking: Hooking) -> None:
         """Check the port and register the hooks. Raises PortTaken."""
-        if self._wanted is not None and not _free(self._wanted):
+        if self._wanted is not None and not is_free(LOOPBACK, self._wanted):
             raise PortTaken(
                 t(
                     "port {port} on {host} is in use: choose another with --port, or --port 0",
                     port=self._wanted,
-                    host=HOST,
+                    host=LOOPBACK,
                 )
             )
         for action in CHANGES:
@@ -295,7 +282,7 @@ class Balancer:
             await self._serve(each, reader, writer)
 
         each.server = await asyncio.start_server(
-            accept, HOST, self._port_for(declared), ssl=each.context, backlog=512
+            accept, LOOPBACK, self._port_for(declared), ssl=each.context, backlog=512
         )
         each.port = each.server.sockets[0].getsockname()[1]
         self._listening[arn] = each
@@ -306,7 +293,7 @@ class Balancer:
             port = self._wanted if declared.place == ("HTTP", 80) else 0
         else:
             port = USUAL_PORTS.get(declared.place, 0)
-        return port if port and _free(port) else 0
+        return port if port and is_free(LOOPBACK, port) else 0
 
     def _secure(self, each: Listening, declared: Declared) -> None:
         """Use the declared certificate and security policy for new connections."""
@@ -355,13 +342,3 @@ def _read(arn: str) -> View | None:
         if listener is not None:
             return read_view(balancer, listener, read_map())
     return None
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True

@@ -13,6 +13,8 @@ from typing import Any
 from moto.rds.models import RDSBackend
 
 from rehearsal.aws import hooks
+from rehearsal.aws.ec2.firewall import Endpoint, Map, allows
+from rehearsal.aws.ec2.network import database_endpoint
 from rehearsal.aws.hooks import Hooking
 from rehearsal.aws.rds import backups, patches, postgres
 from rehearsal.aws.rds.backups import Backups, Origin
@@ -318,6 +320,15 @@ class Databases:
             if each.get("ParameterValue") is not None
         }
         return read(values, str(group.family))
+
+
+def open_port(databases: Databases, instance: Any, source: Endpoint, network: Map) -> int | None:
+    """Return the local port of a running instance, if security groups and routes let ``source`` reach it."""
+    server = databases.server(str(instance.db_instance_identifier))
+    if server is None or server.pid is None:
+        return None
+    reached = allows(network, source, database_endpoint(instance), int(instance.port))
+    return server.port if reached else None
 
 
 def _resource(server: Postgres) -> str:

@@ -118,22 +118,24 @@ def snapshot_of_an_available_one(params: Params) -> None:
     """Refuse a snapshot of an instance that is not available (API reference, CreateDBSnapshot)."""
     database = backend("rds").databases.get(params["DBInstanceIdentifier"])
     if database is not None and database.status != "available":
-        words = f"Cannot create a snapshot because the database instance {params['DBInstanceIdentifier']}"
-        raise Refused("InvalidDBInstanceState", f"{words} is not currently in the available state.")
+        raise _no_snapshot(params)
+
+
+def _no_snapshot(params: Params) -> Refused:
+    return Refused(
+        "InvalidDBInstanceState",
+        f"Cannot create a snapshot because the database instance {params['DBInstanceIdentifier']} is not "
+        "currently in the available state.",
+    )
 
 
 @before("rds", "DeleteDBInstance")
 def final_snapshot_of_a_running_one(params: Params) -> None:
     """Refuse a final snapshot of a stopped instance. Error message: terraform-provider-aws pull request 46687."""
-    identifier = params["DBInstanceIdentifier"]
-    database = backend("rds").databases.get(identifier)
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
     wanted = params.get("FinalDBSnapshotIdentifier") and not params.get("SkipFinalSnapshot")
     if wanted and database is not None and database.status in GOING_OFF:
-        raise Refused(
-            "InvalidDBInstanceState",
-            f"Cannot create a snapshot because the database instance {identifier} is not currently "
-            "in the available state.",
-        )
+        raise _no_snapshot(params)
 
 
 @after("rds", "ModifyDBInstance")

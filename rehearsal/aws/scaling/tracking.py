@@ -17,7 +17,7 @@ from rehearsal.aws import hooks
 from rehearsal.aws.cloudwatch.alarms import ALARM, INSUFFICIENT, NEW
 from rehearsal.aws.cloudwatch.store import MINUTE, STORE, Metric
 from rehearsal.aws.hooks import Params, after, backend
-from rehearsal.aws.scaling import activities
+from rehearsal.aws.scaling import rules
 from rehearsal.aws.scaling.rules import SERVICE, clamp, set_count
 
 DIMENSION = "ecs:service:DesiredCount"
@@ -155,14 +155,14 @@ class Tracking:
 
     def __init__(self) -> None:
         self._cooldowns: dict[str, Cooldowns] = {}
-        activities.ACTIVITIES.clear()
+        rules.ACTIVITIES.clear()
 
     def follow(self, minute: int) -> None:
         """Change the desired counts for which the alarms call at the end of this minute."""
         with hooks.LOCK:
-            activities.settle()
+            rules.settle_activities()
             for resource, target in list(backend(SERVICE).targets.get(DIMENSION, {}).items()):
-                service = activities.service_of(target)
+                service = rules.service_of(target)
                 policies = [
                     each
                     for each in backend(SERVICE).policies.values()
@@ -197,7 +197,7 @@ class Tracking:
         count = clamp(target, change.count)
         if not (count > desired if up else count < desired):
             return False
-        activities.begin(target, count, change.cause)
+        rules.begin_activity(target, count, change.cause)
         _, cluster, name = target.resource_id.split("/")
         set_count(cluster, name, count)
         return True

@@ -1,29 +1,41 @@
-"""An HTTPS listener terminates TLS, and the HTTP listener redirects to it on this machine."""
+"""HTTPS: a listener that terminates TLS, the redirect that leads to it, and targets with the protocol HTTPS."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
 import ssl
 import urllib.request
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+import h11
 import pytest
 
 from rehearsal.aws import acm
 from rehearsal.aws.elb.listener import lowest_tls
+from rehearsal.aws.elb.targets import Target
+from rehearsal.aws.elb.upstream import NoTls, Pool, Upstream
 from rehearsal.machine.authority import Authority
-from tests.dataplane.stack import until
+from rehearsal.machine.namespaces import TaskAddress
+from tests.dataplane.stack import fetch, until
 
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 
+def test_requests_are_answered_with_502_while_the_health_check_in_http_passes(cloud):
+    cloud.everything(Protocol="HTTPS", HealthCheckProtocol="HTTP")
+    cloud.service(cloud.task_definition())
+    cloud.rolled_out()
+
+    assert [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
+    assert fetch(cloud.url())[0] == 502
+
+
 @pytest.fixture(scope="module")
-def secure(running: Any) -> Any:
+def secure(running):
     """Yield the running stack with HTTPS, as `infra.load_balancer` declares it."""
     acm.install()
     elb, ids = running.elb, running.ids
@@ -45,34 +57,40 @@ def secure(running: Any) -> Any:
     return running
 
 
-def listener(stack: Any, protocol: str) -> Any:
-    def ask() -> Any:
+def listener(stack, protocol: str):
+    def ask():
         listeners = stack.plane.describe()["listeners"]
         return [each for each in listeners if each["declared"].startswith(f"{protocol}:")]
 
     return until(ask)[0]
 
 
-def trust_variables(stack: Any) -> ssl.SSLContext:
+def trusting(stack) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=listener(stack, "HTTPS")["authority"])
 
 
-def ask(stack: Any, path: str) -> Any:
+def ask(stack, path: str) -> tuple[int, str]:
+    url = listener(stack, "HTTPS")["url"]
+    with urllib.request.urlopen(f"{url}{path}", timeout=10, context=trusting(stack)) as answer:
+        return answer.status, answer.read().decode()
+
+
+def shake(stack, context: ssl.SSLContext, name: str = "localhost"):
+    """Begin a TLS session with the listener for a name; return the type of the error, or None."""
     place = urlsplit(listener(stack, "HTTPS")["url"])
-    made = http.client.HTTPSConnection(place.netloc, timeout=10, context=trust_variables(stack))
-    try:
-        made.request("GET", path)
-        answer = made.getresponse()
-        return answer.status, answer.read()
-    finally:
-        made.close()
+    with socket.create_connection((place.hostname, place.port), 5) as raw:
+        try:
+            context.wrap_socket(raw, server_hostname=name).close()
+        except ssl.SSLError as error:
+            return type(error)
+        return None
 
 
-def test_a_client_that_trusts_the_authority_gets_the_page(secure: Any) -> None:
+def test_a_client_that_trusts_the_authority_gets_the_page(secure):
     assert ask(secure, "/")[0] == 200
 
 
-def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secure: Any) -> None:
+def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secure):
     listener(secure, "HTTPS")
     [balancer] = secure.elb.describe_load_balancers()["LoadBalancers"]
     proxy = urlsplit(secure.plane.shell["https_proxy"])
@@ -86,22 +104,17 @@ def test_the_load_balancer_s_name_leads_to_the_secure_listener_by_a_tunnel(secur
             assert client.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_a_client_that_does_not_is_warned(secure: Any) -> None:
-    place = urlsplit(listener(secure, "HTTPS")["url"])
-    stranger = ssl.create_default_context()
-    with (
-        socket.create_connection((place.hostname, place.port), 5) as raw,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        stranger.wrap_socket(raw, server_hostname=place.hostname)
+def test_a_client_that_does_not_is_warned(secure):
+    assert shake(secure, trusting(secure)) is None
+    assert shake(secure, ssl.create_default_context()) is ssl.SSLCertVerificationError
 
 
-def test_the_target_gets_x_forwarded_proto_https(secure: Any) -> None:
+def test_the_target_gets_x_forwarded_proto_https(secure):
     got = {name.lower(): value for name, value in json.loads(ask(secure, "/headers")[1])}
     assert (got["x-forwarded-proto"], got["x-forwarded-port"]) == ("https", "443")
 
 
-def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure: Any) -> None:
+def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure):
     place = urlsplit(listener(secure, "HTTP")["url"])
     made = http.client.HTTPConnection(place.netloc, timeout=10)
     made.request("GET", "/a/b?c=d")
@@ -113,25 +126,18 @@ def test_the_plain_listener_leads_to_the_secure_one_by_its_port_here(secure: Any
     made.close()
 
 
-def test_a_browser_that_asks_by_http_ends_at_the_page(secure: Any) -> None:
+def test_a_browser_that_asks_by_http_ends_at_the_page(secure):
     with urllib.request.urlopen(
-        listener(secure, "HTTP")["url"], timeout=10, context=trust_variables(secure)
+        listener(secure, "HTTP")["url"], timeout=10, context=trusting(secure)
     ) as answer:
         assert (answer.status, answer.url.rstrip("/")) == (200, listener(secure, "HTTPS")["url"])
 
 
-def test_tls_older_than_the_policy_is_refused(secure: Any) -> None:
-    place = urlsplit(listener(secure, "HTTPS")["url"])
-
+def test_tls_older_than_the_policy_is_refused(secure):
     def speaks(version: ssl.TLSVersion) -> bool:
-        context = trust_variables(secure)
+        context = trusting(secure)
         context.minimum_version = context.maximum_version = version
-        with socket.create_connection((place.hostname, place.port), 5) as raw:
-            try:
-                context.wrap_socket(raw, server_hostname=place.hostname).close()
-            except ssl.SSLError:
-                return False
-            return True
+        return shake(secure, context) is None
 
     assert speaks(ssl.TLSVersion.TLSv1_2)
     secure.elb.modify_listener(
@@ -142,25 +148,16 @@ def test_tls_older_than_the_policy_is_refused(secure: Any) -> None:
     secure.elb.modify_listener(ListenerArn=secure.ids["https"], SslPolicy=POLICY)
 
 
-def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_path: Path) -> None:
+def test_another_certificate_serves_its_names_at_the_same_port(secure, tmp_path):
     before = listener(secure, "HTTPS")["url"]
-    place = urlsplit(before)
-
-    def serves_the_shop() -> bool:
-        with socket.create_connection((place.hostname, place.port), 5) as raw:
-            try:
-                trust_variables(secure).wrap_socket(raw, server_hostname="shop.example.com").close()
-            except ssl.SSLCertVerificationError:
-                return False
-            return True
-
-    assert not serves_the_shop()
+    shop = (secure, trusting(secure), "shop.example.com")
+    assert shake(*shop) is ssl.SSLCertVerificationError
     certificate, key = Authority(tmp_path).issue(["shop.example.com"])
     arn = secure.acm.import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]
     secure.elb.modify_listener(
         ListenerArn=secure.ids["https"], Certificates=[{"CertificateArn": arn}]
     )
-    until(serves_the_shop)
+    until(lambda: shake(*shop) is None)
     assert ask(secure, "/")[0] == 200
     assert listener(secure, "HTTPS")["url"] == before
 
@@ -175,5 +172,52 @@ def test_another_certificate_serves_its_names_at_the_same_port(secure: Any, tmp_
         ("ELBSecurityPolicy-2016-08", ssl.TLSVersion.TLSv1_2),
     ],
 )
-def test_a_policy_s_name_has_its_lowest_version(policy: str, version: ssl.TLSVersion) -> None:
+def test_a_policy_s_name_has_its_lowest_version(policy, version):
     assert lowest_tls(policy) is version
+
+
+REQUEST = h11.Request(method="GET", target="/", headers=[("Host", "x")])
+ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+def asked(context: ssl.SSLContext | None, answer: bytes = ANSWER) -> list[str]:
+    """Send a request to a target of a group with protocol HTTPS; return the types of the events."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        if await reader.read(1):
+            writer.write(answer)
+        await reader.read(1 << 16)
+        writer.close()
+
+    async def body():
+        return
+        yield
+
+    async def one() -> list[str]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        place = TaskAddress(*server.sockets[0].getsockname(), None)
+        pool = Pool(2)
+        upstream = Upstream(pool, Target("group", "10.0.0.1", 3000, 0), place, tls=True)
+        try:
+            return [type(event).__name__ async for event in upstream.exchange(REQUEST, body(), 5)]
+        finally:
+            pool.close()
+            server.close()
+
+    return asyncio.run(one())
+
+
+def test_a_target_s_certificate_is_not_verified(tmp_path):
+    certificate, key = Authority(tmp_path).issue(["localhost"])
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+
+    assert asked(context) == ["Response", "EndOfMessage"]
+
+
+@pytest.mark.parametrize("answer", [ANSWER, b""], ids=["plain HTTP", "silence"])
+def test_no_tls_session_comes_about_with_a_target_without_tls(answer):
+    with pytest.raises(NoTls):
+        asked(None, answer)
