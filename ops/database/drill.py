@@ -23,11 +23,10 @@ from ops.database.contents import Contents
 from ops.database.copies import Source
 from ops.database.queries import Answer
 from ops.database.tunnel import JumpHost, find, find_plugin, open_tunnel
-from ops.rollout.follow import Pace, Waiting
-from ops.rollout.text import clock
 from ops.screen import Line, display
 from ops.signals import terminations_raise
 from ops.snapshot.rds import Database
+from ops.waiting import Pace, Waiting, clock
 from stack.names import StackNames
 
 

@@ -20,8 +20,8 @@ from ops.database import copies, queries
 from ops.database.copies import Source
 from ops.database.pulumi_state import PulumiStack
 from ops.doctor.checks.databases import PASSING, USABLE
-from ops.rollout.follow import Pace, Waiting
 from ops.screen import Line, display
+from ops.waiting import Pace, Waiting
 from stack.names import StackNames
 
 NOT_AGREED = 1

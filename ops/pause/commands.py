@@ -15,9 +15,9 @@ from ops.command_line import INTERRUPTED, exit_code_of, print_json
 from ops.pause import steps
 from ops.pause.state import PausableStack, StackState
 from ops.pause.steps import why_no_task
-from ops.rollout.follow import Pace, Waiting
 from ops.screen import Line, display, zoned_time
 from ops.snapshot.rds import keeps_snapshot
+from ops.waiting import Pace, Waiting
 from stack.settings import Settings
 
 

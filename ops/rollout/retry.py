@@ -15,15 +15,15 @@ from ops.aws.session import Session
 from ops.command_line import FAILED, INTERRUPTED, exit_code_of
 from ops.doctor.checks.load_balancer import WATCHED
 from ops.doctor.screen import plain
-from ops.rollout.causes import diagnosed, diagnosis
-from ops.rollout.certain import Certainty
-from ops.rollout.follow import Pace, follow, succeeded
+from ops.rollout.causes import Certainty, diagnosed, diagnosis
+from ops.rollout.follow import follow, succeeded
 from ops.rollout.rollback import undo
 from ops.rollout.text import failed
-from ops.rollout.verdict import Outcome
+from ops.rollout.verdict import Outcome, Patience
 from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
+from ops.waiting import Pace
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -148,7 +148,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
-    patience = pace.patience(settings.rollout_minutes, 0)
+    patience = Patience.of(pace, settings.rollout_minutes, 0)
     certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
     try:
         end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))

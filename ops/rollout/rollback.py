@@ -12,9 +12,9 @@ from i18n import Refused, Text, said, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
-from ops.rollout.follow import Pace, Waiting
 from ops.snapshot import ecs, read_existing
 from ops.snapshot.records import Deployment, short
+from ops.waiting import Pace, Waiting
 from stack.names import StackNames
 from stack.settings import Settings
 

@@ -11,9 +11,9 @@ from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
+from ops import waiting
 from ops.aws.session import Session
-from ops.rollout import follow
-from ops.rollout.follow import Pace
+from ops.waiting import Pace, Waiting
 from stack.names import StackNames
 
 REGION = "ap-northeast-1"
@@ -84,9 +84,9 @@ def client(service):
 def wait(monkeypatch):
     """Waiting that takes no time of the wall; what it says is in ``said``."""
     clock = iter(range(10**6))
-    monkeypatch.setattr(follow.time, "sleep", lambda _: None)
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
     said = []
-    made = follow.Waiting(said.append, Pace(), now=lambda: float(next(clock)))
+    made = Waiting(said.append, Pace(), now=lambda: float(next(clock)))
     made.said = said
     return made
 

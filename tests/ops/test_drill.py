@@ -15,7 +15,7 @@ from ops.cost.prices import PriceBook
 from ops.database import contents, copies, drill
 from ops.database.contents import Table
 from ops.database.drill import Drill
-from ops.rollout.follow import Pace
+from ops.waiting import Pace
 from tests.ops.conftest import NAMES, client
 
 NAME, COPY = NAMES.database, f"{NAMES.database}-drill"

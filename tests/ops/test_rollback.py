@@ -6,7 +6,7 @@ import pytest
 
 from i18n import verbatim
 from ops.aws.errors import AwsProblem
-from ops.rollout import follow, rollback
+from ops.rollout import rollback
 from tests.ops.conftest import NAMES
 
 SERVICE = "careapp-poc-cluster/careapp-poc-service"
@@ -30,7 +30,7 @@ def deployment(status, created=2, **more):
 @pytest.fixture
 def ecs(monkeypatch, stack):
     """What ECS answers: the statuses one a call, the last again and again; and the calls of the stop."""
-    monkeypatch.setattr(follow.time, "sleep", lambda _: None)
+    monkeypatch.setattr("ops.waiting.time.sleep", lambda _: None)
     call, stopped = stack.session.__class__.call, []
 
     def script(*statuses, serves=GOOD, **more):

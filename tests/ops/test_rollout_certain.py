@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.doctor.diagnose import judge
-from ops.rollout.certain import Certainty, failures_until_ecs_gives_up
-from ops.rollout.follow import Pace, follow
+from ops.rollout.causes import Certainty, failures_until_ecs_gives_up
+from ops.rollout.follow import follow
 from ops.rollout.verdict import Outcome, Patience
 from ops.screen import short_time
+from ops.waiting import Pace
 from tests.ops import rollout_answers as answers
 from tests.ops import stacks as a
 from tests.ops.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task

@@ -13,10 +13,10 @@ from i18n import Refused, verbatim
 from ops import screen
 from ops.aws import local_cloud, session
 from ops.aws.errors import AwsProblem
-from ops.rollout.follow import Pace, follow
-from ops.rollout.gate import Changes
+from ops.rollout.follow import follow
 from ops.rollout.verdict import Patience
 from ops.rollout.view import is_deregistered, look
+from ops.waiting import Changes, Pace
 from tests.ops import rollout_answers as answers
 from tests.ops.rollout_answers import (
     EXPECTED,
@@ -284,8 +284,10 @@ def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
 
 
 def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
-    assert Pace().patience(15, 40) == Patience(limit=900, settle=15, notice=40)
-    assert Pace(poll=0.5, speed=20).patience(15, 40) == Patience(limit=900, settle=50, notice=40)
+    assert Patience.of(Pace(), 15, 40) == Patience(limit=900, settle=15, notice=40)
+    assert Patience.of(Pace(poll=0.5, speed=20), 15, 40) == Patience(
+        limit=900, settle=50, notice=40
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from i18n import in_language, verbatim
 from ops.aws.session import Place
 from ops.rollout import text as words
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
+from ops.waiting import timed
 from tests.ops.rollout_answers import (
     EXPECTED,
     NEW,
@@ -85,7 +86,7 @@ def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_chang
 
 
 def test_a_time_is_minutes_and_seconds_beside_the_limit():
-    assert str(words.timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
+    assert str(timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
 
 
 def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do():

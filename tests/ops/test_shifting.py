@@ -8,7 +8,7 @@ import pytest
 
 from ops.diagnosis.case import Case
 from ops.doctor.checks import load_balancer
-from ops.rollout.certain import what_ecs_does
+from ops.rollout.causes import what_ecs_does
 from ops.rollout.verdict import Outcome, judge_view
 from ops.rollout.view import look
 from ops.snapshot import ecs, elb
