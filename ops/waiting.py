@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,7 +94,13 @@ class Waiting:
         pace: Pace,
         now: Callable[[], float] = local_cloud.monotonic,
     ) -> None:
-        self.say, self._pace, self._now = say, pace, now
+        self.say, self.pace, self._now = say, pace, now
+
+    @classmethod
+    def printing(cls, as_json: bool = False) -> Waiting:
+        """Return the wait of a command; its progress goes to standard error when the output is JSON."""
+        out = sys.stderr if as_json else sys.stdout
+        return cls(lambda text: print(str(text), file=out, flush=True), Pace.of())
 
     def until_done(self, look: Callable[[], Text | None], minutes: float) -> None:
         """Read until ``look`` returns None: nothing is left to wait for.
@@ -103,7 +110,7 @@ class Waiting:
         begun, limit, blind = self._now(), 60 * minutes, 0
         said, said_at = Text(""), 0.0
         while True:
-            elapsed = (self._now() - begun) * self._pace.speed
+            elapsed = (self._now() - begun) * self.pace.speed
             try:
                 left, blind = look(), 0
             except AwsProblem as problem:
@@ -118,7 +125,7 @@ class Waiting:
             if left != said or elapsed - said_at >= QUIET_SECONDS:
                 said, said_at = left, elapsed
                 self.say(timed(left, elapsed, limit))
-            time.sleep(self._pace.poll)
+            time.sleep(self.pace.poll)
 
 
 def _too_late(left: Text, minutes: float) -> Text:

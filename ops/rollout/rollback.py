@@ -142,12 +142,15 @@ async def undo(
     """
     loop = asyncio.get_running_loop()
 
+    def pass_on(text: Text) -> None:
+        loop.call_soon_threadsafe(progress, text)
+
     def work() -> Text:
         found = find(session, names)
         if found is None:
             return t("ECS has completed the deployment, so it was not rolled back.")
         stop(session, found)
-        waiting = Waiting(lambda text: _pass_on(loop, progress, text), Pace.of())
+        waiting = Waiting(pass_on, Pace.of())
         return t(
             "ECS was told to roll {revision} back: {now}",
             revision=found.revision,
@@ -166,23 +169,22 @@ async def undo(
         )
 
 
-def _pass_on(loop: asyncio.AbstractEventLoop, progress: Callable[[Text], None], text: Text) -> None:
-    loop.call_soon_threadsafe(progress, text)
-
-
 def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
-        found = _found(session, settings.names)
+        names = settings.names
+        found = find(session, names)
+        if found is None:
+            raise Refused(_none_under_way(names, _primary(session, names).revision))
         say(t("ECS rolls {revision} back.", revision=found.revision))
         if dry_run:
             say(t("--dry-run: nothing was changed."))
             return 0
         stop(session, found)
-        primary = wait(session, found, Waiting(say, Pace.of()), settings.rollout_minutes)
+        primary = wait(session, found, Waiting.printing(), settings.rollout_minutes)
         say(runs_now(primary))
         say(still_declared(found, stack))
         return 0
@@ -193,14 +195,6 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 def say(text: Text) -> None:
     """Print a line."""
     print(str(text), flush=True)
-
-
-def _found(session: Session, names: StackNames) -> Stoppable:
-    """Return the deployment under way. Raises Refused without one, and AwsProblem."""
-    found = find(session, names)
-    if found is None:
-        raise Refused(_none_under_way(names, _primary(session, names).revision))
-    return found
 
 
 def _no_service(names: StackNames) -> Text:

@@ -12,7 +12,7 @@ from ops.doctor.diagnose import judge
 from ops.snapshot.elb import Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
-from tests.ops.situations import SITUATIONS
+from tests.ops.situations import CRASHED, SITUATIONS
 
 
 def links(snapshot):
@@ -63,42 +63,28 @@ def test_before_ecs_only_the_hops_of_stage_1_are_there():
 
 
 def test_a_roll_out_under_way_waits_for_its_targets():
-    starting = a.stack(
-        service=a.service(running=0, deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
-        targets=(),
-    )
+    starting = a.stack(service=a.going(), targets=())
     found = states(starting)
     assert (found["forward"], found["tasks-node"], found["image"]) == ("waiting", "waiting", "open")
     assert states(replace(starting, tasks=type(starting.tasks)(())))["image"] == "waiting"
 
 
-def test_where_ecs_has_given_up_the_tasks_say_so():
-    ill = SITUATIONS["health-path-missing"]
-    assert states(ill)["tasks-node"] == "waiting"
-    failed = a.deployment(rollout="FAILED", running=0, failed=3)
-    service = replace(ill.service.value, running=0, deployments=(failed,))
-    link = links(replace(ill, service=Part(service)))["tasks-node"]
-    assert (link.state, str(link.reason)) == ("blocked", "0 of 1 run; ECS has given up")
-
-
-def given_up(**changes):
-    failed = a.deployment(rollout="FAILED", running=0, failed=3)
-    service = a.service(running=0, deployments=(failed,))
-    return a.failing(
-        a.ended("Essential container in task exited", code=1), service=service, **changes
-    )
-
-
 def test_where_ecs_has_given_up_no_hop_to_the_tasks_waits_or_is_well():
-    found = links(given_up(targets=()))
-    assert (found["forward"].state, str(found["forward"].reason)) == (
-        "blocked",
-        "0 of 1 targets are healthy; ECS has given up.",
-    )
-    assert (found["database"].state, str(found["database"].reason)) == (
-        "off",
-        "No running task connects to the database.",
-    )
+    wrong = SITUATIONS["health-path-missing"]
+    assert states(wrong)["tasks-node"] == "waiting"
+    given_up = Part(a.going("FAILED", failed=3))
+    tasks = links(replace(wrong, service=given_up))["tasks-node"]
+    assert (tasks.state, str(tasks.reason)) == ("blocked", "0 of 1 run; ECS has given up")
+    crashed = a.failing(a.ended(CRASHED, code=1), service=given_up.value, targets=())
+    found = {
+        name: (each.state, str(each.reason))
+        for name, each in links(crashed).items()
+        if name in ("forward", "database")
+    }
+    assert found == {
+        "forward": ("blocked", "0 of 1 targets are healthy; ECS has given up."),
+        "database": ("off", "No running task connects to the database."),
+    }
 
 
 def test_after_a_rollback_requests_get_through_to_the_former_tasks():

@@ -6,7 +6,7 @@ import pytest
 
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
-from tests.ops.situations import ILL, SITUATIONS, findings, rules
+from tests.ops.situations import FAILED_WITH, ILL, SITUATIONS, causes, findings, rules
 
 
 def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
@@ -29,44 +29,29 @@ def test_a_health_check_that_needs_the_database_comes_before_the_database():
 def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_away():
     snapshot = a.unhealthy("Health checks failed with these codes: [503]", network=rules(db_in=()),
                       group=a.target_group(path="/health/db"))  # fmt: skip
-    found = [each.id for each in findings(snapshot) if each.kind == "cause"]
-    assert found == ["health-needs-database", "task-cannot-reach-database"]
+    assert causes(snapshot) == ["health-needs-database", "task-cannot-reach-database"]
 
 
-def test_a_setting_in_the_stack_file_is_mended_there():
-    settings = a.choices(healthPath="/helth")
-    snapshot = a.unhealthy("Health checks failed with these codes: [404]",
-                      group=a.target_group(path="/helth"), settings=settings)  # fmt: skip
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_setting_is_corrected_in_the_stack_file_and_where_ecs_has_given_up_at_once(given_up):
+    wrong = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
+    event = a.failed_check(f"{FAILED_WITH}: [404]")
+    snapshot = (
+        a.failing(a.ended(ILL, code=0), service=a.going("FAILED", events=(event,)), **wrong)
+        if given_up
+        else a.unhealthy(f"{FAILED_WITH}: [404]", **wrong)
+    )
+    again = ["./careapp retry -s poc"] if given_up else []
     assert findings(snapshot)[0].fixes[0].commands == (
         "pulumi config set healthPath /health -s poc",
-        "pulumi up -s poc",
-    )
-
-
-def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
-    settings = a.choices(healthPath="/helth")
-    failed = a.deployment(rollout="FAILED", running=0)
-    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
-    message = ill.format("Health checks failed with these codes: [404]")
-    snapshot = a.failing(
-        a.ended(ILL, code=0),
-        service=a.service(running=0, deployments=(failed,), events=(a.event(message),)),
-        group=a.target_group(path="/helth"),
-        settings=settings,
-    )
-    assert findings(snapshot)[0].fixes[0].commands == (
-        "pulumi config set healthPath /health -s poc",
-        "./careapp retry -s poc",
+        *again,
         "pulumi up -s poc",
     )
 
 
 def given_up(*lines):
     """A stack that ECS has given up after a 404, and in which /health is asked for by now."""
-    failed = a.deployment(rollout="FAILED", running=0)
-    message = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason "
-               "Health checks failed with these codes: [404]).")  # fmt: skip
-    running = a.service(running=0, deployments=(failed,), events=(a.event(message),))
+    running = a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),))
     return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
 
 
@@ -102,9 +87,7 @@ def test_events_still_tell_when_ecs_has_forgotten_the_tasks():
 
 def test_a_longer_grace_period_is_given_with_the_next_try():
     rolled = a.failing(a.ended(ILL, code=143), rolled_back=True)
-    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
-    events = (a.event(ill.format("Health checks failed")),)
-    service = replace(rolled.service.value, events=events)
+    service = replace(rolled.service.value, events=(a.failed_check(),))
     found = findings(replace(rolled, service=Part(service)))[0]
     assert found.id == "slow-start"
     assert found.fixes[0].commands == (

@@ -2,8 +2,8 @@
 
 import fcntl
 import json
+from datetime import datetime
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
@@ -11,25 +11,24 @@ from click.testing import CliRunner
 
 from cli import main
 from ops.aws.session import Session
-
-LOG = "/ecs/careapp-poc"
+from tests.ops.conftest import client
 
 
 @pytest.mark.usefixtures("stack")
-def test_doctor_finds_the_first_cause_of_a_stack_without_rules(run):
+def test_doctor_finds_the_first_cause_names_the_region_and_speaks_japanese(run):
     code, shown, _ = run("doctor", "--json")
     found = json.loads(shown)
     assert (code, found["exitCode"], found["healthy"]) == (1, 1, False)
     assert found["findings"][0]["id"] == "balancer-cannot-reach-task"
-
-
-@pytest.mark.usefixtures("stack")
-def test_doctor_prints_japanese(run):
+    commands = [c for each in found["findings"] for fix in each["fixes"] for c in fix["commands"]]
+    aws = [each for each in commands if each.startswith("aws ")]
+    assert aws
+    assert all(each.count(" --region ap-northeast-1") == 1 for each in aws)
     _, shown, _ = run("doctor", "--lang", "ja")
     assert "[原因] ロードバランサーがポート 3000 でタスクに接続できません" in shown
 
 
-@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight"])
+@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight", "cost"])
 def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(run, command):
     code, shown, complaint = run(command, "-s", "nope")
     assert (code, shown) == (2, "")
@@ -118,19 +117,18 @@ def test_a_local_cloud_that_does_not_answer_is_named(run, monkeypatch):
 
 
 @pytest.mark.usefixtures("stack")
-def test_status_shows_stage_service_and_database(run):
+def test_status_shows_stage_service_and_database_and_prints_json(run):
     code, shown, _ = run("status")
     assert code == 1
     assert "careapp-poc · stage 2: the app on ECS · ap-northeast-1" in shown
     assert "Service: ACTIVE, " in shown
     assert "Database: available, PostgreSQL 17, db.t4g.micro" in shown
-
-
-@pytest.mark.usefixtures("stack")
-def test_status_prints_json(run):
     found = json.loads(run("status", "--json")[1])
     assert (found["stage"], found["steady"], found["problems"]) == ("stage2", False, {})
-    assert found["service"]["deployments"][0]["status"] == "PRIMARY"
+    [deployment] = found["service"]["deployments"]
+    assert deployment["status"] == "PRIMARY"
+    assert "T" in deployment["created"]
+    assert datetime.fromisoformat(deployment["created"]).utcoffset() is not None
 
 
 @pytest.mark.usefixtures("stack")
@@ -158,13 +156,10 @@ def test_events_are_one_timeline(run):
 
 @pytest.mark.usefixtures("account")
 def test_pages_are_all_read(session):
-    logs = boto3.client("logs", region_name="ap-northeast-1")
     for index in range(60):
-        logs.create_log_group(logGroupName=f"group-{index}")
-    assert (
-        len(session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-"))
-        == 60
-    )
+        client("logs").create_log_group(logGroupName=f"group-{index}")
+    found = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-")
+    assert len(found) == 60
 
 
 def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.cost import live
+from ops.cost import prices
 from ops.cost.prices import NoPrice, PriceBook
 
 BOOK = PriceBook.load()
@@ -71,7 +71,7 @@ def answers(monkeypatch):
 
 
 def looked_up(*keys):
-    return live.look_up(Session("us-east-1"), BOOK, keys)
+    return prices.look_up(Session("us-east-1"), BOOK, keys)
 
 
 def test_a_live_price_takes_precedence(answers):
@@ -137,7 +137,7 @@ def test_a_missing_permission_for_prices_is_named(monkeypatch):
 def test_prices_are_not_read_from_the_local_cloud(folder, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(AwsProblem) as refused:
-        live.session("poc", folder)
+        prices.api_session("poc", folder)
     assert str(refused.value) == (
         "The local cloud does not know AWS's prices. "
         "Leave its shell for --live, or leave --live out."

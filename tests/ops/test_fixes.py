@@ -13,6 +13,7 @@ from ops.snapshot.task_inputs import Image, Role
 from stack.service import MEMORY_BY_CPU
 from stack.statements import ALLOWED
 from tests.ops import stacks as a
+from tests.ops.situations import CRASHED, SITUATIONS
 
 AGAIN = "./careapp retry -s poc"
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
@@ -89,9 +90,7 @@ def test_a_refusal_and_a_boundary_are_told_after_what_a_policy_can_give():
      {"secrets": {a.SECRET: None}}],
 )  # fmt: skip
 def test_what_mends_comes_before_another_try(changes):
-    failed = a.deployment(rollout="FAILED", running=0)
-    service = a.service(running=0, deployments=(failed,))
-    found = judge(a.stack(service=service, targets=(), **changes)).causes[0]
+    found = judge(a.stack(service=a.going("FAILED"), targets=(), **changes)).causes[0]
     mends, again = found.fixes
     assert (str(mends.text), mends.commands) == (
         "Let Pulumi restore it:",
@@ -102,8 +101,6 @@ def test_what_mends_comes_before_another_try(changes):
 
 
 def test_no_first_fix_is_an_alternative():
-    from tests.ops.situations import SITUATIONS
-
     for name, snapshot in SITUATIONS.items():
         for each in judge(snapshot).findings:
             if each.fixes and each.id != "cannot-place-tasks":
@@ -113,14 +110,14 @@ def test_no_first_fix_is_an_alternative():
 
 
 def test_without_a_repository_pulumi_must_look_again():
-    found = next(e for e in judge(a.stack(image=None)).causes if e.id == "image-missing")
+    found = judge(a.stack(image=None)).causes[0]
     assert found.fixes[0].commands == (
         "pulumi config set imageRevision 2 -s poc",
         "pulumi up --refresh -s poc",
     )
     assert "There is no repository for" in str(found.seen[0])
     emptied = Image(repository="careapp/hello-ecs", present=False)
-    found = next(e for e in judge(a.stack(image=emptied)).causes if e.id == "image-missing")
+    found = judge(a.stack(image=emptied)).causes[0]
     assert found.fixes[0].commands[-1] == "pulumi up -s poc"
 
 
@@ -129,7 +126,7 @@ LARGE = {"databaseInstanceClass": "db.m7g.large"}
 
 
 def starved(cpu, memory, **settings):
-    task = a.ended("Essential container in task exited", code=137, container=KILLED)
+    task = a.ended(CRASHED, code=137, container=KILLED)
     declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
     failed = a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
     return next(each for each in judge(failed).causes if each.id == "out-of-memory").fixes[0]

@@ -8,14 +8,9 @@ from ops.preflight.checklist import BAD, GOOD, LATER, tick
 from ops.snapshot.elb import Condition, Rule, Target
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
-from tests.ops.situations import ILL, INIT, SITUATIONS, findings
+from tests.ops.situations import FAILED_WITH, ILL, INIT, SITUATIONS, causes, findings
 
 ENTRANCE = "The load balancer is active and reachable from the internet"
-FAILED = a.deployment(rollout="FAILED", running=0)
-
-
-def causes(snapshot):
-    return [each.id for each in findings(snapshot) if each.kind == "cause"]
 
 
 def by_hand(**changes):
@@ -27,8 +22,8 @@ def by_hand(**changes):
 def test_tasks_stopped_by_hand_are_named_with_the_code_and_the_reason_that_was_given(
     reason, rollout
 ):
-    service = a.service(running=0, deployments=(a.deployment(rollout=rollout, running=0),))
-    first, *others = findings(a.stack(service=service, tasks=(by_hand(reason=reason),), targets=()))
+    tasks = (by_hand(reason=reason),)
+    first, *others = findings(a.stack(service=a.going(rollout), tasks=tasks, targets=()))
     assert (first.id, str(first.seen[0])) == (
         "stopped-by-hand",
         f"Task bbbbbbbb: UserInitiated, {reason}",
@@ -56,7 +51,7 @@ def test_a_running_task_that_somebody_took_out_of_the_target_group_is_named(targ
 def test_a_task_that_has_only_just_started_need_not_be_registered_yet():
     young = a.task(started=a.at(-20))
     assert "target-deregistered" not in causes(a.stack(tasks=(young,), targets=()))
-    rolling = a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),))
+    rolling = a.going(running=1)
     assert "target-deregistered" not in causes(a.stack(service=rolling, targets=()))
 
 
@@ -70,20 +65,15 @@ def test_a_container_check_that_fails_while_the_load_balancer_is_content_is_name
 
 
 def test_where_the_load_balancer_fails_too_the_container_check_is_not_what_is_wrong():
-    ill = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
-           "(reason Health checks failed).")  # fmt: skip
     both = a.failing(
         a.ended("Task failed container health checks", code=143),
-        service=a.service(running=0, events=(a.event(ill),),
-                          deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
-    )  # fmt: skip
+        service=a.going(events=(a.failed_check(),)),
+    )
     assert causes(both)[0] == "slow-start"
 
 
 def test_a_matcher_that_was_put_right_only_needs_another_try():
-    message = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason "
-               "Health checks failed with these codes: [200]).")  # fmt: skip
-    running = a.service(running=0, deployments=(FAILED,), events=(a.event(message),))
+    running = a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),))
     snapshot = a.failing(a.ended(ILL, code=0), service=running)
     found = findings(snapshot)[0]
     assert (found.id, str(found.seen[0])) == (
@@ -98,8 +88,7 @@ def test_a_matcher_that_was_put_right_only_needs_another_try():
 
 def start_failed(rollout="FAILED", **changes):
     reason = INIT + "failed to validate logger args: log group does not exist"
-    service = a.service(running=0, deployments=(a.deployment(rollout=rollout, running=0),))
-    return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=service, **changes)
+    return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=a.going(rollout), **changes)
 
 
 def test_a_right_or_log_group_that_was_put_right_only_needs_another_try():
@@ -142,10 +131,7 @@ def test_a_slow_start_tells_after_which_line_the_log_was_silent_longest():
 
 
 def listener(*rules):
-    entrance = a.balancer()
-    [only] = entrance.listeners
-    default = Rule(priority="default", action="fixed-response")
-    return a.stage1(balancer=replace(entrance, listeners=(replace(only, rules=(*rules, default)),)))
+    return a.stage1(balancer=a.entrance(*rules, Rule(priority="default", action="fixed-response")))
 
 
 def entrance(snapshot):

@@ -13,6 +13,7 @@ from ops.rollout import causes
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
 from tests.ops import stacks as a
+from tests.ops.conftest import Told
 from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
@@ -21,21 +22,6 @@ EXCUSED = {
 }
 ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
-
-
-class Told:
-    """A log that keeps what lasts."""
-
-    lang = "en"
-
-    def __init__(self):
-        self.lines, self.warnings = [], []
-
-    def lasting(self, text):
-        self.lines.append(str(text))
-
-    def warning(self, text):
-        self.warnings.append(str(text))
 
 
 @pytest.fixture
@@ -53,7 +39,7 @@ def gate(monkeypatch):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lines
+        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lastings
 
     return found
 

@@ -11,13 +11,12 @@ from ops.snapshot.cloudwatch import Measured, Minute
 from ops.snapshot.records import Part
 from ops.snapshot.task_logs import Line, Logs
 from tests.ops import stacks as a
-from tests.ops.situations import FOUND, LOST, MIGRATED, SITUATIONS, UNMIGRATED, asked
+from tests.ops.situations import FOUND, LOST, MIGRATED, SITUATIONS, UNMIGRATED, asked, kinds
 
 
 def said(*lines):
     """What is found where the one task's log ends with these lines: ids and kinds."""
-    diagnosis = judge(a.stack(logs=a.logs(a=[a.LISTENS, *lines])))
-    return [(each.id, each.kind) for each in diagnosis.findings]
+    return kinds(a.stack(logs=a.logs(a=[a.LISTENS, *lines])))
 
 
 def test_a_database_that_is_away_is_a_cause_whatever_the_reason_until_it_is_back():
@@ -85,8 +84,7 @@ def test_a_page_that_raises_is_told_with_error_file_and_line():
 
 def test_the_page_s_own_503_ranks_before_the_requests_that_it_answered():
     fails = a.logs(a=[a.LISTENS, *[asked("/", 503)] * 3])
-    found = judge(a.stack(logs=fails, page=a.page(503))).findings
-    assert [(each.id, each.kind) for each in found] == [
+    assert kinds(a.stack(logs=fails, page=a.page(503))) == [
         ("page-unavailable", "cause"),
         ("app-requests-fail", "consequence"),
     ]
@@ -106,8 +104,7 @@ def counted(*minutes, lines=(), since=-500):
         )
     )
     logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(Line(a.NOW, e) for e in lines)})
-    found = judge(a.stack(measured=measured, logs=logs)).findings
-    return [(each.id, each.kind) for each in found]
+    return kinds(a.stack(measured=measured, logs=logs))
 
 
 def test_without_requests_in_the_log_cloudwatch_s_minutes_decide():

@@ -11,12 +11,9 @@ from ops.doctor.screen import as_dict, plain
 from ops.snapshot.elb import Target
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
+from tests.ops.situations import NONE_RUN, kinds
 
 INTERRUPTED = "Your Spot Task was interrupted."
-
-
-def found(snapshot):
-    return {each.id: each for each in judge(snapshot).findings}
 
 
 def rolling(running=0, desired=1, targets=(), **changes):
@@ -75,13 +72,9 @@ def test_what_could_not_be_looked_at_is_told_before_that_the_roll_out_has_not_en
 )
 def test_no_task_within_the_hours_is_a_cause_and_outside_of_them_a_warning(hours, zone, inside):
     settings = a.choices(schedule=hours, scheduleTimeZone=zone, desiredCount="2")
-    service = a.service(desired=0, running=0)
-    [only] = judge(a.stack(settings, service=service, tasks=(), targets=())).findings
-    assert (only.id, only.kind) == (
-        ("scaled-to-zero-in-hours", "cause")
-        if inside
-        else ("scaled-to-zero-by-schedule", "warning")
-    )
+    [only] = judge(a.stack(settings, **NONE_RUN)).findings
+    wanted = ("scaled-to-zero-by-schedule", "warning")
+    assert (only.id, only.kind) == (("scaled-to-zero-in-hours", "cause") if inside else wanted)
     assert only.fixes[0].commands[0].endswith("--desired-count 2")
 
 
@@ -99,9 +92,8 @@ def test_a_clock_that_runs_ahead_tells_the_time():
 def test_a_pause_within_the_hours_is_meant():
     settings = a.choices(schedule="mon-fri 08:00-22:00")
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
-    service = a.service(desired=0, running=0)
-    snapshot = a.stack(settings, service=service, database=database, tasks=(), targets=())
-    assert list(found(snapshot)) == ["stack-paused"]
+    snapshot = a.stack(settings, database=database, **NONE_RUN)
+    assert kinds(snapshot) == [("stack-paused", "note")]
 
 
 def interrupted(name):
@@ -120,8 +112,5 @@ def test_interruptions_of_spot_are_no_deaths_and_no_failures():
 
 def test_a_death_beside_an_interruption_is_counted_alone():
     died = a.ended("Essential container in task exited", name="d" * 32, code=1)
-    both = found(a.stack(tasks=(a.task(), interrupted("b"), died)))
-    assert {name: each.kind for name, each in both.items()} == {
-        "tasks-die": "warning",
-        "spot-interrupted": "warning",
-    }
+    both = dict(kinds(a.stack(tasks=(a.task(), interrupted("b"), died))))
+    assert both == {"tasks-die": "warning", "spot-interrupted": "warning"}

@@ -12,7 +12,15 @@ from ops.snapshot.task_inputs import Role, Secret
 from stack import sizes
 from stack.app import APP_CONNECTIONS
 from tests.ops import stacks as a
-from tests.ops.situations import OTHER_SECRET, SITUATIONS, env, findings, never_started
+from tests.ops.situations import (
+    OTHER_SECRET,
+    SITUATIONS,
+    causes,
+    env,
+    findings,
+    kinds,
+    never_started,
+)
 from webapp.db import SPARE_CONNECTIONS
 from webapp.settings import VARIABLES, Settings, SettingsError
 
@@ -65,18 +73,14 @@ def test_whatever_is_wrong_with_another_secret_it_is_named_as_another_alone(know
 
 def test_the_password_that_the_database_refuses_is_a_consequence_of_another_secret():
     refused = 'FATAL: password authentication failed for user "postgres"'
-    found = findings(foreign(logs=a.logs(a=[a.LISTENS, refused])))
-    assert [(each.id, each.kind) for each in found] == [
+    assert kinds(foreign(logs=a.logs(a=[a.LISTENS, refused]))) == [
         ("database-secret", "cause"),
         ("app-wrong-password", "consequence"),
     ]
     denied = never_started("ResourceInitializationError: unable to pull secrets: AccessDenied",
                            main=foreign().newest.value)  # fmt: skip
-    assert [each.id for each in judge(denied).causes] == ["database-secret"]
-    given_up = a.service(running=0, deployments=(a.deployment(rollout="FAILED", running=0),))
-    assert [each.id for each in judge(replace(denied, service=Part(given_up))).causes] == [
-        "database-secret"
-    ]
+    assert causes(denied) == ["database-secret"]
+    assert causes(replace(denied, service=Part(a.going("FAILED")))) == ["database-secret"]
 
 
 def test_a_secret_is_the_same_by_an_arn_without_its_random_end():
