@@ -121,19 +121,17 @@ class Waiting:
             if left is None:
                 return
             if elapsed > limit:
-                raise Refused(_too_late(left, minutes))
+                raise Refused(
+                    t(
+                        "After {minutes} minutes {left}; ./careapp doctor says why, and the same command goes on.",
+                        minutes=int(minutes),
+                        left=left,
+                    )
+                )
             if left != said or elapsed - said_at >= QUIET_SECONDS:
                 said, said_at = left, elapsed
                 self.say(timed(left, elapsed, limit))
             time.sleep(self.pace.poll)
-
-
-def _too_late(left: Text, minutes: float) -> Text:
-    return t(
-        "After {minutes} minutes {left}; ./careapp doctor says why, and the same command goes on.",
-        minutes=int(minutes),
-        left=left,
-    )
 
 
 class Changes:

@@ -24,7 +24,7 @@ def log_group(resource: Resource, case: Case) -> Iterator[Use]:
 
     Flow logs are billed with the flow log.
     """
-    delivered = _delivered(resource, case)
+    delivered = any(resource.urn in each.needs for each in case.graph.all("ec2:FlowLog"))
     written = case.assumed.flow_log_gb if delivered else _written(resource, case)
     if not delivered:
         yield Use(what=t("written, GB"), group="monitoring", quantity=written, price="log-gb")
@@ -33,10 +33,6 @@ def log_group(resource: Resource, case: Case) -> Iterator[Use]:
     yield Use(
         what=t("kept, GB"), group="monitoring", quantity=written * months, price="log-gb-month"
     )
-
-
-def _delivered(resource: Resource, case: Case) -> bool:
-    return any(resource.urn in each.needs for each in case.graph.all("ec2:FlowLog"))
 
 
 def _written(resource: Resource, case: Case) -> float:

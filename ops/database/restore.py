@@ -271,7 +271,14 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
         made.waiting.say(t("Going on with the restore of {source}.", source=now.source))
         wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
         if wanted != now.source:
-            raise Refused(_another(made, now.source))
+            raise Refused(
+                t(
+                    "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
+                    "begin another one, first delete {id}.",
+                    source=now.source,
+                    id=made.temporary,
+                )
+            )
         return None
     if not given:
         raise Refused(
@@ -298,15 +305,6 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
             )
         )
     return copies.choose(made.session, original, options.snapshot, options.moment)
-
-
-def _another(made: Restore, source: str) -> Text:
-    return t(
-        "A restore of {source} is under way. Go on with it without --time and --snapshot; to begin "
-        "another one, first delete {id}.",
-        source=source,
-        id=made.temporary,
-    )
 
 
 def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:

@@ -54,9 +54,23 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
     service = read_existing(ecs.service, session, names)
     group = read_existing(elb.target_group, session, names.target_group)
     if service is None or group is None:
-        raise Refused(_nothing(names))
+        raise Refused(
+            t(
+                "There is no service {name} with a target group, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says what is missing.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
     if service.desired == 0:
-        raise Refused(_no_task(names))
+        raise Refused(
+            t(
+                "The desired count of the service {name} is 0, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says why.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
     definition = ecs.definition(session, names.family)
     grace = settings.service.grace_period
     return Retry(
@@ -166,24 +180,6 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     text = failed(end, expected, why, stack, deregistered=False, back=back)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
-
-
-def _nothing(names: StackNames) -> Text:
-    return t(
-        "There is no service {name} with a target group, so there is nothing to try again; "
-        "`./careapp doctor -s {stack}` says what is missing.",
-        name=names.service,
-        stack=names.stack,
-    )
-
-
-def _no_task(names: StackNames) -> Text:
-    return t(
-        "The desired count of the service {name} is 0, so there is nothing to try again; "
-        "`./careapp doctor -s {stack}` says why.",
-        name=names.service,
-        stack=names.stack,
-    )
 
 
 def _interrupted(stack: str) -> Text:

@@ -56,7 +56,13 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
         definition=ecs.deployed_definition(session, rows[0]),
     )
     if not _row(session, found).get("sourceServiceRevisions"):
-        raise Refused(_nothing_earlier(found))
+        raise Refused(
+            t(
+                "No deployment before {revision} was completed, so ECS has no version to go back to. "
+                "Correct the program, then `pulumi up`.",
+                revision=found.revision,
+            )
+        )
     return found
 
 
@@ -87,7 +93,15 @@ def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -
         if row["status"] == "ROLLBACK_SUCCESSFUL":
             return None
         if row["status"] not in STARTED | ENDING:
-            raise Refused(_not_rolled_back(found, row["status"], row.get("statusReason") or "-"))
+            raise Refused(
+                t(
+                    "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
+                    "the cause.",
+                    revision=found.revision,
+                    status=row["status"],
+                    reason=row.get("statusReason") or "-",
+                )
+            )
         return _progress(_primary(session, found.names), found)
 
     waiting.until_done(look, minutes)
@@ -178,7 +192,16 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         names = settings.names
         found = find(session, names)
         if found is None:
-            raise Refused(_none_under_way(names, _primary(session, names).revision))
+            raise Refused(
+                t(
+                    "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
+                    "only what it still deploys. To go back to an earlier version, put it back in the program, "
+                    "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                    name=names.service,
+                    revision=_primary(session, names).revision,
+                    stack=names.stack,
+                )
+            )
         say(t("ECS rolls {revision} back.", revision=found.revision))
         if dry_run:
             say(t("--dry-run: nothing was changed."))
@@ -203,32 +226,4 @@ def _no_service(names: StackNames) -> Text:
         "`./careapp doctor -s {stack}` says what is missing.",
         name=names.service,
         stack=names.stack,
-    )
-
-
-def _none_under_way(names: StackNames, revision: str) -> Text:
-    return t(
-        "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
-        "only what it still deploys. To go back to an earlier version, put it back in the program, "
-        "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
-        name=names.service,
-        revision=revision,
-        stack=names.stack,
-    )
-
-
-def _nothing_earlier(found: Stoppable) -> Text:
-    return t(
-        "No deployment before {revision} was completed, so ECS has no version to go back to. "
-        "Correct the program, then `pulumi up`.",
-        revision=found.revision,
-    )
-
-
-def _not_rolled_back(found: Stoppable, status: str, reason: str) -> Text:
-    return t(
-        "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds the cause.",
-        revision=found.revision,
-        status=status,
-        reason=reason,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from types import SimpleNamespace
 
 import pulumi
 import pytest
@@ -119,8 +120,10 @@ def test_a_throttled_or_early_read_of_the_task_is_repeated(run, ecs):
 
 
 def test_a_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
-    monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.2)
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.15)
+    slept = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(run_task, "time", clock)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.75 * run_task.VISIBLE_SECONDS)
     running = described(task("RUNNING"))
     ecs[0]["describe_tasks"] = [running, running, running, THROTTLED, described(task("STOPPED", 0))]
     assert run("run", "--", "true")[0] == 0
