@@ -8,18 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.cost import compute, monitoring, network, storage
+from ops.cost import compute, resources
 from ops.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
 from ops.cost.graph import Graph, Resource, UnknownInput
 from ops.cost.prices import NoPrice, PriceBook
 
-RULES: dict[str, Rule] = {
-    **network.RULES,
-    **network.BALANCING,
-    **compute.RULES,
-    **storage.RULES,
-    **monitoring.RULES,
-}
+RULES: dict[str, Rule] = {**resources.RULES, **compute.RULES}
 
 
 VPC = t("a VPC and its parts are free; NAT, addresses, endpoints and traffic are billed")
