@@ -201,8 +201,11 @@ NO_ACCESS = ("credentials", "expired")
 """Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
 
 
-def exit_code_of(work: Callable[[], int]) -> int:
-    """Run a command and return its exit code. Errors of AWS and refusals are printed."""
+def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> int:
+    """Run a command and return its exit code. Errors of AWS and refusals are printed.
+
+    ``interrupted`` is printed after Ctrl-C.
+    """
     try:
         return work()
     except AwsProblem as problem:
@@ -213,6 +216,8 @@ def exit_code_of(work: Callable[[], int]) -> int:
         print(f"careapp: {refusal.text!s}", file=sys.stderr)
         return refusal.exit_code
     except KeyboardInterrupt:
+        if interrupted:
+            print(f"careapp: {interrupted!s}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

@@ -17,9 +17,10 @@ from unittest.mock import patch
 from benchmarks.defaults.profiles import Profile, Wait
 from i18n import Text
 from ops.aws.session import Session
-from ops.rollout.follow import Pace, follow, succeeded
-from ops.rollout.gate import Changes
+from ops.rollout.follow import follow, succeeded
+from ops.rollout.verdict import Patience
 from ops.rollout.view import Expected
+from ops.waiting import Changes, Pace
 from tests.dataplane.conftest import at_speed
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import Stack
@@ -239,7 +240,7 @@ def _tool(stack: Stack, case: Case, profile: Profile, end: float) -> Said | None
 def _gate(stack: Stack, case: Case, profile: Profile) -> Said:
     """Return the verdict of this project's roll-out gate, as in `pulumi up`."""
     pace = Pace(poll=stack.clock.wall(Pace().poll), speed=stack.clock.speed)
-    patience = pace.patience(profile.limit.value / 60, notice=0)
+    patience = Patience.of(pace, profile.limit.value / 60, notice=0)
     ended = asyncio.run(
         follow(
             Session(REGION),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from i18n import t
 from ops.cost.bill import Case, Rule, UnknownUsage, Use
 from ops.cost.graph import Graph, Resource
-from ops.cost.network import ADDRESS, HOURLY, public_tasks
 from ops.cost.prices import HOURS
+from ops.cost.resources import ADDRESS, HOURLY, public_tasks
 
 ROOT_GB = 8
 """The root volume of Amazon Linux 2023, where none is declared."""

@@ -9,9 +9,9 @@ from typing import Any
 from i18n import Text, t, verbatim
 from ops.cost.bill import GROUPS, Bill
 from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
-from ops.cost.free import FREE
 from ops.cost.prices import HOURS, REGION
 from ops.cost.restores import DRILL_MINUTES, drills
+from ops.cost.rules import FREE
 from ops.screen import Line
 from stack.previews import MODEL
 

@@ -11,10 +11,10 @@ from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.pause.state import not_waiting
-from ops.rollout.follow import Waiting
 from ops.screen import zoned_time
 from ops.snapshot import rds, read_existing
 from ops.snapshot.rds import Database
+from ops.waiting import Waiting
 from stack.names import StackNames
 
 PURPOSE = "careapp:restored"

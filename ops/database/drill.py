@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from i18n import Refused, Text, t, verbatim
+from i18n import Refused, t, verbatim
 from ops.aws import local_cloud
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, exit_code_of, print_json
+from ops.command_line import exit_code_of, print_json
 from ops.cost import restores
 from ops.database import contents, copies, queries
 from ops.database.commands import answered, silent
@@ -23,11 +22,10 @@ from ops.database.contents import Contents
 from ops.database.copies import Source
 from ops.database.queries import Answer
 from ops.database.tunnel import JumpHost, find, find_plugin, open_tunnel
-from ops.rollout.follow import Pace, Waiting
-from ops.rollout.text import clock
 from ops.screen import Line, display
 from ops.signals import terminations_raise
 from ops.snapshot.rds import Database
+from ops.waiting import Waiting, clock
 from stack.names import StackNames
 
 
@@ -65,14 +63,13 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """One drill: the original as RDS describes it, the route to databases, and the wait with its pace."""
+    """One drill: the original as RDS describes it, the route to databases, and the wait."""
 
     session: Session
     names: StackNames
     original: dict[str, Any]
     jump_host: JumpHost
     waiting: Waiting
-    pace: Pace
 
     @property
     def identifier(self) -> str:
@@ -83,7 +80,7 @@ class Drill:
         begun = local_cloud.monotonic()
 
         def seconds() -> float:
-            return (local_cloud.monotonic() - begun) * self.pace.speed
+            return (local_cloud.monotonic() - begun) * self.waiting.pace.speed
 
         with terminations_raise(), self._temporary():
             self.waiting.say(
@@ -219,10 +216,7 @@ def drill(options: DrillOptions) -> int:
     """Run a drill; return 0 restored, 1 refused or failed, 2 AWS could not be read, 130 interrupted."""
 
     def work() -> int:
-        out = sys.stderr if options.as_json else sys.stdout
-        pace = Pace.of()
-        waiting = Waiting(lambda text: print(str(text), file=out, flush=True), pace)
-        made = _prepared(options, waiting, pace)
+        made = _prepared(options)
         source = copies.choose(made.session, made.original, options.snapshot, options.moment)
         made.delete_leftover()
         report = made.run(source, options.question)
@@ -232,10 +226,11 @@ def drill(options: DrillOptions) -> int:
             display(lines(report, made.identifier))
         return 0
 
-    return exit_code_of(lambda: _until_interrupt(work))
+    interrupted = t("interrupted; the drill has changed nothing in the stack.")
+    return exit_code_of(work, interrupted)
 
 
-def _prepared(options: DrillOptions, waiting: Waiting, pace: Pace) -> Drill:
+def _prepared(options: DrillOptions) -> Drill:
     """Check first everything that a drill needs, before anything costs. Raises Refused and AwsProblem."""
     session = Session.of_stack(options.stack, options.folder)
     names = StackNames.of(options.stack)
@@ -248,18 +243,5 @@ def _prepared(options: DrillOptions, waiting: Waiting, pace: Pace) -> Drill:
         names=names,
         original=original,
         jump_host=jump_host,
-        waiting=waiting,
-        pace=pace,
+        waiting=Waiting.printing(options.as_json),
     )
-
-
-def _until_interrupt(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except KeyboardInterrupt:
-        print(f"careapp: {_interrupted()!s}", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _interrupted() -> Text:
-    return t("interrupted; the drill has changed nothing in the stack.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +14,14 @@ import click
 from i18n import Refused, Text, t, verbatim
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, exit_code_of
+from ops.command_line import exit_code_of
 from ops.cost import restores
 from ops.database import copies, queries
 from ops.database.copies import Source
 from ops.database.pulumi_state import PulumiStack
 from ops.doctor.checks.databases import PASSING, USABLE
-from ops.rollout.follow import Pace, Waiting
 from ops.screen import Line, display
+from ops.waiting import Waiting
 from stack.names import StackNames
 
 NOT_AGREED = 1
@@ -243,7 +243,7 @@ def restore(options: RestoreOptions) -> int:
         made = Restore(
             Session.of_stack(options.stack, options.folder),
             names,
-            Waiting(lambda text: print(str(text), flush=True), Pace.of()),
+            Waiting.printing(),
             PulumiStack(names, options.folder),
         )
         now = made.read()
@@ -257,7 +257,11 @@ def restore(options: RestoreOptions) -> int:
         display(closing(made, made.adopt()))
         return 0
 
-    return exit_code_of(lambda: _interruptible(work, options.stack))
+    stack = options.stack
+    interrupted = t(
+        "interrupted; nothing is lost: `./careapp db restore -s {stack}` goes on.", stack=stack
+    )
+    return exit_code_of(work, interrupted)
 
 
 def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | None:
@@ -267,7 +271,14 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
         made.waiting.say(t("Going on with the restore of {source}.", source=now.source))
         wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
         if wanted != now.source:
-            raise Refused(_another(made, now.source))
+            raise Refused(
+                t(
+                    "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
+                    "begin another one, first delete {id}.",
+                    source=now.source,
+                    id=made.temporary,
+                )
+            )
         return None
     if not given:
         raise Refused(
@@ -296,15 +307,6 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
     return copies.choose(made.session, original, options.snapshot, options.moment)
 
 
-def _another(made: Restore, source: str) -> Text:
-    return t(
-        "A restore of {source} is under way. Go on with it without --time and --snapshot; to begin "
-        "another one, first delete {id}.",
-        source=source,
-        id=made.temporary,
-    )
-
-
 def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:
     """Ask for the stack's name. Raises Refused without a terminal."""
     stack = made.names.stack
@@ -326,14 +328,3 @@ def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:
         click.echo(str(t("Nothing was changed.")))
         return False
     return True
-
-
-def _interruptible(work: Callable[[], int], stack: str) -> int:
-    try:
-        return work()
-    except KeyboardInterrupt:
-        words = t(
-            "interrupted; nothing is lost: `./careapp db restore -s {stack}` goes on.", stack=stack
-        )
-        print(f"careapp: {words!s}", file=sys.stderr)
-        return INTERRUPTED

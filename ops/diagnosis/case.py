@@ -10,6 +10,7 @@ from functools import cached_property
 
 from i18n import Text, t
 from ops.diagnosis.findings import Fix, try_again
+from ops.diagnosis.log_lines import Raised
 from ops.screen import short_time
 from ops.snapshot import Snapshot
 from ops.snapshot.elb import Check, Target
@@ -169,6 +170,11 @@ class Case:
                     match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
                 )
 
+    @cached_property
+    def running_lines(self) -> tuple[Line, ...]:
+        """Return the log lines of `active_tasks` that were read."""
+        return tuple(each for task in self.active_tasks for each in self.lines(task))
+
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""
         logs = self.now.logs.value
@@ -246,6 +252,23 @@ class Case:
         commands.append(self.refresh_command if drifted else f"pulumi up -s {stack}")
         return Fix(text, tuple(commands))
 
+    def deploy(self, text: Text, *, then: bool = False) -> Fix:
+        """Return the fix that deploys what was corrected."""
+        return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
+
+    def correct_line(self, mistake: Raised) -> Fix:
+        """Return the fix that corrects the line of the app that raised."""
+        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
+        return self.deploy(text)
+
+    def read_log(self) -> Fix:
+        """Return the fix that reads the app's log."""
+        return Fix(t("Read the app's log:"), (f"./careapp logs -s {self.now.names.stack}",))
+
+    def retry(self) -> Fix:
+        """Return the fix for what is corrected already: another try of ECS."""
+        return Fix(t("Let ECS try again:"), (self.retry_command,))
+
     def modify_health_check(self, option: str) -> str:
         """Return the command that changes the target group's health check at once."""
         arn = self.now.group.value.arn if self.now.group.value else ""
@@ -265,7 +288,7 @@ class Case:
         A refresh deploys a mistake of the program again, so it is left out where the program itself has just
         registered this task definition, unless the compared value ``drifts`` on AWS without Pulumi.
         """
-        fix = Fix(text, (f"pulumi up -s {self.now.names.stack}",))
+        fix = self.deploy(text)
         if self.now.by_program and not drifts:
             return (fix,)
         otherwise = t(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ import click
 
 from i18n import Refused, Text, t
 from ops.aws.session import Session
-from ops.command_line import INTERRUPTED, exit_code_of, print_json
+from ops.command_line import exit_code_of, print_json
 from ops.pause import steps
 from ops.pause.state import PausableStack, StackState
 from ops.pause.steps import why_no_task
-from ops.rollout.follow import Pace, Waiting
 from ops.screen import Line, display, zoned_time
 from ops.snapshot.rds import keeps_snapshot
+from ops.waiting import Waiting
 from stack.settings import Settings
 
 
@@ -116,10 +116,10 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
         if not steps.is_paused(now):
             if not yes and not _agreed(now, pausable, as_json):
                 return NOT_AGREED
-            now = steps.pause(pausable, _waiting(as_json), now)
+            now = steps.pause(pausable, Waiting.printing(as_json), now)
         return _shown(now, pausable, as_json)
 
-    return _interruptible(work, stack)
+    return exit_code_of(work, _interrupted(stack))
 
 
 def resume(stack: str, folder: Path, as_json: bool) -> int:
@@ -127,21 +127,15 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         pausable = _pausable(stack, folder)
-        now = steps.resume(pausable, _waiting(as_json))
+        now = steps.resume(pausable, Waiting.printing(as_json))
         return _shown(now, pausable, as_json)
 
-    return _interruptible(work, stack)
+    return exit_code_of(work, _interrupted(stack))
 
 
 def _pausable(stack: str, folder: Path) -> PausableStack:
     settings = Settings.read(stack, folder)
     return PausableStack(Session(settings.region, settings.profile), settings.names, settings)
-
-
-def _waiting(as_json: bool) -> Waiting:
-    """Return the wait of a command; its progress goes to stderr when stdout is JSON."""
-    out = sys.stderr if as_json else sys.stdout
-    return Waiting(lambda text: print(str(text), file=out, flush=True), Pace.of())
 
 
 def _agreed(now: StackState, pausable: PausableStack, as_json: bool) -> bool:
@@ -165,17 +159,6 @@ def _shown(now: StackState, pausable: PausableStack, as_json: bool) -> int:
     else:
         display(lines(now, pausable))
     return 0
-
-
-def _interruptible(work: Callable[[], int], stack: str) -> int:
-    def run() -> int:
-        try:
-            return work()
-        except KeyboardInterrupt:
-            print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
-            return INTERRUPTED
-
-    return exit_code_of(run)
 
 
 def _interrupted(stack: str) -> Text:

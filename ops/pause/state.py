@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from i18n import Refused, Text, t
+from i18n import Refused, t
 from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.doctor.checks.databases import PASSING, USABLE
@@ -69,7 +69,15 @@ class PausableStack:
             if part.problem:
                 raise part.problem
         if now.database.value is None:
-            raise Refused(_no_database(self.names, self.session.region))
+            raise Refused(
+                t(
+                    "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
+                    "{stack}` creates the stack.",
+                    id=self.names.database,
+                    region=self.session.region,
+                    stack=self.names.stack,
+                )
+            )
         tasks = now.tasks.value or ()
         case = Case(now)
         return StackState(
@@ -171,14 +179,4 @@ def not_waiting(database: Database) -> Refused | None:
             id=database.id,
             status=database.status,
         )
-    )
-
-
-def _no_database(names: StackNames, region: str) -> Text:
-    return t(
-        "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
-        "{stack}` creates the stack.",
-        id=names.database,
-        region=region,
-        stack=names.stack,
     )

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from i18n import Refused, Text, t
 from ops.doctor.checks.databases import USABLE
 from ops.pause.state import PausableStack, ScalingRange, StackState, not_waiting
-from ops.rollout.follow import Waiting
 from ops.snapshot.rds import DAYS_STOPPED, Pause
+from ops.waiting import Waiting
 from stack.scaling import ScalingSettings
 from stack.settings import Settings
 

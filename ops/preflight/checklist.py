@@ -164,11 +164,9 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
     now = gather(names, session, Settings.read(names.stack, folder))
-    return tick_account(Account(session, now)) if _nothing(now) else tick(now)
-
-
-def _nothing(now: Snapshot) -> bool:
-    return stages.stage(Case(now)) == stages.NOTHING
+    if stages.stage(Case(now)) == stages.NOTHING:
+        return tick_account(Account(session, now))
+    return tick(now)
 
 
 def tick_account(account: Account) -> Preflight:

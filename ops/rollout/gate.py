@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from i18n import Refused, Text, t
-from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
+from ops.waiting import Changes, Pace
 
 if TYPE_CHECKING:
     import pulumi_aws as aws
@@ -87,9 +87,9 @@ async def _wait(
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from ops.aws.session import Session
     from ops.rollout import text as words
-    from ops.rollout.causes import causes, diagnosed
-    from ops.rollout.certain import Certainty
-    from ops.rollout.follow import Pace, follow, succeeded
+    from ops.rollout.causes import Certainty, causes, diagnosed
+    from ops.rollout.follow import follow, succeeded
+    from ops.rollout.verdict import Patience
     from ops.rollout.view import Expected
 
     try:
@@ -99,7 +99,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     expected, counts = Expected(**arns), settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
-        patience = pace.patience(settings.rollout_minutes, settings.health.notice)
+        patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
         stack = pulumi.get_stack()
         certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
         end = await follow(session, expected, patience, pace, log, changes, certainty)
@@ -162,22 +162,6 @@ ON_THE_PATH = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/"
 
 The service is one: after a change ECS may still show its last deployment for a moment.
 """
-
-
-class Changes:
-    """When this update last changed something on the path from the load balancer to the tasks.
-
-    Such a change makes targets unhealthy without a roll-out, and not at once: some health checks
-    have to fail first.
-    """
-
-    def __init__(self) -> None:
-        self.last: float | None = None
-        """``local_cloud.monotonic()`` of the last change; None without one."""
-
-    def note(self, _changed: pulumi.ResourceHookArgs) -> None:
-        """Note a change, as a resource hook. A preview runs no hooks."""
-        self.last = local_cloud.monotonic()
 
 
 def watch() -> Changes:

@@ -15,15 +15,15 @@ from ops.aws.session import Session
 from ops.command_line import FAILED, INTERRUPTED, exit_code_of
 from ops.doctor.checks.load_balancer import WATCHED
 from ops.doctor.screen import plain
-from ops.rollout.causes import diagnosed, diagnosis
-from ops.rollout.certain import Certainty
-from ops.rollout.follow import Pace, follow, succeeded
+from ops.rollout.causes import Certainty, diagnosed, diagnosis
+from ops.rollout.follow import follow, succeeded
 from ops.rollout.rollback import undo
 from ops.rollout.text import failed
-from ops.rollout.verdict import Outcome
+from ops.rollout.verdict import Outcome, Patience
 from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
+from ops.waiting import Pace
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -54,9 +54,23 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
     service = read_existing(ecs.service, session, names)
     group = read_existing(elb.target_group, session, names.target_group)
     if service is None or group is None:
-        raise Refused(_nothing(names))
+        raise Refused(
+            t(
+                "There is no service {name} with a target group, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says what is missing.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
     if service.desired == 0:
-        raise Refused(_no_task(names))
+        raise Refused(
+            t(
+                "The desired count of the service {name} is 0, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says why.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
     definition = ecs.definition(session, names.family)
     grace = settings.service.grace_period
     return Retry(
@@ -148,7 +162,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
-    patience = pace.patience(settings.rollout_minutes, 0)
+    patience = Patience.of(pace, settings.rollout_minutes, 0)
     certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
     try:
         end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
@@ -166,24 +180,6 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     text = failed(end, expected, why, stack, deregistered=False, back=back)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
-
-
-def _nothing(names: StackNames) -> Text:
-    return t(
-        "There is no service {name} with a target group, so there is nothing to try again; "
-        "`./careapp doctor -s {stack}` says what is missing.",
-        name=names.service,
-        stack=names.stack,
-    )
-
-
-def _no_task(names: StackNames) -> Text:
-    return t(
-        "The desired count of the service {name} is 0, so there is nothing to try again; "
-        "`./careapp doctor -s {stack}` says why.",
-        name=names.service,
-        stack=names.stack,
-    )
 
 
 def _interrupted(stack: str) -> Text:

@@ -12,9 +12,9 @@ from i18n import Refused, Text, said, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
-from ops.rollout.follow import Pace, Waiting
 from ops.snapshot import ecs, read_existing
 from ops.snapshot.records import Deployment, short
+from ops.waiting import Pace, Waiting
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -56,7 +56,13 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
         definition=ecs.deployed_definition(session, rows[0]),
     )
     if not _row(session, found).get("sourceServiceRevisions"):
-        raise Refused(_nothing_earlier(found))
+        raise Refused(
+            t(
+                "No deployment before {revision} was completed, so ECS has no version to go back to. "
+                "Correct the program, then `pulumi up`.",
+                revision=found.revision,
+            )
+        )
     return found
 
 
@@ -87,7 +93,15 @@ def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -
         if row["status"] == "ROLLBACK_SUCCESSFUL":
             return None
         if row["status"] not in STARTED | ENDING:
-            raise Refused(_not_rolled_back(found, row["status"], row.get("statusReason") or "-"))
+            raise Refused(
+                t(
+                    "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
+                    "the cause.",
+                    revision=found.revision,
+                    status=row["status"],
+                    reason=row.get("statusReason") or "-",
+                )
+            )
         return _progress(_primary(session, found.names), found)
 
     waiting.until_done(look, minutes)
@@ -142,12 +156,15 @@ async def undo(
     """
     loop = asyncio.get_running_loop()
 
+    def pass_on(text: Text) -> None:
+        loop.call_soon_threadsafe(progress, text)
+
     def work() -> Text:
         found = find(session, names)
         if found is None:
             return t("ECS has completed the deployment, so it was not rolled back.")
         stop(session, found)
-        waiting = Waiting(lambda text: _pass_on(loop, progress, text), Pace.of())
+        waiting = Waiting(pass_on, Pace.of())
         return t(
             "ECS was told to roll {revision} back: {now}",
             revision=found.revision,
@@ -166,23 +183,31 @@ async def undo(
         )
 
 
-def _pass_on(loop: asyncio.AbstractEventLoop, progress: Callable[[Text], None], text: Text) -> None:
-    loop.call_soon_threadsafe(progress, text)
-
-
 def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
-        found = _found(session, settings.names)
+        names = settings.names
+        found = find(session, names)
+        if found is None:
+            raise Refused(
+                t(
+                    "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
+                    "only what it still deploys. To go back to an earlier version, put it back in the program, "
+                    "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                    name=names.service,
+                    revision=_primary(session, names).revision,
+                    stack=names.stack,
+                )
+            )
         say(t("ECS rolls {revision} back.", revision=found.revision))
         if dry_run:
             say(t("--dry-run: nothing was changed."))
             return 0
         stop(session, found)
-        primary = wait(session, found, Waiting(say, Pace.of()), settings.rollout_minutes)
+        primary = wait(session, found, Waiting.printing(), settings.rollout_minutes)
         say(runs_now(primary))
         say(still_declared(found, stack))
         return 0
@@ -195,46 +220,10 @@ def say(text: Text) -> None:
     print(str(text), flush=True)
 
 
-def _found(session: Session, names: StackNames) -> Stoppable:
-    """Return the deployment under way. Raises Refused without one, and AwsProblem."""
-    found = find(session, names)
-    if found is None:
-        raise Refused(_none_under_way(names, _primary(session, names).revision))
-    return found
-
-
 def _no_service(names: StackNames) -> Text:
     return t(
         "There is no service {name}, so there is nothing to roll back; "
         "`./careapp doctor -s {stack}` says what is missing.",
         name=names.service,
         stack=names.stack,
-    )
-
-
-def _none_under_way(names: StackNames, revision: str) -> Text:
-    return t(
-        "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
-        "only what it still deploys. To go back to an earlier version, put it back in the program, "
-        "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
-        name=names.service,
-        revision=revision,
-        stack=names.stack,
-    )
-
-
-def _nothing_earlier(found: Stoppable) -> Text:
-    return t(
-        "No deployment before {revision} was completed, so ECS has no version to go back to. "
-        "Correct the program, then `pulumi up`.",
-        revision=found.revision,
-    )
-
-
-def _not_rolled_back(found: Stoppable, status: str, reason: str) -> Text:
-    return t(
-        "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds the cause.",
-        revision=found.revision,
-        status=status,
-        reason=reason,
     )

@@ -66,16 +66,6 @@ def targets(view: View) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def timed(text: Text, elapsed: float, limit: float) -> Text:
-    """Add the time that has passed, and the limit."""
-    return t("{text} [{elapsed} of {limit}]", text=text, elapsed=clock(elapsed), limit=clock(limit))
-
-
-def clock(seconds: float) -> str:
-    """Return minutes and seconds: `2:05`."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
 def unconfirmed(expected: Expected, problem: str) -> str:
     """Return the text of a roll-out that could not be read. ``problem`` says what to do, too."""
     head = t(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from i18n import Text, t
 from ops.rollout.view import Expected, View
 from ops.snapshot.records import Deployment, Traffic, short
+from ops.waiting import Pace
 
 if TYPE_CHECKING:
     from ops.diagnosis.findings import Diagnosis
@@ -184,6 +185,10 @@ class End:
     view: View | None
 
 
+SETTLE_READS = 5
+"""Reads in which ECS may not show an update yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Patience:
     """Limits of time, in seconds of AWS's clock.
@@ -195,6 +200,12 @@ class Patience:
     limit: float
     settle: float
     notice: float = 0.0
+
+    @classmethod
+    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
+        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
+        settle = SETTLE_READS * pace.poll * pace.speed
+        return cls(limit=60 * minutes, settle=settle, notice=notice)
 
     @property
     def recovery(self) -> float:

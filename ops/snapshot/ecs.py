@@ -1,9 +1,10 @@
-"""Read the ECS service, its tasks and their task definitions."""
+"""Read the ECS service with its scaling activities, its tasks and their task definitions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from ops.aws.session import Session
@@ -30,6 +31,11 @@ GOING = ("PENDING", "IN_PROGRESS")
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
+
+NEWEST_ACTIVITIES = 50
+"""DescribeScalingActivities answers no more on one page (botocore). AWS keeps those of six weeks."""
+FAILED_ACTIVITIES = ("Failed", "Unfulfilled")
+"""Values of StatusCode (botocore, ScalingActivity)."""
 
 
 def service(session: Session, names: StackNames) -> Service | None:
@@ -271,4 +277,37 @@ def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
         timeout=raw.get("timeout") or 5,
         retries=raw.get("retries") or 3,
         start_period=raw.get("startPeriod") or 0,
+    )
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One scaling activity in AWS's words."""
+
+    at: datetime
+    text: str
+    cause: str
+    failed: bool = False
+
+
+def scaling_activities(session: Session, names: StackNames) -> tuple[Activity, ...]:
+    """Return what Application Auto Scaling did to the desired count, and why, the newest of it. Raises AwsProblem."""
+    answer = session.call(
+        "application-autoscaling",
+        "describe_scaling_activities",
+        ServiceNamespace="ecs",
+        ScalableDimension="ecs:service:DesiredCount",
+        ResourceId=f"service/{names.cluster}/{names.service}",
+        MaxResults=NEWEST_ACTIVITIES,
+    )
+    return tuple(
+        Activity(
+            at=each["StartTime"],
+            text=each["StatusMessage"]
+            if each["StatusCode"] in FAILED_ACTIVITIES
+            else each["Description"],
+            cause=each["Cause"],
+            failed=each["StatusCode"] in FAILED_ACTIVITIES,
+        )
+        for each in answer["ScalingActivities"]
     )

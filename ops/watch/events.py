@@ -15,10 +15,10 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
 from ops.screen import Line, dated_time, display
-from ops.snapshot import ecs, rds, read_part, scaling
+from ops.snapshot import ecs, rds, read_part
+from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
-from ops.snapshot.scaling import Activity
 from ops.watch.logs import LogQuery, Search
 from stack.names import StackNames
 
@@ -62,7 +62,7 @@ def timeline(session: Session, names: StackNames, since: timedelta | None, log: 
     with ThreadPoolExecutor(4) as pool:
         service = pool.submit(read_part, ecs.service, session, names)
         tasks = pool.submit(read_part, ecs.tasks, session, names)
-        scaled = pool.submit(read_part, scaling.activities, session, names)
+        scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
     parts: list[Part[object]] = [
         each.result()  # type: ignore[misc]

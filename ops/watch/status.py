@@ -78,7 +78,8 @@ def lines(now: Snapshot) -> Iterator[Line]:
         yield from _tasks(case)
     yield from _database(now)
     yield from _alarms(now)
-    yield from _problems(now)
+    for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
+        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
 
 
 def _row(name: Text, words: str, style: str = "") -> Line:
@@ -177,11 +178,6 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
     yield _row(t("Alarms"), str(text), "bold red" if in_alarm else "")
     for each in in_alarm:
         yield Line(f"    {each.name}: {each.reason}", "red")
-
-
-def _problems(now: Snapshot) -> Iterator[Line]:
-    for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
-        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
 
 
 def exit_code(now: Snapshot) -> int:

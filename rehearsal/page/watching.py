@@ -19,7 +19,7 @@ from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Diagnosis
 from ops.doctor.diagnose import judge
-from ops.snapshot import Snapshot, gather, scaling
+from ops.snapshot import Snapshot, ecs, gather
 from ops.snapshot.elb import Page
 from ops.snapshot.records import Part
 from ops.watch import events, logs
@@ -221,7 +221,7 @@ class Watcher:
     def _of_service(self, names: StackNames) -> Iterator[Event]:
         """Yield what is asked for by itself; `./careapp events` says what cannot be read."""
         with suppress(AwsProblem):
-            yield from events.of_scaling(scaling.activities(self._session, names))
+            yield from events.of_scaling(ecs.scaling_activities(self._session, names))
         yield from self._lines(names)
 
     def _lines(self, names: StackNames) -> Iterator[Event]:

@@ -349,9 +349,9 @@ def _with_live_prices(
     found: Comparison, stacks: Sequence[str], folder: Path, graphs: Sequence[Subject]
 ) -> Comparison:
     """Return the comparison with the current prices of AWS's Price List API, where it has them."""
-    from ops.cost.live import look_up, session
+    from ops.cost.prices import api_session, look_up
 
-    prices, missing = look_up(session(stacks[0], folder), found.book, found.needed)
+    prices, missing = look_up(api_session(stacks[0], folder), found.book, found.needed)
     again = compare(graphs, found.book.updated(prices), found.assumed, found.settings)
     return replace(again, not_live=tuple(missing))
 

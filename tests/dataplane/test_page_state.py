@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from i18n import LANGUAGES, in_language, verbatim
+from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part, Traffic
-from ops.snapshot.scaling import Activity
 from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -96,7 +96,7 @@ def test_the_timeline_has_what_scaled_the_service(monkeypatch, tmp_path):
     done = Activity(
         at=a.NOW, text="Setting desired count to 2.", cause="minimum capacity was set to 2"
     )
-    monkeypatch.setattr(watching.scaling, "activities", lambda *_: (done,))
+    monkeypatch.setattr(watching.ecs, "scaling_activities", lambda *_: (done,))
     monkeypatch.setattr(watching.logs, "read", lambda *_: ())
     found = watching.Watcher(Home(tmp_path), None)._events(a.stack())
     [event] = [each for each in found if each.kind == "scaling"]

@@ -11,9 +11,9 @@ from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
+from ops import waiting
 from ops.aws.session import Session
-from ops.rollout import follow
-from ops.rollout.follow import Pace
+from ops.waiting import Pace, Waiting
 from stack.names import StackNames
 
 REGION = "ap-northeast-1"
@@ -80,15 +80,60 @@ def client(service):
     return boto3.client(service, region_name=REGION)
 
 
+def instances():
+    """The names of the account's DB instances."""
+    found = client("rds").describe_db_instances()["DBInstances"]
+    return [each["DBInstanceIdentifier"] for each in found]
+
+
 @pytest.fixture
 def wait(monkeypatch):
     """Waiting that takes no time of the wall; what it says is in ``said``."""
     clock = iter(range(10**6))
-    monkeypatch.setattr(follow.time, "sleep", lambda _: None)
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
     said = []
-    made = follow.Waiting(said.append, Pace(), now=lambda: float(next(clock)))
+    made = Waiting(said.append, Pace(), now=lambda: float(next(clock)))
     made.said = said
     return made
+
+
+class Told:
+    """Keeps what is told: lines that the next one replaces, lines that stay, and warnings."""
+
+    lang = "en"
+
+    def __init__(self):
+        self.moments, self.lastings, self.warnings = [], [], []
+        self.heard = lambda _line: None
+        """Called with each line that the next one replaces."""
+
+    def moment(self, text):
+        self.moments.append(str(text))
+        self.heard(str(text))
+
+    def lasting(self, text):
+        self.lastings.append(str(text))
+
+    def warning(self, text):
+        self.warnings.append(str(text))
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What is asked of AWS: (operation, parameters)."""
+    asked, call, pages = [], Session.call, Session.pages
+
+    def noted(self, service, operation, /, **params):
+        asked.append((operation, params))
+        return call(self, service, operation, **params)
+
+    def noted_pages(self, service, operation, /, **params):
+        asked.append((operation, params))
+        return pages(self, service, operation, **params)
+
+    monkeypatch.setattr(Session, "call", noted)
+    monkeypatch.setattr(Session, "pages", noted_pages)
+    return asked
 
 
 class Made:

@@ -14,17 +14,10 @@ from ops.snapshot.task_logs import Logs
 from tests.ops import stacks as a
 
 CRASHED = "Essential container in task exited"
-
-
 ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
-
-
+FAILED_WITH = "Health checks failed with these codes"
 EXITED = "EssentialContainerExited"
-
-
 NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
-
-
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
 
@@ -51,11 +44,7 @@ def env(**changes):
 def unable(message):
     return a.failing(
         a.ended(CRASHED, code=0),
-        service=a.service(
-            running=0,
-            events=(a.event(message),),
-            deployments=(a.deployment(rollout="IN_PROGRESS"),),
-        ),
+        service=a.going(events=(a.event(message),)),
         tasks=(),
     )
 
@@ -84,6 +73,7 @@ def trace(error):
     return ('  File "/app/webapp/pages.py", line 66, in home', "    x", error)
 
 
+NONE_RUN = {"service": a.service(desired=0, running=0), "tasks": (), "targets": ()}
 SITUATIONS = {
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
@@ -91,19 +81,9 @@ SITUATIONS = {
     "service-missing": a.stage1(a.choices()),
     "ecs-off": a.stage1(),
     "service-going": a.stack(service=a.service(status="DRAINING")),
-    "scaled-to-zero": a.stack(service=a.service(desired=0, running=0), tasks=(), targets=()),
-    "scaled-to-zero-by-schedule": a.stack(
-        service=a.service(desired=0, running=0),
-        tasks=(),
-        targets=(),
-        settings=a.choices(schedule="mon-fri 08:00-20:00"),
-    ),
-    "scaled-to-zero-in-hours": a.stack(
-        service=a.service(desired=0, running=0),
-        tasks=(),
-        targets=(),
-        settings=a.choices(schedule="mon-fri 08:00-22:00"),
-    ),
+    "scaled-to-zero": a.stack(**NONE_RUN),
+    "scaled-to-zero-by-schedule": a.stack(a.choices(schedule="mon-fri 08:00-20:00"), **NONE_RUN),
+    "scaled-to-zero-in-hours": a.stack(a.choices(schedule="mon-fri 08:00-22:00"), **NONE_RUN),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
     ),
@@ -142,9 +122,7 @@ SITUATIONS = {
     "service-not-attached": a.stack(service=a.service(targets=())),
     "health-check-off": a.stack(group=a.target_group(enabled=False)),
     "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
-    "no-rule-forwards": a.stack(
-        balancer=a.balancer(listeners=(replace(a.balancer().listeners[0], rules=()),))
-    ),
+    "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "database-authority": a.stack(
         authorities=frozenset({"Amazon Root CA 1"}),
@@ -159,26 +137,13 @@ SITUATIONS = {
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
-        balancer=a.balancer(
-            listeners=(
-                replace(
-                    a.balancer().listeners[0],
-                    rules=(
-                        Rule(priority="1", action="fixed-response", arn="arn:rule"),
-                        *a.balancer().listeners[0].rules,
-                    ),
-                ),
-            )
+        balancer=a.entrance(
+            Rule(priority="1", action="fixed-response", arn="arn:rule"),
+            *a.balancer().listeners[0].rules,
         )
     ),
     "certificate-not-valid": a.stack(
-        balancer=a.balancer(
-            listeners=(
-                replace(
-                    a.balancer().listeners[0], certificate=Certificate("arn:c", "EXPIRED")
-                ),
-            )
-        )
+        balancer=a.entrance(certificate=Certificate("arn:c", "EXPIRED"))
     ),
     "balancer-missing": a.stack(balancer=None),
     "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
@@ -201,9 +166,7 @@ SITUATIONS = {
             env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
         )
     ),
-    "database-variables": a.failing(
-        a.ended(CRASHED, code=2, stop=EXITED), main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)
-    ),
+    "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
@@ -235,15 +198,12 @@ SITUATIONS = {
     ),
     "task-start-mended": a.failing(
         a.ended(INIT + "execution role", stop="TaskFailedToStart"),
-        service=a.service(running=0, deployments=(a.deployment(rollout="FAILED", running=0),)),
+        service=a.going("FAILED"),
     ),
-    "slow-start-mended": a.failing(a.ended(ILL, code=143), service=a.service(
-        running=0,
-        grace=600,
-        events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
-                        "(reason Health checks failed)."),),
-        deployments=(a.deployment(rollout="FAILED"),),
-    )),
+    "slow-start-mended": a.failing(
+        a.ended(ILL, code=143),
+        service=a.going("FAILED", grace=600, events=(a.failed_check(),)),
+    ),
     "stopped-by-hand": a.stack(
         service=a.service(running=0),
         tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
@@ -251,47 +211,32 @@ SITUATIONS = {
     ),
     "target-deregistered": a.stack(targets=()),
     "rule-taken": a.stage1(
-        balancer=a.balancer(
-            listeners=(
-                replace(
-                    a.balancer().listeners[0],
-                    rules=(Rule(priority="100", action="redirect", arn="arn:rule"),),
-                ),
-            )
-        )
+        balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))
     ),
     "health-check-mended": a.failing(
         a.ended(ILL, code=0),
-        service=a.service(
-            running=0,
-            deployments=(a.deployment(rollout="FAILED", running=0),),
-            events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
-                            "(reason Health checks failed with these codes: [404])."),),
-        ),
+        service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         logs=a.logs(b=['{"path": "/helth", "status": 404}']),
     ),
-    "health-redirects": a.unhealthy("Health checks failed with these codes: [301]"),
+    "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
     "health-path-missing": a.unhealthy(
-        "Health checks failed with these codes: [404]", group=a.target_group(path="/helth")
+        f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")
     ),
-    "health-forbidden": a.unhealthy("Health checks failed with these codes: [401]"),
+    "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),
     "health-needs-database": a.unhealthy(
-        "Health checks failed with these codes: [503]",
+        f"{FAILED_WITH}: [503]",
         group=a.target_group(path="/health/db"),
         database=a.database(status="stopped"),
     ),
-    "health-errors": a.unhealthy("Health checks failed with these codes: [500]"),
+    "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(
-        "Health checks failed with these codes: [200]", group=a.target_group(matcher="204")
+        f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")
     ),
     "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
     "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
-    "slow-start": a.failing(a.ended(ILL, code=143), service=a.service(
-        running=0,
-        events=(a.event(f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to "
-                        "(reason Health checks failed)."),),
-        deployments=(a.deployment(rollout="IN_PROGRESS"),),
-    )),
+    "slow-start": a.failing(
+        a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))
+    ),
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
     "roll-out-going-on": a.stack(
@@ -302,10 +247,9 @@ SITUATIONS = {
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
     ),
-    "targets-unhealthy": a.unhealthy("Health checks failed with these codes: [404]"),
+    "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
 }  # fmt: skip
-
 
 KINDS = {
     "scaled-to-zero-by-schedule": "warning",
@@ -319,11 +263,18 @@ KINDS = {
         "warning",
     ),
 }
-
-
 AMONG = {"targets-unhealthy"}
 """Findings that are never the root cause."""
 
 
 def findings(snapshot):
     return judge(snapshot).findings
+
+
+def kinds(snapshot):
+    """Id and kind of each finding, in the doctor's order."""
+    return [(each.id, each.kind) for each in judge(snapshot).findings]
+
+
+def causes(snapshot):
+    return [each.id for each in judge(snapshot).causes]

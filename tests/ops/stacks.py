@@ -74,6 +74,12 @@ def service(**changes):
     return replace(made, **changes)
 
 
+def going(rollout="IN_PROGRESS", running=0, failed=0, **changes):
+    """A service whose one deployment runs no task yet, or none any more."""
+    only = deployment(rollout=rollout, running=running, failed=failed)
+    return service(**{"running": running, "deployments": (only,), **changes})
+
+
 def task(name="a" * 32, **changes):
     made = Task(
         arn=f"{ECS}:task/careapp-poc-cluster/{name}", definition=NEW, started_by="ecs-svc/2",
@@ -191,6 +197,13 @@ def balancer(**changes):
         ),
     )  # fmt: skip
     return replace(made, **changes)
+
+
+def entrance(*rules, **changes):
+    """The balancer with other rules at its one listener, or with another listener."""
+    [listener] = balancer().listeners
+    changed = replace(listener, **{"rules": rules or listener.rules, **changes})
+    return balancer(listeners=(changed,))
 
 
 def page(status=200, **changes):
@@ -334,6 +347,13 @@ def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,),
 
 def event(message, seconds=-50):
     return Event(at(seconds), f"(service careapp-poc-service) {message}")
+
+
+def failed_check(words="Health checks failed"):
+    """ECS's event about the stopped task, with the load balancer's words."""
+    return event(
+        f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {words})."
+    )
 
 
 DENIED = AwsProblem("denied", t("{who} has no permission for {action} on {resource}.", who="me", action="iam:GetRole",

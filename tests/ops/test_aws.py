@@ -1,6 +1,5 @@
 """Errors of AWS and botocore, each one sentence with the way out, and AWS CLI commands with region and profile."""
 
-import json
 import shlex
 from dataclasses import replace
 from itertools import pairwise
@@ -16,10 +15,9 @@ from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
 from ops.snapshot import vpc
 from tests.ops import stacks as a
+from tests.ops.conftest import REGION
 from tests.ops.situations import SITUATIONS
 from tests.ops.test_database import JUMP_HOST
-
-REGION = "ap-northeast-1"
 
 
 def refused(code, message="", service="ecs", operation="DescribeServices"):
@@ -184,7 +182,7 @@ def test_a_configuration_file_that_cannot_be_read_is_one_sentence(run, broken, t
     ],
 )  # fmt: skip
 def test_an_error_of_botocore_is_one_sentence(error, kind, text, way_out):
-    problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
+    problem = translate(error, "ecs", "DescribeServices", REGION, "work")
     assert (problem.kind, str(problem.text)) == (kind, text)
     assert str(problem.way_out).startswith(way_out)
     english = problem.as_text()
@@ -193,7 +191,7 @@ def test_an_error_of_botocore_is_one_sentence(error, kind, text, way_out):
 
 
 def test_without_a_profile_in_the_stack_file_none_is_named():
-    problem = translate(boto.SSOError(), "ecs", "DescribeServices", "ap-northeast-1")
+    problem = translate(boto.SSOError(), "ecs", "DescribeServices", REGION)
     assert "(`aws sso login`)" in str(problem.way_out)
 
 
@@ -206,7 +204,7 @@ def test_without_a_profile_in_the_stack_file_none_is_named():
 )
 def test_a_failure_to_get_credentials_is_a_credentials_problem(operation, code, asked):
     error = boto.ClientError({"Error": {"Code": code, "Message": "No access"}}, operation)
-    problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1", "work")
+    problem = translate(error, "ecs", "DescribeServices", REGION, "work")
     assert (problem.kind, problem.code) == ("credentials", code)
     assert str(problem.text) == f"{asked} gives no credentials ({code}): No access"
     assert str(problem.way_out).startswith(FIX)
@@ -214,10 +212,10 @@ def test_a_failure_to_get_credentials_is_a_credentials_problem(operation, code, 
 
 def test_the_output_of_a_credential_process_is_not_shown():
     error = boto.CredentialRetrievalError(provider="custom-process", error_msg="key AKIAX secret")
-    problem = translate(error, "ecs", "DescribeServices", "ap-northeast-1")
+    problem = translate(error, "ecs", "DescribeServices", REGION)
     assert "AKIAX" not in problem.as_text()
     error = boto.InvalidEndpointConfigurationError(msg="http://me:secret@proxy:8080 is none")
-    assert "secret" not in translate(error, "ecs", "X", "ap-northeast-1").as_text()
+    assert "secret" not in translate(error, "ecs", "X", REGION).as_text()
 
 
 WORK = Place(region="eu-west-1", profile="work")
@@ -296,12 +294,3 @@ def test_the_command_that_allows_database_access_names_region_and_profile(monkey
         commands.silent(Session("eu-west-1", "work"), JUMP_HOST, a.database(), "timeout").text
     )
     assert "`aws ec2 authorize-security-group-ingress --region eu-west-1 --profile work " in words
-
-
-@pytest.mark.usefixtures("stack")
-def test_doctor_names_the_stack_file_s_region_in_commands(run):
-    findings = json.loads(run("doctor", "--json")[1])["findings"]
-    commands = [c for each in findings for fix in each["fixes"] for c in fix["commands"]]
-    aws = [each for each in commands if each.startswith("aws ")]
-    assert aws
-    assert {given(each)["--region"] for each in aws} == {"ap-northeast-1"}

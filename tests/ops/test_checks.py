@@ -1,14 +1,20 @@
-"""Every finding: the situation that it names comes first, and a healthy stack has none."""
+"""Every finding: the situation that it names comes first; quotas, and versions that were rolled back."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ops.doctor.diagnose import judge
+from ops.snapshot import ecs
+from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
+from stack import sizes
+from stack.settings import Settings
 from tests.ops import stacks as a
-from tests.ops.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, rules
+from tests.ops.conftest import NAMES
+from tests.ops.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, kinds, rules, trace
 
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
@@ -85,3 +91,126 @@ def test_alarms_and_quota_are_listed_but_do_not_decide():
 
 def test_a_cause_decides_the_exit_code_even_where_something_was_not_seen():
     assert judge(a.stack(execution=a.DENIED, network=rules(app_in=()))).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "service", "kind"),
+    [
+        (Quota(limit=1.0), {"desired": 2, "running": 2}, None),
+        (Quota(limit=0.99), {"desired": 2, "running": 2}, "warning"),
+        (Quota(limit=0.99), {"desired": 2, "running": 2, "maximum": 150}, None),
+        (Quota(limit=0.49), {"desired": 2, "running": 2, "maximum": 150}, "cause"),
+        (Quota(limit=6, elsewhere=5.5), {}, None),
+        (Quota(limit=6, elsewhere=5.6), {}, "warning"),
+        (Quota(limit=6, elsewhere=5.8), {}, "cause"),
+    ],
+)
+def test_a_roll_out_must_fit_beside_what_else_the_account_runs(quota, service, kind):
+    situation = a.stack(quota=quota, service=a.service(**service))
+    assert dict(kinds(situation)).get("fargate-quota-small") == kind
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "kind"), [(6, "6", None), (6, "7", "warning"), (5.9, "6", "warning")]
+)
+def test_with_scaling_the_roll_out_of_the_most_tasks_must_fit(limit, most, kind):
+    settings = a.choices(
+        taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
+    )
+    situation = a.stack(
+        settings,
+        quota=Quota(limit=limit),
+        main=a.definition(cpu=512, memory=1024),
+        service=a.service(desired=2, running=2),
+    )
+    assert dict(kinds(situation)).get("fargate-quota-small") == kind
+
+
+@pytest.mark.parametrize("name", ["poc", "prod"])
+def test_the_stack_files_fit_into_a_new_account(name):
+    settings = Settings.read(name, Path(__file__).parents[2])
+    quota = Quota(limit=sizes.NEW_ACCOUNT_VCPUS)
+    found = dict(kinds(a.stage1(settings, quota=quota)))
+    assert found.keys() & {"fargate-quota-small", "sizes-near"} == set()
+
+
+def test_the_fix_of_a_small_quota_asks_for_enough_of_the_right_kind():
+    quota = Quota(limit=6, elsewhere=5.6, code="L-36FBB829")
+    (found,) = [each for each in judge(a.stack(quota=quota)).findings if "quota" in each.id]
+    assert [str(each) for each in found.seen] == [
+        "Up to 6.1 vCPU are needed during a roll-out of 1; 6 are allowed in ap-northeast-1.",
+        "Other tasks of the account have 5.6 of them.",
+    ]
+    assert found.fixes[0].commands == (
+        "aws service-quotas request-service-quota-increase --region ap-northeast-1 --service-code fargate "
+        "--quota-code L-36FBB829 --desired-value 7",
+    )
+
+
+def test_before_ecs_is_on_the_declared_size_must_fit():
+    declared = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
+    found = kinds(a.stage1(declared, quota=Quota(limit=5)))
+    assert [each for each in found if "quota" in each[0]] == [("fargate-quota-small", "warning")]
+
+
+STOPPED = "(deployment ecs-svc/2) deployment failed: stopped by StopServiceDeployment."
+ALARMED = "(deployment ecs-svc/2) deployment failed: alarm detected."
+TRIPPED = "(deployment ecs-svc/2) deployment failed: tasks failed to start."
+
+
+def rolled_back(*messages, **changes):
+    """The finding about a version whose task was healthy, with these events, the newest first."""
+    ended = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
+    undone = a.failing(ended, rolled_back=True)
+    events = tuple(a.event(each) for each in messages)
+    service = a.service(
+        deployments=undone.service.value.deployments, definition=a.OLD, events=events
+    )
+    logs = a.logs(b=[a.LISTENS, *trace("AttributeError: no visit")])
+    stack = a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
+    return next(each for each in judge(stack).findings if each.id == "rolled-back")
+
+
+def test_the_alarm_that_ended_the_deployment_is_named_with_the_app_s_own_error():
+    found = rolled_back(ALARMED, TRIPPED, ended_by=("careapp-poc-deployment-errors",))
+    assert "set the alarm careapp-poc-deployment-errors to ALARM" in str(found.why)
+    assert "AttributeError" in str(found.seen[1])
+    assert found.fixes[0].commands == ("pulumi up -s poc",)
+    assert any(ALARMED in each for each in found.evidence)
+
+
+def test_a_stopped_deployment_says_who_may_have_stopped_it():
+    found = rolled_back(STOPPED)
+    assert "The deployment was stopped: by the end of `pulumi up`" in str(found.why)
+    assert found.fixes[0].commands == ("pulumi up -s poc",)
+
+
+@pytest.mark.parametrize("messages", [(TRIPPED, ALARMED), ()])
+def test_failed_tasks_are_the_circuit_breaker_s_and_are_tried_again(messages):
+    found = rolled_back(*messages)
+    assert "The deployment circuit breaker ends a roll-out" in str(found.why)
+    assert found.fixes[0].commands == ("./careapp retry -s poc",)
+
+
+class Asked:
+    """Answers about service deployments, of which the newest was ended by an alarm."""
+
+    def call(self, _service, operation, **params):
+        if operation == "list_service_deployments":
+            assert params == {"cluster": NAMES.cluster, "service": NAMES.service}
+            rows = [{"serviceDeploymentArn": f"arn:{day}", "createdAt": day} for day in (1, 3, 2)]
+            return {"serviceDeployments": rows}
+        assert (operation, params) == (
+            "describe_service_deployments",
+            {"serviceDeploymentArns": ["arn:3"]},
+        )
+        return {"serviceDeployments": [{"alarms": {"triggeredAlarmNames": ["one", "two"]}}]}
+
+
+def test_the_alarms_are_those_of_the_newest_deployment():
+    where = {"cluster": NAMES.cluster, "service": NAMES.service}
+    assert ecs.alarms_that_ended(Asked(), where) == ("one", "two")
+
+
+def test_a_part_of_the_snapshot_without_an_alarm_is_empty():
+    assert a.stack().ended_by == Part()

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from ops.doctor.diagnose import judge
 from ops.snapshot.records import Part
 from ops.snapshot.task_inputs import Secret
 from tests.ops import stacks as a
@@ -14,8 +13,10 @@ from tests.ops.situations import (
     EXITED,
     INIT,
     NO_ROUTE,
+    causes,
     crashed,
     findings,
+    kinds,
     never_started,
     trace,
 )
@@ -51,13 +52,12 @@ def test_a_crash_is_explained_by_its_last_known_log_line(line, wanted):
 
 
 def test_an_exec_format_error_is_an_image_for_another_processor():
-    found = findings(crashed("exec /usr/bin/python: exec format error", code=255))
-    assert [each.id for each in found if each.kind == "cause"] == ["image-architecture"]
+    wrong = crashed("exec /usr/bin/python: exec format error", code=255)
+    assert causes(wrong) == ["image-architecture"]
 
 
 def test_a_crash_after_a_roll_back_is_still_explained():
-    found = findings(crashed("KeyError: 'DB_HOST'", rolled_back=True))
-    assert [(each.id, each.kind) for each in found] == [
+    assert kinds(crashed("KeyError: 'DB_HOST'", rolled_back=True)) == [
         ("crash-variable-missing", "cause"),
         ("rolled-back", "consequence"),
     ]
@@ -69,13 +69,10 @@ TRIPPED = "Service deployment rolled back because the circuit breaker threshold 
 def test_a_roll_back_to_the_same_revision_is_explained_by_the_tasks_that_it_gave_up():
     blind = a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9")
     undone = a.stack(tasks=(blind, a.task()), rollback_reason=TRIPPED)
-    found = findings(undone)
-    assert [(each.id, each.kind) for each in found] == [
-        ("task-start-mended", "cause"),
-        ("rolled-back", "consequence"),
-    ]
-    assert TRIPPED in found[-1].evidence
-    assert found[-1].fixes[0].commands[-1] == "pulumi up --refresh -s poc"
+    assert kinds(undone) == [("task-start-mended", "cause"), ("rolled-back", "consequence")]
+    last = findings(undone)[-1]
+    assert TRIPPED in last.evidence
+    assert last.fixes[0].commands[-1] == "pulumi up --refresh -s poc"
     assert findings(replace(undone, rollback_reason=Part(""))) == ()
 
 
@@ -119,7 +116,7 @@ OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas"
     ids=["in one JSON line", "cut off by later lines", "of a library alone", "shown anyway"],
 )
 def test_a_crash_shows_the_app_s_own_line(lines, evidence):
-    first = judge(crashed(*lines)).findings[0]
+    first = findings(crashed(*lines))[0]
     assert first.evidence == (*evidence, *lines[-8:])
 
 
@@ -161,7 +158,7 @@ CHAINED = (
 )
 def test_an_exception_of_the_app_is_the_headline_with_its_file_as_in_the_image(trace, title):
     for lines in (trace, (json.dumps({"message": "x", "traceback": "\n".join(trace)}), "bye")):
-        first = judge(crashed(*lines)).findings[0]
+        first = findings(crashed(*lines))[0]
         assert str(first.title) == title
         file, line = title.split(" in ")[1].split(":")[0].split(", line ")
         assert str(first.fixes[0].text) == f"Correct {file}, line {line}, and deploy:"
@@ -176,12 +173,12 @@ def test_an_exception_of_the_app_is_the_headline_with_its_file_as_in_the_image(t
     ],
 )
 def test_only_an_error_of_the_program_itself_is_certain_to_come_again(error, id_, certain):
-    first = judge(crashed(*trace(error))).findings[0]
+    first = findings(crashed(*trace(error)))[0]
     assert (first.id, first.row.certain) == (id_, certain)
 
 
 def test_a_missing_module_is_told_with_the_line_that_wants_it():
-    first = judge(crashed(*TRACE)).findings[0]
+    first = findings(crashed(*TRACE))[0]
     assert first.id == "crash-module-missing"
     assert str(first.seen[-1]) == (
         "ModuleNotFoundError in webapp/application.py, line 7: No module named 'pandas'"
@@ -197,7 +194,7 @@ def test_a_missing_module_is_told_with_the_line_that_wants_it():
     ],
 )
 def test_a_signal_that_ended_the_container_is_named(code, words):
-    [finding] = [each for each in judge(crashed("x", code=code)).findings if each.id == "crash"]
+    [finding] = [each for each in findings(crashed("x", code=code)) if each.id == "crash"]
     assert str(finding.seen[0]).endswith(f"container app ended with exit code {code} ({words}).")
 
 
@@ -249,11 +246,12 @@ def test_a_role_that_may_not_read_the_new_password_is_the_cause_once_the_app_was
     )
     password = 'FATAL:  password authentication failed for user "postgres"'
     lines = a.logs(a=[a.LISTENS, refused, password])
-    found = findings(a.stack(task_role=a.role(a.TOKEN), logs=lines))
-    assert [(each.id, each.kind) for each in found] == [
+    without = a.stack(task_role=a.role(a.TOKEN), logs=lines)
+    assert kinds(without) == [
         ("task-role-cannot-read-secret", "cause"),
         ("app-wrong-password", "consequence"),
     ]
-    assert refused in found[0].evidence
-    assert "aws iam put-role-policy" in found[0].fixes[0].commands[0]
+    first = findings(without)[0]
+    assert refused in first.evidence
+    assert "aws iam put-role-policy" in first.fixes[0].commands[0]
     assert not any(each.id.startswith("task-role") for each in findings(a.stack(logs=lines)))

@@ -1,12 +1,23 @@
-"""Why a health check fails, and how it is mended: at once, or with ECS's next try."""
+"""Why a health check fails or a connection does not get through, and how it is mended."""
 
 from dataclasses import replace
 
 import pytest
 
 from ops.snapshot.records import Part
+from ops.snapshot.vpc import Endpoint, Nat
 from tests.ops import stacks as a
-from tests.ops.situations import ILL, SITUATIONS, findings, rules
+from tests.ops.situations import (
+    FAILED_WITH,
+    ILL,
+    NO_ROUTE,
+    SITUATIONS,
+    causes,
+    crashed,
+    findings,
+    kinds,
+    rules,
+)
 
 
 def test_waiting_longer_for_health_does_not_help_where_the_containers_own_check_gives_up_before():
@@ -29,44 +40,29 @@ def test_a_health_check_that_needs_the_database_comes_before_the_database():
 def test_a_health_check_that_needs_the_database_is_told_where_a_rule_keeps_it_away():
     snapshot = a.unhealthy("Health checks failed with these codes: [503]", network=rules(db_in=()),
                       group=a.target_group(path="/health/db"))  # fmt: skip
-    found = [each.id for each in findings(snapshot) if each.kind == "cause"]
-    assert found == ["health-needs-database", "task-cannot-reach-database"]
+    assert causes(snapshot) == ["health-needs-database", "task-cannot-reach-database"]
 
 
-def test_a_setting_in_the_stack_file_is_mended_there():
-    settings = a.choices(healthPath="/helth")
-    snapshot = a.unhealthy("Health checks failed with these codes: [404]",
-                      group=a.target_group(path="/helth"), settings=settings)  # fmt: skip
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_setting_is_corrected_in_the_stack_file_and_where_ecs_has_given_up_at_once(given_up):
+    wrong = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
+    event = a.failed_check(f"{FAILED_WITH}: [404]")
+    snapshot = (
+        a.failing(a.ended(ILL, code=0), service=a.going("FAILED", events=(event,)), **wrong)
+        if given_up
+        else a.unhealthy(f"{FAILED_WITH}: [404]", **wrong)
+    )
+    again = ["./careapp retry -s poc"] if given_up else []
     assert findings(snapshot)[0].fixes[0].commands == (
         "pulumi config set healthPath /health -s poc",
-        "pulumi up -s poc",
-    )
-
-
-def test_where_ecs_has_given_up_a_setting_is_changed_at_once_and_tried_again():
-    settings = a.choices(healthPath="/helth")
-    failed = a.deployment(rollout="FAILED", running=0)
-    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
-    message = ill.format("Health checks failed with these codes: [404]")
-    snapshot = a.failing(
-        a.ended(ILL, code=0),
-        service=a.service(running=0, deployments=(failed,), events=(a.event(message),)),
-        group=a.target_group(path="/helth"),
-        settings=settings,
-    )
-    assert findings(snapshot)[0].fixes[0].commands == (
-        "pulumi config set healthPath /health -s poc",
-        "./careapp retry -s poc",
+        *again,
         "pulumi up -s poc",
     )
 
 
 def given_up(*lines):
     """A stack that ECS has given up after a 404, and in which /health is asked for by now."""
-    failed = a.deployment(rollout="FAILED", running=0)
-    message = (f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason "
-               "Health checks failed with these codes: [404]).")  # fmt: skip
-    running = a.service(running=0, deployments=(failed,), events=(a.event(message),))
+    running = a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),))
     return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
 
 
@@ -102,9 +98,7 @@ def test_events_still_tell_when_ecs_has_forgotten_the_tasks():
 
 def test_a_longer_grace_period_is_given_with_the_next_try():
     rolled = a.failing(a.ended(ILL, code=143), rolled_back=True)
-    ill = f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group x) due to (reason {{}})."
-    events = (a.event(ill.format("Health checks failed")),)
-    service = replace(rolled.service.value, events=events)
+    service = replace(rolled.service.value, events=(a.failed_check(),))
     found = findings(replace(rolled, service=Part(service)))[0]
     assert found.id == "slow-start"
     assert found.fixes[0].commands == (
@@ -196,3 +190,81 @@ def test_a_slow_answer_is_measured_by_the_app_s_log():
         "No answer to GET /health within 5 s.",
         "The app's log has an answer that took 7.3 s.",
     ]
+
+
+def test_a_rule_that_is_missing_explains_the_time_out():
+    timed_out = a.unhealthy("Request timed out", "Target.Timeout", network=rules(alb_out=()))
+    assert kinds(timed_out) == [
+        ("balancer-cannot-reach-task", "cause"),
+        ("targets-unhealthy", "consequence"),
+        ("roll-out-going-on", "note"),
+    ]
+
+
+def test_the_missing_rule_is_named_with_the_command_that_adds_it():
+    found = findings(a.stack(network=rules(app_in=())))[0]
+    assert [str(each) for each in found.seen] == [
+        "Security group sg-app (careapp-poc-app) has no inbound rule for TCP 3000 from "
+        "sg-alb (careapp-poc-alb)."
+    ]
+    assert found.fixes[0].commands == (
+        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-app --ip-permissions "
+        "'IpProtocol=tcp,FromPort=3000,ToPort=3000,UserIdGroupPairs=[{GroupId=sg-alb}]'",
+    )
+
+
+def test_a_database_behind_a_closed_rule_explains_the_app_s_time_outs():
+    snapshot = crashed("connection timeout expired", network=rules(db_in=()))
+    assert kinds(snapshot) == [
+        ("task-cannot-reach-database", "cause"),
+        ("roll-out-going-on", "warning"),
+        ("crash-database-timeout", "consequence"),
+    ]
+
+
+def test_a_database_problem_that_the_app_has_got_over_is_none():
+    lines = [a.LISTENS, "connection timeout expired", '{"message": "database connected"}']
+    assert findings(a.stack(logs=a.logs(a=lines))) == ()
+
+
+def leading(kind, target, state="active"):
+    return a.subnet("private-1", "10.0.16.0/20", a.route(kind, target, state))
+
+
+@pytest.mark.parametrize(
+    ("private", "nat", "said"),
+    [
+        (NO_ROUTE, {}, "has no route to 0.0.0.0/0"),
+        (leading("nat", "nat-1", "blackhole"), {}, "leads to nat-1, which does not exist"),
+        (leading("nat", "nat-9"), {}, "leads to nat-9, which does not exist"),
+        (leading("igw", "igw-1"), {}, "assignPublicIp is DISABLED"),
+        (None, {"state": "failed"}, "NAT gateway nat-1 is failed"),
+        (None, {"subnet": "database-1"}, "is in a subnet that has no route"),
+        (None, {"subnet": "private-1"}, "is in a subnet that has no route"),
+    ],
+)
+def test_each_way_in_which_tasks_are_cut_off_is_told_apart(private, nat, said):
+    gateway = Nat(**{"id": "nat-1", "state": "available", "subnet": "public-1", **nat})
+    found = findings(a.stack(network=a.network(private, nats={"nat-1": gateway})))[0]
+    assert found.id == "task-cannot-reach-aws"
+    assert said in str(found.seen[0])
+
+
+def test_tasks_with_a_public_address_need_no_nat_gateway():
+    public = a.network(leading("igw", "igw-1"))
+    assert findings(a.stack(network=public, service=a.service(public_ip=True))) == ()
+
+
+def test_endpoints_in_the_vpc_stand_in_for_the_way_to_the_internet():
+    doors = tuple(
+        Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
+                 private_dns=True, subnets=("private-1",), groups=("sg-db",))
+        for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+    )  # fmt: skip
+    open_ = a.groups(
+        db_in=(a.permission(5432, ["sg-app"]), a.permission(443, ["sg-app"])),
+    )
+    net = a.network(NO_ROUTE, endpoints=doors, groups=open_)
+    assert findings(a.stack(network=net)) == ()
+    fewer = replace(net, endpoints=doors[1:])
+    assert findings(a.stack(network=fewer))[0].id == "task-cannot-reach-aws"

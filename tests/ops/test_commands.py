@@ -1,35 +1,142 @@
-"""The commands as a person gives them."""
+"""The commands as a person gives them: language, help, output, and the exit code of whatever ends one."""
 
 import fcntl
 import json
+import os
+from datetime import datetime
 
-import boto3
+import click
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from cli import main
+from i18n import Refused, t
+from ops import command_line
 from ops.aws.session import Session
+from ops.command_line import Number, Whole
+from stack.file import StackError
+from tests.ops.conftest import client
 
-LOG = "/ecs/careapp-poc"
+
+class Broken(Refused):
+    """What the command below can fail with."""
+
+
+ENDS = {
+    "well": (None, 0, ""),
+    "broken": (Broken(t("cause")), 1, "careapp: cause\n"),
+    "click": (click.ClickException("cause"), 1, "careapp: cause\n"),
+    "stack": (StackError(t("cause")), 2, "careapp: cause\n"),
+    "ctrl-c": (KeyboardInterrupt(), 130, "\n"),
+    "own": (SystemExit(7), 7, ""),
+}
+
+
+@click.group()
+def program():
+    """Show it."""
+
+
+@program.command()
+@click.argument("how", type=click.Choice(sorted(ENDS)))
+@click.option("--json", help="Print JSON.")
+def end(how, json):
+    """End somehow."""
+    if ENDS[how][0] is not None:
+        raise ENDS[how][0]
+
+
+@pytest.fixture
+def ran(monkeypatch, capsys):
+    for name in ("CAREAPP_LANG", "LANGUAGE", "LC_ALL"):
+        monkeypatch.setenv(name, "C")
+
+    def ran(*words):
+        monkeypatch.setattr("sys.argv", ["./careapp", *words])
+        with pytest.raises(SystemExit) as ended:
+            command_line.run(program)
+        return ended.value.code, *capsys.readouterr()
+
+    yield ran
+    command_line.set_language("en")
+    command_line.translate_help(program)
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_every_error_has_its_exit_code(ran, how):
+    _, code, complaint = ENDS[how]
+    assert ran("end", how) == (code, "", complaint)
+
+
+@pytest.mark.parametrize(
+    "words", [["--lang", "ja", "end", "--help"], ["end", "--lang=ja", "--help"]]
+)
+def test_lang_is_accepted_before_and_after_the_command(ran, words):
+    code, shown, _ = ran(*words)
+    assert code == 0
+    assert "使い方: ./careapp end" in shown
+    assert "--json TEXT     JSON で出力します。" in shown
+    assert os.environ["CAREAPP_LANG"] == "ja", "processes that it starts speak it, too"
+
+
+def test_child_processes_follow_the_locale_too(ran, monkeypatch):
+    monkeypatch.delenv("CAREAPP_LANG")
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert "使い方: ./careapp end" in ran("end", "--help")[1]
+    assert "CAREAPP_LANG" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "english", "japanese"),
+    [
+        (Whole(0, 9), "abc", "'abc' is not a whole number from 0 to 9.", "0 から 9 まで"),
+        (Whole(1, 9), "10", "'10' is not a whole number from 1 to 9.", "1 から 9 まで"),
+        (Number(min=0.5), "0.1", "'0.1' is not a number from 0.5 up.", "0.5 以上"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_range(
+    monkeypatch, kind, value, english, japanese
+):
+    for lang, words in (("en", english), ("ja", japanese)):
+        monkeypatch.setenv("CAREAPP_LANG", lang)
+        with pytest.raises(click.BadParameter) as refused:
+            kind.convert(value, None, None)
+        assert words in refused.value.message
+        assert value in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("words", "lang"),
+    [
+        ([], ""),
+        (["status", "--lang", "ja"], "ja"),
+        (["--lang=en", "status"], "en"),
+        (["shell", "--", "x", "--lang", "ja"], ""),
+        (["status", "--lang"], ""),
+        (["status", "--lang", "fr"], ""),
+    ],
+)
+def test_lang_counts_only_before_a_double_dash(words, lang):
+    assert command_line.chosen_language(words) == lang
 
 
 @pytest.mark.usefixtures("stack")
-def test_doctor_finds_the_first_cause_of_a_stack_without_rules(run):
+def test_doctor_finds_the_first_cause_names_the_region_and_speaks_japanese(run):
     code, shown, _ = run("doctor", "--json")
     found = json.loads(shown)
     assert (code, found["exitCode"], found["healthy"]) == (1, 1, False)
     assert found["findings"][0]["id"] == "balancer-cannot-reach-task"
-
-
-@pytest.mark.usefixtures("stack")
-def test_doctor_prints_japanese(run):
+    commands = [c for each in found["findings"] for fix in each["fixes"] for c in fix["commands"]]
+    aws = [each for each in commands if each.startswith("aws ")]
+    assert aws
+    assert all(each.count(" --region ap-northeast-1") == 1 for each in aws)
     _, shown, _ = run("doctor", "--lang", "ja")
     assert "[原因] ロードバランサーがポート 3000 でタスクに接続できません" in shown
 
 
-@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight"])
+@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight", "cost"])
 def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(run, command):
     code, shown, complaint = run(command, "-s", "nope")
     assert (code, shown) == (2, "")
@@ -118,19 +225,18 @@ def test_a_local_cloud_that_does_not_answer_is_named(run, monkeypatch):
 
 
 @pytest.mark.usefixtures("stack")
-def test_status_shows_stage_service_and_database(run):
+def test_status_shows_stage_service_and_database_and_prints_json(run):
     code, shown, _ = run("status")
     assert code == 1
     assert "careapp-poc · stage 2: the app on ECS · ap-northeast-1" in shown
     assert "Service: ACTIVE, " in shown
     assert "Database: available, PostgreSQL 17, db.t4g.micro" in shown
-
-
-@pytest.mark.usefixtures("stack")
-def test_status_prints_json(run):
     found = json.loads(run("status", "--json")[1])
     assert (found["stage"], found["steady"], found["problems"]) == ("stage2", False, {})
-    assert found["service"]["deployments"][0]["status"] == "PRIMARY"
+    [deployment] = found["service"]["deployments"]
+    assert deployment["status"] == "PRIMARY"
+    assert "T" in deployment["created"]
+    assert datetime.fromisoformat(deployment["created"]).utcoffset() is not None
 
 
 @pytest.mark.usefixtures("stack")
@@ -158,13 +264,10 @@ def test_events_are_one_timeline(run):
 
 @pytest.mark.usefixtures("account")
 def test_pages_are_all_read(session):
-    logs = boto3.client("logs", region_name="ap-northeast-1")
     for index in range(60):
-        logs.create_log_group(logGroupName=f"group-{index}")
-    assert (
-        len(session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-"))
-        == 60
-    )
+        client("logs").create_log_group(logGroupName=f"group-{index}")
+    found = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-")
+    assert len(found) == 60
 
 
 def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):

@@ -6,9 +6,8 @@ from itertools import permutations
 import pytest
 
 from ops.cost.bill import Assumptions
-from ops.cost.free import FREE
 from ops.cost.graph import Resource
-from ops.cost.rules import RULES
+from ops.cost.rules import FREE, RULES
 from tests.ops.cost_graphs import MICRO, SMALL, UNKNOWN, made, priced, sums
 
 TWO_ZONES = [

@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 
 from i18n import Refused, t
@@ -18,7 +17,7 @@ from ops.database.tunnel import DOCUMENT, JumpHost, open_tunnel
 from ops.snapshot import vpc
 from ops.snapshot.rds import Pause
 from tests.ops import stacks as a
-from tests.ops.conftest import NAMES
+from tests.ops.conftest import NAMES, client
 
 TOKEN = "token-of-the-session"
 PLUGIN = """\
@@ -146,15 +145,6 @@ def test_an_agent_that_is_not_connected_is_reported_with_its_requirements(instal
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 
-def test_the_password_is_in_no_text_of_a_login(aws):
-    aws.answers["get_secret_value"] = {
-        "SecretString": json.dumps({"username": "postgres", "password": "hidden"})
-    }
-    made = queries.login(aws, a.database())
-    assert made.password == "hidden"
-    assert "hidden" not in repr(made) + str(made)
-
-
 def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certificate(
     aws, monkeypatch
 ):
@@ -162,6 +152,8 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
     secret = json.dumps({"username": "postgres", "password": "hidden"})
     aws.answers["get_secret_value"] = {"SecretString": secret}
     made = queries.login(aws, a.database())
+    assert made.password == "hidden"
+    assert "hidden" not in repr(made) + str(made)
     variables, arguments = made.libpq(5433), made.psycopg(5433)
     assert (variables["PGHOST"], variables["PGHOSTADDR"]) == (a.HOST, "127.0.0.1")
     assert (variables["PGPORT"], variables["PGSSLMODE"]) == ("5433", "verify-full")
@@ -201,31 +193,23 @@ def rules(monkeypatch):
     return rules
 
 
-def test_a_missing_rule_is_the_reported_reason(aws, rules):
+def test_a_missing_rule_is_the_reported_reason_and_else_the_client_s_message(aws, rules):
     rules()
     found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
-    assert (
-        "is not reachable from bastion i-1: Security group sg-db (careapp-poc-db) has no inbound"
-        in found
-    )
-    assert (
-        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db" in found
-    )
-
-
-def test_without_a_missing_rule_the_client_s_message_is_shown(aws, rules):
+    lacks = "Security group sg-db (careapp-poc-db) has no inbound"
+    fix = "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db"
+    assert f"is not reachable from bastion i-1: {lacks}" in found
+    assert fix in found
     rules(db_in=(a.permission(5432, ["sg-b"]),))
-    found = str(
-        commands.silent(aws, JUMP_HOST, a.database(), "password\n  authentication failed").text
-    )
-    assert found.startswith(
+    failed = "password\n  authentication failed"
+    assert str(commands.silent(aws, JUMP_HOST, a.database(), failed).text).startswith(
         "The connection to the database through bastion i-1 failed: password authentication failed;"
     )
 
 
 @pytest.fixture
 def bastion(stack):
-    ec2 = boto3.client("ec2", region_name=a.REGION)
+    ec2 = client("ec2")
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "careapp-poc-bastion"}]}]
     [made] = ec2.run_instances(
         ImageId=ec2.describe_images()["Images"][0]["ImageId"],
@@ -240,7 +224,7 @@ def test_a_running_bastion_is_a_jump_host_and_a_stopped_one_is_not(stack, bastio
     found = tunnel.find(stack.session, NAMES)
     assert (found.target, found.vpc) == (bastion, stack.vpc)
     assert (found.groups, found.subnets) == ((stack.app,), (stack.private_a,))
-    boto3.client("ec2", region_name=a.REGION).stop_instances(InstanceIds=[bastion])
+    client("ec2").stop_instances(InstanceIds=[bastion])
     with pytest.raises(Refused, match="no instance careapp-poc-bastion runs, and no task runs"):
         tunnel.find(stack.session, NAMES)
 

@@ -15,8 +15,7 @@ from ops.cost.prices import PriceBook
 from ops.database import contents, copies, drill
 from ops.database.contents import Table
 from ops.database.drill import Drill
-from ops.rollout.follow import Pace
-from tests.ops.conftest import NAMES, client
+from tests.ops.conftest import NAMES, client, instances
 
 NAME, COPY = NAMES.database, f"{NAMES.database}-drill"
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -43,17 +42,9 @@ def made(stack, wait, monkeypatch):
         original=copies.described(stack.session, NAME),
         jump_host=None,
         waiting=wait,
-        pace=Pace(),
     )
     if COPY in instances():
         client("rds").delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
-
-
-def instances():
-    return [
-        each["DBInstanceIdentifier"]
-        for each in client("rds").describe_db_instances()["DBInstances"]
-    ]
 
 
 def newest(made):
@@ -65,10 +56,12 @@ def shown(report):
 
 
 def test_the_newest_snapshot_is_compared_with_the_database_and_its_instance_deleted(made):
-    source = newest(made)
+    source, secrets = newest(made), client("secretsmanager")
     assert source.snapshot.startswith(f"rds:{NAME}-")
+    before = len(secrets.list_secrets()["SecretList"])
     report = made.run(source, "")
     assert instances() == [NAME]
+    assert len(secrets.list_secrets()["SecretList"]) == before, "the password's secret goes, too"
     assert [line.split() for line in shown(report)[1:4]] == [
         ["table", "restored", "now", "difference"],
         ["counters", "1", "1", "0"],
@@ -81,13 +74,6 @@ def test_the_newest_snapshot_is_compared_with_the_database_and_its_instance_dele
         "restored": {"rows": 1, "newest": None},
         "now": {"rows": 1, "newest": None},
     }
-
-
-def test_the_password_s_secret_goes_with_the_instance(made):
-    secrets = client("secretsmanager")
-    before = len(secrets.list_secrets()["SecretList"])
-    made.run(newest(made), "")
-    assert len(secrets.list_secrets()["SecretList"]) == before
 
 
 def interrupt(*_):

@@ -1,7 +1,8 @@
-"""What a finding's first fix does: it mends, wholly, and with what AWS sells."""
+"""What a finding's fixes do: what mends comes first, and what was done by hand or put right needs another try."""
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,14 @@ from ops.diagnosis.case import Case
 from ops.doctor.checks.capacity import larger
 from ops.doctor.checks.permissions import decided, execution_needs
 from ops.doctor.diagnose import judge
+from ops.preflight.checklist import BAD, GOOD, LATER, tick
+from ops.snapshot.elb import Condition, Rule, Target
+from ops.snapshot.records import Part
 from ops.snapshot.task_inputs import Image, Role
 from stack.service import MEMORY_BY_CPU
 from stack.statements import ALLOWED
 from tests.ops import stacks as a
+from tests.ops.situations import CRASHED, FAILED_WITH, ILL, INIT, SITUATIONS, causes, findings
 
 AGAIN = "./careapp retry -s poc"
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
@@ -89,9 +94,7 @@ def test_a_refusal_and_a_boundary_are_told_after_what_a_policy_can_give():
      {"secrets": {a.SECRET: None}}],
 )  # fmt: skip
 def test_what_mends_comes_before_another_try(changes):
-    failed = a.deployment(rollout="FAILED", running=0)
-    service = a.service(running=0, deployments=(failed,))
-    found = judge(a.stack(service=service, targets=(), **changes)).causes[0]
+    found = judge(a.stack(service=a.going("FAILED"), targets=(), **changes)).causes[0]
     mends, again = found.fixes
     assert (str(mends.text), mends.commands) == (
         "Let Pulumi restore it:",
@@ -102,8 +105,6 @@ def test_what_mends_comes_before_another_try(changes):
 
 
 def test_no_first_fix_is_an_alternative():
-    from tests.ops.situations import SITUATIONS
-
     for name, snapshot in SITUATIONS.items():
         for each in judge(snapshot).findings:
             if each.fixes and each.id != "cannot-place-tasks":
@@ -113,14 +114,14 @@ def test_no_first_fix_is_an_alternative():
 
 
 def test_without_a_repository_pulumi_must_look_again():
-    found = next(e for e in judge(a.stack(image=None)).causes if e.id == "image-missing")
+    found = judge(a.stack(image=None)).causes[0]
     assert found.fixes[0].commands == (
         "pulumi config set imageRevision 2 -s poc",
         "pulumi up --refresh -s poc",
     )
     assert "There is no repository for" in str(found.seen[0])
     emptied = Image(repository="careapp/hello-ecs", present=False)
-    found = next(e for e in judge(a.stack(image=emptied)).causes if e.id == "image-missing")
+    found = judge(a.stack(image=emptied)).causes[0]
     assert found.fixes[0].commands[-1] == "pulumi up -s poc"
 
 
@@ -129,7 +130,7 @@ LARGE = {"databaseInstanceClass": "db.m7g.large"}
 
 
 def starved(cpu, memory, **settings):
-    task = a.ended("Essential container in task exited", code=137, container=KILLED)
+    task = a.ended(CRASHED, code=137, container=KILLED)
     declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
     failed = a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
     return next(each for each in judge(failed).causes if each.id == "out-of-memory").fixes[0]
@@ -161,3 +162,189 @@ def test_more_memory_than_the_cpu_takes_needs_more_cpu():
     assert starved(8192, 61440, **LARGE).commands[1] == "pulumi config set taskMemory 65536 -s poc"
     largest = starved(32768, 249856, **LARGE)
     assert (largest.commands, "no larger task" in str(largest.text)) == ((), True)
+
+
+ENTRANCE = "The load balancer is active and reachable from the internet"
+
+
+def by_hand(**changes):
+    return a.ended(**{"reason": "Task stopped by user", "stop": "UserInitiated", **changes})
+
+
+@pytest.mark.parametrize("reason", ["Task stopped by user", "maintenance of the rack"])
+@pytest.mark.parametrize("rollout", ["COMPLETED", "IN_PROGRESS"])
+def test_tasks_stopped_by_hand_are_named_with_the_code_and_the_reason_that_was_given(
+    reason, rollout
+):
+    tasks = (by_hand(reason=reason),)
+    first, *others = findings(a.stack(service=a.going(rollout), tasks=tasks, targets=()))
+    assert (first.id, str(first.seen[0])) == (
+        "stopped-by-hand",
+        f"Task bbbbbbbb: UserInitiated, {reason}",
+    )
+    assert "too-few-tasks" not in [each.id for each in others]
+    assert first.fixes[0].commands == ("./careapp status --watch -s poc",)
+
+
+def test_what_was_stopped_by_hand_and_is_replaced_by_now_is_no_finding():
+    assert findings(a.stack(tasks=(a.task(), by_hand()))) == ()
+
+
+@pytest.mark.parametrize(
+    "targets", [(), (Target(address="10.0.16.4", port=3000, state="draining"),)]
+)
+def test_a_running_task_that_somebody_took_out_of_the_target_group_is_named(targets):
+    [found] = findings(a.stack(targets=targets))
+    assert (found.id, str(found.seen[0])) == (
+        "target-deregistered",
+        "Task aaaaaaaa has the address 10.0.16.4, which is not registered in careapp-poc-tg.",
+    )
+    assert found.fixes[0].commands == ("./careapp retry -s poc",)
+
+
+def test_a_task_that_has_only_just_started_need_not_be_registered_yet():
+    young = a.task(started=a.at(-20))
+    assert "target-deregistered" not in causes(a.stack(tasks=(young,), targets=()))
+    rolling = a.going(running=1)
+    assert "target-deregistered" not in causes(a.stack(service=rolling, targets=()))
+
+
+def test_a_container_check_that_fails_while_the_load_balancer_is_content_is_named_with_its_command():
+    found = findings(SITUATIONS["container-check-failed"])[0]
+    assert str(found.title) == (
+        "The container's health check fails: curl -f http://localhost:3000/health"
+    )
+    assert "healthCommand" in str(found.fixes[0].text)
+    assert found.evidence == ("Task failed container health checks",)
+
+
+def test_where_the_load_balancer_fails_too_the_container_check_is_not_what_is_wrong():
+    both = a.failing(
+        a.ended("Task failed container health checks", code=143),
+        service=a.going(events=(a.failed_check(),)),
+    )
+    assert causes(both)[0] == "slow-start"
+
+
+def test_a_matcher_that_was_put_right_only_needs_another_try():
+    running = a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),))
+    snapshot = a.failing(a.ended(ILL, code=0), service=running)
+    found = findings(snapshot)[0]
+    assert (found.id, str(found.seen[0])) == (
+        "health-check-mended",
+        "The last try failed with 200 on /health; the health check now uses /health "
+        "and expects 200.",
+    )
+    assert found.fixes[0].commands == ("./careapp retry -s poc",)
+    wrong = replace(snapshot, group=Part(a.target_group(matcher="204,301-302")))
+    assert findings(wrong)[0].id == "health-matcher"
+
+
+def start_failed(rollout="FAILED", **changes):
+    reason = INIT + "failed to validate logger args: log group does not exist"
+    return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=a.going(rollout), **changes)
+
+
+def test_a_right_or_log_group_that_was_put_right_only_needs_another_try():
+    found = findings(start_failed())[0]
+    assert (found.id, found.fixes[0].commands) == ("task-start-mended", ("./careapp retry -s poc",))
+    assert "The last try ended at 11:58:20." in str(found.seen[0])
+    assert causes(start_failed(rollout="IN_PROGRESS")) == ["task-cannot-start"]
+    cannot_log = a.role(a.TOKEN, a.PULL, a.READ)
+    assert causes(start_failed(execution=cannot_log))[0] == "execution-role-cannot-log"
+    assert "task-start-mended" not in causes(start_failed(execution=a.DENIED))
+
+
+def test_a_longer_grace_period_that_ecs_has_not_tried_yet_is_not_made_longer_once_more():
+    found = findings(SITUATIONS["slow-start-mended"])[0]
+    assert [fix.commands for fix in found.fixes] == [("./careapp retry -s poc",)]
+    assert str(found.why) == "The service waits 600 s after a task's start now."
+
+
+def test_a_grace_period_that_no_roll_out_has_time_for_brings_a_longer_roll_out():
+    slow = SITUATIONS["slow-start"]
+    settings = a.choices(rolloutTimeoutMinutes="10")
+    commands = findings(replace(slow, settings=settings))[0].fixes[0].commands
+    assert commands == (
+        "pulumi config set rolloutTimeoutMinutes 11 -s poc",
+        "pulumi config set healthGracePeriod 360 -s poc",
+        "pulumi up -s poc",
+    )
+
+
+def test_a_slow_start_tells_after_which_line_the_log_was_silent_longest():
+    slow = replace(
+        SITUATIONS["slow-start"], logs=Part(a.logs(b=["importing", "loading the model"]))
+    )
+    logs = slow.logs.value
+    first, second = logs.lines["b" * 32]
+    lines = (replace(first, at=a.at(-228)), replace(second, at=a.at(-225)))
+    told = replace(slow, logs=Part(replace(logs, lines={"b" * 32: lines})))
+    seen = [str(each) for each in findings(told)[0].seen]
+    assert seen[1] == "Its log is silent for 115 s after the line: loading the model"
+
+
+def listener(*rules):
+    return a.stage1(balancer=a.entrance(*rules, Rule(priority="default", action="fixed-response")))
+
+
+def entrance(snapshot):
+    states = {str(each.text): each.state for each in tick(snapshot).items}
+    assert states["A rule forwards to the target group, on the container's port"] == LATER
+    return states[ENTRANCE]
+
+
+def rule(priority, path="/*"):
+    conditions = (Condition("path-pattern", (path,)),)
+    return Rule(priority=priority, action="redirect", conditions=conditions, arn="arn:rule")
+
+
+def test_preflight_sees_a_rule_that_is_going_to_answer_in_place_of_the_app():
+    shadowed = listener(rule("7"))
+    assert (entrance(shadowed), tick(shadowed).exit_code) == (BAD, 1)
+    found = findings(shadowed)[0]
+    assert (found.id, found.fixes[0].commands) == (
+        "rule-in-the-way",
+        ("aws elbv2 delete-rule --region ap-northeast-1 --rule-arn arn:rule",),
+    )
+
+
+def test_preflight_sees_that_the_number_of_the_app_s_rule_is_taken():
+    taken = listener(rule("100", "/other"))
+    assert (entrance(taken), findings(taken)[0].id) == (BAD, "rule-taken")
+
+
+@pytest.mark.parametrize("other", [rule("101"), rule("7", "/other/*")])
+def test_a_rule_behind_the_app_s_or_for_other_paths_is_none_of_preflight_s_business(other):
+    assert entrance(listener(other)) == GOOD
+
+
+def first_fixes(snapshot):
+    found = findings(snapshot)[0]
+    return found.id, [each.commands for each in found.fixes]
+
+
+@pytest.mark.parametrize("name", ["service-not-attached", "health-protocol", "port-mismatch"])
+def test_what_the_program_may_say_wrongly_is_corrected_there_before_it_is_deployed_again(name):
+    up, refreshed = ("pulumi up -s poc",), ("pulumi up --refresh -s poc",)
+    assert first_fixes(SITUATIONS[name]) == (name, [up, refreshed])
+    assert "infra/" in str(findings(SITUATIONS[name])[0].fixes[0].text)
+
+
+def test_a_load_balancer_in_private_subnets_is_moved_in_the_program_and_not_by_a_refresh():
+    misplaced = a.stage1(balancer=a.balancer(subnets=("private-1",)))
+    found = findings(misplaced)[0]
+    assert str(found.title) == "The load balancer is not in the public subnets"
+    assert str(found.seen[0]) == (
+        "Subnet private-1 (careapp-poc-private-1) has no route to an internet gateway."
+    )
+    assert "subnets=self.args.network.public_subnet_ids" in str(found.fixes[0].text)
+    assert found.fixes[0].commands == ("pulumi up -s poc",)
+    assert entrance(misplaced) == BAD
+
+
+def test_a_public_subnet_that_lost_its_route_is_put_back_by_a_refresh():
+    assert first_fixes(SITUATIONS["balancer-cut-off"]) == (
+        "balancer-cut-off",
+        [("pulumi up --refresh -s poc",)],
+    )

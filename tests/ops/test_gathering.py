@@ -1,4 +1,4 @@
-"""What is gathered from AWS, against an account in memory."""
+"""What is gathered from AWS, against an account in memory, and the rights that it takes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from botocore.client import BaseClient
 
+from ops.doctor.diagnose import diagnose
 from ops.snapshot import gather, page
 from ops.snapshot.cloudwatch import Measured, Minute
 from ops.snapshot.elb import Listener, Rule
@@ -15,6 +17,8 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tests.ops.conftest import client
 from tests.ops.stacks import EVERY
+from tests.support.delivery import Delivery, arn, iam
+from tests.support.iam_policies import Call, allowed, calls_of
 
 NAMES = StackNames.of("poc")
 
@@ -99,18 +103,9 @@ def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
 
 
 @pytest.mark.usefixtures("folder", "stack")
-def test_no_secret_value_is_ever_asked_for(session, monkeypatch):
-    asked = []
-    call = type(session).call
-    monkeypatch.setattr(
-        type(session),
-        "call",
-        lambda self, service, operation, **rest: (
-            asked.append(operation),
-            call(self, service, operation, **rest),
-        )[1],
-    )
+def test_no_secret_value_is_ever_asked_for(session, calls):
     assert "hidden" not in repr(gather(NAMES, session, Settings.read("poc", Path())))
+    asked = {operation for operation, _ in calls}
     assert "describe_secret" in asked
     assert "get_secret_value" not in asked
 
@@ -139,3 +134,24 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
         minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
         connections=97,
     )
+
+
+def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder, monkeypatch):
+    asked, original = [], BaseClient._make_api_call
+    role = iam("role/careapp-delivery-poc")
+
+    def recorded(client, operation, params):
+        asked.extend(calls_of(client.meta.service_model.service_name, operation, params, role))
+        return original(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    diagnose(StackNames.of("poc"), stack.session, folder=folder)
+    # This stack has neither a certificate nor a log that is longer than what is read of it.
+    group = arn("logs", f"log-group:{StackNames.of('poc').log_group}")
+    asked += [
+        Call("acm:DescribeCertificate", arn("acm", "certificate/1")),
+        Call("logs:FilterLogEvents", group),
+    ]
+    documents = Delivery.of("poc").deploy
+    assert len({call.action for call in asked}) > 20
+    assert sorted({call.action for call in asked if not allowed(documents, call)}) == []

@@ -63,10 +63,8 @@ class Balancer(ThreadingHTTPServer):
 
     def of(self, protocol):
         """It as the snapshot shows it."""
-        listener = replace(
-            a.balancer().listeners[0], protocol=protocol, port=self.server_port, arn="arn:listener"
-        )
-        return a.balancer(dns="127.0.0.1", listeners=(listener,))
+        made = a.entrance(protocol=protocol, port=self.server_port, arn="arn:listener")
+        return replace(made, dns="127.0.0.1")
 
 
 @pytest.fixture
@@ -96,37 +94,29 @@ def problem(balancer, **settings):
     return str(refused.value.text)
 
 
-def test_one_answer_below_500_ends_it_well(server):
-    found = ask(server)
-    assert (found.status, found.tries, found.fails) == (200, 1, False)
-    assert found.url == "http://127.0.0.1/"
+def test_the_page_is_asked_for_at_the_load_balancer_s_own_address(server):
+    assert ask(server).url == "http://127.0.0.1/"
     assert server.asked == [("/", f"127.0.0.1:{server.server_port}")]
 
 
-@pytest.mark.parametrize("status", [302, 404])
-def test_a_redirect_or_an_error_of_the_visitor_is_an_answer(server, status):
-    server.answers = [status]
+@pytest.mark.parametrize(
+    ("answers", "status", "tries", "fails"),
+    [
+        ([200], 200, 1, False),
+        ([302], 302, 1, False),
+        ([404], 404, 1, False),
+        ([500, 502, 200], 200, 3, False),
+        ([500, 500, 503, 200], 503, 3, True),
+        ([HANGS_UP], 0, 3, True),
+    ],
+    ids=["well", "a redirect", "the visitor's error", "passes", "three in a row", "hangs up"],
+)
+def test_one_answer_below_500_ends_it_well(server, answers, status, tries, fails):
+    server.answers = answers
     found = ask(server)
-    assert (found.status, found.tries, found.fails) == (status, 1, False)
-
-
-def test_an_error_that_passes_is_none(server):
-    server.answers = [500, 502, 200]
-    found = ask(server)
-    assert (found.status, found.tries, found.fails) == (200, 3, False)
-
-
-def test_three_errors_in_a_row_are_one(server):
-    server.answers = [500, 500, 503, 200]
-    found = ask(server)
-    assert (found.status, found.tries, found.fails) == (503, 3, True)
-
-
-def test_a_connection_that_closes_without_an_answer_is_an_error(server):
-    server.answers = [HANGS_UP]
-    found = ask(server)
-    assert (found.status, found.tries, found.fails) == (0, 3, True)
-    assert found.problem == "Remote end closed connection without response"
+    assert (found.status, found.tries, found.fails) == (status, tries, fails)
+    closed = "Remote end closed connection without response"
+    assert found.problem == (closed if answers == [HANGS_UP] else "")
 
 
 def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):

@@ -28,6 +28,17 @@ from tests.ops.simulated_stack import (
 )
 
 
+def now_with(**database):
+    """A stack that runs, with other values of its database."""
+    now = Simulated().read()
+    return replace(now, database=replace(now.database, **database))
+
+
+def told(pausable, now):
+    pausable.session = type("Session", (), {"region": a.REGION})()
+    return "\n".join(line.text for line in screen.lines(now, pausable))
+
+
 def test_pause_writes_the_tags_first_and_stops_the_database_last(wait):
     pausable = Simulated()
     now = pause(pausable, wait)
@@ -116,17 +127,14 @@ def test_in_stage_1_only_the_database_is_paused(wait):
     assert pausable.changes() == [("start_db_instance",), ("untag",)]
 
 
-def test_a_service_paused_at_0_resumes_with_the_stack_file_s_count(wait):
-    pausable = Simulated(count=0)
-    pause(pausable, wait)
-    assert pausable.pause.count == 2
-
-
-def test_a_service_at_0_without_tags_resumes_with_the_stack_file_s_count(wait):
+def test_a_service_at_0_resumes_with_the_stack_file_s_count_paused_or_not(wait):
     pausable = Simulated(count=0)
     resume(pausable, wait)
     assert pausable.changes() == [("count", 2)]
     assert "the stack file's desiredCount is 2" in str(wait.said[0])
+    pausable = Simulated(count=0)
+    pause(pausable, wait)
+    assert pausable.pause.count == 2
 
 
 def test_resume_keeps_tasks_that_were_started_by_hand(wait):
@@ -165,22 +173,18 @@ def test_a_wait_that_times_out_names_what_it_waited_for(wait):
 
 @pytest.mark.parametrize("link", [{"replicas": ("copy",)}, {"source": "copy"}])
 def test_a_database_with_a_replica_is_not_paused_and_nothing_is_changed(link):
-    now = Simulated().read()
-    linked = replace(now, database=replace(now.database, **link))
     with pytest.raises(
         Refused, match=r"read replica or is one \(copy\)\. Delete the replica first"
     ):
-        steps.check_pausable(linked)
+        steps.check_pausable(now_with(**link))
 
 
 def test_a_multi_az_database_may_be_paused():
-    now = Simulated().read()
-    steps.check_pausable(replace(now, database=replace(now.database, multi_az=True)))
+    steps.check_pausable(now_with(multi_az=True))
 
 
 def costs(multi_az=False, **values):
-    now = Simulated().read()
-    now = replace(now, database=replace(now.database, multi_az=multi_az, storage_gb=20))
+    now = now_with(multi_az=multi_az, storage_gb=20)
     return [str(each) for each in steps.still_costs(now, a.choices(**values))]
 
 
@@ -198,22 +202,15 @@ def test_the_list_of_costs_follows_the_settings():
 
 
 def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
-    now = Simulated().read()
-    said = datetime(2026, 12, 2, 18, 30, tzinfo=UTC)
-    known = replace(now, database=replace(now.database, starts=said, pause=Pause(SINCE, 1)))
-    pausable = Simulated()
-    pausable.session = type("Session", (), {"region": a.REGION})()
-    text = "\n".join(line.text for line in screen.lines(known, pausable))
+    starts = datetime(2026, 12, 2, 18, 30, tzinfo=UTC)
+    text = told(Simulated(), now_with(starts=starts, pause=Pause(SINCE, 1)))
     assert "AWS starts the database automatically on 2026-12-02 18:30 UTC" in text
 
 
 @pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
 def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(kept, first):
-    now, pausable = Simulated().read(), Simulated()
-    known = replace(now, database=replace(now.database, pause=Pause(SINCE, 1)))
-    pausable.session = type("Session", (), {"region": a.REGION})()
-    pausable.settings = a.choices(databaseFinalSnapshot=kept)
-    shown = [line.text for line in screen.lines(known, pausable)][-1]
+    pausable = Simulated(databaseFinalSnapshot=kept)
+    shown = told(pausable, now_with(pause=Pause(SINCE, 1))).splitlines()[-1]
     assert ("also before a pulumi destroy" in shown) is first
     assert ("delete everything" in shown) is not first
 
@@ -269,11 +266,6 @@ def office(*, day, **values):
     """A stack with hours, as it stands by day or by night."""
     stands = {"count": 2, "scaled": BY_DAY} if day else {"count": 0, "scaled": BY_NIGHT}
     return Simulated(**{**stands, "at": NOON if day else NIGHT, **OFFICE, **values})
-
-
-def told(pausable, now):
-    pausable.session = type("Session", (), {"region": a.REGION})()
-    return "\n".join(line.text for line in screen.lines(now, pausable))
 
 
 @pytest.mark.parametrize("paused_by_day", [True, False])

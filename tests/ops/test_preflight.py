@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import boto3
 import pytest
 from docker.errors import DockerException
 
@@ -15,37 +14,23 @@ from ops.snapshot import gather
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.task_logs import Logs
 from stack import network
-from stack.names import StackNames
 from stack.settings import Settings
 from tests.ops import stacks as a
+from tests.ops.conftest import NAMES, client
 
-NAMES = StackNames.of("poc")
+NO_LOG = (
+    "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
+    "See `./careapp status` and `./careapp doctor`.\n"
+)
+EMPTY = "careapp-poc · nothing is there · ap-northeast-1\n  Create it: pulumi up -s poc\n"
 
 
 @pytest.mark.usefixtures("account")
-def test_doctor_without_a_stack_says_so(run):
+def test_without_a_stack_each_command_says_what_that_means(run):
     code, shown, _ = run("doctor")
-    assert code == 1
-    assert "There is no stack careapp-poc in ap-northeast-1" in shown
-
-
-@pytest.mark.usefixtures("account")
-def test_status_without_a_stack_says_how_to_create_it(run):
-    code, shown, _ = run("status")
-    assert (code, shown) == (
-        1,
-        "careapp-poc · nothing is there · ap-northeast-1\n  Create it: pulumi up -s poc\n",
-    )
-
-
-@pytest.mark.usefixtures("account")
-def test_logs_without_a_log_group_say_what_that_means(run):
-    code, _, complaint = run("logs")
-    assert (code, complaint) == (
-        2,
-        "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
-        "See `./careapp status` and `./careapp doctor`.\n",
-    )
+    assert (code, "There is no stack careapp-poc in ap-northeast-1" in shown) == (1, True)
+    assert run("status")[:2] == (1, EMPTY)
+    assert run("logs")[::2] == (2, NO_LOG)
 
 
 @pytest.mark.usefixtures("folder")
@@ -86,7 +71,7 @@ def quotas(monkeypatch):
 
 @pytest.fixture
 def service_roles(account):
-    iam = boto3.client("iam", region_name=account)
+    iam = client("iam")
     for service in ("rds", "ecs"):
         iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
     yield
@@ -98,7 +83,14 @@ def marks(shown):
     return [line.strip()[0] for line in shown.splitlines()[1:10]]
 
 
-@pytest.mark.usefixtures("account", "tools", "quotas", "service_roles")
+@pytest.fixture
+def ready(account, tools, quotas, service_roles, folder):
+    """An account that is ready for stage 1; it adds lines to the stack file."""
+    file = folder / "Pulumi.poc.yaml"
+    return lambda *lines: file.write_text("\n  ".join([file.read_text().rstrip(), *lines]))
+
+
+@pytest.mark.usefixtures("ready")
 def test_preflight_before_stage_1_says_that_the_account_is_ready(run):
     code, shown, _ = run("preflight")
     assert (code, marks(shown)) == (0, ["✓"] * 9)
@@ -113,16 +105,16 @@ def test_a_new_account_lacks_the_role_that_the_databases_subnet_group_needs(run)
     assert "--aws-service-name rds.amazonaws.com" in shown
 
 
-@pytest.mark.usefixtures("account", "tools", "service_roles")
-@pytest.mark.parametrize("code", ["L-F678F1CE", "L-0263D0A3", "L-FE5A380F"])
-def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, quotas, code):
-    quotas[code] = 0.0
+@pytest.mark.usefixtures("ready")
+def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, quotas):
+    used_up = ("L-F678F1CE", "L-0263D0A3", "L-FE5A380F")
+    quotas.update(dict.fromkeys(used_up, 0.0))
     ended, shown, _ = run("preflight")
     assert (ended, marks(shown)[5]) == (1, "✗")
-    assert f"--quota-code {code} --desired-value" in shown
+    assert [f"--quota-code {code} --desired-value" in shown for code in used_up] == [True] * 3
 
 
-@pytest.mark.usefixtures("account", "quotas", "service_roles")
+@pytest.mark.usefixtures("ready")
 def test_preflight_reports_missing_tools(run, tools, monkeypatch):
     def no_daemon(**_):
         raise DockerException("connection refused")
@@ -133,39 +125,26 @@ def test_preflight_reports_missing_tools(run, tools, monkeypatch):
     assert (code, marks(shown)[1:3]) == (1, ["✗", "✗"])
 
 
-@pytest.mark.usefixtures("account", "tools", "quotas", "service_roles")
-def test_a_zone_that_the_account_does_not_have_is_named(run, folder, monkeypatch):
+def test_a_zone_that_the_account_does_not_have_is_named(run, ready, monkeypatch):
     monkeypatch.setattr(network, "ZONE_LETTERS", {"ap-northeast-1": "acx"})
-    file = folder / "Pulumi.poc.yaml"
-    file.write_text(file.read_text() + "  careapp:zones: ap-northeast-1a,ap-northeast-1x\n")
+    ready("careapp:zones: ap-northeast-1a,ap-northeast-1x")
     code, shown, _ = run("preflight")
     assert (code, marks(shown)[3]) == (1, "✗")
     assert "The account has no availability zone ap-northeast-1x" in shown
 
 
-@pytest.mark.usefixtures("tools", "quotas", "service_roles")
-def test_a_name_in_use_is_reported(run, account):
-    logs = boto3.client("logs", region_name=account)
-    logs.create_log_group(logGroupName=NAMES.log_group)
+def test_names_in_use_and_settings_near_a_limit_are_marked_before_stage_1(run, ready):
+    client("logs").create_log_group(logGroupName=NAMES.log_group)
+    ready("careapp:desiredCount: 8")
     code, shown, _ = run("preflight")
-    logs.delete_log_group(logGroupName=NAMES.log_group)
-    assert (code, marks(shown)[8]) == (0, "!")
+    client("logs").delete_log_group(logGroupName=NAMES.log_group)
+    assert (code, marks(shown)[7:9]) == (0, ["!", "!"])
     assert f"Names of the stack are taken: {NAMES.log_group}" in shown
-
-
-@pytest.mark.usefixtures("account", "tools", "quotas", "service_roles")
-def test_settings_near_a_limit_are_marked_before_stage_1(run, folder):
-    file = folder / "Pulumi.poc.yaml"
-    file.write_text(file.read_text() + "  careapp:desiredCount: 8\n")
-    code, shown, _ = run("preflight")
-    assert (code, marks(shown)[7]) == (0, "!")
     assert "desiredCount 8: up to 16 tasks during a roll-out can open 98 connections." in shown
 
 
-@pytest.mark.usefixtures("account", "tools", "service_roles")
-def test_a_quota_that_a_roll_out_of_the_most_tasks_exceeds_is_a_warning(run, folder, quotas):
-    file = folder / "Pulumi.poc.yaml"
-    file.write_text(file.read_text() + "  careapp:maxCount: 4\n")
+def test_a_quota_that_a_roll_out_of_the_most_tasks_exceeds_is_a_warning(run, ready, quotas):
+    ready("careapp:maxCount: 4")
     quotas["L-3032A538"] = 1.99
     code, shown, _ = run("preflight")
     assert (code, marks(shown)[6]) == (0, "!")

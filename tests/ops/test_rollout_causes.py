@@ -1,18 +1,31 @@
-"""What keeps `pulumi up` from being green though the wanted revision runs: every cause but a few."""
+"""What the doctor says of a roll-out: it ends one that cannot succeed, and makes one with a cause red."""
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
+from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from i18n import t
 from ops.aws.errors import AwsProblem
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import plain
 from ops.rollout import causes
+from ops.rollout import text as words
+from ops.rollout.causes import Certainty, failures_until_ecs_gives_up
+from ops.rollout.follow import follow
+from ops.rollout.verdict import Outcome, Patience
+from ops.screen import short_time
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
+from ops.waiting import Pace
+from tests.ops import rollout_answers as answers
 from tests.ops import stacks as a
+from tests.ops.conftest import Told
+from tests.ops.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task
 from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
@@ -21,21 +34,6 @@ EXCUSED = {
 }
 ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
-
-
-class Told:
-    """A log that keeps what lasts."""
-
-    lang = "en"
-
-    def __init__(self):
-        self.lines, self.warnings = [], []
-
-    def lasting(self, text):
-        self.lines.append(str(text))
-
-    def warning(self, text):
-        self.warnings.append(str(text))
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def gate(monkeypatch):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lines
+        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lastings
 
     return found
 
@@ -173,3 +171,227 @@ def test_a_warning_of_a_green_roll_out_is_one_line_with_its_fix(gate):
     assert head == "The app may not read the database's secret again: Allow it:"
     assert command.startswith("iam put-role-policy ")
     assert "\n" not in warning
+
+
+STOPPED = {
+    "startedBy": "ecs-svc/1",
+    "lastStatus": "STOPPED",
+    "desiredStatus": "STOPPED",
+    "stoppedReason": "Essential container in task exited",
+    "stoppingAt": NOON + timedelta(seconds=40),
+}
+CERTAIN = sorted(
+    name for name in SITUATIONS if any(each.row.certain for each in judge(SITUATIONS[name]).causes)
+)
+MAY_PASS = sorted(SITUATIONS.keys() - set(CERTAIN))
+
+
+def view(*tasks, healthy=0, older=True, failed=1):
+    """A deployment with these tasks, of which so many are healthy targets."""
+    new = deployment(NEW, "IN_PROGRESS", runningCount=0, failedTasks=failed)
+    old = [deployment(OLD, "COMPLETED", primary=False, id="ecs-svc/0")] if older else []
+    targets = [target(number, "healthy") for number in range(1, healthy + 1)]
+    return answers.view(new, *old, tasks=tasks, targets=targets)
+
+
+AT = short_time(NOON + timedelta(seconds=80), today=NOON)
+FAILING = view(task(9, **STOPPED))
+STARTING = view(task(9, lastStatus="PENDING", startedBy="ecs-svc/1"), failed=0)
+
+
+@cache
+def diagnosis(name):
+    """The doctor's diagnosis of a situation; of a healthy stack without a name."""
+    return judge(SITUATIONS[name] if name else a.stack())
+
+
+def judged(*reads, first=STARTING):
+    """Judge (view, situation) pairs one after the other, after a first look; the verdicts."""
+    found = [diagnosis(each) if isinstance(each, str) else judge(each) for _, each in reads]
+    certainty = Certainty(EXPECTED, lambda: found.pop(0))
+
+    async def each():
+        assert await certainty.judge(first) is None
+        return [await certainty.judge(now) for now, _ in reads]
+
+    return asyncio.run(each())
+
+
+@pytest.mark.parametrize("name", CERTAIN)
+def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
+    first, second = judged((FAILING, name), (FAILING, name))
+    assert first is None
+    assert second.outcome is Outcome.CERTAIN
+    titles = [str(each.title) for each in diagnosis(name).causes if each.row.certain]
+    assert str(second.text) == (
+        f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]}. "
+        f"ECS starts tasks until 3 have failed, at about {AT}, and then rolls back to careapp-poc:6."
+    )
+
+
+def test_without_an_older_version_ecs_gives_up():
+    alone = view(task(9, **STOPPED), older=False)
+    _, verdict = judged(*[(alone, "image-missing")] * 2)
+    assert str(verdict.text).endswith(f"at about {AT}, and then gives up.")
+
+
+@pytest.mark.parametrize(
+    ("why", "now"),
+    [
+        ("nothing has failed", view(task(9))),
+        ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
+        ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
+        ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
+        ("no service", None),
+    ],
+)
+def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
+    assert judged(*[(now, "image-missing")] * 3) == [None] * 3, why
+
+
+@pytest.mark.parametrize("earlier", [task(9, startedBy="ecs-svc/1"), task(9, **STOPPED)])
+def test_a_task_that_this_update_found_there_says_nothing_of_what_it_deploys(earlier):
+    """An update that corrects the health check's path finds tasks that the old path failed."""
+    reads = [(FAILING, "health-path-missing")] * 3
+    assert judged(*reads, first=view(earlier)) == [None] * 3
+
+
+def replacing(state="unhealthy", active=(1, 2)):
+    """One task fails the health check; ECS has started its replacement, and stops it only later."""
+    created = {2: NOON + timedelta(seconds=50)}
+    tasks = [
+        task(number, startedBy="ecs-svc/1", createdAt=created.get(number, NOON))
+        for number in active
+    ]
+    new = deployment(NEW, "IN_PROGRESS", desiredCount=1)
+    return answers.view(new, tasks=tasks, targets=[target(1, state)], desired=1)
+
+
+def test_a_task_that_ecs_replaces_has_failed_before_it_stops():
+    _, verdict = judged(*[(replacing(), "health-path-missing")] * 2)
+    assert verdict.outcome is Outcome.CERTAIN
+    at = short_time(NOON + timedelta(seconds=150), today=NOON)
+    assert str(verdict.text).endswith(f"at about {at}, and then gives up.")
+
+
+@pytest.mark.parametrize("now", [replacing("initial"), replacing(active=(1,))])
+def test_an_unhealthy_task_within_its_grace_period_is_not_certain(now):
+    assert judged(*[(now, "health-path-missing")] * 3) == [None] * 3
+
+
+def test_two_different_causes_do_not_agree():
+    assert judged((FAILING, "image-missing"), (FAILING, "secret-missing")) == [None, None]
+
+
+def test_a_task_that_became_healthy_meanwhile_starts_the_count_again():
+    missing = "image-missing"
+    serving = view(task(9, **STOPPED), task(1), healthy=1)
+    assert judged((FAILING, missing), (serving, missing), (FAILING, missing)) == [None] * 3
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([FAILING, view(task(9)), view(task(9, **STOPPED), task(1), healthy=1)]),
+            st.sampled_from(MAY_PASS),
+        ),
+        max_size=12,
+    )
+)
+def test_no_history_of_causes_that_may_pass_is_called_certain(history):
+    assert set(judged(*history, (answers.all_well(), ""))) == {None}
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(CERTAIN), st.sampled_from(MAY_PASS)), max_size=6))
+def test_one_wrong_read_between_others_is_not_believed(history):
+    """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
+    reads = [(FAILING, name) for pair in history for name in pair]
+    assert set(judged(*reads, (answers.all_well(), ""))) == {None}
+
+
+@pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
+def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
+    assert failures_until_ecs_gives_up(desired) == failures
+
+
+def baking(**changes):
+    """A deployment whose tasks all serve, and which ECS still watches."""
+    primary = deployment(NEW, "IN_PROGRESS", **changes)
+    return answers.view(primary, tasks=[task(1), task(2)], targets=[target(1), target(2)])
+
+
+RAISES = replace(SITUATIONS["app-raises"], page=SITUATIONS["page-errors"].page)
+
+
+@pytest.mark.parametrize("snapshot", [SITUATIONS["page-errors"], RAISES])
+def test_a_healthy_version_whose_page_fails_twice_is_wrong(snapshot):
+    first, second = judged((baking(), snapshot), (baking(), snapshot))
+    assert (first, second.outcome) == (None, Outcome.WRONG)
+    cause = judge(snapshot).causes[0].title
+    assert str(second.text) == f"the tasks of careapp-poc:7 are healthy, but {cause}"
+
+
+@pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - {"page-errors"}))
+def test_nothing_but_the_page_s_own_error_calls_a_healthy_version_wrong(name):
+    assert judged(*[(baking(), name)] * 3) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        answers.all_well(),
+        baking(pendingCount=1),
+        answers.view(
+            deployment(NEW, "IN_PROGRESS"),
+            deployment(OLD, "COMPLETED", primary=False, runningCount=1),
+            tasks=[task(1), task(2)],
+            targets=[target(1), target(2)],
+        ),
+        answers.view(deployment(NEW, "IN_PROGRESS"), tasks=[task(1), task(2)], targets=[target(1)]),
+    ],
+)
+def test_only_a_deployment_that_bakes_is_tried(view):
+    assert judged(*[(view, "page-errors")] * 3) == [None] * 3
+
+
+def test_a_page_that_has_answered_is_not_requested_again():
+    assert judged(*[(baking(), each) for each in ("", "page-errors", "page-errors")]) == [None] * 3
+
+
+FAILS = [STARTING, FAILING, FAILING]
+
+
+def followed(diagnose, reads, monkeypatch):
+    looks = list(reads)
+    monkeypatch.setattr("ops.rollout.follow.look", lambda *_: looks.pop(0))
+    told, pace = Told(), Pace(poll=0.001)
+    ending = follow(
+        None, EXPECTED, Patience(limit=900, settle=15), pace, told,
+        certainty=Certainty(EXPECTED, diagnose),
+    )  # fmt: skip
+    return asyncio.run(ending), told.moments
+
+
+def test_the_gate_ends_with_the_diagnosis(monkeypatch):
+    end, _ = followed(lambda: diagnosis("image-missing"), FAILS, monkeypatch)
+    assert end.verdict.outcome is Outcome.CERTAIN
+    assert end.verdict.diagnosis.causes[0].id == "image-missing"
+
+
+def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
+    def broken():
+        raise ValueError("oops")
+
+    end, lines = followed(broken, [STARTING, FAILING, *[answers.all_well()] * 2], monkeypatch)
+    assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.RUNS, None)
+    assert "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`." in lines
+
+
+def test_the_text_says_what_to_do(monkeypatch):
+    end, _ = followed(lambda: diagnosis("image-missing"), FAILS, monkeypatch)
+    shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", "poc", deregistered=False)
+    assert shown.startswith("the roll-out failed: careapp-poc:7 cannot become healthy")
+    assert "THE DIAGNOSIS\n\nWhat to do: remove the cause above, then `pulumi up`." in shown
+    assert "./careapp retry -s poc" in shown

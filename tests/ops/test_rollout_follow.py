@@ -13,11 +13,12 @@ from i18n import Refused, verbatim
 from ops import screen
 from ops.aws import local_cloud, session
 from ops.aws.errors import AwsProblem
-from ops.rollout.follow import Pace, follow
-from ops.rollout.gate import Changes
+from ops.rollout.follow import follow
 from ops.rollout.verdict import Patience
 from ops.rollout.view import is_deregistered, look
+from ops.waiting import Changes, Pace
 from tests.ops import rollout_answers as answers
+from tests.ops.conftest import Told
 from tests.ops.rollout_answers import (
     EXPECTED,
     NEW,
@@ -89,17 +90,6 @@ class Asked:
 
 def a_day(number):
     return answers.NOON + timedelta(days=number)
-
-
-class Told:
-    def __init__(self):
-        self.moments, self.lastings = [], []
-
-    def moment(self, text):
-        self.moments.append(str(text))
-
-    def lasting(self, text):
-        self.lastings.append(str(text))
 
 
 def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=None):
@@ -284,8 +274,10 @@ def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
 
 
 def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
-    assert Pace().patience(15, 40) == Patience(limit=900, settle=15, notice=40)
-    assert Pace(poll=0.5, speed=20).patience(15, 40) == Patience(limit=900, settle=50, notice=40)
+    assert Patience.of(Pace(), 15, 40) == Patience(limit=900, settle=15, notice=40)
+    assert Patience.of(Pace(poll=0.5, speed=20), 15, 40) == Patience(
+        limit=900, settle=50, notice=40
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,12 +301,12 @@ def test_a_pace_that_is_none_is_refused(text):
     ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
 )
 def test_a_revision_that_is_not_active_is_deregistered(status, gone):
-    class Told:
+    class Described:
         def call(self, _service, _operation, *, taskDefinition):
             assert taskDefinition == NEW
             return {"taskDefinition": {"status": status}}
 
-    assert is_deregistered(Told(), NEW) is gone
+    assert is_deregistered(Described(), NEW) is gone
 
 
 def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):

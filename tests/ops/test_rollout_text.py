@@ -10,6 +10,7 @@ from i18n import in_language, verbatim
 from ops.aws.session import Place
 from ops.rollout import text as words
 from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
+from ops.waiting import timed
 from tests.ops.rollout_answers import (
     EXPECTED,
     NEW,
@@ -85,7 +86,7 @@ def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_chang
 
 
 def test_a_time_is_minutes_and_seconds_beside_the_limit():
-    assert str(words.timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
+    assert str(timed(verbatim("Going."), 65.9, 900)) == "Going. [1:05 of 15:00]"
 
 
 def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do():
@@ -122,28 +123,22 @@ def test_the_command_names_the_profile_that_the_stack_uses():
 @pytest.mark.parametrize(
     ("outcome", "way_on"),
     [
-        (Outcome.DELETED, "What to do: `pulumi up --refresh` creates what is missing."),
-        (
-            Outcome.REPLACED,
-            "What to do: let the other deployment end, agree on one version, then "
-            "`pulumi up --refresh` rolls this program's version out.",
-        ),
-        (
-            Outcome.BECAME_UNHEALTHY,
-            "What to do: remove the cause above, then `pulumi up`. "
-            "Each one is red until careapp-poc:7 runs.",
-        ),
-        (
-            Outcome.TOO_LATE,
-            "What to do: remove the cause above, or, if the app only needs longer, "
-            "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
-            "`pulumi up` waits again, and is red until careapp-poc:7 runs.",
-        ),
+        (Outcome.DELETED, "`pulumi up --refresh` creates what is missing."),
+        (Outcome.REPLACED,
+         "let the other deployment end, agree on one version, then "
+         "`pulumi up --refresh` rolls this program's version out."),
+        (Outcome.BECAME_UNHEALTHY,
+         "remove the cause above, then `pulumi up`. Each one is red until careapp-poc:7 runs."),
+        (Outcome.TOO_LATE,
+         "remove the cause above, or, if the app only needs longer, "
+         "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
+         "`pulumi up` waits again, and is red until careapp-poc:7 runs."),
     ],
     ids=lambda value: value.value if isinstance(value, Outcome) else "",
-)
+)  # fmt: skip
 def test_each_failure_has_its_own_way_on(outcome, way_on):
-    assert block(ended(outcome)) == f"the roll-out failed: It failed.\n\n{way_on}"
+    said = f"the roll-out failed: It failed.\n\nWhat to do: {way_on}"
+    assert block(ended(outcome)) == said
 
 
 def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declares():

@@ -19,6 +19,7 @@ from tests.ops.rollout_answers import (
 )
 
 PATIENCE = Patience(limit=900, settle=15)
+BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 STARTED = view(
     deployment(NEW, "IN_PROGRESS", runningCount=0, pendingCount=2),
     deployment(OLD, "COMPLETED", primary=False),
@@ -49,53 +50,34 @@ def outcomes(*views, every=3.0, told=None):
     return [verdict.outcome.value for verdict in verdicts(*views, every=every, told=told)]
 
 
-def test_all_well_is_believed_at_the_second_look():
-    assert outcomes(all_well(), all_well()) == ["going", "runs"]
-
-
-def test_a_roll_out_goes_on_until_the_new_tasks_run_healthy():
-    assert outcomes(NOT_SHOWN_YET, STARTED, STARTED, all_well(), all_well()) == [
-        *["going"] * 4,
-        "runs",
-    ]
-
-
-def test_a_good_look_between_two_bad_ones_does_not_count():
-    assert outcomes(all_well(), STARTED, all_well()) == ["going"] * 3
+@pytest.mark.parametrize(
+    ("views", "last"),
+    [
+        ([all_well(), all_well()], "runs"),
+        ([NOT_SHOWN_YET, STARTED, STARTED, all_well(), all_well()], "runs"),
+        ([all_well(), STARTED, all_well()], "going"),
+    ],
+    ids=["at the second look", "once the new tasks run healthy", "not with a bad one between"],
+)
+def test_all_well_is_believed_at_the_second_look_in_a_row(views, last):
+    assert outcomes(*views) == [*["going"] * (len(views) - 1), last]
 
 
 @pytest.mark.parametrize(
     ("seen", "outcome", "text"),
     [
-        (
-            GIVEN_UP,
-            "gave up",
-            "ECS gave careapp-poc:7 up: ECS deployment circuit breaker: tasks failed to start.",
-        ),
-        (
-            ROLLED_BACK,
-            "rolled back",
-            "ECS gave careapp-poc:7 up and went back to careapp-poc:6: "
-            "ECS deployment circuit breaker: tasks failed to start.",
-        ),
-        (
-            TAKEN_OVER,
-            "replaced",
-            "careapp-poc:8 has replaced careapp-poc:7: another update deploys to this service",
-        ),
-        (
-            ROLLED_BACK_BEFORE,
-            "rolled back",
-            "ECS runs careapp-poc:6 and not careapp-poc:7, which was rolled back: " + ROLLING_BACK,
-        ),
-        (
-            None,
-            "deleted",
-            "service careapp-poc-service does not exist any more; it was deleted outside of this stack",
-        ),
+        (GIVEN_UP, "gave up", f"ECS gave careapp-poc:7 up: {BREAKER}"),
+        (ROLLED_BACK, "rolled back",
+         f"ECS gave careapp-poc:7 up and went back to careapp-poc:6: {BREAKER}"),
+        (TAKEN_OVER, "replaced",
+         "careapp-poc:8 has replaced careapp-poc:7: another update deploys to this service"),
+        (ROLLED_BACK_BEFORE, "rolled back",
+         f"ECS runs careapp-poc:6 and not careapp-poc:7, which was rolled back: {ROLLING_BACK}"),
+        (None, "deleted",
+         "service careapp-poc-service does not exist any more; it was deleted outside of this stack"),
     ],
     ids=["given up", "rolled back", "taken over", "rolled back, failed one not listed", "deleted"],
-)
+)  # fmt: skip
 def test_a_failure_is_believed_at_the_second_look_once_the_revision_had_appeared(
     seen, outcome, text
 ):
@@ -116,11 +98,8 @@ def test_what_ecs_may_only_not_show_yet_is_no_failure_before_it_has_settled(seen
     assert looks[6] in ("rolled back", "deleted")
 
 
-def test_an_answer_from_before_the_update_does_not_fail_a_retry():
+def test_an_old_answer_fails_nothing_before_the_update_shows_or_after():
     assert outcomes(GIVEN_UP, STARTED, all_well(), all_well()) == [*["going"] * 3, "runs"]
-
-
-def test_an_old_answer_after_a_new_one_fails_nothing():
     assert outcomes(STARTED, NOT_SHOWN_YET, STARTED, all_well(), all_well())[-1] == "runs"
 
 
@@ -242,63 +221,38 @@ def lacks(*, primary=None, tasks=None, targets=None, more=()):
     return str(verdict.text)
 
 
-def test_nothing_lacks_when_all_is_well():
-    assert lacks() == (
-        "reading once more to be sure: "
-        "careapp-poc:7 runs: 2 of 2 tasks, all healthy in the target group"
-    )
+RUN = "1 of 2 tasks run"
+HEALTHY = "1 of 2 tasks are healthy in the target group"
+NOT_COMPLETED = "ECS has not called the deployment completed yet"
+WATCHED = "all tasks serve; ECS watches the deployment before it calls it completed"
+ALL_WELL = (
+    "reading once more to be sure: "
+    "careapp-poc:7 runs: 2 of 2 tasks, all healthy in the target group"
+)
+OLDER = deployment(OLD, "COMPLETED", primary=False, runningCount=1)
+LEAVING = target(9, "draining", "Target.DeregistrationInProgress")
+UNCHECKED = [task(number, healthStatus="UNKNOWN") for number in (1, 2)]
 
 
 @pytest.mark.parametrize(
     ("seen", "text"),
     [
-        ({"primary": deployment(NEW, "COMPLETED", runningCount=1)}, "1 of 2 tasks run"),
-        (
-            {"primary": deployment(NEW, "COMPLETED", desiredCount=1, runningCount=1)},
-            "1 of 2 tasks run",
-        ),
-        ({"tasks": [task(1), task(2, lastStatus="PENDING")]}, "1 of 2 tasks run"),
-        ({"tasks": [task(1), task(2, definition=OLD)]}, "1 of 2 tasks run"),
-        (
-            {"targets": [target(1), target(2, "initial", "Elb.InitialHealthChecking")]},
-            "1 of 2 tasks are healthy in the target group",
-        ),
-        ({"targets": [target(1)]}, "1 of 2 tasks are healthy in the target group"),
-        ({"targets": [target(1), target(9)]}, "1 of 2 tasks are healthy in the target group"),
-        (
-            {"tasks": [task(1), task(2, healthStatus="UNHEALTHY")]},
-            "1 of 2 tasks are healthy in the target group",
-        ),
-        (
-            {"primary": deployment(NEW, "IN_PROGRESS")},
-            "all tasks serve; ECS watches the deployment before it calls it completed",
-        ),
-        (
-            {
-                "primary": deployment(NEW, "IN_PROGRESS"),
-                "more": [deployment(OLD, "COMPLETED", primary=False, runningCount=1)],
-            },
-            "ECS has not called the deployment completed yet",
-        ),
-        (
-            {"primary": deployment(NEW, "COMPLETED", pendingCount=1)},
-            "ECS has not called the deployment completed yet",
-        ),
-        (
-            {"more": [deployment(OLD, "COMPLETED", primary=False, runningCount=1)]},
-            "ECS has not called the deployment completed yet",
-        ),
+        ({}, ALL_WELL),
+        ({"targets": [target(1), target(2), LEAVING]}, ALL_WELL),
+        ({"tasks": UNCHECKED}, ALL_WELL),
+        ({"primary": deployment(NEW, "COMPLETED", runningCount=1)}, RUN),
+        ({"primary": deployment(NEW, "COMPLETED", desiredCount=1, runningCount=1)}, RUN),
+        ({"tasks": [task(1), task(2, lastStatus="PENDING")]}, RUN),
+        ({"tasks": [task(1), task(2, definition=OLD)]}, RUN),
+        ({"targets": [target(1), target(2, "initial", "Elb.InitialHealthChecking")]}, HEALTHY),
+        ({"targets": [target(1)]}, HEALTHY),
+        ({"targets": [target(1), target(9)]}, HEALTHY),
+        ({"tasks": [task(1), task(2, healthStatus="UNHEALTHY")]}, HEALTHY),
+        ({"primary": deployment(NEW, "IN_PROGRESS")}, WATCHED),
+        ({"primary": deployment(NEW, "IN_PROGRESS"), "more": [OLDER]}, NOT_COMPLETED),
+        ({"primary": deployment(NEW, "COMPLETED", pendingCount=1)}, NOT_COMPLETED),
+        ({"more": [OLDER]}, NOT_COMPLETED),
     ],
 )
 def test_what_lacks_is_told(seen, text):
     assert lacks(**seen) == text
-
-
-def test_a_target_that_leaves_does_not_stand_in_the_way():
-    leaving = target(9, "draining", "Target.DeregistrationInProgress")
-    assert lacks(targets=[target(1), target(2), leaving]).startswith("reading once more")
-
-
-def test_a_task_without_a_container_check_is_judged_by_its_target_alone():
-    plain = [task(1, healthStatus="UNKNOWN"), task(2, healthStatus="UNKNOWN")]
-    assert lacks(tasks=plain).startswith("reading once more")

@@ -5,7 +5,7 @@ import json
 from i18n import in_language
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
-from ops.snapshot import scaling
+from ops.snapshot import ecs
 from ops.snapshot.task_logs import Line
 from ops.watch import events as timeline_screen
 from ops.watch import status as status_screen
@@ -153,7 +153,7 @@ def test_a_timeline_shows_the_scaling_activities_and_their_causes():
         "monitor alarm TargetTracking-service/c/s-AlarmHigh-1b2c in state ALARM triggered policy x"
     )
     rows = [activity("Successful", alarm), activity("Failed", "minimum capacity was set to 4")]
-    read = scaling.activities(
+    read = ecs.scaling_activities(
         Answering(describe_scaling_activities={"ScalingActivities": rows}), NAMES
     )
     found = Timeline(tuple(of_scaling(read)), ())

@@ -8,7 +8,7 @@ import pytest
 
 from ops.diagnosis.case import Case
 from ops.doctor.checks import load_balancer
-from ops.rollout.certain import what_ecs_does
+from ops.rollout.causes import what_ecs_does
 from ops.rollout.verdict import Outcome, judge_view
 from ops.rollout.view import look
 from ops.snapshot import ecs, elb
@@ -58,6 +58,13 @@ class Answers:
         }[operation]
 
 
+def serving(stage, percent):
+    """A canary whose tasks are all healthy."""
+    now = view(*BOTH, **CANARY, tasks=[task(1), task(2)], targets=[target(1), target(2)])
+    traffic = Traffic(stage=stage, percent=percent)
+    return replace(now, service=replace(now.service, traffic=traffic))
+
+
 def test_a_look_reads_the_targets_of_both_groups_and_the_share_of_the_requests():
     session = Answers()
     seen = look(session, EXPECTED)
@@ -81,10 +88,7 @@ def test_a_deployment_that_has_ended_has_no_share():
     ],
 )
 def test_the_gate_waits_through_shift_and_bake_time_and_says_how_far_it_is(stage, says):
-    now = view(*BOTH, **CANARY, tasks=[task(1), task(2)], targets=[target(1), target(2)])
-    traffic = Traffic(stage=stage, percent=12.5)
-    now = replace(now, service=replace(now.service, traffic=traffic))
-    verdict = judge_view(now, EXPECTED, sure=True)
+    verdict = judge_view(serving(stage, 12.5), EXPECTED, sure=True)
     assert (verdict.outcome, str(verdict.text)) == (Outcome.GOING, says)
 
 
@@ -92,9 +96,7 @@ def test_the_gate_waits_through_shift_and_bake_time_and_says_how_far_it_is(stage
     ("stage", "alone"), [("PRODUCTION_TRAFFIC_SHIFT", False), ("BAKE_TIME", True)]
 )
 def test_the_gate_requests_the_page_when_the_new_version_alone_answers_it(stage, alone):
-    now = view(*BOTH, **CANARY, tasks=[task(1), task(2)], targets=[target(1), target(2)])
-    now = replace(now, service=replace(now.service, traffic=Traffic(stage=stage, percent=50.0)))
-    assert now.bakes(NEW) is alone
+    assert serving(stage, 50.0).bakes(NEW) is alone
 
 
 def test_a_canary_that_fails_is_not_said_to_be_given_up():

@@ -20,7 +20,7 @@ from ops.diagnosis.findings import Diagnosis
 from ops.doctor.diagnose import diagnose
 from ops.doctor.screen import plain
 from ops.rollout import gate
-from ops.rollout.gate import Changes
+from ops.waiting import Changes
 from rehearsal.calls import Calls
 from rehearsal.engine.find import find_or_get
 from rehearsal.run.client import Page, require

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from i18n import Text, t, verbatim
 from ops.diagnosis.case import Case
@@ -84,7 +84,7 @@ def _ended(task: Task) -> Container | None:
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    cause, mistake = logged_cause(case.lines(task)), _raised(case, task)
+    cause, mistake = logged_cause(case.lines(task)), raised(each.text for each in case.lines(task))
     count = sum(_ended(each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
@@ -110,10 +110,6 @@ def _id(cause: LoggedCause | None, mistake: Raised | None) -> str:
     return "crash-by-program" if mistake and mistake.error in PROGRAM_ERRORS else "crash"
 
 
-def _raised(case: Case, task: Task) -> Raised | None:
-    return raised(each.text for each in case.lines(task))
-
-
 def _title(cause: LoggedCause | None, mistake: Raised | None) -> Text:
     if cause:
         return cause.title
@@ -123,15 +119,14 @@ def _title(cause: LoggedCause | None, mistake: Raised | None) -> Text:
 def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if cause is None and mistake is not None:
-        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
-        return (Fix(text, (f"pulumi up -s {stack}",)),)
+        return (case.correct_line(mistake),)
     if cause is None:
         text = t("Fix the error in the last lines of its log, and deploy:")
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
         return (Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry())
-    return (Fix(cause.fix, (f"pulumi up -s {stack}",)),)
+    return (case.deploy(cause.fix),)
 
 
 def _exit(task: Task, container: Container) -> Text:
@@ -202,7 +197,8 @@ def start(case: Case, words: tuple[str, ...]) -> Finding | None:
     """Return the finding that all inputs of a start are correct now; None where one is not, or was not read."""
     if not case.given_up or not all(map(LOOKED_AT.match, words)):
         return None
-    if any(getattr(case.now, part).problem for part in PARTS) or _wrong(case):
+    wrong = any(each.kind == "cause" for check in CHECKS for each in check(case))
+    if wrong or any(getattr(case.now, part).problem for part in PARTS):
         return None
     return Finding(
         id="task-start-mended",
@@ -215,10 +211,6 @@ def start(case: Case, words: tuple[str, ...]) -> Finding | None:
                 time=case.last_stop,
             ),
         ),
-        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
+        fixes=(case.retry(),),
         evidence=words,
     )
-
-
-def _wrong(case: Case) -> Iterable[Finding]:
-    return [each for check in CHECKS for each in check(case) if each.kind == "cause"]

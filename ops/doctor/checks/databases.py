@@ -112,7 +112,7 @@ def _without_mode(case: Case) -> Fix:
         "Remove DB_SSLMODE from the task definition (the app's default is verify-full), and deploy:"
     )
     if "DB_SSLMODE" not in declared:
-        return Fix(text, (f"pulumi up -s {stack}",))
+        return case.deploy(text)
     text = t("Let the app use TLS (sslmode verify-full), and deploy:")
     changed = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
     return Fix(text, (changed, f"pulumi up -s {stack}"))
@@ -145,7 +145,7 @@ def authority(case: Case) -> Iterator[Finding]:
             "CA bundle cannot verify."
         ),
         seen=tuple(seen),
-        fixes=(Fix(_with_bundle(case), (f"pulumi up -s {case.now.names.stack}",)),),
+        fixes=(case.deploy(_with_bundle(case)),),
         evidence=refused,
     )
 

@@ -26,10 +26,8 @@ def codes(case: Case) -> Iterator[Finding]:
         code=code,
         matcher=case.health_check.matcher,
     )
-    asked = asked_path(
-        (each for task in (*case.active_tasks, *case.failed_tasks) for each in case.lines(task)),
-        code,
-    )
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    asked = asked_path((each for task in tasks for each in case.lines(task)), code)
     if case.retry_if_fixed() and (
         (asked and asked != path) or matches(case.health_check.matcher, code)
     ):
@@ -69,7 +67,7 @@ def _before(case: Case, asked: str, code: int) -> Finding:
                 matcher=check.matcher,
             ),
         ),
-        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
+        fixes=(case.retry(),),
     )
 
 
@@ -98,7 +96,11 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
         return "health-forbidden", title, why, (asks,)
     webapp = case.now.settings.webapp
-    if code >= 500 and (path != right or not webapp) and _database_away(case):
+    if (
+        code >= 500
+        and (path != right or not webapp)
+        and (away(case) or any(True for _ in task_to_database(case)))
+    ):
         why = t(
             "With a health check that needs the database, ECS replaces every task "
             "while the database is unavailable, and the new tasks fail too."
@@ -112,14 +114,10 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
     return _other_code(case, check, code, asks)
 
 
-def _database_away(case: Case) -> bool:
-    return away(case) or any(True for _ in task_to_database(case))
-
-
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path
-    logs = Fix(t("Read the app's log:"), (f"./careapp logs -s {case.now.names.stack}",))
+    logs = case.read_log()
     if code >= 500:
         why = t("The app returns an error on this path.")
         title = t("The health check's path {path} answers with error {code}", path=path, code=code)
@@ -154,7 +152,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
             matcher=check.matcher,
             path=right,
         )
-    return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
+    return case.deploy(text)
 
 
 def _path(case: Case, right: str) -> Fix:
@@ -198,10 +196,7 @@ def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ..
     stack, right = case.now.names.stack, case.health_path
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
-    quick = Fix(
-        t("Make {path} return at once, and deploy:", path=check.path),
-        (f"pulumi up -s {stack}",),
-    )
+    quick = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
     own = case.definition.health if case.definition else None
     text = t("Or wait longer, with checks further apart:")
     slower = case.configure("healthTimeout", str(wait), text, retried=True)

@@ -304,7 +304,7 @@ def _longer_by_now(
         title=t("The grace period was made longer, and ECS has not tried again since"),
         why=t("The service waits {grace} s after a task's start now.", grace=grace),
         seen=seen,
-        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),),
+        fixes=(case.retry(),),
         evidence=evidence,
     )
 

@@ -132,7 +132,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
     fixes: tuple[Fix, ...] = (case.restore(), *case.then_retry())
     if name in case.now.settings.service.secrets:
         text = t("Set appSecrets.{name} to an existing secret, and deploy:", name=name)
-        fixes = (Fix(text, (f"pulumi up -s {case.now.names.stack}",)),)
+        fixes = (case.deploy(text),)
     if secret is not None:
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
         fixes = (Fix(t("Restore it:"), (command,)), *case.then_retry())
@@ -168,7 +168,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
             "ECS reads the secrets before the container starts, and stops the task without them."
         ),
         seen=tuple(seen),
-        fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
+        fixes=(case.deploy(text),),
         evidence=case.stop_reasons(NO_KEY),
     )
 
@@ -200,7 +200,7 @@ def _group(case: Case, definition: Definition) -> Fix:
     days = case.now.settings.service.log_days
     if definition.log_group != case.now.names.log_group:
         text = t("Name {group} in the task definition and deploy:", group=case.now.names.log_group)
-        return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
+        return case.deploy(text)
     return Fix(
         t("Create it:"),
         (

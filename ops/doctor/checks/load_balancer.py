@@ -65,7 +65,7 @@ def _taken(listener: Listener, rule: Rule) -> Finding:
             ),
         ),
         fixes=(
-            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            _delete(rule),
             Fix(
                 t("Or set its priority above {priority}:", priority=RULE_PRIORITY),
                 (
@@ -75,6 +75,10 @@ def _taken(listener: Listener, rule: Rule) -> Finding:
             ),
         ),
     )
+
+
+def _delete(rule: Rule) -> Fix:
+    return Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",))
 
 
 def _host(case: Case, balancer: Balancer) -> str | None:
@@ -99,7 +103,7 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
             ),
         ),
         fixes=(
-            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
+            _delete(rule),
             Fix(
                 t("Then let Pulumi restore what the program declares:"),
                 (case.refresh_command,),
@@ -258,13 +262,12 @@ def protocol(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(
-            Fix(
+            case.deploy(
                 t(
                     'In infra/load_balancer.py, let the target group have protocol="{checked}", '
                     "and deploy (replaces the target group):",
                     checked=checked,
-                ),
-                (f"pulumi up -s {case.now.names.stack}",),
+                )
             ),
         ),
     )

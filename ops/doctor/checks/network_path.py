@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from i18n import Text, t, verbatim
 from ops.diagnosis.case import Case
@@ -40,24 +42,75 @@ WAITS = t(
 TIMED_OUT = r"(?i)timed? ?out"
 
 
+class Placed(Protocol):
+    """An end of a connection: a load balancer, the service's tasks, the database."""
+
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+
+    @property
+    def subnets(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """The security groups and network ACLs that block a connection to a port."""
+
+    network: Network
+    source: Side
+    target: Side
+    port: int
+    missing: tuple[MissingRule, ...]
+    denials: tuple[AclDenial, ...]
+
+    def why(self, dropped: Text) -> Text:
+        """Return the reason: ``dropped`` for a security group."""
+        return dropped if self.missing else WHY
+
+    def seen(self) -> tuple[Text, ...]:
+        """Return a sentence for each rule."""
+        rules = lacking(self.network, self.source, self.target, self.port)
+        return (*(text for text, _ in rules), *acl_sentences(self.denials, self.network))
+
+    def fixes(self, case: Case) -> tuple[Fix, ...]:
+        """Return the commands that add the rules, and what comes after them."""
+        allowed = acl_fixes(self.denials, self.network)
+        if not self.missing:
+            return (*allowed, *case.then_retry())
+        rules = lacking(self.network, self.source, self.target, self.port)
+        add = Fix(t("Add what is missing:"), tuple(command for _, command in rules))
+        return (*allowed, add, *case.then_retry(), case.or_restore())
+
+
+def _blocked(
+    network: Network, near: Placed, far: Placed, port: int, answers: tuple[int, int]
+) -> Blocked | None:
+    """Return what blocks a connection, whose answers need these ports; None for an open one."""
+    source = Side(near.groups, addresses(network, near.subnets))
+    target = Side(far.groups, addresses(network, far.subnets))
+    missing = missing_rules(network, source, target, port)
+    ends = acl_ends(network, near.subnets), acl_ends(network, far.subnets)
+    denials = acl_denials(network, *ends, port, answers)
+    if not missing and not denials:
+        return None
+    return Blocked(
+        network=network, source=source, target=target, port=port, missing=missing, denials=denials
+    )
+
+
 def balancer_to_task(case: Case) -> Iterator[Finding]:
     """Check that the load balancer can connect to the tasks on the container port and the health check's port."""
     service, network, balancer = case.service, case.network, case.now.balancer.value
     if service is None or network is None or balancer is None or service.port is None:
         return
-    source = Side(balancer.groups, addresses(network, balancer.subnets))
-    target = Side(service.groups, addresses(network, service.subnets))
     for port in sorted({service.port, _check_port(case, service.port)}):
-        missing = missing_rules(network, source, target, port)
-        near, far = acl_ends(network, balancer.subnets), acl_ends(network, service.subnets)
-        denials = acl_denials(network, near, far, port, WIDE)
-        if missing or denials:
+        if found := _blocked(network, balancer, service, port, WIDE):
             yield Finding(
                 id="balancer-cannot-reach-task",
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
-                why=DROPPED if missing else WHY,
-                seen=_seen(network, missing, denials, source, target, port),
-                fixes=_fixes(case, network, missing, denials, source, target, port),
+                why=found.why(DROPPED),
+                seen=found.seen(),
+                fixes=found.fixes(case),
                 evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
             )
 
@@ -72,19 +125,13 @@ def task_to_database(case: Case) -> Iterator[Finding]:
     service, network, database = case.service, case.network, case.now.database.value
     if service is None or network is None or database is None:
         return
-    source = Side(service.groups, addresses(network, service.subnets))
-    target = Side(database.groups, addresses(network, database.subnets))
-    port = database.port
-    missing = missing_rules(network, source, target, port)
-    near, far = acl_ends(network, service.subnets), acl_ends(network, database.subnets)
-    denials = acl_denials(network, near, far, port, LINUX)
-    if missing or denials:
+    if found := _blocked(network, service, database, database.port, LINUX):
         yield Finding(
             id="task-cannot-reach-database",
-            title=t("The tasks cannot reach the database on port {port}", port=port),
-            why=WAITS if missing else WHY,
-            seen=_seen(network, missing, denials, source, target, port),
-            fixes=_fixes(case, network, missing, denials, source, target, port),
+            title=t("The tasks cannot reach the database on port {port}", port=database.port),
+            why=found.why(WAITS),
+            seen=found.seen(),
+            fixes=found.fixes(case),
             evidence=case.matching_lines(TIMED_OUT),
         )
 
@@ -107,6 +154,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         closed = listener == serving and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
+        rules = (_missing(each, network, ANYONE, target, port) for each in missing)
         yield Finding(
             id="balancer-lets-nobody-in" if closed else "internet-cannot-reach-balancer",
             kind="cause" if closed else "warning",
@@ -114,7 +162,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             if closed
             else t("Some clients cannot reach the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule allows time out."),
-            seen=_seen(network, missing, denials, ANYONE, target, port),
+            seen=(*rules, *acl_sentences(denials, network)),
             fixes=(*_entrance(case, missing, port), *acl_fixes(denials, network)),
         )
 
@@ -125,33 +173,6 @@ def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[
         return ()
     text = t("Open the port, if the page is public:")
     return (Fix(text, tuple(commands)), case.or_restore())
-
-
-def _seen(
-    network: Network,
-    missing: tuple[MissingRule, ...],
-    denials: tuple[AclDenial, ...],
-    source: Side,
-    target: Side,
-    port: int,
-) -> tuple[Text, ...]:
-    rules = (_missing(each, network, source, target, port) for each in missing)
-    return (*rules, *acl_sentences(denials, network))
-
-
-def _fixes(
-    case: Case,
-    network: Network,
-    missing: tuple[MissingRule, ...],
-    denials: tuple[AclDenial, ...],
-    source: Side,
-    target: Side,
-    port: int,
-) -> tuple[Fix, ...]:
-    allowed = acl_fixes(denials, network)
-    if not missing:
-        return (*allowed, *case.then_retry())
-    return (*allowed, *_rule_fixes(case, missing, source, target, port))
 
 
 def lacking(
@@ -165,24 +186,19 @@ def lacking(
 
 
 def _missing(each: MissingRule, network: Network, source: Side, target: Side, port: int) -> Text:
-    peer = target if each.direction == "egress" else source
-    return _missing_rule_text(network, each.group, port, _named(network, peer), each.direction)
-
-
-def _missing_rule_text(network: Network, group: str, port: int, peer: str, direction: str) -> Text:
-    own = verbatim(_label(network, group))
-    if direction == "egress":
+    own = verbatim(_label(network, each.group))
+    if each.direction == "egress":
         return t(
             "Security group {own} has no outbound rule for TCP {port} to {peer}.",
             own=own,
             port=port,
-            peer=peer,
+            peer=_named(network, target),
         )
     return t(
         "Security group {own} has no inbound rule for TCP {port} from {peer}.",
         own=own,
         port=port,
-        peer=peer,
+        peer=_named(network, source),
     )
 
 
@@ -193,17 +209,6 @@ def _named(network: Network, side: Side) -> str:
 def _label(network: Network, group: str) -> str:
     known = network.groups.get(group)
     return f"{group} ({known.name})" if known else group
-
-
-def _rule_fixes(
-    case: Case, missing: tuple[MissingRule, ...], source: Side, target: Side, port: int
-) -> tuple[Fix, ...]:
-    commands = tuple(_authorize_peer(each, source, target, port) for each in missing)
-    return (
-        Fix(t("Add what is missing:"), commands),
-        *case.then_retry(),
-        case.or_restore(),
-    )
 
 
 def _authorize_peer(each: MissingRule, source: Side, target: Side, port: int) -> str:

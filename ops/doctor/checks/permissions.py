@@ -125,7 +125,7 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
         "deploy:",
         resource=", ".join(others),
     )
-    fix = Fix(text, (f"pulumi up -s {case.now.names.stack}",), then=bool(granted))
+    fix = case.deploy(text, then=bool(granted))
     return (*granted, fix)
 
 

@@ -71,7 +71,8 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         return
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in service.events if ENDED.search(each.message)]
-    mistake = None if _by_breaker(ends) else raised(_lines(case))
+    lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
+    mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
         id="rolled-back" if case.rolled_back else "roll-out-failed",
         title=title,
@@ -84,11 +85,6 @@ def rolled_back(case: Case) -> Iterator[Finding]:
             *ends[:2],
         ),
     )
-
-
-def _lines(case: Case) -> list[str]:
-    """Return the log lines of the tasks that were rolled back."""
-    return [line.text for task in case.deployment_tasks for line in case.lines(task)]
 
 
 def _by_breaker(ends: list[str]) -> bool:
@@ -121,7 +117,7 @@ def _once_more(case: Case, ends: list[str]) -> Fix:
             "Correct the app, and deploy. To go back to the sources of an earlier image, change "
             "imageRevision, too, for ECR has that image's tag:"
         )
-        return Fix(text, (f"pulumi up -s {case.now.names.stack}",))
+        return case.deploy(text)
     text = t("Fix the cause of the failed tasks, then let ECS try again:")
     return Fix(
         text,

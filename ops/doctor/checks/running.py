@@ -77,13 +77,9 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         title=t("The app has lost its database connection and has not reconnected"),
         why=t("/health does not use the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
-        fixes=(_see_log(case), *case.then_retry()),
+        fixes=(case.read_log(), *case.then_retry()),
         evidence=(line.text,),
     )
-
-
-def _see_log(case: Case) -> Fix:
-    return Fix(t("Read the app's log:"), (f"./careapp logs -s {case.now.names.stack}",))
 
 
 def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
@@ -125,7 +121,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
-        fixes=(Fix(text, (f"pulumi up -s {case.now.names.stack}",)),),
+        fixes=(case.deploy(text),),
         evidence=tuple(words) or (line.text,),
     )
 
@@ -169,7 +165,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.asked[-1].at))
     cause = worst.failing >= FAILURES_IN_A_ROW
     status = worst.asked[-1].status
-    lines = [each.text for task in case.active_tasks for each in case.lines(task)]
+    lines = (each.text for each in case.running_lines)
     mistake = raised(each for each in lines if UNMIGRATED not in each)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
@@ -215,23 +211,16 @@ def _later(minute: Minute, since: datetime | None) -> bool:
 def _failing(
     case: Case, title: Text, seen: tuple[Text, ...], mistake: Raised | None, *, cause: bool
 ) -> Finding:
-    stack = case.now.names.stack
     # What the app raises explains the page's own error; without it the page explains the requests.
     fails = "app-raises" if mistake else "app-requests-fail"
-    fix = _see_log(case)
-    if mistake:
-        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
-        fix = Fix(text, (f"pulumi up -s {stack}",))
-    lines = sorted(
-        (each for task in case.active_tasks for each in case.lines(task)), key=lambda e: e.at
-    )
+    lines = sorted(case.running_lines, key=lambda each: each.at)
     return Finding(
         id=fails if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
         title=title,
         why=t("The health check uses another path, so the targets stay healthy."),
         seen=seen,
-        fixes=(fix,),
+        fixes=(case.correct_line(mistake) if mistake else case.read_log(),),
         evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
     )
 
@@ -245,7 +234,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     page = case.now.page.value
     if page is None or not page.fails:
         return
-    lines = [each for task in case.active_tasks for each in case.lines(task)]
+    lines = case.running_lines
     mistake = raised(each.text for each in lines)
     yield Finding(
         id=_id(page),
