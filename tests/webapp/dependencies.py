@@ -132,6 +132,20 @@ class Postgres:
         self.execute("DROP SCHEMA public CASCADE")
         self.execute("CREATE SCHEMA public AUTHORIZATION postgres")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let the page's queries wait for a lock."""
+        with self.connect() as holder, holder.transaction():
+            holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let the server answer nothing."""
+        self.signal(signal.SIGSTOP)
+        yield
+        self.signal(signal.SIGCONT)
+
     def heal(self) -> None:
         """Undo whatever a test did to it."""
         if not (self.data / "postmaster.pid").exists():

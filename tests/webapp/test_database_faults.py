@@ -142,14 +142,12 @@ def join(crowd: ExitStack, postgres: Postgres) -> bool:
 
 def test_one_table_is_locked(app, postgres, caplog):
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
-    with postgres.connect() as holder:
-        with holder.transaction():
-            holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
-            began = time.monotonic()
-            assert ask(app, "/")[0] == 503
-            assert 1.5 < time.monotonic() - began < 4
-            assert database_health(app) == CONNECTED
-        comes_back(app)
+    with postgres.locked():
+        began = time.monotonic()
+        assert ask(app, "/")[0] == 503
+        assert 1.5 < time.monotonic() - began < 4
+        assert database_health(app) == CONNECTED
+    comes_back(app)
     assert "the database took too long" in caplog.messages
     assert "database away" not in caplog.messages
 
@@ -157,8 +155,7 @@ def test_one_table_is_locked(app, postgres, caplog):
 def test_a_query_that_takes_a_second_is_waited_for(app, postgres):
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(ask(app, "/")[0]))
-    with postgres.connect() as holder, holder.transaction():
-        holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
+    with postgres.locked():
         thread.start()
         time.sleep(1.2)
         assert answers == []
@@ -209,26 +206,12 @@ LIMIT = 1.0  # seconds
 CROWD = 24  # requests at once; more than the server has threads
 
 
-@contextmanager
-def locked(postgres: Postgres) -> Iterator[None]:
-    with postgres.connect() as holder, holder.transaction():
-        holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
-        yield
-
-
-@contextmanager
-def silent(postgres: Postgres) -> Iterator[None]:
-    postgres.signal(signal.SIGSTOP)
-    yield
-    postgres.signal(signal.SIGCONT)
-
-
-@pytest.mark.parametrize("fault", [locked, silent])
+@pytest.mark.parametrize("fault", [Postgres.locked, Postgres.silent])
 def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, postgres, fault):
     server = serve()
     server.wait_for("/", 200)
     with ThreadPoolExecutor(CROWD) as crowd, Watch(server, "/health") as health:
-        with fault(postgres):  # type: ignore[attr-defined]
+        with fault(postgres):
             asked = [crowd.submit(server.get, path, 20) for path in ("/", "/health/db") * CROWD]
             answers = [request.result() for request in asked]
         server.wait_for("/", 200, BACK)

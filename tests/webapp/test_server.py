@@ -171,8 +171,7 @@ def test_what_runs_is_finished_and_nothing_stays_behind(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
     answers: list[int] = []
-    with postgres.connect() as holder, holder.transaction():
-        holder.execute("LOCK TABLE greetings IN ACCESS EXCLUSIVE MODE")
+    with postgres.locked():
         threads = [
             threading.Thread(target=lambda: answers.append(server.get("/").status))
             for _ in range(3)
