@@ -15,6 +15,7 @@ from ops import waiting
 from ops.aws.session import Session
 from ops.waiting import Pace, Waiting
 from stack.names import StackNames
+from tests.ops import stacks as a
 
 REGION = "ap-northeast-1"
 NAMES = StackNames.of("poc")
@@ -225,27 +226,11 @@ def _balancer(made):
 
 
 def _roles(made):
-    iam = client("iam")
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            }
-        ],
-    }
-    made.role = iam.create_role(
-        RoleName=f"{NAMES.prefix}-execution", AssumeRolePolicyDocument=json.dumps(trust)
-    )["Role"]["Arn"]
-    every = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    made.policy = {"Version": "2012-10-17", "Statement": [every]}
-    iam.put_role_policy(
-        RoleName=f"{NAMES.prefix}-execution",
-        PolicyName="all",
-        PolicyDocument=json.dumps(made.policy),
-    )
+    iam, name = client("iam"), f"{NAMES.prefix}-execution"
+    trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
+    made.role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    made.policy = a.policy(a.allow("*", "*"))
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(made.policy))
 
 
 def _stores(made):

@@ -13,14 +13,11 @@ from ops.snapshot import gather, page
 from ops.snapshot.cloudwatch import Measured, Minute
 from ops.snapshot.elb import Listener, Rule
 from ops.snapshot.records import Part
-from stack.names import StackNames
 from stack.settings import Settings
-from tests.ops.conftest import client
+from tests.ops.conftest import NAMES, client
 from tests.ops.stacks import EVERY
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
-
-NAMES = StackNames.of("poc")
 
 
 @pytest.fixture
@@ -145,9 +142,9 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
         return original(client, operation, params)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
-    diagnose(StackNames.of("poc"), stack.session, folder=folder)
+    diagnose(NAMES, stack.session, folder=folder)
     # This stack has neither a certificate nor a log that is longer than what is read of it.
-    group = arn("logs", f"log-group:{StackNames.of('poc').log_group}")
+    group = arn("logs", f"log-group:{NAMES.log_group}")
     asked += [
         Call("acm:DescribeCertificate", arn("acm", "certificate/1")),
         Call("logs:FilterLogEvents", group),
