@@ -1,7 +1,5 @@
 """The page's process with a running data plane: its contents, its clients, and its end."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

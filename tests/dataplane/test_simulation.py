@@ -1,7 +1,5 @@
 """Launch rates, and simulated roll-outs whose times and peaks are what the arithmetic says."""
 
-from __future__ import annotations
-
 import itertools
 from types import SimpleNamespace
 

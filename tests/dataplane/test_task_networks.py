@@ -1,7 +1,5 @@
 """A task's network namespace, and its address on a machine that refuses namespaces."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from shutil import which
