@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from rehearsal.calls import Calls
 from rehearsal.providers.aws.ec2 import arn
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
+from rehearsal.providers.lifecycle import tag_list
 
 RULE_INPUTS = (
     "cidrIpv4",
@@ -33,7 +34,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
         "VpcId": inputs["vpcId"],
     }
     if inputs.get("tags"):
-        pairs = [{"Key": key, "Value": text} for key, text in sorted(inputs["tags"].items())]
+        pairs = tag_list(inputs["tags"], "Key")
         params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
     group = str(calls("ec2", "create_security_group", params)["GroupId"])
     _close(calls, group)
