@@ -328,7 +328,7 @@ class LocalStack:
 def forget_other_stacks() -> None:
     """Empty moto, which lives as long as the process: revisions are counted, names are taken."""
     for service in TOUCHED:
-        get_backend(service).reset()
+        get_backend(service).clear()
 
 
 @contextlib.contextmanager
