@@ -60,6 +60,9 @@ def login(region: str | None) -> None:
     if not shutil.which("docker"):
         raise click.ClickException("docker is not on PATH. It builds and pushes the image.")
     try:
+        region = region or boto3.Session().region_name
+        if not region:
+            raise click.ClickException("No region: pass --region, or set AWS_DEFAULT_REGION.")
         answer = boto3.client("ecr", region_name=region).get_authorization_token()
     except (BotoCoreError, ClientError) as problem:
         raise click.ClickException(f"ECR returned no token: {problem}") from None

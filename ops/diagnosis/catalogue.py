@@ -42,7 +42,7 @@ class Row:
 def row(id_: str) -> Row:
     """Return the row of a finding's id. Raises LookupError for an id that has none."""
     if id_ not in CATALOGUE:
-        raise LookupError(f"{id_}: no row of ops.catalogue has this id")
+        raise LookupError(f"{id_}: no row of ops.diagnosis.catalogue has this id")
     return CATALOGUE[id_]
 
 

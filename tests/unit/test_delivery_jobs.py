@@ -56,6 +56,8 @@ def job(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://{BUCKET}?region={REGION}")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(Job.summary))
     monkeypatch.setenv("GITHUB_OUTPUT", str(Job.output))
@@ -78,12 +80,24 @@ def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
     assert (done.exit_code, done.output.startswith("Error: docker is not on PATH")) == (1, True)
 
 
-def test_a_login_without_a_region_or_credentials_is_one_line(job, monkeypatch):
+@pytest.mark.parametrize("region", [None, ""])
+def test_a_login_without_a_region_says_how_to_give_one(job, monkeypatch, region):
     job.on_path("docker", "exit 9")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
+    if region is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     done = job.run("login")
-    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
-    assert "region" in done.output
+    told = "Error: No region: pass --region, or set AWS_DEFAULT_REGION.\n"
+    assert (done.exit_code, done.output) == (1, told)
+
+
+def test_a_login_without_credentials_is_one_line(job, monkeypatch):
+    job.on_path("docker", "exit 9")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    done = job.run("login")
+    told = "Error: ECR returned no token: Unable to locate credentials\n"
+    assert (done.exit_code, done.output) == (1, told)
 
 
 def test_a_login_that_docker_refuses_is_red(job):
