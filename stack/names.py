@@ -21,11 +21,6 @@ class StackNames:
     stack: str
     project: str = PROJECT
 
-    @classmethod
-    def of(cls, stack: str) -> StackNames:
-        """Return the names of a stack, e.g. ``poc``."""
-        return cls(stack)
-
     @property
     def prefix(self) -> str:
         return f"{self.project}-{self.stack}"

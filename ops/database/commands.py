@@ -153,7 +153,7 @@ class TunnelOptions:
 @contextmanager
 def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames.of(wanted.stack)
+    session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames(wanted.stack)
     database = queries.database(session, names)
     jump_host = find(session, names, wanted.via)
     who = queries.login(session, database)

@@ -233,7 +233,7 @@ def drill(options: DrillOptions) -> int:
 def _prepared(options: DrillOptions) -> Drill:
     """Check first everything that a drill needs, before anything costs. Raises Refused and AwsProblem."""
     session = Session.of_stack(options.stack, options.folder)
-    names = StackNames.of(options.stack)
+    names = StackNames(options.stack)
     database = queries.database(session, names)
     jump_host = find(session, names, options.via)
     find_plugin()

@@ -239,7 +239,7 @@ def restore(options: RestoreOptions) -> int:
     """Restore the database; return 0 restored, 1 refused or not in time, 2 unknown, 130 interrupted."""
 
     def work() -> int:
-        names = StackNames.of(options.stack)
+        names = StackNames(options.stack)
         made = Restore(
             Session.of_stack(options.stack, options.folder),
             names,

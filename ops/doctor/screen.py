@@ -158,7 +158,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         session = Session.of_stack(stack, folder)
-        found = diagnose(StackNames.of(stack), session, folder=folder)
+        found = diagnose(StackNames(stack), session, folder=folder)
         raise_if_blind(each.problem for each in found.unread)
         if as_json:
             print_json(as_dict(found))

@@ -260,7 +260,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
 
     def work() -> int:
-        found = check(StackNames.of(stack), Session.of_stack(stack, folder), folder)
+        found = check(StackNames(stack), Session.of_stack(stack, folder), folder)
         raise_if_blind(each.problem for each in found.diagnosis.unread)
         if as_json:
             print_json(as_dict(found))

@@ -152,7 +152,7 @@ def diagnosed(stack: str, session: Session, expected: str | None = None) -> Diag
     from ops.doctor.diagnose import diagnose
     from stack.names import StackNames
 
-    return diagnose(StackNames.of(stack), session, wanted=expected)
+    return diagnose(StackNames(stack), session, wanted=expected)
 
 
 class Certainty:

@@ -225,7 +225,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
 
     def work() -> int:
-        names = StackNames.of(stack)
+        names = StackNames(stack)
         found = timeline(Session.of_stack(stack, folder), names, since, log)
         raise_if_blind(found.problems)
         if as_json:

@@ -301,7 +301,7 @@ def run(
     """Print log lines, of the task that stopped last or of all tasks, and return 0."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), StackNames.of(stack)
+        session, names = Session.of_stack(stack, folder), StackNames(stack)
         if last:
             task, found = previous(session, names, query)
             display([screen.ended(task), *map(screen.line, found)])

@@ -234,7 +234,7 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
     """Print the status once, or again every so many seconds; return its exit code."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), StackNames.of(stack)
+        session, names = Session.of_stack(stack, folder), StackNames(stack)
 
         def read() -> Snapshot:
             return overview(names, session, Settings.read(stack, folder))

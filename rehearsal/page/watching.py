@@ -198,7 +198,7 @@ class Watcher:
         self, stack: str, settings: Settings, memory: _Memory
     ) -> tuple[Snapshot, Diagnosis]:
         """Return the snapshot of the doctor, read again after a change or when it is old."""
-        names = StackNames.of(stack)
+        names = StackNames(stack)
         mark = repr(overview(names, self._session, settings))
         old = time.monotonic() - memory.full >= FULL_EVERY
         last = memory.seen

@@ -77,7 +77,7 @@ class Story:
         for each in calls("ec2", "describe_nat_gateways", {})["NatGateways"]:
             tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
             found["nat"] += each["State"] != "deleted" and tags["stack"] == stack
-        repository = StackNames.of(stack).repository
+        repository = StackNames(stack).repository
         for kind, service, operation, query in NAMED:
             names = path(query, calls(service, operation, {}))
             mine = [each for each in names if each == prefix or each.startswith(f"{prefix}-")]

@@ -18,7 +18,7 @@ from stack.names import StackNames
 from tests.ops import stacks as a
 
 REGION = "ap-northeast-1"
-NAMES = StackNames.of("poc")
+NAMES = StackNames("poc")
 STACK = "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
 
 

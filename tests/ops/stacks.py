@@ -301,7 +301,7 @@ def stack(settings=None, authorities=None, **changes):
     }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
-        names=StackNames.of("poc"), place=Place(region=REGION), settings=settings or choices(),
+        names=StackNames("poc"), place=Place(region=REGION), settings=settings or choices(),
         authorities=authorities, wanted=wanted, at=NOW, **parts,
     )  # fmt: skip
 
