@@ -90,7 +90,7 @@ def database() -> Iterator[Database]:
         authority = Authority(Path(folder))
         with running(authority) as server:
             variables = variables_for(server, authority) | {"DB_SSLROOTCERT": CA_IN_CONTAINER}
-            mount = ("--volume", f"{authority.certificate}:{CA_IN_CONTAINER}:ro")
+            mount = ("--volume", f"{authority.path}:{CA_IN_CONTAINER}:ro")
             yield Database(server, variables, mount)
 
 
