@@ -67,15 +67,16 @@ def test_health_is_quick_beside_connections_that_send(slow, sent):
         assert clients[0].recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(slow):
-    with sending(slow, BODY, THREADS + MAX_WAITING):  # they stay until their bodies come
-        eventually(lambda: slow.get("/nothing").status == 503, 20)
-        refused = slow.get("/")
+def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(serve):
+    server = serve(options=SLOW)  # of its own: all its threads are free
+    with sending(server, BODY, THREADS + MAX_WAITING):  # they stay until their bodies come
+        eventually(lambda: server.get("/nothing").status == 503, 20)
+        refused = server.get("/")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert refused.seconds < LIMIT
-        assert_health_is_quick(slow)
-    slow.wait_for("/nothing", 404, 20)
-    [line] = [line for line in slow.lines() if line["message"].startswith("too many requests")]
+        assert_health_is_quick(server)
+    server.wait_for("/nothing", 404, 20)
+    [line] = [line for line in server.lines() if line["message"].startswith("too many requests")]
     assert line["level"] == "warning"
 
 
