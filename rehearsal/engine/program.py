@@ -26,10 +26,12 @@ ERROR_SHOWN = 32
 
 FORKS = multiprocessing.get_context("forkserver")
 # pulumi_aws loads its packages lazily: only the import of something in a package loads it.
-AWS = ("acm", "appautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "iam", "lb", "rds", "s3", "vpc")
-FORKS.set_forkserver_preload(
-    ["boto3", "docker", "pulumi_docker", *(f"pulumi_aws.{each}.outputs" for each in AWS)]
+AWS = (
+    *("acm", "appautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "iam", "kms", "lb", "rds"),
+    *("route53", "s3", "sns", "ssm", "vpc"),
 )
+PRELOADED = ["boto3", "docker", "pulumi_docker", *(f"pulumi_aws.{each}.outputs" for each in AWS)]
+FORKS.set_forkserver_preload(PRELOADED)
 """A fork has these imported already. In a new process their import is most of a program's time."""
 
 

@@ -20,7 +20,7 @@ from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
 from ops.rollout import gate
-from rehearsal.engine.program import AWS, FORKS
+from rehearsal.engine.program import FORKS, PRELOADED
 from rehearsal.providers.awsx import Builder, Child
 from stack.file import read
 from tests.unit.conftest import Engine
@@ -33,8 +33,7 @@ NAMES = ("arn", "name", "bucket")
 
 @cache
 def _processes() -> ProcessPoolExecutor:
-    packages = [f"pulumi_aws.{each}.outputs" for each in (*AWS, "kms", "route53", "sns", "ssm")]
-    FORKS.set_forkserver_preload([__name__, "pulumi_docker", *packages])
+    FORKS.set_forkserver_preload([__name__, *PRELOADED])
     return ProcessPoolExecutor(os.cpu_count(), mp_context=FORKS, max_tasks_per_child=1)
 
 
