@@ -279,7 +279,7 @@ class Namesake(StackNames):
     cluster, service = "another", "web"
 
 
-OWN, NAMESAKE = Own.of("poc"), Namesake.of("poc")
+OWN, NAMESAKE = Own("poc"), Namesake("poc")
 
 
 @pytest.fixture
