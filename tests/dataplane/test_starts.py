@@ -15,6 +15,7 @@ import pytest
 
 from rehearsal.aws.ecs import starts
 from rehearsal.clock import Clock
+from rehearsal.machine.processes import processes
 from tests.dataplane.stack import until
 
 LISTENING = """
@@ -86,45 +87,47 @@ def container(run, port: int):
 @LINUX
 def test_a_container_has_started_when_it_takes_connections(container):
     found, shell = container(LISTENING)
-    until(lambda: found._probe is not None or found.started(), what="a connection")
-    assert [found.started() for _ in range(3)] == [False] * 3, "it listens and takes nothing"
+    until(lambda: found._probe is not None or found.started(processes()), what="a connection")
+    assert [found.started(processes()) for _ in range(3)] == [False] * 3, (
+        "it listens and takes nothing"
+    )
     shell.stdin.close()
-    until(found.started, what="the connection to be taken")
+    until(lambda: found.started(processes()), what="the connection to be taken")
 
 
 @LINUX
 def test_a_container_that_listens_on_another_port_has_started(container):
     found, _ = container(LISTENING, declared=1)
-    until(found.started, what="the container to listen")
+    until(lambda: found.started(processes()), what="the container to listen")
 
 
 @LINUX
 def test_a_container_that_listens_nowhere_has_not_started(container):
     found, _ = container(SLEEPING)
-    assert [found.started() for _ in range(3)] == [False] * 3
+    assert [found.started(processes()) for _ in range(3)] == [False] * 3
 
 
 @LINUX
 def test_a_container_works_while_one_of_its_processes_runs(container):
     sleeping, _ = container(SLEEPING)
-    until(lambda: not sleeping.works(), what="the sleep")
+    until(lambda: not sleeping.works(processes()), what="the sleep")
     working, _ = container("while True: pass")
     time.sleep(0.1)
-    assert working.works()
+    assert working.works(processes())
 
 
 @LINUX
 def test_a_container_that_has_ended_starts_no_more():
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
-    assert starts.Container(lambda: ended.pid, "127.0.0.1", [1]).started() is None
+    assert starts.Container(lambda: ended.pid, "127.0.0.1", [1]).started(processes()) is None
 
 
 def test_a_container_that_never_listens_holds_the_clock_for_a_while_only(monkeypatch):
     monkeypatch.setattr(starts, "LONGEST", 0.3)
     clock = Clock(1000)
     silent = starts.Container(os.getpid, "127.0.0.1", [1])
-    monkeypatch.setattr(silent, "started", lambda: False)
+    monkeypatch.setattr(silent, "started", lambda _every: False)
     starts.follow(clock, threading.Event(), [silent])
     until(lambda: clock.monotonic() > 500, what="the clock to run at its own speed again")
 

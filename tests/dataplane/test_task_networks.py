@@ -132,4 +132,4 @@ def test_a_namespace_that_has_ended_is_an_error_of_the_connection():
         namespace.new_socket()
     namespace.close()
     waiting = starts.Container(lambda: None, "10.0.0.4", [3000], namespace)
-    assert waiting.started() is False, "not an error of the thread that looks at the task"
+    assert waiting.started({}) is False, "not an error of the thread that looks at the task"

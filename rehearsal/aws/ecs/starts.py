@@ -13,12 +13,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
 from rehearsal.clock import Clock
 from rehearsal.machine.namespaces import Namespace
-from rehearsal.machine.processes import PROC, family, processes
+from rehearsal.machine.processes import PROC, Process, family, processes
 
 LONGEST = 25.0
 """Real seconds: enough for a start of 6 s on a machine that other work makes four times slower."""
@@ -30,7 +30,10 @@ LISTENING = "0A"
 
 
 class Container:
-    """A container that declares ``ports``; ``root`` returns its first process if that is known."""
+    """A container that declares ``ports``; ``root`` returns its first process if that is known.
+
+    ``every`` is the process table (``processes()``), which a look at several containers reads once.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Container:
         self._probe: socket.socket | None = None
         self._used = 0.0
 
-    def started(self) -> bool | None:
+    def started(self, every: Mapping[int, Process]) -> bool | None:
         """Return whether it accepts connections; None if it has ended.
 
         A server may listen long before it accepts: gunicorn does so before its workers have loaded
@@ -56,7 +59,7 @@ class Container:
             return self._connect(self._ports)
         if not (PROC / str(root)).exists():
             return None
-        waiting = _waiting(root)
+        waiting = _waiting(every, root)
         asked = [port for port in self._ports if port in waiting]
         if not waiting:
             return False
@@ -66,12 +69,12 @@ class Container:
             return not self._connect(asked)
         return not any(waiting[port] for port in asked)
 
-    def works(self) -> bool:
+    def works(self, every: Mapping[int, Process]) -> bool:
         """Return whether one of its processes worked since the last call; True if that is not known."""
         root = self._seen()
         if root is None:
             return True
-        found = family(processes(), root)
+        found = family(every, root)
         before, self._used = self._used, sum(each.cpu for each in found)
         return self._used > before or any(each.state in WORKING for each in found)
 
@@ -115,10 +118,11 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
     with ExitStack() as held:
         held.enter_context(clock.at_aws_pace())
         while time.monotonic() < end and not over.wait(LOOK_SECONDS):
-            found = [each.started() for each in containers]
+            every = processes()
+            found = [each.started(every) for each in containers]
             if None in found or all(found):
                 break
-            worked, works = works, any([each.works() for each in containers])
+            worked, works = works, any([each.works(every) for each in containers])
             if works and not worked:
                 held.enter_context(clock.at_aws_pace())
             elif worked and not works:
@@ -127,9 +131,9 @@ def _follow(clock: Clock, over: threading.Event, containers: Sequence[Container]
         each.close()
 
 
-def _waiting(root: int) -> dict[int, int]:
+def _waiting(every: Mapping[int, Process], root: int) -> dict[int, int]:
     """Return how many connections wait to be accepted, by the port on which a container listens."""
-    opened = frozenset().union(*(_opened(each.pid) for each in family(processes(), root)))
+    opened = frozenset().union(*(_opened(each.pid) for each in family(every, root)))
     found: dict[int, int] = {}
     for row in _rows(root):
         # Local address, state, queues and inode (proc_pid_net(5)). The second queue of a listening
