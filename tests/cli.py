@@ -16,9 +16,12 @@ from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
 OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
-PROCESSES = {"browser": 1, "image": 1, "dataplane": 3, "rehearsal": 3}
-"""Processes for a folder's tests in CI, if not two. Browser and image are expensive and shared; tests that
-wait for the local cloud's clock leave the CPU idle."""
+SHARED = ("browser", "image")
+"""Folders with one browser, or one Docker engine, for all of their tests."""
+WAITING = ("dataplane", "rehearsal")
+"""Folders whose tests wait for the local cloud's clock and leave processors idle."""
+MOST = 8
+"""Processes for a folder: each has up to 0.7 GB of memory with its local cloud."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 
@@ -34,9 +37,10 @@ def test(words: tuple[str, ...]) -> None:
       ./careapp test                    all that this machine can run; skipped tests give the reason
       ./careapp test unit ops           two folders
       ./careapp test ops -k doctor -x   with options of pytest
-      ./careapp test -n 2               in two processes; after Ctrl-C stop left-over local clouds yourself
+      ./careapp test ops -n 4           in four processes
 
-    Each folder runs in a process of its own. With CI=true it has several, and a skipped test is a failure.
+    Each folder has as many processes as the machine has processors, or one if there are options of pytest.
+    With CI=true a skipped test is a failure.
 
     Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
     """
@@ -46,7 +50,7 @@ def test(words: tuple[str, ...]) -> None:
         folders = FOLDERS
     if OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress is visible
-    # One process a folder: the local cloud's patches stay in moto, and Pulumi's mocks in its runtime.
+    # Never two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
     codes: dict[str, int] = {}
     for each in [f"tests/{name}" for name in folders] or [""]:
         codes[each] = pytest(each, rest)
@@ -62,9 +66,16 @@ def test(words: tuple[str, ...]) -> None:
 
 def pytest(folder: str, options: Sequence[str]) -> int:
     """Run pytest on a folder and return its exit code. Ctrl-C is passed to pytest."""
-    several = PROCESSES.get(Path(folder).name, 2) if os.environ.get("CI") == "true" else 1
+    several = 1 if options else processes(Path(folder).name)
     shared = ["-n", str(several), "--dist", "loadfile"] if several > 1 else []
     named = [folder] if folder else []
     print(f"== {folder or 'tests'}", flush=True)
     words = [sys.executable, "-m", "pytest", *named, *shared, *options]
     return run_in_front(words, os.environ, ROOT)
+
+
+def processes(folder: str) -> int:
+    """Return how many processes share a folder's tests, file by file."""
+    cores = os.cpu_count() or 1
+    wanted = 1 if folder in SHARED else cores + cores // 2 if folder in WAITING else cores
+    return min(wanted, MOST)

@@ -45,31 +45,6 @@ def assert_nothing_left(careapp):
     assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
 
 
-def test_it_builds_both_stages_shows_the_page_and_leaves_nothing(careapp, tmp_path):
-    file = tmp_path / "report.json"
-    done = careapp.run(
-        "rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(file.read_text())
-    stage1, stage2 = report["stages"]
-    assert stage1["name"] == "stage1"
-    assert (stage1["updated"], stage1["replaced"], stage1["deleted"]) == (0, 0, 0)
-    assert stage1["created"] > 40
-    assert {key: stage2[key] for key in ("name", "updated", "replaced", "deleted")} == {
-        "name": "stage2",
-        "updated": 0,
-        "replaced": 0,
-        "deleted": 0,
-    }
-    assert stage2["unchanged"] == stage1["created"]
-    assert report["page"]["status"] == 200
-    assert report["destroy"]["deleted"] == stage1["created"] + stage2["created"]
-    assert report["destroy"]["left"] == 0
-    assert "error" not in report
-    assert_nothing_left(careapp)
-
-
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:careapp-poc/flaskr-AbCdEf"
 HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
 EXAMPLE = (
@@ -79,17 +54,25 @@ EXAMPLE = (
 """What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
 
 
-def test_another_app_is_served_by_https_and_http_leads_there(careapp, tmp_path):
+def test_it_builds_both_stages_shows_another_app_by_https_and_leaves_nothing(careapp, tmp_path):
     file = tmp_path / "report.json"
     settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
     done = careapp.run(
         *("rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)), *settings
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    page, stage2 = json.loads(file.read_text())["page"], json.loads(file.read_text())["stages"][1]
+    report = json.loads(file.read_text())
+    stage1, stage2 = report["stages"]
+    assert [stage["name"] for stage in (stage1, stage2)] == ["stage1", "stage2"]
+    for stage in (stage1, stage2):
+        assert (stage["updated"], stage["replaced"], stage["deleted"]) == (0, 0, 0)
+    assert stage2["unchanged"] == stage1["created"] > 40
+    assert report["destroy"]["deleted"] == stage1["created"] + stage2["created"]
+    assert report["destroy"]["left"] == 0
+    assert "error" not in report
+    page = report["page"]
     assert page["url"].startswith("https://localhost:")
     assert page["status"] == 200
-    assert (stage2["updated"], stage2["replaced"], stage2["deleted"]) == (0, 0, 0)
     assert f"redirects to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
@@ -134,14 +117,6 @@ def test_a_mistake_of_the_app_that_comes_along_is_refused_where_another_one_runs
     )
     assert "choose one that fits every app: alb-cannot-reach-task, another-secret" in done.stderr
     assert not careapp.home.log.exists()
-
-
-def test_stage_1_alone_says_how_ecs_is_turned_on(careapp):
-    done = careapp.run(
-        "rehearse", "--exit", "--until", "stage1", "--tasks", "process", "--port", "0"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "answers 503: ECS is off, and how to turn it on" in done.stdout
 
 
 STALLING = """#!/bin/sh
@@ -270,11 +245,12 @@ def test_a_killed_cloud_leaves_no_process_and_the_next_one_starts(careapp):
     assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
 
 
-def test_a_rehearsal_whose_cloud_is_gone_says_so_and_ends(careapp):
+def test_stage_1_alone_says_how_ecs_is_turned_on_and_without_its_cloud_it_ends(careapp):
     child = careapp.start("rehearse", "--until", "stage1", "--tasks", "process", "--port", "0")
-    for line in child.stdout:
-        if "Ctrl-C destroys everything again." in line:
-            break
+    before = ""
+    while "Ctrl-C destroys everything again." not in before:
+        before += child.stdout.readline() or pytest.fail(before)
+    assert "answers 503: ECS is off, and how to turn it on" in before
     os.kill(careapp.facts()["pid"], signal.SIGKILL)
     said = child.communicate(timeout=30)[0]
     assert child.returncode == 1, said
