@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from rehearsal.machine.authority import Authority
 from tests.webapp.conftest import variables_for
-from tests.webapp.dependencies import Authority, Postgres, open_vault, running
+from tests.webapp.dependencies import Postgres, open_vault, running
 from tests.webapp.serving import Server, serving
 
 PATHS = ("/", "/health")
