@@ -109,9 +109,9 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-CREDENTIALS = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
-"""The credentials of every client of the local cloud. moto does not check them."""
-SESSION, LOCK = boto3.Session(**CREDENTIALS), threading.Lock()
+# moto does not check the credentials.
+SESSION = boto3.Session("rehearsal", "rehearsal")
+LOCK = threading.Lock()
 """A session parses the model of each service once, which takes up to 0.3 s. It is not thread-safe."""
 
 

@@ -11,9 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i18n import Text, t
-from rehearsal.calls import Calls
+
+if TYPE_CHECKING:
+    from rehearsal.calls import Calls
 
 PREFIX = "careapp"
 FRONT = "webapp/front.py"
@@ -57,7 +60,7 @@ def change(file: str, old: str, new: str) -> tuple[Edit, ...]:
     return (Edit(file=file, old=old, new=new),)
 
 
-ManualChange = Callable[[Calls, str], None]
+ManualChange = Callable[["Calls", str], None]
 """A function that changes resources in AWS. Its second argument is the stack's name."""
 
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i18n import Text, said, t
 from ops.signals import terminations_raise
 from rehearsal import console
-from rehearsal.calls import Calls
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import ROOT, Home, find_home
@@ -27,6 +27,9 @@ from stack.app import APP_FOLDER
 from stack.file import StackError, StackFile, read
 from stack.names import PROJECT
 from stack.settings import Settings
+
+if TYPE_CHECKING:
+    from rehearsal.calls import Calls
 
 
 def print_stages(report: Report) -> None:
@@ -221,6 +224,9 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
 
 
 def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
+    # boto3 takes 0.2 s to import, and the commands beside this one in cli/local.py need none.
+    from rehearsal.calls import Calls
+
     engine = find_or_get()
     if client.find(home):
         raise client.CloudError(

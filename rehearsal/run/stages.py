@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i18n import Text, said, t
-from rehearsal.calls import Calls
 from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.run.client import Facts, Page
 from rehearsal.run.faults import Fault
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
+
+if TYPE_CHECKING:
+    from rehearsal.calls import Calls
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
