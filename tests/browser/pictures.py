@@ -1,7 +1,7 @@
 """Takes the pictures that the documents show: ``python -m tests.browser.pictures``.
 
 They are of real rehearsals, on the default ports, so nothing else may listen there. The page's first choice of font,
-Inter (Debian: fonts-inter), makes them look the same everywhere.
+Inter (Debian: fonts-inter), makes them look the same everywhere; fonts-noto-cjk has the Japanese characters.
 """
 
 from __future__ import annotations
