@@ -67,7 +67,7 @@ def test(words: tuple[str, ...]) -> None:
 def pytest(folder: str, options: Sequence[str]) -> int:
     """Run pytest on a folder and return its exit code. Ctrl-C is passed to pytest."""
     several = 1 if options else processes(Path(folder).name)
-    shared = ["-n", str(several), "--dist", "loadfile"] if several > 1 else []
+    shared = ["-n", str(several)] if several > 1 else []
     named = [folder] if folder else []
     print(f"== {folder or 'tests'}", flush=True)
     words = [sys.executable, "-m", "pytest", *named, *shared, *options]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT
+from tests import cli
 from tests.tooling.conftest import PYTHON, lay_out
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
@@ -187,3 +188,18 @@ def test_without_a_folder_of_that_name_pytest_says_so():
     done = run("nothing")
     assert done.returncode == 4
     assert "not found: nothing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "processors", "wanted"),
+    [("unit", 4, 4), ("rehearsal", 4, 6), ("browser", 4, 1), ("rehearsal", 1, 1), ("ops", 64, 8)],
+)
+def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processors, wanted):
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert cli.processes(folder) == wanted
+
+
+def test_with_options_of_pytest_a_folder_has_one_process(folder):
+    assert "created: " not in run(folder, "-q").stdout
+    if (os.cpu_count() or 1) > 1:
+        assert f"created: {os.cpu_count()}" in run(folder).stdout
