@@ -21,7 +21,7 @@ SHARED = ("browser", "image")
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 MOST = 8
-"""Processes for a folder: each has up to 0.7 GB of memory with its local cloud."""
+"""Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 
