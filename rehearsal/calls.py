@@ -109,10 +109,10 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-# moto does not check the credentials.
-SESSION = boto3.Session("rehearsal", "rehearsal")
+SESSION = boto3.Session("rehearsal", "rehearsal")  # moto does not check the credentials
+"""Parses the model of each service once, which takes up to 0.3 s."""
 LOCK = threading.Lock()
-"""A session parses the model of each service once, which takes up to 0.3 s. It is not thread-safe."""
+"""A session is not thread-safe."""
 
 
 class Calls:
