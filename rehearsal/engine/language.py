@@ -29,7 +29,7 @@ from pulumi.runtime.proto import (
     provider_pb2_grpc,
 )
 
-from rehearsal.engine.program import ERROR_SHOWN, FORKS, Request
+from rehearsal.engine.program import ERROR_SHOWN, FORKS, Request, exit_code
 from rehearsal.providers.servicer import Servicer
 
 Child = ForkServerProcess | subprocess.Popen[str]
@@ -156,10 +156,10 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 ]
                 for reader in readers:
                     reader.start()
-                child.join()
+                code = exit_code(child)
                 for reader in readers:
                     reader.join(timeout=5)
-        return child.exitcode or 0
+        return code
 
 
 def _forward(stream: IO[str], severity: Any, engine: Any) -> None:

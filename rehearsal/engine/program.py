@@ -12,13 +12,16 @@ import multiprocessing
 import os
 import runpy
 import sys
+import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 ERROR_SHOWN = 32
 """Exit code of a program whose error was already shown (Pulumi's convention)."""
@@ -33,6 +36,8 @@ AWS = (
 PRELOADED = ["boto3", "docker", "pulumi_docker", *(f"pulumi_aws.{each}.outputs" for each in AWS)]
 FORKS.set_forkserver_preload(PRELOADED)
 """A fork has these imported already. In a new process their import is most of a program's time."""
+COLLECTING = threading.Lock()
+"""A start collects the exit codes of all ended processes. If two threads collect one, the second gets 255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +62,23 @@ class Request:
 
         The request contains decrypted configuration; it is passed in a pipe, and not as an argument.
         """
-        child = FORKS.Process(target=_main, args=(self, folder, dict(environment), out, errors))
+        return fork(_main, self, folder, dict(environment), out, errors)
+
+
+def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:
+    """Call ``target`` in a new process."""
+    child = FORKS.Process(target=target, args=arguments)
+    with COLLECTING:
         child.start()
-        return child
+    return child
+
+
+def exit_code(child: ForkServerProcess) -> int:
+    """Wait for the end of a process of ``fork`` and return its exit code."""
+    connection.wait([child.sentinel])
+    with COLLECTING:
+        child.join()
+    return child.exitcode or 0
 
 
 def _main(
