@@ -17,8 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import connection
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:
 
 def exit_code(child: ForkServerProcess) -> int:
     """Wait for the end of a process of ``fork`` and return its exit code."""
-    connection.wait([child.sentinel])
+    wait([child.sentinel])
     with COLLECTING:
         child.join()
     return child.exitcode or 0
