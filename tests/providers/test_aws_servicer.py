@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import grpc
 import pytest
 from google.rpc import status_pb2
@@ -65,6 +67,12 @@ def create(servicer, context, token, inputs, preview=False):
     return servicer.Create(request, context)
 
 
+def update(servicer, context, token, news, olds):
+    was = {"old_inputs": struct(olds), "olds": struct(olds)}
+    request = pb.UpdateRequest(id="thing", urn=urn(token), news=struct(news), **was)
+    return servicer.Update(request, context)
+
+
 def diff(servicer, context, token, olds, news, **more):
     request = pb.DiffRequest(urn=urn(token), old_inputs=struct(olds), news=struct(news), **more)
     return servicer.Diff(request, context)
@@ -126,6 +134,20 @@ def test_a_resource_is_created_changed_read_and_deleted(servicer, context, calls
 def test_what_aws_refuses_is_told_in_its_own_words(servicer, context):
     with pytest.raises(Aborted, match=r"creating 'thing': .*InvalidVpc"):
         create(servicer, context, VPC, {"cidrBlock": "10.0.0.0/8"})
+
+
+BARE = {"name": "app", "cluster": "c", "taskDefinition": "app:1", "desiredCount": 1}
+
+
+@pytest.mark.parametrize("olds", [None, BARE], ids=["create", "update"])
+def test_a_service_with_an_empty_list_of_alarms_is_refused_before_ecs_is_asked(
+    servicer, context, olds
+):
+    """The provider drops the list (terraform-provider-aws, expandAlarms), and the SDK requires it."""
+    news = {**BARE, "alarms": {"alarmNames": [], "enable": False, "rollback": False}}
+    send = create if olds is None else partial(update, olds=olds)
+    with pytest.raises(Aborted, match=r"Missing required parameter .*alarms: \"alarmNames\""):
+        send(servicer, context, SERVICE, news)
 
 
 def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls):
