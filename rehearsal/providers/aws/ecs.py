@@ -156,7 +156,7 @@ def _service(inputs: Values) -> Values:
 
 
 def _alarms(given: Values) -> Values:
-    """Drop an empty list of names (terraform-provider-aws, expandAlarms). Then botocore refuses the call, as the SDK."""
+    """Drop an empty list of names (terraform-provider-aws, expandAlarms). Then botocore refuses the call."""
     return {name: value for name, value in given.items() if name != "alarmNames" or value}
 
 
