@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
+from stack.entrance import HOSTED_ZONE_ID
 from tests.providers.conftest import counter
 
 CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]
@@ -112,6 +113,27 @@ def test_a_certificate_in_use_is_not_deleted(calls, asked, zone, balancer):
     calls("elbv2", "delete_listener", {"ListenerArn": listener})
     lifecycle.delete(calls, CERTIFICATE, arn, {})
     assert lifecycle.read(calls, CERTIFICATE, arn, {}) is None
+
+
+def test_a_zone_is_read_before_its_first_record_and_has_its_domain_from_then_on(calls, asked, zone):
+    """terraform-provider-aws reads the zone first: a record's name must end with the zone's, or gets it appended."""
+
+    def name():
+        return calls("route53", "get_hosted_zone", {"Id": zone})["HostedZone"]["Name"]
+
+    assert name() == "."
+    lifecycle.create(calls, RECORD, record(zone, asked[1]), Event())
+    assert name() == "example.com."
+
+
+def test_a_zone_that_is_created_has_an_id_that_the_program_takes(calls):
+    params = {"Name": "example.net", "CallerReference": f"test-{next(counter)}"}
+    made = [calls("route53", "create_hosted_zone", params)["HostedZone"]["Id"] for _ in range(2)]
+    ids = {each.removeprefix("/hostedzone/") for each in made}
+    assert len(ids) == 2
+    for identity in ids:
+        assert HOSTED_ZONE_ID.rule(identity) == identity
+        calls("route53", "delete_hosted_zone", {"Id": identity})
 
 
 def test_a_record_changes_in_place_and_goes(calls, zone):

@@ -16,7 +16,7 @@ def install() -> None:
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
-    SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign,assignment]
+    SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
 
 
 def _groups(instance: Instance) -> Any:
