@@ -18,6 +18,7 @@ from moto.route53.models import FakeZone
 
 from rehearsal.aws.hooks import ACCOUNT, Params, Refused, backend, before, registry
 
+_describe = CertBundle.describe
 NEVER = 1 << 31
 """Seconds after which moto would issue a certificate without its DNS records."""
 
@@ -25,7 +26,16 @@ NEVER = 1 << 31
 def install() -> None:
     """Stop moto from issuing certificates by time, and give zones ids. The hooks are registered by the import."""
     settings.ACM_VALIDATION_WAIT = NEVER
+    CertBundle.describe = _described  # type: ignore[method-assign,assignment]
     route53.create_route53_zone_id = new_zone_id
+
+
+def _described(certificate: CertBundle) -> dict[str, Any]:
+    """Describe a certificate. It has an IssuedAt only once it is issued (API reference, CertificateDetail)."""
+    found = _describe(certificate)
+    if certificate.status == "PENDING_VALIDATION":
+        found["Certificate"].pop("IssuedAt", None)
+    return found
 
 
 def new_zone_id(*_: Any, **__: Any) -> str:

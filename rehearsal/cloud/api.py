@@ -21,6 +21,8 @@ RELIED_ON = (
     ("moto.backends", "get_backend"),
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
+    ("moto.acm.models", "CertBundle.describe"),
+    ("moto.route53.models", "create_route53_zone_id"),
     ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
     ("moto.ec2.models.instances", "Instance.prep_nics"),
     ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import Event
 
 import pytest
@@ -59,7 +60,10 @@ def listen(calls, balancer, arn):
 def test_a_certificate_is_pending_until_its_record_stands(calls, asked, zone):
     arn, option = asked
     assert status(calls, arn) == "PENDING_VALIDATION"
-    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    identity, _ = lifecycle.create(calls, RECORD, record(zone, option), Event())
+    # The provider's id has the name as declared, with the dot in which ACM's names end.
+    assert identity == f"{zone}_{option['resourceRecordName']}_CNAME"
+    assert identity.endswith("._CNAME")
     assert status(calls, arn) == "ISSUED"
 
 
@@ -77,10 +81,15 @@ def test_the_validation_is_there_when_the_certificate_is_issued(calls, asked, zo
     cancelled = Event()
     cancelled.set()
     inputs = {"certificateArn": arn}
-    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION"):
+    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION") as incomplete:
         lifecycle.create(calls, VALIDATION, inputs, cancelled)
+    # The provider's id is when the certificate was issued: by a log of it, Go's zero time.
+    assert incomplete.value.identity == "0001-01-01 00:00:00 +0000 UTC"
     lifecycle.create(calls, RECORD, record(zone, option), Event())
-    assert lifecycle.create(calls, VALIDATION, inputs, Event()) == (arn, inputs)
+    identity, made = lifecycle.create(calls, VALIDATION, inputs, Event())
+    assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])? \+0000 UTC", identity)
+    assert made == inputs
+    assert lifecycle.read(calls, VALIDATION, identity, inputs) == inputs
 
 
 def test_a_listener_refuses_a_certificate_that_is_not_issued(calls, asked, zone, balancer):

@@ -169,6 +169,22 @@ def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
     assert lifecycle.read(calls, INSTANCE, "one", {}) is None
 
 
+def test_the_provider_renames_an_instance_and_keeps_its_id(calls):
+    inputs = {"identifier": "one", "engine": "postgres", "instanceClass": "db.t4g.micro"}
+    inputs |= {"allocatedStorage": 20, "username": "postgres", "skipFinalSnapshot": True}
+    inputs |= {"manageMasterUserPassword": True, "backupRetentionPeriod": 1}
+    identity, _ = lifecycle.create(calls, INSTANCE, inputs, Event())
+    news = {**inputs, "identifier": "other", "backupRetentionPeriod": 2}
+    made = lifecycle.update(calls, INSTANCE, identity, inputs, news)
+    assert made["arn"].endswith(":db:other")
+    [found] = calls("rds", "describe_db_instances", {"DBInstanceIdentifier": "other"})[
+        "DBInstances"
+    ]
+    assert (found["DbiResourceId"], found["BackupRetentionPeriod"]) == (identity, 2)
+    lifecycle.delete(calls, INSTANCE, identity, news)
+    assert lifecycle.read(calls, INSTANCE, identity, news) is None
+
+
 def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):
     calls("rds", "create_db_instance", database("one"))
     calls("rds", "stop_db_instance", NAME)

@@ -95,7 +95,9 @@ TASK_DEFINITION = Kind(
     service="ecs",
     identity="taskDefinition",
     create="register_task_definition",
-    identity_from="taskDefinition.taskDefinitionArn",
+    # The id is the same for all revisions (terraform-provider-aws, task_definition.go).
+    identity_from="taskDefinition.family",
+    named_by="arn",
     read="describe_task_definition",
     found="taskDefinition",
     delete="deregister_task_definition",
