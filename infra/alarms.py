@@ -15,6 +15,8 @@ from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
 from stack.service import ServiceSettings, task_memory
 
 MINUTE = 60
+ERRORS = f"{DEPLOYMENT}-errors"
+"""The name, after the stack's prefix, of the alarm on the errors of a deployment."""
 MissingData = Literal["missing", "notify", "notBreaching"]
 """How an alarm treats missing data.
 
@@ -241,7 +243,7 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
     if settings.error_percent:
         yield Alarm(
             **common,
-            name=f"{DEPLOYMENT}-errors{ending}",
+            name=f"{ERRORS}{ending}",
             description="ECS rolls a deployment back: too many responses are errors",
             metrics={
                 "errors": targets.metric("HTTPCode_Target_5XX_Count", "Sum"),

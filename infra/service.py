@@ -67,21 +67,26 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
     }
 
 
-def strategy(names: Sequence[pulumi.Input[str]], settings: DeploymentSettings) -> dict[str, Any]:
+def strategy(
+    name: str, watched: Sequence[pulumi.Input[str]], settings: DeploymentSettings
+) -> dict[str, Any]:
     """Return the service's arguments for the strategy, the alarms that ECS watches, and for how long.
 
     All three values are always given: UpdateService keeps what a request leaves out, so alarms would
     stay (aws/copilot-cli#4565). A rolling deployment may set the bake time (ECS developer guide, "How
     CloudWatch alarms detect Amazon ECS deployment failures").
     """
+    # The provider drops an empty list (terraform-provider-aws, expandAlarms), and the SDK refuses a
+    # request without one. So a service without alarms names the first of them, disabled.
+    names = watched or [f"{name}-{alarms.ERRORS}"]
     return {
         "alarms": aws.ecs.ServiceAlarmsArgs(
-            alarm_names=names, enable=bool(names), rollback=bool(names)
+            alarm_names=names, enable=bool(watched), rollback=bool(watched)
         ),
         "deployment_configuration": configuration(settings)
         if settings.shifts
         else aws.ecs.ServiceDeploymentConfigurationArgs(
-            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if names else 0)
+            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if watched else 0)
         ),
     }
 
@@ -201,7 +206,7 @@ class Service(pulumi.ComponentResource):
             ),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
-            **strategy(self._alarms(name), settings.deployment),
+            **strategy(name, self._alarms(name), settings.deployment),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",

@@ -1,27 +1,46 @@
-"""ACM and Route 53 where moto differs from AWS: when a certificate is issued, and resources that already exist.
+"""ACM and Route 53 where moto differs from AWS: when a certificate is issued, ids, and resources that already exist.
 
 A stack names a hosted zone, and may name a certificate, that it does not create. They exist in the
-user's account but not in the local cloud. The rehearsal therefore creates the zone at its first
-record, and a certificate of the region when a listener uses it.
+user's account but not in the local cloud. The rehearsal therefore creates the zone when it is first
+read or gets a record, and a certificate of the region when a listener uses it.
 """
 
 from __future__ import annotations
 
+import secrets
+import string
 from typing import Any
 
 from moto import settings
 from moto.acm.models import CertBundle
+from moto.route53 import models as route53
 from moto.route53.models import FakeZone
 
 from rehearsal.aws.hooks import ACCOUNT, Params, Refused, backend, before, registry
 
+_describe = CertBundle.describe
 NEVER = 1 << 31
 """Seconds after which moto would issue a certificate without its DNS records."""
 
 
 def install() -> None:
-    """Stop moto from issuing certificates by time. The hooks are registered by the import."""
+    """Stop moto from issuing certificates by time, and give zones ids. The hooks are registered by the import."""
     settings.ACM_VALIDATION_WAIT = NEVER
+    CertBundle.describe = _described  # type: ignore[method-assign,assignment]
+    route53.create_route53_zone_id = new_zone_id
+
+
+def _described(certificate: CertBundle) -> dict[str, Any]:
+    """Describe a certificate. It has an IssuedAt only once it is issued (API reference, CertificateDetail)."""
+    found = _describe(certificate)
+    if certificate.status == "PENDING_VALIDATION":
+        found["Certificate"].pop("IssuedAt", None)
+    return found
+
+
+def new_zone_id(*_: Any, **__: Any) -> str:
+    """Return an id as Route 53 gives it: Z and capitals or digits. moto's begin with any of them."""
+    return "Z" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(20))
 
 
 @before("acm", "DescribeCertificate")
@@ -80,13 +99,29 @@ def _assumed_certificate(arn: str) -> Any:
     return made
 
 
+ROOT = "."
+"""The name of a zone that is only known by its id. Every name ends with it."""
+
+
+def _given_zone(params: Params, member: str) -> Any:
+    """Return the zone, which the user's account is assumed to have."""
+    zones, identity = backend("route53").zones, str(params[member]).rpartition("/")[2]
+    if identity not in zones:
+        zone: Any = FakeZone  # moto's own instances lack the same abstract methods.
+        zones[identity] = zone(ROOT, identity, private_zone=False, caller_reference=identity)
+    return zones[identity]
+
+
+@before("route53", "GetHostedZone")
+def zone_to_read(params: Params) -> None:
+    """Let a zone be read before it has a record, as the provider reads it (terraform-provider-aws, record.go)."""
+    _given_zone(params, "Id")
+
+
 @before("route53", "ChangeResourceRecordSets")
-def given_zone(params: Params) -> None:
-    zones, identity = backend("route53").zones, str(params["HostedZoneId"]).rpartition("/")[2]
-    if identity in zones:
-        return
-    name = params["ChangeBatch"]["Changes"][0]["ResourceRecordSet"]["Name"].rstrip(".")
-    # Any parent domain can hold the record; the real zone's name is not known.
-    parent = ".".join(name.split(".")[-2:]) + "."
-    zone: Any = FakeZone  # moto's own instances lack the same abstract methods.
-    zones[identity] = zone(parent, identity, private_zone=False, caller_reference=identity)
+def zone_of_records(params: Params) -> None:
+    zone = _given_zone(params, "HostedZoneId")
+    if zone.name == ROOT:
+        name = params["ChangeBatch"]["Changes"][0]["ResourceRecordSet"]["Name"].rstrip(".")
+        # Any parent domain can hold the record; the real zone's name is not known.
+        zone.name = ".".join(name.split(".")[-2:]) + "."

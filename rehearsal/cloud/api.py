@@ -21,7 +21,12 @@ RELIED_ON = (
     ("moto.backends", "get_backend"),
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
     ("moto.elbv2.models", "FakeHealthStatus"),
+    ("moto.acm.models", "CertBundle.describe"),
+    ("moto.route53.models", "create_route53_zone_id"),
+    ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
+    ("moto.ec2.models.instances", "Instance.prep_nics"),
     ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
+    ("moto.ec2.models.security_groups", "SecurityGroupRule.description"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
@@ -30,6 +35,7 @@ RELIED_ON = (
     ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
+    ("moto.applicationautoscaling.responses", "_build_policy"),
     ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy.create_alarms"),
     ("moto.cloudwatch.models", "Dimension"),
     ("moto.events.models", "EventPattern.matches_event"),
@@ -76,7 +82,7 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3"),
+    *("ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

@@ -1,8 +1,7 @@
 """The stand-in for awsx: ``awsx:ec2:Vpc`` with the same children, names and addresses as the real one.
 
 It registers the children by the engine's protocol, as the real provider does with Pulumi's Node.js library
-(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``). It lacks ``stateDependencies``, which makes the outputs depend on further
-children, and the outputs ``publicSubnets``, ``privateSubnets`` and ``isolatedSubnets``.
+(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``).
 
 awsx divides the VPC into blocks of ``availabilityZoneCidrMask``, one per zone. In a block each subnet begins at the
 next boundary of its size after the previous subnet (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
@@ -310,20 +309,35 @@ class Builder:
             output: [each.reference() for each in sorted(made, key=lambda child: child.urn)]
             for output, made in self.lists.items()
         }
-        ids = {
-            f"{kind.lower()}SubnetIds": [
-                self.made[each.name].result().identity for each in subnets if each.kind == kind
-            ]
-            for kind in ("Public", "Private", "Isolated")
-        }
+        kinds: Values = {}
+        for kind in ("Public", "Private", "Isolated"):
+            made = [self.made[each.name].result() for each in subnets if each.kind == kind]
+            kinds[f"{kind.lower()}Subnets"] = [each.reference() for each in made]
+            kinds[f"{kind.lower()}SubnetIds"] = [each.identity for each in made]
         return {
             **children,
-            **ids,
+            **kinds,
             "vpc": self.vpc.reference(),
+            "vpcEndpoints": [],
             "internetGateway": self.gateway.result().reference(),
             "vpcId": self.vpc.identity,
             "subnetLayout": layout,
         }
+
+    def dependencies(self, outputs: Values) -> dict[str, list[str]]:
+        """Return the URNs that each output depends on: the VPC, all subnets, and the output's own children.
+
+        So it is in the provider's recordings of itself (pulumi-awsx, ``provider/testdata/recorded``): the outputs are
+        parts of one Pulumi output, which contains the ids of the VPC and the subnets.
+        """
+        common = {self.vpc.urn, *(each.urn for each in self.lists["subnets"])}
+        return {name: sorted(common | _urns(value)) for name, value in outputs.items()}
+
+
+def _urns(output: Any) -> set[str]:
+    """Return the URNs of the resources in an output."""
+    listed = output if isinstance(output, list) else [output]
+    return {each["urn"] for each in listed if isinstance(each, Mapping) and "urn" in each}
 
 
 class AwsxServicer(Servicer):
@@ -341,7 +355,15 @@ class AwsxServicer(Servicer):
                 urn = monitor.component(request)
                 builder = Builder(monitor, request.name, values(request.inputs), urn)
                 outputs = builder.build()
+                dependencies = builder.dependencies(outputs)
                 monitor.finish(urn)
         except (ValueError, KeyError) as problem:
             fail(context, request.name, "constructing", problem)
-        return pb.ConstructResponse(urn=urn, state=struct(outputs))
+        return pb.ConstructResponse(
+            urn=urn,
+            state=struct(outputs),
+            stateDependencies={
+                name: pb.ConstructResponse.PropertyDependencies(urns=urns)
+                for name, urns in dependencies.items()
+            },
+        )

@@ -22,10 +22,14 @@ class Subject:
     calls: Calls
     identity: str
     inputs: Values
+    known: str = ""
+    """The value of the state's ``named_by``."""
 
     @property
     def name(self) -> str:
-        """Return the value of the kind's ``identity``, which is the id unless the kind looks it up."""
+        """Return the value of the kind's ``identity``, which is the id unless the kind knows another one."""
+        if self.known:
+            return self.known
         return self.kind.locate(self.calls, self.identity) if self.kind.locate else self.identity
 
     def call(self, operation: str, **more: Any) -> Values:
@@ -66,10 +70,12 @@ class Kind:
     """One Pulumi resource type and its AWS operations.
 
     ``identity`` is the AWS parameter that names the resource. ``identity_from`` is the path of the id in the answer
-    of ``create``, which also has the ``inputs``. ``locate`` finds the value of ``identity`` by the id, where the id
-    is another one. ``found`` is the path of the resource in the answer of ``read``.
-    ``replaces`` are the inputs whose change replaces the resource. ``ignored`` are the inputs that are not sent, each
-    with its reason. ``repeated`` are the inputs that are sent with every change.
+    of ``create``, which also has the ``inputs``, or computes it. Where the id is not the value of ``identity``,
+    ``locate`` finds that value by the id, or ``named_by`` is the output that has it.
+    ``found`` is the path of the resource in the answer of ``read``.
+    ``replaces`` are the inputs, or parts of inputs (``disk.encrypted``), whose change replaces the resource. Of the
+    inputs ``one_of`` one is given; another one replaces the resource. ``ignored`` are the inputs that are not sent,
+    each with its reason. ``repeated`` are the inputs that are sent with every change.
     ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
     With either one the resource is deleted before its replacement is created.
     ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
@@ -79,7 +85,8 @@ class Kind:
     service: str
     identity: str
     create: str
-    identity_from: str = ""
+    identity_from: str | Callable[[Values], str] = ""
+    named_by: str = ""
     locate: Callable[[Calls, str], str] | None = None
     read: str = ""
     found: str = ""
@@ -87,6 +94,7 @@ class Kind:
     update: str | None = None
     scope: Mapping[str, str] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
+    one_of: frozenset[str] = frozenset()
     ignored: Mapping[str, str] = field(default_factory=dict)
     repeated: frozenset[str] = frozenset()
     read_back: frozenset[str] = frozenset()
@@ -102,6 +110,15 @@ class Kind:
     on_delete: Apply | None = None
     absent: tuple[str, ...] = ()
     ready: tuple[str, str] | None = None
+
+    def replacing(self, olds: Values, news: Values) -> list[str]:
+        """Return the inputs whose change from ``olds`` to ``news`` replaces the resource."""
+        parts = {part for part in self.replaces if path(part, olds) != path(part, news)}
+        before, after = (
+            {name for name in self.one_of if values.get(name) is not None}
+            for values in (olds, news)
+        )
+        return sorted({part.partition(".")[0] for part in parts} | (before ^ after))
 
 
 def path(expression: str, data: Any) -> Any:

@@ -95,15 +95,19 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     params, taken = to_parameters(
         _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
     )
+    known = ""
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
     else:
         if kind.tag_type and inputs.get("tags"):
             pairs = tag_list(inputs["tags"], "Key")
             params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
-        answer = calls(kind.service, kind.create, params)
-        identity = str(path(kind.identity_from, {**answer, "inputs": inputs}))
-    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared)
+        answer = {**calls(kind.service, kind.create, params), "inputs": inputs}
+        source = kind.identity_from
+        identity = source(answer) if callable(source) else str(path(source, answer))
+        if kind.named_by:
+            known = str(path(f"{kind.found}.{kind.outputs[kind.named_by]}", answer))
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
     try:
         wait(subject, cancel)
         for setting in kind.settings:
@@ -114,9 +118,20 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
         raise Incomplete(identity, problem) from problem
 
 
-def read(calls: Calls, kind: Kind, identity: str, inputs: Values) -> Values | None:
+def existing(
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None
+) -> Subject:
+    """Return the resource of an id. ``state`` has its outputs, which may name it in AWS."""
+    known = str({**inputs, **(state or {})}.get(kind.named_by, ""))
+    prepared = kind.prepare(clean(inputs))
+    return Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
+
+
+def read(
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
+) -> Values | None:
     """Return the resource's current outputs, or None when it does not exist."""
-    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
+    subject = existing(calls, kind, identity, inputs, state)
     return None if describe(subject) is None else outputs(subject, inputs)
 
 
@@ -134,14 +149,22 @@ def describe(subject: Subject) -> Values | None:
     return described or None
 
 
-def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) -> Values:
+def update(
+    calls: Calls,
+    kind: Kind,
+    identity: str,
+    olds: Values,
+    news: Values,
+    state: Values | None = None,
+) -> Values:
     """Change the inputs that differ in place and return the outputs."""
-    before, after = kind.prepare(clean(olds)), kind.prepare(clean(news))
+    subject = existing(calls, kind, identity, news, state)
+    before, after = kind.prepare(clean(olds)), subject.inputs
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=after)
     done = set(kind.ignored)
     if kind.update:
-        chosen = {name: after[name] for name in changed & set(after) if name != "tags"}
+        # The resource is still to be named as it was.
+        chosen = {name: after[name] for name in changed & set(after) - {"tags", kind.identity}}
         params, taken = to_parameters(_model(calls, kind, kind.update), chosen)
         if taken:
             again = {name: after[name] for name in kind.repeated & set(after)}
@@ -161,11 +184,13 @@ def update(calls: Calls, kind: Kind, identity: str, olds: Values, news: Values) 
     return results
 
 
-def delete(calls: Calls, kind: Kind, identity: str, inputs: Values) -> None:
+def delete(
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
+) -> None:
     """Delete the resource, if it exists. ``skipDestroy`` keeps it."""
     if inputs.get("skipDestroy"):
         return
-    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=kind.prepare(clean(inputs)))
+    subject = existing(calls, kind, identity, inputs, state)
     try:
         if kind.on_delete:
             kind.on_delete(subject)

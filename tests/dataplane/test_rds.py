@@ -231,6 +231,7 @@ def test_a_point_in_time_has_the_rows_of_that_moment(backups):
 def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_password(backups):
     with to_time(backups, UseLatestRestorableTime=True) as copy:
         assert "MasterUserSecret" not in copy
+        assert "ReadReplicaSourceDBInstanceIdentifier" not in copy
         assert copy["DBParameterGroups"][0]["DBParameterGroupName"].startswith("default.")
         groups = [each["VpcSecurityGroupId"] for each in copy["VpcSecurityGroups"]]
         assert backups.ids["db-sg"] not in groups

@@ -40,8 +40,8 @@ SAFETY_UPDATES = [
 ]
 NAMES_ALARMS = "aws:ecs/service:Service careapp-poc-service"
 """The service names the alarms of its deployments."""
-WATCH = {
-    "alarmsEnabled": ("true", "false"),
+WATCH = {"alarmsEnabled": ("false", "true")}
+GO = {
     "dashboardEnabled": ("true", "false"),
     "bastionEnabled": ("true", "false"),
 }
@@ -57,6 +57,7 @@ BASTION = [
     "careapp-poc-database-from-bastion-5432",
     "careapp:infra:Bastion careapp-poc",
 ]
+DASHBOARD = "aws:cloudwatch/dashboard:Dashboard careapp-poc"
 ALARMS = [
     *(
         f"aws:cloudwatch/metricAlarm:MetricAlarm careapp-poc-{name}"
@@ -67,7 +68,6 @@ ALARMS = [
             *("deployment-errors", "deployment-latency"),
         )
     ),
-    "aws:cloudwatch/dashboard:Dashboard careapp-poc",
     "aws:cloudwatch/eventRule:EventRule careapp-poc-rollout-failed",
     "aws:cloudwatch/eventTarget:EventTarget careapp-poc-rollout-failed",
     "aws:kms/key:Key careapp-poc-alarms",
@@ -86,13 +86,13 @@ def turned(settings, on):
 def did(tmp_path_factory):
     """What each step did, and how the database and the load balancer looked with all turned on."""
     with local_stack(tmp_path_factory.mktemp("toggles")) as stack:
-        steps = {"up": stack.up(ecsEnabled="true", bastionEnabled="true").steps}
-        steps["safe"] = stack.up(**turned(SAFETY, 1), **turned(WATCH, 1)).steps
+        steps = {"up": stack.up(ecsEnabled="true", **turned(WATCH, 0), **turned(GO, 0)).steps}
+        steps["safe"] = stack.up(**turned(SAFETY, 1), **turned(WATCH, 1), **turned(GO, 1)).steps
         [seen] = stack.calls("rds", "describe_db_instances", {})["DBInstances"]
         [alb] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
         asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
         attributes = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
-        steps["watched"] = stack.up(**turned(SAFETY, 0), **turned(WATCH, 0)).steps
+        steps["back"] = stack.up(**turned(SAFETY, 0), **turned(WATCH, 0), **turned(GO, 0)).steps
         stack.destroy()
         pairs = {pair["Key"]: pair["Value"] for pair in attributes}
         yield steps, seen, pairs, stack.pulumi.resources(stack.name)
@@ -106,19 +106,27 @@ def by_operation(steps):
     return {operation: sorted(whats) for operation, whats in found.items()}
 
 
-def test_precautions_come_and_alarms_dashboard_and_bastion_go_without_touching_anything_else(did):
+def test_a_service_is_created_without_alarms(did):
+    created = by_operation(did[0]["up"])["create"]
+    assert NAMES_ALARMS in created
+    assert not [each for each in created if "MetricAlarm" in each]
+
+
+def test_precautions_and_alarms_come_and_dashboard_and_bastion_go_without_touching_anything_else(
+    did,
+):
     assert by_operation(did[0]["safe"]) == {
-        "create": SAFETY_ADDS,
+        "create": sorted([*SAFETY_ADDS, *ALARMS]),
         "update": sorted([*SAFETY_UPDATES, NAMES_ALARMS]),
-        "delete": sorted([*ALARMS, *BASTION]),
+        "delete": sorted([DASHBOARD, *BASTION]),
     }
 
 
 def test_and_the_other_way_round(did):
-    assert by_operation(did[0]["watched"]) == {
-        "create": sorted([*ALARMS, *BASTION]),
+    assert by_operation(did[0]["back"]) == {
+        "create": sorted([DASHBOARD, *BASTION]),
         "update": sorted([*SAFETY_UPDATES, NAMES_ALARMS]),
-        "delete": SAFETY_ADDS,
+        "delete": sorted([*SAFETY_ADDS, *ALARMS]),
     }
 
 

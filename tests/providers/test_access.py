@@ -76,6 +76,86 @@ def test_a_rule_about_a_network_cannot_become_one_about_a_group(calls, make_grou
         lifecycle.update(calls, INGRESS, identity, before, after)
 
 
+def described(calls, identity):
+    asked = {"SecurityGroupRuleIds": [identity]}
+    [found] = calls("ec2", "describe_security_group_rules", asked)["SecurityGroupRules"]
+    return found.get("Description")
+
+
+@pytest.mark.parametrize("peer", ["group", "network"])
+def test_a_rule_s_description_is_described_and_changed_whatever_its_peer_is(
+    calls, make_group, peer
+):
+    """terraform-provider-aws reads it by DescribeSecurityGroupRules, and sends it in ModifySecurityGroupRules."""
+    group = make_group()
+    peers = {"group": {"referencedSecurityGroupId": make_group()}}.get(
+        peer, {"cidrIpv4": "10.30.0.0/24"}
+    )
+    before, after = (rule(group, **peers, description=words) for words in ("tasks", "all tasks"))
+    identity, _ = lifecycle.create(calls, INGRESS, before, Event())
+    assert described(calls, identity) == "tasks"
+    lifecycle.update(calls, INGRESS, identity, before, after)
+    assert described(calls, identity) == "all tasks"
+    (permission,) = permissions(calls, group)
+    [held] = permission["UserIdGroupPairs"] + permission["IpRanges"]
+    assert held["Description"] == "all tasks"
+
+
+def test_the_same_rule_with_another_description_is_a_duplicate(calls, make_group):
+    """EC2 compares peer, protocol and ports (API reference, AuthorizeSecurityGroupIngress)."""
+    group, peer = make_group(), make_group()
+    inputs = rule(group, referencedSecurityGroupId=peer, description="tasks")
+    lifecycle.create(calls, INGRESS, inputs, Event())
+    with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
+        lifecycle.create(calls, INGRESS, {**inputs, "description": "others"}, Event())
+
+
+def test_the_groups_of_a_vpc_are_listed_and_filtered(calls, make_group, closed_vpc):
+    made = {make_group() for _ in range(2)}
+
+    def listed(*filters):
+        asked = {"VpcId": closed_vpc, "Filters": list(filters)}
+        found = calls("ec2", "get_security_groups_for_vpc", asked)["SecurityGroupForVpcs"]
+        assert {each["PrimaryVpcId"] for each in found} <= {closed_vpc}
+        return {each["GroupId"] for each in found}
+
+    one = min(made)
+    assert made < listed()  # the VPC's default group, too
+    assert listed({"Name": "group-id", "Values": [one]}) == {one}
+    with pytest.raises(ClientError, match=r"InvalidVpcID\.NotFound"):
+        calls("ec2", "get_security_groups_for_vpc", {"VpcId": "vpc-0"})
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        listed({"Name": "color", "Values": ["red"]})
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_an_instance_has_its_interface_s_groups_and_an_address_only_if_it_is_public(
+    calls, make_group, subnets, public
+):
+    groups = [make_group(), make_group()]
+    interface = {"DeviceIndex": 0, "SubnetId": subnets[0], "Groups": groups}
+    interface["AssociatePublicIpAddress"] = public
+    params = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
+    params["NetworkInterfaces"] = [interface]
+    [launched] = calls("ec2", "run_instances", params)["Instances"]
+    asked = {"InstanceIds": [launched["InstanceId"]]}
+
+    def instance():
+        [reservation] = calls("ec2", "describe_instances", asked)["Reservations"]
+        return reservation["Instances"][0]
+
+    for found in (launched, instance()):
+        [shown] = found["NetworkInterfaces"]
+        for held in (found["SecurityGroups"], shown["Groups"]):
+            assert {each["GroupId"] for each in held} == set(groups)
+        # EC2 has no Association without a public address (terraform-provider-aws: associate_public_ip_address).
+        assert ("Association" in shown) is public
+    change = {"NetworkInterfaceId": shown["NetworkInterfaceId"], "Groups": groups[:1]}
+    calls("ec2", "modify_network_interface_attribute", change)
+    assert [each["GroupId"] for each in instance()["SecurityGroups"]] == groups[:1]
+    calls("ec2", "terminate_instances", asked)
+
+
 @pytest.fixture
 def group(calls):
     """A security group that a rule of another one names."""

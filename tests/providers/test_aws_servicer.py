@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
+
 import grpc
 import pytest
 from google.rpc import status_pb2
@@ -11,6 +14,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from rehearsal.calls import UnknownInput, to_parameters, to_shape
 from rehearsal.providers.aws.provider import AwsServicer
 from rehearsal.providers.servicer import struct, values
+from tests.providers.conftest import definition
 
 VPC = "aws:ec2/vpc:Vpc"
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
@@ -18,6 +22,10 @@ LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROLE = "aws:iam/role:Role"
 SERVICE = "aws:ecs/service:Service"
+DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
+INSTANCE = "aws:ec2/instance:Instance"
+DATABASE = "aws:rds/instance:Instance"
+RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
 
 
@@ -63,6 +71,12 @@ def check(servicer, context, token, news, olds=None, seed=b"seed"):
 def create(servicer, context, token, inputs, preview=False):
     request = pb.CreateRequest(urn=urn(token), properties=struct(inputs), preview=preview)
     return servicer.Create(request, context)
+
+
+def update(servicer, context, token, news, olds):
+    was = {"old_inputs": struct(olds), "olds": struct(olds)}
+    request = pb.UpdateRequest(id="thing", urn=urn(token), news=struct(news), **was)
+    return servicer.Update(request, context)
 
 
 def diff(servicer, context, token, olds, news, **more):
@@ -128,6 +142,20 @@ def test_what_aws_refuses_is_told_in_its_own_words(servicer, context):
         create(servicer, context, VPC, {"cidrBlock": "10.0.0.0/8"})
 
 
+BARE = {"name": "app", "cluster": "c", "taskDefinition": "app:1", "desiredCount": 1}
+
+
+@pytest.mark.parametrize("olds", [None, BARE], ids=["create", "update"])
+def test_a_service_with_an_empty_list_of_alarms_is_refused_before_ecs_is_asked(
+    servicer, context, olds
+):
+    """The provider drops the list (terraform-provider-aws, expandAlarms), and the SDK requires it."""
+    news = {**BARE, "alarms": {"alarmNames": [], "enable": False, "rollback": False}}
+    send = create if olds is None else partial(update, olds=olds)
+    with pytest.raises(Aborted, match=r"Missing required parameter .*alarms: \"alarmNames\""):
+        send(servicer, context, SERVICE, news)
+
+
 def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls):
     vpc = create(servicer, context, VPC, {"cidrBlock": "10.8.0.0/16"})
     inputs = {"name": "half", "port": 80, "protocol": "HTTP", "targetType": "ip", "vpcId": vpc.id}
@@ -158,6 +186,75 @@ def test_an_input_that_cannot_be_changed_replaces_the_resource(
 ):
     answer = diff(servicer, context, token, {**old, **dict.fromkeys(new, "old")}, {**old, **new})
     assert (list(answer.replaces), answer.deleteBeforeReplace) == ([*new], deletes_first)
+
+
+ENCRYPTED = {"encrypted": True, "volumeSize": 8}
+CIDR, PEER = {"cidrIpv4": "10.0.0.0/16"}, {"referencedSecurityGroupId": "sg-1"}
+RULE_REPLACED = ["cidrIpv4", "referencedSecurityGroupId"]
+
+
+@pytest.mark.parametrize(
+    ("token", "old", "new", "replaces"),
+    [
+        # pulumi_aws, InstanceRootBlockDeviceArgs: `encrypted` and `kms_key_id` require replacement.
+        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {}}, ["rootBlockDevice"]),
+        (
+            INSTANCE,
+            {"rootBlockDevice": ENCRYPTED},
+            {"rootBlockDevice": {**ENCRYPTED, "kmsKeyId": "key"}},
+            ["rootBlockDevice"],
+        ),
+        (
+            INSTANCE,
+            {"rootBlockDevice": ENCRYPTED},
+            {"rootBlockDevice": {**ENCRYPTED, "volumeSize": 9}},
+            [],
+        ),
+        # terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan.
+        (RULE, CIDR, PEER, RULE_REPLACED),
+        (RULE, PEER, CIDR, RULE_REPLACED),
+        (RULE, PEER, {"referencedSecurityGroupId": UNKNOWN}, []),
+        (DATABASE, {"identifier": "one"}, {"identifier": "two"}, []),
+    ],
+)
+def test_what_replaces_a_resource_is_what_the_provider_says(
+    servicer, context, token, old, new, replaces
+):
+    answer = diff(servicer, context, token, old, new)
+    assert list(answer.replaces) == replaces
+    assert answer.changes == pb.DiffResponse.DIFF_SOME
+
+
+def family(**changes):
+    named = definition(**changes)
+    containers = {"containerDefinitions": json.dumps(named.pop("containerDefinitions"))}
+    return {**named, **containers, "family": "named"}
+
+
+def test_a_task_definition_s_id_is_its_family_and_each_revision_is_read_and_deleted_by_its_arn(
+    servicer, context, calls
+):
+    """The id is that of all revisions (terraform-provider-aws, task_definition.go), so the state's ARN decides."""
+    old, new = family(), family(memory="1024")
+    first, second = (create(servicer, context, DEFINITION, each) for each in (old, new))
+    assert (first.id, second.id) == ("named", "named")
+
+    def shown(made, inputs):
+        state = {"properties": made.properties, "inputs": struct(inputs)}
+        request = pb.ReadRequest(id=made.id, urn=urn(DEFINITION), **state)
+        return values(servicer.Read(request, context).properties)["arn"]
+
+    arns = [values(made.properties)["arn"] for made in (first, second)]
+    assert [shown(first, old), shown(second, new)] == arns
+    gone = {"properties": first.properties, "old_inputs": struct(old)}
+    servicer.Delete(pb.DeleteRequest(id=first.id, urn=urn(DEFINITION), **gone), context)
+    status = [
+        calls("ecs", "describe_task_definition", {"taskDefinition": arn})["taskDefinition"][
+            "status"
+        ]
+        for arn in arns
+    ]
+    assert status == ["INACTIVE", "ACTIVE"]
 
 
 def test_a_replacement_gets_a_name_of_its_own(servicer, context):

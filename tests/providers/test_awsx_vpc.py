@@ -13,6 +13,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+from pulumi_awsx.ec2 import Vpc
 
 from rehearsal.providers.awsx import AwsxServicer, lay_out
 from rehearsal.providers.servicer import struct, values
@@ -36,6 +37,7 @@ ARGS = {
 NOT_RECORDED = {"allocationId"}
 
 
+KINDS_OF_OUTPUTS = ("Subnets", "SubnetIds")
 COMPONENT, LAST = "the component", "careapp-poc-database-2"
 
 
@@ -156,6 +158,51 @@ def test_the_children_are_outputs_as_resources(monitor):
         ],
     }
     assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
+
+
+COMMON = {
+    "Vpc/careapp-poc",
+    *(
+        f"Subnet/careapp-poc-{kind}-{n}"
+        for kind in ("public", "private", "database")
+        for n in (1, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("output", "own"),
+    [
+        *((name, set()) for name in ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets")),
+        *((f"{kind}{what}", set()) for kind in ("public", "isolated") for what in KINDS_OF_OUTPUTS),
+        ("natGateways", {"NatGateway/careapp-poc-1"}),
+        ("eips", {"Eip/careapp-poc-1"}),
+        ("internetGateway", {"InternetGateway/careapp-poc"}),
+        (
+            "routes",
+            {f"Route/careapp-poc-{kind}-{n}" for kind in ("private", "public") for n in (1, 2)},
+        ),
+    ],
+)
+def test_an_output_depends_on_the_vpc_all_subnets_and_its_own_children(monitor, output, own):
+    """As awsx has recorded itself (pulumi-awsx, provider/testdata/recorded/TestProviderUpgrade)."""
+    answer = construct(monitor, natGateways={"strategy": "Single"})
+    assert set(answer.stateDependencies) == set(values(answer.state))
+    assert set(answer.stateDependencies[output].urns) == COMMON | own
+
+
+def test_every_output_of_the_sdk_is_there_and_no_other(monitor):
+    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
+    outputs = [each for each in vars(Vpc).values() if isinstance(each, property)]
+    assert set(state) == {each.fget._pulumi_name for each in outputs}
+
+
+def test_the_subnets_of_each_kind_are_outputs_as_resources(monitor):
+    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
+    for output, name in (("public", "public"), ("private", "private"), ("isolated", "database")):
+        assert [each["urn"] for each in state[f"{output}Subnets"]] == [
+            f"Subnet/careapp-poc-{name}-{n}" for n in (1, 2)
+        ]
 
 
 def test_a_strategy_that_awsx_does_not_know_is_refused_by_name(monitor):

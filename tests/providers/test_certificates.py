@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import Event
 
 import pytest
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
+from stack.entrance import HOSTED_ZONE_ID
 from tests.providers.conftest import counter
 
 CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]
@@ -58,7 +60,10 @@ def listen(calls, balancer, arn):
 def test_a_certificate_is_pending_until_its_record_stands(calls, asked, zone):
     arn, option = asked
     assert status(calls, arn) == "PENDING_VALIDATION"
-    lifecycle.create(calls, RECORD, record(zone, option), Event())
+    identity, _ = lifecycle.create(calls, RECORD, record(zone, option), Event())
+    # The provider's id has the name as declared, with the dot in which ACM's names end.
+    assert identity == f"{zone}_{option['resourceRecordName']}_CNAME"
+    assert identity.endswith("._CNAME")
     assert status(calls, arn) == "ISSUED"
 
 
@@ -76,10 +81,15 @@ def test_the_validation_is_there_when_the_certificate_is_issued(calls, asked, zo
     cancelled = Event()
     cancelled.set()
     inputs = {"certificateArn": arn}
-    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION"):
+    with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION") as incomplete:
         lifecycle.create(calls, VALIDATION, inputs, cancelled)
+    # The provider's id is when the certificate was issued: by a log of it, Go's zero time.
+    assert incomplete.value.identity == "0001-01-01 00:00:00 +0000 UTC"
     lifecycle.create(calls, RECORD, record(zone, option), Event())
-    assert lifecycle.create(calls, VALIDATION, inputs, Event()) == (arn, inputs)
+    identity, made = lifecycle.create(calls, VALIDATION, inputs, Event())
+    assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])? \+0000 UTC", identity)
+    assert made == inputs
+    assert lifecycle.read(calls, VALIDATION, identity, inputs) == inputs
 
 
 def test_a_listener_refuses_a_certificate_that_is_not_issued(calls, asked, zone, balancer):
@@ -112,6 +122,27 @@ def test_a_certificate_in_use_is_not_deleted(calls, asked, zone, balancer):
     calls("elbv2", "delete_listener", {"ListenerArn": listener})
     lifecycle.delete(calls, CERTIFICATE, arn, {})
     assert lifecycle.read(calls, CERTIFICATE, arn, {}) is None
+
+
+def test_a_zone_is_read_before_its_first_record_and_has_its_domain_from_then_on(calls, asked, zone):
+    """terraform-provider-aws reads the zone first: a record's name must end with the zone's, or gets it appended."""
+
+    def name():
+        return calls("route53", "get_hosted_zone", {"Id": zone})["HostedZone"]["Name"]
+
+    assert name() == "."
+    lifecycle.create(calls, RECORD, record(zone, asked[1]), Event())
+    assert name() == "example.com."
+
+
+def test_a_zone_that_is_created_has_an_id_that_the_program_takes(calls):
+    params = {"Name": "example.net", "CallerReference": f"test-{next(counter)}"}
+    made = [calls("route53", "create_hosted_zone", params)["HostedZone"]["Id"] for _ in range(2)]
+    ids = {each.removeprefix("/hostedzone/") for each in made}
+    assert len(ids) == 2
+    for identity in ids:
+        assert HOSTED_ZONE_ID.rule(identity) == identity
+        calls("route53", "delete_hosted_zone", {"Id": identity})
 
 
 def test_a_record_changes_in_place_and_goes(calls, zone):

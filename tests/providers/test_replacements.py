@@ -101,10 +101,13 @@ RENAMED = {
     ("SubnetGroup", "DBSubnetGroupName"): "name",
 }
 IN_PLACE_BY_THE_PROVIDER = {
+    ("Instance", "identifier"): "the provider renames it (pull request 31232)",
     ("Instance", "dBSubnetGroupName"): "the provider modifies it, CloudFormation does not",
     ("Instance", "dbSubnetGroupName"): "the provider modifies it, CloudFormation does not",
 }
 BY_THE_PROVIDER_ONLY = {
+    ("Instance", "rootBlockDevice.encrypted"): "pulumi_aws, InstanceRootBlockDevice: replacement",
+    ("Instance", "rootBlockDevice.kmsKeyId"): "pulumi_aws, InstanceRootBlockDevice: replacement",
     ("Instance", "associatePublicIpAddress"): "the provider's schema: ForceNew",
     ("FlowLog", "vpcId"): "CloudFormation's ResourceId",
     ("EventRule", "eventBusName"): "the provider's schema: ForceNew",

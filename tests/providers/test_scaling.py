@@ -151,6 +151,51 @@ def test_policies_and_actions_are_made_changed_and_gone(calls, place):
     assert lifecycle.read(calls, ACTION, identity, new) is None
 
 
+SCALING = "application-autoscaling"
+
+
+def test_a_policy_is_found_by_its_name_and_its_whole_resource(calls, place):
+    """DescribeScalingPolicies filters by PolicyNames (API reference); another service's name may begin the same."""
+    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
+    for name in ("cpu", "requests"):
+        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"TargetValue": 50, "PredefinedMetricSpecification": metric}
+        put = {"PolicyName": name, "PolicyType": "TargetTrackingScaling", **capital(place)}
+        put["TargetTrackingScalingPolicyConfiguration"] = tracking
+        calls(SCALING, "put_scaling_policy", put)
+
+    def named(**asked):
+        found = calls(SCALING, "describe_scaling_policies", {"ServiceNamespace": "ecs", **asked})
+        return [each["PolicyName"] for each in found["ScalingPolicies"]]
+
+    assert named(PolicyNames=["requests"], **capital(place)) == ["requests"]
+    assert named(PolicyNames=["cpu", "requests"], **capital(place)) == ["cpu", "requests"]
+    assert named(PolicyNames=["none"], **capital(place)) == []
+    assert named(ResourceId=place["resourceId"]) == ["cpu", "requests"]
+    assert named(ResourceId=place["resourceId"] + "-2") == []
+
+
+def capital(place):
+    return {key[0].upper() + key[1:]: value for key, value in place.items()}
+
+
+def test_a_target_s_tags_are_those_of_its_creation_until_they_are_changed(calls, place):
+    def tags():
+        [found] = shown(calls, place)
+        arn = {"ResourceARN": found["ScalableTargetARN"]}
+        return calls(SCALING, "list_tags_for_resource", arn)["Tags"]
+
+    before = {**target(place, 1, 3), "tags": {"project": "careapp", "stack": "poc"}}
+    identity, _ = lifecycle.create(calls, TARGET, before, Event())
+    assert tags() == before["tags"]
+    calls(SCALING, "register_scalable_target", {**capital(place), "MaxCapacity": 4, "Tags": {}})
+    assert tags() == before["tags"]
+    lifecycle.update(calls, TARGET, identity, before, {**before, "tags": {"stack": "prod"}})
+    assert tags() == {"stack": "prod"}
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        calls(SCALING, "list_tags_for_resource", {"ResourceARN": "arn:aws:none"})
+
+
 def test_the_hours_stop_and_start_the_service(calls, service, place):
     lifecycle.create(calls, TARGET, target(place, 2, 2), Event())
     lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * MON-FRI *)", 0), Event())

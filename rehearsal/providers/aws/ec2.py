@@ -199,8 +199,8 @@ ROUTE_TABLE_ASSOCIATION = Kind(
     identity_from="AssociationId",
     look=_association,
     delete="disassociate_route_table",
-    # The provider changes the table in place, and the association gets another id. The stand-in
-    # replaces it instead.
+    # The provider changes the table in place. The association gets another id, by which Pulumi's state
+    # does not know it (pulumi/pulumi-aws#3911). The stand-in replaces it instead.
     replaces=frozenset({"subnetId", "routeTableId"}),
 )
 
@@ -323,7 +323,10 @@ INSTANCE = Kind(
     read="describe_instances",
     found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
     delete="terminate_instances",
-    replaces=frozenset({"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}),
+    replaces=frozenset(
+        {"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}
+        | {"rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"}
+    ),
     prepare=_instance,
     ready=("State.Name", "running"),
     outputs={

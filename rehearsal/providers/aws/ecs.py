@@ -95,7 +95,9 @@ TASK_DEFINITION = Kind(
     service="ecs",
     identity="taskDefinition",
     create="register_task_definition",
-    identity_from="taskDefinition.taskDefinitionArn",
+    # The id is the same for all revisions (terraform-provider-aws, task_definition.go).
+    identity_from="taskDefinition.family",
+    named_by="arn",
     read="describe_task_definition",
     found="taskDefinition",
     delete="deregister_task_definition",
@@ -143,6 +145,8 @@ def _service(inputs: Values) -> Values:
     result: Values = {name: value for name, value in inputs.items() if name not in moved}
     result["serviceName"] = inputs["name"]
     deployment = {new: inputs[old] for old, new in DEPLOYMENT.items() if old in inputs}
+    if inputs.get("alarms"):
+        deployment["alarms"] = _alarms(inputs["alarms"])
     deployment |= inputs.get("deploymentConfiguration") or {}
     if deployment:
         result["deploymentConfiguration"] = deployment
@@ -151,6 +155,11 @@ def _service(inputs: Values) -> Values:
     if inputs.get("networkConfiguration"):
         result["networkConfiguration"] = {"awsvpcConfiguration": _awsvpc(inputs)}
     return result
+
+
+def _alarms(given: Values) -> Values:
+    """Drop an empty list of names (terraform-provider-aws, expandAlarms). Then botocore refuses the call."""
+    return {name: value for name, value in given.items() if name != "alarmNames" or value}
 
 
 def _awsvpc(inputs: Values) -> Values:

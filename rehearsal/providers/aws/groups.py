@@ -11,16 +11,9 @@ from rehearsal.providers.aws.ec2 import arn
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
 from rehearsal.providers.lifecycle import tag_list
 
-RULE_INPUTS = (
-    "cidrIpv4",
-    "cidrIpv6",
-    "description",
-    "fromPort",
-    "ipProtocol",
-    "prefixListId",
-    "referencedSecurityGroupId",
-    "toPort",
-)
+PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"})
+"""Another kind of peer replaces a rule (terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan)."""
+RULE_INPUTS = ("description", "fromPort", "ipProtocol", "toPort", *sorted(PEERS))
 
 
 def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
@@ -208,6 +201,7 @@ def _rule(token: str, direction: str) -> Kind:
         delete=f"revoke_security_group_{direction}",
         on_delete=_remove_rule,
         replaces=frozenset({"securityGroupId"}),
+        one_of=PEERS,
         ignored={"securityGroupId": "sent by _make_rule"},
         settings=(Setting(inputs=RULE_INPUTS, apply=_change_rule, on_create=False),),
         outputs={

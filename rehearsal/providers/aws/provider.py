@@ -148,7 +148,7 @@ class AwsServicer(Servicer):
         kind = self._kind(request, context)
         olds, news = _current_inputs(kind, request), values(request.news)
         changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
-        replaces = [name for name in changed if name in kind.replaces]
+        replaces = [name for name in kind.replacing(olds, news) if name in changed]
         deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
         changes = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
         return pb.DiffResponse(
@@ -179,7 +179,7 @@ class AwsServicer(Servicer):
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         try:
-            made = lifecycle.update(self._calls, kind, request.id, olds, news)
+            made = lifecycle.update(self._calls, kind, request.id, olds, news, values(request.olds))
         except Exception as problem:
             fail(context, request.urn, "updating", problem)
         return pb.UpdateResponse(properties=struct(made))
@@ -187,7 +187,8 @@ class AwsServicer(Servicer):
     def Delete(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
         try:
-            lifecycle.delete(self._calls, kind, request.id, values(request.old_inputs))
+            inputs, state = values(request.old_inputs), values(request.properties)
+            lifecycle.delete(self._calls, kind, request.id, inputs, state)
         except Exception as problem:
             fail(context, request.urn, "deleting", problem)
         return empty_pb2.Empty()
@@ -195,7 +196,8 @@ class AwsServicer(Servicer):
     def Read(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.inputs)
         try:
-            found = lifecycle.read(self._calls, kind, request.id, inputs)
+            state = values(request.properties)
+            found = lifecycle.read(self._calls, kind, request.id, inputs, state)
         except Exception as problem:
             fail(context, request.urn, "reading", problem)
         if found is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from threading import Event
 
 from botocore.exceptions import ClientError
 
 from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
+from rehearsal.providers.lifecycle import wait
 
 LIMIT = 120.0
 """Wall-clock seconds within which a database must be deleted."""
@@ -105,6 +107,13 @@ def _export(subject: Subject) -> None:
     subject.call("modify_db_instance", CloudwatchLogsExportConfiguration=change)
 
 
+def _rename(subject: Subject) -> None:
+    """Give the instance its new identifier and wait until it is available, as the provider does."""
+    new = subject.inputs["DBInstanceIdentifier"]
+    subject.call("modify_db_instance", NewDBInstanceIdentifier=new, ApplyImmediately=True)
+    wait(subject, Event())
+
+
 def _keep(_: Subject) -> None:
     """Leave unset inputs unchanged: they are computed in the provider's schema."""
 
@@ -159,13 +168,14 @@ INSTANCE = Kind(
     update="modify_db_instance",
     on_delete=_remove_instance,
     replaces=frozenset(
-        {"identifier", "engine", "username", "dbName", "storageEncrypted", "kmsKeyId"}
-        | {"availabilityZone", "characterSetName", "timezone"}
+        {"engine", "username", "dbName", "storageEncrypted", "kmsKeyId", "availabilityZone"}
+        | {"characterSetName", "timezone"}
     ),
     prepare=renamed(INSTANCE_NAMES),
     ignored=PROVIDER_ONLY,
     repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(
+        Setting(inputs=("DBInstanceIdentifier",), apply=_rename, on_create=False),
         Setting(inputs=("EnableCloudwatchLogsExports",), apply=_export, on_create=False),
         Setting(
             inputs=("monitoringRoleArn", "performanceInsightsRetentionPeriod"),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from botocore.exceptions import ClientError
-
-from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
+from rehearsal.providers.kind import Kind, Setting, Subject, renamed
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
@@ -24,21 +20,6 @@ def _put(operation: str, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply, on_create=False)
 
 
-def _named(operation: str, found: str, member: str) -> Callable[[Subject], Values | None]:
-    """Return the described entry with the resource's name: moto does not filter by name."""
-
-    def look(subject: Subject) -> Values | None:
-        try:
-            rows = subject.call(operation)[found]
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] == "ObjectNotFoundException":
-                return None
-            raise
-        return next((dict(row) for row in rows if row[member] == subject.identity), None)
-
-    return look
-
-
 TARGET = Kind(
     token="aws:appautoscaling/target:Target",
     service="application-autoscaling",
@@ -52,7 +33,7 @@ TARGET = Kind(
     replaces=PLACE,
     # The provider also sends the range with every change.
     settings=(_put("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
-    outputs={"resourceId": "ResourceId"},
+    outputs={"arn": "ScalableTargetARN", "resourceId": "ResourceId"},
     absent=("ObjectNotFoundException", "ValidationException"),
 )
 
@@ -63,7 +44,8 @@ POLICY = Kind(
     scope=NAMED,
     create="put_scaling_policy",
     identity_from="inputs.name",
-    look=_named("describe_scaling_policies", "ScalingPolicies", "PolicyName"),
+    read="describe_scaling_policies",
+    found="ScalingPolicies[0]",
     delete="delete_scaling_policy",
     replaces=PLACE | {"name"},
     prepare=renamed({"name": "policyName"}),
@@ -81,7 +63,8 @@ ACTION = Kind(
     scope=NAMED,
     create="put_scheduled_action",
     identity_from="inputs.name",
-    look=_named("describe_scheduled_actions", "ScheduledActions", "ScheduledActionName"),
+    read="describe_scheduled_actions",
+    found="ScheduledActions[0]",
     delete="delete_scheduled_action",
     replaces=PLACE | {"name"},
     prepare=renamed({"name": "scheduledActionName"}),

@@ -1,0 +1,55 @@
+"""Replaces parts of moto's EC2: what it describes of instances, interfaces and rules otherwise than AWS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.instances import Instance
+from moto.ec2.models.security_groups import SecurityGroupRule
+
+_association = NetworkInterface.association
+
+
+def install() -> None:
+    """Replace properties of moto's classes. A second call changes nothing."""
+    Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
+    NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
+    SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
+    SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
+
+
+def _groups(instance: Instance) -> Any:
+    """Return the security groups of the primary interface, which are those of the instance (EC2, Instance)."""
+    held = vars(instance)
+    primary = held.get("nics", {}).get(0)
+    return held["launched with"] if primary is None else primary._group_set
+
+
+def _set_groups(instance: Instance, groups: Any) -> None:
+    held = vars(instance)
+    held["launched with"] = groups
+    primary = held.get("nics", {}).get(0)
+    if primary is not None:
+        primary._group_set = list(groups)
+
+
+def _known_association(interface: NetworkInterface) -> Any:
+    """Return the interface's public address, or None, which EC2 leaves out; moto answers an empty element."""
+    return _association.fget(interface) or None  # type: ignore[attr-defined]
+
+
+def _description(rule: SecurityGroupRule) -> str | None:
+    """Return a rule's description, which moto keeps with the network or with the group."""
+    return rule.ip_range.get("Description") or rule.source_group.get("Description")
+
+
+def _same_rule(one: SecurityGroupRule, other: object) -> bool:
+    """Compare two rules without their descriptions, as EC2 does (InvalidPermission.Duplicate)."""
+    return isinstance(other, SecurityGroupRule) and _compared(one) == _compared(other)
+
+
+def _compared(rule: SecurityGroupRule) -> tuple[Any, ...]:
+    ports = () if rule.ip_protocol == "-1" else (rule.from_port, rule.to_port)
+    group = rule.source_group.get("GroupId")
+    return rule.ip_protocol, ports, rule.cidr_ipv4, rule.cidr_ipv6, group, rule.prefix_list_id
