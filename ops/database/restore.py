@@ -120,14 +120,19 @@ class Restore:
         copies.restore(self.session, now.current or {}, source, self.temporary, temporary=False)
 
     def swap(self) -> None:
-        """Wait for the restored instance and give it the database's name. Raises Refused and AwsProblem."""
+        """Give the restored instance the database's name and a managed password. Raises Refused and AwsProblem.
+
+        RDS tags the password's secret with the ARN that the instance has then, and no document says that a
+        renaming changes the tag. The permissions boundary allows the secret by that tag (delivery/template.yaml):
+        so the name comes first.
+        """
         now = self.read()
-        if now.swapped:
-            return
-        if now.current is not None:
-            copies.wait_until_usable(self.session, self.temporary, self.waiting)
-            self._rename(self.name, self.old)
-        self._rename(self.temporary, self.name)
+        if not now.swapped:
+            if now.current is not None:
+                copies.wait_until_available(self.session, self.temporary, self.waiting)
+                self._rename(self.name, self.old)
+            self._rename(self.temporary, self.name)
+        copies.wait_until_usable(self.session, self.name, self.waiting)
 
     def _rename(self, old: str, new: str) -> None:
         """Rename an instance and wait until it is available. Raises Refused and AwsProblem."""

@@ -84,12 +84,20 @@ def go(made):
     return made.adopt()
 
 
+def tagged(instance):
+    """The ARN by which the permissions boundary allows the password's secret (delivery/template.yaml)."""
+    secret = instance["MasterUserSecret"]["SecretArn"]
+    tags = client("secretsmanager").describe_secret(SecretId=secret)["Tags"]
+    return {each["Key"]: each["Value"] for each in tags}["aws:rds:primaryDBInstanceArn"]
+
+
 def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made):
     now = go(made)
     assert sorted(instances()) == [NAME, OLD]
     assert made.changes == [CHANGES[0], *[CHANGES[1]] * 3, CHANGES[2]]
     assert made.pulumi.done == ["id", "preview", "up"]
     after = made.read()
+    assert tagged(after.current) == after.current["DBInstanceArn"]
     assert (after.source, after.current["MasterUserSecret"]["SecretStatus"]) == (None, "active")
     assert [line.text for line in restore.closing(made, now)] == [
         f"{NAME} is restored.",
@@ -123,7 +131,9 @@ def test_after_an_interrupt_at_any_call_the_same_command_goes_on(made, monkeypat
         return  # It was the last call.
     go(made)
     assert sorted(instances()) == [NAME, OLD]
-    assert (made.read().source, made.pulumi.done[-1]) == (None, "up")
+    after = made.read()
+    assert (after.source, made.pulumi.done[-1]) == (None, "up")
+    assert tagged(after.current) == after.current["DBInstanceArn"]
 
 
 @pytest.mark.parametrize("failing", ["set_instance_id", "check_preview", "up"])
@@ -154,6 +164,54 @@ def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch)
 def raw(name, source=None, **more):
     tags = [{"Key": copies.PURPOSE, "Value": source}] if source else []
     return {"DBInstanceIdentifier": name, "TagList": tags, **more}
+
+
+@pytest.fixture
+def snapshot(stack):
+    """Make a snapshot of an instance with another version of PostgreSQL, and return its name."""
+    rds, made = client("rds"), []
+
+    def of(version):
+        rds.create_db_instance(
+            DBInstanceIdentifier="other", Engine="postgres", EngineVersion=version,
+            DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="postgres",
+            MasterUserPassword="throwaway1", BackupRetentionPeriod=0,
+        )  # fmt: skip
+        name = f"of-{version.replace('.', '-')}"
+        rds.create_db_snapshot(DBInstanceIdentifier="other", DBSnapshotIdentifier=name)
+        delete("other")
+        made.append(name)
+        return name
+
+    yield of
+    for each in made:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=each)
+
+
+COPYING = (
+    r"Snapshot of-16-9 is of PostgreSQL 16\.9, and careapp-poc runs 17.*: RDS refuses the parameter group of "
+    r"another major version\. Nothing was changed\. Upgrade a copy, and name it with --snapshot of-16-9-17 .*"
+    r"aws rds copy-db-snapshot --region ap-northeast-1 --source-db-snapshot-identifier of-16-9 "
+    r"--target-db-snapshot-identifier of-16-9-17 && .* --engine-version 17"
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("16.9", COPYING), ("18.1", "of PostgreSQL 18.1, .* Upgrade the database first: runbook")],
+)
+def test_a_snapshot_of_another_major_version_is_refused_before_anything_is_made(
+    made, snapshot, version, words
+):
+    name, current = snapshot(version), made.read().current
+    with pytest.raises(Refused, match=words):
+        copies.choose(made.session, current, name, None)
+    assert (made.changes, instances()) == ([], [NAME])
+
+
+def test_a_snapshot_of_another_minor_version_is_restored(made, snapshot):
+    name = snapshot("17.1")
+    assert copies.choose(made.session, made.read().current, name, None).snapshot == name
 
 
 PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
