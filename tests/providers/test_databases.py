@@ -118,6 +118,20 @@ def test_pulumi_s_id_finds_an_instance_after_a_renaming(calls):
     assert lifecycle.read(calls, INSTANCE, "one", {}) is None
 
 
+def test_a_stopped_instance_is_not_modified(calls):
+    calls("rds", "create_db_instance", database("one", DeletionProtection=True))
+    calls("rds", "stop_db_instance", NAME)
+    lifted = NAME | {"DeletionProtection": False}
+    error = refused(calls, "rds", "modify_db_instance", lifted)
+    assert (error["Code"], error["Message"]) == (
+        "InvalidDBInstanceState",
+        "Cannot modify a stopped DB Instance",
+    )
+    calls("rds", "start_db_instance", NAME)
+    calls("rds", "modify_db_instance", lifted)
+    calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})
+
+
 def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):
     calls("rds", "create_db_instance", database("one"))
     calls("rds", "stop_db_instance", NAME)

@@ -83,6 +83,14 @@ def password_once(params: Params) -> None:
 
 
 @before("rds", "ModifyDBInstance")
+def stopped_ones_stay_as_they_are(params: Params) -> None:
+    """Refuse to modify a stopped instance (RDS user guide, "Limitations of stopping your DB instance")."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    if database is not None and database.status in GOING_OFF:
+        raise Refused("InvalidDBInstanceState", "Cannot modify a stopped DB Instance")
+
+
+@before("rds", "ModifyDBInstance")
 def major_upgrade(params: Params) -> None:
     """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
     database = backend("rds").databases.get(params["DBInstanceIdentifier"])
