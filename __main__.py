@@ -11,7 +11,7 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from ops.rollout import deploy_command, gate
+from ops.rollout import before_service, gate
 
 settings = config.load()
 set_permissions_boundary(settings.boundary)
@@ -46,7 +46,7 @@ if settings.ecs_enabled:
         image=image,
         database=database,
         balancer=balancer,
-        hooks=deploy_command.hooks(settings),
+        hooks=before_service.hooks(settings),
     )
     service = Service(name, args)
     parts += [service, *monitoring.add_service(name, service)]

@@ -162,8 +162,9 @@ def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> No
     """Replace the database by a restored one, and keep the old one.
 
     The backup is restored beside the database. Then both are renamed, and `pulumi up --refresh` starts
-    tasks with the new password. The old instance stays until you delete it. After an interrupt run it
-    again without --time and --snapshot. Try ./careapp db drill first.
+    tasks with the new password, at once and without deployment alarms; a second one sets these back. The
+    old instance stays until you delete it. After an interrupt run it again without --time and --snapshot.
+    Try ./careapp db drill first.
 
     Exit code 0: restored. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
     """

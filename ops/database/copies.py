@@ -84,6 +84,7 @@ def choose(
     if not usable:
         raise Refused(_no_snapshot(original, snapshot, session))
     newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
+    _check_version(original, newest, session)
     return Source(newest["SnapshotCreateTime"], newest["DBSnapshotIdentifier"])
 
 
@@ -95,6 +96,49 @@ def _of_instance(session: Session, resource: str) -> list[dict[str, Any]]:
     """Return the snapshots of an instance, automated and manual ones, whatever name it had then."""
     filters = [{"Name": "dbi-resource-id", "Values": [resource]}]
     return session.all("rds", "describe_db_snapshots", "DBSnapshots", Filters=filters)
+
+
+def _check_version(
+    original: Mapping[str, Any], snapshot: Mapping[str, Any], session: Session
+) -> None:
+    """Raise Refused for a snapshot of another major version, which the database's parameter group does not fit.
+
+    RDS refuses the two together (InvalidParameterCombination, "The Parameter Group … cannot be used for this
+    instance"). A manual snapshot can be upgraded (API reference, ModifyDBSnapshot).
+    """
+    old, new = str(snapshot["EngineVersion"]), str(original["EngineVersion"])
+    if _major(old) == _major(new):
+        return
+    name, identifier = str(snapshot["DBSnapshotIdentifier"]), original["DBInstanceIdentifier"]
+    way = t("Upgrade the database first: runbook, section 9.")
+    if _major(old) < _major(new):
+        copy = f"{name.removeprefix('rds:')}-{_major(new)}"
+        commands = (
+            f"aws rds copy-db-snapshot --source-db-snapshot-identifier {name} "
+            f"--target-db-snapshot-identifier {copy}",
+            f"aws rds wait db-snapshot-available --db-snapshot-identifier {copy}",
+            f"aws rds modify-db-snapshot --db-snapshot-identifier {copy} --engine-version {new}",
+        )
+        way = t(
+            "Upgrade a copy, and name it with --snapshot {copy} when it is available: {commands}",
+            copy=copy,
+            commands=" && ".join(map(session.place.complete, commands)),
+        )
+    raise Refused(
+        t(
+            "Snapshot {snapshot} is of PostgreSQL {old}, and {id} runs {new}: RDS refuses the parameter "
+            "group of another major version. Nothing was changed. {way}",
+            snapshot=name,
+            old=old,
+            id=identifier,
+            new=new,
+            way=way,
+        )
+    )
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
 
 
 def _too_new(original: Mapping[str, Any], moment: datetime, latest: datetime | None) -> Text:
@@ -210,8 +254,13 @@ def purpose(found: Mapping[str, Any]) -> str | None:
     return tags.get(PURPOSE)
 
 
+def wait_until_available(session: Session, identifier: str, waiting: Waiting) -> None:
+    """Wait until the restored instance is available. Raises Refused and AwsProblem."""
+    waiting.until_done(lambda: _unavailable(session, identifier), MINUTES)
+
+
 def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Database:
-    """Wait until the restored instance is available with a managed password. Raises Refused and AwsProblem.
+    """Have RDS manage the password and wait until it does. Raises Refused and AwsProblem.
 
     RDS manages the password only after the restore: ManageMasterUserPassword of the restores is for Oracle (API
     reference, RestoreDBInstanceFromDBSnapshot).
@@ -220,12 +269,9 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
 
     def left() -> Text | None:
         nonlocal asked
-        found = described(session, identifier) or {}
-        status = str(found.get("DBInstanceStatus", "creating"))
-        if status != "available":
-            _check(session, identifier)
-            return t("{id} is {status}", id=identifier, status=status)
-        secret = found.get("MasterUserSecret") or {}
+        if words := _unavailable(session, identifier):
+            return words
+        secret = (described(session, identifier) or {}).get("MasterUserSecret") or {}
         if secret.get("SecretStatus") == "active":
             return None
         if not secret and not asked:
@@ -238,6 +284,16 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
     if database is None:
         raise Refused(t("{id} was deleted meanwhile.", id=identifier))
     return database
+
+
+def _unavailable(session: Session, identifier: str) -> Text | None:
+    """Return the status of an instance that is not available yet. Raises Refused for one that will not be."""
+    found = described(session, identifier) or {}
+    status = str(found.get("DBInstanceStatus", "creating"))
+    if status == "available":
+        return None
+    _check(session, identifier)
+    return t("{id} is {status}", id=identifier, status=status)
 
 
 def _check(session: Session, identifier: str) -> None:

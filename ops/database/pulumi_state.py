@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from i18n import Refused, t, verbatim
@@ -62,10 +63,20 @@ class PulumiStack:
                     )
                 )
 
-    def up(self) -> None:
-        """Run `pulumi up --refresh` with its output in front. Raises Refused when it fails."""
+    def up(self, instead: Mapping[str, str]) -> None:
+        """Run `pulumi up --refresh` with its output in front. Raises Refused when it fails.
+
+        ``instead`` are settings of this run only. pulumi writes them into a copy of the stack file (`-c`,
+        `--config-file`), so that an interrupt leaves the stack file as it is.
+        """
         words = ["pulumi", "up", "--refresh", "--yes", "--skip-preview", "-s", self.names.stack]
-        if run_in_front(words, os.environ, self.folder):
+        with TemporaryDirectory(prefix="careapp-") as temporary:
+            if instead:
+                file = shutil.copy(self.folder / f"Pulumi.{self.names.stack}.yaml", temporary)
+                words += ["--config-file", str(file)]
+                words += [f"--config={name}={value}" for name, value in instead.items()]
+            failed = run_in_front(words, os.environ, self.folder)
+        if failed:
             raise Refused(
                 t(
                     "`pulumi up` failed. The database is restored; `./careapp db restore -s {stack}` goes "

@@ -22,7 +22,8 @@ from ops.database.pulumi_state import PulumiStack
 from ops.doctor.checks.databases import PASSING, USABLE
 from ops.screen import Line, display
 from ops.waiting import Waiting
-from stack.names import StackNames
+from stack import deployments, monitoring
+from stack.settings import Settings
 
 NOT_AGREED = 1
 
@@ -67,13 +68,35 @@ class Instances:
         return self.restored is None and self.source is not None
 
 
+def settings_of_the_first_up(settings: Settings) -> dict[str, str]:
+    """Return the settings with which `pulumi up` starts the tasks that have the new password.
+
+    The old tasks have no database. While ECS waits, it would send them most of the requests, and their errors
+    could set off a deployment alarm: ECS would roll back to them. So it shifts the requests at once, without
+    alarms. 0 is allowed for each wait (botocore, CanaryConfiguration, LinearConfiguration).
+    """
+    if not settings.ecs_enabled:
+        return {}
+    found: dict[str, str] = {}
+    if settings.service.deployment.shifts:
+        # The most that a first step may be: a linear deployment then has one.
+        found |= {deployments.SHIFT_PERCENT.name: "99"}
+        found |= {deployments.SHIFT_MINUTES.name: "0", deployments.BAKE_MINUTES.name: "0"}
+    if settings.monitoring.deployment_alarms:
+        found |= {monitoring.DEPLOY_ERROR_PERCENT.name: "0"}
+        found |= {monitoring.DEPLOY_LATENCY_SECONDS.name: "0"}
+    return found
+
+
 class Restore:
     """One restore of a stack's database. Every step is skipped where RDS shows that it is done."""
 
     def __init__(
-        self, session: Session, names: StackNames, waiting: Waiting, pulumi: PulumiStack
+        self, session: Session, settings: Settings, waiting: Waiting, pulumi: PulumiStack
     ) -> None:
-        self.session, self.names, self.waiting, self.pulumi = session, names, waiting, pulumi
+        self.session, self.settings, self.waiting, self.pulumi = session, settings, waiting, pulumi
+        self.names = names = settings.names
+        self.first = settings_of_the_first_up(settings)
         self.name = names.database
         self.temporary = f"{names.database}-restored"
         self.old = f"{names.database}-before-restore"
@@ -120,14 +143,19 @@ class Restore:
         copies.restore(self.session, now.current or {}, source, self.temporary, temporary=False)
 
     def swap(self) -> None:
-        """Wait for the restored instance and give it the database's name. Raises Refused and AwsProblem."""
+        """Give the restored instance the database's name and a managed password. Raises Refused and AwsProblem.
+
+        RDS tags the password's secret with the ARN that the instance has then, and no document says that a
+        renaming changes the tag. The permissions boundary allows the secret by that tag (delivery/template.yaml):
+        so the name comes first.
+        """
         now = self.read()
-        if now.swapped:
-            return
-        if now.current is not None:
-            copies.wait_until_usable(self.session, self.temporary, self.waiting)
-            self._rename(self.name, self.old)
-        self._rename(self.temporary, self.name)
+        if not now.swapped:
+            if now.current is not None:
+                copies.wait_until_available(self.session, self.temporary, self.waiting)
+                self._rename(self.name, self.old)
+            self._rename(self.temporary, self.name)
+        copies.wait_until_usable(self.session, self.name, self.waiting)
 
     def _rename(self, old: str, new: str) -> None:
         """Rename an instance and wait until it is available. Raises Refused and AwsProblem."""
@@ -163,7 +191,8 @@ class Restore:
     def adopt(self) -> Instances:
         """Give the restored instance to Pulumi, which starts tasks with its password. Raises Refused and AwsProblem.
 
-        The tag is removed last: until then the same command goes on.
+        The tag is removed last: until then the same command goes on. A second `up` sets back what the first
+        one had instead; so does any other `pulumi up`.
         """
         now = self.read()
         current = now.current or {}
@@ -172,7 +201,15 @@ class Restore:
             self.waiting.say(t("Pulumi's state gets the restored instance {id}.", id=resource))
             self.pulumi.set_instance_id(resource)
         self.pulumi.check_preview()
-        self.pulumi.up()
+        self.pulumi.up(self.first)
+        if self.first:
+            self.waiting.say(
+                t(
+                    "The tasks have the restored database. A second `pulumi up` sets {keys} back.",
+                    keys=", ".join(self.first),
+                )
+            )
+            self.pulumi.up({})
         self.session.call(
             "rds",
             "remove_tags_from_resource",
@@ -211,9 +248,23 @@ def plan(made: Restore, words: Text) -> Iterator[Line]:
         t("{source} is restored beside {id}", source=words, id=made.name),
         t("then {id} is renamed to {old}, and the restored instance gets its name", id=made.name, old=made.old),
         t("from then on until its new tasks run, the app has no database"),
+        *_two_updates(made),
         t("what was written later than the restored data is in {old} only", old=made.old),
     ):  # fmt: skip
         yield Line(f"  - {each!s}")
+
+
+def _two_updates(made: Restore) -> Iterator[Text]:
+    """Yield why there are two updates, where there are two, and how long ECS waits in the second one."""
+    deployment = made.settings.service.deployment
+    if made.first:
+        yield t(
+            "the old tasks have no database: so the first `pulumi up` sets {keys} for itself, and ECS does not "
+            "wait with them, nor roll back to them; the second one sets this back, and ECS waits {minutes} "
+            "minutes in it, while the app runs",
+            keys=" ".join(f"{name}={value}" for name, value in made.first.items()),
+            minutes=deployment.wait if deployment.shifts else monitoring.BAKE_MINUTES,
+        )
 
 
 def closing(made: Restore, now: Instances) -> Iterator[Line]:
@@ -239,12 +290,12 @@ def restore(options: RestoreOptions) -> int:
     """Restore the database; return 0 restored, 1 refused or not in time, 2 unknown, 130 interrupted."""
 
     def work() -> int:
-        names = StackNames(options.stack)
+        settings = Settings.read(options.stack, options.folder)
         made = Restore(
-            Session.of_stack(options.stack, options.folder),
-            names,
+            Session(settings.region, settings.profile),
+            settings,
             Waiting.printing(),
-            PulumiStack(names, options.folder),
+            PulumiStack(settings.names, options.folder),
         )
         now = made.read()
         made.check(now)

@@ -16,7 +16,7 @@ from ops.pause import steps
 from ops.pause.state import PausableStack, StackState
 from ops.pause.steps import why_no_task
 from ops.screen import Line, display, zoned_time
-from ops.snapshot.rds import keeps_snapshot
+from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from ops.waiting import Waiting
 from stack.settings import Settings
 
@@ -47,17 +47,15 @@ def lines(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     yield Line(str(t("Still billed (amounts: ./careapp cost):")))
     for each in steps.still_costs(now, pausable.settings):
         yield Line(f"  - {each!s}")
+    if keeps_snapshot(pausable.settings):
+        yield Line(str(t("Start it again with ./careapp resume -s {stack}.", stack=stack)))
+        yield Line(str(RESUME_FIRST), "yellow")
+        return
     back = t(
         "Start it again with ./careapp resume -s {stack}, or delete everything with pulumi "
         "destroy -s {stack}.",
         stack=stack,
     )
-    if keeps_snapshot(pausable.settings):
-        back = t(
-            "Start it again with ./careapp resume -s {stack}, also before a pulumi destroy: RDS "
-            "takes no final snapshot of a stopped database (databaseFinalSnapshot).",
-            stack=stack,
-        )
     yield Line(str(back))
 
 
@@ -112,7 +110,7 @@ def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     def work() -> int:
         pausable = _pausable(stack, folder)
         now = pausable.read()
-        steps.check_pausable(now)
+        steps.check_pausable(now, pausable.settings)
         if not steps.is_paused(now):
             if not yes and not _agreed(now, pausable, as_json):
                 return NOT_AGREED

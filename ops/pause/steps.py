@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from i18n import Refused, Text, t
 from ops.doctor.checks.databases import USABLE
 from ops.pause.state import PausableStack, ScalingRange, StackState, not_waiting
-from ops.snapshot.rds import DAYS_STOPPED, Pause
+from ops.snapshot.rds import DAYS_STOPPED, Pause, keeps_snapshot
 from ops.waiting import Waiting
 from stack.scaling import ScalingSettings
 from stack.settings import Settings
@@ -70,9 +70,15 @@ def change_database(pausable: PausableStack, waiting: Waiting, turn: DatabaseCha
 TASKS_MINUTES = 10
 
 
-def check_pausable(now: StackState) -> None:
-    """Raise Refused for a database that RDS does not stop (RDS user guide, limitations of stopping)."""
+def check_pausable(now: StackState, settings: Settings) -> None:
+    """Raise Refused for a database that RDS does not stop, or that a destroy could not delete any more.
+
+    RDS does not modify a stopped instance (RDS user guide, limitations of stopping). So protection stays on
+    during a pause, and Pulumi refuses to destroy a protected stack before it deletes anything.
+    """
     database = now.database
+    if keeps_snapshot(settings) and not database.protected:
+        raise Refused(_would_be_half_destroyed(settings))
     if database.replicas or database.source:
         raise Refused(
             t(
@@ -84,6 +90,17 @@ def check_pausable(now: StackState) -> None:
         )
     if refused := not_waiting(database):
         raise refused
+
+
+def _would_be_half_destroyed(settings: Settings) -> Text:
+    name = settings.names.stack
+    return t(
+        "A stack that keeps a final snapshot (databaseFinalSnapshot) is paused only while it is protected: "
+        "pulumi destroy would delete service and load balancer and then fail, for RDS takes no snapshot of a "
+        "stopped database. Protect it: {protect}; or keep no snapshot: {drop}. Nothing was changed.",
+        protect=f"pulumi config set protect true -s {name} && pulumi up -s {name}",
+        drop=f"pulumi config set databaseFinalSnapshot '' -s {name} && pulumi up -s {name}",
+    )
 
 
 def is_paused(now: StackState) -> bool:

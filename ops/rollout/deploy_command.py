@@ -40,23 +40,22 @@ For the same reason a new service of ECS fails to start a task and tries again (
 NO_ROLE = "unable to assume the role"
 
 
-def hooks(settings: Settings) -> pulumi.ResourceHookBinding | None:
-    """Return the hooks of the ECS service that run the command; None without one.
+def hooks(settings: Settings) -> list[pulumi.ResourceHook]:
+    """Return the hook of the ECS service that runs the command before it is created or changed, if there is one.
 
     A hook that raises fails the resource before it is changed, and the engine prints the text without a
     traceback. The state keeps the old task definition, so the next `pulumi up` runs the command again.
     A preview runs no hooks.
     """
     if not settings.service.deploy_command:
-        return None
+        return []
 
     async def run_first(given: pulumi.ResourceHookArgs) -> None:
         inputs = given.new_inputs or {}
         if gets_another_definition(given.old_inputs, inputs):
             await _run(settings, inputs, Log(DependencyResource(given.urn)))
 
-    hook = pulumi.ResourceHook("deployCommand", run_first)
-    return pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
+    return [pulumi.ResourceHook("deployCommand", run_first)]
 
 
 def gets_another_definition(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from i18n import t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.snapshot.task_logs import Line
@@ -62,13 +63,20 @@ def keeps_snapshot(settings: Settings) -> bool:
     return bool(settings.database.final_snapshot)
 
 
+RESUME_FIRST = t(
+    "Before a pulumi destroy run ./careapp resume: RDS takes no final snapshot of a stopped database "
+    "(databaseFinalSnapshot)."
+)
+"""What every command says about a paused stack that keeps a final snapshot."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Database:
     """The DB instance. ``force_ssl`` is None where its parameters could not be read.
 
     ``replicas`` are its read replicas, ``source`` is the instance that it replicates; ``starts`` is when AWS
     starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is RDS's identifier
-    of the CA that signed its certificate.
+    of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
     """
 
     id: str
@@ -92,6 +100,7 @@ class Database:
     starts: datetime | None = None
     pause: Pause | None = None
     authority: str = ""
+    protected: bool = False
 
 
 TLS_SINCE = 15
@@ -135,6 +144,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         starts=raw.get("AutomaticRestartTime"),
         pause=read(raw.get("TagList", ())),
         authority=raw.get("CACertificateIdentifier", ""),
+        protected=raw.get("DeletionProtection", False),
     )
 
 

@@ -17,6 +17,7 @@ from ops.doctor.checks.databases import USABLE
 from ops.rollout.verdict import shifted
 from ops.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from ops.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
+from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from ops.snapshot.records import Deployment, Part, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
@@ -72,6 +73,8 @@ def lines(now: Snapshot) -> Iterator[Line]:
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
         yield _row(t("Paused"), str(since), "bold yellow")
+        if keeps_snapshot(now.settings):
+            yield Line(f"    {RESUME_FIRST!s}", "yellow")
     yield _page(now)
     if service := now.service.value:
         yield from _service(case, service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from infra.shifting import ECS, shifting_policy
+from rehearsal.aws.ecs.shifting import PROPAGATION
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.cloud.plane import DataPlane
@@ -166,9 +168,14 @@ class Declarations:
         )["Rules"][0]["RuleArn"]
 
     def shifting_service(
-        self, strategy: Mapping[str, Any], desired: int, allowed: Any = shifting_policy
+        self,
+        strategy: Mapping[str, Any],
+        desired: int,
+        allowed: Any = shifting_policy,
+        *,
+        wait: bool = True,
     ) -> None:
-        """Declare a service with two target groups and version 1, as the program does."""
+        """Declare a service with two target groups and version 1, as the program does; ``wait`` for the role."""
         first, second = self.ids["tg"], self.target_group("tg2")
         self.ids["tg2"] = second
         weights = [
@@ -181,6 +188,8 @@ class Declarations:
         self.iam.put_role_policy(
             RoleName="shifting", PolicyName="shifting", PolicyDocument=document
         )
+        if wait:
+            time.sleep(self.clock.wall(PROPAGATION) + 0.1)
         registration = {
             "targetGroupArn": first,
             "containerName": "app",

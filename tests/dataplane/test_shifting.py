@@ -198,3 +198,13 @@ def test_a_strategy_without_a_second_target_group_is_refused(cloud):
     cloud.everything()
     with pytest.raises(ClientError, match="advancedConfiguration is required"):
         cloud.service(cloud.task_definition(), deploymentConfiguration=BLUE_GREEN)
+
+
+def test_a_role_that_is_seconds_old_is_not_known_to_ecs_yet(cloud):
+    cloud.everything()
+    cloud.elb.delete_rule(RuleArn=cloud.ids["rule"])
+    words = "ECS was unable to manage the ELB resources due to missing permissions on ECS Infrastructure Role"
+    with pytest.raises(
+        ClientError, match=f"InvalidParameterException.*{words} 'arn:aws:iam::.*:role/shifting'"
+    ):
+        cloud.shifting_service(CANARY, 1, wait=False)

@@ -74,7 +74,7 @@ def live(folder, delivery):
         stack.up(ecsEnabled="true")
         stack.up(**CHANGED)
         stack.up(ecsEnabled="false")
-        stack.up(ecsEnabled="true", deployStrategy="canary")
+        stack.up(ecsEnabled="true", deployStrategy="canary", rolloutTimeoutMinutes="20")
         stack.pulumi.run("refresh", "--stack", stack.name, "--yes")
         stack.destroy()
     return life

@@ -91,11 +91,21 @@ class Life:
 
 
 class PausedLife:
-    """Another life under the same names, destroyed while its database is stopped."""
+    """Another life under the same names, destroyed while its database is stopped: protected, and then not."""
 
     def __init__(self, stack):
-        stack.up(ecsEnabled="true", protect="false")
         named = {"DBInstanceIdentifier": "careapp-prod"}
+        stack.up(ecsEnabled="true", protect="true")
+        stack.calls("rds", "stop_db_instance", named)
+        before = urns(stack)
+        with pytest.raises(PulumiFailed) as refused:
+            stack.up(protect="false")
+        self.lifting = refused.value.output
+        self.protected = refused_destroy(stack)
+        self.deleted_by_refused = before - urns(stack)
+        stack.calls("rds", "start_db_instance", named)
+        stack.up(protect="false")
+        self.paused = ops(stack, "pause", "--yes")
         made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
         tags = Pause(datetime.now(UTC), 2).tags()
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
@@ -116,10 +126,10 @@ def refused_destroy(stack):
     return refused.value.output
 
 
-def ops(stack, command):
+def ops(stack, *command):
     """Run one of the commands that operate a stack, and return what it prints."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", command, "-s", stack.name],
+        [sys.executable, "-m", "cli", *command, "-s", stack.name],
         cwd=stack.pulumi.folder,
         env=stack.pulumi.environment,
         capture_output=True,
@@ -227,8 +237,19 @@ def test_each_life_leaves_its_last_snapshot_under_a_name_of_its_own(life, paused
     assert all(name.endswith("-final") for name in paused.snapshots)
 
 
+def test_a_protected_stack_cannot_be_destroyed_while_its_database_is_stopped(paused):
+    assert "Cannot modify a stopped DB Instance" in paused.lifting
+    assert "protect" in paused.protected
+    assert paused.deleted_by_refused == set()
+
+
 def test_a_paused_stack_that_keeps_a_snapshot_is_destroyed_only_after_it_is_resumed(paused):
-    """RDS takes no snapshot of a stopped database. The service is deleted by then, the data is not."""
+    """RDS takes no snapshot of a stopped database. The service is deleted by then, the data is not.
+
+    So `pause` refuses the stack without protection; its database was stopped by hand.
+    """
+    assert paused.paused.returncode == 1
+    assert "is paused only while it is protected" in paused.paused.stderr
     assert "InvalidDBInstanceState" in paused.refused
     assert "aws:rds/instance:Instance" in paused.kept
     assert "./careapp resume -s prod" in paused.doctor.stdout

@@ -67,7 +67,7 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with local_stack(tmp_path_factory.mktemp("shifting")) as stack:
         story = Story(stack)
-        story.up("rolling", ecsEnabled="true", protect="false")
+        story.up("rolling", ecsEnabled="true", protect="false", rolloutTimeoutMinutes="20")
         story.up("canary while it runs", deployStrategy="canary")
         story.up("stage 1", deployStrategy="rolling", ecsEnabled="false")
         story.up("stage 1 with canary", deployStrategy="canary")

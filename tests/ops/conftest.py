@@ -19,7 +19,10 @@ from tests.ops import stacks as a
 
 REGION = "ap-northeast-1"
 NAMES = StackNames("poc")
-STACK = "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
+STACK = (
+    "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
+    "  careapp:databaseFinalSnapshot: ''\n"
+)
 
 
 @pytest.fixture(autouse=True)

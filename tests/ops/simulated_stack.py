@@ -56,7 +56,9 @@ class Simulated(PausableStack):
         return shown
 
     def _shown(self):
-        database = replace(a.database(), status=self.status, pause=self.pause, arn="arn:db")
+        database = replace(
+            a.database(), status=self.status, pause=self.pause, arn="arn:db", protected=True
+        )
         service = a.service(desired=self.count, running=self.running) if self.service else None
         return StackState(
             at=self.at,

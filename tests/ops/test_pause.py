@@ -13,6 +13,7 @@ from ops.pause import steps
 from ops.pause.state import ScalingRange
 from ops.snapshot import rds
 from ops.snapshot.rds import Pause
+from ops.watch import status as watch_status
 from tests.ops import simulated_stack
 from tests.ops import stacks as a
 from tests.ops.simulated_stack import (
@@ -156,7 +157,7 @@ def test_resume_does_not_wait_for_a_failed_database(wait):
     with pytest.raises(
         Refused, match="careapp-poc is failed, which does not change without action"
     ):
-        steps.check_pausable(pausable.read())
+        steps.check_pausable(pausable.read(), pausable.settings)
     with pytest.raises(Refused, match="is failed"):
         resume(pausable, wait)
 
@@ -176,11 +177,29 @@ def test_a_database_with_a_replica_is_not_paused_and_nothing_is_changed(link):
     with pytest.raises(
         Refused, match=r"read replica or is one \(copy\)\. Delete the replica first"
     ):
-        steps.check_pausable(now_with(**link))
+        steps.check_pausable(now_with(**link), a.choices())
 
 
 def test_a_multi_az_database_may_be_paused():
-    steps.check_pausable(now_with(multi_az=True))
+    steps.check_pausable(now_with(multi_az=True), a.choices())
+
+
+@pytest.mark.parametrize(
+    ("kept", "protected", "refused"),
+    [("final", False, True), ("final", True, False), ("", False, False), ("", True, False)],
+)
+def test_a_stack_that_a_destroy_would_only_half_delete_is_not_paused(kept, protected, refused):
+    """Pulumi refuses to destroy a protected stack, and RDS to lift the protection of a stopped database."""
+    now, settings = now_with(protected=protected), a.choices(databaseFinalSnapshot=kept)
+    if not refused:
+        steps.check_pausable(now, settings)
+        return
+    words = (
+        r"is paused only while it is protected: .* Protect it: pulumi config set protect true -s poc && pulumi up "
+        r"-s poc; or keep no snapshot: pulumi config set databaseFinalSnapshot '' -s poc .*Nothing was changed"
+    )
+    with pytest.raises(Refused, match=words):
+        steps.check_pausable(now, settings)
 
 
 def costs(multi_az=False, **values):
@@ -210,9 +229,16 @@ def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():
 @pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
 def test_a_stack_that_keeps_a_final_snapshot_is_resumed_before_it_is_destroyed(kept, first):
     pausable = Simulated(databaseFinalSnapshot=kept)
-    shown = told(pausable, now_with(pause=Pause(SINCE, 1))).splitlines()[-1]
-    assert ("also before a pulumi destroy" in shown) is first
+    shown = told(pausable, now_with(pause=Pause(SINCE, 1)))
     assert ("delete everything" in shown) is not first
+    paused = a.stack(
+        database=a.database(pause=Pause(SINCE, 1)),
+        service=a.service(desired=0, running=0),
+        settings=pausable.settings,
+    )
+    status = "\n".join(line.text for line in watch_status.lines(paused))
+    for said in (shown, status):
+        assert (str(rds.RESUME_FIRST) in said) is first
 
 
 def test_the_tags_hold_a_pause():

@@ -4,6 +4,7 @@ import json
 import stat
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,16 @@ from ops.database import copies, restore
 from ops.database.pulumi_state import INSTANCE, PulumiStack
 from ops.database.restore import Instances, Restore, RestoreOptions
 from tests.ops.conftest import NAMES, Terminal, client, instances
+from tests.ops.stacks import choices
 
 NAME = NAMES.database
 RESTORED, OLD = f"{NAME}-restored", f"{NAME}-before-restore"
 CHANGES = (
     "restore_db_instance_from_db_snapshot", "modify_db_instance", "remove_tags_from_resource",
 )  # fmt: skip
+
+
+FIRST = ("up", "deployErrorPercent", "deployLatencySeconds")
 
 
 class Pulumi:
@@ -37,8 +42,8 @@ class Pulumi:
     def check_preview(self):
         self.done.append("preview")
 
-    def up(self):
-        self.done.append("up")
+    def up(self, instead):
+        self.done.append(("up", *instead))
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def made(stack, wait, monkeypatch):
         return call(service, operation, **params)
 
     monkeypatch.setattr(stack.session, "call", recorded)
-    made = Restore(stack.session, NAMES, wait, Pulumi())
+    made = Restore(stack.session, choices(), wait, Pulumi())
     made.changes = changes
     yield made
     rds = client("rds")
@@ -84,12 +89,20 @@ def go(made):
     return made.adopt()
 
 
+def tagged(instance):
+    """The ARN by which the permissions boundary allows the password's secret (delivery/template.yaml)."""
+    secret = instance["MasterUserSecret"]["SecretArn"]
+    tags = client("secretsmanager").describe_secret(SecretId=secret)["Tags"]
+    return {each["Key"]: each["Value"] for each in tags}["aws:rds:primaryDBInstanceArn"]
+
+
 def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made):
     now = go(made)
     assert sorted(instances()) == [NAME, OLD]
     assert made.changes == [CHANGES[0], *[CHANGES[1]] * 3, CHANGES[2]]
-    assert made.pulumi.done == ["id", "preview", "up"]
+    assert made.pulumi.done == ["id", "preview", FIRST, ("up",)]
     after = made.read()
+    assert tagged(after.current) == after.current["DBInstanceArn"]
     assert (after.source, after.current["MasterUserSecret"]["SecretStatus"]) == (None, "active")
     assert [line.text for line in restore.closing(made, now)] == [
         f"{NAME} is restored.",
@@ -123,7 +136,9 @@ def test_after_an_interrupt_at_any_call_the_same_command_goes_on(made, monkeypat
         return  # It was the last call.
     go(made)
     assert sorted(instances()) == [NAME, OLD]
-    assert (made.read().source, made.pulumi.done[-1]) == (None, "up")
+    after = made.read()
+    assert (after.source, made.pulumi.done[-1]) == (None, ("up",))
+    assert tagged(after.current) == after.current["DBInstanceArn"]
 
 
 @pytest.mark.parametrize("failing", ["set_instance_id", "check_preview", "up"])
@@ -135,6 +150,57 @@ def test_after_a_failure_of_pulumi_the_same_command_goes_on(made, monkeypatch, f
     assert made.read().swapped
     go(made)
     assert (made.read().source, made.pulumi.id) == (None, made.read().current["DbiResourceId"])
+
+
+def test_after_an_interrupt_between_the_two_updates_both_are_run_again(made, monkeypatch):
+    up = Pulumi.up
+
+    def first_only(pulumi, instead):
+        if not instead:
+            raise KeyboardInterrupt
+        up(pulumi, instead)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pulumi, "up", first_only)
+        with pytest.raises(KeyboardInterrupt):
+            go(made)
+    assert made.read().source == "good"
+    go(made)
+    assert (made.read().source, made.pulumi.done[-2:]) == (None, [FIRST, ("up",)])
+
+
+SHIFTS = {"shiftPercent": "99", "shiftMinutes": "0", "bakeMinutes": "0"}
+NO_ALARMS = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
+QUIET = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
+LINEAR = {"deployStrategy": "linear", "rolloutTimeoutMinutes": "60"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "first", "minutes"),
+    [
+        ({}, NO_ALARMS, 5),
+        (QUIET, {}, None),
+        ({"ecsEnabled": "false"}, {}, None),
+        (LINEAR, SHIFTS | NO_ALARMS, 50),
+        ({"deployStrategy": "canary", "rolloutTimeoutMinutes": "20"} | QUIET, SHIFTS, 10),
+        ({"deployStrategy": "blueGreen", "bakeMinutes": "0"}, SHIFTS | NO_ALARMS, 0),
+    ],
+)
+def test_the_first_update_neither_waits_with_the_old_tasks_nor_rolls_back_to_them(
+    made, changes, first, minutes
+):
+    """They have no database. The second update has the stack file's settings, and says how long it takes."""
+    made = Restore(made.session, choices(**changes), made.waiting, Pulumi())
+    assert made.first == first
+    [said] = [each.text for each in restore.plan(made, t("s")) if "second one" in each.text] or [
+        None
+    ]
+    assert (said is None) is (minutes is None)
+    if said:
+        assert f"ECS waits {minutes} minutes in it, while the app runs" in said
+        assert all(f"{name}={value}" in said for name, value in first.items())
+    # The stack file takes each of these values.
+    choices(**{"rolloutTimeoutMinutes": "60", **changes, **first})
 
 
 def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch):
@@ -154,6 +220,54 @@ def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch)
 def raw(name, source=None, **more):
     tags = [{"Key": copies.PURPOSE, "Value": source}] if source else []
     return {"DBInstanceIdentifier": name, "TagList": tags, **more}
+
+
+@pytest.fixture
+def snapshot(stack):
+    """Make a snapshot of an instance with another version of PostgreSQL, and return its name."""
+    rds, made = client("rds"), []
+
+    def of(version):
+        rds.create_db_instance(
+            DBInstanceIdentifier="other", Engine="postgres", EngineVersion=version,
+            DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="postgres",
+            MasterUserPassword="throwaway1", BackupRetentionPeriod=0,
+        )  # fmt: skip
+        name = f"of-{version.replace('.', '-')}"
+        rds.create_db_snapshot(DBInstanceIdentifier="other", DBSnapshotIdentifier=name)
+        delete("other")
+        made.append(name)
+        return name
+
+    yield of
+    for each in made:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=each)
+
+
+COPYING = (
+    r"Snapshot of-16-9 is of PostgreSQL 16\.9, and careapp-poc runs 17.*: RDS refuses the parameter group of "
+    r"another major version\. Nothing was changed\. Upgrade a copy, and name it with --snapshot of-16-9-17 .*"
+    r"aws rds copy-db-snapshot --region ap-northeast-1 --source-db-snapshot-identifier of-16-9 "
+    r"--target-db-snapshot-identifier of-16-9-17 && .* --engine-version 17"
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("16.9", COPYING), ("18.1", "of PostgreSQL 18.1, .* Upgrade the database first: runbook")],
+)
+def test_a_snapshot_of_another_major_version_is_refused_before_anything_is_made(
+    made, snapshot, version, words
+):
+    name, current = snapshot(version), made.read().current
+    with pytest.raises(Refused, match=words):
+        copies.choose(made.session, current, name, None)
+    assert (made.changes, instances()) == ([], [NAME])
+
+
+def test_a_snapshot_of_another_minor_version_is_restored(made, snapshot):
+    name = snapshot("17.1")
+    assert copies.choose(made.session, made.read().current, name, None).snapshot == name
 
 
 PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
@@ -304,6 +418,21 @@ def test_an_up_that_would_replace_the_database_is_not_run(pulumi, urn, op, refus
     words = f"would {op} the restored database, so it was not run"
     with pytest.raises(Refused, match=words) if refused else nullcontext():
         pulumi.check_preview()
+
+
+def test_settings_of_one_update_are_written_into_a_copy_of_the_stack_file(pulumi):
+    """An interrupt must not leave them in the stack file."""
+    file = pulumi.folder / "Pulumi.poc.yaml"
+    file.write_text("config: {}\n")
+    pulumi.up({"shiftMinutes": "0", "bakeMinutes": "0"})
+    pulumi.up({})
+    plain = "up --refresh --yes --skip-preview -s poc"
+    first, second = (pulumi.folder / "argv").read_text().splitlines()
+    head, copy, *rest = first.removeprefix(f"{plain} ").split()
+    assert (head, rest) == ("--config-file", ["--config=shiftMinutes=0", "--config=bakeMinutes=0"])
+    assert copy.endswith("/Pulumi.poc.yaml")
+    assert (copy != str(file), Path(copy).exists()) == (True, False)
+    assert (second, file.read_text()) == (plain, "config: {}\n")
 
 
 def test_a_failure_of_pulumi_is_told_in_its_words(pulumi, monkeypatch):

@@ -5,7 +5,6 @@ import os
 import signal
 from types import SimpleNamespace
 
-import pulumi
 import pytest
 
 from i18n import verbatim
@@ -229,15 +228,6 @@ def red(up, **settings):
 )
 def test_it_is_due_with_a_new_service_and_with_another_task_definition(old, new, due):
     assert deploy_command.gets_another_definition(old, new) is due
-
-
-def test_without_the_setting_the_service_has_no_hook(monkeypatch):
-    made = []
-    monkeypatch.setattr(pulumi, "ResourceHook", lambda name, _function: made.append(name) or name)
-    assert deploy_command.hooks(a.choices()) is None
-    found = deploy_command.hooks(a.choices(deployCommand="true"))
-    assert made == found.before_create == found.before_update == ["deployCommand"]
-    assert found.after_update is None
 
 
 def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):

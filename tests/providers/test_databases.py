@@ -185,6 +185,20 @@ def test_the_provider_renames_an_instance_and_keeps_its_id(calls):
     assert lifecycle.read(calls, INSTANCE, identity, news) is None
 
 
+def test_a_stopped_instance_is_not_modified(calls):
+    calls("rds", "create_db_instance", database("one", DeletionProtection=True))
+    calls("rds", "stop_db_instance", NAME)
+    lifted = NAME | {"DeletionProtection": False}
+    error = refused(calls, "rds", "modify_db_instance", lifted)
+    assert (error["Code"], error["Message"]) == (
+        "InvalidDBInstanceState",
+        "Cannot modify a stopped DB Instance",
+    )
+    calls("rds", "start_db_instance", NAME)
+    calls("rds", "modify_db_instance", lifted)
+    calls("rds", "delete_db_instance", NAME | {"SkipFinalSnapshot": True})
+
+
 def test_an_instance_that_is_not_available_leaves_no_snapshot(calls):
     calls("rds", "create_db_instance", database("one"))
     calls("rds", "stop_db_instance", NAME)
@@ -241,6 +255,37 @@ def test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_famil
     wanted["DBParameterGroupName"] = "postgres18"
     made = calls("rds", "modify_db_instance", wanted)["DBInstance"]
     assert made["EngineVersion"] == "18"
+
+
+def test_a_snapshot_of_another_major_version_is_not_restored_with_the_group_of_this_one(calls):
+    for major in ("16", "17"):
+        group = {"DBParameterGroupName": f"pg{major}", "DBParameterGroupFamily": f"postgres{major}"}
+        calls("rds", "create_db_parameter_group", {**group, "Description": "d"})
+    calls("rds", "create_db_instance", database("sixteen", EngineVersion="16.9"))
+    snapshot = {"DBSnapshotIdentifier": "of-16"}
+    calls("rds", "create_db_snapshot", {"DBInstanceIdentifier": "sixteen", **snapshot})
+    wanted = {"DBInstanceIdentifier": "copy", "DBParameterGroupName": "pg17", **snapshot}
+    error = refused(calls, "rds", "restore_db_instance_from_db_snapshot", wanted)
+    assert (error["Code"], error["Message"]) == (
+        "InvalidParameterCombination",
+        "The Parameter Group pg17 with DBParameterGroupFamily postgres17 cannot be used for this "
+        "instance. Please use a Parameter Group with DBParameterGroupFamily postgres16",
+    )
+    wanted["DBParameterGroupName"] = "pg16"
+    calls("rds", "restore_db_instance_from_db_snapshot", wanted)
+
+
+def test_a_secret_keeps_the_tag_of_the_name_that_its_instance_had_when_it_was_made(calls):
+    """RDS documents no other tag after a renaming; the permissions boundary of the roles reads it."""
+    managed = database("before", ManageMasterUserPassword=True)
+    managed.pop("MasterUserPassword", None)
+    calls("rds", "create_db_instance", managed)
+    renamed = {"DBInstanceIdentifier": "before", "NewDBInstanceIdentifier": "after"}
+    found = calls("rds", "modify_db_instance", renamed | {"ApplyImmediately": True})["DBInstance"]
+    secret = {"SecretId": found["MasterUserSecret"]["SecretArn"]}
+    tags = calls("secretsmanager", "describe_secret", secret)["Tags"]
+    [arn] = [each["Value"] for each in tags if each["Key"] == "aws:rds:primaryDBInstanceArn"]
+    assert arn.endswith(":db:before")
 
 
 def test_the_provider_allows_a_new_major_version_as_the_program_says(calls):

@@ -21,9 +21,10 @@ SHELL = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
-    """A local cloud with both stages and a bastion."""
-    config = ("pulumi", "config", "set")
-    commands = ((*config, "bastionEnabled", "true"), (*config, "ecsEnabled", "true"), UP)
+    """A local cloud with both stages and a bastion, which deploys as a canary."""
+    settings = {"bastionEnabled": "true", "deployStrategy": "canary"}
+    settings |= {"rolloutTimeoutMinutes": "20", "ecsEnabled": "true"}
+    commands = (*(("pulumi", "config", "set", *each) for each in settings.items()), UP)
     with deployed(tmp_path_factory.mktemp("restores"), *commands) as careapp:
         yield careapp
 
@@ -118,6 +119,7 @@ def test_a_restore_that_was_interrupted_goes_on_and_the_app_has_its_rows_again(
     said = ops(running, "db", "restore", "--yes")
     assert f"Going on with the restore of {moment[:10]}" in said
     assert f"{NAME} is restored." in said
+    assert "The tasks have the restored database. A second `pulumi up` sets shiftPercent" in said
     assert f"{OLD} runs on with the data from before, for about $" in said
     assert "Hello ECS" in page(running)
     assert sorted(databases(running)) == [NAME, OLD]
@@ -136,6 +138,15 @@ print(found["DbiResourceId"], found["MasterUserSecret"]["SecretArn"], len(found[
     resource, secret, _ = done.stdout.split()
     assert (instance["id"], instance["outputs"]["resourceId"]) == (resource, resource)
     assert instance["outputs"]["masterUserSecrets"][0]["secretArn"] == secret
+    code = """
+import boto3
+[found] = boto3.client("ecs").describe_services(
+    cluster="careapp-poc-cluster", services=["careapp-poc-service"])["services"]
+made = found["deploymentConfiguration"]
+print(made["canaryConfiguration"]["canaryBakeTimeInMinutes"], made["bakeTimeInMinutes"], made["alarms"]["enable"])
+"""
+    done = running.shell(sys.executable, "-c", code)
+    assert done.stdout.split() == ["5", "5", "True"], done.stderr
     preview = running.shell("pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
     assert preview.returncode == 0, preview.stdout + preview.stderr
 

@@ -180,13 +180,13 @@ REFUSED = {
     "shiftPercent=2; deployStrategy=linear; rolloutTimeoutMinutes=1000": (
         "2 is less than the 3 percent that ECS requires of a linear step"
     ),
-    "rolloutTimeoutMinutes=14; deployStrategy=canary": (
-        "14 is too short for deployStrategy canary: ECS waits 10 minutes (shiftMinutes, bakeMinutes), and its "
-        "tasks have to start; set 15 or more, or shorter waits"
+    "rolloutTimeoutMinutes=19; deployStrategy=canary": (
+        "19 is too short for deployStrategy canary: ECS waits 10 minutes (shiftMinutes, bakeMinutes), and its "
+        "tasks have to start; set 20 or more, or shorter waits"
     ),
     "rolloutTimeoutMinutes=15; deployStrategy=linear; shiftPercent=34": (
         "15 is too short for deployStrategy linear: ECS waits 15 minutes (shiftMinutes, bakeMinutes), and its "
-        "tasks have to start; set 20 or more, or shorter waits"
+        "tasks have to start; set 25 or more, or shorter waits"
     ),
     "scaleRequestsPerTarget=100; deployStrategy=blueGreen; maxCount=3": (
         "100 counts the requests of one target group, and deployStrategy blueGreen moves them between two; scale "

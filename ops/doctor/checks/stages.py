@@ -9,7 +9,7 @@ from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.screen import zoned_time
-from ops.snapshot.rds import keeps_snapshot
+from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from ops.snapshot.records import Task
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
@@ -94,11 +94,6 @@ def _off(case: Case) -> Finding:
     )
 
 
-NO_SNAPSHOT = t(
-    "`pulumi destroy` fails half-way while the database is stopped: RDS takes no final "
-    "snapshot of a stopped database (databaseFinalSnapshot)."
-)
-
 GOING_OFF = {"stopping", "stopped", "starting"}
 """Statuses between a database that runs and one that is paused."""
 
@@ -115,7 +110,7 @@ def paused(case: Case) -> Iterator[Finding]:
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
     if keeps_snapshot(case.now.settings):
-        seen.append(NO_SNAPSHOT)
+        seen.append(RESUME_FIRST)
     yield Finding(
         id="stack-paused",
         kind="note",

@@ -208,7 +208,7 @@ class EcsApi:
                     "InvalidParameterException",
                     "Unable to Start a service that is still Draining.",
                 )
-        shifting.check(params)
+        shifting.check(params, self._scheduler.speed)
         record = records.create_service(params)
         managed = self._scheduler.adopt(record)
         return {"service": managed.record}
@@ -217,7 +217,7 @@ class EcsApi:
         managed = self._service(params)
         if managed.core.status != "ACTIVE":
             raise hooks.Refused("ServiceNotActiveException", "Service was not ACTIVE.")
-        shifting.check(params)
+        shifting.check(params, self._scheduler.speed)
         record, core = managed.record, managed.core
         now = core.primary.revision.task_definition
         ecs = hooks.backend("ecs")

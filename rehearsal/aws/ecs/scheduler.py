@@ -251,6 +251,7 @@ class Scheduler:
         pool: Executor | None = None,
     ) -> None:
         self._clock, self._targets, self._network = clock, targets, network
+        self.speed = clock.speed
         self._epoch = clock.now() - timedelta(seconds=clock.monotonic())
         self._happened: queue.Queue[tuple[Managed, ecs_state.Event]] = queue.Queue()
         self._wanted: queue.Queue[tuple[Managed, ecs_state.Action]] = queue.Queue()

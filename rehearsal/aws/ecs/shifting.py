@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from rehearsal.aws import hooks
@@ -156,8 +157,15 @@ def set_weights(action: Weigh) -> None:
         hooks.backend("elbv2").modify_rule(rule_arn=action.rule, conditions=[], actions=[forward])
 
 
-def check(params: hooks.Params) -> None:
-    """Refuse a strategy without what it needs: two used target groups, and a role that may change the rule."""
+PROPAGATION = 15.0
+"""AWS's seconds in which ECS does not know a new role: between the 2 s and the 29 s of pulumi/pulumi-awsx#927."""
+
+
+def check(params: hooks.Params, speed: float) -> None:
+    """Refuse a strategy without what it needs: two used target groups, and a role that may change the rule.
+
+    ``speed`` is that of AWS's clock.
+    """
     strategy = (params.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
     for each in params.get("loadBalancers") or []:
         given = each.get("advancedConfiguration")
@@ -166,6 +174,20 @@ def check(params: hooks.Params) -> None:
             raise hooks.Refused("InvalidParameterException", f"{words}{strategy}.")
         if given:
             _check_advanced(str(each["targetGroupArn"]), given)
+            _check_age(str(given["roleArn"]), speed)
+
+
+def _check_age(role: str, speed: float) -> None:
+    """Refuse a role that IAM has not made known to ECS yet.
+
+    AWS refuses later, when ECS registers the first tasks: it rolls the deployment back with this reason (ECS
+    developer guide, "Troubleshooting Amazon ECS blue/green deployments").
+    """
+    for each in hooks.backend("iam").roles.values():
+        age = datetime.now(UTC) - each.create_date.replace(tzinfo=UTC)
+        if each.arn == role and age.total_seconds() * speed < PROPAGATION:
+            words = "ECS was unable to manage the ELB resources due to missing permissions on ECS Infrastructure "
+            raise hooks.Refused("InvalidParameterException", f"{words}Role '{role}'.")
 
 
 def _check_advanced(group: str, given: Mapping[str, Any]) -> None:

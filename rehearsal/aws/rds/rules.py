@@ -84,6 +84,14 @@ def password_once(params: Params) -> None:
 
 
 @before("rds", "ModifyDBInstance")
+def stopped_ones_stay_as_they_are(params: Params) -> None:
+    """Refuse to modify a stopped instance (RDS user guide, "Limitations of stopping your DB instance")."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    if database is not None and database.status in GOING_OFF:
+        raise Refused("InvalidDBInstanceState", "Cannot modify a stopped DB Instance")
+
+
+@before("rds", "ModifyDBInstance")
 def major_upgrade(params: Params) -> None:
     """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
     database = backend("rds").databases.get(params["DBInstanceIdentifier"])
@@ -94,16 +102,28 @@ def major_upgrade(params: Params) -> None:
         words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
         raise Refused("InvalidParameterCombination", words)
     name = params.get("DBParameterGroupName") or database.db_parameter_group_name
+    _check_family(name, f"{database.engine}{major}")
+
+
+def _check_family(name: str | None, family: str) -> None:
+    """Refuse a parameter group of another family. Error message: aws-quickstart/quickstart-r3-corda issue 25."""
     group = backend("rds").db_parameter_groups.get(name) if name else None
-    family = f"{database.engine}{major}"
     if group is not None and group.family != family:
         words = (
             f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
-        )
-        words += (
             f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
         )
         raise Refused("InvalidParameterCombination", words)
+
+
+@before("rds", "RestoreDBInstanceFromDBSnapshot")
+def parameters_fit_the_snapshot(params: Params) -> None:
+    """Refuse to restore a snapshot with parameters of another major version."""
+    snapshot = backend("rds").database_snapshots.get(params["DBSnapshotIdentifier"])
+    if snapshot is not None:
+        source = snapshot.database
+        major = source.engine_version.partition(".")[0]
+        _check_family(params.get("DBParameterGroupName"), f"{source.engine}{major}")
 
 
 @before("rds", "ModifyDBInstance")
