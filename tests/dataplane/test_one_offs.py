@@ -115,6 +115,23 @@ def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(running,
     }
 
 
+ENTRY = "import sys, time; print('entry', *sys.argv[1:], flush=True); time.sleep(600)"
+
+
+def test_a_command_keeps_the_image_s_entry_point_and_a_health_check_runs_without_it(running):
+    [image] = running.images.values()
+    entry_point = ("python3", "-c", ENTRY)
+    running.images[f"{REPOSITORY}:entry"] = replace(image, entry_point=entry_point)
+    check = {"command": ["CMD", "true"], "interval": 5}
+    definition = define(running, "entry", image=f"{REPOSITORY}:entry", healthCheck=check)
+    arn = run_task(running, "report", "all", taskDefinition=definition)
+    running.until(lambda: running.task(arn)["healthStatus"] == "HEALTHY", what="its check")
+    assert running.lines(arn) == ["entry report all"]
+    running.ecs.stop_task(cluster="main", task=arn)
+    running.until_task(arn, "STOPPED")
+    del running.images[f"{REPOSITORY}:entry"]
+
+
 def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running):
     arn = run_task(running, "python3", "-c", SLEEP)
     running.until_task(arn, "RUNNING")
