@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from i18n import t
+from i18n import t, verbatim
 from rehearsal.building import dockerfile, venvs
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import FILES
@@ -226,7 +226,11 @@ class Builder:
         )
 
     def _push(self, wanted: Wanted, image: LocalImage) -> str:
-        """Put the image into ECR, as ``docker push`` does, and return ECR's digest of it."""
+        """Put the image into ECR, as ``docker push`` does, and return ECR's digest of it.
+
+        Raises ``BuildError`` with pulumi-docker's words for an immutable tag that exists (its
+        provider/image.go, dockerBuild; "tag invalid" is the registry's code TAG_INVALID).
+        """
         host, _, rest = wanted.name.partition("/")
         repository, _, tag = rest.rpartition(":")
         manifest = json.dumps(
@@ -247,8 +251,13 @@ class Builder:
         try:
             answer = self._calls("ecr", "put_image", params)
         except ClientError as problem:
-            if problem.response["Error"]["Code"] != "ImageAlreadyExistsException":
+            error = problem.response["Error"]
+            if error["Code"] == "ImageTagAlreadyExistsException":
+                words = f"error reading push output: tag invalid: {error['Message']}"
+                raise BuildError(verbatim(words)) from None
+            if error["Code"] != "ImageAlreadyExistsException":
                 raise
+            # In a mutable repository the tag may name this image already: the push succeeds.
             answer = {"image": {"imageId": self._pushed(repository, tag)}}
         return str(answer["image"]["imageId"]["imageDigest"])
 

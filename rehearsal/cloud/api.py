@@ -76,7 +76,7 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3"),
+    *("ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "ecr", "quotas", "s3"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

@@ -11,10 +11,11 @@ from threading import Event, Thread
 import pytest
 
 from rehearsal.building import builder, docker_engine, dockerfile
-from rehearsal.building.builder import Builder, ImageNotFound, Wanted
+from rehearsal.building.builder import BuildError, Builder, ImageNotFound, Wanted
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import named_files
 from rehearsal.paths import ROOT
+from tests.providers.conftest import refused
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
@@ -69,6 +70,46 @@ def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
     for reference in (tag, digest):
         with pytest.raises(ImageNotFound):
             builder.find(reference)
+
+
+def test_a_tag_that_exists_is_not_pushed_again_whether_the_content_changed_or_not(built, source):
+    builder, tag, digest = built
+    kept = builder.find(tag)
+    immutable = (
+        "error reading push output: tag invalid: The image tag 'one' already exists in the "
+        f"'{REPOSITORY}' repository and cannot be overwritten because the repository is immutable."
+    )
+    with pytest.raises(BuildError) as same:
+        builder.build(wanted(source, "one"))
+    (source / "more.txt").write_text("more")
+    with pytest.raises(BuildError) as other:
+        builder.build(wanted(source, "one"))
+    assert (str(same.value), str(other.value)) == (immutable, immutable)
+    assert builder.find(tag) == builder.find(digest) == kept
+    builder.build(wanted(source, "two"))
+
+
+def test_ecr_refuses_an_immutable_tag_in_its_own_words(built, calls):
+    image = {"repositoryName": REPOSITORY, "imageTag": "one", "imageManifest": "{}"}
+    assert refused(calls, "ecr", "put_image", image) == {
+        "Code": "ImageTagAlreadyExistsException",
+        "Message": f"The image tag 'one' already exists in the '{REPOSITORY}' repository and "
+        "cannot be overwritten because the repository is immutable.",
+    }
+    nowhere = {**image, "repositoryName": "none"}
+    code = refused(calls, "ecr", "put_image", nowhere)["Code"]
+    assert code == "RepositoryNotFoundException"
+
+
+def test_a_tag_of_a_mutable_repository_is_moved(built, source, calls):
+    builder, tag, first = built
+    mutable = {"repositoryName": REPOSITORY, "imageTagMutability": "MUTABLE"}
+    calls("ecr", "put_image_tag_mutability", mutable)
+    assert first.endswith(builder.build(wanted(source, "one")))
+    (source / "more.txt").write_text("more")
+    digest = builder.build(wanted(source, "one"))
+    assert builder.find(tag) == builder.find(f"{REGISTRY}/{REPOSITORY}@{digest}")
+    assert not first.endswith(digest)
 
 
 def test_the_files_of_a_running_image_are_never_away_while_its_content_is_built_again(
