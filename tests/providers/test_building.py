@@ -11,7 +11,7 @@ from threading import Event, Thread
 import pytest
 
 from rehearsal.building import builder, docker_engine, dockerfile
-from rehearsal.building.builder import BuildError, Builder, ImageNotFound, Wanted
+from rehearsal.building.builder import Builder, BuildError, ImageNotFound, Wanted
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import named_files
 from rehearsal.paths import ROOT
@@ -115,7 +115,7 @@ def test_a_tag_of_a_mutable_repository_is_moved(built, source, calls):
 def test_the_files_of_a_running_image_are_never_away_while_its_content_is_built_again(
     built, source
 ):
-    builder, tag, _ = built
+    builder, _, _ = built
     (source / "certs").mkdir()
     (source / "certs" / "rds-ca.pem").write_text("roots\n" * 1000)
     builder.build(wanted(source, "first"))
