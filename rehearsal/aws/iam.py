@@ -27,11 +27,15 @@ def _role(role_arn: str) -> Any:
 
 
 def _boundary(role_arn: str) -> Document | None:
-    """Return the policy that is the role's permissions boundary, if it has one."""
+    """Return the policy that is the role's permissions boundary.
+
+    None if it has none, or one of the user's account, whose policies are not in the local cloud.
+    """
     with hooks.LOCK:
         role = _role(role_arn)
-        name = role.permissions_boundary_arn if role is not None else None
-        return _parsed(_default(hooks.backend("iam").managed_policies[name])) if name else None
+        known = hooks.backend("iam").managed_policies
+        found = known.get(role.permissions_boundary_arn) if role is not None else None
+        return _parsed(_default(found)) if found is not None else None
 
 
 def refusal(
