@@ -35,7 +35,7 @@ class LocalImage:
 
     ``command`` is the image's CMD. Without Docker, ``root`` is the folder in which the image's files
     are laid out, ``folder`` is the WORKDIR below it, and ``python`` is the first folder of PATH. With
-    ``docker`` the reference names an image of the Docker engine, and the other fields describe it.
+    ``docker`` the reference is the id of an image of the Docker engine, and the other fields describe it.
     """
 
     reference: str
@@ -127,7 +127,7 @@ class Builder:
 
     def close(self) -> None:
         """Remove the images' names from the Docker engine. Its build cache stays, as after any build."""
-        names = {image.reference for image in self._images.values() if image.docker}
+        names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
             subprocess.run(
                 ["docker", "image", "rm", "--force", "--no-prune", name],
@@ -212,9 +212,11 @@ class Builder:
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
         config = _configuration(wanted.name)
+        identity = built.stdout.strip().splitlines()[-1]
         return LocalImage(
-            reference=wanted.name,
-            digest=built.stdout.strip().splitlines()[-1],
+            # The engine gives the name to each new build, even if ECR then refuses its tag.
+            reference=identity,
+            digest=identity,
             platform=wanted.platform,
             folder=wanted.context,
             environment={},  # The image has its own variables.

@@ -184,7 +184,7 @@ def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
     )
     image = builder.find(name)
     assert (image.entry_point, image.command) == (("node",), ("server.js",))
-    assert (image.user, image.docker) == ("node", True)
+    assert (image.user, image.docker, image.reference) == ("node", True, "sha256:0123")
     assert f"--platform linux/amd64 --tag {name}" in log.read_text()
     calls("ecr", "delete_repository", {"repositoryName": "held/node", "force": True})
 
