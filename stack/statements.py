@@ -92,9 +92,9 @@ def permits(
 
 def trusts(trust_policy: Document, service: str) -> bool:
     """Return whether a role's trust policy lets an AWS service assume the role."""
-    for statement in _listed(trust_policy.get("Statement", ())):
+    for statement in listed(trust_policy.get("Statement", ())):
         principal = statement.get("Principal", {})
-        services = _listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
+        services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
         assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
         if statement.get("Effect") == "Allow" and assumes and {service, "*"} & {*services}:
             return True
@@ -105,7 +105,7 @@ def _decide(
     policies: Iterable[Document], action: str, resource: str, context: Context | None
 ) -> str:
     decision = NOT_ALLOWED
-    for statement in (each for one in policies for each in _listed(one.get("Statement", ()))):
+    for statement in (each for one in policies for each in listed(one.get("Statement", ()))):
         if not _covers(statement, action, resource):
             continue
         conditions, denies = statement.get("Condition", {}), statement["Effect"] == "Deny"
@@ -129,7 +129,7 @@ def _covers(statement: Document, action: str, resource: str) -> bool:
 
 
 def _matches(patterns: object, value: str, fold: bool = False) -> bool:
-    for pattern in map(str, _listed(patterns)):
+    for pattern in map(str, listed(patterns)):
         # IAM's patterns have no character classes.
         text = (pattern.lower() if fold else pattern).replace("[", "[[]")
         if fnmatchcase(value, text):
@@ -139,7 +139,7 @@ def _matches(patterns: object, value: str, fold: bool = False) -> bool:
 
 def _fulfilled(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     return all(
-        _compare(operator, [str(each) for each in _listed(expected)], context.get(key))
+        _compare(operator, [str(each) for each in listed(expected)], context.get(key))
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     )
@@ -158,9 +158,10 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
         case "Null":
             return (value is None) == (expected == ["true"])
         case "ForAllValues:StringEquals":  # also true if the request lacks the key
-            return set([] if value is None else _listed(value)) <= set(expected)
+            return set([] if value is None else listed(value)) <= set(expected)
     raise LookupError(f"the condition operator {operator} is not evaluated here")
 
 
-def _listed(value: object) -> Sequence[Any]:
+def listed(value: object) -> Sequence[Any]:
+    """Return the value, or where a policy has a single one in place of a list, a list of it."""
     return value if isinstance(value, (list, tuple)) else [value]

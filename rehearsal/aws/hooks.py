@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
@@ -34,11 +34,26 @@ class Refused(Exception):
 
 
 Instead = Callable[[Params], "Params"]
-Caller = Callable[[str, str, "Params"], None]
-"""Checks a call of one access key, by the service's name in IAM, the action and the parameters.
 
-Raises ``Refused``.
-"""
+
+class Caller(Protocol):
+    """Whoever signs with one access key, and what IAM allows it."""
+
+    @property
+    def exists(self) -> bool:
+        """Return whether its role exists."""
+
+    def check(self, service: str, action: str, params: Params) -> None:
+        """Check a call by the service's name in IAM, the action and the parameters. Raises ``Refused``."""
+
+    def refusal(
+        self,
+        action: str,
+        resource: str,
+        policy: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Return IAM's error message if neither its policies nor the resource's allow the action."""
 
 
 @dataclass
@@ -144,7 +159,7 @@ def _judge(response: BaseResponse, action: str) -> None:
         # The credential's scope: KEY/DATE/REGION/SERVICE/aws4_request (Signature Version 4).
         service = response.headers["Authorization"].split(",")[0].split("/")[3]
         response.parse_parameters(response.normalized_request)
-        caller(service, action, _botocore_shaped(response.params))
+        caller.check(service, action, _botocore_shaped(response.params))
 
 
 def _answer(response: BaseResponse, call: Call) -> Any:

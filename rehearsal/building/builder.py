@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from i18n import t
+from i18n import t, verbatim
 from rehearsal.building import dockerfile, venvs
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import FILES
@@ -33,9 +33,9 @@ class ImageNotFound(Exception):
 class LocalImage:
     """An image in the form in which a task is started from it.
 
-    Without Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is
-    the WORKDIR below it, and ``python`` is the first folder of PATH. With ``docker`` the reference
-    names an image of the Docker engine, and the other fields describe it.
+    ``command`` is the image's CMD. Without Docker, ``root`` is the folder in which the image's files
+    are laid out, ``folder`` is the WORKDIR below it, and ``python`` is the first folder of PATH. With
+    ``docker`` the reference is the id of an image of the Docker engine, and the other fields describe it.
     """
 
     reference: str
@@ -43,6 +43,7 @@ class LocalImage:
     platform: str
     folder: Path
     command: tuple[str, ...]
+    entry_point: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     python: Path | None = None
@@ -97,7 +98,7 @@ class Builder:
     def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
         self._calls, self._folder, self._docker = calls, folder, docker
         self._images: dict[str, LocalImage] = {}
-        self._lock = threading.Lock()
+        self._lock, self._laying_out = threading.Lock(), threading.Lock()
 
     def find(self, reference: str) -> LocalImage:
         """Return the image with a tag or digest. Raises ``ImageNotFound``, also if it was deleted from ECR."""
@@ -126,7 +127,7 @@ class Builder:
 
     def close(self) -> None:
         """Remove the images' names from the Docker engine. Its build cache stays, as after any build."""
-        names = {image.reference for image in self._images.values() if image.docker}
+        names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
             subprocess.run(
                 ["docker", "image", "rm", "--force", "--no-prune", name],
@@ -151,24 +152,43 @@ class Builder:
     def _build_without_docker(self, wanted: Wanted) -> LocalImage:
         """Lay out the copied files in a folder and install the packages in a venv, without Docker."""
         stage = dockerfile.read(wanted.file, dict(wanted.arguments))
-        key = content_tag(wanted.context, {"platform": wanted.platform, **wanted.arguments})
-        root = self._folder / key
-        shutil.rmtree(root, ignore_errors=True)
-        lay_out(wanted.context, stage.copies, root)
-        folder = root / str(stage.workdir).lstrip("/")
-        folder.mkdir(parents=True, exist_ok=True)
+        parts = {
+            "platform": wanted.platform,
+            # The Dockerfile may be outside the context.
+            "Dockerfile": wanted.file.read_text(),
+            **wanted.arguments,
+        }
+        key = content_tag(wanted.context, parts)
+        root = self._laid_out(key, wanted, stage)
         return LocalImage(
             reference=wanted.name,
             digest="sha256:" + hashlib.sha256(key.encode()).hexdigest(),
             platform=wanted.platform,
-            folder=folder,
+            folder=root / str(stage.workdir).lstrip("/"),
             environment={n: v for n, v in stage.environment.items() if n != "PATH"},
             command=stage.command,
+            entry_point=stage.entry_point,
             user=stage.user,
             python=packages(wanted.context, stage),
             docker=False,
             root=root,
         )
+
+    def _laid_out(self, key: str, wanted: Wanted, stage: dockerfile.Stage) -> Path:
+        """Return the folder with the image's files, which is made once and appears with all of them.
+
+        The same content is built again for another tag, while tasks run in this folder.
+        """
+        root = self._folder / key
+        with self._laying_out:
+            if not root.exists():
+                unfinished = self._folder / f"{key}.part"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                lay_out(wanted.context, stage.copies, unfinished)
+                workdir = unfinished / str(stage.workdir).lstrip("/")
+                workdir.mkdir(parents=True, exist_ok=True)
+                unfinished.rename(root)
+        return root
 
     def _build_with_docker(self, wanted: Wanted) -> LocalImage:
         """Build the Dockerfile with the Docker engine for the requested platform."""
@@ -192,21 +212,27 @@ class Builder:
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
         config = _configuration(wanted.name)
+        identity = built.stdout.strip().splitlines()[-1]
         return LocalImage(
-            reference=wanted.name,
-            digest=built.stdout.strip().splitlines()[-1],
+            # The engine gives the name to each new build, even if ECR then refuses its tag.
+            reference=identity,
+            digest=identity,
             platform=wanted.platform,
             folder=wanted.context,
             environment={},  # The image has its own variables.
-            # `docker run` adds the image's entry point.
             command=tuple(config.get("Cmd") or ()),
+            entry_point=tuple(config.get("Entrypoint") or ()),
             user=config.get("User") or None,
             python=None,
             docker=True,
         )
 
     def _push(self, wanted: Wanted, image: LocalImage) -> str:
-        """Put the image into ECR, as ``docker push`` does, and return ECR's digest of it."""
+        """Put the image into ECR, as ``docker push`` does, and return ECR's digest of it.
+
+        Raises ``BuildError`` with pulumi-docker's words for an immutable tag that exists (its
+        provider/image.go, dockerBuild; "tag invalid" is the registry's code TAG_INVALID).
+        """
         host, _, rest = wanted.name.partition("/")
         repository, _, tag = rest.rpartition(":")
         manifest = json.dumps(
@@ -227,8 +253,13 @@ class Builder:
         try:
             answer = self._calls("ecr", "put_image", params)
         except ClientError as problem:
-            if problem.response["Error"]["Code"] != "ImageAlreadyExistsException":
+            error = problem.response["Error"]
+            if error["Code"] == "ImageTagAlreadyExistsException":
+                words = f"error reading push output: tag invalid: {error['Message']}"
+                raise BuildError(verbatim(words)) from None
+            if error["Code"] != "ImageAlreadyExistsException":
                 raise
+            # In a mutable repository the tag may name this image already: the push succeeds.
             answer = {"image": {"imageId": self._pushed(repository, tag)}}
         return str(answer["image"]["imageId"]["imageDigest"])
 

@@ -55,20 +55,15 @@ class Install:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage: its working folder, command, variables, user, copied files and packages."""
+    """A stage: its working folder, ENTRYPOINT, CMD, variables, user, copied files and packages."""
 
     workdir: PurePosixPath = ROOT
-    entry: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     environment: dict[str, str]
     user: str | None = None
     copies: tuple[Copy, ...] = ()
     installs: tuple[Install, ...] = ()
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """Return what the container runs. An ENTRYPOINT in shell form ignores CMD (Dockerfile reference)."""
-        return self.entry if self.entry[:2] == SHELL else self.entry + self.arguments
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ def read(file: Path, arguments: dict[str, str]) -> Stage:
     for line in _lines(file):
         reader.take(line)
     stage = reader.stage
-    if stage is None or not stage.command:
+    if stage is None or not stage.entry_point + stage.command:
         raise DockerfileError(
             t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=_name(file))
         )
@@ -134,6 +129,7 @@ class _Reader:
         self.arguments = dict(arguments)
         self.stages: dict[str, Stage] = {}
         self.count, self.label = 0, ""
+        self.has_command = False
         self.stage: Stage | None = None
 
     def take(self, line: Instruction) -> None:
@@ -158,9 +154,13 @@ class _Reader:
             case "USER":
                 return replace(stage, user=self.expand(line.rest))
             case "CMD":
-                return replace(stage, arguments=_command(line.rest))
+                self.has_command = True
+                return replace(stage, command=_command(line.rest))
             case "ENTRYPOINT":
-                return replace(stage, entry=_command(line.rest))
+                # It removes a CMD of the base image (Dockerfile reference, "Understand how CMD and
+                # ENTRYPOINT interact").
+                kept = stage.command if self.has_command else ()
+                return replace(stage, entry_point=_command(line.rest), command=kept)
             case "COPY":
                 return self.copied(stage, line)
             case "RUN":
@@ -171,6 +171,7 @@ class _Reader:
         if self.stage is not None:
             self.stages |= {self.label: self.stage, str(self.count): self.stage}
             self.count += 1
+        self.has_command = False
         words = [each for each in self.expand(line.rest).split() if not each.startswith("--")]
         self.label = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
         base = words[0] if words else ""

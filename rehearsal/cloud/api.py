@@ -31,6 +31,9 @@ RELIED_ON = (
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
     ("moto.s3.models", "FakeBucket.get_permission"),
+    ("moto.s3.responses", "S3Response._bucket_response"),
+    ("moto.s3.responses", "S3Response._key_response"),
+    ("moto.s3.responses", "S3Response.parse_key_name"),
     ("moto.rds.models", "DBInstance.save_automated_backup"),
     ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
@@ -82,7 +85,8 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "acm", "quotas", "s3"),
+    *("ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
+    *("acm", "ecr", "quotas"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

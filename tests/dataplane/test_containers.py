@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.containers import DockerContainer
-from rehearsal.aws.ecs.plans import add_authority, plan
+from rehearsal.aws.ecs.plans import add_authority, plan, trust_mounts
 from rehearsal.aws.ecs.runner import command_of
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.authority import Authority
@@ -89,9 +89,28 @@ def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_o
     assert argv == [
         *("run", "--rm", "--name", "careapp-rehearsal-1", "--network", "host", "--read-only"),
         *("--env", "PYTHONUNBUFFERED", "--env", "DOCKER_SEEN", "--env", "DB_PASSWORD"),
-        *(image.reference, "serve", "now"),
+        *("--entrypoint=serve", image.reference, "now"),
     ]
     assert "DB_PASSWORD=hush" in (tmp_path / "env").read_text().splitlines()
+
+
+@pytest.mark.parametrize("docker", [False, True], ids=["process", "Docker"])
+@pytest.mark.parametrize(
+    ("declared", "argv"),
+    [
+        ({}, ["./entry", "-v", "serve", "now"]),
+        ({"command": ["report", "all"]}, ["./entry", "-v", "report", "all"]),
+        ({"entryPoint": ["sh", "-c"], "command": ["report"]}, ["sh", "-c", "report"]),
+        ({"entryPoint": ["other"]}, ["other"]),
+        ({"entryPoint": [], "command": []}, ["./entry", "-v", "serve", "now"]),
+    ],
+)
+def test_a_command_replaces_cmd_alone_and_an_entry_point_both(image, docker, declared, argv):
+    image = replace(
+        image, entry_point=("./entry", "-v"), command=("serve", "now"), docker=docker, root=None
+    )
+    definition = {"name": "app", "environment": [], **declared}
+    assert list(plan(definition, image, {}, {}, None).argv) == argv
 
 
 WEB = Path(botocore.__file__).with_name("cacert.pem")
@@ -124,6 +143,34 @@ def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(image, 
     assert vouched(image, authority, file)
     assert vouched(image, authority, file)
     assert certificates(file) == [*before, *certificates(authority.path)]
+
+
+BUNDLE_ENGINE = """#!/bin/sh
+case "$1" in
+  image) echo /app ;;
+  create) echo container ;;
+  cp) tar -C "$BUNDLES" -cf - app ;;
+esac
+"""
+
+
+def test_a_container_s_certificate_file_is_not_written_again_while_it_runs(
+    tmp_path, monkeypatch, image, authority
+):
+    program = tmp_path / "docker"
+    program.write_text(BUNDLE_ENGINE)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("BUNDLES", str(image.root))
+    container = replace(image, docker=True, digest="sha256:bundle", reference="held/bundle")
+    (mount,) = trust_mounts(container, authority.path)
+    path, inside, _ = mount.split(":")
+    assert inside == "/app/webapp/rds-ca.pem"
+    with Path(path).open() as opened:  # As a bind mount, it stays the file that was mounted.
+        assert trust_mounts(container, authority.path) == [mount]
+        held = x509.load_pem_x509_certificates(opened.read().encode())
+        assert os.fstat(opened.fileno()).st_ino != Path(path).stat().st_ino
+    assert held == [*certificates(RDS_BUNDLE), *certificates(authority.path)]
 
 
 @pytest.mark.parametrize(("held", "trusted"), [("RSA2048 G1", True), ("ECC384 G1", False)])

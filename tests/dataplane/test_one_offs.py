@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.aws.s3 import rules
 from tests.dataplane.declarations import REGION, REPOSITORY
 
 SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONCE']); raise SystemExit(3)"
@@ -113,6 +114,54 @@ def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(running,
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{task}",
         "PGHOSTADDR": "169.254.170.2",
     }
+
+
+ENTRY = "import sys, time; print('entry', *sys.argv[1:], flush=True); time.sleep(600)"
+
+
+def test_a_command_keeps_the_image_s_entry_point_and_a_health_check_runs_without_it(running):
+    [image] = running.images.values()
+    entry_point = ("python3", "-c", ENTRY)
+    running.images[f"{REPOSITORY}:entry"] = replace(image, entry_point=entry_point)
+    check = {"command": ["CMD", "true"], "interval": 5}
+    definition = define(running, "entry", image=f"{REPOSITORY}:entry", healthCheck=check)
+    arn = run_task(running, "report", "all", taskDefinition=definition)
+    running.until(lambda: running.task(arn)["healthStatus"] == "HEALTHY", what="its check")
+    assert running.lines(arn) == ["entry report all"]
+    running.ecs.stop_task(cluster="main", task=arn)
+    running.until_task(arn, "STOPPED")
+    del running.images[f"{REPOSITORY}:entry"]
+
+
+S3 = """
+import boto3
+s3 = boto3.client("s3")
+print(s3.get_object(Bucket="app-uploads", Key="app/one")["Body"].read().decode())
+s3.put_object(Bucket="app-uploads", Key="secret/one", Body=b"two")
+"""
+
+
+def test_a_task_reads_what_its_role_allows_in_s3_and_is_refused_the_rest(running):
+    rules.install()
+    s3 = running.client("s3")
+    place = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket="app-uploads", CreateBucketConfiguration=place)
+    s3.put_object(Bucket="app-uploads", Key="app/one", Body=b"one")
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::app-uploads/app/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    running.iam.put_role_policy(RoleName="task", PolicyName="s3", PolicyDocument=document)
+    arn = run_task(running, "python3", "-c", S3)
+    running.until_task(arn, "STOPPED")
+    first, *_, last = running.lines(arn)
+    running.iam.delete_role_policy(RoleName="task", PolicyName="s3")
+    user = f"arn:aws:sts::123456789012:assumed-role/task/{arn.rpartition('/')[2]}"
+    assert (first, last.partition(": ")[2]) == (
+        "one",
+        "An error occurred (AccessDenied) when calling the PutObject"
+        f" operation: User: {user} is not authorized to perform: s3:PutObject on resource:"
+        ' "arn:aws:s3:::app-uploads/secret/one" because no identity-based policy allows the'
+        " s3:PutObject action",
+    )
 
 
 def test_it_is_stopped_by_stop_task_with_the_reason_that_was_given(running):

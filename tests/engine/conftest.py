@@ -44,8 +44,12 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         journey.step("stage 2", ecsEnabled="true")
         journey.password = _password(stack)
         journey.step("again")
-        (stack.source / "webapp/another.py").write_text("# Another version of the app.\n")
+        another = stack.source / "webapp/another.py"
+        another.write_text("# Another version of the app.\n")
         journey.step("new app version")
+        another.unlink()
+        journey.attempt("sources of the first version")
+        journey.step("and another revision", imageRevision="2")
         journey.step("new port and size", containerPort="8081", taskCpu="512", taskMemory="1024")
         journey.step("back to stage 1", ecsEnabled="false")
         journey.step("protected", protect="true")

@@ -96,7 +96,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.step("spot", fargateSpot="true")
         story.step("on demand", fargateSpot="false")
         story.step("arm", cpuArchitecture="ARM64")
-        story.step("intel", cpuArchitecture="X86_64")
+        story.step("intel", cpuArchitecture="X86_64", imageRevision="2")
         story.step("no nat", natStrategy="none")
         story.step("nat", natStrategy="single")
         yield story

@@ -66,6 +66,14 @@ def test_a_new_app_version_replaces_the_task_definition_and_updates_the_service_
     ]
 
 
+def test_sources_of_an_earlier_image_are_refused_until_the_image_revision_changes(journey):
+    said = " ".join(journey.refused["sources of the first version"].split())
+    assert "tag invalid: The image tag '" in said
+    assert "cannot be overwritten because the repository is immutable." in said
+    assert "Traceback" not in said
+    assert journey.did["and another revision"].steps == journey.did["new app version"].steps
+
+
 def test_another_port_and_size_roll_through(journey):
     steps = journey.did["new port and size"].steps
     assert types(steps, "replace") == {"aws:ecs/taskDefinition:TaskDefinition"}

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import PurePosixPath
+from threading import Event, Thread
 
 import pytest
 
 from rehearsal.building import builder, docker_engine, dockerfile
-from rehearsal.building.builder import Builder, ImageNotFound, Wanted
+from rehearsal.building.builder import Builder, BuildError, ImageNotFound, Wanted
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import named_files
 from rehearsal.paths import ROOT
+from tests.providers.conftest import refused
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
 
 
 @pytest.fixture
-def built(calls, tmp_path):
-    """A builder, and the references by tag and by digest of an image that it has pushed."""
+def source(tmp_path):
+    """The context of a small app."""
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text(
         'FROM python:3.13-slim\nCOPY . /app/\nWORKDIR /app\nCMD ["true"]\n'
     )
-    calls("ecr", "create_repository", {"repositoryName": REPOSITORY})
+    return context
+
+
+def wanted(context, tag, **change):
+    asked = {"dockerfile": None, "platform": "linux/amd64", "arguments": {}, **change}
+    return Wanted(name=f"{REGISTRY}/{REPOSITORY}:{tag}", context=context, **asked)
+
+
+@pytest.fixture
+def built(calls, tmp_path, source):
+    """A builder, and the references by tag and by digest of an image that it has pushed."""
+    immutable = {"repositoryName": REPOSITORY, "imageTagMutability": "IMMUTABLE"}
+    calls("ecr", "create_repository", immutable)
     builder = Builder(calls, tmp_path / "images", docker=False)
-    name = f"{REGISTRY}/{REPOSITORY}:one"
-    digest = builder.build(
-        Wanted(name=name, context=context, dockerfile=None, platform="linux/amd64", arguments={})
-    )
-    yield builder, name, f"{REGISTRY}/{REPOSITORY}@{digest}"
+    first = wanted(source, "one")
+    digest = builder.build(first)
+    yield builder, first.name, f"{REGISTRY}/{REPOSITORY}@{digest}"
     calls("ecr", "delete_repository", {"repositoryName": REPOSITORY, "force": True})
 
 
@@ -58,10 +72,96 @@ def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
             builder.find(reference)
 
 
+def test_a_tag_that_exists_is_not_pushed_again_whether_the_content_changed_or_not(built, source):
+    builder, tag, digest = built
+    kept = builder.find(tag)
+    immutable = (
+        "error reading push output: tag invalid: The image tag 'one' already exists in the "
+        f"'{REPOSITORY}' repository and cannot be overwritten because the repository is immutable."
+    )
+    with pytest.raises(BuildError) as same:
+        builder.build(wanted(source, "one"))
+    (source / "more.txt").write_text("more")
+    with pytest.raises(BuildError) as other:
+        builder.build(wanted(source, "one"))
+    assert (str(same.value), str(other.value)) == (immutable, immutable)
+    assert builder.find(tag) == builder.find(digest) == kept
+    builder.build(wanted(source, "two"))
+
+
+def test_ecr_refuses_an_immutable_tag_in_its_own_words(built, calls):
+    image = {"repositoryName": REPOSITORY, "imageTag": "one", "imageManifest": "{}"}
+    assert refused(calls, "ecr", "put_image", image) == {
+        "Code": "ImageTagAlreadyExistsException",
+        "Message": f"The image tag 'one' already exists in the '{REPOSITORY}' repository and "
+        "cannot be overwritten because the repository is immutable.",
+    }
+    nowhere = {**image, "repositoryName": "none"}
+    code = refused(calls, "ecr", "put_image", nowhere)["Code"]
+    assert code == "RepositoryNotFoundException"
+
+
+def test_a_tag_of_a_mutable_repository_is_moved(built, source, calls):
+    builder, tag, first = built
+    mutable = {"repositoryName": REPOSITORY, "imageTagMutability": "MUTABLE"}
+    calls("ecr", "put_image_tag_mutability", mutable)
+    assert first.endswith(builder.build(wanted(source, "one")))
+    (source / "more.txt").write_text("more")
+    digest = builder.build(wanted(source, "one"))
+    assert builder.find(tag) == builder.find(f"{REGISTRY}/{REPOSITORY}@{digest}")
+    assert not first.endswith(digest)
+
+
+def test_the_files_of_a_running_image_are_never_away_while_its_content_is_built_again(
+    built, source
+):
+    builder, _, _ = built
+    (source / "certs").mkdir()
+    (source / "certs" / "rds-ca.pem").write_text("roots\n" * 1000)
+    builder.build(wanted(source, "first"))
+    file = builder.find(f"{REGISTRY}/{REPOSITORY}:first").folder / "certs" / "rds-ca.pem"
+    inode, over, read = file.stat().st_ino, Event(), Counter()
+
+    def task():
+        while not over.is_set():
+            try:
+                read[file.read_text().count("roots")] += 1
+            except OSError as problem:
+                read[str(problem)] += 1
+
+    thread = Thread(target=task)
+    thread.start()
+    for number in range(20):
+        builder.build(wanted(source, f"again-{number}"))
+    over.set()
+    thread.join()
+    assert set(read) == {1000}, read
+    assert file.stat().st_ino == inode
+
+
+def test_builds_of_the_same_content_at_once_share_one_folder(built, source):
+    builder, _, _ = built
+    (source / "more.txt").write_text("more")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(builder.build, (wanted(source, f"at-once-{n}") for n in range(8))))
+    folders = {builder.find(f"{REGISTRY}/{REPOSITORY}:at-once-{n}").folder for n in range(8)}
+    assert len(folders) == 1
+    assert {each.name for each in folders.pop().iterdir()} == {"Dockerfile", "more.txt"}
+
+
+def test_a_dockerfile_outside_the_context_is_part_of_the_image(built, source, tmp_path):
+    builder, _, _ = built
+    other = tmp_path / "Dockerfile.other"
+    other.write_text('FROM python:3.13-slim\nCOPY Dockerfile /srv/\nCMD ["true"]\n')
+    builder.build(wanted(source, "other", dockerfile=other))
+    root = builder.find(f"{REGISTRY}/{REPOSITORY}:other").root
+    assert [str(each.relative_to(root)) for each in root.rglob("Dockerfile")] == ["srv/Dockerfile"]
+
+
 DOCKER = """#!/bin/sh
 echo "$*" >> "{log}"
 case "$1 $2" in
-  "image inspect") echo '{{"Cmd": ["node", "server.js"], "User": "node"}}' ;;
+  "image inspect") echo '{{"Entrypoint": ["node"], "Cmd": ["server.js"], "User": "node"}}' ;;
   *) echo sha256:0123 ;;
 esac
 """
@@ -83,7 +183,8 @@ def test_an_engine_builds_any_dockerfile_and_the_image_says_what_it_runs(
         Wanted(name=name, context=tmp_path, dockerfile=None, platform="linux/amd64", arguments={})
     )
     image = builder.find(name)
-    assert (image.command, image.user, image.docker) == (("node", "server.js"), "node", True)
+    assert (image.entry_point, image.command) == (("node",), ("server.js",))
+    assert (image.user, image.docker, image.reference) == ("node", True, "sha256:0123")
     assert f"--platform linux/amd64 --tag {name}" in log.read_text()
     calls("ecr", "delete_repository", {"repositoryName": "held/node", "force": True})
 
@@ -181,12 +282,20 @@ def test_a_command_in_shell_form_is_the_shell_s(context):
     assert read(context).command == ("/bin/sh", "-c", "exec gunicorn -b :$PORT 'a:b()'")
 
 
-def test_an_entry_point_takes_the_command_as_its_arguments_and_a_shell_s_does_not(context):
-    file = context / "Dockerfile"
-    file.write_text('FROM python\nENTRYPOINT ["gunicorn"]\nCMD ["app"]\n')
-    assert read(context).command == ("gunicorn", "app")
-    file.write_text('FROM python\nENTRYPOINT gunicorn\nCMD ["app"]\n')
-    assert read(context).command == ("/bin/sh", "-c", "gunicorn")
+@pytest.mark.parametrize(
+    ("lines", "entry_point", "command"),
+    [
+        (['ENTRYPOINT ["gunicorn"]', 'CMD ["app"]'], ("gunicorn",), ("app",)),
+        (['CMD ["app"]', 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ("app",)),
+        (["ENTRYPOINT gunicorn", 'CMD ["app"]'], ("/bin/sh", "-c", "gunicorn"), ("app",)),
+        (['CMD ["a"]', "FROM base", 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ()),
+        (['ENTRYPOINT ["gunicorn"]', "FROM base", 'CMD ["app"]'], ("gunicorn",), ("app",)),
+    ],
+)
+def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point, command):
+    (context / "Dockerfile").write_text("\n".join(["FROM python AS base", *lines]))
+    stage = read(context)
+    assert (stage.entry_point, stage.command) == (entry_point, command)
 
 
 @pytest.mark.parametrize(

@@ -190,9 +190,11 @@ class DockerContainer:
         client = {key: os.environ[key] for key in ("PATH", "DOCKER_HOST") if key in os.environ}
         argv = ["docker", "run", "--rm", "--name", name, "--network", "host", *limits]
         argv += [part for key in plan.environment for part in ("--env", key)]
+        # Without it the engine would put the image's ENTRYPOINT before the plan's.
+        entry_point = [f"--entrypoint={each}" for each in plan.argv[:1]]
         guardian.watch(CONTAINER, name)
         self._process = subprocess.Popen(
-            [*argv, plan.image.reference, *plan.argv],
+            [*argv, *entry_point, plan.image.reference, *plan.argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -129,7 +129,7 @@ def credentials(place: Place) -> dict[str, str] | None:
         return None
     mark = hashlib.sha256(place.task.encode()).hexdigest()
     key = f"ASIA{mark[:16].upper()}"
-    hooks.registry.callers[key] = partial(iam.check_call, str(role), place.task)
+    hooks.registry.callers[key] = iam.TaskRole(str(role), place.task)
     return {
         "RoleArn": role,
         "AccessKeyId": key,

@@ -13,7 +13,7 @@ import io
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -87,12 +87,17 @@ def plan(
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
-    """Return the command. An entry point in the task definition removes the image's command, as in Docker."""
-    entry = [str(each) for each in definition.get("entryPoint") or ()]
+    """Return what the container runs: the entry point, followed by the command.
+
+    A command in the task definition or in an override replaces the image's CMD only. An entry point in
+    the task definition replaces the image's ENTRYPOINT and its CMD (API reference, ContainerDefinition,
+    which refers to Docker: moby's daemon/commit.go, merge).
+    """
+    entry_point = [str(each) for each in definition.get("entryPoint") or ()]
     command = [str(each) for each in definition.get("command") or ()]
-    if entry:
-        return entry + command
-    return command or image.command
+    if entry_point:
+        return [*entry_point, *command]
+    return [*image.entry_point, *(command or image.command)]
 
 
 SUFFIXES = (".pem", ".crt", ".cer")
@@ -112,21 +117,28 @@ def add_authority(image: LocalImage, authority: Path) -> None:
             if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
                 text = file.read_text()
                 if added not in text:
-                    half = file.with_name(f".{file.name}.part")
-                    half.write_text(f"{text.rstrip()}\n{added}")
-                    half.chmod(file.stat().st_mode)
-                    half.replace(file)
+                    _replace(file, f"{text.rstrip()}\n{added}", file.stat().st_mode)
 
 
-def trust_mounts(image: LocalImage, authority: Path) -> Iterator[str]:
+def trust_mounts(image: LocalImage, authority: Path) -> list[str]:
     """Return docker's --volume arguments that replace a container's certificate files."""
     folder = authority.parent / f"trusted-{hashlib.sha256(image.digest.encode()).hexdigest()[:16]}"
-    for inside, file in _bundles(image.reference, folder):
-        if _trusts_rds(file):
-            both = file.with_suffix(".both")
-            both.write_text(f"{file.read_text().rstrip()}\n{authority.read_text()}")
-            both.chmod(0o644)
-            yield f"{both}:{inside}:ro"
+    mounts = []
+    with ADDING:
+        for inside, file in _bundles(image.reference, folder):
+            if _trusts_rds(file):
+                both = file.with_suffix(".both")
+                _replace(both, f"{file.read_text().rstrip()}\n{authority.read_text()}", 0o644)
+                mounts.append(f"{both}:{inside}:ro")
+    return mounts
+
+
+def _replace(file: Path, text: str, mode: int) -> None:
+    """Write a file so that a running task reads the old text or the new one, never a part."""
+    half = file.with_name(f".{file.name}.part")
+    half.write_text(text)
+    half.chmod(mode)
+    half.replace(file)
 
 
 def _trusts_rds(file: Path) -> bool:
