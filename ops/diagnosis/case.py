@@ -104,7 +104,14 @@ class Case:
         """Return whether ECS rolled back: the primary deployment is of another revision, or of an earlier service."""
         if self.primary is None or not self.now.wanted:
             return False
+        if self.not_deployed:
+            return False
         return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
+
+    @property
+    def not_deployed(self) -> bool:
+        """Return whether the expected revision is known never to have been given to ECS, which runs another one."""
+        return self.now.was_deployed.value is False
 
     @property
     def steady(self) -> bool:
@@ -121,6 +128,8 @@ class Case:
         """Return whether the service is steady; None where that could not be read."""
         service, primary, now = self.service, self.primary, self.now
         if service is None or primary is None or self.rolled_back or service.desired == 0:
+            return False
+        if self.not_deployed:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
             return False
@@ -162,7 +171,8 @@ class Case:
         mine = {each.id for each in self.deployment_tasks}
         primary = self.primary
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
-        since = primary.created if primary and not mine and not self.rolled_back else None
+        known = primary and not mine and not self.rolled_back and not self.not_deployed
+        since = primary.created if primary and known else None
         for event in self.service.events if self.service else ():
             match = UNHEALTHY.search(event.message)
             if match and (match["task"] in mine or (since and event.at >= since)):
@@ -208,8 +218,12 @@ class Case:
 
     @property
     def retry_command(self) -> str:
-        """Return the command that makes ECS try the expected revision again, with the stack file's health check."""
-        return try_again(self.now.names.stack)
+        """Return the command that makes ECS try the expected revision again, with the stack file's health check.
+
+        What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
+        """
+        stack = self.now.names.stack
+        return f"pulumi up -s {stack}" if self.not_deployed else try_again(stack)
 
     def then_retry(self) -> tuple[Fix, ...]:
         """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
@@ -220,7 +234,7 @@ class Case:
     @property
     def _retry_commands(self) -> tuple[str, ...]:
         """Return the retry, and the ``pulumi up`` that reports its result."""
-        return (self.retry_command, f"pulumi up -s {self.now.names.stack}")
+        return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""

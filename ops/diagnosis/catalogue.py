@@ -151,6 +151,12 @@ APP = (
     Row("app-wrong-password", 45, {DATABASE}, NO_PASSWORD),
 )
 
+DEPLOYMENT = (
+    # The command may have needed what was not there for a while.
+    Row("deploy-command-failed", 51, {TASKS_NODE}, (*_ids(START), *_ids(TO_DATABASE))),
+    Row("not-deployed", 52, {WHOLE}, ("deploy-command-failed",), repeats=True),
+)
+
 NO_DATA = (*NO_DATABASE, *_ids(APP), "app-database-away")
 """Why a running app gets nothing out of its database."""
 
@@ -234,7 +240,7 @@ TASKS = (
 )
 
 REASONS = (*ACCOUNT, *SERVICE, *START, *ENTRANCE, *TO_DATABASE,
-           *APP, *CRASH, *HEALTH, *PAGE, *TASKS)  # fmt: skip
+           *APP, *DEPLOYMENT, *CRASH, *HEALTH, *PAGE, *TASKS)  # fmt: skip
 
 FAILED = (*_ids(REASONS), "tasks-die")
 """Why a roll-out fails: anything above."""

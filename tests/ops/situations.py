@@ -74,6 +74,28 @@ def trace(error):
 
 
 NONE_RUN = {"service": a.service(desired=0, running=0), "tasks": (), "targets": ()}
+COMMAND = "flask --app app db upgrade"
+
+
+def not_deployed(*commands, settings=None, **changes):
+    """A stack that runs the revision before the newest one, which ECS never got; with tasks of deployCommand."""
+    return a.stack(
+        settings or a.choices(deployCommand=COMMAND),
+        service=a.service(
+            definition=a.OLD, deployments=(a.deployment(id="ecs-svc/1", definition=a.OLD),)
+        ),
+        tasks=(a.task(definition=a.OLD, started_by="ecs-svc/1"),),
+        was_deployed=False,
+        command_tasks=commands,
+        **changes,
+    )
+
+
+def command_task(code=1, **changes):
+    """A task in which `pulumi up` ran deployCommand."""
+    return a.ended(CRASHED, code=code, stop=EXITED, started_by="careapp-deploy", **changes)
+
+
 SITUATIONS = {
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
@@ -176,6 +198,8 @@ SITUATIONS = {
             container="OutOfMemoryError: Container killed due to memory usage",
         )
     ),
+    "deploy-command-failed": not_deployed(command_task()),
+    "not-deployed": not_deployed(),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(

@@ -71,6 +71,8 @@ CHECKS: tuple[CheckOf, ...] = (
     running.page_fails,
     health_checks.refused,
     stages.stopped_by_hand,
+    rollouts.deploy_command,
+    rollouts.not_deployed,
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,

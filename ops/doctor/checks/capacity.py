@@ -210,6 +210,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
+    if case.not_deployed:
+        return
     if service.status != "ACTIVE":
         return
     if (

@@ -59,7 +59,7 @@ def memory(case: Case) -> Iterator[Finding]:
             _exit(task, container),
         ),
         fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
-        evidence=(container.reason, *_last(case, task)),
+        evidence=(container.reason, *last_lines(case, task)),
     )
 
 
@@ -100,7 +100,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
         fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
-        evidence=_last(case, task) or (task.reason,),
+        evidence=last_lines(case, task) or (task.reason,),
     )
 
 
@@ -149,7 +149,8 @@ def _exit(task: Task, container: Container) -> Text:
     )
 
 
-def _last(case: Case, task: Task) -> tuple[str, ...]:
+def last_lines(case: Case, task: Task) -> tuple[str, ...]:
+    """Return the last lines of a task's log, after the app's own line that raised where they lack it."""
     texts = [each.text for each in case.lines(task)]
     last = texts[-SHOWN:]
     there = {each.strip() for each in last}
