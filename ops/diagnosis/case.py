@@ -15,7 +15,7 @@ from ops.screen import short_time
 from ops.snapshot import Snapshot
 from ops.snapshot.elb import Check, Target
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import Definition, Deployment, Service, Task
+from ops.snapshot.records import Definition, Deployment, Event, Service, Task
 from ops.snapshot.task_logs import Line
 from ops.snapshot.vpc import Network
 from stack.entrance import HEALTH_PATH
@@ -23,6 +23,10 @@ from stack.entrance import HEALTH_PATH
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
 )
+
+STEADY = re.compile(r"has reached a steady state|deployment completed")
+FAILED_DEPLOYMENT = "deployment failed"
+"""ECS's words in events of the service."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,34 @@ class Case:
         """Return whether the expected revision is known never to have been given to ECS, which runs another one."""
         return self.now.was_deployed.value is False
 
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Return ECS's events about the roll-out of the expected revision, newest first.
+
+        ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
+        of another roll-out, or of what it has got over.
+        """
+        since, service = self._since, self.service
+        if since is None or service is None:
+            return ()
+        return tuple(each for each in service.events if each.at >= since)
+
+    @property
+    def _since(self) -> datetime | None:
+        """Return when the roll-out began, or the service was last steady; None where that is not known."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or self.not_deployed:
+            return None
+        steady = [each.at for each in service.events if STEADY.search(each.message)]
+        if not self.rolled_back:
+            return max([primary.created, *steady])
+        created = [each.created for each in self.deployment_tasks if each.created]
+        failed = [each.at for each in service.events if FAILED_DEPLOYMENT in each.message]
+        if created or not failed:
+            return min(created, default=None)
+        # ECS has forgotten the tasks: what came before the failure, back to the last steady state.
+        return max((each for each in steady if each < max(failed)), default=max(failed))
+
     @property
     def steady(self) -> bool:
         """Return whether the expected revision runs at its desired count, and every target is healthy."""
@@ -169,13 +201,12 @@ class Case:
 
     def _reported(self) -> Iterator[FailedCheck]:
         mine = {each.id for each in self.deployment_tasks}
-        primary = self.primary
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
-        known = primary and not mine and not self.rolled_back and not self.not_deployed
-        since = primary.created if primary and known else None
-        for event in self.service.events if self.service else ():
+        forgotten = not mine and not self.rolled_back
+        known = self.service.events if self.service else ()
+        for event in self.events if forgotten else known:
             match = UNHEALTHY.search(event.message)
-            if match and (match["task"] in mine or (since and event.at >= since)):
+            if match and (forgotten or match["task"] in mine):
                 yield failed_check(
                     match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
                 )

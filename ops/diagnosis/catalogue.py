@@ -214,11 +214,12 @@ HEALTH = (
 
 NO_PAGE = (
     *(*NO_DATA, "app-raises", "task-role-cannot-read-secret"),
-    *("no-rule-forwards", "rule-in-the-way", "target-protocol"),
+    *("no-rule-forwards", "rule-in-the-way", "target-protocol", "page-waits-for-database"),
 )
 """Why a visitor gets an error in place of the page."""
 
 PAGE = (
+    Row("page-waits-for-database", 62, {DATABASE}, NO_DATA, warms_up=True),
     Row("page-errors", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-silent", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, warms_up=True),

@@ -172,6 +172,9 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
     ),
+    "page-waits-for-database": a.stack(
+        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
+    ),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),

@@ -68,6 +68,7 @@ CHECKS: tuple[CheckOf, ...] = (
     containers.unexplained,
     health.codes,
     health.timeouts,
+    running.slow_database,
     running.page_fails,
     health_checks.refused,
     stages.stopped_by_hand,

@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.diagnosis.case import Case
+from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.diagnosis.log_lines import logged_cause, raised
 from ops.doctor.checks import containers, stages
 
-FAILED, BREAKER = "deployment failed", "tasks failed to start"
-ENDED = re.compile(rf"{FAILED}|rolling back to deployment")
+BREAKER = "tasks failed to start"
+ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
@@ -67,11 +67,15 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     service, definition = case.service, case.definition
     if service is None or definition is None or not case.unsteady or case.not_deployed:
         return
-    failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
+    failed = [
+        each.reason
+        for each in service.deployments
+        if each.rollout == "FAILED" and each.definition == definition.arn
+    ]
     if not case.rolled_back and not failed:
         return
     title, seen = _gone_back(case, definition.revision)
-    ends = [each.message for each in service.events if ENDED.search(each.message)]
+    ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
     mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
@@ -90,7 +94,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
 
 def _by_breaker(ends: list[str]) -> bool:
     """Return whether tasks failed, as far as the newest event about the end tells; it may be forgotten."""
-    failures = [each for each in ends if FAILED in each]
+    failures = [each for each in ends if FAILED_DEPLOYMENT in each]
     return not failures or BREAKER in failures[0]
 
 
