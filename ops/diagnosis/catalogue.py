@@ -199,6 +199,8 @@ HEALTH = (
     Row("container-check-failed", 59, {TASKS_NODE}),
     Row("health-protocol", 60, {FORWARD}, certain=True),
     Row("wrong-address", 60, {FORWARD}, certain=True),
+    # An app that starts slowly refuses, too.
+    Row("wrong-address-likely", 63, {FORWARD}, ("balancer-cannot-reach-task",), repeats=True),
     Row("health-check-drifted", 61, {FORWARD}),
     # An app that is warming up may answer 503, a busy one 429.
     Row("health-errors", 62, {FORWARD}),

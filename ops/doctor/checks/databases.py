@@ -309,11 +309,20 @@ WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2
 FULL = "too-many-connections"
 
 
+def psql(case: Case, *statements: str) -> tuple[str, ...]:
+    """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
+    stack, settings = case.now.names.stack, case.now.settings
+    bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
+    reachable = settings.bastion_enabled or settings.service.exec_enabled
+    asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
+    return asked if reachable else (*bastion, *asked)
+
+
 def commands(case: Case, known: Known) -> tuple[str, ...]:
     """Return the command that helps with what the log says of the database."""
     if known.id != FULL:
         return ()
-    return (f'./careapp db psql -s {case.now.names.stack} -c "{WHO}"',)
+    return psql(case, WHO)
 
 
 def why(case: Case, known: Known) -> Text:

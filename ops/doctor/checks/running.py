@@ -269,7 +269,6 @@ def slow_database(case: Case) -> Iterator[Finding]:
     # A traceback after it is of what fails by now; but for one that carries these very words.
     if not slow or raised(each for each in lines[slow[-1] + 1 :]):
         return
-    psql = f"./careapp db psql -s {case.now.names.stack} -c"
     yield Finding(
         id="page-waits-for-database",
         title=t("The page {path} waits for the database, which takes too long", path=page.path),
@@ -280,7 +279,7 @@ def slow_database(case: Case) -> Iterator[Finding]:
         fixes=(
             Fix(
                 t("See which session waits for which, and end those that others wait for:"),
-                (f'{psql} "{WAITING}"', f'{psql} "{END_BLOCKING}"'),
+                databases.psql(case, WAITING, END_BLOCKING),
             ),
             Fix(t("Where none waits, make the statement faster, by an index for example.")),
         ),
