@@ -95,7 +95,7 @@ def test_a_lock_is_the_cause_and_not_the_traceback_before_it():
     first = findings(snapshot)[0]
     assert first.evidence == (SLOW,)
     listed, ended = first.fixes[0].commands[-2:]
-    assert listed.startswith('./careapp db psql -s poc -c "SELECT pid, pg_blocking_pids(pid)')
+    assert listed.startswith('./careapp db psql -s poc -c "SELECT pid, usename, now() - xact_start')
     assert "pg_terminate_backend" in ended
 
 

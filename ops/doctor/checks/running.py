@@ -249,13 +249,14 @@ SLOW = re.compile(
 """What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014, 55P03
 and 40P01)."""
 
-WAITING = (
-    "SELECT pid, pg_blocking_pids(pid) AS waits_for, state, left(query, 60) AS query FROM pg_stat_activity "
-    "WHERE datname = current_database()"
+OPEN = (
+    "SELECT pid, usename, now() - xact_start AS open_for, state, left(query, 60) AS query FROM pg_stat_activity "
+    "WHERE datname = current_database() AND xact_start IS NOT NULL ORDER BY xact_start"
 )
-END_BLOCKING = (
-    "SELECT pg_terminate_backend(pid) FROM (SELECT DISTINCT unnest(pg_blocking_pids(pid)) AS pid "
-    "FROM pg_stat_activity) AS blocking"
+# Which session holds the lock shows only while another one waits for it; an open transaction shows always.
+END_OPEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
 )
 
 
@@ -278,10 +279,12 @@ def slow_database(case: Case) -> Iterator[Finding]:
         ),
         fixes=(
             Fix(
-                t("See which session waits for which, and end those that others wait for:"),
-                databases.psql(case, WAITING, END_BLOCKING),
+                t(
+                    "List the open transactions, and end those of more than 10 s if none of them is needed:"
+                ),
+                databases.psql(case, OPEN, END_OPEN),
             ),
-            Fix(t("Where none waits, make the statement faster, by an index for example.")),
+            Fix(t("Where none is open, make the statement faster, by an index for example.")),
         ),
         evidence=(lines[slow[-1]],),
     )
