@@ -161,6 +161,7 @@ NO_DATA = (*NO_DATABASE, *_ids(APP), "app-database-away")
 """Why a running app gets nothing out of its database."""
 
 CRASH = (
+    Row("sidecar-exited", 51, {TASKS_NODE}),
     Row("crash", 52, {TASKS_NODE}),
     Row("crash-by-program", 52, {TASKS_NODE}, certain=True),
     Row("crash-address-in-use", 52, {TASKS_NODE}, certain=True),

@@ -15,6 +15,7 @@ from ops.snapshot.records import (
     Deployment,
     Event,
     Service,
+    Sidecar,
     Task,
     Traffic,
     short,
@@ -305,6 +306,19 @@ def definition(session: Session, name: str) -> Definition:
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
+        sidecars=tuple(
+            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+        ),
+    )
+
+
+def _sidecar(raw: dict[str, Any]) -> Sidecar:
+    log = (raw.get("logConfiguration") or {}).get("options") or {}
+    return Sidecar(
+        name=raw["name"],
+        essential=raw.get("essential", True),
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
     )
 
 

@@ -8,7 +8,7 @@ from ops.doctor.diagnose import judge
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.elb import Certificate, Rule
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import ContainerHealth
+from ops.snapshot.records import Container, ContainerHealth, Sidecar
 from ops.snapshot.task_inputs import Image
 from ops.snapshot.task_logs import Logs
 from tests.ops import stacks as a
@@ -24,6 +24,23 @@ INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 def crashed(*lines, code=1, rolled_back=False, **changes):
     task = a.ended(CRASHED, code=code, stop=EXITED)
     return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+
+
+PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
+
+
+def sidecar_exited(code, app, *lines, sidecar=PROXY):
+    """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
+    task = a.ended(CRASHED, stop=EXITED)
+    both = (
+        Container(name="app", status="STOPPED", exit_code=app),
+        Container(name="proxy", status="STOPPED", exit_code=code),
+    )
+    return a.failing(
+        replace(task, containers=both),
+        logs=a.logs(b=list(lines)),
+        main=a.definition(sidecars=(sidecar,)),
+    )
 
 
 def never_started(reason, **changes):
@@ -202,6 +219,7 @@ SITUATIONS = {
             container="OutOfMemoryError: Container killed due to memory usage",
         )
     ),
+    "sidecar-exited": sidecar_exited(1, 0),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),

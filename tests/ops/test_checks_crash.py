@@ -13,11 +13,13 @@ from tests.ops.situations import (
     EXITED,
     INIT,
     NO_ROUTE,
+    PROXY,
     causes,
     crashed,
     findings,
     kinds,
     never_started,
+    sidecar_exited,
     trace,
 )
 
@@ -255,3 +257,41 @@ def test_a_role_that_may_not_read_the_new_password_is_the_cause_once_the_app_was
     assert refused in first.evidence
     assert "aws iam put-role-policy" in first.fixes[0].commands[0]
     assert not any(each.id.startswith("task-role") for each in findings(a.stack(logs=lines)))
+
+
+TERM = "[INFO] Handling signal: term"
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "app", "lines", "first"),
+    [
+        (1, 0, [TERM], "sidecar-exited"),
+        (1, 137, [], "sidecar-exited"),
+        (0, 0, [TERM], "sidecar-exited"),
+        (143, 143, [TERM], "sidecar-exited"),
+        (2, 1, [TERM], "sidecar-exited"),
+        (0, 1, [], "crash"),
+        (143, 3, [], "crash"),
+        (0, 0, [], "crash"),
+    ],
+)
+def test_the_container_that_exited_first_is_named(sidecar, app, lines, first):
+    assert findings(sidecar_exited(sidecar, app, *lines))[0].id == first
+
+
+def test_a_sidecar_is_named_with_the_command_that_shows_its_last_lines():
+    found = findings(sidecar_exited(1, 0))[0]
+    assert str(found.title) == "The container proxy exits, and ECS stops the app with it"
+    assert str(found.seen[0]).endswith(
+        "container proxy ended with exit code 1 (an uncaught error)."
+    )
+    assert found.fixes[0].commands == (
+        f"aws logs tail --region ap-northeast-1 /ecs/proxy --log-stream-names proxy/proxy/{'b' * 32}",
+        "pulumi up -s poc",
+    )
+
+
+def test_a_sidecar_that_is_not_essential_stops_no_task():
+    spare = replace(PROXY, essential=False)
+    found = findings(sidecar_exited(1, 0, sidecar=spare))[0]
+    assert (found.id, "container app ended" in str(found.seen[0])) == ("crash", True)

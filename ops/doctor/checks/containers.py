@@ -10,7 +10,7 @@ from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.diagnosis.log_lines import LoggedCause, Raised, logged_cause, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
-from ops.snapshot.records import Container, Task
+from ops.snapshot.records import Container, Sidecar, Task
 
 EXITED = "EssentialContainerExited"
 
@@ -68,24 +68,71 @@ def crash(case: Case) -> Iterator[Finding]:
     if not case.unsteady:
         return
     for task in case.failed_tasks:
-        container = _ended(task)
+        container = _ended(case, task)
+        sidecar = _sidecar(case, task, container) if container else None
+        if sidecar is not None and container is not None:
+            yield _sidecar_exited(case, task, container, sidecar)
+            return
         if container is not None:
             yield _crash(case, task, container)
             return
 
 
-def _ended(task: Task) -> Container | None:
-    """Return the container that exited, other than for its memory."""
+TOLD = (0, 137, 143)
+"""Exit codes of a container that ECS tells to end, as it does to the others when an essential one has exited."""
+
+TOLD_TO_END = re.compile(r"(?i)handling signal: term|sigterm|signal 15")
+
+
+def _ended(case: Case, task: Task) -> Container | None:
+    """Return the container that exited first, other than for its memory. ECS does not say which it was."""
     if task.stop_code != EXITED and "Essential container" not in task.reason:
         return None
-    found = [each for each in task.containers if each.exit_code is not None]
-    found = [each for each in found if not each.reason.startswith("OutOfMemory")]
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    spare = {each.name for each in definition.sidecars if not each.essential} if definition else ()
+    found = [
+        each
+        for each in task.containers
+        if each.exit_code is not None
+        and not each.reason.startswith("OutOfMemory")
+        and each.name not in spare
+    ]
+    found = [each for each in found if each.exit_code not in TOLD] or found
+    if len(found) > 1 and any(TOLD_TO_END.search(each.text) for each in case.lines(task)):
+        found = [each for each in found if not definition or each.name != definition.container]
     return next((each for each in found if each.exit_code), found[0] if found else None)
+
+
+def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
+    """Return the sidecar of the task definition that the container is; None for the app."""
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    found = definition.sidecars if definition else ()
+    return next((each for each in found if each.name == container.name), None)
+
+
+def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
+    stack = case.now.names.stack
+    asked = f"aws logs tail {sidecar.log_group} --log-stream-names {sidecar.stream(task.id)}"
+    return Finding(
+        id="sidecar-exited",
+        title=t("The container {name} exits, and ECS stops the app with it", name=sidecar.name),
+        why=t("It is essential in {revision}: when it exits, ECS stops the task.",
+              revision=task.revision),
+        seen=(_exit(task, container),),
+        fixes=(
+            Fix(
+                t("Correct what its last lines say, or set essential to false for it, and deploy:"),
+                (*((asked,) if sidecar.log_group else ()), f"pulumi up -s {stack}"),
+            ),
+            *case.retry_if_fixed(),
+        ),
+        evidence=(container.reason or task.reason,),
+    )  # fmt: skip
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
     cause, mistake = logged_cause(case.lines(task)), raised(each.text for each in case.lines(task))
-    count = sum(_ended(each) is not None for each in case.failed_tasks)
+    count = sum(_ended(case, each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
         seen.append(t("{count} tasks of this deployment ended like this.", count=count))
