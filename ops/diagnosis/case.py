@@ -24,6 +24,16 @@ UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
 )
 
+LACKS_RIGHT = re.compile(
+    r"permission denied for (?P<kind>table|view|sequence|schema|relation) \"?(?P<name>[\w.$-]+)"
+)
+"""PostgreSQL's words (aclchk.c; errcode 42501), and what to grant for each kind of object."""
+RIGHTS = {
+    **dict.fromkeys(("table", "view", "relation"), ("SELECT, INSERT, UPDATE, DELETE", "TABLE")),
+    "sequence": ("USAGE, SELECT", "SEQUENCE"),
+    "schema": ("USAGE", "SCHEMA"),
+}
+
 STEADY = re.compile(r"has reached a steady state|deployment completed")
 FAILED_DEPLOYMENT = "deployment failed"
 """ECS's words in events of the service."""
@@ -301,8 +311,35 @@ class Case:
         """Return the fix that deploys what was corrected."""
         return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
 
+    def psql(self, *statements: str) -> tuple[str, ...]:
+        """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
+        stack, settings = self.now.names.stack, self.now.settings
+        bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
+        reachable = settings.bastion_enabled or settings.service.exec_enabled
+        asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
+        return asked if reachable else (*bastion, *asked)
+
+    def grant(self, words: str) -> Fix | None:
+        """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words."""
+        found = LACKS_RIGHT.search(words)
+        user = self.definition.environment.get("DB_USER", "") if self.definition else ""
+        user = user or (self.now.database.value.user if self.now.database.value else "")
+        if found is None or not user:
+            return None
+        kind, name = found["kind"].lower(), found["name"]
+        rights, noun = RIGHTS[kind]
+        statement = f"GRANT {rights} ON {noun} {name} TO {user}"
+        text = t(
+            "Give the app's user {user} the right, as the owner of {name} or a member of that role:",
+            user=user,
+            name=name,
+        )
+        return Fix(text, self.psql(statement))
+
     def correct_line(self, mistake: Raised) -> Fix:
-        """Return the fix that corrects the line of the app that raised."""
+        """Return the fix of what the app raised: the right that its user lacks, or the line that is wrong."""
+        if (grant := self.grant(mistake.words)) is not None:
+            return grant
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         return self.deploy(text)
 

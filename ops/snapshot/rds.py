@@ -92,6 +92,8 @@ class Database:
     starts: datetime | None = None
     pause: Pause | None = None
     authority: str = ""
+    certified_until: datetime | None = None
+    """When that certificate ends."""
 
 
 TLS_SINCE = 15
@@ -135,6 +137,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         starts=raw.get("AutomaticRestartTime"),
         pause=read(raw.get("TagList", ())),
         authority=raw.get("CACertificateIdentifier", ""),
+        certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
     )
 
 

@@ -163,6 +163,9 @@ SITUATIONS = {
     "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
+    "database-certificate-out-of-time": a.stack(
+        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])
+    ),
     "database-authority": a.stack(
         authorities=frozenset({"Amazon Root CA 1"}),
         database=a.database(authority="rds-ca-rsa2048-g1"),
@@ -274,6 +277,7 @@ SITUATIONS = {
         group=a.target_group(path="/health/db"),
         database=a.database(status="stopped"),
     ),
+    "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(
         f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")

@@ -172,7 +172,7 @@ def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tup
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
-        return (Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry())
+        return (databases.fix(case, cause), *case.then_retry())
     return (case.deploy(cause.fix),)
 
 

@@ -26,14 +26,15 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         yield stages.scaled_to_zero(case, hours.text)
         return
     count = stages.desired_count(case)
-    fix = (
-        case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-        if declared == "0"
-        else Fix(
-            t("Set the desired count to {count} again:", count=count),
-            (stages.set_desired_count(case, count),),
-        )
+    fix = Fix(
+        t("Set the desired count to {count} again:", count=count),
+        (stages.set_desired_count(case, count),),
     )
+    if declared == "0":
+        fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
+    elif case.now.by_program:
+        # The program has just deployed the 0, and the stack file says otherwise.
+        fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
     yield Finding(
         id="scaled-to-zero",
         title=t("The service is set to run no task"),
@@ -45,8 +46,17 @@ def scaled_down(case: Case) -> Iterator[Finding]:
                 declared=declared,
             ),
         ),
-        fixes=(fix,),
+        fixes=(fix, *_in_program(case)) if declared != "0" else (fix,),
     )
+
+
+def _in_program(case: Case) -> Iterator[Fix]:
+    """Yield the fix of a count of 0 that stands in the program: the stack file has another one."""
+    if not case.now.by_program:
+        text = t(
+            "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
+        )
+        yield case.deploy(text)
 
 
 def draining(case: Case) -> Iterator[Finding]:

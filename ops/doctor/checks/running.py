@@ -59,7 +59,7 @@ def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
         title=cause.title,
         why=databases.why(case, cause.known),
         seen=(_log_says_so(task), *databases.measured(case, cause.known)),
-        fixes=(Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry()),
+        fixes=(databases.fix(case, cause), *case.then_retry()),
         evidence=(cause.line,),
     )
 
@@ -122,7 +122,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
-        fixes=(case.deploy(text),),
+        fixes=(case.grant(first) or case.deploy(text),),
         evidence=tuple(words) or (line.text,),
     )
 
@@ -282,7 +282,7 @@ def slow_database(case: Case) -> Iterator[Finding]:
                 t(
                     "List the open transactions, and end those of more than 10 s if none of them is needed:"
                 ),
-                databases.psql(case, OPEN, END_OPEN),
+                case.psql(OPEN, END_OPEN),
             ),
             Fix(t("Where none is open, make the statement faster, by an index for example.")),
         ),
@@ -309,7 +309,10 @@ def page_fails(case: Case) -> Iterator[Finding]:
             check=case.health_check.path if case.health_check else "-",
         ),
         seen=tuple(_seen(page)),
-        fixes=_fixes(case),
+        fixes=(
+            *((case.correct_line(mistake),) if mistake and page.status == 500 else ()),
+            *_fixes(case),
+        ),
         evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
     )
 
