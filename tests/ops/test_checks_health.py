@@ -236,16 +236,17 @@ def test_a_rule_that_is_missing_explains_the_time_out():
     ]
 
 
-def test_the_missing_rule_is_named_with_the_command_that_adds_it():
+def test_the_missing_rule_is_named_and_restored_by_pulumi_whose_next_refresh_would_make_it_twice():
     found = findings(a.stack(network=rules(app_in=())))[0]
     assert [str(each) for each in found.seen] == [
         "Security group sg-app (careapp-poc-app) has no inbound rule for TCP 3000 from "
         "sg-alb (careapp-poc-alb)."
     ]
-    assert found.fixes[0].commands == (
-        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-app --ip-permissions "
-        "'IpProtocol=tcp,FromPort=3000,ToPort=3000,UserIdGroupPairs=[{GroupId=sg-alb}]'",
-    )
+    assert found.fixes[0].commands == ("pulumi up --refresh -s poc",)
+    for changes in ({"app_in": ()}, {"db_in": ()}, {"app_out": ()}):
+        fixes = findings(a.stack(network=rules(**changes)))[0].fixes
+        printed = [each for fix in fixes for each in fix.commands]
+        assert not [each for each in printed if "authorize-security-group" in each]
 
 
 def test_a_database_behind_a_closed_rule_explains_the_app_s_time_outs():
