@@ -198,11 +198,11 @@ HEALTH = (
     Row("target-protocol", 57, {FORWARD}, certain=True),
     Row("port-mismatch", 58, {FORWARD}, certain=True),
     # The command fails as well where the app is only slow.
-    Row("container-check-failed", 59, {TASKS_NODE}),
+    Row("container-check-failed", 59, {TASKS_NODE}, ("out-of-memory",)),
     Row("health-protocol", 60, {FORWARD}, certain=True),
     Row("wrong-address", 60, {FORWARD}, certain=True),
     # An app that starts slowly refuses, too.
-    Row("wrong-address-likely", 63, {FORWARD}, ("balancer-cannot-reach-task",), repeats=True),
+    Row("wrong-address-likely", 63, {FORWARD}, NO_ANSWER, repeats=True),
     Row("health-check-drifted", 61, {FORWARD}),
     # An app that is warming up may answer 503, a busy one 429.
     Row("health-errors", 62, {FORWARD}),
@@ -212,7 +212,9 @@ HEALTH = (
     Row("health-forbidden", 62, {FORWARD}, certain=True),
     Row("health-path-missing", 62, {FORWARD}, certain=True),
     Row("health-redirects", 62, {FORWARD}, certain=True),
-    Row("health-slow", 64, {FORWARD}, ("balancer-cannot-reach-task",), repeats=True),
+    Row(
+        "health-slow", 64, {FORWARD}, ("balancer-cannot-reach-task", "out-of-memory"), repeats=True
+    ),
     Row("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True),
     Row("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True),
 )

@@ -194,6 +194,22 @@ KNOWN = (
 
 PLACE = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 
+KILLED = re.compile(r"Worker \(pid:(?P<pid>\d+)\) was sent SIGKILL")
+HUNG = re.compile(r"WORKER TIMEOUT \(pid:(?P<pid>\d+)\)")
+"""What gunicorn's master says of a worker that was killed, and before it kills one itself (gunicorn/arbiter.py)."""
+
+
+def killed_workers(lines: Iterable[Line]) -> tuple[str, ...]:
+    """Return the lines about gunicorn's workers that the kernel has killed: it kills for memory."""
+    found, hung = [], set()
+    for line in lines:
+        if match := HUNG.search(line.text):
+            hung.add(match["pid"])
+        elif (match := KILLED.search(line.text)) and match["pid"] not in hung:
+            found.append(line.text)
+    return tuple(found)
+
+
 SERVERS = re.compile(
     r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on):? (?=https?://)(?P<places>.*)"
 )

@@ -295,3 +295,33 @@ def test_a_sidecar_that_is_not_essential_stops_no_task():
     spare = replace(PROXY, essential=False)
     found = findings(sidecar_exited(1, 0, sidecar=spare))[0]
     assert (found.id, "container app ended" in str(found.seen[0])) == ("crash", True)
+
+
+KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        a.unhealthy("Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
+        a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
+        a.failing(a.ended("Task failed container health checks", code=0),
+                  logs=a.logs(b=[a.LISTENS, KILLED])),
+    ],
+    ids=["no answer in time", "no answer", "stopped by its own check"],
+)  # fmt: skip
+def test_a_worker_that_the_kernel_kills_is_out_of_memory_though_its_container_lives(snapshot):
+    assert causes(snapshot) == ["out-of-memory"]
+    found = findings(snapshot)[0]
+    assert str(found.seen[1]).endswith("gunicorn reports 1 workers that were killed.")
+    assert found.evidence == (KILLED,)
+    assert found.fixes[0].commands[0] == "pulumi config set taskMemory 1024 -s poc"
+
+
+def test_a_worker_that_gunicorn_itself_kills_for_its_time_is_not_out_of_memory():
+    lines = [a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]
+    assert "out-of-memory" not in causes(a.unhealthy("Request timed out", lines=lines))
+
+
+def test_a_worker_that_was_killed_is_no_cause_while_the_service_is_steady():
+    assert findings(a.stack(logs=a.logs(a=[a.LISTENS, KILLED]))) == ()

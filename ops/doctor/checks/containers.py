@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from i18n import Text, t, verbatim
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import LoggedCause, Raised, logged_cause, raised
+from ops.diagnosis.log_lines import LoggedCause, Raised, killed_workers, logged_cause, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
-from ops.snapshot.records import Container, Sidecar, Task
+from ops.snapshot.records import Container, Definition, Sidecar, Task
 
 EXITED = "EssentialContainerExited"
 
@@ -39,27 +39,37 @@ PROGRAM_ERRORS = {
 
 
 def memory(case: Case) -> Iterator[Finding]:
-    """Find a container that was stopped because it ran out of memory."""
-    definition = case.definition
-    killed = [
-        (task, each)
-        for task in case.failed_tasks
-        for each in task.containers
-        if each.reason.startswith("OutOfMemory")
-    ]
-    if not case.unsteady or definition is None or not killed:
+    """Find a container that was stopped because it ran out of memory, or one whose workers the kernel kills."""
+    if not case.unsteady or case.definition is None:
         return
-    task, container = killed[0]
-    yield Finding(
+    for task in case.failed_tasks:
+        for each in task.containers:
+            if each.reason.startswith("OutOfMemory"):
+                evidence = (each.reason, *last_lines(case, task))
+                yield _out_of_memory(case, case.definition, _exit(task, each), evidence)
+                return
+    for task in (*case.active_tasks, *case.failed_tasks):
+        killed = killed_workers(case.lines(task))
+        if killed and not (task.over and _ended(case, task)):
+            seen = t("Task {task}: gunicorn reports {count} workers that were killed.",
+                     task=task.short, count=len(killed))  # fmt: skip
+            yield _out_of_memory(case, case.definition, seen, killed[-3:])
+            return
+
+
+def _out_of_memory(
+    case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
+) -> Finding:
+    return Finding(
         id="out-of-memory",
         title=t("The task runs out of memory"),
-        why=t("Fargate stops a container that uses more memory than the task has."),
-        seen=(
-            t("taskMemory is {memory} MiB.", memory=definition.memory),
-            _exit(task, container),
+        why=t(
+            "Where the containers need more memory than the task has, the kernel kills the process that uses "
+            "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
+        seen=(t("taskMemory is {memory} MiB.", memory=definition.memory), seen),
         fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
-        evidence=(container.reason, *last_lines(case, task)),
+        evidence=evidence,
     )
 
 
