@@ -360,6 +360,18 @@ class Case:
         """Return the fix that restores what was changed or deleted outside Pulumi."""
         return self.refresh(t("Let Pulumi restore it:"))
 
+    def restore_rules(self) -> Fix:
+        """Return the fix for missing rules of security groups: Pulumi's.
+
+        A rule that is added by hand has an id that Pulumi does not know: the next refresh would make it a second
+        time, which EC2 refuses (InvalidPermission.Duplicate).
+        """
+        return self.refresh(
+            t(
+                "Let infra/security_groups.py declare it, if it does not; Pulumi restores what the program declares:"
+            )
+        )
+
     def or_restore(self) -> Fix:
         """Return the alternative fix that restores what was changed outside Pulumi."""
         return self.refresh(t("Or let Pulumi restore what the program declares:"))

@@ -73,13 +73,9 @@ class Blocked:
         return (*(text for text, _ in rules), *acl_sentences(self.denials, self.network))
 
     def fixes(self, case: Case) -> tuple[Fix, ...]:
-        """Return the commands that allow the connection, and what comes after them.
-
-        Rules are restored by Pulumi: one that is added by hand has an id that Pulumi does not know, and the next
-        refresh would make it a second time, which EC2 refuses (InvalidPermission.Duplicate).
-        """
+        """Return the commands that allow the connection, and what comes after them."""
         allowed = acl_fixes(self.denials, self.network)
-        restored = (case.restore(),) if self.missing else ()
+        restored = (case.restore_rules(),) if self.missing else ()
         return (*allowed, *restored, *case.then_retry())
 
 

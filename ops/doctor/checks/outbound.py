@@ -183,8 +183,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
                 peer="0.0.0.0/0",
             ),
         ),
-        # Not by hand: see ops.doctor.checks.network_path.Blocked.fixes.
-        fixes=(case.restore(), *case.then_retry()),
+        fixes=(case.restore_rules(), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
 
