@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 PROJECT = "careapp"
 CONTAINER = "app"
+DEPLOY_COMMAND_TASK = "careapp-deploy"
+"""`startedBy` of the tasks that run the setting deployCommand."""
 RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
 RUNNING, PAGE_ERRORS = "service-running", "page-errors"

@@ -15,7 +15,7 @@ from ops.screen import short_time
 from ops.snapshot import Snapshot
 from ops.snapshot.elb import Check, Target
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import Definition, Deployment, Service, Task
+from ops.snapshot.records import Definition, Deployment, Event, Service, Task
 from ops.snapshot.task_logs import Line
 from ops.snapshot.vpc import Network
 from stack.entrance import HEALTH_PATH
@@ -23,6 +23,20 @@ from stack.entrance import HEALTH_PATH
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
 )
+
+LACKS_RIGHT = re.compile(
+    r"permission denied for (?P<kind>table|view|sequence|schema|relation) \"?(?P<name>[\w.$-]+)"
+)
+"""PostgreSQL's words (aclchk.c; errcode 42501), and what to grant for each kind of object."""
+RIGHTS = {
+    **dict.fromkeys(("table", "view", "relation"), ("SELECT, INSERT, UPDATE, DELETE", "TABLE")),
+    "sequence": ("USAGE, SELECT", "SEQUENCE"),
+    "schema": ("USAGE", "SCHEMA"),
+}
+
+STEADY = re.compile(r"has reached a steady state|deployment completed")
+FAILED_DEPLOYMENT = "deployment failed"
+"""ECS's words in events of the service."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,42 @@ class Case:
         """Return whether ECS rolled back: the primary deployment is of another revision, or of an earlier service."""
         if self.primary is None or not self.now.wanted:
             return False
+        if self.not_deployed:
+            return False
         return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
+
+    @property
+    def not_deployed(self) -> bool:
+        """Return whether the expected revision is known never to have been given to ECS, which runs another one."""
+        return self.now.was_deployed.value is False
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Return ECS's events about the roll-out of the expected revision, newest first.
+
+        ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
+        of another roll-out, or of what it has got over.
+        """
+        since, service = self._since, self.service
+        if since is None or service is None:
+            return ()
+        return tuple(each for each in service.events if each.at >= since)
+
+    @property
+    def _since(self) -> datetime | None:
+        """Return when the roll-out began, or the service was last steady; None where that is not known."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or self.not_deployed:
+            return None
+        steady = [each.at for each in service.events if STEADY.search(each.message)]
+        if not self.rolled_back:
+            return max([primary.created, *steady])
+        created = [each.created for each in self.deployment_tasks if each.created]
+        failed = [each.at for each in service.events if FAILED_DEPLOYMENT in each.message]
+        if created or not failed:
+            return min(created, default=None)
+        # ECS has forgotten the tasks: what came before the failure, back to the last steady state.
+        return max((each for each in steady if each < max(failed)), default=max(failed))
 
     @property
     def steady(self) -> bool:
@@ -121,6 +170,8 @@ class Case:
         """Return whether the service is steady; None where that could not be read."""
         service, primary, now = self.service, self.primary, self.now
         if service is None or primary is None or self.rolled_back or service.desired == 0:
+            return False
+        if self.not_deployed:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
             return False
@@ -160,12 +211,12 @@ class Case:
 
     def _reported(self) -> Iterator[FailedCheck]:
         mine = {each.id for each in self.deployment_tasks}
-        primary = self.primary
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
-        since = primary.created if primary and not mine and not self.rolled_back else None
-        for event in self.service.events if self.service else ():
+        forgotten = not mine and not self.rolled_back
+        known = self.service.events if self.service else ()
+        for event in self.events if forgotten else known:
             match = UNHEALTHY.search(event.message)
-            if match and (match["task"] in mine or (since and event.at >= since)):
+            if match and (forgotten or match["task"] in mine):
                 yield failed_check(
                     match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
                 )
@@ -208,8 +259,12 @@ class Case:
 
     @property
     def retry_command(self) -> str:
-        """Return the command that makes ECS try the expected revision again, with the stack file's health check."""
-        return try_again(self.now.names.stack)
+        """Return the command that makes ECS try the expected revision again, with the stack file's health check.
+
+        What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
+        """
+        stack = self.now.names.stack
+        return f"pulumi up -s {stack}" if self.not_deployed else try_again(stack)
 
     def then_retry(self) -> tuple[Fix, ...]:
         """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
@@ -220,7 +275,7 @@ class Case:
     @property
     def _retry_commands(self) -> tuple[str, ...]:
         """Return the retry, and the ``pulumi up`` that reports its result."""
-        return (self.retry_command, f"pulumi up -s {self.now.names.stack}")
+        return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
@@ -256,8 +311,35 @@ class Case:
         """Return the fix that deploys what was corrected."""
         return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
 
+    def psql(self, *statements: str) -> tuple[str, ...]:
+        """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
+        stack, settings = self.now.names.stack, self.now.settings
+        bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
+        reachable = settings.bastion_enabled or settings.service.exec_enabled
+        asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
+        return asked if reachable else (*bastion, *asked)
+
+    def grant(self, words: str) -> Fix | None:
+        """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words."""
+        found = LACKS_RIGHT.search(words)
+        user = self.definition.environment.get("DB_USER", "") if self.definition else ""
+        user = user or (self.now.database.value.user if self.now.database.value else "")
+        if found is None or not user:
+            return None
+        kind, name = found["kind"].lower(), found["name"]
+        rights, noun = RIGHTS[kind]
+        statement = f"GRANT {rights} ON {noun} {name} TO {user}"
+        text = t(
+            "Give the app's user {user} the right, as the owner of {name} or a member of that role:",
+            user=user,
+            name=name,
+        )
+        return Fix(text, self.psql(statement))
+
     def correct_line(self, mistake: Raised) -> Fix:
-        """Return the fix that corrects the line of the app that raised."""
+        """Return the fix of what the app raised: the right that its user lacks, or the line that is wrong."""
+        if (grant := self.grant(mistake.words)) is not None:
+            return grant
         text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
         return self.deploy(text)
 
@@ -277,6 +359,18 @@ class Case:
     def restore(self) -> Fix:
         """Return the fix that restores what was changed or deleted outside Pulumi."""
         return self.refresh(t("Let Pulumi restore it:"))
+
+    def restore_rules(self) -> Fix:
+        """Return the fix for missing rules of security groups: Pulumi's.
+
+        A rule that is added by hand has an id that Pulumi does not know: the next refresh would make it a second
+        time, which EC2 refuses (InvalidPermission.Duplicate).
+        """
+        return self.refresh(
+            t(
+                "Let infra/security_groups.py declare it, if it does not; Pulumi restores what the program declares:"
+            )
+        )
 
     def or_restore(self) -> Fix:
         """Return the alternative fix that restores what was changed outside Pulumi."""

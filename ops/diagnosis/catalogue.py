@@ -126,6 +126,7 @@ TO_DATABASE = (
     Row("database-away", 40, {DATABASE_NODE}),
     Row("database-full", 40, {DATABASE_NODE}),
     Row("database-missing", 40, {DATABASE_NODE}, certain=True),
+    Row("database-certificate-out-of-time", 41, {DATABASE}),
     Row("database-authority", 42, {DATABASE}, certain=True),
     Row("database-variables", 42, {DATABASE}, certain=True),
     Row("task-cannot-reach-database", 42, {DATABASE}, certain=True),
@@ -151,10 +152,17 @@ APP = (
     Row("app-wrong-password", 45, {DATABASE}, NO_PASSWORD),
 )
 
+DEPLOYMENT = (
+    # The command may have needed what was not there for a while.
+    Row("deploy-command-failed", 51, {TASKS_NODE}, (*_ids(START), *_ids(TO_DATABASE))),
+    Row("not-deployed", 52, {WHOLE}, ("deploy-command-failed",), repeats=True),
+)
+
 NO_DATA = (*NO_DATABASE, *_ids(APP), "app-database-away")
 """Why a running app gets nothing out of its database."""
 
 CRASH = (
+    Row("sidecar-exited", 51, {TASKS_NODE}),
     Row("crash", 52, {TASKS_NODE}),
     Row("crash-by-program", 52, {TASKS_NODE}, certain=True),
     Row("crash-address-in-use", 52, {TASKS_NODE}, certain=True),
@@ -190,29 +198,35 @@ HEALTH = (
     Row("target-protocol", 57, {FORWARD}, certain=True),
     Row("port-mismatch", 58, {FORWARD}, certain=True),
     # The command fails as well where the app is only slow.
-    Row("container-check-failed", 59, {TASKS_NODE}),
+    Row("container-check-failed", 59, {TASKS_NODE}, ("out-of-memory",)),
     Row("health-protocol", 60, {FORWARD}, certain=True),
     Row("wrong-address", 60, {FORWARD}, certain=True),
+    # An app that starts slowly refuses, too.
+    Row("wrong-address-likely", 63, {FORWARD}, NO_ANSWER, repeats=True),
     Row("health-check-drifted", 61, {FORWARD}),
     # An app that is warming up may answer 503, a busy one 429.
     Row("health-errors", 62, {FORWARD}),
     Row("health-matcher", 62, {FORWARD}),
     Row("health-check-mended", 62, {FORWARD}),
+    Row("health-host", 62, {FORWARD}),
     Row("health-forbidden", 62, {FORWARD}, certain=True),
     Row("health-path-missing", 62, {FORWARD}, certain=True),
     Row("health-redirects", 62, {FORWARD}, certain=True),
-    Row("health-slow", 64, {FORWARD}, ("balancer-cannot-reach-task",), repeats=True),
+    Row(
+        "health-slow", 64, {FORWARD}, ("balancer-cannot-reach-task", "out-of-memory"), repeats=True
+    ),
     Row("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True),
     Row("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True),
 )
 
 NO_PAGE = (
     *(*NO_DATA, "app-raises", "task-role-cannot-read-secret"),
-    *("no-rule-forwards", "rule-in-the-way", "target-protocol"),
+    *("no-rule-forwards", "rule-in-the-way", "target-protocol", "page-waits-for-database"),
 )
 """Why a visitor gets an error in place of the page."""
 
 PAGE = (
+    Row("page-waits-for-database", 62, {DATABASE}, NO_DATA, warms_up=True),
     Row("page-errors", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-silent", 66, {TASKS_NODE}, NO_PAGE),
     Row("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, warms_up=True),
@@ -234,7 +248,7 @@ TASKS = (
 )
 
 REASONS = (*ACCOUNT, *SERVICE, *START, *ENTRANCE, *TO_DATABASE,
-           *APP, *CRASH, *HEALTH, *PAGE, *TASKS)  # fmt: skip
+           *APP, *DEPLOYMENT, *CRASH, *HEALTH, *PAGE, *TASKS)  # fmt: skip
 
 FAILED = (*_ids(REASONS), "tasks-die")
 """Why a roll-out fails: anything above."""

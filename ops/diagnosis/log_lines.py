@@ -192,18 +192,33 @@ KNOWN = (
     ),
 )
 
-SERVER = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
+PLACE = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 
-LISTENS = tuple(
-    re.compile(words + SERVER)
-    for words in (
-        r"Listening at: https?://",
-        r"Running on https?://",
-        r"Uvicorn running on https?://",
-        r"Serving on https?://",
-        r"(?i)\blisten(?:s|ing) on (?:\w+://)?",
-    )
+KILLED = re.compile(r"Worker \(pid:(?P<pid>\d+)\) was sent SIGKILL")
+HUNG = re.compile(r"WORKER TIMEOUT \(pid:(?P<pid>\d+)\)")
+"""What gunicorn's master says of a worker that was killed, and before it kills one itself (gunicorn/arbiter.py)."""
+
+
+def killed_workers(lines: Iterable[Line]) -> tuple[str, ...]:
+    """Return the lines about gunicorn's workers that the kernel has killed: it kills for memory."""
+    found, hung = [], set()
+    for line in lines:
+        if match := HUNG.search(line.text):
+            hung.add(match["pid"])
+        elif (match := KILLED.search(line.text)) and match["pid"] not in hung:
+            found.append(line.text)
+    return tuple(found)
+
+
+SERVERS = re.compile(
+    r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on):? (?=https?://)(?P<places>.*)"
 )
+"""What gunicorn, Flask, uvicorn, hypercorn and waitress say of the sockets that they have opened."""
+
+SOCKET = re.compile(rf"https?://{PLACE}")
+
+LISTENS = re.compile(rf"(?i)\blisten(?:s|ing) on (?:\w+://)?{PLACE}")
+"""What an app says of itself."""
 
 EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
 """Flask's server says this first, and then names single addresses."""
@@ -252,33 +267,37 @@ class Listening:
 
 
 def listening(lines: Iterable[Line]) -> Listening | None:
-    """Return the first line that names the port on which the app listens, and all hosts that it names for it."""
+    """Return the first line that names the port on which the app listens, and all hosts that it names for it.
+
+    What the server says of its sockets outweighs what the app says of itself, which may only repeat a setting.
+    """
     lines = tuple(lines)
-    for line in lines:
-        if (found := _place(line.text)) is not None:
-            port = found[1]
-            return Listening(line.at, port, line.text, tuple(_hosts(lines, port)))
+    for places in (_sockets, _claimed):
+        named = [(line, place) for line in lines for place in places(line.text)]
+        if named:
+            (line, (_, port)), *_ = named
+            everywhere = [
+                found["host"] for each in lines if (found := EVERYWHERE.search(each.text))
+            ]
+            hosts = [host.strip("[]") for _, (host, its) in named if host and its == port]
+            return Listening(line.at, port, line.text, (*everywhere, *hosts))
     return None
 
 
-def _hosts(lines: Iterable[Line], port: int) -> Iterator[str]:
-    for line in lines:
-        if match := EVERYWHERE.search(line.text):
-            yield match["host"]
-        found = _place(line.text)
-        if found is not None and found[0] and found[1] == port:
-            yield found[0].strip("[]")
+def _sockets(text: str) -> list[tuple[str, int]]:
+    """Return the hosts and ports of the sockets that a server has opened, as its line names them."""
+    found = SERVERS.search(text)
+    places = SOCKET.finditer(found["places"]) if found else ()
+    return [(each["host"] or "", int(each["port"])) for each in places]
 
 
-def _place(text: str) -> tuple[str, int] | None:
-    """Return the host ("" where none is named) and port on which the app listens, as a line names them."""
+def _claimed(text: str) -> list[tuple[str, int]]:
+    """Return the host ("" where none is named) and port on which an app says that it listens; at most one."""
     fields = parsed(text)
     if str(fields.get("message", "")).lower().startswith("listening") and fields.get("port"):
-        return fields.get("host", ""), int(fields["port"])
-    for pattern in LISTENS:
-        if match := pattern.search(text):
-            return match["host"] or "", int(match["port"])
-    return None
+        return [(fields.get("host", ""), int(fields["port"]))]
+    match = LISTENS.search(text)
+    return [(match["host"] or "", int(match["port"]))] if match else []
 
 
 def parsed(text: str) -> dict[str, str]:

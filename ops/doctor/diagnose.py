@@ -27,6 +27,8 @@ PARTS: dict[str, Text] = {
     "balancer": t("the load balancer"),
     "page": PAGE,
     "rollback_reason": t("the service's last deployments"),
+    "was_deployed": t("whether the newest task definition was deployed"),
+    "command_tasks": t("the tasks of deployCommand"),
     "ended_by": t("the alarms of the last deployment"),
     "network": t("security groups and routes"),
     "execution": t("the execution role"),

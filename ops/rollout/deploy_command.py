@@ -18,6 +18,7 @@ from i18n import Refused, Text, t, verbatim
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 from ops.rollout.gate import Log, RolloutFailed
+from stack.names import DEPLOY_COMMAND_TASK
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 
 # The functions import what they need, because a preview needs none of it.
-
-STARTED_BY = "careapp-deploy"
 
 LAST_LINES = 10
 """Lines of the command's log in the text of a failure."""
@@ -163,7 +162,8 @@ class Run:
         from ops.run_task import follow
 
         session, why = self.session, "Stopped by the next pulumi up"
-        asked = {"cluster": one_off.cluster, "startedBy": STARTED_BY, "desiredStatus": "RUNNING"}
+        # ECS lists running tasks unless asked otherwise, and takes no other filter beside `startedBy` (botocore).
+        asked = {"cluster": one_off.cluster, "startedBy": DEPLOY_COMMAND_TASK}
         for arn in session.all("ecs", "list_tasks", "taskArns", **asked):
             self.say(
                 t("{task} of an interrupted `pulumi up` still runs; ECS is stopping it", task=arn)
@@ -177,7 +177,7 @@ class Run:
         begun = time.monotonic()
         while True:
             try:
-                return start(self.session, one_off, STARTED_BY)
+                return start(self.session, one_off, DEPLOY_COMMAND_TASK)
             except AwsProblem as problem:
                 if NO_ROLE not in problem.said or time.monotonic() - begun > ROLE_SECONDS:
                     raise

@@ -23,6 +23,7 @@ from ops.rollout.verdict import Outcome, Patience
 from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
+from ops.snapshot.records import Service, short
 from ops.waiting import Pace
 from stack.names import StackNames
 from stack.settings import Settings
@@ -72,6 +73,7 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
             )
         )
     definition = ecs.definition(session, names.family)
+    _refuse_unless_deployed(session, names, service, definition.arn)
     grace = settings.service.grace_period
     return Retry(
         expected=Expected(
@@ -84,6 +86,25 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
         grace=grace if grace != service.grace else None,
         alternate=(service.alternate,) if service.alternate else (),
     )
+
+
+def _refuse_unless_deployed(
+    session: Session, names: StackNames, service: Service, definition: str
+) -> None:
+    """Raise Refused for a task definition that ECS has never deployed: its deployCommand has not succeeded."""
+    where = {"cluster": names.cluster, "service": names.service}
+    if any(each.definition == definition for each in service.deployments):
+        return
+    if not ecs.was_deployed(session, where, definition):
+        raise Refused(
+            t(
+                "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "
+                "before it changed the service, as it does when deployCommand fails. `pulumi up -s {stack}` runs "
+                "deployCommand and deploys.",
+                revision=short(definition),
+                stack=names.stack,
+            )
+        )
 
 
 def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:

@@ -47,6 +47,10 @@ class Snapshot:
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
+    was_deployed: Part[bool] = field(default_factory=Part)
+    """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
+    command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
+    """The tasks in which `pulumi up` ran deployCommand with a task definition that was not deployed, newest first."""
     ended_by: Part[tuple[str, ...]] = field(default_factory=Part)
     """The alarms that ended the newest deployment."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -128,11 +132,14 @@ class _Gathering:
         running, latest = service.result(), newest.result()
         rollback_reason = self._rollback_reason(running.value)
         ended_by = self._ended_by(running.value)
+        was_deployed = self._was_deployed(running.value, latest.value)
+        command_tasks = self._command_tasks(running, was_deployed.result(), latest.value)
         measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
         definition = self._expected(running.value, known.value or {}, latest.value)
-        stored = self._stored(definition, known.value or {}, tasks.result().value or ())
+        commands = command_tasks.result().value or ()
+        stored = self._stored(definition, known.value or {}, tasks.result().value or (), commands)
         if definition is None and (found := database.result().value) and found.secret:
             planned = self.settings.service.secrets.values()
             stored["secrets"] = self.ask(task_inputs.secrets, [found.secret, *planned])
@@ -146,6 +153,8 @@ class _Gathering:
             by_program=self.wanted is not None,
             service=running,
             rollback_reason=rollback_reason.result(),
+            was_deployed=was_deployed.result(),
+            command_tasks=command_tasks.result(),
             ended_by=ended_by.result(),
             tasks=tasks.result(),
             newest=latest,
@@ -218,6 +227,27 @@ class _Gathering:
         where = {"cluster": self.names.cluster, "service": self.names.service}
         return self.ask(ecs.rollback_reason, where, primary.definition)
 
+    def _was_deployed(
+        self, service: Service | None, newest: Definition | None
+    ) -> Future[Part[bool]]:
+        """Read whether the newest task definition was ever deployed, where the service's deployments lack it."""
+        # At the end of its `pulumi up` the program has deployed what it expects.
+        if service is None or newest is None or self.wanted is not None:
+            return self._nothing(None)
+        if any(each.definition == newest.arn for each in service.deployments):
+            return self._nothing(None)
+        where = {"cluster": self.names.cluster, "service": self.names.service}
+        return self.ask(ecs.was_deployed, where, newest.arn)
+
+    def _command_tasks(
+        self, service: Part[Service], was_deployed: Part[bool], newest: Definition | None
+    ) -> Future[Part[tuple[Task, ...]]]:
+        """Read the tasks of deployCommand, where it has kept the newest task definition from the service."""
+        kept_away = service.absent or was_deployed.value is False
+        if not self.settings.service.deploy_command or newest is None or not kept_away:
+            return self._nothing(None)
+        return self.ask(ecs.command_tasks, self.names, newest.arn)
+
     def _ended_by(self, service: Service | None) -> Future[Part[tuple[str, ...]]]:
         """Read the alarms only when the service's events tell of one."""
         if service is None or not any(ALARMED in each.message for each in service.events):
@@ -275,9 +305,11 @@ class _Gathering:
         definition: Definition | None,
         known: Mapping[str, Definition],
         tasks: tuple[Task, ...],
+        commands: tuple[Task, ...],
     ) -> dict[str, Future[Part[Any]]]:
         names = self.names
         chosen = task_logs.choose_tasks(tasks, definition.arn if definition else "")
+        chosen = [*chosen, *commands[:1]]
         log_group = (definition.log_group if definition else "") or names.log_group
         asked: dict[str, Future[Part[Any]]] = {
             "image": self.ask(

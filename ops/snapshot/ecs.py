@@ -15,11 +15,12 @@ from ops.snapshot.records import (
     Deployment,
     Event,
     Service,
+    Sidecar,
     Task,
     Traffic,
     short,
 )
-from stack.names import StackNames
+from stack.names import DEPLOY_COMMAND_TASK, StackNames
 
 SPOT = "FARGATE_SPOT"
 
@@ -28,6 +29,9 @@ UNDONE = ("ROLLBACK", "STOP")
 
 GOING = ("PENDING", "IN_PROGRESS")
 """The statuses of a service deployment that goes on (botocore)."""
+
+REVISIONS_AT_ONCE = 20
+"""DescribeServiceRevisions takes no more (botocore)."""
 
 TASKS_AT_ONCE = 100
 """DescribeTasks takes no more (botocore)."""
@@ -141,6 +145,43 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     revision = [row["targetServiceRevisionArn"]]
     answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
     return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
+
+
+def was_deployed(session: Session, service: Mapping[str, str], definition: str) -> bool:
+    """Return whether ECS has ever deployed a task definition to the service, as far as it still tells.
+
+    ``service`` has ListServiceDeployments' parameters. `pulumi up` gives the service a new task definition only
+    after the setting deployCommand has succeeded in a task of it, so this is the record of that success: a
+    stopped task is forgotten after an hour. Raises AwsProblem.
+    """
+    rows = service_deployments(session, service)
+    revisions = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
+    for start in range(0, len(revisions), REVISIONS_AT_ONCE):
+        chosen = revisions[start : start + REVISIONS_AT_ONCE]
+        answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=chosen)
+        if any(each["taskDefinition"] == definition for each in answer["serviceRevisions"]):
+            return True
+    return False
+
+
+def command_tasks(session: Session, names: StackNames, definition: str) -> tuple[Task, ...]:
+    """Return the tasks in which `pulumi up` ran deployCommand with a task definition, newest first.
+
+    Of the stopped ones those of the last hour. Raises AwsProblem.
+    """
+    asked = {"cluster": names.cluster, "family": names.family}
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **asked)
+    ]
+    found = [task_of(each) for each in described(session, names.cluster, arns)]
+    found = [
+        each
+        for each in found
+        if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
+    ]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
 def with_traffic(session: Session, cluster: str, service: Service) -> Service:
@@ -265,6 +306,19 @@ def definition(session: Session, name: str) -> Definition:
         container=container["name"],
         stop_timeout=container.get("stopTimeout") or 30,
         health=_health(container.get("healthCheck")),
+        sidecars=tuple(
+            _sidecar(each) for each in raw["containerDefinitions"] if each is not container
+        ),
+    )
+
+
+def _sidecar(raw: dict[str, Any]) -> Sidecar:
+    log = (raw.get("logConfiguration") or {}).get("options") or {}
+    return Sidecar(
+        name=raw["name"],
+        essential=raw.get("essential", True),
+        log_group=log.get("awslogs-group", ""),
+        log_prefix=log.get("awslogs-stream-prefix", ""),
     )
 
 

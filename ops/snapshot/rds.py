@@ -101,6 +101,8 @@ class Database:
     pause: Pause | None = None
     authority: str = ""
     protected: bool = False
+    certified_until: datetime | None = None
+    """When that certificate ends."""
 
 
 TLS_SINCE = 15
@@ -145,6 +147,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         pause=read(raw.get("TagList", ())),
         authority=raw.get("CACertificateIdentifier", ""),
         protected=raw.get("DeletionProtection", False),
+        certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
     )
 
 

@@ -221,6 +221,20 @@ class ContainerHealth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """Another container of a task definition, with its log, as far as it has one."""
+
+    name: str
+    essential: bool = True
+    log_group: str = ""
+    log_prefix: str = ""
+
+    def stream(self, task_id: str) -> str:
+        """Return its log stream in a task (ECS developer guide, awslogs)."""
+        return f"{self.log_prefix}/{self.name}/{task_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Definition:
     """A task definition and its app container."""
 
@@ -239,6 +253,7 @@ class Definition:
     container: str = ""
     stop_timeout: int = 30
     health: ContainerHealth | None = None
+    sidecars: tuple[Sidecar, ...] = ()
 
     @property
     def revision(self) -> str:

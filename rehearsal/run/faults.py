@@ -185,6 +185,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="alb-cannot-reach-task",
             mistake=t("the security-group rules between load balancer and task allow another port"),
+            fixed_in_code=True,
             edits=change(
                 "infra/security_groups.py",
                 '"app", task, args.container_port)',
@@ -206,6 +207,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="task-cannot-reach-db",
             mistake=t("the security-group rules between task and database allow another port"),
+            fixed_in_code=True,
             edits=change(
                 "infra/security_groups.py",
                 "args.database_group_id, args.database_port)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs.containers import DockerContainer
+from rehearsal.aws.ecs.containers import OUT_OF_MEMORY, DockerContainer, Process
 from rehearsal.aws.ecs.plans import add_authority, plan, trust_mounts
 from rehearsal.aws.ecs.runner import command_of
 from rehearsal.building.builder import LocalImage
@@ -114,6 +115,35 @@ def test_a_command_replaces_cmd_alone_and_an_entry_point_both(image, docker, dec
 
 
 WEB = Path(botocore.__file__).with_name("cacert.pem")
+
+
+EATER = """
+import os, sys, time
+if os.fork():
+    _, status = os.wait()
+    print("child", os.waitstatus_to_exitcode(status), flush=True)
+    if sys.argv[1] == "both":
+        held = b"x" * (200 << 20)
+        time.sleep(60)
+else:
+    held = b"x" * (200 << 20)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read on Linux")
+@pytest.mark.parametrize(
+    ("who", "code", "reason"), [("child", 0, None), ("both", 137, OUT_OF_MEMORY)]
+)
+def test_the_process_that_uses_most_memory_is_killed_and_the_container_only_with_its_first_one(
+    image, who, code, reason
+):
+    definition = {"name": "app", "environment": [], "command": [sys.executable, "-c", EATER, who]}
+    running = Process(plan(definition, image, {}, {}, None), Guardian(), 100, None)
+    with running.output:
+        assert running.wait() == code
+        assert running.output.read() == b"child -9\n"
+    assert running.reason == reason
 
 
 def certificates(file: Path) -> list[x509.Certificate]:

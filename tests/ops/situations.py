@@ -8,7 +8,7 @@ from ops.doctor.diagnose import judge
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.elb import Certificate, Rule
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import ContainerHealth
+from ops.snapshot.records import Container, ContainerHealth, Sidecar
 from ops.snapshot.task_inputs import Image
 from ops.snapshot.task_logs import Logs
 from tests.ops import stacks as a
@@ -24,6 +24,23 @@ INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 def crashed(*lines, code=1, rolled_back=False, **changes):
     task = a.ended(CRASHED, code=code, stop=EXITED)
     return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+
+
+PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
+
+
+def sidecar_exited(code, app, *lines, sidecar=PROXY):
+    """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
+    task = a.ended(CRASHED, stop=EXITED)
+    both = (
+        Container(name="app", status="STOPPED", exit_code=app),
+        Container(name="proxy", status="STOPPED", exit_code=code),
+    )
+    return a.failing(
+        replace(task, containers=both),
+        logs=a.logs(b=list(lines)),
+        main=a.definition(sidecars=(sidecar,)),
+    )
 
 
 def never_started(reason, **changes):
@@ -74,6 +91,28 @@ def trace(error):
 
 
 NONE_RUN = {"service": a.service(desired=0, running=0), "tasks": (), "targets": ()}
+COMMAND = "flask --app app db upgrade"
+
+
+def not_deployed(*commands, settings=None, **changes):
+    """A stack that runs the revision before the newest one, which ECS never got; with tasks of deployCommand."""
+    return a.stack(
+        settings or a.choices(deployCommand=COMMAND),
+        service=a.service(
+            definition=a.OLD, deployments=(a.deployment(id="ecs-svc/1", definition=a.OLD),)
+        ),
+        tasks=(a.task(definition=a.OLD, started_by="ecs-svc/1"),),
+        was_deployed=False,
+        command_tasks=commands,
+        **changes,
+    )
+
+
+def command_task(code=1, **changes):
+    """A task in which `pulumi up` ran deployCommand."""
+    return a.ended(CRASHED, code=code, stop=EXITED, started_by="careapp-deploy", **changes)
+
+
 SITUATIONS = {
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
@@ -124,6 +163,9 @@ SITUATIONS = {
     "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
+    "database-certificate-out-of-time": a.stack(
+        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])
+    ),
     "database-authority": a.stack(
         authorities=frozenset({"Amazon Root CA 1"}),
         database=a.database(authority="rds-ca-rsa2048-g1"),
@@ -134,6 +176,7 @@ SITUATIONS = {
         lines=["Listening at: http://127.0.0.1:3000 (7)"],
         main=env(BIND_HOST="127.0.0.1"),
     ),
+    "wrong-address-likely": a.unhealthy("Health checks failed", lines=["Booting"]),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
@@ -149,6 +192,9 @@ SITUATIONS = {
     "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    ),
+    "page-waits-for-database": a.stack(
+        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
     ),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
@@ -176,6 +222,9 @@ SITUATIONS = {
             container="OutOfMemoryError: Container killed due to memory usage",
         )
     ),
+    "sidecar-exited": sidecar_exited(1, 0),
+    "deploy-command-failed": not_deployed(command_task()),
+    "not-deployed": not_deployed(),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(
@@ -228,6 +277,7 @@ SITUATIONS = {
         group=a.target_group(path="/health/db"),
         database=a.database(status="stopped"),
     ),
+    "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(
         f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")

@@ -13,11 +13,13 @@ from tests.ops.situations import (
     EXITED,
     INIT,
     NO_ROUTE,
+    PROXY,
     causes,
     crashed,
     findings,
     kinds,
     never_started,
+    sidecar_exited,
     trace,
 )
 
@@ -255,3 +257,71 @@ def test_a_role_that_may_not_read_the_new_password_is_the_cause_once_the_app_was
     assert refused in first.evidence
     assert "aws iam put-role-policy" in first.fixes[0].commands[0]
     assert not any(each.id.startswith("task-role") for each in findings(a.stack(logs=lines)))
+
+
+TERM = "[INFO] Handling signal: term"
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "app", "lines", "first"),
+    [
+        (1, 0, [TERM], "sidecar-exited"),
+        (1, 137, [], "sidecar-exited"),
+        (0, 0, [TERM], "sidecar-exited"),
+        (143, 143, [TERM], "sidecar-exited"),
+        (2, 1, [TERM], "sidecar-exited"),
+        (0, 1, [], "crash"),
+        (143, 3, [], "crash"),
+        (0, 0, [], "crash"),
+    ],
+)
+def test_the_container_that_exited_first_is_named(sidecar, app, lines, first):
+    assert findings(sidecar_exited(sidecar, app, *lines))[0].id == first
+
+
+def test_a_sidecar_is_named_with_the_command_that_shows_its_last_lines():
+    found = findings(sidecar_exited(1, 0))[0]
+    assert str(found.title) == "The container proxy exits, and ECS stops the app with it"
+    assert str(found.seen[0]).endswith(
+        "container proxy ended with exit code 1 (an uncaught error)."
+    )
+    assert found.fixes[0].commands == (
+        f"aws logs tail --region ap-northeast-1 /ecs/proxy --log-stream-names proxy/proxy/{'b' * 32}",
+        "pulumi up -s poc",
+    )
+
+
+def test_a_sidecar_that_is_not_essential_stops_no_task():
+    spare = replace(PROXY, essential=False)
+    found = findings(sidecar_exited(1, 0, sidecar=spare))[0]
+    assert (found.id, "container app ended" in str(found.seen[0])) == ("crash", True)
+
+
+KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        a.unhealthy("Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
+        a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
+        a.failing(a.ended("Task failed container health checks", code=0),
+                  logs=a.logs(b=[a.LISTENS, KILLED])),
+    ],
+    ids=["no answer in time", "no answer", "stopped by its own check"],
+)  # fmt: skip
+def test_a_worker_that_the_kernel_kills_is_out_of_memory_though_its_container_lives(snapshot):
+    assert causes(snapshot) == ["out-of-memory"]
+    found = findings(snapshot)[0]
+    assert str(found.seen[1]).endswith("gunicorn reports 1 workers that were killed.")
+    assert found.evidence == (KILLED,)
+    assert found.fixes[0].commands[0] == "pulumi config set taskMemory 1024 -s poc"
+
+
+def test_a_worker_that_gunicorn_itself_kills_for_its_time_is_not_out_of_memory():
+    lines = [a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]
+    assert "out-of-memory" not in causes(a.unhealthy("Request timed out", lines=lines))
+
+
+def test_a_worker_that_was_killed_is_no_cause_while_the_service_is_steady():
+    assert findings(a.stack(logs=a.logs(a=[a.LISTENS, KILLED]))) == ()

@@ -130,6 +130,20 @@ def test_the_app_s_own_log_tells_on_which_port_it_listens():
             ["Listening at: http://127.0.0.1:3000", "metrics: listening on 0.0.0.0:9090"],
             "127.0.0.1",
         ),
+        (
+            [
+                "Listening at: http://127.0.0.1:3000,http://[::1]:3000 (7)",
+                '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
+            ],
+            "127.0.0.1",
+        ),
+        (
+            [
+                '{"message": "Listening at: http://[::1]:3000 (7)", "logger": "gunicorn.error"}',
+                '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
+            ],
+            "::1",
+        ),
     ],
 )
 def test_an_app_that_listens_on_another_address_than_the_task_s_is_named_by_that_address(
@@ -171,6 +185,27 @@ def test_an_app_that_listens_on_the_task_s_address_is_not_said_to_listen_elsewhe
     assert "wrong-address" not in [each.id for each in found]
 
 
+def test_the_socket_outweighs_the_app_s_own_line_and_each_of_its_addresses_counts():
+    both = ["Listening at: http://127.0.0.1:3000,http://0.0.0.0:3000 (7)"]
+    found = findings(a.unhealthy("Health checks failed", lines=both))
+    assert "wrong-address" not in [each.id for each in found]
+    claimed = ['{"message": "listening", "host": "0.0.0.0", "port": 3000}']
+    socket = ["Listening at: http://0.0.0.0:8080 (7)"]
+    first = findings(a.unhealthy("Health checks failed", lines=[*claimed, *socket]))[0]
+    assert (first.id, first.evidence[0]) == ("port-mismatch", socket[0])
+
+
+def test_a_running_app_that_refuses_and_does_not_say_where_it_listens_is_likely_on_loopback():
+    found = findings(a.unhealthy("Health checks failed", lines=["Booting"]))
+    assert [each.id for each in found if each.kind == "cause"] == ["wrong-address-likely"]
+    assert "the app answers inside the task" in str(found[0].seen[1])
+    assert not found[0].row.certain
+    unknown = a.unhealthy("Health checks failed", lines=["Booting"],
+                          tasks=(a.task(health="UNKNOWN"),))  # fmt: skip
+    kinds = {each.id: each.kind for each in findings(unknown)}
+    assert (kinds["slow-start"], kinds["wrong-address-likely"]) == ("cause", "warning")
+
+
 def test_a_start_slower_than_the_grace_period_is_measured():
     late = a.logs(a=["x"])
     line = replace(late.lines["a" * 32][0], at=a.at(-570 + 90), text=a.LISTENS)
@@ -201,16 +236,17 @@ def test_a_rule_that_is_missing_explains_the_time_out():
     ]
 
 
-def test_the_missing_rule_is_named_with_the_command_that_adds_it():
+def test_the_missing_rule_is_named_and_restored_by_pulumi_whose_next_refresh_would_make_it_twice():
     found = findings(a.stack(network=rules(app_in=())))[0]
     assert [str(each) for each in found.seen] == [
         "Security group sg-app (careapp-poc-app) has no inbound rule for TCP 3000 from "
         "sg-alb (careapp-poc-alb)."
     ]
-    assert found.fixes[0].commands == (
-        "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-app --ip-permissions "
-        "'IpProtocol=tcp,FromPort=3000,ToPort=3000,UserIdGroupPairs=[{GroupId=sg-alb}]'",
-    )
+    assert found.fixes[0].commands == ("pulumi up --refresh -s poc",)
+    for changes in ({"app_in": ()}, {"db_in": ()}, {"app_out": ()}):
+        fixes = findings(a.stack(network=rules(**changes)))[0].fixes
+        printed = [each for fix in fixes for each in fix.commands]
+        assert not [each for each in printed if "authorize-security-group" in each]
 
 
 def test_a_database_behind_a_closed_rule_explains_the_app_s_time_outs():

@@ -207,7 +207,7 @@ def test_a_missing_rule_of_a_group_and_an_acl_are_told_together():
     assert any("Network ACL" in each for each in seen)
     commands = [one for each in finding.fixes for one in each.commands]
     assert any("create-network-acl-entry" in each for each in commands)
-    assert any("authorize-security-group-ingress" in each for each in commands)
+    assert "pulumi up --refresh -s poc" in commands
 
 
 def test_doctor_names_the_acl_that_cuts_tasks_off_from_aws_in_both_stages():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops.snapshot import ecs, task_logs
-from ops.snapshot.records import Container
+from ops.snapshot.records import Container, Sidecar
 from ops.snapshot.task_logs import Line, Logs
 from ops.watch.logs import LogQuery, previous, stream_end
 from tests.ops import stacks as a
@@ -269,3 +269,24 @@ def test_a_stream_of_nothing_but_empty_pages_comes_to_an_end():
 def test_a_head_that_is_not_found_does_not_hide_the_tail():
     session = Paged(*[[]] * 2 * task_logs.PAGES, page(1))
     assert read(session) == ["line 1"]
+
+
+def test_the_other_containers_of_a_task_definition_are_read_with_their_logs():
+    options = {"awslogs-group": "/ecs/proxy", "awslogs-stream-prefix": "proxy"}
+    raw = {
+        "taskDefinitionArn": a.NEW,
+        "containerDefinitions": [
+            {"name": "proxy", "image": "p", "logConfiguration": {"options": options}},
+            {"name": "app", "image": "a", "portMappings": [{"containerPort": 3000}]},
+            {"name": "once", "image": "o", "essential": False},
+        ],
+    }
+    answer = Answering(describe_task_definition={"taskDefinition": raw})
+    found = ecs.definition(answer, a.NEW)
+    assert (found.container, found.sidecars) == (
+        "app",
+        (
+            Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy"),
+            Sidecar(name="once", essential=False),
+        ),
+    )

@@ -145,8 +145,9 @@ def test_where_no_inbound_rule_names_the_port_nobody_gets_in():
     for rules in ((), other, (a.permission(80),)):
         snapshot = a.stack(network=a.network(groups=a.groups(alb_in=rules)))
         assert causes(snapshot) == ["balancer-lets-nobody-in"]
-        command = judge(snapshot).findings[0].fixes[0].commands[0]
-        assert command.startswith(
+        restored, opened = judge(snapshot).findings[0].fixes
+        assert restored.commands == ("pulumi up --refresh -s poc",)
+        assert opened.commands[0].startswith(
             "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-alb"
         )
 

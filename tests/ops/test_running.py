@@ -151,7 +151,11 @@ def test_connections_that_others_hold_are_not_called_the_tasks_own():
         "db.t4g.micro allows some 112.",
         "1 tasks run; each opens 6 at most.",
     ]
-    assert first.fixes[0].commands == (f'./careapp db psql -s poc -c "{databases.WHO}"',)
+    asked = f'./careapp db psql -s poc -c "{databases.WHO}"'
+    bastion = ("pulumi config set bastionEnabled true -s poc", "pulumi up -s poc")
+    assert first.fixes[0].commands == (*bastion, asked)
+    assert full(101, settings=a.choices(bastionEnabled="true")).fixes[0].commands == (asked,)
+    assert full(101, settings=a.choices(execEnabled="true")).fixes[0].commands == (asked,)
 
 
 def test_the_pool_counts_as_the_task_definition_has_it():

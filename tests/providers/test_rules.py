@@ -310,3 +310,34 @@ def test_an_unknown_quota_is_told_and_the_vpc_s_are_still_there(ask, calls):
         value(ask, "L-00000000")
     found = calls("service-quotas", "list_service_quotas", {"ServiceCode": "vpc"})["Quotas"]
     assert len(found) > 10
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+@pytest.mark.parametrize(
+    ("members", "peer"),
+    [
+        ("UserIdGroupPairs", {"GroupId": "another"}),
+        ("IpRanges", {"CidrIp": "10.1.0.0/16"}),
+        ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
+    ],
+)
+def test_a_rule_that_the_group_has_is_refused_whatever_its_description(
+    calls, vpc, direction, members, peer
+):
+    own, another = (
+        calls("ec2", "create_security_group",
+              {"GroupName": f"g{next(counter)}", "Description": "x", "VpcId": vpc})["GroupId"]
+        for _ in range(2)
+    )  # fmt: skip
+    peer = {"GroupId": another} if "GroupId" in peer else peer
+    operation = f"authorize_security_group_{direction}"
+
+    def params(port, **more):
+        rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, members: [{**peer, **more}]}
+        return {"GroupId": own, "IpPermissions": [rule]}
+
+    calls("ec2", operation, params(3000, Description="of the program"))
+    for more in ({}, {"Description": "by hand"}):
+        error = refused(calls, "ec2", operation, params(3000, **more))
+        assert error["Code"] == "InvalidPermission.Duplicate"
+    calls("ec2", operation, params(3001))

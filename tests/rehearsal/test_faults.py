@@ -17,7 +17,7 @@ from rehearsal.run.project import copy_program
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 MENDED = (  # that of a setting is typed by the runbook's test
     pytest.param("page-raises", "app-raises", id="an edit of the app"),
-    pytest.param("task-cannot-reach-db", "task-cannot-reach-database", id="aws", marks=NEEDS_AWS),
+    pytest.param("secret-denied", "execution-role-cannot-secret", id="aws", marks=NEEDS_AWS),
 )
 
 

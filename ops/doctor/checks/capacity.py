@@ -31,8 +31,7 @@ def cannot_place(case: Case) -> Iterator[Finding]:
     """Find ECS events that say that it cannot place or start tasks."""
     if case.service is None or not case.unsteady:
         return
-    since = min((each.created for each in case.deployment_tasks if each.created), default=None)
-    recent = [e.message for e in case.service.events if since is None or e.at >= since]
+    recent = [each.message for each in case.events]
     recent += [each.reason for each in case.failed_tasks]
     limits = [each for each in recent if QUOTA.search(each)]
     unable = [each for each in recent if UNABLE.search(each) and each not in limits]
@@ -210,6 +209,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
+    if case.not_deployed:
+        return
     if service.status != "ACTIVE":
         return
     if (
@@ -240,7 +241,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
                 t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
             ),
         ),
-        evidence=words or tuple(each.message for each in service.events[:4]),
+        evidence=words or tuple(each.message for each in case.events[:4]),
     )
 
 

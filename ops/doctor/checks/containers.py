@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from i18n import Text, t, verbatim
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import LoggedCause, Raised, logged_cause, raised
+from ops.diagnosis.log_lines import LoggedCause, Raised, killed_workers, logged_cause, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
-from ops.snapshot.records import Container, Task
+from ops.snapshot.records import Container, Definition, Sidecar, Task
 
 EXITED = "EssentialContainerExited"
 
@@ -39,27 +39,37 @@ PROGRAM_ERRORS = {
 
 
 def memory(case: Case) -> Iterator[Finding]:
-    """Find a container that was stopped because it ran out of memory."""
-    definition = case.definition
-    killed = [
-        (task, each)
-        for task in case.failed_tasks
-        for each in task.containers
-        if each.reason.startswith("OutOfMemory")
-    ]
-    if not case.unsteady or definition is None or not killed:
+    """Find a container that was stopped because it ran out of memory, or one whose workers the kernel kills."""
+    if not case.unsteady or case.definition is None:
         return
-    task, container = killed[0]
-    yield Finding(
+    for task in case.failed_tasks:
+        for each in task.containers:
+            if each.reason.startswith("OutOfMemory"):
+                evidence = (each.reason, *last_lines(case, task))
+                yield _out_of_memory(case, case.definition, _exit(task, each), evidence)
+                return
+    for task in (*case.active_tasks, *case.failed_tasks):
+        killed = killed_workers(case.lines(task))
+        if killed and not (task.over and _ended(case, task)):
+            seen = t("Task {task}: gunicorn reports {count} workers that were killed.",
+                     task=task.short, count=len(killed))  # fmt: skip
+            yield _out_of_memory(case, case.definition, seen, killed[-3:])
+            return
+
+
+def _out_of_memory(
+    case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
+) -> Finding:
+    return Finding(
         id="out-of-memory",
         title=t("The task runs out of memory"),
-        why=t("Fargate stops a container that uses more memory than the task has."),
-        seen=(
-            t("taskMemory is {memory} MiB.", memory=definition.memory),
-            _exit(task, container),
+        why=t(
+            "Where the containers need more memory than the task has, the kernel kills the process that uses "
+            "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
+        seen=(t("taskMemory is {memory} MiB.", memory=definition.memory), seen),
         fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
-        evidence=(container.reason, *_last(case, task)),
+        evidence=evidence,
     )
 
 
@@ -68,24 +78,71 @@ def crash(case: Case) -> Iterator[Finding]:
     if not case.unsteady:
         return
     for task in case.failed_tasks:
-        container = _ended(task)
+        container = _ended(case, task)
+        sidecar = _sidecar(case, task, container) if container else None
+        if sidecar is not None and container is not None:
+            yield _sidecar_exited(case, task, container, sidecar)
+            return
         if container is not None:
             yield _crash(case, task, container)
             return
 
 
-def _ended(task: Task) -> Container | None:
-    """Return the container that exited, other than for its memory."""
+TOLD = (0, 137, 143)
+"""Exit codes of a container that ECS tells to end, as it does to the others when an essential one has exited."""
+
+TOLD_TO_END = re.compile(r"(?i)handling signal: term|sigterm|signal 15")
+
+
+def _ended(case: Case, task: Task) -> Container | None:
+    """Return the container that exited first, other than for its memory. ECS does not say which it was."""
     if task.stop_code != EXITED and "Essential container" not in task.reason:
         return None
-    found = [each for each in task.containers if each.exit_code is not None]
-    found = [each for each in found if not each.reason.startswith("OutOfMemory")]
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    spare = {each.name for each in definition.sidecars if not each.essential} if definition else ()
+    found = [
+        each
+        for each in task.containers
+        if each.exit_code is not None
+        and not each.reason.startswith("OutOfMemory")
+        and each.name not in spare
+    ]
+    found = [each for each in found if each.exit_code not in TOLD] or found
+    if len(found) > 1 and any(TOLD_TO_END.search(each.text) for each in case.lines(task)):
+        found = [each for each in found if not definition or each.name != definition.container]
     return next((each for each in found if each.exit_code), found[0] if found else None)
+
+
+def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
+    """Return the sidecar of the task definition that the container is; None for the app."""
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    found = definition.sidecars if definition else ()
+    return next((each for each in found if each.name == container.name), None)
+
+
+def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
+    stack = case.now.names.stack
+    asked = f"aws logs tail {sidecar.log_group} --log-stream-names {sidecar.stream(task.id)}"
+    return Finding(
+        id="sidecar-exited",
+        title=t("The container {name} exits, and ECS stops the app with it", name=sidecar.name),
+        why=t("It is essential in {revision}: when it exits, ECS stops the task.",
+              revision=task.revision),
+        seen=(_exit(task, container),),
+        fixes=(
+            Fix(
+                t("Correct what its last lines say, or set essential to false for it, and deploy:"),
+                (*((asked,) if sidecar.log_group else ()), f"pulumi up -s {stack}"),
+            ),
+            *case.retry_if_fixed(),
+        ),
+        evidence=(container.reason or task.reason,),
+    )  # fmt: skip
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
     cause, mistake = logged_cause(case.lines(task)), raised(each.text for each in case.lines(task))
-    count = sum(_ended(each) is not None for each in case.failed_tasks)
+    count = sum(_ended(case, each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
         seen.append(t("{count} tasks of this deployment ended like this.", count=count))
@@ -100,7 +157,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
         fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
-        evidence=_last(case, task) or (task.reason,),
+        evidence=last_lines(case, task) or (task.reason,),
     )
 
 
@@ -125,7 +182,7 @@ def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tup
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     if cause.known.about == "database":
-        return (Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry())
+        return (databases.fix(case, cause), *case.then_retry())
     return (case.deploy(cause.fix),)
 
 
@@ -149,7 +206,8 @@ def _exit(task: Task, container: Container) -> Text:
     )
 
 
-def _last(case: Case, task: Task) -> tuple[str, ...]:
+def last_lines(case: Case, task: Task) -> tuple[str, ...]:
+    """Return the last lines of a task's log, after the app's own line that raised where they lack it."""
     texts = [each.text for each in case.lines(task)]
     last = texts[-SHOWN:]
     there = {each.strip() for each in last}

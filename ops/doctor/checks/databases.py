@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
@@ -9,8 +10,8 @@ from i18n import Text, t
 from ops.aws.rds_certificates import BUNDLE, root
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import Known
-from ops.screen import short_time
+from ops.diagnosis.log_lines import Known, LoggedCause
+from ops.screen import short_time, zoned_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.task_logs import BACK
@@ -123,6 +124,9 @@ def authority(case: Case) -> Iterator[Finding]:
     database, carried = case.now.database.value, case.now.authorities
     name = root(case.now.region, database.authority) if database else ""
     refused = _refused(case)
+    if database is not None and refused and (expired := _out_of_time(case, database, refused)):
+        yield expired
+        return
     configured = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
     lacking = not configured and carried is not None and name not in carried
     if database is None or not name or not (refused or lacking):
@@ -146,6 +150,46 @@ def authority(case: Case) -> Iterator[Finding]:
         ),
         seen=tuple(seen),
         fixes=(case.deploy(_with_bundle(case)),),
+        evidence=refused,
+    )
+
+
+OUT_OF_TIME = re.compile(r"certificate (has expired|is not yet valid)")
+"""OpenSSL's words (x509_txt.c); libpq leaves them out, and then RDS's own date tells."""
+
+
+def _out_of_time(case: Case, database: Database, refused: tuple[str, ...]) -> Finding | None:
+    """Return the finding that the database's certificate has expired or is not valid yet; None for neither."""
+    said = next((found[0] for each in refused if (found := OUT_OF_TIME.search(each))), "")
+    until = database.certified_until
+    if not said and (until is None or until > case.moment):
+        return None
+    seen = [t("The app's log: {words}.", words=said)] if said else []
+    if until is not None:
+        seen.append(
+            t("RDS has certified {id} until {time}.", id=database.id, time=zoned_time(until))
+        )
+    early = said.endswith("not yet valid")
+    return Finding(
+        id="database-certificate-out-of-time",
+        title=t("The database's certificate is not yet valid")
+        if early
+        else t("The database's certificate has expired"),
+        why=t(
+            "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
+        ),
+        seen=tuple(seen),
+        fixes=(
+            Fix(
+                t("Let RDS make a new certificate; some engine versions restart for it:"),
+                (
+                    f"aws rds modify-db-instance --db-instance-identifier {database.id} "
+                    f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
+                    "--certificate-rotation-restart --apply-immediately",
+                ),
+            ),
+            *case.then_retry(),
+        ),
         evidence=refused,
     )
 
@@ -309,11 +353,35 @@ WHO = "SELECT usename, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2
 FULL = "too-many-connections"
 
 
-def commands(case: Case, known: Known) -> tuple[str, ...]:
-    """Return the command that helps with what the log says of the database."""
-    if known.id != FULL:
-        return ()
-    return (f'./careapp db psql -s {case.now.names.stack} -c "{WHO}"',)
+def fix(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix of what a line of the log says of the database, with the commands that help."""
+    if cause.known.id == FULL:
+        return Fix(cause.fix, case.psql(WHO))
+    if cause.known.id == "wrong-password":
+        return _other_password(case, cause)
+    return Fix(cause.fix)
+
+
+def _other_password(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix that makes the app's password and the database's the same.
+
+    RDS keeps the master user's password in the secret; that of another user is set by psql, which asks for it.
+    """
+    database, user = case.now.database.value, cause.what
+    if database is None or not user:
+        return Fix(cause.fix)
+    if user != database.user:
+        text = t(
+            "Set the password of {user} to the one in the app's secret; psql asks for it:",
+            user=user,
+        )
+        return Fix(text, case.psql(f"\\password {user}"))
+    rotate = (
+        f"aws rds modify-db-instance --db-instance-identifier {database.id} "
+        "--rotate-master-user-password --apply-immediately"
+    )
+    text = t("Let RDS rotate the password, then start new tasks, which read it:")
+    return Fix(text, (rotate, case.retry_command))
 
 
 def why(case: Case, known: Known) -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from i18n import Text, joined, t
@@ -87,6 +88,8 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         )
         title = t("The health check's path {path} redirects ({code})", path=path, code=code)
         return "health-redirects", title, why, (asks,)
+    if code in REFUSES_HOST and (refusal := _refused_host(case, code)):
+        return _host(case, path, code, refusal)
     if code in (404, 405):
         why = t("The app has no such page, so the load balancer marks every task unhealthy.")
         title = t("The health check's path {path} does not exist in the app", path=path)
@@ -114,10 +117,60 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
     return _other_code(case, check, code, asks)
 
 
+REFUSES_HOST = (400, 403, 404, 421)
+HOST = re.compile(
+    r"Invalid HTTP_HOST header: '(?P<django>[^']+)'|Current server name '(?P<flask>[^']+)' doesn't match|"
+    r"Host '(?P<werkzeug>[^']+)' is not trusted|Invalid host header"
+)
+"""What Django (http/request.py), Werkzeug (routing/map.py, wsgi and sansio/utils.py) and Starlette say of a Host
+header that they refuse."""
+
+HOST_VARIABLES = {400: re.compile("(ALLOWED|TRUSTED)_HOSTS"), 404: re.compile("SERVER_NAME")}
+
+
+def _refused_host(case: Case, code: int) -> Text | None:
+    """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    lines = [each.text for task in tasks for each in case.lines(task)]
+    if found := next((each for each in reversed(lines) if HOST.search(each)), None):
+        return t("The app's log: {words}.", words=found[:200])
+    environment = case.definition.environment if case.definition else {}
+    for name, value in environment.items():
+        # 400 is what Django and Werkzeug answer, 404 a Flask with another SERVER_NAME.
+        if HOST_VARIABLES.get(code) and HOST_VARIABLES[code].search(name) and value != "*":
+            return t("{name} is {value} in the task definition.", name=name, value=value)
+    return None
+
+
+def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
+    title = t(
+        "The app refuses the Host header of the health check on {path} ({code})",
+        path=path,
+        code=code,
+    )
+    why = t(
+        "The load balancer checks with the task's private address and port as the Host header, and no domain's "
+        "name. {refusal}",
+        refusal=refusal,
+    )
+    text = t(
+        "Let the app accept any Host on {path} (Django: ALLOWED_HOSTS; Werkzeug: TRUSTED_HOSTS; Flask: no "
+        "SERVER_NAME), and deploy:",
+        path=path,
+    )
+    return "health-host", title, why, (case.deploy(text),)
+
+
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     path, matcher = check.path, check.matcher
     right = case.health_path
     logs = case.read_log()
+    if code == 400:
+        why = t(
+            "Nothing says why. Most often the app refuses the Host header, which is the task's address."
+        )
+        title = t("The app refuses the health check on {path} ({code})", path=path, code=code)
+        return "health-host", title, why, (logs,)
     if code >= 500:
         why = t("The app returns an error on this path.")
         title = t("The health check's path {path} answers with error {code}", path=path, code=code)

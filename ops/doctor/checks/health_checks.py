@@ -49,8 +49,13 @@ def refused(case: Case) -> Iterator[Finding]:
             yield from _wrong_address(case, task, heard, evidence)
             yield from _late(case, task, heard, evidence)
             return
+    for task in (each for each in case.active_tasks if each.health == "HEALTHY"):
+        yield _elsewhere_likely(case, task, evidence)
+        return
     for task in case.failed_tasks or case.active_tasks:
         yield _not_allowed(case, task, evidence)
+        if task.ran:
+            yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
         return
 
 
@@ -126,10 +131,35 @@ def _wrong_address(
     )
 
 
+def _elsewhere_likely(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """Return the finding of a task that runs and refuses the load balancer, and does not say where it listens."""
+    seen = [t("Task {task} runs, and its log does not say where the app listens.", task=task.short)]
+    if task.health == "HEALTHY":
+        seen.append(t("The container's own health check passes: the app answers inside the task."))
+    loopback = ("127.0.0.1", "localhost", "::1", "[::1]")
+    environment = case.definition.environment if case.definition else {}
+    variables = [name for name, value in environment.items() if value in loopback]
+    return Finding(
+        id="wrong-address-likely",
+        title=t("The app probably listens on 127.0.0.1, where the load balancer cannot reach it"),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused. "
+            "A check from inside the container may pass all the same.",
+            address=task.address or "-",
+        ),
+        seen=tuple(seen),
+        fixes=(_everywhere(case, variables),),
+        evidence=evidence,
+    )
+
+
 def _everywhere(case: Case, variables: list[str]) -> Fix:
     """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
     stack, declared = case.now.names.stack, case.now.settings.service.variables
-    text = t("Let the app listen on 0.0.0.0, all addresses of the task, and deploy:")
+    text = t(
+        "Let the app listen on 0.0.0.0, all addresses of the task (gunicorn: bind; Flask and uvicorn: "
+        "--host), and deploy:"
+    )
     if variables:
         text = t(
             "Remove {name} from the task definition (infra/container.py), or set it to "

@@ -73,13 +73,10 @@ class Blocked:
         return (*(text for text, _ in rules), *acl_sentences(self.denials, self.network))
 
     def fixes(self, case: Case) -> tuple[Fix, ...]:
-        """Return the commands that add the rules, and what comes after them."""
+        """Return the commands that allow the connection, and what comes after them."""
         allowed = acl_fixes(self.denials, self.network)
-        if not self.missing:
-            return (*allowed, *case.then_retry())
-        rules = lacking(self.network, self.source, self.target, self.port)
-        add = Fix(t("Add what is missing:"), tuple(command for _, command in rules))
-        return (*allowed, add, *case.then_retry(), case.or_restore())
+        restored = (case.restore_rules(),) if self.missing else ()
+        return (*allowed, *restored, *case.then_retry())
 
 
 def _blocked(
@@ -171,8 +168,8 @@ def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[
     commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
     if not commands:
         return ()
-    text = t("Open the port, if the page is public:")
-    return (Fix(text, tuple(commands)), case.or_restore())
+    text = t("Or open the port, if the page is public and the program does not declare it:")
+    return (case.restore(), Fix(text, tuple(commands)))
 
 
 def lacking(

@@ -171,10 +171,6 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
     if not missing:
         return
     group = missing[0].group
-    command = (
-        f"aws ec2 authorize-security-group-egress --group-id {group} --ip-permissions "
-        f"'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{{CidrIp=0.0.0.0/0}}]'"
-    )
     yield Finding(
         id="task-https-closed",
         title=t("The tasks' security group does not allow outbound HTTPS"),
@@ -187,11 +183,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
                 peer="0.0.0.0/0",
             ),
         ),
-        fixes=(
-            Fix(t("Add what is missing:"), (command,)),
-            *case.then_retry(),
-            case.or_restore(),
-        ),
+        fixes=(case.restore_rules(), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
 

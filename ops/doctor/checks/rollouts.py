@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from i18n import Text, t
-from ops.diagnosis.case import Case
+from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import raised
-from ops.doctor.checks import stages
+from ops.diagnosis.log_lines import logged_cause, raised
+from ops.doctor.checks import containers, stages
 
-FAILED, BREAKER = "deployment failed", "tasks failed to start"
-ENDED = re.compile(rf"{FAILED}|rolling back to deployment")
+BREAKER = "tasks failed to start"
+ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
 
 
 def scaled_down(case: Case) -> Iterator[Finding]:
@@ -25,14 +26,15 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         yield stages.scaled_to_zero(case, hours.text)
         return
     count = stages.desired_count(case)
-    fix = (
-        case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-        if declared == "0"
-        else Fix(
-            t("Set the desired count to {count} again:", count=count),
-            (stages.set_desired_count(case, count),),
-        )
+    fix = Fix(
+        t("Set the desired count to {count} again:", count=count),
+        (stages.set_desired_count(case, count),),
     )
+    if declared == "0":
+        fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
+    elif case.now.by_program:
+        # The program has just deployed the 0, and the stack file says otherwise.
+        fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
     yield Finding(
         id="scaled-to-zero",
         title=t("The service is set to run no task"),
@@ -44,8 +46,17 @@ def scaled_down(case: Case) -> Iterator[Finding]:
                 declared=declared,
             ),
         ),
-        fixes=(fix,),
+        fixes=(fix, *_in_program(case)) if declared != "0" else (fix,),
     )
+
+
+def _in_program(case: Case) -> Iterator[Fix]:
+    """Yield the fix of a count of 0 that stands in the program: the stack file has another one."""
+    if not case.now.by_program:
+        text = t(
+            "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
+        )
+        yield case.deploy(text)
 
 
 def draining(case: Case) -> Iterator[Finding]:
@@ -64,13 +75,17 @@ def draining(case: Case) -> Iterator[Finding]:
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Find a roll-out that failed or was rolled back."""
     service, definition = case.service, case.definition
-    if service is None or definition is None or not case.unsteady:
+    if service is None or definition is None or not case.unsteady or case.not_deployed:
         return
-    failed = [each.reason for each in service.deployments if each.rollout == "FAILED"]
+    failed = [
+        each.reason
+        for each in service.deployments
+        if each.rollout == "FAILED" and each.definition == definition.arn
+    ]
     if not case.rolled_back and not failed:
         return
     title, seen = _gone_back(case, definition.revision)
-    ends = [each.message for each in service.events if ENDED.search(each.message)]
+    ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
     mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
@@ -89,7 +104,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
 
 def _by_breaker(ends: list[str]) -> bool:
     """Return whether tasks failed, as far as the newest event about the end tells; it may be forgotten."""
-    failures = [each for each in ends if FAILED in each]
+    failures = [each for each in ends if FAILED_DEPLOYMENT in each]
     return not failures or BREAKER in failures[0]
 
 
@@ -146,6 +161,67 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
             wanted=wanted,
             running=running,
         ),
+    )
+
+
+def deploy_command(case: Case) -> Iterator[Finding]:
+    """Find a deployCommand that failed, which keeps the newest task definition from the service."""
+    stack, command = case.now.names.stack, shlex.join(case.now.settings.service.deploy_command)
+    task = next((each for each in case.now.command_tasks.value or () if each.over), None)
+    if task is None:
+        return
+    name = case.now.names.container
+    code = next((each.exit_code for each in task.containers if each.name == name), None)
+    if code == 0:
+        return
+    title = t("deployCommand did not run: {command}", command=command)
+    if code is not None:
+        title = t(
+            "deployCommand ended with exit code {code}: {command}", code=code, command=command
+        )
+    cause = logged_cause(case.lines(task))
+    yield Finding(
+        id="deploy-command-failed",
+        title=title,
+        why=t(
+            "It must succeed before ECS gets {revision}: the service was not changed.",
+            revision=task.revision,
+        ),
+        seen=(
+            *((cause.title,) if cause else ()),
+            t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason),
+        ),
+        fixes=(
+            Fix(
+                t("Correct the command, or what it needs; `pulumi up` runs it again:"),
+                (f"pulumi up -s {stack}",),
+            ),
+        ),
+        evidence=containers.last_lines(case, task),
+    )  # fmt: skip
+
+
+def not_deployed(case: Case) -> Iterator[Finding]:
+    """Find a newest task definition that ECS never got: `pulumi up` ended before it changed the service."""
+    primary, definition = case.primary, case.definition
+    if primary is None or definition is None or not case.not_deployed:
+        return
+    seen = [t("The service runs {running}.", running=primary.revision)]
+    running = [each for each in case.now.command_tasks.value or () if not each.over]
+    if case.now.settings.service.deploy_command and not running:
+        seen.append(t("ECS knows no task of the last hour in which deployCommand failed."))
+    seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
+    stack = case.now.names.stack
+    yield Finding(
+        id="not-deployed",
+        kind="note" if running else "cause",
+        title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
+        why=t(
+            "`pulumi up` registers a task definition, runs deployCommand if there is one, and then changes "
+            "the service. It has not come that far."
+        ),
+        seen=tuple(seen),
+        fixes=(Fix(t("Deploy it:"), (f"pulumi up -s {stack}",)),),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,7 +59,7 @@ def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
         title=cause.title,
         why=databases.why(case, cause.known),
         seen=(_log_says_so(task), *databases.measured(case, cause.known)),
-        fixes=(Fix(cause.fix, databases.commands(case, cause.known)), *case.then_retry()),
+        fixes=(databases.fix(case, cause), *case.then_retry()),
         evidence=(cause.line,),
     )
 
@@ -121,7 +122,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
-        fixes=(case.deploy(text),),
+        fixes=(case.grant(first) or case.deploy(text),),
         evidence=tuple(words) or (line.text,),
     )
 
@@ -165,7 +166,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.asked[-1].at))
     cause = worst.failing >= FAILURES_IN_A_ROW
     status = worst.asked[-1].status
-    lines = (each.text for each in case.running_lines)
+    lines = (each.text for each in _lines_of_failure(case, worst.path))
     mistake = raised(each for each in lines if UNMIGRATED not in each)
     title = t("{path} ends with {status}", path=worst.path, status=status)
     if mistake and status == 500:
@@ -179,7 +180,18 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
         )
         for each in sorted(failing, key=lambda each: -each.failing)[:3]
     )
-    yield _failing(case, title, seen, mistake if status == 500 else None, cause=cause)
+    yield _failing(case, title, seen, mistake if status == 500 else None, worst.path, cause=cause)
+
+
+def _lines_of_failure(case: Case, path: str) -> tuple[Line, ...]:
+    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well.
+
+    What was logged before that, such as a traceback, is of another fault.
+    """
+    lines = sorted(case.running_lines, key=lambda each: each.at)
+    asked = [each for each in requests(lines) if each.path == path.partition("?")[0]]
+    well = max((each.at for each in asked if each.status < 500), default=None)
+    return tuple(each for each in lines if well is None or each.at > well)
 
 
 def _by_metrics(case: Case) -> Iterator[Finding]:
@@ -200,7 +212,7 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
         count=newest.requests,
     )
     title = t("Requests end with 5xx")
-    yield _failing(case, title, (seen,), None, cause=all_failed >= FAILURES_IN_A_ROW)
+    yield _failing(case, title, (seen,), None, "", cause=all_failed >= FAILURES_IN_A_ROW)
 
 
 def _later(minute: Minute, since: datetime | None) -> bool:
@@ -209,11 +221,17 @@ def _later(minute: Minute, since: datetime | None) -> bool:
 
 
 def _failing(
-    case: Case, title: Text, seen: tuple[Text, ...], mistake: Raised | None, *, cause: bool
+    case: Case,
+    title: Text,
+    seen: tuple[Text, ...],
+    mistake: Raised | None,
+    path: str,
+    *,
+    cause: bool,
 ) -> Finding:
     # What the app raises explains the page's own error; without it the page explains the requests.
     fails = "app-raises" if mistake else "app-requests-fail"
-    lines = sorted(case.running_lines, key=lambda each: each.at)
+    lines = _lines_of_failure(case, path)
     return Finding(
         id=fails if cause else "app-requests-failed",
         kind="cause" if cause else "warning",
@@ -222,6 +240,53 @@ def _failing(
         seen=seen,
         fixes=(case.correct_line(mistake) if mistake else case.read_log(),),
         evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
+    )
+
+
+SLOW = re.compile(
+    r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected"
+)
+"""What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014, 55P03
+and 40P01)."""
+
+OPEN = (
+    "SELECT pid, usename, now() - xact_start AS open_for, state, left(query, 60) AS query FROM pg_stat_activity "
+    "WHERE datname = current_database() AND xact_start IS NOT NULL ORDER BY xact_start"
+)
+# Which session holds the lock shows only while another one waits for it; an open transaction shows always.
+END_OPEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
+)
+
+
+def slow_database(case: Case) -> Iterator[Finding]:
+    """Find a page that fails because a statement of it was cancelled: it is slow, or waits for a lock."""
+    page = case.now.page.value
+    if page is None or not page.fails:
+        return
+    lines = [each.text for each in _lines_of_failure(case, page.path)]
+    slow = [number for number, each in enumerate(lines) if SLOW.search(each)]
+    # A traceback after it is of what fails by now; but for one that carries these very words.
+    if not slow or raised(each for each in lines[slow[-1] + 1 :]):
+        return
+    yield Finding(
+        id="page-waits-for-database",
+        title=t("The page {path} waits for the database, which takes too long", path=page.path),
+        why=t("Another session holds a lock that its statement needs, or the statement is slow."),
+        seen=(
+            t("The log says so after the last request for {path} that ended well.", path=page.path),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    "List the open transactions, and end those of more than 10 s if none of them is needed:"
+                ),
+                case.psql(OPEN, END_OPEN),
+            ),
+            Fix(t("Where none is open, make the statement faster, by an index for example.")),
+        ),
+        evidence=(lines[slow[-1]],),
     )
 
 
@@ -234,7 +299,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     page = case.now.page.value
     if page is None or not page.fails:
         return
-    lines = case.running_lines
+    lines = _lines_of_failure(case, page.path)
     mistake = raised(each.text for each in lines)
     yield Finding(
         id=_id(page),
@@ -244,7 +309,10 @@ def page_fails(case: Case) -> Iterator[Finding]:
             check=case.health_check.path if case.health_check else "-",
         ),
         seen=tuple(_seen(page)),
-        fixes=_fixes(case),
+        fixes=(
+            *((case.correct_line(mistake),) if mistake and page.status == 500 else ()),
+            *_fixes(case),
+        ),
         evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
     )
 

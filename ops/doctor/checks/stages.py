@@ -49,7 +49,9 @@ def missing(case: Case) -> Iterator[Finding]:
     if now == NOTHING:
         yield _no_stack(case)
     elif now == FIRST and case.now.settings.ecs_enabled:
-        yield _no_service(case)
+        # A deployCommand that failed has a finding of its own: the service is made after it.
+        if not any(each.over for each in case.now.command_tasks.value or ()):
+            yield _no_service(case)
     elif now == FIRST:
         yield _off(case)
 

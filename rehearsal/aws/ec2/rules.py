@@ -81,6 +81,60 @@ def group_unused(params: Params) -> None:
             raise Refused("DependencyViolation", words)
 
 
+@before("ec2", "AuthorizeSecurityGroupIngress")
+def ingress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "ingress_rules")
+
+
+@before("ec2", "AuthorizeSecurityGroupEgress")
+def egress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "egress_rules")
+
+
+def _refuse_duplicates(params: Params, direction: str) -> None:
+    """Refuse a rule that the group has with another description: moto compares the descriptions, too.
+
+    EC2 compares protocol, ports and peer (error message: hashicorp/terraform issue 1874).
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    if group is None:
+        return
+    known = {
+        (
+            str(rule.ip_protocol),
+            str(rule.from_port),
+            str(rule.to_port),
+            (rule.source_group or {}).get("GroupId")
+            or rule.prefix_list_id
+            or (rule.ip_range or {}).get("CidrIpv6")
+            or (rule.ip_range or {}).get("CidrIp"),
+        )
+        for rule in getattr(group, direction)
+    }
+    for asked in params.get("IpPermissions") or ():
+        ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
+        for peer in _peers(asked):
+            if (str(asked["IpProtocol"]), *ports, peer) in known:
+                raise Refused(
+                    "InvalidPermission.Duplicate",
+                    f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
+                    f'{ports[0]}, to port: {ports[1]}, ALLOW" already exists',
+                )
+
+
+def _peers(asked: Params) -> Iterator[str]:
+    """Yield the peers that an IpPermission names (botocore)."""
+    for members, name in (
+        ("UserIdGroupPairs", "GroupId"),
+        ("IpRanges", "CidrIp"),
+        ("Ipv6Ranges", "CidrIpv6"),
+        ("PrefixListIds", "PrefixListId"),
+    ):
+        for each in asked.get(members) or ():
+            if each.get(name):
+                yield str(each[name])
+
+
 PEERS = {
     "CidrIpv4": "an IPv4 CIDR",
     "CidrIpv6": "an IPv6 CIDR",

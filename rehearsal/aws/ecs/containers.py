@@ -143,13 +143,20 @@ class Process:
             self._guardian.forget(GROUP, process.pid)
 
     def _limit(self) -> None:
-        """Kill the group when it uses more memory than declared, as the kernel does with a container."""
+        """Kill the process that uses most when the group uses more memory than declared, as the kernel does.
+
+        The whole container is killed only if memory.oom.group of its cgroup is 1; it is 0 by default (kernel
+        documentation, "Control Group v2"), and runc leaves it. With its first process the container ends.
+        """
         limit = (self._memory or 0) * 1024 * 1024
         while self._process.poll() is None:
-            if _uses_more(self.pid, limit):
-                self.reason = OUT_OF_MEMORY
-                self.signal(signal.SIGKILL)
-                return
+            pids = _group(self.pid)
+            if _use_more(pids, limit):
+                largest = max(pids, key=lambda pid: resident_bytes([pid]))
+                if largest == self.pid:
+                    self.reason = OUT_OF_MEMORY
+                with suppress(ProcessLookupError):
+                    os.kill(largest, signal.SIGKILL)
             time.sleep(LOOK_SECONDS)
 
 
@@ -161,13 +168,18 @@ def _account(plan: Plan, program: Path) -> Account | None:
     return unprivileged_account() if all(readable_by_all(each) for each in needed) else None
 
 
-def _uses_more(group: int, limit: int) -> bool:
-    """Return whether a process group uses more than ``limit`` bytes of memory (Linux; False elsewhere)."""
+def _group(group: int) -> list[int]:
+    """Return the processes of a process group (Linux; none elsewhere)."""
     pids = []
     for entry in PROC.glob("[0-9]*"):
         with suppress(OSError):
             if os.getpgid(int(entry.name)) == group:
                 pids.append(int(entry.name))
+    return pids
+
+
+def _use_more(pids: Sequence[int], limit: int) -> bool:
+    """Return whether processes use more than ``limit`` bytes of memory."""
     # The kernel knows the resident pages; it counts the shared ones on demand, which takes it milliseconds.
     return resident_bytes(pids) > limit and memory_bytes(pids) > limit
 
