@@ -161,6 +161,7 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     '"error" }\'.',
 )
 @click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
+@click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
 @click.option(
     "-n",
     "--lines",
@@ -178,9 +179,10 @@ def logs(
     previous: bool,
     pattern: str,
     task: str,
+    raw: bool,
     last: int,
 ) -> None:
-    """Show the app's log.
+    """Show the app's log, with secrets masked as far as their writing tells them.
 
     \b
       ./careapp logs -f                     new lines as they arrive
@@ -194,7 +196,7 @@ def logs(
     if previous and (follow or since or pattern):
         raise click.UsageError(str(t("--previous can be combined only with --task and --lines.")))
     query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
-    show = logs.LogScreen(as_json)
+    show = logs.LogScreen(as_json, raw)
     sys.exit(logs.run(stack, Path(), show, query, follow, previous))
 
 

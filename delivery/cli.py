@@ -20,6 +20,7 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from i18n.masking import Lines, mask, mask_lines
 from stack import previews
 from stack.file import StackError
 from stack.settings import Settings
@@ -118,8 +119,9 @@ def why(stack: str) -> None:
     """
     words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(done.stdout)
-    tell(f"### Why {stack} failed\n\n{fenced(done.stdout)}")
+    said = "\n".join(mask_lines(done.stdout.splitlines()))
+    print(said)
+    tell(f"### Why {stack} failed\n\n{fenced(said)}")
     sys.exit(0 if done.returncode in (0, 1) else done.returncode)
 
 
@@ -306,7 +308,7 @@ def stacks(prefix: str) -> Iterator[str]:
 
 
 def pulumi(*words: str) -> tuple[int, str]:
-    """Run pulumi; return its exit code and its output, errors included."""
+    """Run pulumi; return its exit code and its output, errors included, with secrets masked."""
     with subprocess.Popen(
         ["pulumi", *words, *PLAIN],
         stdin=subprocess.DEVNULL,
@@ -315,10 +317,10 @@ def pulumi(*words: str) -> tuple[int, str]:
         text=True,
         errors="replace",
     ) as child:
-        said = []
+        said, log = [], Lines()
         for line in child.stdout or ():
-            print(line, end="", flush=True)
-            said.append(line)
+            said.append(f"{log.mask(line.rstrip())}\n")
+            print(said[-1], end="", flush=True)
     return child.returncode, "".join(said)
 
 
@@ -348,4 +350,4 @@ def tell(text: str, **outputs: str) -> None:
 def _append(variable: str, text: str) -> None:
     if file := os.environ.get(variable):
         with Path(file).open("a") as out:
-            out.write(text)
+            out.write(mask(text))

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
+from i18n.masking import mask
+
 LANGUAGES = ("en", "ja")
 DOMAIN = "careapp"
 LOCALE = Path(__file__).with_name("locale")
@@ -36,13 +38,13 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Text:
-    """A message with its values. ``str()`` translates it into the current language."""
+    """A message with its values. ``str()`` translates it into the current language and masks secrets."""
 
     template: str
     values: tuple[tuple[str, Value], ...] = ()
 
     def __str__(self) -> str:
-        return translated(self.template).format(**dict(self.values))
+        return mask(translated(self.template).format(**dict(self.values)))
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)

@@ -7,7 +7,9 @@ import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
 from typing import Any
 
 import click
@@ -25,6 +27,7 @@ from i18n import (
     translated,
     verbatim,
 )
+from i18n.masking import mask, mask_data
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 from ops.screen import console
@@ -89,6 +92,7 @@ def set_language(chosen: str) -> None:
 
 def run(command: click.Command) -> None:
     """Run the command line and exit. Errors are printed as one sentence on standard error."""
+    sys.excepthook = print_mistake
     set_language(chosen_language(sys.argv[1:]))
     translate_help(command)
     sys.exit(_run(command))
@@ -138,6 +142,13 @@ def print_error(problem: Text) -> None:
 
     line = Rich.assemble(("careapp:", "bold red"), " ", str(problem))
     console(stderr=True).print(line, soft_wrap=True)
+
+
+def print_mistake(
+    kind: type[BaseException], mistake: BaseException, trace: TracebackType | None
+) -> None:
+    """Print the traceback of a mistake in a command, with secrets masked."""
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, mistake, trace))))
 
 
 def _usage(wrong: click.UsageError) -> Text:
@@ -233,5 +244,5 @@ def raise_if_blind(problems: Iterable[AwsProblem]) -> None:
 
 
 def print_json(data: object) -> None:
-    """Print data for scripts."""
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    """Print data for scripts, with secrets masked."""
+    print(json.dumps(mask_data(data), ensure_ascii=False, indent=2))

@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from i18n.masking import mask
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output, with its style on a terminal."""
+    """A line of output, with its style on a terminal. Secrets are masked, unless it is to stay ``whole``."""
 
     text: str
     style: str = ""
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.whole:
+            object.__setattr__(self, "text", mask(self.text))
 
 
 def display(screen: Iterable[Line]) -> None:

@@ -14,6 +14,7 @@ from typing import TextIO
 from rich.markup import escape
 
 from i18n import Text, t
+from i18n.masking import mask
 from ops.command_line import print_error
 from ops.screen import console
 
@@ -27,17 +28,17 @@ err = console(stderr=True)
 
 def print_heading(text: Text | str) -> None:
     """Print the heading of a step."""
-    out.print(f"\n[bold]{escape(str(text))}[/bold]", soft_wrap=True)
+    out.print(f"\n[bold]{escape(mask(str(text)))}[/bold]", soft_wrap=True)
 
 
 def print_line(text: Text | str) -> None:
     """Print a line of a result."""
-    out.print(escape(str(text)), soft_wrap=True)
+    out.print(escape(mask(str(text))), soft_wrap=True)
 
 
 def print_note(text: Text | str) -> None:
     """Print a line that is not a result, on standard error."""
-    err.print(escape(str(text)), soft_wrap=True)
+    err.print(escape(mask(str(text))), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

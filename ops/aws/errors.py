@@ -167,8 +167,6 @@ CREDENTIAL_OPERATIONS = {
 }
 """The operations with which botocore gets credentials, on the way to what was asked, and their services."""
 
-USER_OF_URL = re.compile(r"(?<=//)[^/@\s]+@")
-
 FIX_CONFIGURATION = t(
     "Fix ~/.aws/config, or name another profile: aws:profile in the stack file, or AWS_PROFILE."
 )
@@ -224,8 +222,8 @@ def _client_error(
 
 
 def _words(error: Exception) -> str:
-    """Return botocore's message as one line, without a password in a URL."""
-    return USER_OF_URL.sub("…@", " ".join(str(error).split())).rstrip(".")
+    """Return botocore's message as one line."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None:

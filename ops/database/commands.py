@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from i18n import Refused, Text, t, verbatim
+from i18n.masking import mask
 from ops.aws.session import Session
 from ops.command_line import FAILED, exit_code_of, print_json
 from ops.database import queries
@@ -90,7 +91,7 @@ def keywords(who: Login, port: int) -> dict[str, str]:
 
 
 def answered(found: Answer) -> Iterator[Line]:
-    """Yield rows as a table; for a statement without rows PostgreSQL's status."""
+    """Yield rows as a table, nothing of them masked; for a statement without rows PostgreSQL's status."""
     if not found.columns:
         yield Line(found.status)
         return
@@ -98,10 +99,10 @@ def answered(found: Answer) -> Iterator[Line]:
     widths = [
         max(len(each) for each in column) for column in zip(found.columns, *rows, strict=True)
     ]
-    yield Line(_row(found.columns, widths))
+    yield Line(_row(found.columns, widths), whole=True)
     yield Line("-+-".join("-" * each for each in widths))
     for row in rows:
-        yield Line(_row(row, widths))
+        yield Line(_row(row, widths), whole=True)
 
 
 def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
@@ -205,7 +206,7 @@ def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
     try:
         found = queries.ask(who, tunnel, question)
     except psycopg.Error as error:
-        print(f"careapp: {str(error).strip()}", file=sys.stderr)
+        print(f"careapp: {mask(str(error).strip())}", file=sys.stderr)
         return FAILED
     display(answered(found))
     return 0

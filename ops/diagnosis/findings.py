@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from i18n import Text
+from i18n.masking import mask_lines
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Place
 from ops.diagnosis import catalogue
@@ -32,7 +33,8 @@ class Fix:
 class Finding:
     """A cause, a warning, a consequence or a note. Raises LookupError for an id that has no row.
 
-    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words.
+    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words,
+    with secrets masked.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         catalogue.row(self.id)
+        object.__setattr__(self, "evidence", tuple(mask_lines(self.evidence)))
 
     @property
     def row(self) -> catalogue.Row:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from i18n import Refused, Text, t
+from i18n.masking import mask
 from ops.aws.errors import AwsProblem
 from ops.waiting import Changes, Pace
 
@@ -33,8 +34,11 @@ BROKEN = t("it is not known whether the app runs: the roll-out gate itself faile
 class RolloutFailed(pulumi.RunError):
     """The revision does not run, or its roll-out could not be read.
 
-    A RunError: Pulumi prints its text without a traceback and fails the command.
+    A RunError: Pulumi prints its text without a traceback and fails the command. Secrets are masked.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(mask(text))
 
 
 def gate(

@@ -19,7 +19,7 @@ from ops.snapshot import ecs, rds, read_part
 from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
-from ops.watch.logs import LogQuery, Search
+from ops.watch.logs import LogQuery, Search, masked
 from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
@@ -166,7 +166,7 @@ def of_database(database: Database | None) -> Iterator[Event]:
 
 
 def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
-    lines = Search(session, names, LogQuery(last=LOG_LINES)).latest(floor)
+    lines = masked(Search(session, names, LogQuery(last=LOG_LINES)).latest(floor))
     return tuple(
         Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from i18n import t
+from i18n.masking import Lines
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
@@ -50,6 +51,13 @@ class LogQuery:
     task: str = ""
     since: timedelta | None = None
     last: int = 100
+
+
+def masked(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """Yield the lines with secrets masked; each task's lines are one log."""
+    logs = defaultdict[str, Lines](Lines)
+    for each in lines:
+        yield replace(each, text=logs[each.task].mask(each.text))
 
 
 class Search:
@@ -253,17 +261,22 @@ BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|e
 
 @dataclass(frozen=True)
 class LogScreen:
-    """Formats log lines as text, or as one JSON object a line."""
+    """Formats log lines as text, or as one JSON object a line, with secrets masked unless ``raw``."""
 
     as_json: bool = False
+    raw: bool = False
 
-    def line(self, each: LogLine) -> Line:
-        """Return a log line."""
+    def lines(self, found: Iterable[LogLine]) -> Iterator[Line]:
+        """Yield log lines."""
+        return map(self._line, found if self.raw else masked(found))
+
+    def _line(self, each: LogLine) -> Line:
         text = each.text.rstrip()
         if self.as_json:
-            return _data({"time": each.at.isoformat(), "task": each.task, "message": _read(text)})
+            data = {"time": each.at.isoformat(), "task": each.task, "message": _read(text)}
+            return Line(json.dumps(data, ensure_ascii=False), whole=self.raw)
         style = "red" if BAD.search(each.text) else ""
-        return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style)
+        return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style, whole=self.raw)
 
     def ended(self, task: Task) -> Line:
         """Return the line that describes a stopped task, before its log."""
@@ -271,7 +284,8 @@ class LogScreen:
         if self.as_json:
             stopped = task.stopped.isoformat() if task.stopped else None
             ended = {"task": task.id, "stopped": stopped, "reason": task.reason}
-            return _data({**ended, "exitCodes": codes})
+            data = {**ended, "exitCodes": codes}
+            return Line(json.dumps(data, ensure_ascii=False))
         text = t(
             "Task {task} stopped at {time}: {reason} (exit codes: {codes}). Its last lines:",
             task=task.short,
@@ -280,10 +294,6 @@ class LogScreen:
             codes=", ".join(map(str, codes)) or "-",
         )
         return Line(str(text), "bold")
-
-
-def _data(values: Mapping[str, object]) -> Line:
-    return Line(json.dumps(values, ensure_ascii=False))
 
 
 def _read(text: str) -> object:
@@ -304,10 +314,10 @@ def run(
         session, names = Session.of_stack(stack, folder), StackNames(stack)
         if last:
             task, found = previous(session, names, query)
-            display([screen.ended(task), *map(screen.line, found)])
+            display([screen.ended(task), *screen.lines(found)])
             return 0
         show = follow if is_following else read
-        display(screen.line(each) for each in show(session, names, query))
+        display(screen.lines(show(session, names, query)))
         return 0
 
     return exit_code_of(work)

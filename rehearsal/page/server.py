@@ -17,6 +17,7 @@ from typing import Any
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
 from i18n import LANGUAGES, Text, in_language, t
+from i18n.masking import mask_data
 from ops.doctor.screen import KINDS
 from rehearsal.page.state import state
 from rehearsal.page.watching import TICK, Watcher
@@ -161,7 +162,7 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
         lang = _language(request)
         seen = watcher.look(_stack(request, watcher))
         with in_language(lang):
-            return {**state(seen), "language": lang, "app": address()}
+            return {**mask_data(state(seen)), "language": lang, "app": address()}
 
     @app.get("/")
     def page() -> str:

@@ -226,7 +226,7 @@ class Watcher:
 
     def _lines(self, names: StackNames) -> Iterator[Event]:
         try:
-            lines = logs.read(self._session, names, LogQuery(last=LOG_LINES))
+            lines = logs.masked(logs.read(self._session, names, LogQuery(last=LOG_LINES)))
         except AwsProblem:
             return  # There is no log yet, or it is why the doctor finds something.
         for each in lines:

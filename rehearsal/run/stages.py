@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i18n import Text, said, t
+from i18n.masking import mask_data
 from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.run.client import Facts, Page
@@ -48,9 +49,9 @@ class Report:
     error: str | None = None
 
     def write(self, file: Path) -> None:
-        """Write it as JSON, without the steps that did not run."""
+        """Write it as JSON, without the steps that did not run, and with secrets masked."""
         held = {name: value for name, value in vars(self).items() if value is not None}
-        file.write_text(json.dumps(held, indent=2) + "\n")
+        file.write_text(json.dumps(mask_data(held), indent=2) + "\n")
 
 
 class Rehearsal:

@@ -209,11 +209,38 @@ def test_logs_print_a_json_object_a_line(run, put):
 
 def test_a_log_line_that_is_json_is_an_object_itself():
     each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
-    assert json.loads(LogScreen(as_json=True).line(each).text) == {
+    assert json.loads(next(LogScreen(as_json=True).lines([each])).text) == {
         "time": "2026-01-02T00:00:00+00:00",
         "task": "b" * 32,
         "message": {"level": "info"},
     }
+
+
+URL = "refused: redis://app:p9w@h/0"
+
+
+@pytest.mark.parametrize(
+    "command", ["logs", "logs --json", "events --logs", "events --logs --json"]
+)
+def test_log_lines_are_shown_without_their_secrets(run, put, command):
+    put("a" * 32, (59, URL), (58, '{"token": 7777, "level": "info"}'))
+    _, shown, _ = run(*command.split())
+    assert "redis://app:***@h/0" in shown
+    assert "p9w" not in shown
+    assert "7777" not in shown
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_raw_log_lines_are_whole(run, put, how):
+    put("a" * 32, (59, URL))
+    assert URL in run("logs", "--raw", *how)[1]
+
+
+def test_a_private_key_in_the_log_is_masked_while_another_task_logs_in_between(run, put):
+    put("a" * 32, (59, "-----BEGIN PRIVATE KEY-----"), (57, "bm9uZQ=="), (55, "-----END X-----"))
+    put("b" * 32, (58, "bm9uZQ=="))
+    shown = [line.split(" ", 2)[2] for line in run("logs")[1].splitlines()]
+    assert shown[1:3] == ["bbbbbbbb bm9uZQ==", "aaaaaaaa ***"]
 
 
 def test_logs_are_limited_filtered_and_chosen(run, put):

@@ -7,6 +7,9 @@ import os
 import re
 import shutil
 import signal
+from html import escape
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
 
@@ -66,6 +69,58 @@ def rehearsed(careapp, tmp_path, *words):
     return done.returncode, json.loads(file.read_text())
 
 
+PRINTS_ITS_URL = """\
+import os
+url = "postgresql://{DB_USER}:{DB_PASSWORD}@{DB_HOST}/{DB_NAME}".format(**os.environ)
+raise RuntimeError(f"cannot connect to {url}")
+"""
+COMMANDS = (
+    *("doctor", "doctor --json", "status", "status --json", "events --logs"),
+    *("events --logs --json", "logs", "logs --json", "logs --previous", "retry --dry-run"),
+)
+RECORD = "cloud"
+"""The folder of the home with what the local cloud itself keeps: the database's files, the log."""
+
+
+def shows_no_password(careapp, file):
+    """An app prints its database URL and ends: nothing that is printed, written or served has the password."""
+    before = file.read_text()
+    file.write_text(before.replace("import pandas\n", PRINTS_ITS_URL))
+    up = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    assert up.returncode != 0
+    raw = careapp.shell("./careapp", "logs", "--raw").stdout
+    [password] = set(re.findall(r"RuntimeError: cannot connect to postgresql://\w+:(\S+)@", raw))
+    shown = {"pulumi up": up.stdout + up.stderr}
+    for words in COMMANDS:
+        done = careapp.shell("./careapp", *words.split())
+        shown[words] = done.stdout + done.stderr
+    shown["stack export"] = careapp.shell("pulumi", "stack", "export", "-s", "poc").stdout
+    address = careapp.facts()["page"]
+    for path in ("/", "/state"):
+        with urlopen(f"{address}{path}?lang=en") as answer:
+            shown[path] = answer.read().decode()
+    with urlopen(f"{address}/live?lang=en") as answer:
+        shown["/live"] = answer.readline().decode()
+    for written in careapp.home.folder.rglob("*"):
+        if written.is_file() and written.relative_to(careapp.home.folder).parts[0] != RECORD:
+            shown[str(written)] = written.read_bytes().decode(errors="replace")
+    forms = (password, json.dumps(password)[1:-1], escape(password), quote(password))
+    assert [name for name, text in shown.items() if any(each in text for each in forms)] == []
+    quoted = (
+        "pulumi up",
+        "doctor",
+        "doctor --json",
+        "events --logs",
+        "logs",
+        "/",
+        "/state",
+        "/live",
+    )
+    masked = "RuntimeError: cannot connect to postgresql://postgres:***@"
+    assert [name for name in quoted if masked not in shown[name]] == []
+    file.write_text(before)
+
+
 def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it_is_green(careapp):
     child = careapp.start(
         *("rehearse", "--break", "crash-on-start", "--tasks", "process", "--port", "0")
@@ -82,6 +137,7 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     ]
     assert f"The mistake is in {changed}:{number}:" in said
     assert "\n  +import pandas\n   from flask import Flask\n" in said
+    shows_no_password(careapp, changed)
     # As the reader does: in the shell's folder, without naming the stack again.
     assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/__init__.py").returncode == 0
     assert "import pandas" not in changed.read_text()

@@ -155,6 +155,20 @@ def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
 
+@pytest.mark.parametrize("step", ["why", "preview"])
+def test_neither_summary_nor_output_nor_the_jobs_log_has_a_secret(job, monkeypatch, step):
+    job.deployed()
+    said = "echo redis://app:p9w@h/0; echo -----BEGIN RSA PRIVATE KEY-----; echo bm9uZQ=="
+    job.pulumi(UP, said)
+    monkeypatch.setattr(delivery.sys, "executable", "doctor")
+    job.on_path("doctor", said)
+    done = job.run(step, "--stack", "poc")
+    for text in (done.output, job.summary.read_text(), job.output.read_text()):
+        assert "redis://app:***@h/0" in text
+        assert "p9w" not in text
+        assert "bm9uZQ==" not in text
+
+
 def test_no_output_of_pulumi_ends_the_fence_around_it():
     first, *_, last = delivery.fenced("a\n````\n@everyone\n```\nb").splitlines()
     assert first == last == "`````"
