@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -12,6 +13,7 @@ from rehearsal.aws import quotas
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import ec2
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
+from stack import statements
 from tests.providers.conftest import counter, database, definition, refused, subnets_of
 
 
@@ -310,3 +312,31 @@ def test_an_unknown_quota_is_told_and_the_vpc_s_are_still_there(ask, calls):
         value(ask, "L-00000000")
     found = calls("service-quotas", "list_service_quotas", {"ServiceCode": "vpc"})["Quotas"]
     assert len(found) > 10
+
+
+def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
+    """Without the packages of its extra, moto's server answers with an HTML page and 500."""
+    params = {"StackName": "careapp-delivery-pr", "ChangeSetName": "one"}
+    code, words = refused(calls, "cloudformation", "create_change_set", params)
+    assert (code, words) == (
+        "UnsupportedOperation",
+        "the rehearsal does not implement cloudformation:CreateChangeSet",
+    )
+
+
+@pytest.mark.parametrize("operation", ["create_role", "put_role_permissions_boundary"])
+def test_a_boundary_that_is_no_policy_is_refused(calls, operation):
+    trust = json.dumps(statements.trusted("ecs-tasks.amazonaws.com"))
+    role = {"RoleName": f"bounded-{next(counter)}"}
+    calls("iam", "create_role", {**role, "AssumeRolePolicyDocument": trust})
+    name = f"bound-{next(counter)}"
+    bound = {"PermissionsBoundary": f"arn:aws:iam::123456789012:policy/{name}"}
+    other = {"RoleName": f"{role['RoleName']}-2", "AssumeRolePolicyDocument": trust}
+    params = {**(other if operation == "create_role" else role), **bound}
+    code, words = refused(calls, "iam", operation, params)
+    assert code == "NoSuchEntity"
+    assert (
+        words == f"Scope ARN: {bound['PermissionsBoundary']} does not exist or is not attachable."
+    )
+    calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": trust})
+    calls("iam", operation, params)

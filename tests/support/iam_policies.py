@@ -246,7 +246,9 @@ def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
 def _by_id(text: str) -> Iterator[str]:
     """The ARN of what EC2 calls by an id; an association's resource is its route table."""
     kind = IDS.get(text.partition("-")[0])
-    if kind:
+    if kind and re.fullmatch(
+        r"[a-z]+-[0-9a-f]+", text
+    ):  # not a resource type, such as vpc-flow-log
         yield arn("ec2", f"{kind}/{text}").replace(f":{ACCOUNT}:image", "::image")
     tables: Any = get_backend("ec2")[ACCOUNT][REGION].route_tables.values()
     yield from (
