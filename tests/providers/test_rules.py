@@ -317,8 +317,8 @@ def test_an_unknown_quota_is_told_and_the_vpc_s_are_still_there(ask, calls):
 def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
     """Without the packages of its extra, moto's server answers with an HTML page and 500."""
     params = {"StackName": "careapp-delivery-pr", "ChangeSetName": "one"}
-    code, words = refused(calls, "cloudformation", "create_change_set", params)
-    assert (code, words) == (
+    error = refused(calls, "cloudformation", "create_change_set", params)
+    assert (error["Code"], error["Message"]) == (
         "UnsupportedOperation",
         "the rehearsal does not implement cloudformation:CreateChangeSet",
     )
@@ -333,10 +333,8 @@ def test_a_boundary_that_is_no_policy_is_refused(calls, operation):
     bound = {"PermissionsBoundary": f"arn:aws:iam::123456789012:policy/{name}"}
     other = {"RoleName": f"{role['RoleName']}-2", "AssumeRolePolicyDocument": trust}
     params = {**(other if operation == "create_role" else role), **bound}
-    code, words = refused(calls, "iam", operation, params)
-    assert code == "NoSuchEntity"
-    assert (
-        words == f"Scope ARN: {bound['PermissionsBoundary']} does not exist or is not attachable."
-    )
+    error = refused(calls, "iam", operation, params)
+    words = f"Scope ARN: {bound['PermissionsBoundary']} does not exist or is not attachable."
+    assert (error["Code"], error["Message"]) == ("NoSuchEntity", words)
     calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": trust})
     calls("iam", operation, params)
