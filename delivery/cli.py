@@ -419,7 +419,8 @@ def fenced(text: str) -> str:
 def tell(text: str, **outputs: str) -> None:
     """Append to the job's summary, and set the step's output `text` and others. Print it without a job."""
     if not os.environ.get("GITHUB_STEP_SUMMARY"):
-        print(text)
+        # pulumi's output was printed while it ran.
+        print(re.sub(r"<details>.*?</details>\n*", "", text, flags=re.DOTALL))
     _append("GITHUB_STEP_SUMMARY", f"{text}\n")
     for name, value in {"text": text, **outputs}.items():
         delimiter = secrets.token_hex(16)  # not predictable, so that the text cannot contain it

@@ -336,5 +336,6 @@ def test_a_boundary_that_is_no_policy_is_refused(calls, operation):
     error = refused(calls, "iam", operation, params)
     words = f"Scope ARN: {bound['PermissionsBoundary']} does not exist or is not attachable."
     assert (error["Code"], error["Message"]) == ("NoSuchEntity", words)
-    calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": trust})
+    policy = json.dumps(statements.policy(statements.allow("*", "*")))
+    calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": policy})
     calls("iam", operation, params)

@@ -64,9 +64,9 @@ def test_cloudformation_is_not_there_and_says_so_as_aws_does(cloud):
 @needs_aws
 def test_a_stack_s_life_as_it_is_typed(cloud):
     create, *_ = TYPED.split("\n./")
-    said = typed(cloud, "./careapp delivery up --pull-request 12", code=255)
+    said = typed(cloud, "./careapp delivery up --pull-request 12", code=1)
     assert "careapp-delivery-pr-boundary does not exist or is not attachable" in said
-    assert "### pr-12 could not be deployed" in said
+    assert "### pr-12 could not be deployed\n\nWhat was made of it is billed." in said
     typed(cloud, create)
     said = typed(cloud, "./careapp delivery up --pull-request 12")
     assert "### pr-12 stands\n\nPage: http://careapp-pr-12-alb-" in said
