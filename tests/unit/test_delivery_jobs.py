@@ -341,7 +341,9 @@ def paused(standing, tmp_path):
         (tmp_path / "Pulumi.poc.yaml").write_text(text)
         rds = delivery.boto3.client("rds")
         name = {"DBInstanceIdentifier": "careapp-poc"}
-        rds.create_db_instance(**name, DBInstanceClass="db.t4g.micro", Engine="postgres")
+        login = {"MasterUsername": "postgres", "MasterUserPassword": "long-enough-1"}
+        kind = {"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": 20}
+        rds.create_db_instance(**name, **kind, **login)
         if stop:
             rds.stop_db_instance(**name)
 
