@@ -324,18 +324,13 @@ def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
     )
 
 
-@pytest.mark.parametrize("operation", ["create_role", "put_role_permissions_boundary"])
-def test_a_boundary_that_is_no_policy_is_refused(calls, operation):
+def test_a_boundary_of_the_user_s_account_is_one_that_limits_nothing(calls):
+    """A stack file with the boundary that CloudFormation made is rehearsed, too, and the doctor reads it."""
     trust = json.dumps(statements.trusted("ecs-tasks.amazonaws.com"))
-    role = {"RoleName": f"bounded-{next(counter)}"}
-    calls("iam", "create_role", {**role, "AssumeRolePolicyDocument": trust})
-    name = f"bound-{next(counter)}"
-    bound = {"PermissionsBoundary": f"arn:aws:iam::123456789012:policy/{name}"}
-    other = {"RoleName": f"{role['RoleName']}-2", "AssumeRolePolicyDocument": trust}
-    params = {**(other if operation == "create_role" else role), **bound}
-    error = refused(calls, "iam", operation, params)
-    words = f"Scope ARN: {bound['PermissionsBoundary']} does not exist or is not attachable."
-    assert (error["Code"], error["Message"]) == ("NoSuchEntity", words)
-    policy = json.dumps(statements.policy(statements.allow("*", "*")))
-    calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": policy})
-    calls("iam", operation, params)
+    arn = f"arn:aws:iam::123456789012:policy/bound-{next(counter)}"
+    role = {"RoleName": f"bounded-{next(counter)}", "AssumeRolePolicyDocument": trust}
+    calls("iam", "create_role", {**role, "PermissionsBoundary": arn})
+    version = calls("iam", "get_policy", {"PolicyArn": arn})["Policy"]["DefaultVersionId"]
+    found = calls("iam", "get_policy_version", {"PolicyArn": arn, "VersionId": version})
+    document = found["PolicyVersion"]["Document"]
+    assert document == statements.policy(statements.allow("*", "*"))
