@@ -20,7 +20,11 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from i18n import Refused, joined, t, verbatim
 from i18n.masking import Lines, mask, mask_lines
+from ops.aws.session import Session
+from ops.command_line import exit_code_of
+from ops.pause.state import stopped_database
 from stack import previews
 from stack.file import StackError
 from stack.settings import Settings
@@ -36,11 +40,35 @@ LABEL = "preview"
 """The label with which a pull request has a stack."""
 LOCKED = "the stack is currently locked"
 """Pulumi's words when another command works on the stack."""
+BACKEND, KEY = "PULUMI_BACKEND_URL", "CAREAPP_KEY"
+VARIABLES = {BACKEND: "CAREAPP_…_STATE", KEY: "CAREAPP_…_KEY"}
+"""The variables that a job passes to a step, and the repository's variables that it takes them from."""
 
 stack_option = click.option("-s", "--stack", required=True, help="The stack, e.g. poc.")
 number_option = click.option(
     "--pull-request", "number", type=click.IntRange(1), required=True, help="Its number, e.g. 7."
 )
+
+
+class Missing(Refused):
+    """A variable that the workflow sets is missing."""
+
+    exit_code = 2
+
+
+def require(*names: str) -> None:
+    """Raise Missing unless all of these variables are set."""
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        pairs = [verbatim(f"{name} ({VARIABLES[name]})") for name in missing]
+        raise Missing(
+            t(
+                "Not set: {names}. The workflow sets each from the repository's variable in brackets, "
+                "whose value the CloudFormation stack puts out (docs/delivery.md, step 2); export it to "
+                "run this step yourself. ./careapp shell sets both for the local cloud.",
+                names=joined(", ", pairs),
+            )
+        )
 
 
 @click.group()
@@ -141,10 +169,9 @@ def up(number: int) -> None:
 
     Exit code 0: it stands. Any other: that of pulumi.
     """
+    require(BACKEND, KEY)
     stack = _configure(number)
-    code, said = pulumi(
-        "stack", "select", stack, "--create", "--secrets-provider", os.environ["CAREAPP_KEY"]
-    )
+    code, said = pulumi("stack", "select", stack, "--create", "--secrets-provider", os.environ[KEY])
     if not code:
         code, said = pulumi("up", "--stack", stack, "--policy-pack", "policy", "--yes")
     if code:
@@ -173,19 +200,58 @@ def destroy(number: int) -> None:
 
 
 @delivery.command()
-@click.option("--labelled", required=True, help="The open pull requests with the label, as JSON.")
-def sweep(labelled: str) -> None:
+@stack_option
+def destroyable(stack: str) -> None:
+    """Refuse the destroy of a paused stack that keeps a final snapshot, before anything is deleted.
+
+    RDS takes no snapshot of a stopped database. Stacks of pull requests keep none.
+
+    Exit code 0: a destroy can go on. 1: the database is stopped. 2: AWS could not be read.
+    """
+    sys.exit(exit_code_of(lambda: _destroyable(stack)))
+
+
+def _destroyable(stack: str) -> int:
+    settings = Settings.read(stack, Path())
+    stopped = stopped_database(Session(settings.region, settings.profile), settings)
+    if stopped:
+        tell(f"### {stack} is paused\n\n{stopped}")
+        raise Refused(stopped)
+    return 0
+
+
+@delivery.command()
+@click.option(
+    "--labelled",
+    required=True,
+    callback=lambda _context, _option, text: numbers(text),
+    help="The open pull requests with the label, as JSON.",
+)
+def sweep(labelled: set[int]) -> None:
     """Destroy the stacks of pull requests that are closed, without the label, or over their time.
 
     The output `told` has what is to be said to which pull request, as JSON.
 
     Exit code 0: none is left. 1: one could not be destroyed.
     """
-    ends = list(_sweep(set(json.loads(labelled)), _hours()))
+    ends = list(_sweep(labelled, _hours()))
     lines = [each.text for each in ends] or ["No stack of a pull request was missed."]
     told = [{"number": each.number, "text": each.text} for each in ends if not each.busy]
     tell("\n\n".join(lines), told=json.dumps(told))
     sys.exit(int(any(each.failed for each in ends)))
+
+
+def numbers(text: str) -> set[int]:
+    """Return the numbers in a JSON list. Raises BadParameter."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(each, int) for each in found):
+        raise click.BadParameter(
+            str(t("{text} is not a JSON list of numbers, such as [7, 12]", text=repr(text)))
+        )
+    return set(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,10 +350,7 @@ def _cost(stack: str) -> str:
 
 
 def resources(stack: str) -> int | None:
-    """Return the number of the stack's resources, or None when it has no state.
-
-    S3 is read first: Pulumi writes to an empty bucket, which the roles of these steps do not allow.
-    """
+    """Return the number of the stack's resources, or None when it has no state."""
     if stack not in stacks(f"{stack}.json"):
         return None
     words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
@@ -297,14 +360,30 @@ def resources(stack: str) -> int | None:
 
 
 def stacks(prefix: str) -> Iterator[str]:
-    """Yield the stacks with a state in the bucket of PULUMI_BACKEND_URL whose file's name begins so."""
-    bucket = urlsplit(os.environ["PULUMI_BACKEND_URL"]).netloc
+    """Yield the stacks with a state in PULUMI_BACKEND_URL whose file's name begins so. Raises Missing."""
+    require(BACKEND)
+    backend = urlsplit(os.environ[BACKEND])
+    names = _in_bucket(backend.netloc) if backend.scheme == "s3" else _in_backend()
+    yield from (name for name in names if f"{name}.json".startswith(prefix))
+
+
+def _in_bucket(bucket: str) -> Iterator[str]:
+    """Yield the stacks with a state in the bucket.
+
+    S3 is read and not Pulumi, which writes to an empty bucket; the roles of these steps do not allow that.
+    """
     pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=f"{STATES}{prefix}"):
+    for page in pages.paginate(Bucket=bucket, Prefix=STATES):
         for each in page.get("Contents", []):
             # A stack that was removed leaves `.json.bak`.
             if each["Key"].endswith(".json"):
                 yield each["Key"].removeprefix(STATES).removesuffix(".json")
+
+
+def _in_backend() -> Iterator[str]:
+    """Yield the stacks of a backend other than S3, such as the local cloud's folder."""
+    words = ["pulumi", "stack", "ls", "--json", "--non-interactive"]
+    yield from (each["name"] for each in json.loads(subprocess.check_output(words, text=True)))
 
 
 def pulumi(*words: str) -> tuple[int, str]:
@@ -340,7 +419,10 @@ def fenced(text: str) -> str:
 
 
 def tell(text: str, **outputs: str) -> None:
-    """Append to the job's summary, and set the step's output `text` and others."""
+    """Append to the job's summary, and set the step's output `text` and others. Print it without a job."""
+    if not os.environ.get("GITHUB_STEP_SUMMARY"):
+        # pulumi's output was printed while it ran.
+        print(re.sub(r"<details>.*?</details>\n*", "", text, flags=re.DOTALL))
     _append("GITHUB_STEP_SUMMARY", f"{text}\n")
     for name, value in {"text": text, **outputs}.items():
         delimiter = secrets.token_hex(16)  # not predictable, so that the text cannot contain it

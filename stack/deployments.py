@@ -30,6 +30,12 @@ Twice what the creation of a service took on AWS: canary 310 s, linear 286 s (te
 request 45235). An image or a health check may take longer.
 """
 
+PUSH_MINUTES = 60
+"""Minutes that a roll-out may take in a job of GitHub Actions, whose `timeout-minutes` are 90 or more.
+
+The rest is for the image, a new database and a lock. A test compares it with .github/workflows.
+"""
+
 DEPLOY_STRATEGY = Key(
     "deployStrategy",
     ROLLING,
@@ -139,6 +145,25 @@ def checked_limit(limit: int, settings: DeploymentSettings) -> int:
                 strategy=settings.strategy,
                 wait=settings.wait,
                 least=least,
+            )
+        )
+    return limit
+
+
+def checked_push(limit: int, commands: int) -> int:
+    """Return rolloutTimeoutMinutes. Raises ValueError when a deploy by push may take longer than its job.
+
+    The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
+    """
+    if limit * (1 + commands) > PUSH_MINUTES:
+        raise ValueError(
+            t(
+                "{limit} is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
+                "ends first, in the middle of `pulumi up`. It has {minutes} minutes for the roll-out and "
+                "for deployCommand, which may take as long again; set {most} or less",
+                limit=limit,
+                minutes=PUSH_MINUTES,
+                most=PUSH_MINUTES // (1 + commands),
             )
         )
     return limit

@@ -130,6 +130,11 @@ class Settings:
         return role if self.boundary == f"{role}-boundary" else ""
 
     @property
+    def by_push(self) -> bool:
+        """Whether GitHub Actions deploys the stack: it has the boundary of one of the delivery's templates."""
+        return self.boundary.startswith(f"{self.project}-delivery-")
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that supports tags."""
         return {"project": self.project, "stack": self.stack, "managed-by": "pulumi"}
@@ -170,5 +175,13 @@ class Settings:
             texts={key.name: read.text(key) for key in KEYS},
         )
         sizes.check(read, settings.sizes)
+        if settings.by_push:
+            read.together(
+                lambda: deployments.checked_push(
+                    settings.rollout_minutes, int(bool(settings.service.deploy_command))
+                ),
+                *(deployments.ROLLOUT_TIMEOUT, app.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
+                otherwise=settings.rollout_minutes,
+            )
         read.finish(settings.names.prefix, KEYS)
         return settings

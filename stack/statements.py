@@ -149,6 +149,8 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
     match operator:
         case "StringEquals" | "Bool":
             return value in expected
+        case "StringEqualsIfExists":
+            return value is None or value in expected
         case "StringNotEquals":  # also true if the request lacks the key
             return value not in expected
         case "StringLike":

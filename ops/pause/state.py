@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from i18n import Refused, t
+from i18n import Refused, Text, t
+from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.doctor.checks.databases import PASSING, USABLE
 from ops.snapshot import rds
-from ops.snapshot.rds import Database, Pause
+from ops.snapshot.rds import Database, Pause, keeps_snapshot
 from ops.snapshot.records import Service
 from ops.watch.status import overview
 from stack.names import StackNames
@@ -21,6 +22,8 @@ from stack.settings import Settings
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
 DIMENSION = "ecs:service:DesiredCount"
+
+STOPPED = ("stopping", "stopped")
 
 
 @dataclass(frozen=True)
@@ -179,4 +182,30 @@ def not_waiting(database: Database) -> Refused | None:
             id=database.id,
             status=database.status,
         )
+    )
+
+
+def stopped_database(session: Session, settings: Settings) -> Text | None:
+    """Return why a destroy of the stack would fail: its database is stopped and keeps a final snapshot.
+
+    RDS takes no snapshot of a stopped DB instance (RDS API, DeleteDBInstance: InvalidDBInstanceState),
+    and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
+    """
+    if not keeps_snapshot(settings):
+        return None
+    try:
+        found = rds.database(session, settings.names.database, full=False)
+    except AwsProblem as problem:
+        if problem.kind != "missing":
+            raise
+        return None
+    if found is None or found.status not in STOPPED:
+        return None
+    return t(
+        "The database {id} is {status}, and RDS takes no final snapshot of it (databaseFinalSnapshot): a "
+        "destroy would delete the service and the load balancer, then fail. Start it first: "
+        "./careapp resume -s {stack}",
+        id=found.id,
+        status=found.status,
+        stack=settings.stack,
     )

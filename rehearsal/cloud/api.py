@@ -7,7 +7,7 @@ import os
 from importlib import metadata
 
 from i18n import t
-from rehearsal.aws import hooks
+from rehearsal.aws import absent, hooks
 
 VERSION = "5.2.5"
 """The version of moto that the rehearsal was written for."""
@@ -85,7 +85,7 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
+    *("boundaries", "ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
     *("acm", "ecr", "quotas"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
@@ -110,6 +110,7 @@ class Api:
         from moto.server import ThreadedMotoServer
 
         check_moto()
+        absent.install()
         _forget_other_regions(self._region)
         hooks.install()
         for name in PARTS:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.paths import Home
+from stack.names import StackNames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +49,18 @@ def serve(options: Options) -> None:
 
     home = Home(Path(options.folder))
     watcher = Watcher(home, Session(options.region))
-    app = create_app(watcher, lambda: app_address(home))
+    app = create_app(watcher, lambda stack: app_address(home, stack))
     make_server("127.0.0.1", 0, app, threaded=True, fd=options.listener).serve_forever()
 
 
-def app_address(home: Home) -> str:
-    """Where the app's own page answers; "" while no listener is there."""
+def app_address(home: Home, stack: str) -> str:
+    """Return where the page of the stack's app answers; "" while its load balancer has no listener."""
     from rehearsal.page.watching import content
 
-    state = content(home.facts).get("state") or {}
+    state, balancer = content(home.facts).get("state") or {}, StackNames(stack).balancer
+    own = [each for each in state.get("listeners") or () if each["balancer"] == balancer]
     # Where HTTPS serves, the listener of HTTP only redirects to it.
-    listeners = sorted(state.get("listeners") or [], key=lambda each: not each.get("authority"))
+    listeners = sorted(own, key=lambda each: not each.get("authority"))
     return str(listeners[0]["url"]) if listeners else ""
 
 

@@ -151,8 +151,8 @@ FIRST_STACK = "poc"
 """Which stack an empty rehearsal speaks of."""
 
 
-def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
-    """The page of one local cloud; ``address`` says where the app's own page is, "" while it is nowhere."""
+def create_app(watcher: Watcher, address: Callable[[str], str]) -> Flask:
+    """The page of one local cloud; ``address`` returns where a stack's own page is, "" while it is nowhere."""
     app = Flask(__name__, static_folder=None)
     app.config.update(TRUSTED_HOSTS=HOSTS, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -162,7 +162,8 @@ def create_app(watcher: Watcher, address: Callable[[], str]) -> Flask:
         lang = _language(request)
         seen = watcher.look(_stack(request, watcher))
         with in_language(lang):
-            return {**mask_data(state(seen)), "language": lang, "app": address()}
+            shown = mask_data(state(seen))
+            return {**shown, "language": lang, "app": address(seen.work.stack)}
 
     @app.get("/")
     def page() -> str:

@@ -85,6 +85,8 @@ class Project:
             **local_cloud_environment(facts.endpoint, facts.options.region, self.home.facts),
             **facts.environment,
             "CAREAPP_HOME": str(self.home.folder),
+            # The key of new states for the workflows' steps (delivery/cli.py); on AWS it is one of KMS.
+            "CAREAPP_KEY": "passphrase",
             "PATH": self.path(engine.parent),
             # Otherwise each state file has an .attrs file, which is not written atomically. A killed
             # engine can leave it empty, and then no command can read the state.

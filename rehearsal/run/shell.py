@@ -166,7 +166,12 @@ def cloud_status(as_json: bool) -> int:
 def _content(state: Mapping[str, Any]) -> Iterator[Text]:
     """Return a line for each listener, database and task of a local cloud."""
     for each in state.get("listeners", ()):
-        yield t("listener {declared}: {url}", declared=each["declared"], url=each["url"])
+        yield t(
+            "listener {declared} of {balancer}: {url}",
+            declared=each["declared"],
+            balancer=each["balancer"],
+            url=each["url"],
+        )
     for each in state.get("databases", ()):
         status = t("database {id}: {status}", id=each["id"], status=each["status"])
         where = each["problem"] or each["listens"]

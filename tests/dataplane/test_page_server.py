@@ -9,7 +9,9 @@ import pytest
 from i18n import verbatim
 from ops.watch.events import Event
 from rehearsal.page import server
+from rehearsal.page.__main__ import app_address
 from rehearsal.page.watching import Work
+from rehearsal.paths import Home
 from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
 from tests.support.pages import Shown, client, seen
@@ -216,3 +218,15 @@ def test_state_is_shown_in_words_not_by_colour_alone():
     assert hop
     assert ">broken<" in hop[1]
     assert "Load balancer → Tasks" in hop[1]
+
+
+def test_the_app_s_page_is_that_of_the_stack_that_is_shown(tmp_path):
+    """A local cloud with a pull request's stack beside poc has two load balancers."""
+    home = Home(tmp_path)
+    listeners = [
+        {"balancer": f"careapp-{stack}-alb", "url": f"http://localhost:{port}"}
+        for stack, port in (("poc", 8080), ("pr-12", 43229))
+    ]
+    home.facts.write_text(json.dumps({"state": {"listeners": listeners}}))
+    shown = [app_address(home, stack) for stack in ("poc", "pr-12", "prod")]
+    assert shown == ["http://localhost:8080", "http://localhost:43229", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -12,6 +13,7 @@ from rehearsal.aws import quotas
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import ec2
 from rehearsal.providers.aws.ec2 import NAT_GATEWAY
+from stack import statements
 from tests.providers.conftest import counter, database, definition, refused, subnets_of
 
 
@@ -341,3 +343,25 @@ def test_a_rule_that_the_group_has_is_refused_whatever_its_description(
         error = refused(calls, "ec2", operation, params(3000, **more))
         assert error["Code"] == "InvalidPermission.Duplicate"
     calls("ec2", operation, params(3001))
+
+
+def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
+    """Without the packages of its extra, moto's server answers with an HTML page and 500."""
+    params = {"StackName": "careapp-delivery-pr", "ChangeSetName": "one"}
+    error = refused(calls, "cloudformation", "create_change_set", params)
+    assert (error["Code"], error["Message"]) == (
+        "UnsupportedOperation",
+        "the rehearsal does not implement cloudformation:CreateChangeSet",
+    )
+
+
+def test_a_boundary_of_the_user_s_account_is_one_that_limits_nothing(calls):
+    """A stack file with the boundary that CloudFormation made is rehearsed, too, and the doctor reads it."""
+    trust = json.dumps(statements.trusted("ecs-tasks.amazonaws.com"))
+    arn = f"arn:aws:iam::123456789012:policy/bound-{next(counter)}"
+    role = {"RoleName": f"bounded-{next(counter)}", "AssumeRolePolicyDocument": trust}
+    calls("iam", "create_role", {**role, "PermissionsBoundary": arn})
+    version = calls("iam", "get_policy", {"PolicyArn": arn})["Policy"]["DefaultVersionId"]
+    found = calls("iam", "get_policy_version", {"PolicyArn": arn, "VersionId": version})
+    document = found["PolicyVersion"]["Document"]
+    assert document == statements.policy(statements.allow("*", "*"))

@@ -180,7 +180,7 @@ def test_the_status_is_a_line_for_each_thing_that_runs(running):
     tasks = running_tasks(running)
     [listener] = running.facts()["state"]["listeners"]
     lines = running.run("cloud", "status").stdout.splitlines()
-    assert f"listener HTTP:80: {listener['url']}" in lines
+    assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
     [database] = [each for each in lines if each.startswith("database ")]
     assert database.startswith("database careapp-poc: available, 127.0.0.1:")
     shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]

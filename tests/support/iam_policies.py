@@ -181,7 +181,8 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
     if params.get("ManageMasterUserPassword"):  # RDS makes the secret in the caller's name
         for name in ("CreateSecret", "TagResource"):
             secret = arn("secretsmanager", "secret:rds!db-1-AbCdEf")
-            yield Call(f"secretsmanager:{name}", secret, _context("", secret))
+            by_rds = {**_context("", secret), "aws:ViaAWSService": "true"}
+            yield Call(f"secretsmanager:{name}", secret, by_rds)
 
 
 def _passing(params: Mapping[str, Any]) -> Iterator[Call]:
@@ -245,7 +246,9 @@ def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
 def _by_id(text: str) -> Iterator[str]:
     """The ARN of what EC2 calls by an id; an association's resource is its route table."""
     kind = IDS.get(text.partition("-")[0])
-    if kind:
+    if kind and re.fullmatch(
+        r"[a-z]+-[0-9a-f]+", text
+    ):  # not a resource type, such as vpc-flow-log
         yield arn("ec2", f"{kind}/{text}").replace(f":{ACCOUNT}:image", "::image")
     tables: Any = get_backend("ec2")[ACCOUNT][REGION].route_tables.values()
     yield from (
@@ -322,13 +325,16 @@ def _context(asked: str, resource: str) -> dict[str, Any]:
 
 
 def _held(resource: str) -> dict[str, str]:
-    """The tags that EC2 and ACM hold for a resource."""
+    """The tags that EC2, ACM and KMS hold for a resource."""
     if resource.startswith("arn:aws:ec2:"):
         tags: Any = get_backend("ec2")[ACCOUNT][REGION].tags
         return dict(tags.get(resource.rpartition("/")[2], {}))
     if resource.startswith("arn:aws:acm:"):
         certificate: Any = get_backend("acm")[ACCOUNT][REGION]._certificates.get(resource)
         return dict(certificate.tags) if certificate else {}
+    if resource.startswith("arn:aws:kms:"):
+        tagger: Any = get_backend("kms")[ACCOUNT][REGION].tagger
+        return dict(tagger.get_tag_dict_for_resource(resource.rpartition("/")[2]))
     return {}
 
 

@@ -50,7 +50,7 @@ class Shown:
 
 def client(watcher, address="http://localhost:8080"):
     """Flask's client of the page, at its own address."""
-    app = create_app(watcher, lambda: address)
+    app = create_app(watcher, lambda _: address)
     app.testing = True
     made = app.test_client()
     made.environ_base["HTTP_HOST"] = "localhost:8081"

@@ -7,11 +7,13 @@ import re
 import pytest
 
 from rehearsal.engine.build import recipe_version
+from stack import deployments
 from tests.cli import FOLDERS
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
 
 HOUR = 3_600
+DEPLOYING = {("deploy", "poc"), ("deploy", "prod"), ("pull-request-stack", "up")}
 PINS = {
     "actions/checkout": ("de0fac2e4500dabe0009e67214ff5f5447ce83dd", "v6.0.2"),
     "aws-actions/configure-aws-credentials": (
@@ -85,6 +87,13 @@ def test_a_role_is_held_for_longer_than_its_job_may_take():
     for workflow, name, job in jobs():
         if role := ROLES.get((workflow, name)):
             assert held_for(role) >= (job["timeout-minutes"] + 5) * 60
+
+
+def test_a_roll_out_ends_before_the_job_that_deploys_does():
+    """Half an hour is left for the image, a new database and everything else (`stack/deployments.py`)."""
+    deploying = [job for workflow, name, job in jobs() if (workflow, name) in DEPLOYING]
+    assert len(deploying) == len(DEPLOYING)
+    assert min(job["timeout-minutes"] for job in deploying) >= deployments.PUSH_MINUTES + 30
 
 
 def test_a_forks_pull_request_gets_no_credentials():

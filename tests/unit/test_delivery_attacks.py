@@ -13,6 +13,8 @@ HERE = {"aws:RequestedRegion": REGION}
 NEW = {**HERE, "aws:RequestTag/stack": "poc", "aws:RequestTag/project": "careapp"}
 KEY_TAGS = {**NEW, "aws:TagKeys": ["stack", "project"]}
 OURS = {**HERE, "aws:ResourceTag/stack": "poc", "aws:ResourceTag/project": "careapp"}
+STATE_KEY = {"aws:ResourceTag/project": "careapp-delivery"}
+DIRECTLY = {**NEW, "aws:ViaAWSService": "false"}
 PRODS = {**OURS, "aws:ResourceTag/stack": "prod"}
 KEY, INSTANCE, VPC = (
     arn("kms", "key/another"),
@@ -114,6 +116,13 @@ ATTACKS = {
             ("kms:TagResource", KEY, {**NEW, "aws:TagKeys": ["stack", "project", "team"]})
         ],
         "tags prod's key as poc's": [("kms:TagResource", KEY, KEY_TAGS | PRODS)],
+        "tags the key of prod's state, which locks prod out of it": [
+            ("kms:TagResource", PROD.key_arn, KEY_TAGS | STATE_KEY)
+        ],
+        "tags the secret of a database": [("secretsmanager:TagResource", SECRET, DIRECTLY)],
+        "tags an option group that every database has": [
+            ("rds:AddTagsToResource", arn("rds", "og:default:postgres-17"), NEW)
+        ],
         "takes the state's key": [("kms:PutKeyPolicy", POC.key_arn, HERE)],
         "stops an instance and starts it with other user data": [
             ("ec2:StopInstances", INSTANCE, HERE),
@@ -238,6 +247,12 @@ NEEDED = {
         ("sns:SetSubscriptionAttributes", "*", HERE),
         ("kms:CreateKey", "*", NEW),
         ("kms:TagResource", KEY, KEY_TAGS),
+        ("secretsmanager:TagResource", SECRET, {**NEW, "aws:ViaAWSService": "true"}),
+        ("rds:CreateDBInstance", arn("rds", "og:default:postgres-17"), NEW),
+        *(
+            (f"s3:{action}", "arn:aws:s3:::careapp-poc-access-logs-1", HERE)
+            for action in ("ListTagsForResource", "TagResource", "UntagResource")
+        ),
         ("ec2:StopInstances", INSTANCE, OURS),
         ("ec2:CreateTags", INSTANCE, {**NEW, "ec2:CreateAction": "RunInstances"}),
         ("iam:CreateRole", iam("role/careapp-poc-x"), bound("poc")),
@@ -340,11 +355,11 @@ def by_tag(stack):
     ]
 
 
-def allowed(calls):
+def allowed(calls, documents=PULL_REQUEST):
     return [
         (action, resource)
         for action, resource, keys in calls
-        if permits(PULL_REQUEST, action, resource, keys)
+        if permits(documents, action, resource, keys)
     ]
 
 
@@ -364,24 +379,39 @@ def test_another_stack_s_tag_denies_what_the_name_allows():
     assert allowed(calls) == []
 
 
-def test_it_can_change_nothing_of_ec2_without_the_stack_s_tag():
+@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+def test_no_deploy_can_change_anything_of_ec2_without_the_stack_s_tag(delivery):
     """AWS makes a default group, a main route table and a default network without tags."""
-    assert allowed(by_tag(None)) == []
+    assert allowed([*by_tag(None), *by_tag("network-team")], delivery.deploy) == []
 
 
-@pytest.mark.parametrize("stack", ["poc", None])
-def test_a_tag_on_the_new_rule_opens_no_group_of_another_s_and_no_untagged_one(stack):
+@pytest.mark.parametrize("stack", ["poc", "prod"])
+def test_a_deploy_can_change_its_own_network(stack):
+    calls = by_tag(stack)
+    assert allowed(calls, Delivery.of(stack).deploy) == [call[:2] for call in calls]
+
+
+@pytest.mark.parametrize("tag", ["network-team", None])
+@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(delivery, tag):
     """RequestTag is in the context of every resource of the call, the group that is there included."""
-    keys = asking("pr-7") | tagged(stack)
+    stack = "pr-7" if delivery is PULL_REQUESTS else delivery.stack
+    keys = asking(stack) | tagged(tag)
     calls = {
-        "security-group": ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
-        "vpc": ("CreateSecurityGroup", "CreateSubnet", "CreateRouteTable"),
+        "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RunInstances",
+        "vpc": "CreateSecurityGroup CreateSubnet CreateRouteTable CreateFlowLogs",
+        "subnet": "CreateNatGateway CreateFlowLogs RunInstances",
+        "natgateway": "CreateFlowLogs",
+        "elastic-ip": "CreateNatGateway ReleaseAddress DisassociateAddress",
     }
     assert (
         allowed(
-            (f"ec2:{action}", arn("ec2", f"{kind}/x-1"), keys)
-            for kind, actions in calls.items()
-            for action in actions
+            [
+                (f"ec2:{action}", arn("ec2", f"{kind}/x-1"), keys)
+                for kind, actions in calls.items()
+                for action in actions.split()
+            ],
+            delivery.deploy,
         )
         == []
     )

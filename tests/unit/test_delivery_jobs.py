@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from cli import main
 from delivery import cli as delivery
+from ops import command_line
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -278,9 +279,130 @@ def test_a_preview_that_fails_is_red_and_says_that_what_was_made_is_billed(
     assert "What was made of it is billed. It is destroyed 3 hours after its last update" in text
 
 
-def test_a_poc_without_a_file_is_one_sentence(job, standing, tmp_path):
+def test_a_poc_without_a_file_is_one_sentence(job, standing, monkeypatch, tmp_path):
     standing({})
+    monkeypatch.setenv("CAREAPP_KEY", "awskms://alias/careapp-delivery-pr")
     (tmp_path / "Pulumi.poc.yaml").unlink()
     done = job.run("up", "--pull-request", "7")
     assert (done.exit_code, done.output.count("\n")) == (1, 1)
     assert done.output.startswith("Error: ")
+
+
+BACKEND = "PULUMI_BACKEND_URL (CAREAPP_…_STATE)"
+MISSING = {
+    "preview --stack poc": BACKEND,
+    "drift --stack poc": BACKEND,
+    "up --pull-request 7": f"{BACKEND}, CAREAPP_KEY (CAREAPP_…_KEY)",
+    "destroy --pull-request 7": BACKEND,
+    "sweep --labelled []": BACKEND,
+}
+"""The steps that need the workflow's variables, and those that a shell without any lacks."""
+OF_NONE = {"destroyable", "login", "why"}
+
+
+def test_every_step_is_one_that_needs_variables_or_one_that_needs_none():
+    assert {each.split()[0] for each in MISSING} | OF_NONE == set(delivery.delivery.commands)
+
+
+def typed(monkeypatch, capsys, words):
+    """Exit code and standard error of `./careapp delivery WORDS`."""
+    monkeypatch.setattr(command_line.sys, "argv", ["./careapp", "delivery", *words])
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    return ended.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", MISSING)
+def test_a_step_without_its_variables_says_which_and_who_sets_them(
+    job, standing, monkeypatch, capsys, step
+):
+    standing({})
+    for name in ("PULUMI_BACKEND_URL", "CAREAPP_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    code, said = typed(monkeypatch, capsys, step.split())
+    assert code == 2
+    assert said == (
+        f"careapp: Not set: {MISSING[step]}. The workflow sets each from the repository's variable in brackets, "
+        "whose value the CloudFormation stack puts out (docs/delivery.md, step 2); export it to run this step "
+        "yourself. ./careapp shell sets both for the local cloud.\n"
+    )
+
+
+def test_a_variable_that_github_leaves_empty_is_missing(job, standing, monkeypatch, capsys):
+    """An expression of a variable that does not exist is empty text (GitHub Docs, "Variables")."""
+    standing({})
+    monkeypatch.setenv("CAREAPP_KEY", "")
+    code, said = typed(monkeypatch, capsys, ["up", "--pull-request", "7"])
+    assert (code, said.partition(". ")[0]) == (2, "careapp: Not set: CAREAPP_KEY (CAREAPP_…_KEY)")
+
+
+@pytest.mark.parametrize("text", ["", "7,8", '{"a": 1}', '["7"]'])
+def test_a_list_of_pull_requests_that_is_none_is_refused(job, standing, monkeypatch, capsys, text):
+    standing({"pr-7": history(9)})
+    code, said = typed(monkeypatch, capsys, ["sweep", "--labelled", text])
+    assert code == 2
+    assert f"{text!r} is not a JSON list of numbers, such as [7, 12]" in said
+
+
+@pytest.fixture
+def paused(standing, tmp_path):
+    """Put a database that is stopped into AWS, and its settings into poc's file."""
+
+    def paused(snapshot, stop=True):
+        standing({})
+        keys = "aws:region: ap-northeast-1, careapp:protect: 'false'"
+        text = f"config: {{{keys}, careapp:databaseFinalSnapshot: {snapshot!r}}}"
+        (tmp_path / "Pulumi.poc.yaml").write_text(text)
+        rds = delivery.boto3.client("rds")
+        name = {"DBInstanceIdentifier": "careapp-poc"}
+        login = {"MasterUsername": "postgres", "MasterUserPassword": "long-enough-1"}
+        kind = {"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": 20}
+        rds.create_db_instance(**name, **kind, **login)
+        if stop:
+            rds.stop_db_instance(**name)
+
+    return paused
+
+
+def test_a_paused_stack_that_keeps_a_snapshot_is_not_destroyed(job, paused, monkeypatch, capsys):
+    paused("last-words")
+    code, said = typed(monkeypatch, capsys, ["destroyable", "--stack", "poc"])
+    why = (
+        "The database careapp-poc is stopped, and RDS takes no final snapshot of it (databaseFinalSnapshot): a "
+        "destroy would delete the service and the load balancer, then fail. Start it first: ./careapp resume -s poc"
+    )
+    assert (code, said) == (1, f"careapp: {why}\n")
+    assert job.summary.read_text() == f"### poc is paused\n\n{why}\n"
+
+
+@pytest.mark.parametrize(("snapshot", "stop"), [("", True), ("last-words", False)])
+def test_a_running_one_and_one_that_keeps_no_snapshot_are(job, paused, snapshot, stop):
+    paused(snapshot, stop)
+    done = job.run("destroyable", "--stack", "poc")
+    assert (done.exit_code, done.output) == (0, "")
+
+
+def test_a_database_that_could_not_be_read_is_not_called_running(job, paused, monkeypatch, capsys):
+    paused("last-words")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    code, said = typed(monkeypatch, capsys, ["destroyable", "--stack", "poc"])
+    assert (code, said.count("Traceback")) == (2, 0)
+
+
+def test_a_stack_that_is_gone_can_be_destroyed_again(job, standing):
+    standing({})
+    assert job.run("destroyable", "--stack", "poc").exit_code == 0
+
+
+def test_without_a_job_the_result_is_printed(job, standing, monkeypatch):
+    standing({})
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    assert job.run("destroy", "--pull-request", "7").output == "### pr-7 does not stand\n"
+
+
+def test_the_stacks_of_another_backend_are_those_that_pulumi_lists(job, monkeypatch):
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///somewhere")
+    job.on_path("pulumi", """echo '[{"name": "poc"}, {"name": "pr-7"}, {"name": "pr-71"}]'""")
+    assert list(delivery.stacks("pr-7.json")) == ["pr-7"]
+    assert list(delivery.stacks("pr-")) == ["pr-7", "pr-71"]

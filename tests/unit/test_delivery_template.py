@@ -17,6 +17,8 @@ LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""
 DESCRIPTION = re.compile(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]{0,1000}")
 """What IAM takes as a description (IAM API, CreateRole)."""
+EVERYWHERE = ("aws:RequestedRegion", "aws:ViaAWSService")
+"""Condition keys of every request, which the reference does not list (IAM User Guide, "global condition keys")."""
 IDS = "octo-org@12/careapp@345"
 BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "prod")]
 PULL_REQUESTS = Delivery.of("pr")
@@ -83,7 +85,7 @@ def test_every_condition_is_one_that_its_actions_know(statement):
     """AWS sends no other key, so a statement that asks for one allows nothing."""
     wrong = []
     for key in [key for keys in statement.get("Condition", {}).values() for key in keys]:
-        if key == "aws:RequestedRegion":  # one of the keys that every request carries
+        if key in EVERYWHERE:
             continue
         written = re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key)
         for action in actions(statement):

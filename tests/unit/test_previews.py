@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from infra.network import Network, NetworkArgs
+from ops.snapshot.rds import keeps_snapshot
 from policy.controls import left_out
 from rehearsal.paths import ROOT
 from stack import previews
@@ -94,6 +95,13 @@ def test_every_setting_that_is_set_or_left_out_exists_and_is_named_once():
     named = [*previews.CHEAPEST, *previews.LEFT_OUT]
     assert {*named} <= {key.name for key in KEYS}
     assert len(named) == len({*named})
+
+
+def test_a_paused_one_can_be_destroyed_for_it_keeps_no_final_snapshot(tmp_path):
+    (tmp_path / "Pulumi.poc.yaml").write_text(
+        "config: {aws:region: ap-northeast-1, careapp:databaseFinalSnapshot: last-words}"
+    )
+    assert not keeps_snapshot(Settings.of(previews.settings_of(7, tmp_path)))
 
 
 def test_its_time_is_over_when_the_hours_have_passed_since_its_last_update():

@@ -188,6 +188,16 @@ REFUSED = {
         "15 is too short for deployStrategy linear: ECS waits 15 minutes (shiftMinutes, bakeMinutes), and its "
         "tasks have to start; set 25 or more, or shorter waits"
     ),
+    "rolloutTimeoutMinutes=61; permissionsBoundary=careapp-delivery-poc-boundary": (
+        "61 is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
+        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "again; set 60 or less"
+    ),
+    "rolloutTimeoutMinutes=31; deployCommand=migrate; permissionsBoundary=careapp-delivery-pr-boundary": (
+        "31 is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
+        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "again; set 30 or less"
+    ),
     "scaleRequestsPerTarget=100; deployStrategy=blueGreen; maxCount=3": (
         "100 counts the requests of one target group, and deployStrategy blueGreen moves them between two; scale "
         "by scaleCpuTarget, or deploy by rolling"
@@ -200,6 +210,12 @@ REFUSED = {
 def test_a_bad_value_is_refused_with_its_key_the_rule_and_the_way_out(configured, changes):
     given = dict(each.split("=", 1) for each in changes.split("; "))
     assert problems(configured, **given) == [f"{next(iter(given))}: {REFUSED[changes]}"]
+
+
+def test_a_deploy_from_somebody_s_own_machine_may_take_a_day(configured):
+    assert configured(rolloutTimeoutMinutes="1440").rollout_minutes == 1440
+    by_push = {"permissionsBoundary": "careapp-delivery-poc-boundary"}
+    assert configured(rolloutTimeoutMinutes="60", **by_push).rollout_minutes == 60
 
 
 @pytest.mark.parametrize("codes", ["", "199", "abc", "300-200", "200,", "200-", "200;204"])

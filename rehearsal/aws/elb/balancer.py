@@ -245,6 +245,8 @@ class Balancer:
         trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
         return {
             "arn": each.arn,
+            # …:listener/app/NAME/ID/ID
+            "balancer": each.arn.split("/")[2],
             "declared": f"{protocol}:{port}",
             "url": f"{protocol.lower()}://localhost:{each.port}",
             **trust,

@@ -89,7 +89,11 @@ GROUP = Kind(
 
 
 def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
-    """Adopt the default group of the VPC and revoke its rules."""
+    """Adopt the default group of the VPC: tag it, then revoke its rules.
+
+    The provider's order, on which the deploy role's permissions depend (terraform-provider-aws,
+    internal/service/ec2/vpc_default_security_group.go).
+    """
     if inputs.get("ingress") or inputs.get("egress"):
         raise ValueError(
             "the stand-in closes a default security group; it cannot put rules into it"
@@ -100,6 +104,9 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     ]
     answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
     group = str(answer["SecurityGroups"][0]["GroupId"])
+    if tags := inputs.get("tags"):
+        pairs = [{"Key": key, "Value": text} for key, text in sorted(tags.items())]
+        calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
     _close(calls, group)
     return group
 
