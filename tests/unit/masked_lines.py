@@ -1,6 +1,6 @@
 """Lines as frameworks, servers and AWS write them: with a secret, and such as must stay as they are.
 
-¤ stands for the secret. The lines are what these versions print, or stand in their source: SQLAlchemy 2.1.9, Alembic 1.20.1,
+¤ stands for the secret. Most lines are what these versions print, the others are written after the usual format: SQLAlchemy 2.1.9, Alembic 1.20.1,
 psycopg 3.3.9, psycopg2 2.9.13, asyncpg 0.32.0, Django 5.2.19, pydantic 2.14.4, requests 2.34.2, httpx 0.28.1, boto3 1.44.8,
 kombu 5.7.0, Flask 3.1.3.
 """
