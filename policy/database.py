@@ -14,6 +14,7 @@ from policy.controls import (
     Resources,
     StackCheck,
     lacks,
+    of_type,
     pointing_at,
     sources,
     unless,
@@ -22,8 +23,7 @@ from policy.controls import (
 
 INSTANCE = ("aws:rds/instance:Instance",)
 BUCKET = ("aws:s3/bucket:Bucket",)
-SUBNET = "aws:ec2/subnet:Subnet"
-VPC = "awsx:ec2:Vpc"
+ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 RESERVED = {
     *("*", "s3:*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy"),
     *("s3:PutEncryptionConfiguration", "s3:PutObjectAcl"),
@@ -37,28 +37,20 @@ def in_public_subnet(instance: PolicyResource, resources: Resources) -> bool:
     Without a subnet group the instance would be in the default VPC, whose subnets are public.
     """
     groups = sources(instance, "dbSubnetGroupName", "aws:rds/subnetGroup:SubnetGroup")
-    return not groups or any(_is_public(group, resources) for group in groups)
+    # By their ids: each output of awsx's VPC depends on all of its subnets.
+    subnets = [subnet for group in groups for subnet in group.props["subnetIds"]]
+    return not subnets or any(_has_internet_route(subnet, resources) for subnet in subnets)
 
 
-def _is_public(group: PolicyResource, resources: Resources) -> bool:
-    subnets = sources(group, "subnetIds", SUBNET)
-    if subnets:
-        return any(_has_internet_route(one, resources) for one in subnets)
-    networks = sources(group, "subnetIds", VPC)
-    public = {name for one in networks for name in one.props.get("publicSubnetIds", [])}
-    return not networks or bool(public & {*group.props["subnetIds"]})
-
-
-def _has_internet_route(subnet: PolicyResource, resources: Resources) -> bool:
+def _has_internet_route(subnet: str, resources: Resources) -> bool:
     """Return whether a subnet's route table has a route to an internet gateway.
 
     A subnet without an association uses the VPC's main route table, which is not in the stack.
     """
-    kind = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-    links = [*pointing_at(subnet, resources, kind, "subnetId")]
     tables = [
         table
-        for link in links
+        for link in of_type(resources, ASSOCIATION)
+        if link.props["subnetId"] == subnet
         for table in sources(link, "routeTableId", "aws:ec2/routeTable:RouteTable")
     ]
     return not tables or any(

@@ -176,26 +176,19 @@ def redirected(rule):
     return [listener, pointing(listener, kind, "listenerArn", actions=[rule or redirect])]
 
 
-def placed(**route):
+def placed(subnet_id="subnet-1", **route):
     """A database in a subnet whose route table has this route."""
     subnet = resource("aws:ec2/subnet:Subnet")
     table = resource("aws:ec2/routeTable:RouteTable")
-    group = pointing(subnet, "aws:rds/subnetGroup:SubnetGroup", "subnetIds")
+    ids = [subnet_id]
+    group = pointing(subnet, "aws:rds/subnetGroup:SubnetGroup", "subnetIds", subnetIds=ids)
     kind = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-    link = pointing(subnet, kind, "subnetId")
+    link = pointing(subnet, kind, "subnetId", subnetId=subnet_id)
     link.property_dependencies["routeTableId"] = [table]
     way = {"destinationCidrBlock": "0.0.0.0/0"} | route
     out = pointing(table, "aws:ec2/route:Route", "routeTableId", **way)
     database = pointing(group, "aws:rds/instance:Instance", "dbSubnetGroupName")
     return [database, group, subnet, link, table, out]
-
-
-def placed_by(*subnets):
-    """A database in subnets of which only awsx's component says that they are public."""
-    network = resource("awsx:ec2:Vpc", publicSubnetIds=["subnet-1", "subnet-2"])
-    kind = "aws:rds/subnetGroup:SubnetGroup"
-    group = pointing(network, kind, "subnetIds", subnetIds=[*subnets])
-    return [pointing(group, "aws:rds/instance:Instance", "dbSubnetGroupName"), group, network]
 
 
 def managed(action):
@@ -248,7 +241,6 @@ ALSO_WRONG = {
     ),
     "a database without a subnet group": ("RDS.46", [resource("aws:rds/instance:Instance")]),
     "a subnet with the VPC's main route table": ("RDS.46", placed(natGatewayId="n")[:3]),
-    "a subnet that is one of awsx's public ones": ("RDS.46", placed_by("subnet-3", "subnet-2")),
     "a default group that the stack leaves to AWS": ("EC2.2", [resource("aws:ec2/vpc:Vpc")]),
     "a bucket without a policy": ("S3.5", [resource("aws:s3/bucket:Bucket")]),
 }
@@ -344,8 +336,15 @@ def test_a_rule_within_a_security_group_is_checked_as_one_beside_it(strict):
     assert reported("EC2.18", resource(group)) == []
 
 
-def test_a_database_in_subnets_that_awsx_calls_isolated_is_fine(strict):
-    assert reported("RDS.46", *placed_by("subnet-3")) == []
+def test_a_public_subnet_on_which_the_group_only_depends_is_fine(strict):
+    """Each output of awsx's VPC depends on all of its subnets."""
+    own, other = placed("subnet-1", natGatewayId="n"), placed("subnet-2", gatewayId="i")
+    for one in other:
+        one.urn += "-2"
+    own[1].property_dependencies["subnetIds"] += other[2:3]
+    assert reported("RDS.46", *own, *other[2:]) == []
+    own[1].props["subnetIds"].append("subnet-2")
+    assert reported("RDS.46", *own, *other[2:]) == ["it"]
 
 
 def test_what_a_preview_does_not_know_is_no_violation(strict):
@@ -353,7 +352,7 @@ def test_what_a_preview_does_not_know_is_no_violation(strict):
     task = resource("aws:ecs/taskDefinition:TaskDefinition")
     task.props = unknown
     assert reported("ECS.5", task) == []
-    database = placed_by("subnet-2")
+    database = placed(gatewayId="i")
     database[1].props = unknown_checking_proxy({"subnetIds": UNKNOWN_STRING_VALUE})
     assert reported("RDS.46", *database) == []
 
