@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAY = {
     "cli": {"delivery", "i18n", "ops", "rehearsal", "stack", "tests"},
-    "delivery": {"i18n", "stack"},
+    "delivery": {"i18n", "ops", "stack"},
     "i18n": set(),
     "infra": {"i18n", "stack"},
     "ops": {"i18n", "stack"},
