@@ -8,22 +8,25 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from pwd import getpwnam
 from shutil import which
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 
+from i18n import verbatim
 from rehearsal.aws.ecs.containers import CannotRun, Process
-from rehearsal.aws.ecs.file_system import container_binds
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
 from rehearsal.aws.ecs.plans import Plan, plan
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine import namespaces
 from rehearsal.machine.guardian import Guardian
 from rehearsal.machine.processes import readable_by_all
 from rehearsal.paths import ROOT
-from tests.dataplane.conftest import own_mounts
+from rehearsal.run.shell import CloudFlags
+from tests.dataplane.conftest import make_image, own_mounts
 
 pytestmark = pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
 
@@ -214,3 +217,55 @@ def test_a_machine_that_refuses_mounts_gives_the_reason(monkeypatch, tmp_path):
     assert (namespaces.refusal(), str(namespaces.mount_refusal())) == (None, "no")
     refusing.write_text(text.replace('set_read_only("/", on=True', 'set_read_only("/", on=False'))
     assert str(namespaces.mount_refusal()) == "a mount stays writable"
+
+
+def test_rehearse_says_that_the_root_is_writable_and_what_makes_it_read_only(monkeypatch, capsys):
+    flags = CloudFlags(tasks="process", speed=1, port=0, region="x")
+    monkeypatch.setattr(namespaces, "refusal", lambda: None)
+    monkeypatch.setattr(namespaces, "mount_refusal", lambda: None)
+    assert flags.options().mounts
+    assert "writable" not in capsys.readouterr().err
+
+    monkeypatch.setattr(namespaces, "mount_refusal", lambda: verbatim("[Errno 1] no"))
+    assert (flags.options().namespaces, flags.options().mounts) == (True, False)
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "refuses mount namespaces: [Errno 1] no. An app that writes outside /tmp works here" in said
+    )
+    assert "A Docker engine (--tasks docker)" in said
+
+    monkeypatch.setattr(namespaces, "refusal", lambda: verbatim("[Errno 2] none"))
+    assert (flags.options().namespaces, flags.options().mounts) == (False, False)
+    assert "refuses mount namespaces: [Errno 2] none" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("user", "declared", "expected"),
+    [("10001:10001", ("/tmp",), "1777"), ("10001", ("/srv",), "755"), ("0:0", (), "1777")],
+    ids=["declared by VOLUME", "not declared", "the user is root"],
+)
+def test_a_volume_belongs_to_root_unless_the_image_declares_it(image, user, declared, expected):
+    """ECS Developer Guide, "Use bind mounts with Amazon ECS"."""
+    definition = {"name": "app", "environment": [], "command": ["x"], "user": user, **READ_ONLY}
+    made = plan(definition, replace(image, volumes=declared), {}, {}, None)
+    assert docker_volumes(made) == ["--tmpfs", f"/tmp:rw,mode={expected}"]
+
+
+def test_a_user_who_is_not_root_cannot_write_to_a_volume_that_the_image_does_not_declare(start):
+    python = which("python3", path="/usr/bin")
+    if python is None:
+        pytest.skip("needs a Python that every user may run")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        said = []
+        for declared in ((), ("/tmp",)):
+            used = make_image(folder / "image", python=None, volumes=declared)
+            task = folder / f"task{len(declared)}"
+            running = start(
+                *(python, "-c", WRITE, "/tmp/x"), folder=task, used=used, user="10001", **READ_ONLY
+            )
+            with running.output:
+                said += json.loads(running.output.read())
+            running.wait()
+    assert said == ["Permission denied", "written"]

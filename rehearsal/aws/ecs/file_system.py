@@ -1,4 +1,4 @@
-"""The files that a container sees without Docker: this machine's, read-only, and the task's own folders.
+"""The files of a container: without Docker this machine's, read-only, and the task's own folders.
 
 An image is a folder at a path of this machine. A process runs in a mount namespace in which the
 machine's file system is read-only, as a root file system with readonlyRootFilesystem is (ECS API
@@ -7,22 +7,23 @@ reference, ContainerDefinition), and in which /tmp and the task's volumes are th
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.namespaces import Bind
-from rehearsal.machine.processes import unprivileged_account
 
 if TYPE_CHECKING:
     from rehearsal.aws.ecs.plans import Plan
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
-ALL_MAY_WRITE = 0o1777
+ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
+ROOT_USER = ("", "0", "root")
 
 
 class Volume(NamedTuple):
@@ -58,12 +59,16 @@ def _places(image: LocalImage, path: str) -> Iterator[Path]:
 def container_binds(plan: Plan, folder: Path) -> list[Bind]:
     """Return what is mounted for a container of the task whose files are in ``folder``, outer folders first."""
     binds = [
-        Bind(_own_folder(folder / f"volume-{each.name}"), place, each.writable)
+        Bind(
+            _own_folder(folder / f"volume-{each.name}", volume_mode(plan, each)),
+            place,
+            each.writable,
+        )
         for each in plan.volumes
         for place in _places(plan.image, each.path)
     ]
     if (tmp := TMP.resolve()) not in [each.target for each in binds]:
-        own = _own_folder(folder / f"tmp-{plan.name}")
+        own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)
         binds.append(Bind(own, tmp, writable=not plan.read_only))
     if not plan.read_only:
         binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
@@ -78,11 +83,34 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
     return binds
 
 
-def _own_folder(folder: Path) -> Path:
+def volume_mode(plan: Plan, volume: Volume) -> int:
+    """Return the mode of an empty volume's folder, which belongs to root.
+
+    Another user may write to it only if the image declares its path as VOLUME (ECS Developer Guide, "Use
+    bind mounts with Amazon ECS"). Then it has the mode of the image's folder, which is not known here;
+    that of /tmp lets all users write.
+    """
+    user = (plan.user or "").partition(":")[0]
+    declared = PurePosixPath(volume.path) in map(PurePosixPath, plan.image.volumes)
+    return ALL_MAY_WRITE if declared or user in ROOT_USER else OWNER_MAY_WRITE
+
+
+def docker_volumes(plan: Plan) -> list[str]:
+    """Return docker's arguments for the volumes of a container."""
+    return [
+        part
+        for each in plan.volumes
+        for part in (
+            "--tmpfs",
+            f"{each.path}:{'rw' if each.writable else 'ro'},mode={volume_mode(plan, each):o}",
+        )
+    ]
+
+
+def _own_folder(folder: Path, mode: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(ALL_MAY_WRITE)
-    if account := unprivileged_account():
-        account.own(folder)
+    # A user of this machine owns the folder and runs the task.
+    folder.chmod(NONE_MAY_WRITE if mode == OWNER_MAY_WRITE and os.geteuid() else mode)
     return folder
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
-from rehearsal.aws.ecs.file_system import container_binds
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
 from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
@@ -189,9 +189,7 @@ class Runner:
         return Process(each, self._guardian, memory, run.place.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
-        limits = []
-        for _, path, writable in each.volumes:
-            limits += ["--tmpfs", path if writable else f"{path}:ro"]
+        limits = docker_volumes(each)
         for mount in trust_mounts(each.image, self._authority):
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
