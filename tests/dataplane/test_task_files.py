@@ -92,6 +92,17 @@ def test_a_read_only_root_takes_files_in_tmp_and_shared_memory_only(said, image,
     assert not Path("/dev/shm/x").exists()
 
 
+MOUNTS = """
+import json
+rows = [line.split() for line in open("/proc/self/mountinfo")]
+print(json.dumps(sorted({row[4] for row in rows if "rw" in row[5].split(",")})))
+"""
+
+
+def test_every_mount_of_the_machine_is_read_only_but_proc(said):
+    assert said(MOUNTS, **READ_ONLY) == ["/dev/shm", "/proc", "/tmp"]
+
+
 def test_without_a_volume_tmp_is_empty_and_read_only(said):
     assert said(WRITE, "/tmp/x", readonlyRootFilesystem=True) == [REFUSED]
     assert said("import os; print(len(os.listdir('/tmp')))", readonlyRootFilesystem=True) <= 1
