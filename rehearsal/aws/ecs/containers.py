@@ -66,7 +66,7 @@ class Process:
         guardian: Guardian,
         memory: int | None,
         namespace: Namespace | None,
-        binds: Sequence[Bind],
+        binds: Sequence[Bind] = (),
     ) -> None:
         self._plan, self._guardian, self._memory = plan, guardian, memory
         self._namespace = namespace
