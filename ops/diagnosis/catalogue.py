@@ -177,6 +177,8 @@ CRASH = (
     Row("crash-no-temporary-folder", 52, {TASKS_NODE}, certain=True),
     Row("crash-no-tls", 52, {DATABASE}, NO_DATABASE, certain=True),
     Row("crash-permission", 52, {TASKS_NODE}, certain=True),
+    Row("crash-read-only-root", 52, {TASKS_NODE}, certain=True),
+    Row("crash-sqlite", 52, {TASKS_NODE}, certain=True),
     Row("crash-pg-hba", 52, {DATABASE}, NO_DATABASE),
     Row("crash-setting-wrong", 52, {TASKS_NODE}, certain=True),
     Row("crash-too-many-connections", 52, {DATABASE}, NO_DATABASE),

@@ -72,8 +72,30 @@ KNOWN = (
         t("Let only one process of the task listen on the port."),
     ),
     _known(
+        "read-only-root",
+        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
+        t("The app writes to the read-only root file system: {what}"),
+        t("A task can write below /tmp only, which is empty at its start and deleted with it."),
+        t(
+            "Let the app write below /tmp; data that must stay belongs in the database or in S3. "
+            "Then deploy."
+        ),
+    ),
+    _known(
+        "sqlite",
+        # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
+        r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
+        t("SQLite cannot write its database file: {what}"),
+        t(
+            "The container's root file system is read-only, and a file below /tmp is lost with its task."
+        ),
+        t(
+            "Let the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."
+        ),
+    ),
+    _known(
         "permission",
-        r"Read-only file system:? ?'?(?P<what>[^'\"]*)|\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
+        r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
         t("The app has no permission to write to a path: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
         t("Let the app write to /tmp, or add a volume in infra/task.py."),

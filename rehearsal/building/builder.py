@@ -33,9 +33,10 @@ class ImageNotFound(Exception):
 class LocalImage:
     """An image in the form in which a task is started from it.
 
-    ``command`` is the image's CMD. Without Docker, ``root`` is the folder in which the image's files
-    are laid out, ``folder`` is the WORKDIR below it, and ``python`` is the first folder of PATH. With
-    ``docker`` the reference is the id of an image of the Docker engine, and the other fields describe it.
+    ``command`` is the image's CMD, and ``volumes`` are the paths that it declares by VOLUME. Without
+    Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is the WORKDIR
+    below it, and ``python`` is the first folder of PATH. With ``docker`` the reference is the id of an
+    image of the Docker engine, and the other fields describe it.
     """
 
     reference: str
@@ -49,6 +50,7 @@ class LocalImage:
     python: Path | None = None
     docker: bool = False
     root: Path | None = None
+    volumes: tuple[str, ...] = ()
 
     def inside(self, text: str) -> str:
         """Return the text with local paths below ``root`` replaced by the paths in the image."""
@@ -172,6 +174,7 @@ class Builder:
             python=packages(wanted.context, stage),
             docker=False,
             root=root,
+            volumes=stage.volumes,
         )
 
     def _laid_out(self, key: str, wanted: Wanted, stage: dockerfile.Stage) -> Path:
@@ -225,6 +228,7 @@ class Builder:
             user=config.get("User") or None,
             python=None,
             docker=True,
+            volumes=tuple(config.get("Volumes") or ()),
         )
 
     def _push(self, wanted: Wanted, image: LocalImage) -> str:

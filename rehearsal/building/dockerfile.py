@@ -22,7 +22,7 @@ from stack.context import sent_files
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
-NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "VOLUME")
+NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
 NOT_NEEDED = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
 """Commands that a local process does not need: it runs as a user of this machine and writes to no image."""
@@ -64,6 +64,7 @@ class Stage:
     user: str | None = None
     copies: tuple[Copy, ...] = ()
     installs: tuple[Install, ...] = ()
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ class _Reader:
                 return replace(stage, environment=stage.environment | self.pairs(line.rest))
             case "WORKDIR":
                 return replace(stage, workdir=stage.workdir / self.expand(line.rest))
+            case "VOLUME":
+                return replace(stage, volumes=stage.volumes + _words(self.expand(line.rest)))
             case "USER":
                 return replace(stage, user=self.expand(line.rest))
             case "CMD":
@@ -181,8 +184,7 @@ class _Reader:
 
     def copied(self, stage: Stage, line: Instruction) -> Stage:
         flags, words = _flags(self.expand(line.rest))
-        text = " ".join(words)
-        *sources, target = (json.loads(text) if text.startswith("[") else shlex.split(text)) or [""]
+        *sources, target = _words(" ".join(words)) or ("",)
         place = stage.workdir / target
         if not sources or any(each.startswith("<<") for each in sources):
             raise line.error(t("without Docker COPY must copy files of the folder or of a stage"))
@@ -270,6 +272,11 @@ def _command(rest: str) -> tuple[str, ...]:
     except ValueError:
         return (*SHELL, rest)
     return tuple(map(str, words)) if isinstance(words, list) else (*SHELL, rest)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words of an instruction, which may be a list of JSON."""
+    return tuple(json.loads(text) if text.startswith("[") else shlex.split(text))
 
 
 def _flags(text: str) -> tuple[dict[str, str], list[str]]:

@@ -37,7 +37,7 @@ class DataPlane:
     ``folder`` is for its files. ``images`` returns the image of a reference or raises
     ImageNotFound. ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else
     any). ``aws_endpoint`` is moto's address. With ``namespaces`` every task has a network
-    namespace.
+    namespace, with ``mounts`` every container a mount namespace.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class DataPlane:
         port: int | None,
         aws_endpoint: str,
         namespaces: bool,
+        mounts: bool,
     ) -> None:
         self._given, self._clock, self._images = folder, clock, images
         self._port, self._aws_endpoint = port, aws_endpoint
-        self._namespaces = namespaces
+        self._namespaces, self._mounts = namespaces, mounts
         self._hooking, self._guardian, self._loop = Hooking(), Guardian(), Loop()
         self._undo: list[Callable[[], None]] = []
         self._folder: Path | None = None
@@ -86,7 +87,9 @@ class DataPlane:
         self.authorities = authority.path
         databases = self._databases = Databases(folder, authority, self._guardian)
         targets, traffic = Targets(self._clock), Traffic(self._clock)
-        network = TaskNetwork(self._loop, addresses, databases, self._aws_endpoint)
+        network = TaskNetwork(
+            self._loop, addresses, databases, self._aws_endpoint, mounts=self._mounts
+        )
         balancer = self._balancer = Balancer(
             self._loop, self._clock, targets, network.find, authority, self._port, traffic
         )

@@ -1,8 +1,11 @@
-"""A task's network: a Linux network namespace with loopback and the task's private address.
+"""A task's network and files: Linux namespaces.
 
-The local cloud stays outside. It listens and connects inside with sockets that the namespace's
-holder creates: a socket belongs to the namespace in which it was created, whichever process uses it
-(network_namespaces(7)).
+Its network namespace has loopback and the task's private address. The local cloud stays outside. It
+listens and connects inside with sockets that the namespace's holder creates: a socket belongs to the
+namespace in which it was created, whichever process uses it (network_namespaces(7)).
+
+Each of its containers has a mount namespace with this machine's files, all of them read-only but for
+some folders (mount_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from i18n import Text, t, verbatim
 from rehearsal.machine.processes import Account, unprivileged_account
@@ -30,7 +35,15 @@ TEST_ADDRESS = "10.0.0.4"
 
 
 class NoNamespace(OSError):
-    """This machine refuses a network namespace. ``str()`` is the system's reason."""
+    """This machine refuses a namespace. ``str()`` is the system's reason."""
+
+
+class Bind(NamedTuple):
+    """A folder of this machine, where a container sees it, and whether it may write there."""
+
+    source: Path
+    target: Path
+    writable: bool
 
 
 class Namespace:
@@ -42,7 +55,8 @@ class Namespace:
         if sys.platform != "linux" or program is None:
             raise NoNamespace("nsenter of Linux's util-linux is not on PATH")
         self._program, self._lock = program, threading.Lock()
-        self._line, theirs = socket.socketpair()
+        self._mounts: list[int] = []
+        self._line, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self._line.settimeout(START_SECONDS)
         with theirs:
             self._holder = subprocess.Popen(
@@ -67,27 +81,58 @@ class Namespace:
 
     def new_socket(self) -> socket.socket:
         """Return a new TCP socket of the namespace, neither bound nor connected. Raises OSError."""
-        with self._lock:
-            self._line.sendall(b"s")
-            _, made, _, _ = socket.recv_fds(self._line, 1, 1)
-        if not made:
-            raise NoNamespace("the namespace's holder has ended")
-        return socket.socket(fileno=made[0])
+        return socket.socket(fileno=self._ask(b"s"))
 
-    def command_prefix(self, account: Account | None) -> list[str]:
-        """Return the command prefix that runs a command inside, as ``account`` (None: as this process)."""
+    def mount(self, binds: Iterable[Bind]) -> int:
+        """Make a mount namespace and return its descriptor, which ``close`` closes. Raises NoNamespace.
+
+        This machine's file system is read-only there but for ``binds``, /proc and an own /dev/shm. What
+        hides another one's target comes first.
+        """
+        fields = (
+            os.fsencode(each) + b"\0"
+            for source, target, writable in binds
+            for each in (source, target, "rw" if writable else "ro")
+        )
+        made = self._ask(b"m" + b"".join(fields))
+        self._mounts.append(made)
+        return made
+
+    def _ask(self, request: bytes) -> int:
+        """Return the descriptor with which the holder answers."""
+        with self._lock:
+            self._line.sendall(request)
+            said, sent, _, _ = socket.recv_fds(self._line, 1024, 1)
+        if not sent:
+            raise NoNamespace(said.decode() or "the namespace's holder has ended")
+        return sent[0]
+
+    def command_prefix(
+        self, account: Account | None, mounts: int | None = None, folder: Path | None = None
+    ) -> list[str]:
+        """Return the command prefix that runs a command inside, as ``account`` (None: as this process).
+
+        With ``mounts`` it runs in that mount namespace, in its ``folder``.
+        """
         spaces = f"/proc/{self._holder.pid}/ns"
         if os.geteuid():
             how = [f"--user={spaces}/user", "--preserve-credentials"]
         else:
             how = [f"--setuid={account.uid}", f"--setgid={account.gid}"] if account else []
-        return [self._program, f"--net={spaces}/net", *how, "--"]
+        words = [self._program, f"--net={spaces}/net", *how]
+        if mounts is None:
+            return [*words, "--"]
+        # A working folder that was opened outside would be a writable one (setns(2), CLONE_NEWNS).
+        inside = ["/usr/bin/env", f"--chdir={folder or '/'}"]
+        return [*words, f"--mount=/proc/{os.getpid()}/fd/{mounts}", "--", *inside]
 
     def close(self) -> None:
-        """End the holder."""
+        """End the holder, and each mount namespace with its last process."""
         self._line.close()
         self._holder.kill()
         self._holder.wait()
+        while self._mounts:
+            os.close(self._mounts.pop())
 
 
 def refusal() -> Text | None:
@@ -112,6 +157,33 @@ def refusal() -> Text | None:
         namespace.close()
 
 
+def mount_refusal() -> Text | None:
+    """Return why this machine refuses mount namespaces, or None. It tries whether one is read-only."""
+    try:
+        namespace = Namespace([TEST_ADDRESS])
+    except OSError as error:
+        return verbatim(str(error))
+    try:
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made).resolve()
+            folder.chmod(0o777)  # so that the mount alone can refuse
+            mounts = namespace.mount([Bind(folder, folder, writable=False)])
+            prefix = namespace.command_prefix(unprivileged_account(), mounts)
+            tried = subprocess.run(
+                [*prefix, "test", "!", "-w", str(folder)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    except OSError as error:
+        return verbatim(str(error))
+    finally:
+        namespace.close()
+    if tried.returncode:
+        return verbatim(tried.stderr.strip() or "a mount stays writable")
+    return None
+
+
 def shared_loopback(refused: Text) -> Text:
     """Return the message that is shown if tasks cannot have network namespaces."""
     return t(
@@ -119,6 +191,16 @@ def shared_loopback(refused: Text) -> Text:
         "because this machine refuses network namespaces: {why}. An app that does not read "
         "BIND_HOST can run in one task at a time. Ubuntu 24.04 and later allow network namespaces"
         " with: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        why=refused,
+    )
+
+
+def writable_root(refused: Text) -> Text:
+    """Return the message that is shown if tasks cannot have mount namespaces."""
+    return t(
+        "The tasks' root file system is writable, because this machine refuses mount namespaces: {why}. "
+        "An app that writes outside /tmp works here and fails on AWS. A Docker engine (--tasks docker) "
+        "or Linux 5.12 and later, with namespaces allowed, make it read-only.",
         why=refused,
     )
 

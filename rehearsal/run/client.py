@@ -42,6 +42,7 @@ class Options:
     port: int | None
     docker: bool
     namespaces: bool
+    mounts: bool
     watch_port: int | None = None
 
     @property

@@ -74,6 +74,7 @@ class Cloud:
                 port=self.options.port,
                 aws_endpoint=api.endpoint,
                 namespaces=self.options.namespaces,
+                mounts=self.options.mounts,
             )
             plane.start()
             stops.callback(plane.stop)

@@ -104,7 +104,7 @@ class Previews:
 
     def _pulumi(self, environment: Mapping[str, str]) -> Pulumi:
         options = {"region": REGION, "speed": 1, "port": None}
-        options |= {"docker": False, "namespaces": False}
+        options |= {"docker": False, "namespaces": False, "mounts": False}
         facts = Facts(
             {"endpoint": self.endpoint, "environment": dict(environment), "options": options}
         )

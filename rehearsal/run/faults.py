@@ -70,6 +70,7 @@ class Fault:
 
     ``fixed_in_code``: only an edit of the program or the app fixes it.
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
+    ``needs_read_only_root``: it is a mistake only where the container's root file system is read-only.
     ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
     """
 
@@ -80,6 +81,7 @@ class Fault:
     manual_change: ManualChange | None = None
     fixed_in_code: bool = False
     read_by_webapp: bool = False
+    needs_read_only_root: bool = False
     second_release: bool = False
 
     @property
@@ -283,6 +285,18 @@ FAULTS: Mapping[str, Fault] = {
                 "webapp/__init__.py",
                 "from flask import Flask\n",
                 "import pandas\nfrom flask import Flask\n",
+            ),
+        ),
+        Fault(
+            name="read-only-root",
+            mistake=t("the app opens a log file in its own folder"),
+            fixed_in_code=True,
+            needs_read_only_root=True,
+            edits=change(
+                "webapp/__init__.py",
+                "    app = Flask(__name__)\n",
+                "    app = Flask(__name__)\n"
+                '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n',
             ),
         ),
         Fault(

@@ -240,7 +240,7 @@ def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
     project = _new_project(home, plan)
     with terminations_raise():
         try:
-            facts = client.start(home, flags.options())
+            facts = client.start(home, _check_root(flags.options(), plan.fault))
             console.print_heading(page_line(facts))
             pulumi = Pulumi(home.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)
@@ -257,6 +257,18 @@ def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
         if planned.destroyed:
             print_destroyed(run.report)
     return status
+
+
+def _check_root(options: client.Options, fault: Fault | None) -> client.Options:
+    """Return ``options``. Raises ``StackError`` for a fault of a read-only root file system without one."""
+    if fault and fault.needs_read_only_root and not (options.docker or options.mounts):
+        raise StackError(
+            t(
+                "--break {name} needs a read-only root file system, and this machine refuses it (see above)",
+                name=fault.name,
+            )
+        )
+    return options
 
 
 def _new_project(home: Home, plan: Plan) -> Project:

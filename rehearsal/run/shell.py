@@ -38,12 +38,16 @@ class CloudFlags:
         refused = None if docker else namespaces.refusal()
         if refused:
             console.print_note(namespaces.shared_loopback(refused))
+        writable = None if docker else refused or namespaces.mount_refusal()
+        if writable:
+            console.print_note(namespaces.writable_root(writable))
         return Options(
             region=self.region,
             speed=self.speed,
             port=self.port,
             docker=docker,
             namespaces=not docker and refused is None,
+            mounts=not docker and writable is None,
             watch_port=self.watch_port,
         )
 

@@ -102,6 +102,12 @@ def own_networks() -> bool:
     return namespaces.refusal() is None
 
 
+@cache
+def own_mounts() -> bool:
+    """Return whether this machine allows mount namespaces."""
+    return own_networks() and namespaces.mount_refusal() is None
+
+
 def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
     """Yield moto and a data plane at ``speed`` times AWS's speed, with network namespaces if this machine allows
     them."""
@@ -137,6 +143,7 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
         port=0,
         aws_endpoint=endpoint,
         namespaces=own,
+        mounts=own and own_mounts(),
     )
     plane.start()
     try:

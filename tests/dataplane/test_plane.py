@@ -19,7 +19,7 @@ from rehearsal.aws.elb.balancer import PortTaken
 from rehearsal.building.builder import ImageNotFound
 from rehearsal.clock import Clock
 from rehearsal.cloud.plane import DataPlane
-from tests.dataplane.conftest import own_networks
+from tests.dataplane.conftest import own_mounts, own_networks
 from tests.dataplane.stack import alive, until
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,7 @@ def plane(folder: Path, port: int | None) -> DataPlane:
         port=port,
         aws_endpoint="http://127.0.0.1:9",
         namespaces=own_networks(),
+        mounts=own_mounts(),
     )
 
 

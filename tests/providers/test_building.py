@@ -408,3 +408,12 @@ def test_the_apps_that_come_with_the_project_can_be_run_without_docker(folder):
     [install] = stage.installs
     assert str(ROOT / folder / "requirements.txt") in builder.arguments(ROOT / folder, install)
     assert placed(ROOT / folder, stage.copies)
+
+
+def test_the_volumes_of_a_stage_and_of_its_base_are_in_the_image(tmp_path):
+    file = tmp_path / "Dockerfile"
+    file.write_text(
+        "FROM python AS base\nARG PLACE=/data\nVOLUME /tmp ${PLACE}\n"
+        'FROM base\nVOLUME ["/srv/a b"]\nCMD ["x"]\n'
+    )
+    assert dockerfile.read(file, {}).volumes == ("/tmp", "/data", "/srv/a b")  # noqa: S108

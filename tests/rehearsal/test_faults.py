@@ -14,8 +14,11 @@ from urllib.request import urlopen
 import pytest
 
 from rehearsal.paths import ROOT
+from rehearsal.run.client import Options
 from rehearsal.run.faults import FAULTS, Edit, FaultError
 from rehearsal.run.project import copy_program
+from rehearsal.run.rehearse import _check_root
+from stack.file import StackError
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 MENDED = (  # that of a setting is typed by the runbook's test
@@ -52,6 +55,16 @@ def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
     assert (tmp_path / "file.py").read_text() == "x = 2\n"
     edit.revert(tmp_path)
     assert (tmp_path / "file.py").read_text() == "x = 1\n"
+
+
+def test_a_fault_of_a_read_only_root_is_refused_where_the_root_is_writable():
+    fault = FAULTS["read-only-root"]
+    how = {"region": "x", "speed": 20, "port": 0, "namespaces": True}
+    for docker, mounts in ((False, True), (True, False)):
+        options = Options(**how, docker=docker, mounts=mounts)
+        assert _check_root(options, fault) is options
+    with pytest.raises(StackError, match="--break read-only-root needs a read-only root"):
+        _check_root(Options(**how, docker=False, mounts=False), fault)
 
 
 def test_mending_without_a_mistake_is_refused(careapp):

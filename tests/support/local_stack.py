@@ -370,6 +370,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
             "port": None,
             "docker": False,
             "namespaces": False,
+            "mounts": False,
         }
         facts = Facts(
             {

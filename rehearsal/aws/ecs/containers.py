@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from rehearsal.aws.ecs.plans import Plan
 from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian
-from rehearsal.machine.namespaces import Namespace
+from rehearsal.machine.namespaces import Bind, Namespace
 from rehearsal.machine.processes import (
     PROC,
     Account,
@@ -56,11 +56,17 @@ class Running(Protocol):
 class Process:
     """A process group with only the plan's environment and with the task's memory limit.
 
-    It runs in the task's ``namespace``, if the task has one.
+    It runs in the task's ``namespace``, if the task has one, and there with ``binds`` in a mount
+    namespace of its own.
     """
 
     def __init__(
-        self, plan: Plan, guardian: Guardian, memory: int | None, namespace: Namespace | None
+        self,
+        plan: Plan,
+        guardian: Guardian,
+        memory: int | None,
+        namespace: Namespace | None,
+        binds: Sequence[Bind] = (),
     ) -> None:
         self._plan, self._guardian, self._memory = plan, guardian, memory
         self._namespace = namespace
@@ -69,6 +75,7 @@ class Process:
         if program is None:
             raise CannotRun(_not_found(plan.argv[0]))
         self._account = _account(plan, program)
+        self._mounts = _mounts(namespace, binds)
         self._process = self._start(plan.argv, program)
         self.pid = self._process.pid
         guardian.watch(GROUP, self.pid)
@@ -85,7 +92,7 @@ class Process:
     def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
         # nsenter changes the user: only root may enter a namespace that root created.
         who = self._account if self._namespace is None else None
-        before = self._namespace.command_prefix(self._account) if self._namespace else []
+        before = self._prefix(self._namespace) if self._namespace else []
         try:
             return subprocess.Popen(
                 [*before, *argv],
@@ -102,6 +109,9 @@ class Process:
             )
         except OSError as error:
             raise CannotRun(f"CannotStartContainerError: {argv[0]}: {error.strerror}") from None
+
+    def _prefix(self, namespace: Namespace) -> list[str]:
+        return namespace.command_prefix(self._account, self._mounts, self._plan.cwd)
 
     def root(self) -> int | None:
         """Return the process's id."""
@@ -158,6 +168,16 @@ class Process:
                 with suppress(ProcessLookupError):
                     os.kill(largest, signal.SIGKILL)
             time.sleep(LOOK_SECONDS)
+
+
+def _mounts(namespace: Namespace | None, binds: Sequence[Bind]) -> int | None:
+    """Return a new mount namespace's descriptor; None without ``binds``. Raises CannotRun."""
+    if namespace is None or not binds:
+        return None
+    try:
+        return namespace.mount(binds)
+    except OSError as error:
+        raise CannotRun(f"CannotStartContainerError: {error}") from None
 
 
 def _account(plan: Plan, program: Path) -> Account | None:

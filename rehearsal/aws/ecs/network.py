@@ -145,13 +145,21 @@ API_SERVICES = ("secretsmanager", "logs", "ecr.api", "ecs", "sts")
 class TaskNetwork:
     """The places of all tasks, found by private address.
 
-    Every task has a network namespace, or with ``addresses`` a loopback address.
+    Every task has a network namespace, or with ``addresses`` a loopback address. With ``mounts``
+    its containers have mount namespaces.
     """
 
     def __init__(
-        self, loop: Loop, addresses: Addresses | None, databases: Databases, aws_endpoint: str
+        self,
+        loop: Loop,
+        addresses: Addresses | None,
+        databases: Databases,
+        aws_endpoint: str,
+        *,
+        mounts: bool,
     ) -> None:
         self._loop, self._addresses, self._databases = loop, addresses, databases
+        self._mounts = mounts
         self._api_port = urlsplit(aws_endpoint).port
         self._by_address: dict[str, Place] = {}
         self._metadata: dict[str, Metadata] = {}
@@ -204,6 +212,7 @@ class TaskNetwork:
                 interface=interface,
                 address=address,
                 namespace=namespace,
+                mounts=self._mounts,
             )
             metadata = Metadata(place, status)
             try:

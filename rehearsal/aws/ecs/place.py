@@ -28,7 +28,7 @@ class Place:
     """A task's place. ``definition`` and ``interface`` are moto's objects.
 
     ``address`` is the private address in the task's ``namespace``, or without one a loopback
-    address.
+    address. With ``mounts`` each container has a mount namespace.
     """
 
     task: str
@@ -38,6 +38,7 @@ class Place:
     interface: Any
     address: str
     namespace: Namespace | None = None
+    mounts: bool = False
     forwarders: dict[int, Forwarder] = field(default_factory=dict)
     containers: list[ContainerState] = field(default_factory=list)
 

@@ -22,11 +22,14 @@ from typing import Any
 from ops.aws.rds_certificates import ROOTS, names, root
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import endpoint_of, read_map
+from rehearsal.aws.ecs.file_system import Volume, make_volume_folders, volumes
 from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place
 from rehearsal.aws.ecs.start_checks import StartChecks
 from rehearsal.building.builder import LocalImage
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NO_HOME = "/"
+"""What a container runtime sets for a user that the image's /etc/passwd does not have, as 10001 is (runc)."""
 STOP_SECONDS = 30.0
 """Fargate's stop timeout if a container declares none."""
 
@@ -42,6 +45,7 @@ class Plan:
     cwd: Path
     user: str | None
     read_only: bool
+    volumes: tuple[Volume, ...]
     essential: bool
     memory: int | None
     stop_timeout: float
@@ -61,12 +65,15 @@ def plan(
     The environment has only the variables of the image, the task definition, its secrets and the
     platform.
     """
+    mounted = volumes(definition)
+    make_volume_folders(image, mounted)
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
     variables = {
         name: image.outside(value) for name, value in {**image.environment, **declared}.items()
     }
     environment = {**variables, **secrets, **platform}
     if not image.docker:
+        environment.setdefault("HOME", NO_HOME)
         path = environment.get("PATH", SYSTEM_PATH)
         environment["PATH"] = f"{image.python}:{path}" if image.python else path
     folder = definition.get("workingDirectory")
@@ -78,6 +85,7 @@ def plan(
         cwd=image.folder if not folder or not image.docker else Path(folder),
         user=definition.get("user") or image.user,
         read_only=bool(definition.get("readonlyRootFilesystem")),
+        volumes=mounted,
         essential=bool(definition.get("essential", True)),
         memory=definition.get("memory"),
         stop_timeout=float(definition.get("stopTimeout") or STOP_SECONDS),
@@ -193,12 +201,18 @@ def prepare(
         log = _log(checks, definition, place.task)
         if not image.docker:
             add_authority(image, authority)
-        plans.append(plan(definition, image, secrets, _platform(place, definition, folder), log))
+        platform = _platform(place, definition, folder, docker=image.docker)
+        plans.append(plan(definition, image, secrets, platform, log))
     return plans
 
 
-def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Return the environment that Fargate, the VPC's DNS and this machine give a container."""
+def _platform(
+    place: Place, definition: Mapping[str, Any], folder: Path, *, docker: bool
+) -> dict[str, str]:
+    """Return the environment that Fargate, the VPC's DNS and this machine give a container.
+
+    ``folder`` is the task's own, for a process that has no /tmp of its own.
+    """
     region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
     supplied = {
         "AWS_REGION": region,
@@ -207,9 +221,9 @@ def _platform(place: Place, definition: Mapping[str, Any], folder: Path) -> dict
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
         "PGHOSTADDR": place.platform,
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
     }
+    if not (place.mounts or docker):
+        supplied |= {"HOME": str(folder), "TMPDIR": str(folder)}
     if getattr(place.definition, "task_role_arn", None):
         supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
     declared = [each["name"] for each in definition["environment"]]

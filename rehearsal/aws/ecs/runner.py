@@ -13,6 +13,7 @@ from typing import Any
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
 from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
@@ -184,10 +185,11 @@ class Runner:
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
             account.own(run.folder)
-        return Process(each, self._guardian, memory, run.place.namespace)
+        binds = container_binds(each, run.folder) if run.place.mounts else []
+        return Process(each, self._guardian, memory, run.place.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
-        limits = ["--tmpfs", "/tmp", "--tmpfs", str(run.folder)]  # noqa: S108 - in the container
+        limits = docker_volumes(each)
         for mount in trust_mounts(each.image, self._authority):
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []

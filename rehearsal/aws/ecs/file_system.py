@@ -1,0 +1,139 @@
+"""The files of a container: without Docker this machine's, read-only, and the task's own folders.
+
+An image is a folder at a path of this machine. A process runs in a mount namespace in which the
+machine's file system is read-only, as a root file system with readonlyRootFilesystem is (ECS API
+reference, ContainerDefinition), and in which /tmp and the task's volumes are the task's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rehearsal.building.builder import LocalImage
+from rehearsal.machine.namespaces import Bind
+
+if TYPE_CHECKING:
+    from rehearsal.aws.ecs.plans import Plan
+
+TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
+ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
+ROOT_USER = ("", "0", "root")
+
+
+class Volume(NamedTuple):
+    """A volume of the task, the path at which a container mounts it, and whether it may write there."""
+
+    name: str
+    path: str
+    writable: bool
+
+
+def volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
+    """Return the mount points of a container definition (botocore, MountPoint)."""
+    return tuple(
+        Volume(str(each["sourceVolume"]), str(each["containerPath"]), not each.get("readOnly"))
+        for each in definition.get("mountPoints") or ()
+    )
+
+
+def make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
+    """Make each volume's folder in an image, unless it or this machine has it, as a container runtime does."""
+    for each in mounted:
+        if image.root is not None and not list(_places(image, each.path)):
+            (image.root / each.path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+
+def _places(image: LocalImage, path: str) -> Iterator[Path]:
+    """Yield the folders that a path of the image names: one of this machine, and one of the image's files."""
+    for place in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
+        if place.is_dir():
+            yield place.resolve()
+
+
+def container_binds(plan: Plan, folder: Path) -> list[Bind]:
+    """Return what is mounted for a container of the task whose files are in ``folder``, outer folders first."""
+    binds = [
+        Bind(
+            _own_folder(folder / f"volume-{each.name}", volume_mode(plan, each)),
+            place,
+            each.writable,
+        )
+        for each in plan.volumes
+        for place in _places(plan.image, each.path)
+    ]
+    if (tmp := TMP.resolve()) not in [each.target for each in binds]:
+        own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)
+        binds.append(Bind(own, tmp, writable=not plan.read_only))
+    if not plan.read_only:
+        binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
+    targets = {each.target for each in binds}
+    hidden = [
+        Bind(each, each, writable=False)
+        for each in _needed(plan.image) - targets
+        if not targets.isdisjoint(each.parents)
+    ]
+    binds = sorted(binds + hidden, key=lambda each: len(each.target.parts))
+    _make_mount_points(binds)
+    return binds
+
+
+def volume_mode(plan: Plan, volume: Volume) -> int:
+    """Return the mode of an empty volume's folder, which belongs to root.
+
+    Another user may write to it only if the image declares its path as VOLUME (ECS Developer Guide, "Use
+    bind mounts with Amazon ECS"). Then it has the mode of the image's folder, which is not known here;
+    that of /tmp lets all users write.
+    """
+    user = (plan.user or "").partition(":")[0]
+    declared = PurePosixPath(volume.path) in map(PurePosixPath, plan.image.volumes)
+    return ALL_MAY_WRITE if declared or user in ROOT_USER else OWNER_MAY_WRITE
+
+
+def docker_volumes(plan: Plan) -> list[str]:
+    """Return docker's arguments for the volumes of a container."""
+    return [
+        part
+        for each in plan.volumes
+        for part in (
+            "--tmpfs",
+            f"{each.path}:{'rw' if each.writable else 'ro'},mode={volume_mode(plan, each):o}",
+        )
+    ]
+
+
+def _own_folder(folder: Path, mode: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    # A user of this machine owns the folder and runs the task.
+    folder.chmod(NONE_MAY_WRITE if mode == OWNER_MAY_WRITE and os.geteuid() else mode)
+    return folder
+
+
+def _copy_of_image(image: LocalImage, copy: Path) -> Bind:
+    """Copy an image's files, as a container may change its own where its root file system is writable."""
+    root = _root(image)
+    shutil.copytree(root, copy, symlinks=True)
+    return Bind(copy, root, writable=True)
+
+
+def _root(image: LocalImage) -> Path:
+    return (image.root or image.folder).resolve()
+
+
+def _needed(image: LocalImage) -> set[Path]:
+    """Return the folders of an image's files, packages and interpreter."""
+    python = [image.python.parent, Path(sys.base_prefix)] if image.python else []
+    return {_root(image), *(each.resolve() for each in python)}
+
+
+def _make_mount_points(binds: Sequence[Bind]) -> None:
+    """Make the mount points that are in another folder, as that of an image in /tmp is in the container's /tmp."""
+    for outer, inner in combinations(binds, 2):
+        if inner.target.is_relative_to(outer.target):
+            place = outer.source / inner.target.relative_to(outer.target)
+            place.mkdir(parents=True, exist_ok=True)
