@@ -183,6 +183,7 @@ CRASH = (
     Row("crash-setting-wrong", 52, {TASKS_NODE}, certain=True),
     Row("crash-too-many-connections", 52, {DATABASE}, NO_DATABASE),
     Row("crash-variable-missing", 52, {TASKS_NODE}, NO_DATABASE, certain=True),
+    Row("crash-worker-class", 52, {TASKS_NODE}, certain=True),
     Row("crash-worker-killed", 52, {TASKS_NODE}),
     Row("crash-worker-timeout", 52, {TASKS_NODE}),
     # RDS may just have changed it: the next task reads the new one.

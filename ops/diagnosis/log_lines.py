@@ -48,6 +48,16 @@ KNOWN = (
         ),
     ),
     _known(
+        "worker-class",
+        r"class uri '(?P<what>[^']+)' invalid or not found",
+        t("gunicorn has no worker class {what}"),
+        t("gunicorn ends before it loads the app."),
+        t(
+            "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
+            "that brings it; then deploy."
+        ),
+    ),
+    _known(
         "variable-missing",
         r"(?P<what>[A-Z][A-Z0-9_]{2,}) is missing\b|KeyError: '(?P<also>[A-Z][A-Z0-9_]{2,})'",
         t("The environment variable {what} is not set"),

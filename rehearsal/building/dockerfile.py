@@ -12,6 +12,7 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +23,11 @@ from stack.context import sent_files
 SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
+INSTRUCTIONS = (
+    *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"),
+    *("MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
+)
+"""All instructions (Dockerfile reference)."""
 NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
 NOT_NEEDED = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
@@ -168,7 +174,18 @@ class _Reader:
                 return self.copied(stage, line)
             case "RUN":
                 return self.run(stage, line)
-        raise line.error(t("this instruction is not supported without Docker"))
+        if line.word in INSTRUCTIONS:
+            raise line.error(t("this instruction is not supported without Docker"))
+        near = get_close_matches(line.word, INSTRUCTIONS, 1)
+        raise DockerfileError(
+            t(
+                "{place}: {text}: a Dockerfile has no instruction {word}. The nearest is {near}.",
+                place=line.place,
+                text=f"{line.word} {line.rest}"[:120],
+                word=line.word,
+                near=near[0] if near else "-",
+            )
+        )
 
     def start(self, line: Instruction) -> None:
         if self.stage is not None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from i18n import Refused, t
+from i18n import Refused, Text, joined, t
 from rehearsal.paths import cache, cache_refused
 
 FILES = {
@@ -147,13 +147,47 @@ def _run(*command: str) -> None:
         status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
         if status:
             output.seek(0)
-            last = "\n".join(output.read().splitlines()[-15:])
+            said = output.read()
             called = " ".join(command[1:4])
-            raise InstallError(
-                t(
-                    "{called} … ended with {status}:\n{last}",
-                    called=called,
-                    status=status,
-                    last=last,
-                )
+            how = t(
+                "{called} … ended with {status}:\n{last}",
+                called=called,
+                status=status,
+                last="\n".join(said.splitlines()[-15:]),
             )
+            wrong = wrong_package(said, tuple(named_files(command)))
+            raise InstallError(joined("\n", (wrong, how)) if wrong else how)
+
+
+HASH = re.compile(r"DO NOT MATCH THE HASHES.*?\n +(?P<package>\S+)", re.S)
+VERSION = re.compile(r"No matching distribution found for (?P<package>\S+)")
+"""What pip says of a package whose hash is another one, and of one that no index has."""
+
+
+def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
+    """Return which package pip refuses, with its file and line and what to do; None where it names none."""
+    found, text = (
+        HASH.search(said),
+        t(
+            "{package} ({place}): the package has another hash. Write the lock file again (in webapp: `make lock`)."
+        ),
+    )
+    if found is None:
+        found, text = (
+            VERSION.search(said),
+            t(
+                "{package} ({place}): the index has no such package or version. Correct it (in webapp: "
+                "requirements.in, then `make lock`)."
+            ),
+        )
+    if found is None:
+        return None
+    name = re.split(r"[=<>~!\[;]", found["package"])[0]
+    at = re.compile(rf"\s*{re.escape(name)}\s*([=<>~!\[;]|$)", re.I)
+    places = (
+        f"{file.name}:{number}"
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if at.match(line)
+    )
+    return Text(text.template, (("package", found["package"]), ("place", next(places, "-"))))

@@ -30,6 +30,7 @@ from tests.ops.situations import (
         ("ModuleNotFoundError: No module named 'flask'", "crash-module-missing"),
         ('{"message": "careapp cannot start: DB_HOST is missing"}', "crash-variable-missing"),
         ("KeyError: 'DB_HOST'", "crash-variable-missing"),
+        ("Error: class uri 'asgii' invalid or not found: ", "crash-worker-class"),
         ("careapp cannot start: PORT is 'x', which is not a port", "crash-setting-wrong"),
         ("[Errno 98] Address already in use", "crash-address-in-use"),
         ("OSError: [Errno 30] Read-only file system: '/app/x'", "crash-read-only-root"),
@@ -328,3 +329,17 @@ def test_a_worker_that_gunicorn_itself_kills_for_its_time_is_not_out_of_memory()
 
 def test_a_worker_that_was_killed_is_no_cause_while_the_service_is_steady():
     assert findings(a.stack(logs=a.logs(a=[a.LISTENS, KILLED]))) == ()
+
+
+def test_a_misspelt_worker_class_is_in_the_title():
+    """As gunicorn 27 says it."""
+    lines = (
+        "Error: class uri 'asgii' invalid or not found: ",
+        "[Traceback (most recent call last):",
+        '  File "/opt/venv/lib/python3.13/site-packages/gunicorn/util.py", line 119, in load_class',
+        "ImportError: Entry point ('gunicorn.workers', 'asgii') not found",
+        "]",
+    )
+    first = findings(crashed(*lines))[0]
+    assert str(first.title) == "gunicorn has no worker class asgii"
+    assert "gunicorn.conf.py" in str(first.fixes[0].text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +11,7 @@ from threading import Event, Thread
 
 import pytest
 
-from rehearsal.building import builder, docker_engine, dockerfile
+from rehearsal.building import builder, docker_engine, dockerfile, venvs
 from rehearsal.building.builder import Builder, BuildError, ImageNotFound, Wanted
 from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
 from rehearsal.building.venvs import named_files
@@ -359,7 +360,6 @@ def test_packages_of_a_stage_whose_files_are_copied_come_along(context):
     ("line", "rule"),
     [
         ("FROM node:22", "without Docker the base image must be named python"),
-        ("COPPY . .", "this instruction is not supported without Docker"),
         ("ADD app.tar.gz /srv", "this instruction is not supported without Docker"),
         ("STOPSIGNAL SIGINT", "this instruction is not supported without Docker"),
         ("RUN apt-get update", "without Docker only `pip install -r FILE` and packages by name"),
@@ -417,3 +417,48 @@ def test_the_volumes_of_a_stage_and_of_its_base_are_in_the_image(tmp_path):
         'FROM base\nVOLUME ["/srv/a b"]\nCMD ["x"]\n'
     )
     assert dockerfile.read(file, {}).volumes == ("/tmp", "/data", "/srv/a b")  # noqa: S108
+
+
+def test_a_misspelt_instruction_is_named_with_the_nearest_one(context):
+    with pytest.raises(
+        DockerfileError, match=r"Dockerfile:\d: COPPY \. \.: .* COPPY\. The nearest is COPY\.$"
+    ):
+        says(context, "COPPY . .")
+
+
+HASHES = """ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated
+    certifi==2024.2.2 from https://packages.example/certifi-2024.2.2-py3-none-any.whl:
+        Expected sha256 00
+             Got        dc
+"""
+VERSION = """ERROR: Could not find a version that satisfies the requirement certifi==9999.1 (from versions: 1)
+ERROR: No matching distribution found for certifi==9999.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            HASHES,
+            "certifi==2024.2.2 (requirements.txt:2): the package has another hash. Write the lock",
+        ),
+        (
+            VERSION,
+            "certifi==9999.1 (requirements.txt:2): the index has no such package or version.",
+        ),
+    ],
+)
+def test_the_package_that_pip_refuses_is_named_with_its_line(tmp_path, said, words):
+    file = tmp_path / "requirements.txt"
+    file.write_text("certifi-extra==1\ncertifi==2024.2.2 --hash=sha256:00\n")
+    assert str(venvs.wrong_package(said, (file,))).startswith(words)
+    assert venvs.wrong_package("ERROR: no network", (file,)) is None
+
+
+def test_a_package_that_pip_refuses_comes_first_in_the_error(tmp_path):
+    file = tmp_path / "requirements.txt"
+    file.write_text("no-such-package @ file:///nowhere\ncertifi==9999.1\n")
+    said = f"print({VERSION!r}); raise SystemExit(1)"
+    with pytest.raises(venvs.InstallError, match=r"^certifi==9999\.1 \(requirements\.txt:2\)"):
+        venvs._run(sys.executable, "-c", said, venvs.FILES["-r"], str(file))
