@@ -52,13 +52,15 @@ def diagnose(
     *,
     folder: Path | None = None,
     wanted: str | None = None,
+    url: str = "",
 ) -> Diagnosis:
     """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
-    The diagnosis lists the parts that could not be read. Raises StackError for an invalid stack file.
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
+    parts that could not be read. Raises StackError for an invalid stack file.
     """
     settings = Settings.read(names.stack, folder or Path())
-    return judge(gather(names, session, settings, wanted))
+    return judge(gather(names, session, settings, wanted, url=url))
 
 
 def judge(now: Snapshot) -> Diagnosis:

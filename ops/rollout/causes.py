@@ -47,7 +47,7 @@ class Log(Protocol):
 
 
 async def causes(
-    stack: str, session: Session, log: Log, expected: str, counts: Collection[int]
+    stack: str, session: Session, log: Log, expected: Expected, counts: Collection[int]
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
@@ -69,7 +69,7 @@ async def causes(
 
 
 async def _settled(
-    stack: str, session: Session, expected: str, counts: Collection[int]
+    stack: str, session: Session, expected: Expected, counts: Collection[int]
 ) -> Diagnosis:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
     begun, pace = time.monotonic(), Pace.of()
@@ -147,12 +147,15 @@ def diagnosis(stack: str, session: Session) -> str:
         return str(undiagnosed(mistake))
 
 
-def diagnosed(stack: str, session: Session, expected: str | None = None) -> Diagnosis:
-    """Diagnose a stack. ``expected`` is the ARN of the task definition that has to run."""
+def diagnosed(stack: str, session: Session, expected: Expected | None = None) -> Diagnosis:
+    """Diagnose a stack. ``expected`` has the task definition that has to run, and the page's URL."""
     from ops.doctor.diagnose import diagnose
     from stack.names import StackNames
 
-    return diagnose(StackNames(stack), session, wanted=expected)
+    if expected is None:
+        return diagnose(StackNames(stack), session)
+    wanted, url = expected.definition, expected.page_url
+    return diagnose(StackNames(stack), session, wanted=wanted, url=url)
 
 
 class Certainty:

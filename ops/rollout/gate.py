@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pulumi
 
@@ -41,8 +41,15 @@ class RolloutFailed(pulumi.RunError):
         super().__init__(mask(text))
 
 
+class Balancer(Protocol):
+    """The load balancer's outputs that the gate reads."""
+
+    target_group_arn: pulumi.Output[str]
+    url: pulumi.Output[str]
+
+
 def gate(
-    service: aws.ecs.Service, target_group: pulumi.Output[str], settings: Settings, changes: Changes
+    service: aws.ecs.Service, balancer: Balancer, settings: Settings, changes: Changes
 ) -> None:
     """Wait in `pulumi up` until the roll-out of the service has ended. Raises RolloutFailed.
 
@@ -56,14 +63,14 @@ def gate(
     time, and where the cause lies outside of the version, its tasks start once it is removed.
     """
     if not pulumi.runtime.is_dry_run():
-        waiting = _wait(service, target_group, settings, changes)
+        waiting = _wait(service, balancer, settings, changes)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
 async def _wait(
     service: aws.ecs.Service,
-    target_group: pulumi.Output[str],
+    balancer: Balancer,
     settings: Settings,
     changes: Changes,
 ) -> bool:
@@ -73,7 +80,8 @@ async def _wait(
         cluster=service.cluster,
         service=service.id,
         definition=service.task_definition,
-        target_group=target_group,
+        target_group=balancer.target_group_arn,
+        page_url=balancer.url,
     ).future()
     if not arns:
         pulumi.log.warn(str(NOT_PART), service)
@@ -105,7 +113,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
         stack = pulumi.get_stack()
-        certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
+        certainty = Certainty(expected, partial(diagnosed, stack, session, expected))
         end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
@@ -114,7 +122,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in counts:
         log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
-    found = await causes(stack, session, log, expected.definition, counts)
+    found = await causes(stack, session, log, expected, counts)
     if found:
         raise RolloutFailed(words.running_with_a_cause(end, expected, found))
 

@@ -47,11 +47,11 @@ def gate(monkeypatch):
         found.log = log
 
         def diagnosed(_stack, _session, expected):
-            assert expected == a.NEW
+            assert expected == EXPECTED
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lastings
+        return asyncio.run(causes.causes("poc", None, log, EXPECTED, counts)), log.lastings
 
     return found
 
@@ -118,9 +118,12 @@ def test_what_the_page_answers_is_told_in_a_line(gate):
     assert gate(a.stack(page=a.page(database=500)))[1] == [
         "GET / answers 200. GET /health/db answers 500."
     ]
-    assert gate(a.stack(page=a.page(404)))[1] == [
-        "GET / answers 404, and so do users' requests. smokePath sets another page to check."
+    to = a.page(ended_at="http://careapp-poc-alb.example/en/")
+    assert gate(a.stack(page=to))[1] == [
+        "GET / leads to http://careapp-poc-alb.example/en/, which answers 200."
     ]
+    login = a.page(302, leads_to="https://login.example.com/")
+    assert gate(a.stack(page=login))[1] == ["GET / redirects to https://login.example.com/."]
     assert gate(a.stack(page=None)) == ("", [])
 
 
