@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
@@ -20,6 +22,7 @@ from ops.waiting import Pace
 if TYPE_CHECKING:
     from ops.aws.session import Session
     from ops.diagnosis.findings import Diagnosis, Finding, Unread
+    from ops.snapshot.deletions import Deletion
 
 
 NO_TASK = "scaled-to-zero"
@@ -68,16 +71,52 @@ async def causes(
     return ""
 
 
+async def causes_after_deletion(
+    stack: str,
+    session: Session,
+    log: Log,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion],
+) -> str:
+    """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
+    from ops.diagnosis.findings import Fix
+    from ops.doctor.screen import plain
+
+    try:
+        found = await _settled(stack, session, expected, counts, gone)
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+        return ""
+    if not _reasons(found, counts):
+        return ""
+    # A refresh restores only what the program declares.
+    back = Fix(
+        t(
+            "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
+            names=", ".join(each.label for each in gone),
+        ),
+        (f"pulumi up -s {stack}",),
+    )
+    findings = (replace(each, fixes=(back,) if each.fixes else ()) for each in found.causes)
+    return plain(replace(found, findings=tuple(findings), page=None))
+
+
 async def _settled(
-    stack: str, session: Session, expected: Expected, counts: Collection[int]
+    stack: str,
+    session: Session,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion] = (),
 ) -> Diagnosis:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
     begun, pace = time.monotonic(), Pace.of()
-    found = await asyncio.to_thread(diagnosed, stack, session, expected)
+    look = partial(diagnosed, stack, session, expected, gone)
+    found = await asyncio.to_thread(look)
     again = bool(_reasons(found, counts))
     while again:
         await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(diagnosed, stack, session, expected)
+        found = await asyncio.to_thread(look)
         reasons = _reasons(found, counts)
         warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
         again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
@@ -147,15 +186,23 @@ def diagnosis(stack: str, session: Session) -> str:
         return str(undiagnosed(mistake))
 
 
-def diagnosed(stack: str, session: Session, expected: Expected | None = None) -> Diagnosis:
-    """Diagnose a stack. ``expected`` has the task definition that has to run, and the page's URL."""
+def diagnosed(
+    stack: str,
+    session: Session,
+    expected: Expected | None = None,
+    gone: Sequence[Deletion] = (),
+) -> Diagnosis:
+    """Diagnose a stack, as it is once ``gone`` is deleted.
+
+    ``expected`` has the task definition that has to run, and the page's URL.
+    """
     from ops.doctor.diagnose import diagnose
     from stack.names import StackNames
 
     if expected is None:
         return diagnose(StackNames(stack), session)
     wanted, url = expected.definition, expected.page_url
-    return diagnose(StackNames(stack), session, wanted=wanted, url=url)
+    return diagnose(StackNames(stack), session, wanted=wanted, url=url, gone=gone)
 
 
 class Certainty:

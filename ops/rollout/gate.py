@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
@@ -99,10 +100,11 @@ async def _wait(
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from ops.aws.session import Session
     from ops.rollout import text as words
-    from ops.rollout.causes import Certainty, causes, diagnosed
+    from ops.rollout.causes import Certainty, causes, causes_after_deletion, diagnosed
     from ops.rollout.follow import follow, succeeded
     from ops.rollout.verdict import Patience
     from ops.rollout.view import Expected
+    from ops.snapshot.deletions import pending
 
     try:
         pace = Pace.of()
@@ -125,6 +127,10 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     found = await causes(stack, session, log, expected, counts)
     if found:
         raise RolloutFailed(words.running_with_a_cause(end, expected, found))
+    if gone := tuple(pending(changes)):
+        found = await causes_after_deletion(stack, session, log, expected, counts, gone)
+        if found:
+            raise RolloutFailed(words.would_delete(expected, found))
 
 
 async def _why(end: End, expected: Expected, session: Session, log: Log, settings: Settings) -> str:
@@ -181,15 +187,40 @@ def watch() -> Changes:
 
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
-    changes = Changes()
+    changes = Changes({} if pulumi.runtime.is_dry_run() else _state())
     hook = pulumi.ResourceHook("on-the-path", changes.note)
-    hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
+    created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
+    hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])
 
     def add_hooks(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not args.type_.startswith(ON_THE_PATH):
             return None
+        names = (args.name, *_former_names(args.opts.aliases or ()))
+        changes.declared.update((args.type_, name) for name in names)
         opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
         return pulumi.ResourceTransformResult(args.props, opts)
 
     pulumi.runtime.register_resource_transform(add_hooks)
     return changes
+
+
+def _state() -> dict[str, dict[str, Any]]:
+    """Return type and outputs of the resources on the path before this update, by URN.
+
+    It calls the engine's function for that (pulumi/pkg/resource/deploy/builtins.go), which leaves out what
+    an earlier update has replaced and not deleted yet.
+    """
+    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
+    asked = {"stackName": stack}
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", asked).value["outputs"]
+    return {urn: each for urn, each in found.items() if each["type"].startswith(ON_THE_PATH)}
+
+
+def _former_names(aliases: Iterable[object]) -> Iterator[str]:
+    """Return the names that a resource had before: under one of them it is in the state."""
+    for each in aliases:
+        if isinstance(each, pulumi.Alias):
+            if isinstance(each.name, str):
+                yield each.name
+        elif isinstance(each, str):
+            yield each.rpartition("::")[2]

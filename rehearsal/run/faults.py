@@ -337,6 +337,14 @@ FAULTS: Mapping[str, Fault] = {
             edits=PAGE_RAISES,
         ),
         Fault(
+            name="listener-moves",
+            mistake=t("the listener is on port 8080, and pageUrl names no port"),
+            fixed_in_code=True,
+            edits=change(
+                "infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n"
+            ),
+        ),
+        Fault(
             name="update-moves-page",
             mistake=t("an update of a healthy version: / answers 404, for its route is renamed"),
             fixed_in_code=True,

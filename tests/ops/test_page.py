@@ -6,6 +6,7 @@ import ssl
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -396,3 +397,12 @@ def test_a_cause_that_does_not_explain_the_page_s_error_does_not_hide_it():
         replace(a.network().subnets["private-1"], free=1)
     )))  # fmt: skip
     assert {each.id for each in found.causes} == {"subnets-full", "page-errors"}
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_listener_on_another_port_than_users_open_is_the_cause_whoever_may_reach_it(opened):
+    groups = a.groups(alb_in=(a.permission(8080, networks=(IPv4Network("0.0.0.0/0"),)),))
+    changes = {"network": a.network(groups=groups)} if opened else {}
+    found = judge(a.stack(balancer=a.entrance(port=8080), page=a.page(0), **changes))
+    assert [each.id for each in found.causes] == ["no-listener"]
+    assert "listeners on: 8080" in str(found.causes[0].seen[0])

@@ -46,7 +46,7 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, expected):
+        def diagnosed(_stack, _session, expected, _gone=()):
             assert expected == EXPECTED
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
