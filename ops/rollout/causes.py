@@ -124,13 +124,13 @@ async def _settled(
 
 
 def _report(found: Diagnosis, log: Log) -> None:
-    """Log what does not make `pulumi up` red: warnings, unread parts, the answer of the page."""
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page."""
     from ops.doctor.diagnose import PAGE
 
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
-        if each.kind == "warning":
+        if each.kind == "warning" or (each.kind == "cause" and not each.row.blocks):
             log.warning(_warned(each))
     for text in _unread(found):
         log.lasting(text)

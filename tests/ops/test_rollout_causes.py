@@ -30,7 +30,7 @@ from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),
-    *("fargate-quota-small", "subnets-full"),
+    *("fargate-quota-small", "subnets-full", "tasks-die"),
 }
 ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
@@ -78,6 +78,10 @@ def test_tasks_that_died_before_are_no_reason(gate):
     snapshot = a.stack(tasks=(a.task(), *died))
     assert causing(snapshot) == {"tasks-die"}
     assert gate(snapshot) == ("", [ANSWERS])
+    assert gate.log.warnings == [
+        "2 tasks failed within the last hour and were replaced: See its last lines: "
+        "./careapp logs --previous -s poc"
+    ]
 
 
 def test_a_cause_that_the_next_look_does_not_show_is_none(gate):
