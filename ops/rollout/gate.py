@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ops.aws.session import Session
     from ops.rollout.verdict import End
     from ops.rollout.view import Expected
+    from ops.snapshot.deletions import Deletion
     from stack.settings import Settings
 
 
@@ -104,7 +105,6 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     from ops.rollout.follow import follow, succeeded
     from ops.rollout.verdict import Patience
     from ops.rollout.view import Expected
-    from ops.snapshot.deletions import pending
 
     try:
         pace = Pace.of()
@@ -127,7 +127,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     found = await causes(stack, session, log, expected, counts)
     if found:
         raise RolloutFailed(words.running_with_a_cause(end, expected, found))
-    if gone := tuple(pending(changes)):
+    if gone := tuple(_pending(changes)):
         found = await causes_after_deletion(stack, session, log, expected, counts, gone)
         if found:
             raise RolloutFailed(words.would_delete(expected, found))
@@ -224,3 +224,20 @@ def _former_names(aliases: Iterable[object]) -> Iterator[str]:
                 yield each.name
         elif isinstance(each, str):
             yield each.rpartition("::")[2]
+
+
+def _pending(changes: Changes) -> Iterator[Deletion]:
+    """Return what Pulumi deletes on the path after the program has ended.
+
+    That is what the program no longer declares, and the old one of each resource that it has replaced.
+    """
+    from ops.snapshot.deletions import Deletion
+
+    for urn, each in changes.state.items():
+        old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
+        key = (old.kind, old.name)
+        new = changes.created.get(key)
+        if key not in changes.declared or (
+            new is not None and Deletion(*key, new).identity != old.identity
+        ):
+            yield old

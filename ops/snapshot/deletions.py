@@ -8,7 +8,7 @@ afterwards, and fails the program instead: nothing is deleted, and the page stil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 from ops.snapshot import Snapshot
 from ops.snapshot.records import Part
 from ops.snapshot.vpc import Group, Network, Permission
-from ops.waiting import Changes
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,6 @@ RULE_FIELDS = (
     *("securityGroupId", "ipProtocol", "fromPort", "toPort"),
     *("cidrIpv4", "referencedSecurityGroupId", "prefixListId"),
 )
-
-
-def pending(changes: Changes) -> Iterator[Deletion]:
-    """Return what Pulumi deletes on the path after the program has ended.
-
-    That is what the program no longer declares, and the old one of each resource that it has replaced.
-    """
-    for urn, each in changes.state.items():
-        old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
-        key = (old.kind, old.name)
-        new = changes.created.get(key)
-        if key not in changes.declared or (
-            new is not None and Deletion(*key, new).identity != old.identity
-        ):
-            yield old
 
 
 def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
