@@ -53,6 +53,6 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    gate.gate(service.service, balancer.target_group_arn, settings, changes)
+    gate.gate(service.service, balancer, settings, changes)
 
 Protection(name, parts, network.routes, protect=settings.protect)

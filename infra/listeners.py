@@ -133,8 +133,7 @@ class Listeners:
     def url(self, balancer: aws.lb.LoadBalancer) -> pulumi.Output[str]:
         """Return the page's URL. For a domain name, create its alias record to the load balancer."""
         if not self.https.domain:
-            scheme = "https" if self.https.enabled else "http"
-            return pulumi.Output.concat(f"{scheme}://", balancer.dns_name)
+            return balancer.dns_name.apply(self.https.url)
         alias = aws.route53.RecordAliasArgs(
             name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
         )
@@ -146,7 +145,7 @@ class Listeners:
             aliases=[alias],
             opts=self.opts,
         )
-        return pulumi.Output.concat("https://", record.name)
+        return record.name.apply(self.https.url)
 
     def _http(
         self, balancer: aws.lb.LoadBalancer, action: aws.lb.ListenerDefaultActionArgs

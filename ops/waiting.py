@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from i18n import Refused, Text, t
 from ops.aws import local_cloud
@@ -135,16 +135,27 @@ class Waiting:
 
 
 class Changes:
-    """When this update last changed something on the path from the load balancer to the tasks.
+    """What this update changes on the path from the load balancer to the tasks.
 
     Such a change makes targets unhealthy without a roll-out, and not at once: some health checks
     have to fail first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, state: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.last: float | None = None
         """``local_cloud.monotonic()`` of the last change; None without one."""
+        self.state = state or {}
+        """Type and outputs of the resources before this update, by URN."""
+        self.declared: set[tuple[str, str]] = set()
+        """Type and name of what the program declares."""
+        self.created: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """The outputs of what this update has created, by type and name."""
 
     def note(self, _changed: pulumi.ResourceHookArgs) -> None:
         """Note a change, as a resource hook. A preview runs no hooks."""
         self.last = local_cloud.monotonic()
+
+    def note_created(self, made: pulumi.ResourceHookArgs) -> None:
+        """Note a new resource, as a resource hook."""
+        self.note(made)
+        self.created[made.type, made.name] = dict(made.new_outputs or {})

@@ -24,7 +24,13 @@ SMOKE_PATH = Key(
     rules.pattern(
         r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
     ),
-    "page that `pulumi up` requests after a deployment and that must answer below 500; empty: none",
+    "page that `pulumi up` requests after a deployment, as a browser does; empty: none",
+)
+SMOKE_MATCHER = Key(
+    "smokeMatcher",
+    "200-299",
+    rules.status_codes,
+    "status codes that `smokePath` must answer with, at the end of its redirects",
 )
 HEALTH_INTERVAL = Key(
     "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
@@ -70,6 +76,7 @@ class HealthSettings:
     unhealthy: int
     deregistration_delay: int
     smoke_path: str
+    smoke_matcher: str
 
     @property
     def notice(self) -> int:
@@ -104,6 +111,7 @@ class HealthSettings:
             unhealthy=read(UNHEALTHY_THRESHOLD),
             deregistration_delay=read(DEREGISTRATION_DELAY),
             smoke_path=read(SMOKE_PATH),
+            smoke_matcher=read(SMOKE_MATCHER),
         )
 
 
@@ -144,6 +152,11 @@ class HttpsSettings:
     @property
     def enabled(self) -> bool:
         return bool(self.certificate_arn or self.domain)
+
+    def url(self, balancer: str) -> str:
+        """Return the page's URL, without a path; ``balancer`` is the load balancer's DNS name."""
+        scheme = "https" if self.enabled else "http"
+        return f"{scheme}://{self.domain or balancer}"
 
     @classmethod
     def load(cls, read: Reader, region: str) -> HttpsSettings:

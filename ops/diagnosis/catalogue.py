@@ -104,8 +104,9 @@ START = (
 
 ENTRANCE = (
     Row("balancer-cannot-reach-task", 30, {FORWARD}, certain=True),
+    Row("no-listener", 30, {INTERNET}, certain=True),
     Row("balancer-cut-off", 31, {BALANCER_NODE}, certain=True),
-    Row("balancer-lets-nobody-in", 31, {INTERNET}, certain=True),
+    Row("balancer-lets-nobody-in", 31, {INTERNET}, ("no-listener",), certain=True),
     Row("balancer-missing", 31, {BALANCER_NODE}, certain=True),
     # A load balancer may be provisioning, a certificate in validation.
     Row("balancer-not-active", 31, {BALANCER_NODE}),
@@ -224,7 +225,8 @@ HEALTH = (
 
 NO_PAGE = (
     *(*NO_DATA, "app-raises", "task-role-cannot-read-secret"),
-    *("no-rule-forwards", "rule-in-the-way", "target-protocol", "page-waits-for-database"),
+    *("no-listener", "no-rule-forwards", "rule-in-the-way", "target-protocol"),
+    "page-waits-for-database",
 )
 """Why a visitor gets an error in place of the page."""
 

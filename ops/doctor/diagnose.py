@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from i18n import Text, t
@@ -12,6 +13,7 @@ from ops.diagnosis.findings import Diagnosis, Unread
 from ops.doctor import checks
 from ops.doctor.checks import running, stages
 from ops.snapshot import Snapshot, gather
+from ops.snapshot.deletions import Deletion, without
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -52,13 +54,16 @@ def diagnose(
     *,
     folder: Path | None = None,
     wanted: str | None = None,
+    url: str = "",
+    gone: Sequence[Deletion] = (),
 ) -> Diagnosis:
     """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
-    The diagnosis lists the parts that could not be read. Raises StackError for an invalid stack file.
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
+    parts that could not be read. ``gone`` is judged as if it were deleted. Raises StackError for an invalid stack file.
     """
     settings = Settings.read(names.stack, folder or Path())
-    return judge(gather(names, session, settings, wanted))
+    return judge(without(gather(names, session, settings, wanted, url=url), gone))
 
 
 def judge(now: Snapshot) -> Diagnosis:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
@@ -20,6 +22,7 @@ from ops.waiting import Pace
 if TYPE_CHECKING:
     from ops.aws.session import Session
     from ops.diagnosis.findings import Diagnosis, Finding, Unread
+    from ops.snapshot.deletions import Deletion
 
 
 NO_TASK = "scaled-to-zero"
@@ -47,7 +50,7 @@ class Log(Protocol):
 
 
 async def causes(
-    stack: str, session: Session, log: Log, expected: str, counts: Collection[int]
+    stack: str, session: Session, log: Log, expected: Expected, counts: Collection[int]
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
@@ -68,16 +71,52 @@ async def causes(
     return ""
 
 
+async def causes_after_deletion(
+    stack: str,
+    session: Session,
+    log: Log,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion],
+) -> str:
+    """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
+    from ops.diagnosis.findings import Fix
+    from ops.doctor.screen import plain
+
+    try:
+        found = await _settled(stack, session, expected, counts, gone)
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+        return ""
+    if not _reasons(found, counts):
+        return ""
+    # A refresh restores only what the program declares.
+    back = Fix(
+        t(
+            "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
+            names=", ".join(each.label for each in gone),
+        ),
+        (f"pulumi up -s {stack}",),
+    )
+    findings = (replace(each, fixes=(back,) if each.fixes else ()) for each in found.causes)
+    return plain(replace(found, findings=tuple(findings), page=None))
+
+
 async def _settled(
-    stack: str, session: Session, expected: str, counts: Collection[int]
+    stack: str,
+    session: Session,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion] = (),
 ) -> Diagnosis:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
     begun, pace = time.monotonic(), Pace.of()
-    found = await asyncio.to_thread(diagnosed, stack, session, expected)
+    look = partial(diagnosed, stack, session, expected, gone)
+    found = await asyncio.to_thread(look)
     again = bool(_reasons(found, counts))
     while again:
         await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(diagnosed, stack, session, expected)
+        found = await asyncio.to_thread(look)
         reasons = _reasons(found, counts)
         warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
         again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
@@ -85,13 +124,13 @@ async def _settled(
 
 
 def _report(found: Diagnosis, log: Log) -> None:
-    """Log what does not make `pulumi up` red: warnings, unread parts, the answer of the page."""
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page."""
     from ops.doctor.diagnose import PAGE
 
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
-        if each.kind == "warning":
+        if each.kind == "warning" or (each.kind == "cause" and not each.row.blocks):
             log.warning(_warned(each))
     for text in _unread(found):
         log.lasting(text)
@@ -147,12 +186,23 @@ def diagnosis(stack: str, session: Session) -> str:
         return str(undiagnosed(mistake))
 
 
-def diagnosed(stack: str, session: Session, expected: str | None = None) -> Diagnosis:
-    """Diagnose a stack. ``expected`` is the ARN of the task definition that has to run."""
+def diagnosed(
+    stack: str,
+    session: Session,
+    expected: Expected | None = None,
+    gone: Sequence[Deletion] = (),
+) -> Diagnosis:
+    """Diagnose a stack, as it is once ``gone`` is deleted.
+
+    ``expected`` has the task definition that has to run, and the page's URL.
+    """
     from ops.doctor.diagnose import diagnose
     from stack.names import StackNames
 
-    return diagnose(StackNames(stack), session, wanted=expected)
+    if expected is None:
+        return diagnose(StackNames(stack), session)
+    wanted, url = expected.definition, expected.page_url
+    return diagnose(StackNames(stack), session, wanted=wanted, url=url, gone=gone)
 
 
 class Certainty:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ops.aws.session import Session
     from ops.rollout.verdict import End
     from ops.rollout.view import Expected
+    from ops.snapshot.deletions import Deletion
     from stack.settings import Settings
 
 
@@ -41,8 +43,15 @@ class RolloutFailed(pulumi.RunError):
         super().__init__(mask(text))
 
 
+class Balancer(Protocol):
+    """The load balancer's outputs that the gate reads."""
+
+    target_group_arn: pulumi.Output[str]
+    url: pulumi.Output[str]
+
+
 def gate(
-    service: aws.ecs.Service, target_group: pulumi.Output[str], settings: Settings, changes: Changes
+    service: aws.ecs.Service, balancer: Balancer, settings: Settings, changes: Changes
 ) -> None:
     """Wait in `pulumi up` until the roll-out of the service has ended. Raises RolloutFailed.
 
@@ -56,14 +65,14 @@ def gate(
     time, and where the cause lies outside of the version, its tasks start once it is removed.
     """
     if not pulumi.runtime.is_dry_run():
-        waiting = _wait(service, target_group, settings, changes)
+        waiting = _wait(service, balancer, settings, changes)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
 async def _wait(
     service: aws.ecs.Service,
-    target_group: pulumi.Output[str],
+    balancer: Balancer,
     settings: Settings,
     changes: Changes,
 ) -> bool:
@@ -73,7 +82,8 @@ async def _wait(
         cluster=service.cluster,
         service=service.id,
         definition=service.task_definition,
-        target_group=target_group,
+        target_group=balancer.target_group_arn,
+        page_url=balancer.url,
     ).future()
     if not arns:
         pulumi.log.warn(str(NOT_PART), service)
@@ -91,7 +101,7 @@ async def _wait(
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from ops.aws.session import Session
     from ops.rollout import text as words
-    from ops.rollout.causes import Certainty, causes, diagnosed
+    from ops.rollout.causes import Certainty, causes, causes_after_deletion, diagnosed
     from ops.rollout.follow import follow, succeeded
     from ops.rollout.verdict import Patience
     from ops.rollout.view import Expected
@@ -105,7 +115,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
         stack = pulumi.get_stack()
-        certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
+        certainty = Certainty(expected, partial(diagnosed, stack, session, expected))
         end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
@@ -114,9 +124,13 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     log.moment(end.verdict.text)
     if end.view and end.view.desired not in counts:
         log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
-    found = await causes(stack, session, log, expected.definition, counts)
+    found = await causes(stack, session, log, expected, counts)
     if found:
         raise RolloutFailed(words.running_with_a_cause(end, expected, found))
+    if gone := tuple(_pending(changes)):
+        found = await causes_after_deletion(stack, session, log, expected, counts, gone)
+        if found:
+            raise RolloutFailed(words.would_delete(expected, found))
 
 
 async def _why(end: End, expected: Expected, session: Session, log: Log, settings: Settings) -> str:
@@ -173,15 +187,57 @@ def watch() -> Changes:
 
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
-    changes = Changes()
+    changes = Changes({} if pulumi.runtime.is_dry_run() else _state())
     hook = pulumi.ResourceHook("on-the-path", changes.note)
-    hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
+    created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
+    hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])
 
     def add_hooks(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not args.type_.startswith(ON_THE_PATH):
             return None
+        names = (args.name, *_former_names(args.opts.aliases or ()))
+        changes.declared.update((args.type_, name) for name in names)
         opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
         return pulumi.ResourceTransformResult(args.props, opts)
 
     pulumi.runtime.register_resource_transform(add_hooks)
     return changes
+
+
+def _state() -> dict[str, dict[str, Any]]:
+    """Return type and outputs of the resources on the path before this update, by URN.
+
+    It calls the engine's function for that (pulumi/pkg/resource/deploy/builtins.go), which leaves out what
+    an earlier update has replaced and not deleted yet.
+    """
+    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
+    asked = {"stackName": stack}
+    found = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", asked).value["outputs"]
+    return {urn: each for urn, each in found.items() if each["type"].startswith(ON_THE_PATH)}
+
+
+def _former_names(aliases: Iterable[object]) -> Iterator[str]:
+    """Return the names that a resource had before: under one of them it is in the state."""
+    for each in aliases:
+        if isinstance(each, pulumi.Alias):
+            if isinstance(each.name, str):
+                yield each.name
+        elif isinstance(each, str):
+            yield each.rpartition("::")[2]
+
+
+def _pending(changes: Changes) -> Iterator[Deletion]:
+    """Return what Pulumi deletes on the path after the program has ended.
+
+    That is what the program no longer declares, and the old one of each resource that it has replaced.
+    """
+    from ops.snapshot.deletions import Deletion
+
+    for urn, each in changes.state.items():
+        old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
+        key = (old.kind, old.name)
+        new = changes.created.get(key)
+        if key not in changes.declared or (
+            new is not None and Deletion(*key, new).identity != old.identity
+        ):
+            yield old

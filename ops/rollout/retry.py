@@ -184,7 +184,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
     patience = Patience.of(pace, settings.rollout_minutes, 0)
-    certainty = Certainty(expected, partial(diagnosed, stack, session, expected.definition))
+    certainty = Certainty(expected, partial(diagnosed, stack, session, expected))
     try:
         end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
     except KeyboardInterrupt:

@@ -93,6 +93,19 @@ def running_with_a_cause(end: End, expected: Expected, found: str) -> str:
     return _block(str(head), found, str(after))
 
 
+def would_delete(expected: Expected, found: str) -> str:
+    """Return the text of an update that would delete what the page needs."""
+    head = t(
+        "{revision} runs, but this update would delete what its page needs; it was ended before that",
+        revision=expected.revision,
+    )
+    after = t(
+        "Nothing of it was deleted, for Pulumi deletes last: the page still works. Each `pulumi up` is red "
+        "until the program declares it again."
+    )
+    return _block(str(head), found, str(after))
+
+
 WORTH_A_DIAGNOSIS = frozenset(
     {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}
 )

@@ -19,6 +19,8 @@ class Expected:
     service: str
     definition: str
     target_group: str
+    page_url: str = ""
+    """The output ``pageUrl``."""
 
     @property
     def revision(self) -> str:

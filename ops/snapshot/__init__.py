@@ -43,6 +43,8 @@ class Snapshot:
     """The certificate authorities that the app's image carries; None where that is not known."""
     wanted: str | None = None
     by_program: bool = False
+    output_url: str = ""
+    """The output ``pageUrl``, where the program passed it."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
@@ -75,6 +77,12 @@ class Snapshot:
     def region(self) -> str:
         return self.place.region
 
+    @property
+    def page_url(self) -> str:
+        """Return the page's URL without a path; "" without a load balancer."""
+        balancer = self.balancer.value
+        return self.output_url or (self.settings.https.url(balancer.dns) if balancer else "")
+
     def problems(self) -> dict[str, AwsProblem]:
         """Return the problems of the parts that could not be read, by the name of the part."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -91,13 +99,15 @@ def gather(
     settings: Settings,
     wanted: str | None = None,
     page: Part[Page] | None = None,
+    url: str = "",
 ) -> Snapshot:
     """Read all parts from AWS in parallel. A part that could not be read has the problem.
 
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it.
     ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        return _Gathering(names, session, settings, wanted, page, pool).snapshot()
+        return _Gathering(names, session, settings, wanted, page, url, pool).snapshot()
 
 
 class _Gathering:
@@ -108,10 +118,11 @@ class _Gathering:
         settings: Settings,
         wanted: str | None,
         page: Part[Page] | None,
+        url: str,
         pool: ThreadPoolExecutor,
     ) -> None:
         self.names, self.session, self.settings, self.wanted = names, session, settings, wanted
-        self._known_page, self._pool = page, pool
+        self._known_page, self._url, self._pool = page, url, pool
 
     def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
         return self._pool.submit(read_part, question, self.session, *arguments)
@@ -151,6 +162,7 @@ class _Gathering:
             at=datetime.now(UTC),
             wanted=definition.arn if definition else None,
             by_program=self.wanted is not None,
+            output_url=self._url,
             service=running,
             rollback_reason=rollback_reason.result(),
             was_deployed=was_deployed.result(),
@@ -217,7 +229,7 @@ class _Gathering:
             return self._given(self._known_page)
         if balancer is None or all(each.state != "healthy" for each in targets):
             return self._nothing(None)
-        return self._pool.submit(read_part, pages.page, balancer, self.settings)
+        return self._pool.submit(read_part, pages.page, balancer, self.settings, self._url)
 
     def _rollback_reason(self, service: Service | None) -> Future[Part[str]]:
         """Read the rollback of a completed deployment only: others show their state themselves."""

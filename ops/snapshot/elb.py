@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
+from stack.rules import includes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,32 +121,52 @@ class Balancer:
     groups: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
 
-    @property
-    def url(self) -> str:
-        """Return the page's URL: HTTPS where a listener has it, since HTTP then redirects there."""
-        secure = any(each.protocol == "HTTPS" for each in self.listeners)
-        return f"{'https' if secure else 'http'}://{self.dns}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The load balancer's answer to a request for the page, at the last try.
+    """The answer to a request for the page, at the last try and at the end of its redirects.
 
-    ``status`` is 0 where no answer came, and ``problem`` says why. ``database`` is the status of
-    ``/health/db``, None where that was not asked.
+    ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.
+    ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
+    end. ``database`` is the status of ``/health/db``, None where that was not asked.
     """
 
     url: str
     path: str
+    matcher: str = "200-299"
     status: int = 0
     problem: str = ""
+    ended_at: str = ""
+    leads_to: str = ""
+    endless: bool = False
     tries: int = 1
     database: int | None = None
 
     @property
     def fails(self) -> bool:
-        """Return whether the page failed: a 5xx status, or no answer."""
-        return self.status == 0 or self.status >= 500
+        """Return whether users do not get the page: no answer, or one that ``smokeMatcher`` does not have.
+
+        A redirect to another host is an answer, unless users cannot open that host.
+        """
+        if self.leads_to:
+            return self.leads_nowhere
+        return self.status == 0 or self.endless or not includes(self.matcher, self.status)
+
+    @property
+    def followed(self) -> bool:
+        """Return whether the answer is that of a redirect's target."""
+        return self.ended_at not in ("", self.url)
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Return whether it redirects to what no browser opens, or a host that is not on the internet."""
+        url = urlsplit(self.leads_to)
+        try:
+            return (
+                url.scheme not in ("http", "https") or not ip_address(url.hostname or "").is_global
+            )
+        except ValueError:
+            return "." not in (url.hostname or "")
 
 
 def target_group(session: Session, name: str) -> TargetGroup | None:

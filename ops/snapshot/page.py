@@ -1,4 +1,4 @@
-"""Request the page as a user does: at the load balancer's own address."""
+"""Request the page as a user's browser does: the URL of the output pageUrl, its redirects, its cookies."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import http.client
 import socket
 import ssl
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from i18n import said, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
-from ops.snapshot import elb
-from ops.snapshot.elb import Balancer, Listener, Page
+from ops.snapshot.elb import Balancer, Page
 from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5
@@ -28,6 +30,12 @@ TRIES = 3
 PAUSE = 0.3
 """Seconds between two tries."""
 
+REDIRECTS = 20
+"""How many redirects a browser follows before it gives up (Fetch standard, "HTTP-redirect fetch")."""
+
+MOST_BYTES = 1 << 20
+"""How much of a page is read: enough to see an answer that breaks off or stalls."""
+
 DATABASE_PATH = "/health/db"
 
 UNKNOWN_ISSUER = range(18, 22)
@@ -35,55 +43,46 @@ UNKNOWN_ISSUER = range(18, 22)
 company's proxy that reads HTTPS, or in a Python without certificates."""
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """The address to connect to, and the host name to request there.
-
-    ``trust`` is None for plain HTTP.
-    """
-
-    address: str
-    port: int
-    name: str
-    declared_port: int
-    trust: ssl.SSLContext | None
-
-
 class Unreachable(Exception):
-    """The load balancer did not accept a connection; the text says why."""
+    """The load balancer cannot be reached from here; the text says why."""
 
 
-def page(balancer: Balancer, settings: Settings) -> Page | None:
+class NoListener(OSError):
+    """The load balancer does not listen on a URL's port, wherever that is opened from."""
+
+
+def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
     """Request ``smokePath``, and of the app in webapp/ the database's health.
 
-    An answer below 500 is the result. An error, or a connection that closes without an answer, is
-    tried again, three times in all; ANSWER_SECONDS without an answer end it. None without a
-    listener, or where ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be
-    reached from here: that is no fault of the page.
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. A page that
+    fails is tried again, three times in all; ANSWER_SECONDS without an answer end it. None where
+    ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be reached from here:
+    that is no fault of the page.
     """
-    path, listener = settings.health.smoke_path, elb.serving(balancer)
-    if not path or listener is None:
+    path = settings.health.smoke_path
+    if not path:
         return None
-    url = f"{balancer.url}{path}"
+    base = url or settings.https.url(balancer.dns)
+    browser = _Browser(balancer, settings)
+    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher)
     try:
-        endpoint = _endpoint(balancer, listener, settings)
-        found = _get_page(endpoint, Page(url=url, path=path))
+        found = _get_page(browser, found)
         if found.status and settings.webapp:
-            found = replace(found, database=_get(endpoint, DATABASE_PATH, DATABASE_SECONDS)[0])
+            answer = browser.get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
+            found = replace(found, database=answer.status)
         return found
     except Unreachable as problem:
         raise AwsProblem(
             "unreachable",
-            t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
+            t("{url} cannot be reached from here: {why}.", url=found.url, why=said(problem)),
             t("Open it in a browser, or run the command where it can be reached."),
         ) from None
 
 
-def _get_page(endpoint: Endpoint, found: Page) -> Page:
+def _get_page(browser: _Browser, found: Page) -> Page:
     for tries in range(1, TRIES + 1):
         begun = time.monotonic()
-        status, problem = _get(endpoint, found.path, ANSWER_SECONDS)
-        found = replace(found, tries=tries, status=status, problem=problem)
+        found = replace(found, tries=tries, **vars(browser.get(found.url, ANSWER_SECONDS)))
         if not found.fails or time.monotonic() - begun >= ANSWER_SECONDS:
             break
         if tries < TRIES:
@@ -91,26 +90,87 @@ def _get_page(endpoint: Endpoint, found: Page) -> Page:
     return found
 
 
-def _endpoint(balancer: Balancer, listener: Listener, settings: Settings) -> Endpoint:
-    """Return the load balancer's own address, so that a missing DNS record of the domain does not matter.
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """The fields of a Page that one try decides."""
 
-    The certificate must be valid for ``domainName``. With a ``certificateArn`` alone the name that
-    visitors use is not known, so the certificate is not verified. Raises Unreachable.
-    """
-    secure = listener.protocol == "HTTPS"
-    domain = settings.https.domain if secure else ""
-    address, port, authority = balancer.dns, listener.port, None
-    if local_cloud.facts_file():
-        place = local_cloud.listener(listener.arn)
-        if place is None:
-            raise Unreachable(t("the local cloud does not listen for it"))
-        address, port, authority = place
-    elif _proxy(listener.protocol.lower(), address):
-        raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
-    trust = ssl.create_default_context(cafile=authority) if secure else None
-    if trust is not None and not domain:
-        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    return Endpoint(address, port, domain or balancer.dns, listener.port, trust)
+    status: int = 0
+    problem: str = ""
+    ended_at: str = ""
+    leads_to: str = ""
+    endless: bool = False
+
+
+class _Browser:
+    """Requests URLs of one load balancer, at its own address."""
+
+    def __init__(self, balancer: Balancer, settings: Settings) -> None:
+        self.balancer = balancer
+        self.domain = settings.https.domain
+
+    def get(self, url: str, seconds: float) -> _Answer:
+        """Return the answer at the end of the redirects. Raises Unreachable."""
+        redirects, deadline = Redirects(), time.monotonic() + seconds
+        # A fresh one: the cookies of an earlier visit must not change the answer.
+        opener = urllib.request.OpenerDirector()
+        for each in (
+            _Handler(self, deadline),
+            urllib.request.HTTPCookieProcessor(),
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            redirects,
+        ):
+            opener.add_handler(each)
+        opener.addheaders = [("User-Agent", "careapp-doctor"), ("Accept", "*/*")]
+        try:
+            with opener.open(url, timeout=seconds) as answer:
+                _read(answer, deadline)
+                return _Answer(status=answer.status, ended_at=answer.url)
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return _Answer(
+                    status=answer.code,
+                    ended_at=answer.url,
+                    leads_to=redirects.leads_to,
+                    endless=redirects.inf_msg in answer.msg,
+                )
+        except urllib.error.URLError as problem:
+            return _Answer(problem=_words(problem.reason, seconds), ended_at=redirects.followed)
+        except (OSError, ValueError, http.client.HTTPException) as problem:
+            return _Answer(problem=_words(problem, seconds), ended_at=redirects.followed)
+
+    def connect(self, scheme: str, host: str, seconds: float) -> _Connection:
+        """Return the connection for a URL's scheme and host. Raises Unreachable and NoListener."""
+        port = urlsplit(f"//{host}").port or (443 if scheme == "https" else 80)
+        listener = next((each for each in self.balancer.listeners if each.port == port), None)
+        if listener is None:
+            raise NoListener(t("the load balancer has no listener on port {port}", port=port))
+        address, authority = (self.balancer.dns, port), None
+        if local_cloud.facts_file():
+            place = local_cloud.listener(listener.arn)
+            if place is None:
+                raise Unreachable(t("the local cloud does not listen for it"))
+            address, authority = place[:2], place[2]
+        elif _proxy(scheme, address[0]):
+            raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
+        trust = self._trust(authority) if scheme == "https" else None
+        return _Connection(host, address, trust, seconds)
+
+    def _trust(self, authority: str | None) -> ssl.SSLContext:
+        """Return a context that verifies ``domainName``.
+
+        With a ``certificateArn`` alone the name that users open is not known, so it verifies nothing.
+        """
+        trust = ssl.create_default_context(cafile=authority)
+        if not self.domain:
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+        return trust
+
+
+def _words(problem: object, seconds: float) -> str:
+    if isinstance(problem, TimeoutError):
+        return f"timed out after {seconds:g} s"
+    return str(problem) or type(problem).__name__
 
 
 def _proxy(scheme: str, host: str) -> bool:
@@ -118,42 +178,76 @@ def _proxy(scheme: str, host: str) -> bool:
     return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
-def _get(endpoint: Endpoint, path: str, seconds: float) -> tuple[int, str]:
-    """Return the status of one answer; 0 and the reason without one. Raises Unreachable."""
-    connection = _Connection(endpoint, seconds)
-    try:
-        connection.request("GET", path, headers={"User-Agent": "careapp-doctor", "Accept": "*/*"})
-        return connection.getresponse().status, ""
-    except TimeoutError:
-        return 0, f"timed out after {seconds:g} s"
-    except (OSError, http.client.HTTPException) as problem:
-        return 0, str(problem) or type(problem).__name__
-    finally:
-        connection.close()
+def _read(answer: http.client.HTTPResponse, deadline: float) -> None:
+    """Read the page. Raises TimeoutError and IncompleteRead where it stalls or breaks off."""
+    left = MOST_BYTES
+    while left > 0 and (received := answer.read1(left)):
+        left -= len(received)
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if left > 0 and answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
+
+
+class _Handler(urllib.request.HTTPHandler):
+    """Opens a browser's connections, so that a name in a URL need not be known to the DNS here."""
+
+    def __init__(self, browser: _Browser, deadline: float) -> None:
+        super().__init__()
+        self.browser, self.deadline = browser, deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, **_: Any) -> _Connection:
+            left = max(self.deadline - time.monotonic(), 0.1)
+            return self.browser.connect(req.type, host, left)
+
+        return self.do_open(connection, req)
+
+    https_open = http_open
+    https_request = urllib.request.HTTPHandler.http_request
+
+
+class Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to the same host; one to another host is kept as the answer."""
+
+    max_redirections = REDIRECTS
+
+    def __init__(self) -> None:
+        self.followed = self.leads_to = ""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the next request; None where it goes to another host."""
+        there, here = urlsplit(newurl), urlsplit(req.full_url)
+        if there.hostname != here.hostname or there.scheme not in ("http", "https"):
+            self.leads_to = newurl
+            return None
+        self.followed = newurl
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to an endpoint's address, for its host name."""
+    """A connection to an address, for the host of a URL. ``trust`` is None for plain HTTP."""
 
-    def __init__(self, endpoint: Endpoint, seconds: float) -> None:
-        super().__init__(endpoint.name, endpoint.declared_port, timeout=seconds)
-        self.endpoint = endpoint
-        self.default_port = 443 if endpoint.trust else 80
+    def __init__(
+        self, host: str, address: tuple[str, int], trust: ssl.SSLContext | None, seconds: float
+    ) -> None:
+        super().__init__(host, timeout=seconds)
+        self.address, self.trust = address, trust
 
     def connect(self) -> None:
         """Connect, with a TLS handshake for HTTPS. Raises Unreachable before there is a connection."""
-        endpoint = self.endpoint
         try:
-            found = socket.getaddrinfo(endpoint.address, endpoint.port, type=socket.SOCK_STREAM)
-            patience = CONNECT_SECONDS / len(found)
-            self.sock = socket.create_connection((endpoint.address, endpoint.port), patience)
+            found = socket.getaddrinfo(*self.address, type=socket.SOCK_STREAM)
+            self.sock = socket.create_connection(self.address, CONNECT_SECONDS / len(found))
         except OSError as problem:
             raise Unreachable(problem.strerror or str(problem)) from problem
         self.sock.settimeout(self.timeout)
-        if endpoint.trust is None:
+        if self.trust is None:
             return
         try:
-            self.sock = endpoint.trust.wrap_socket(self.sock, server_hostname=endpoint.name)
+            self.sock = self.trust.wrap_socket(self.sock, server_hostname=self.host)
         except ssl.SSLCertVerificationError as problem:
             if problem.verify_code in UNKNOWN_ISSUER:
                 raise Unreachable(problem.verify_message) from problem

@@ -93,7 +93,7 @@ def _page(now: Snapshot) -> Line:
     balancer = now.balancer.value
     if balancer is None:
         return _row(t("Page"), "-")
-    words = balancer.url
+    words = now.page_url
     if balancer.state not in ("active", ""):
         words += f" ({balancer.state})"
     return _row(t("Page"), words)
@@ -210,7 +210,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "stage": stages.stage(case),
         "steady": case.steady,
         "paused": case.paused is not None,
-        "page": now.balancer.value.url if now.balancer.value else None,
+        "page": now.page_url or None,
         "service": plain(service),
         "tasks": plain(now.tasks.value),
         "targets": plain(now.targets.value),

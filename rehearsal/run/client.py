@@ -22,6 +22,7 @@ from typing import Any
 
 from i18n import Refused, Text, t, verbatim
 from ops.aws.local_cloud import is_locked
+from ops.snapshot.page import Redirects
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 
@@ -285,15 +286,23 @@ class Page:
             return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
         return cls(plain[0]) if plain else None
 
-    def get(self, url: str = "") -> tuple[int, str, str]:
-        """Return status, text and final URL. Without a trusted answer return status 0 and the reason."""
-        url = url or self.url
+    def get(self, url: str = "", host: str = "") -> tuple[int, str, str]:
+        """Return status, text and final URL. Without a trusted answer return status 0 and the reason.
+
+        ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
+        """
+        url, redirects = url or self.url, Redirects()
         trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=trust), urllib.request.ProxyHandler({}), redirects
+        )
+        asked = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - a loopback address
         try:
-            with urllib.request.urlopen(url, timeout=10, context=trust) as answer:  # noqa: S310 - a loopback address
+            with opener.open(asked, timeout=10) as answer:
                 return answer.status, answer.read().decode(errors="replace"), answer.url
         except urllib.error.HTTPError as answer:
             with answer:
-                return answer.code, answer.read().decode(errors="replace"), answer.url
+                text = answer.read().decode(errors="replace")
+                return answer.code, text, redirects.leads_to or answer.url
         except OSError as problem:
             return 0, str(problem), url

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "careapp"
 FRONT = "webapp/front.py"
+VISIT = "    visit = Visit(datetime.now(UTC), texts.language(), task.current())\n"
 HEALTH_ANSWER = "            await answer(send, 200, HEALTHY)\n"
 
 
@@ -132,6 +133,11 @@ def add_catch_all_rule(calls: Calls, stack: str) -> None:
 def before_health_answer(line: str) -> tuple[Edit, ...]:
     """Return the edit that runs ``line`` before the app answers /health."""
     return change(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
+
+
+def before_page(line: str) -> tuple[Edit, ...]:
+    """Return the edit that runs ``line`` before the app makes its page."""
+    return change("webapp/pages.py", VISIT, f"    {line}\n{VISIT}")
 
 
 def create_other_secret(calls: Calls, _stack: str) -> None:
@@ -343,6 +349,37 @@ FAULTS: Mapping[str, Fault] = {
             fixed_in_code=True,
             second_release=True,
             edits=PAGE_RAISES,
+        ),
+        Fault(
+            name="listener-moves",
+            mistake=t("the listener is on port 8080, and pageUrl names no port"),
+            fixed_in_code=True,
+            edits=change(
+                "infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n"
+            ),
+        ),
+        Fault(
+            name="update-moves-page",
+            mistake=t("an update of a healthy version: / answers 404, for its route is renamed"),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change("webapp/pages.py", '@bp.get("/")', '@bp.get("/home")'),
+        ),
+        Fault(
+            name="update-redirects",
+            mistake=t("an update of a healthy version: the page redirects to itself for ever"),
+            fixed_in_code=True,
+            second_release=True,
+            edits=before_page('from flask import redirect; return redirect("/")'),
+        ),
+        Fault(
+            name="update-refuses-host",
+            mistake=t("an update of a healthy version: the page answers 400 for its own host name"),
+            fixed_in_code=True,
+            second_release=True,
+            edits=before_page(
+                'from flask import abort, request; request.host == "www.example.com" or abort(400)'
+            ),
         ),
         Fault(
             name="out-of-memory",

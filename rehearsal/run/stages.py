@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 from i18n import Text, said, t
 from i18n.masking import mask_data
+from rehearsal.calls import Calls
 from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.run.client import Facts, Page
 from rehearsal.run.faults import Fault
+from stack.rules import includes
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
-
-if TYPE_CHECKING:
-    from rehearsal.calls import Calls
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
@@ -192,28 +192,40 @@ class Rehearsal:
             raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
 
     def wait_for_page(self) -> int:
-        """Wait until the page answers with a status below 500, which the roll-out gate accepts, and return the status.
+        """Wait until the page answers as the roll-out gate expects, and return the status.
 
         Request `smokePath`, or without one the health check's path. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
         """
         page, begun = self._page(), time.monotonic()
-        health = Settings.read(self.stack, self.pulumi.folder).health
+        settings = Settings.read(self.stack, self.pulumi.folder)
+        health, host = settings.health, self._host(settings)
         path = health.smoke_path or health.path
+        matcher = health.smoke_matcher if health.smoke_path else health.matcher
+        url = page.url.rstrip("/") + path
         while True:
-            status, body, _ = page.get(page.url.rstrip("/") + path)
-            if 0 < status < 500:
+            status, body, ended = page.get(url, host)
+            if includes(matcher, status) or urlsplit(ended).hostname != urlsplit(url).hostname:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(
                     t(
-                        "{path} does not answer below 500 after {seconds:.0f} s; last {status}: {body}",
+                        "{path} does not answer with {matcher} after {seconds:.0f} s; last {status}: {body}",
                         path=path,
+                        matcher=matcher,
                         seconds=PAGE_LIMIT,
                         status=status,
                         body=body[:200],
                     )
                 )
             time.sleep(0.1)
+
+    def _host(self, settings: Settings) -> str:
+        """Return the name that users open."""
+        facts = self.facts()
+        calls = Calls(facts.endpoint, facts.options.region)
+        named = {"Names": [settings.names.balancer]}
+        [balancer] = calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
+        return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)
 
     def _turn_protection_off(self) -> None:
         self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))

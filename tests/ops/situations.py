@@ -196,6 +196,10 @@ SITUATIONS = {
     "page-waits-for-database": a.stack(
         page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
     ),
+    "no-listener": a.stack(
+        balancer=a.entrance(port=8080),
+        page=a.page(0, problem="the load balancer has no listener on port 80"),
+    ),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),

@@ -52,15 +52,15 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
-    monkeypatch.setattr(page, "page", lambda balancer, settings: (balancer.name, settings.stack))
+    monkeypatch.setattr(page, "page", lambda *asked: asked)
     settings = Settings.read("poc", Path())
     assert gather(NAMES, stack.session, settings).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(NAMES, stack.session, settings)
+        asked = gather(NAMES, stack.session, settings, url="http://page")
         assert [each.state for each in asked.targets.value] == ["healthy"]
-        assert asked.page == Part((NAMES.balancer, "poc"))
+        assert asked.page == Part((asked.balancer.value, settings, "http://page"))
         before = Part("before")
         assert gather(NAMES, stack.session, settings, page=before).page is before
     finally:

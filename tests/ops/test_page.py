@@ -6,6 +6,7 @@ import ssl
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -30,14 +31,18 @@ class Answering(BaseHTTPRequestHandler):
         if self.path == page.DATABASE_PATH:
             return self.say(server.database)
         server.asked.append((self.path, self.headers["Host"]))
+        if made := server.pages.get(self.path):
+            return made(self)
         answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         if answer == SILENCE:
             return server.released.wait(60)
         return None if answer == HANGS_UP else self.say(answer)
 
-    def say(self, status):
+    def say(self, status, length=0, **headers):
         self.send_response(status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
     def log_message(self, *_):
@@ -51,7 +56,7 @@ class Balancer(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answering)
-        self.answers, self.database, self.asked = [200], 404, []
+        self.answers, self.database, self.asked, self.pages = [200], 404, [], {}
         self.released = threading.Event()
 
     def handle_error(self, *_):
@@ -84,18 +89,23 @@ def server(monkeypatch):
 
 
 def ask(server, balancer=None, **settings):
-    return page.page(balancer or server.there, a.choices(**settings))
+    """What the page answers where the program's pageUrl names the server's port."""
+    url = f"http://127.0.0.1:{server.server_port}" if balancer is None else ""
+    return page.page(balancer or server.there, a.choices(**settings), url)
 
 
 def problem(balancer, **settings):
+    [listener] = balancer.listeners
+    usual = {"HTTP": 80, "HTTPS": 443}[listener.protocol] == listener.port
+    url = "" if usual else f"http://{balancer.dns}:{listener.port}"
     with pytest.raises(AwsProblem) as refused:
-        page.page(balancer, a.choices(**settings))
+        page.page(balancer, a.choices(**settings), url)
     assert refused.value.kind == "unreachable"
     return str(refused.value.text)
 
 
 def test_the_page_is_asked_for_at_the_load_balancer_s_own_address(server):
-    assert ask(server).url == "http://127.0.0.1/"
+    assert ask(server).url == f"http://127.0.0.1:{server.server_port}/"
     assert server.asked == [("/", f"127.0.0.1:{server.server_port}")]
 
 
@@ -103,20 +113,121 @@ def test_the_page_is_asked_for_at_the_load_balancer_s_own_address(server):
     ("answers", "status", "tries", "fails"),
     [
         ([200], 200, 1, False),
-        ([302], 302, 1, False),
-        ([404], 404, 1, False),
+        ([302], 302, 3, True),
+        ([404], 404, 3, True),
+        ([400], 400, 3, True),
+        ([401], 401, 3, True),
         ([500, 502, 200], 200, 3, False),
+        ([404, 200], 200, 2, False),
         ([500, 500, 503, 200], 503, 3, True),
         ([HANGS_UP], 0, 3, True),
     ],
-    ids=["well", "a redirect", "the visitor's error", "passes", "three in a row", "hangs up"],
-)
-def test_one_answer_below_500_ends_it_well(server, answers, status, tries, fails):
+    ids=["well", "a redirect to nowhere", "not found", "another host", "a login", "passes",
+         "not found yet", "three in a row", "hangs up"],
+)  # fmt: skip
+def test_one_answer_of_the_matcher_ends_it_well(server, answers, status, tries, fails):
     server.answers = answers
     found = ask(server)
     assert (found.status, found.tries, found.fails) == (status, tries, fails)
     closed = "Remote end closed connection without response"
     assert found.problem == (closed if answers == [HANGS_UP] else "")
+
+
+@pytest.mark.parametrize(
+    ("matcher", "status", "fails"),
+    [
+        ("200-299,401", 401, False),
+        ("200-299,401", 403, True),
+        ("403", 403, False),
+        ("204", 200, True),
+    ],
+)
+def test_the_settings_matcher_decides(server, matcher, status, fails):
+    server.answers = [status]
+    found = ask(server, smokeMatcher=matcher)
+    assert (found.status, found.matcher, found.fails) == (status, matcher, fails)
+
+
+def to(place, status=302, **headers):
+    """A page that redirects."""
+    return lambda answering: answering.say(status, Location=place, **headers)
+
+
+def answer(status):
+    return lambda answering: answering.say(status)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("last", "fails"), [(200, False), (404, True), (500, True)])
+def test_redirects_are_followed_and_the_last_answer_counts(server, status, last, fails):
+    server.pages = {"/": to("/a", status), "/a": to("/b?c=1", status), "/b?c=1": answer(last)}
+    found = ask(server)
+    assert (found.status, found.fails, found.followed) == (last, fails, True)
+    assert found.ended_at == f"http://127.0.0.1:{server.server_port}/b?c=1"
+    assert [path for path, _ in server.asked[:3]] == ["/", "/a", "/b?c=1"]
+
+
+def test_a_page_that_redirects_to_itself_for_ever_fails_whatever_the_matcher_is(server):
+    server.pages = {"/": to("/", 301)}
+    found = ask(server, smokeMatcher="200-399")
+    assert (found.status, found.endless, found.fails) == (301, True, True)
+    [cause] = judge(a.stack(page=found)).causes
+    assert (cause.id, str(cause.title)) == ("page-errors", "The page / redirects without end")
+
+
+def test_a_page_that_redirects_once_for_its_cookie_is_well(server):
+    def once(answering):
+        if answering.headers["Cookie"] == "seen=1":
+            return answering.say(200)
+        return answering.say(302, Location="/", Set_Cookie="seen=1")
+
+    server.pages = {"/": once}
+    assert (ask(server).status, ask(server).fails) == (200, False)
+    assert len(server.asked) == 4, "a cookie of the visit before was sent"
+
+
+@pytest.mark.parametrize(
+    ("place", "fails"),
+    [
+        ("https://login.example.com/authorize?client_id=x", False),
+        ("https://8.8.8.8/", False),
+        ("http://localhost:3000/", True),
+        ("http://10.0.16.4:3000/", True),
+        ("http://[::1]/", True),
+        ("ftp://127.0.0.1/", True),
+    ],
+)
+def test_a_redirect_to_another_host_is_the_answer_unless_no_user_can_open_it(server, place, fails):
+    server.pages = {"/": to(place)}
+    found = ask(server)
+    assert (found.status, found.leads_to, found.fails) == (302, place, fails)
+    assert len(server.asked) == found.tries
+
+
+def test_a_redirect_to_a_port_or_scheme_that_nothing_listens_on_fails(server):
+    server.pages = {"/": to("https://127.0.0.1/"), "/shop": to("http://127.0.0.1:8443/")}
+    found = ask(server)
+    assert (found.status, found.problem) == (0, "the load balancer has no listener on port 443")
+    assert found.ended_at == "https://127.0.0.1/"
+    assert ask(server, smokePath="/shop").problem.endswith("no listener on port 8443")
+
+
+def test_the_port_of_page_url_is_asked_and_no_other(server):
+    found = page.page(server.there, a.choices())
+    assert found.url == "http://127.0.0.1/"
+    assert (found.status, found.fails, server.asked) == (0, True, [])
+    assert found.problem == "the load balancer has no listener on port 80"
+
+
+def test_an_answer_that_breaks_off_or_stalls_is_none(server, monkeypatch):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.3)
+    stall = server.released.wait
+    server.pages = {"/": lambda answering: answering.say(200, length=9)}
+    found = ask(server)
+    assert (found.status, found.fails) == (0, True)
+    assert "IncompleteRead" in found.problem
+    server.pages = {"/": lambda answering: (answering.say(200, length=9), stall(60))}
+    assert ask(server).problem == "timed out after 0.3 s"
 
 
 def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
@@ -144,7 +255,7 @@ def test_what_health_db_answers_is_kept_and_fails_nothing(server, status):
 def test_a_name_that_is_not_known_yet_says_nothing_about_the_page(server):
     there = replace(server.there, dns="careapp-poc-alb.invalid")
     assert problem(there).startswith(
-        "http://careapp-poc-alb.invalid/ cannot be reached from here: "
+        f"http://careapp-poc-alb.invalid:{server.server_port}/ cannot be reached from here: "
     )
 
 
@@ -154,7 +265,7 @@ def test_a_refused_connection_says_nothing_about_the_page(server):
         [listener] = server.there.listeners
         other = replace(listener, port=closed.getsockname()[1])
         told = problem(replace(server.there, listeners=(other,)))
-    assert told == "http://127.0.0.1/ cannot be reached from here: Connection refused."
+    assert told.endswith("/ cannot be reached from here: Connection refused.")
 
 
 def test_a_proxy_is_not_asked_for_it_would_answer_in_the_page_s_place(server, monkeypatch):
@@ -286,3 +397,12 @@ def test_a_cause_that_does_not_explain_the_page_s_error_does_not_hide_it():
         replace(a.network().subnets["private-1"], free=1)
     )))  # fmt: skip
     assert {each.id for each in found.causes} == {"subnets-full", "page-errors"}
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_listener_on_another_port_than_users_open_is_the_cause_whoever_may_reach_it(opened):
+    groups = a.groups(alb_in=(a.permission(8080, networks=(IPv4Network("0.0.0.0/0"),)),))
+    changes = {"network": a.network(groups=groups)} if opened else {}
+    found = judge(a.stack(balancer=a.entrance(port=8080), page=a.page(0), **changes))
+    assert [each.id for each in found.causes] == ["no-listener"]
+    assert "listeners on: 8080" in str(found.causes[0].seen[0])

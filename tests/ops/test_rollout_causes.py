@@ -30,7 +30,7 @@ from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),
-    *("fargate-quota-small", "subnets-full"),
+    *("fargate-quota-small", "subnets-full", "tasks-die"),
 }
 ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
@@ -46,12 +46,12 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, expected):
-            assert expected == a.NEW
+        def diagnosed(_stack, _session, expected, _gone=()):
+            assert expected == EXPECTED
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
         monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, a.NEW, counts)), log.lastings
+        return asyncio.run(causes.causes("poc", None, log, EXPECTED, counts)), log.lastings
 
     return found
 
@@ -78,6 +78,10 @@ def test_tasks_that_died_before_are_no_reason(gate):
     snapshot = a.stack(tasks=(a.task(), *died))
     assert causing(snapshot) == {"tasks-die"}
     assert gate(snapshot) == ("", [ANSWERS])
+    assert gate.log.warnings == [
+        "2 tasks failed within the last hour and were replaced: See its last lines: "
+        "./careapp logs --previous -s poc"
+    ]
 
 
 def test_a_cause_that_the_next_look_does_not_show_is_none(gate):
@@ -118,9 +122,12 @@ def test_what_the_page_answers_is_told_in_a_line(gate):
     assert gate(a.stack(page=a.page(database=500)))[1] == [
         "GET / answers 200. GET /health/db answers 500."
     ]
-    assert gate(a.stack(page=a.page(404)))[1] == [
-        "GET / answers 404, and so do users' requests. smokePath sets another page to check."
+    to = a.page(ended_at="http://careapp-poc-alb.example/en/")
+    assert gate(a.stack(page=to))[1] == [
+        "GET / leads to http://careapp-poc-alb.example/en/, which answers 200."
     ]
+    login = a.page(302, leads_to="https://login.example.com/")
+    assert gate(a.stack(page=login))[1] == ["GET / redirects to https://login.example.com/."]
     assert gate(a.stack(page=None)) == ("", [])
 
 

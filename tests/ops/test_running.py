@@ -279,7 +279,19 @@ def test_interruptions_of_spot_are_no_deaths_and_no_failures():
     assert Case(snapshot).failed_tasks == ()
 
 
+def test_one_task_that_died_since_the_deployment_is_a_cause_and_a_leak_is_not_cured_by_memory():
+    words = "OutOfMemoryError: Container killed due to memory usage"
+    died = a.ended("Essential container in task exited", name="d" * 32, code=137, container=words)
+    found = judge(a.stack(tasks=(a.task(), died)))
+    assert ([each.id for each in found.causes], found.exit_code) == (["tasks-die"], 1)
+    [cause] = found.causes
+    assert "by a leak. Section 6 of docs/runbook.md" in str(cause.fixes[1].text)
+    assert "taskMemory" not in "".join(each for fix in cause.fixes for each in fix.commands)
+    before = replace(died, stopping=a.at(-700), stopped=a.at(-690))
+    assert judge(a.stack(tasks=(a.task(), before))).exit_code == 0
+
+
 def test_a_death_beside_an_interruption_is_counted_alone():
     died = a.ended("Essential container in task exited", name="d" * 32, code=1)
     both = dict(kinds(a.stack(tasks=(a.task(), interrupted("b"), died))))
-    assert both == {"tasks-die": "warning", "spot-interrupted": "warning"}
+    assert both == {"tasks-die": "cause", "spot-interrupted": "warning"}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -323,12 +324,11 @@ def test_a_page_that_answers_takes_back_what_another_app_s_log_says_of_the_datab
 
 def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     asked = []
-    endpoint = page.Endpoint("127.0.0.1", 80, "name", 80, None)
-    monkeypatch.setattr(page, "_endpoint", lambda *_: endpoint)
-    monkeypatch.setattr(page, "_get", lambda _, path, __: asked.append(path) or (200, ""))
+    answer = page._Answer(status=200)
+    monkeypatch.setattr(page._Browser, "get", lambda _, url, __: asked.append(url) or answer)
     for declared in (a.choices(), settings()):
         page.page(a.balancer(), declared)
-    assert asked == ["/", "/health/db", "/"]
+    assert [urlsplit(each).path for each in asked] == ["/", "/health/db", "/"]
 
 
 def test_a_health_check_that_asks_the_database_is_seen_in_another_app_by_its_own_path():

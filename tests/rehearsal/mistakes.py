@@ -365,6 +365,7 @@ def told(fields: Mapping[str, Any]) -> str:
 APP_FAULTS = (
     *("port-mismatch", "crash-on-start", "slow-health", "redirecting-health"),
     *("page-raises", "another-authority", "read-only-root"),
+    *("update-moves-page", "update-redirects", "update-refuses-host"),
 )
 """Faults of the app whose edits serve here, too."""
 EDITS: tuple[Edit, ...] = (

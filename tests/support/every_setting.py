@@ -48,6 +48,7 @@ CHANGES = {
     "healthPath": "/health/db",
     "healthMatcher": "200-299",
     "smokePath": "/health",
+    "smokeMatcher": "200-399",
     "healthInterval": "20",
     "healthTimeout": "6",
     "healthyThreshold": "3",

@@ -95,6 +95,7 @@ class Engine(pulumi.runtime.Mocks):
         self.lookups: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
             "pulumi:pulumi:readStackOutputs": {"outputs": {}},
+            "pulumi:pulumi:readStackResourceOutputs": {"outputs": {}},
         }
         self.monitor = Monitor(self)
 

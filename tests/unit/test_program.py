@@ -155,9 +155,10 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
         "serviceName": "careapp-poc-service",
         "logGroupName": "/ecs/careapp-poc",
     }
-    [(service, target_group, settings, changes)] = gates
+    [(service, balancer, settings, changes)] = gates
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
-    assert engine.known(target_group) == "arn:TargetGroup/careapp-poc-tg"
+    assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
+    assert engine.known(balancer.url) == told["pageUrl"]
     assert (settings.rollout_minutes, settings.health.notice) == (40, 40)
     assert settings.service.scaling.counts == {1}
     assert changes.last is None

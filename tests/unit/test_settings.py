@@ -61,6 +61,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             unhealthy=3,
             deregistration_delay=15,
             smoke_path="/",
+            smoke_matcher="200-299",
         ),
         https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
@@ -152,6 +153,7 @@ EVERY = {
     "healthPath": ("/live?x=1", "health.path", "/live?x=1"),
     "healthMatcher": ("200-299", "health.matcher", "200-299"),
     "smokePath": ("/shop", "health.smoke_path", "/shop"),
+    "smokeMatcher": ("200-299,401", "health.smoke_matcher", "200-299,401"),
     "healthInterval": ("20", "health.interval", 20),
     "healthTimeout": ("7", "health.timeout", 7),
     "healthyThreshold": ("4", "health.healthy", 4),

@@ -44,6 +44,7 @@ CHECKS: tuple[CheckOf, ...] = (
     inputs.log_group,
     load_balancer.balancer,
     load_balancer.target_group,
+    load_balancer.listener,
     load_balancer.forwarding,
     load_balancer.planned_rule,
     stages.deregistered,

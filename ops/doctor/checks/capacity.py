@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.snapshot.cloudwatch import Quota
-from ops.snapshot.records import SPOT_INTERRUPTION
+from ops.snapshot.records import SPOT_INTERRUPTION, Task
 from stack import sizes
 from stack.deployments import MAXIMUM_PERCENT
 from stack.service import CPU_UNITS, MEMORY_BY_CPU
@@ -128,7 +128,7 @@ def near_limits(case: Case) -> Iterator[Finding]:
 
 
 def tasks_died(case: Case) -> Iterator[Finding]:
-    """Find tasks that failed after the deployment completed."""
+    """Find tasks that failed after the deployment completed: it is a cause, though others serve now."""
     if not case.steady or not case.failed_tasks:
         return
     primary = case.primary
@@ -141,7 +141,6 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="tasks-die",
-        kind="cause" if len(after) > 1 else "warning",
         title=t("{count} tasks failed within the last hour and were replaced", count=len(after)),
         why=t("The page stayed available if other tasks ran. The cause may occur again."),
         seen=tuple(
@@ -157,8 +156,21 @@ def tasks_died(case: Case) -> Iterator[Finding]:
                 t("See its last lines:"),
                 (f"./careapp logs --previous -s {case.now.names.stack}",),
             ),
+            *_leak(after),
         ),
     )
+
+
+def _leak(died: Sequence[Task]) -> Iterator[Fix]:
+    """Return what to do where tasks ran out of memory after they had become healthy."""
+    if any(c.reason.startswith("OutOfMemory") for each in died for c in each.containers):
+        yield Fix(
+            t(
+                "It ran out of memory only after it had become healthy: under load, or by a leak. "
+                "Section 6 of docs/runbook.md says how to tell, and how to find a leak: more taskMemory "
+                "would only delay the next end."
+            )
+        )
 
 
 def spot_interrupted(case: Case) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from ops.doctor.checks.databases import away
 from ops.doctor.checks.network_path import task_to_database
 from ops.snapshot.elb import Check
 from stack.entrance import HEALTH_MATCHER
+from stack.rules import includes
 
 
 def codes(case: Case) -> Iterator[Finding]:
@@ -30,7 +31,7 @@ def codes(case: Case) -> Iterator[Finding]:
     tasks = (*case.active_tasks, *case.failed_tasks)
     asked = asked_path((each for task in tasks for each in case.lines(task)), code)
     if case.retry_if_fixed() and (
-        (asked and asked != path) or matches(case.health_check.matcher, code)
+        (asked and asked != path) or includes(case.health_check.matcher, code)
     ):
         yield _before(case, asked or path, code)
         return
@@ -43,12 +44,6 @@ def codes(case: Case) -> Iterator[Finding]:
         fixes=(*fixes, *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
-
-
-def matches(matcher: str, code: int) -> bool:
-    """Return whether a matcher includes a status: "200", "200,202" or "200-299" (botocore, Matcher)."""
-    spans = [each.partition("-") for each in matcher.split(",")]
-    return any(int(low) <= code <= int(high or low) for low, _, high in spans)
 
 
 def _before(case: Case, asked: str, code: int) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from i18n import t
 from ops.diagnosis.case import Case
@@ -13,6 +14,34 @@ from ops.snapshot import elb
 from ops.snapshot.elb import Balancer, Listener, Rule, TargetGroup
 from ops.snapshot.vpc import Network
 from stack.names import RULE_PRIORITY
+
+
+def listener(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer listens on the port of the page's URL."""
+    balancer, url = case.now.balancer.value, urlsplit(case.now.page_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if balancer is None or any(each.port == port for each in balancer.listeners):
+        return
+    ports = sorted(each.port for each in balancer.listeners)
+    yield Finding(
+        id="no-listener",
+        title=t("The load balancer does not listen on port {port}, which users open", port=port),
+        why=t("A connection to a port without a listener is refused or times out."),
+        seen=(
+            t(
+                "The page is {url}; {balancer} has listeners on: {ports}.",
+                url=case.now.page_url,
+                balancer=balancer.name,
+                ports=", ".join(map(str, ports)) or "-",
+            ),
+        ),
+        fixes=case.correct_program(
+            t(
+                "In infra/listeners.py, let the listener of the page have port {port}, and deploy:",
+                port=port,
+            )
+        ),
+    )
 
 
 def forwarding(case: Case) -> Iterator[Finding]:

@@ -311,7 +311,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
         seen=tuple(_seen(page)),
         fixes=(
             *((case.correct_line(mistake),) if mistake and page.status == 500 else ()),
-            *_fixes(case),
+            *_fixes(case, page),
         ),
         evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
     )
@@ -324,9 +324,24 @@ def _id(page: Page) -> str:
 
 
 def _title(page: Page) -> Text:
+    if page.leads_to:
+        return t(
+            "The page {path} redirects to {url}, which users cannot open",
+            path=page.path,
+            url=page.leads_to,
+        )
     if page.status == 0:
         return t("The page {path} does not answer", path=page.path)
-    return t("The page {path} answers with error {status}", path=page.path, status=page.status)
+    if page.endless:
+        return t("The page {path} redirects without end", path=page.path)
+    if page.status >= 500:
+        return t("The page {path} answers with error {status}", path=page.path, status=page.status)
+    return t(
+        "The page {path} answers {status}, and smokeMatcher expects {matcher}",
+        path=page.path,
+        status=page.status,
+        matcher=page.matcher,
+    )
 
 
 def _seen(page: Page) -> Iterator[Text]:
@@ -336,24 +351,36 @@ def _seen(page: Page) -> Iterator[Text]:
         tries=page.tries,
         answer=verbatim(page.problem or str(page.status)),
     )
+    if page.followed:
+        yield t("That is the answer of {url}, after redirects.", url=page.ended_at)
     if database := _database(page):
         yield database
 
 
-def _fixes(case: Case) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
-    return (
-        Fix(
-            t("Fix the error in the app's log, and deploy:"),
-            (f"./careapp logs -s {stack}", f"pulumi up -s {stack}"),
-        ),
-        Fix(
-            t(
-                "If users open another page, set smokePath to it; with an empty value no "
-                "page is requested."
-            )
-        ),
+def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
+    other = Fix(
+        t(
+            "If users open another page, set smokePath to it; with an empty value no page is requested."
+        )
     )
+    if not 300 <= page.status < 500 and not page.followed:
+        log = case.read_log()
+        mend = t("Fix the error in the app's log, and deploy:")
+        return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
+    if page.leads_to or page.endless or not page.status:
+        mend = t(
+            "Correct the redirect in the app, and deploy. Behind a load balancer the scheme is in "
+            "X-Forwarded-Proto, which werkzeug's ProxyFix reads:"
+        )
+        return (case.deploy(mend), other)
+    mend = t(
+        "Let the app answer {path} with {matcher}, and deploy:",
+        path=page.path,
+        matcher=page.matcher,
+    )
+    meant = t("If users should get {status} there, allow it:", status=page.status)
+    allowed = case.configure("smokeMatcher", f"{page.matcher},{page.status}", meant)
+    return (case.deploy(mend), allowed, other)
 
 
 def page_answer(case: Case) -> Text | None:
@@ -362,11 +389,13 @@ def page_answer(case: Case) -> Text | None:
     if page is None or page.fails:
         return None
     said = t("GET {path} answers {status}.", path=page.path, status=page.status)
-    if page.status >= 400:
+    if page.leads_to:
+        said = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)
+    elif page.followed:
         said = t(
-            "GET {path} answers {status}, and so do users' requests. smokePath sets "
-            "another page to check.",
+            "GET {path} leads to {url}, which answers {status}.",
             path=page.path,
+            url=page.ended_at,
             status=page.status,
         )
     database = _database(page)
