@@ -10,50 +10,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rehearsal.aws.ecs.plans import Plan, Volume, places
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.namespaces import Bind
-
-if TYPE_CHECKING:
-    from rehearsal.aws.ecs.plans import Plan
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
 ROOT_USER = ("", "0", "root")
-
-
-class Volume(NamedTuple):
-    """A volume of the task, the path at which a container mounts it, and whether it may write there."""
-
-    name: str
-    path: str
-    writable: bool
-
-
-def volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
-    """Return the mount points of a container definition (botocore, MountPoint)."""
-    return tuple(
-        Volume(str(each["sourceVolume"]), str(each["containerPath"]), not each.get("readOnly"))
-        for each in definition.get("mountPoints") or ()
-    )
-
-
-def make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
-    """Make each volume's folder in an image, unless it or this machine has it, as a container runtime does."""
-    for each in mounted:
-        if image.root is not None and not list(_places(image, each.path)):
-            (image.root / each.path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-
-
-def _places(image: LocalImage, path: str) -> Iterator[Path]:
-    """Yield the folders that a path of the image names: one of this machine, and one of the image's files."""
-    for place in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
-        if place.is_dir():
-            yield place.resolve()
 
 
 def container_binds(plan: Plan, folder: Path) -> list[Bind]:
@@ -65,7 +32,7 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
             each.writable,
         )
         for each in plan.volumes
-        for place in _places(plan.image, each.path)
+        for place in places(plan.image, each.path)
     ]
     if (tmp := TMP.resolve()) not in [each.target for each in binds]:
         own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)

@@ -13,16 +13,15 @@ import io
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from ops.aws.rds_certificates import ROOTS, names, root
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import endpoint_of, read_map
-from rehearsal.aws.ecs.file_system import Volume, make_volume_folders, volumes
 from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place
 from rehearsal.aws.ecs.start_checks import StartChecks
 from rehearsal.building.builder import LocalImage
@@ -32,6 +31,14 @@ NO_HOME = "/"
 """What a container runtime sets for a user that the image's /etc/passwd does not have, as 10001 is (runc)."""
 STOP_SECONDS = 30.0
 """Fargate's stop timeout if a container declares none."""
+
+
+class Volume(NamedTuple):
+    """A volume of the task, the path at which a container mounts it, and whether it may write there."""
+
+    name: str
+    path: str
+    writable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +72,8 @@ def plan(
     The environment has only the variables of the image, the task definition, its secrets and the
     platform.
     """
-    mounted = volumes(definition)
-    make_volume_folders(image, mounted)
+    mounted = _volumes(definition)
+    _make_volume_folders(image, mounted)
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
     variables = {
         name: image.outside(value) for name, value in {**image.environment, **declared}.items()
@@ -92,6 +99,28 @@ def plan(
         log_group=log[0] if log else None,
         log_stream=log[1] if log else None,
     )
+
+
+def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
+    """Return the mount points of a container definition (botocore, MountPoint)."""
+    return tuple(
+        Volume(str(each["sourceVolume"]), str(each["containerPath"]), not each.get("readOnly"))
+        for each in definition.get("mountPoints") or ()
+    )
+
+
+def _make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
+    """Make each volume's folder in an image, unless it or this machine has it, as a container runtime does."""
+    for each in mounted:
+        if image.root is not None and not list(places(image, each.path)):
+            (image.root / each.path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+
+def places(image: LocalImage, path: str) -> Iterator[Path]:
+    """Yield the folders that a path of the image names: one of this machine, and one of the image's files."""
+    for place in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
+        if place.is_dir():
+            yield place.resolve()
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
