@@ -310,7 +310,7 @@ KINDS = {
     **dict.fromkeys(("ecs-off", "roll-out-going-on", "stack-paused"), "note"),
     **dict.fromkeys(
         (
-            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer", "tasks-die"),
+            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near"),
         ),

@@ -77,9 +77,10 @@ def test_what_could_not_be_looked_at_forbids_to_say_healthy():
 
 @pytest.mark.parametrize("unseen", ["tasks", "targets", "group"])
 def test_what_could_not_be_looked_at_is_no_cause_either(unseen):
-    """Nobody saw that too few tasks are healthy: a quota of days ago and a death since got over stay the past."""
+    """Too few healthy tasks were not seen: a quota of days ago and a death before the deployment stay the past."""
     past = a.event("has reached the limit on the number of vCPUs", seconds=-3 * 24 * 3600)
-    known = a.stack(service=a.service(events=(past,)), tasks=(a.task(), a.ended(CRASHED, code=1)))
+    died = replace(a.ended(CRASHED, code=1), stopping=a.at(-700), stopped=a.at(-690))
+    known = a.stack(service=a.service(events=(past,)), tasks=(a.task(), died))
     diagnosis = judge(replace(known, **{unseen: Part(problem=a.DENIED)}))
     assert ([each.id for each in diagnosis.causes], diagnosis.exit_code) == ([], 2)
 
