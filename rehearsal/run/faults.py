@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i18n import Text, t
+from stack.app import APP_FOLDER
 
 if TYPE_CHECKING:
     from rehearsal.calls import Calls
@@ -88,7 +89,12 @@ class Fault:
     @property
     def needs_webapp(self) -> bool:
         """Whether it works only with the app in webapp/."""
-        return self.read_by_webapp or any(each.file.startswith("webapp/") for each in self.edits)
+        return self.read_by_webapp or self.in_app
+
+    @property
+    def in_app(self) -> bool:
+        """Whether it changes the app: once reverted, its sources are those of an image whose tag ECR has."""
+        return any(each.file.startswith(f"{APP_FOLDER.default}/") for each in self.edits)
 
 
 def delete_default_route(calls: Calls, stack: str) -> None:

@@ -17,7 +17,6 @@ from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
 from rehearsal.run.faults import Fault
 from rehearsal.run.stages import Rehearsal, RehearsalFailed
-from stack.app import APP_FOLDER
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""
@@ -64,8 +63,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
             run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
             edit.revert(source)
             run.report.mend["edited"].append(edit.file)
-        if any(each.file.startswith(f"{APP_FOLDER.default}/") for each in fault.edits):
-            # The sources are those of stage 1 again, and ECR has that tag.
+        if fault.in_app:
             commands.insert(0, f"pulumi config set imageRevision 2 --stack {run.stack}")
     _run_commands(run, commands)
     if not _succeeds(run):
