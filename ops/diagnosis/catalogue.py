@@ -85,6 +85,7 @@ SERVICE = (
 )
 
 START = (
+    Row("vpc-without-dns", 19, {IMAGE, SECRETS, LOGS, DATABASE}, certain=True),
     # A NAT gateway may be pending.
     Row("task-cannot-reach-aws", 20, {IMAGE, SECRETS, LOGS}),
     Row("task-https-closed", 22, {IMAGE, SECRETS, LOGS}, certain=True),
@@ -135,7 +136,7 @@ TO_DATABASE = (
     Row("database-wants-tls", 44, {DATABASE}, certain=True),
 )
 
-NO_DATABASE = ("database-secret", *_ids(TO_DATABASE))
+NO_DATABASE = ("vpc-without-dns", "database-secret", *_ids(TO_DATABASE))
 """Why the app does not get into its database."""
 
 NO_PASSWORD = (*NO_DATABASE, "task-role-cannot-read-secret")

@@ -90,7 +90,12 @@ ITEMS = (
     ),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
-        (outbound.planned_subnets, outbound.task_to_aws, outbound.free_addresses),
+        (
+            outbound.vpc_dns,
+            outbound.planned_subnets,
+            outbound.task_to_aws,
+            outbound.free_addresses,
+        ),
         ("network",),
     ),
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),

@@ -99,13 +99,14 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC. ``interfaces`` are the public addresses of network interfaces, by id."""
+    """The VPC. ``interfaces`` are the public addresses of network interfaces, by id; ``dns`` is enableDnsSupport."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     nats: Mapping[str, Nat] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
     interfaces: Mapping[str, str | None] = field(default_factory=dict)
+    dns: bool = True
 
 
 ASKED = (
@@ -132,7 +133,8 @@ def network(session: Session, vpc: str) -> Network:
         return session.all("ec2", operation, key, **{filters: chosen})
 
     session.client("ec2")
-    with ThreadPoolExecutor(len(ASKED)) as pool:
+    with ThreadPoolExecutor(len(ASKED) + 1) as pool:
+        dns = pool.submit(_has_dns, session, vpc)
         asked = [pool.submit(ask, *each) for each in ASKED]
         groups, subnets, tables, nats, endpoints, interfaces, acls = (
             each.result() for each in asked
@@ -148,7 +150,15 @@ def network(session: Session, vpc: str) -> Network:
             each["NetworkInterfaceId"]: (each.get("Association") or {}).get("PublicIp")
             for each in interfaces
         },
+        dns=dns.result(),
     )
+
+
+def _has_dns(session: Session, vpc: str) -> bool:
+    """Return whether the VPC's resolver answers."""
+    asked = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
+    answer = session.call("ec2", "describe_vpc_attribute", **asked)
+    return bool(answer["EnableDnsSupport"]["Value"])
 
 
 def _group(raw: dict[str, Any]) -> Group:

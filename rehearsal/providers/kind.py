@@ -144,13 +144,18 @@ def modify(operation: str, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply)
 
 
-def one_by_one(operation: str, *inputs: str) -> Setting:
-    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires."""
+def one_by_one(operation: str, *inputs: str, **defaults: Any) -> Setting:
+    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires.
+
+    ``defaults`` are inputs too, with the values that the provider sends where the program has none.
+    """
+    inputs = (*inputs, *defaults)
 
     def apply(subject: Subject) -> None:
         for name in inputs:
-            if subject.inputs.get(name) is not None:
-                value = {name: {"value": subject.inputs[name]}}
+            value = subject.inputs.get(name, defaults.get(name))
+            if value is not None:
+                value = {name: {"value": value}}
                 subject.call(
                     operation, **subject.calls.convert(subject.kind.service, operation, value)
                 )

@@ -234,6 +234,16 @@ FAULTS: Mapping[str, Fault] = {
             manual_change=delete_default_route,
         ),
         Fault(
+            name="no-dns",
+            mistake=t("the VPC's DNS is turned off"),
+            fixed_in_code=True,
+            edits=change(
+                "infra/network.py",
+                "        enable_dns_hostnames=True,\n",
+                "        enable_dns_hostnames=True,\n        enable_dns_support=False,\n",
+            ),
+        ),
+        Fault(
             name="secret-key",
             mistake=t("the task definition names a key that the secret does not have"),
             fixed_in_code=True,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ops.aws.local_cloud import FACTS
+from ops.aws.local_cloud import FACTS, is_locked
 from rehearsal.paths import ROOT, Home
 from rehearsal.run import session_plugin
 from rehearsal.run.client import Facts
@@ -72,6 +72,19 @@ class Project:
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             self.home.passphrase.unlink()
+
+    def forget_ended_cloud(self) -> tuple[str, ...]:
+        """Delete the state of a local cloud that was killed, and return the names of the stacks in it.
+
+        The stack files and the passphrase of their secrets stay. A local cloud that ends as it should has no
+        state left, and a new one starts empty: no resource of an older state exists.
+        """
+        if is_locked(self.home.lock):
+            return ()
+        found = sorted(self.home.state.glob(".pulumi/stacks/*/*.json"))
+        for folder in (self.home.state / ".pulumi", self.home.source):
+            shutil.rmtree(folder, ignore_errors=True)
+        return tuple(each.stem for each in found)
 
     def path(self, *more: Path) -> str:
         """Return PATH for the local cloud's shell, with the folders ``more``."""

@@ -21,7 +21,7 @@ from rehearsal.run.client import hold_folder
 from rehearsal.run.faults import FAULTS, Fault, FaultError
 from rehearsal.run.fixes import changes
 from rehearsal.run.project import Project, copy_program
-from rehearsal.run.shell import CloudFlags, page_line
+from rehearsal.run.shell import CloudFlags, ended_line, page_line
 from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER
 from stack.file import StackError, StackFile, read
@@ -281,6 +281,8 @@ def _check_root(options: client.Options, fault: Fault | None) -> client.Options:
 
 def _new_project(home: Home, plan: Plan) -> Project:
     """Return an empty project. With a fault it uses a copy of the program, which the fault may change."""
+    if stacks := Project(home).forget_ended_cloud():
+        console.print_note(ended_line(home, stacks))
     Project(home).delete()
     project = Project(home, home.source) if plan.fault else Project(home)
     if plan.fault:

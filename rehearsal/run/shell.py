@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from rehearsal import console
 from rehearsal.building import docker_engine
 from rehearsal.engine.find import find_or_get
 from rehearsal.machine import namespaces
-from rehearsal.paths import find_home
+from rehearsal.paths import Home, find_home
 from rehearsal.run import client
 from rehearsal.run.client import Options, refuse_to_stop
 from rehearsal.run.project import Project, current_project
@@ -71,6 +71,7 @@ def shell(command: list[str], flags: CloudFlags) -> int:
         return 127
     engine = find_or_get()
     if facts is None:
+        _forget_ended_cloud(project)
         facts = client.start(home, flags.options())
         console.print_note(page_line(facts))
         if command:
@@ -79,6 +80,32 @@ def shell(command: list[str], flags: CloudFlags) -> int:
     if not command:
         _print_welcome(project, environment["PATH"])
     return run_in_front(words, environment, home.project)
+
+
+def _forget_ended_cloud(project: Project) -> None:
+    """Delete the state of a local cloud that was killed, and print how its stacks are created again."""
+    stacks = project.forget_ended_cloud()
+    if stacks:
+        console.print_note(ended_line(project.home, stacks))
+    for each in stacks:
+        console.print_note(
+            t(
+                "Create {stack} again with the settings that it had ({file}): "
+                "./careapp shell pulumi stack init {stack}, then ./careapp shell pulumi up -s {stack}",
+                stack=each,
+                file=str(project.home.project / f"Pulumi.{each}.yaml"),
+            )
+        )
+
+
+def ended_line(home: Home, stacks: Sequence[str]) -> Text:
+    """Return the line that the last local cloud has ended with these stacks."""
+    return t(
+        "The last local cloud in {folder} ended without ./careapp cloud stop. The resources of its stacks "
+        "({stacks}) no longer exist, and their state is deleted.",
+        folder=str(home.folder),
+        stacks=", ".join(stacks),
+    )
 
 
 def _is_installed(program: str, project: Project) -> bool:
@@ -117,6 +144,7 @@ def _print_welcome(project: Project, path: str) -> None:
 def cloud_start(flags: CloudFlags, as_json: bool) -> int:
     """Start the local cloud and print its addresses."""
     home = find_home()
+    _forget_ended_cloud(Project(home))
     facts = client.start(home, flags.options())
     if as_json:
         console.out.print_json(json.dumps(facts.data))

@@ -145,6 +145,17 @@ def test_without_a_route_the_aws_api_gives_a_task_no_answer(stack):
             )
 
 
+def test_without_the_vpcs_dns_a_task_finds_neither_the_database_nor_an_aws_api(stack):
+    answer = api(stack)
+    vpc = {"VpcId": stack.ids["vpc"]}
+    stack.ec2.modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": False})
+    try:
+        assert (select(stack), answer()) == ("ConnectionTimeout", "TimeoutError")
+    finally:
+        stack.ec2.modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": True})
+    assert (select(stack), answer()[:9]) == ("1", "HTTP/1.1 ")
+
+
 def other_acl(stack, subnets: list[str], *closed: tuple[bool, int, int]) -> list[Any]:
     """Give subnets an ACL that denies TCP to these ports, egress or ingress, and allows the rest."""
     acl = stack.ec2.create_network_acl(VpcId=stack.ids["vpc"])["NetworkAcl"]["NetworkAclId"]

@@ -278,6 +278,20 @@ def test_a_task_that_cannot_start_stops_in_aws_own_words(not_started, name):
     assert "exitCode" not in task["containers"][0]
 
 
+def test_without_the_vpcs_dns_a_task_does_not_find_the_registry(running):
+    vpc = {"VpcId": running.ids["vpc"]}
+    running.ec2.modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": False})
+    try:
+        task = running.until_task(run_task(running, "true"), "STOPPED")
+    finally:
+        running.ec2.modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": True})
+    asked = (
+        r"Post \"https://(?P<host>api\.ecr\.ap-northeast-1\.amazonaws\.com)/\": dial tcp: lookup (?P=host)"
+        r" on 10\.0\.0\.2:53: read udp 10\.0\.\d+\.\d+:\d+->10\.0\.0\.2:53: i/o timeout\. Please check"
+    )
+    assert re.search(asked, task["stoppedReason"])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -130,6 +130,7 @@ SITUATIONS = {
     "sizes-near": a.stack(a.choices(desiredCount="8")),
     "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
+    "vpc-without-dns": a.stack(network=a.network(dns=False)),
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
     "execution-role-missing": a.stack(execution=None),
     "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),

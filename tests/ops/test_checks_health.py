@@ -291,6 +291,23 @@ def test_tasks_with_a_public_address_need_no_nat_gateway():
     assert findings(a.stack(network=public, service=a.service(public_ip=True))) == ()
 
 
+NO_NAME = "failed to resolve host 'db.example': [Errno -3] Temporary failure in name resolution"
+
+
+@pytest.mark.parametrize(
+    ("made", "changes"),
+    [(a.stage1, {}), (a.stack, {"logs": a.logs(a=[NO_NAME])})],
+    ids=["stage 1", "stage 2"],
+)
+def test_a_vpc_without_dns_is_the_cause_of_names_that_do_not_resolve(made, changes):
+    first, *others = findings(made(network=a.network(dns=False), **changes))
+    assert (first.id, first.kind) == ("vpc-without-dns", "cause")
+    assert [str(each) for each in first.seen] == ["The VPC's attribute enableDnsSupport is false."]
+    assert first.fixes[0].commands == ("pulumi up -s poc",)
+    assert "infra/network.py" in str(first.fixes[0].text)
+    assert "cause" not in {each.kind for each in others}
+
+
 def test_endpoints_in_the_vpc_stand_in_for_the_way_to_the_internet():
     doors = tuple(
         Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",

@@ -13,6 +13,7 @@ from ops.snapshot import gather, page
 from ops.snapshot.cloudwatch import Measured, Minute
 from ops.snapshot.elb import Listener, Rule
 from ops.snapshot.records import Part
+from ops.snapshot.vpc import network
 from stack.settings import Settings
 from tests.ops.conftest import NAMES, client
 from tests.ops.stacks import EVERY
@@ -83,6 +84,13 @@ def test_each_subnet_has_the_routes_that_hold_for_it(now, stack):
     assert subnets[stack.public_a].network == IPv4Network("10.0.0.0/24")
     assert subnets[stack.public_a].name == "careapp-poc-public-1"
     assert now.network.value.nats[stack.nat].state == "available"
+
+
+def test_the_vpcs_dns_is_read(stack):
+    vpc = {"VpcId": stack.vpc}
+    for on in (False, True):
+        client("ec2").modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": on})
+        assert network(stack.session, stack.vpc).dns is on
 
 
 def test_roles_image_secret_log_and_database_are_there(now, stack):

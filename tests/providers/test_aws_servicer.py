@@ -137,6 +137,24 @@ def test_a_resource_is_created_changed_read_and_deleted(servicer, context, calls
     assert servicer.Read(there, context).id == ""
 
 
+def test_an_input_that_is_taken_back_has_its_default_again(servicer, context, calls):
+    new = {"cidrBlock": "10.9.0.0/16"}
+    old = {**new, "enableDnsSupport": False}
+    made = create(servicer, context, VPC, old)
+
+    def value():
+        asked = {"VpcId": made.id, "Attribute": "enableDnsSupport"}
+        return calls("ec2", "describe_vpc_attribute", asked)["EnableDnsSupport"]["Value"]
+
+    before = value()
+    request = pb.UpdateRequest(
+        id=made.id, urn=urn(VPC), old_inputs=struct(old), news=struct(new), olds=made.properties
+    )
+    servicer.Update(request, context)
+    assert (before, value()) == (False, True)
+    servicer.Delete(pb.DeleteRequest(id=made.id, urn=urn(VPC), old_inputs=struct(new)), context)
+
+
 def test_what_aws_refuses_is_told_in_its_own_words(servicer, context):
     with pytest.raises(Aborted, match=r"creating 'thing': .*InvalidVpc"):
         create(servicer, context, VPC, {"cidrBlock": "10.0.0.0/8"})

@@ -279,6 +279,18 @@ def no_way_out(stack: Stack) -> Undo:
     return lambda: [stack.calls("ec2", "create_route", each) for each in gone]
 
 
+def no_dns(stack: Stack) -> Undo:
+    """The VPC's resolver is off."""
+    vpc = stack.one("ec2", "describe_subnets", SubnetIds=stack.subnets[:1])["VpcId"]
+
+    def turn(on: bool) -> None:
+        what = {"VpcId": vpc, "EnableDnsSupport": {"Value": on}}
+        stack.calls("ec2", "modify_vpc_attribute", what)
+
+    turn(False)
+    return lambda: turn(True)
+
+
 def no_policy(role: str, name: str) -> Edit:
     """A role loses its inline policy."""
 
@@ -432,6 +444,7 @@ EDITS: tuple[Edit, ...] = (
     firewall("database", "ingress", 5432),
     firewall("database", "ingress", 5432, 5433),
     Edit("no default route", no_way_out),
+    Edit("no DNS in the VPC", no_dns),
     # Rights, the secret and the database.
     no_policy("executionRoleArn", "the execution role without its policy"),
     no_policy("taskRoleArn", "the task role without its policy"),

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.engine.find import find_or_get
-from rehearsal.paths import ROOT
+from rehearsal.paths import ROOT, Home
+from rehearsal.run.rehearse import Plan, _new_project
 
 
 def processes(word):
@@ -52,6 +53,19 @@ EXAMPLE = (
     *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
 )
 """What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+
+
+def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path, capsys):
+    home = Home(tmp_path)
+    state = home.state / ".pulumi/stacks/careapp/poc.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    plan = Plan(stack="poc", leave=True, until="stage1", report=None, fault=None, mend=False)
+    for said in (True, False):
+        _new_project(home, plan)
+        told = capsys.readouterr().err
+        assert ("its stacks (poc) no longer exist, and their state is deleted" in told) is said
+        assert not state.exists()
 
 
 def test_it_builds_both_stages_shows_another_app_by_https_and_leaves_nothing(careapp, tmp_path):

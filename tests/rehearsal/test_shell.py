@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT
+from rehearsal.run.client import find
 
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
@@ -210,6 +213,37 @@ def test_the_commands_say_where_it_is_and_it_is_there_before_anything_is_up(care
     assert careapp.run("cloud", "stop").returncode == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_settings(careapp):
+    for words in (
+        ("stack", "init", "poc"),
+        ("config", "set", "desiredCount", "3"),
+        ("config", "set", "--secret", "thing", "hidden"),
+    ):
+        done = careapp.shell("pulumi", *words)
+        assert done.returncode == 0, done.stderr
+    for start in (("cloud", "start"), ("shell",)):
+        os.kill(careapp.facts()["pid"], signal.SIGKILL)
+        until_ended(careapp)
+        how = ("--tasks", "process", "--port", "0")
+        told = careapp.run(*start, *how, stdin=subprocess.DEVNULL)
+        assert told.returncode == 0, told.stderr
+        assert "its stacks (poc) no longer exist, and their state is deleted" in told.stderr
+        init, up = re.findall(r"\./careapp (shell pulumi [^,]*?)(?:,|$)", told.stderr, re.MULTILINE)
+        assert (init, up) == ("shell pulumi stack init poc", "shell pulumi up -s poc")
+        again = careapp.run(*init.split())
+        assert again.returncode == 0, again.stderr
+        assert "no longer exist" not in again.stderr
+        assert careapp.shell("pulumi", "config", "get", "desiredCount").stdout == "3\n"
+        assert careapp.shell("pulumi", "config", "get", "thing").stdout == "hidden\n"
+
+
+def until_ended(careapp):
+    end = time.monotonic() + 20
+    while find(careapp.home):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_port_that_is_taken_keeps_the_cloud_from_starting_and_says_why(careapp):

@@ -34,6 +34,7 @@ CHECKS: tuple[CheckOf, ...] = (
     capacity.quota,
     capacity.near_limits,
     outbound.free_addresses,
+    outbound.vpc_dns,
     outbound.task_to_aws,
     outbound.planned_subnets,
     permissions.execution_role,

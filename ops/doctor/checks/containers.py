@@ -245,6 +245,7 @@ CHECKS = (
     inputs.secrets,
     databases.secret,
     inputs.log_group,
+    outbound.vpc_dns,
     outbound.task_to_aws,
 )
 

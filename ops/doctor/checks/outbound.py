@@ -42,6 +42,28 @@ CANNOT_START = t(
 )
 
 
+def vpc_dns(case: Case) -> Iterator[Finding]:
+    """Check that the VPC's resolver answers the tasks."""
+    if case.network is None or case.network.dns:
+        return
+    yield Finding(
+        id="vpc-without-dns",
+        title=t("The VPC's DNS is off: no task can look up a name"),
+        why=t(
+            "A task finds the database, ECR, Secrets Manager and CloudWatch Logs by their names. Without the "
+            "VPC's DNS no task starts, and a running one opens no new connection."
+        ),
+        seen=(t("The VPC's attribute enableDnsSupport is false."),),
+        fixes=(
+            *case.correct_program(
+                t("In infra/network.py, let the VPC have enable_dns_support=True, and deploy:")
+            ),
+            *case.then_retry(),
+        ),
+        evidence=case.stop_reasons(NO_CONNECTION),
+    )
+
+
 def task_to_aws(case: Case) -> Iterator[Finding]:
     """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them."""
     service, network = case.service, case.network

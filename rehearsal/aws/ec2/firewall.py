@@ -177,12 +177,16 @@ class Route:
 
 @dataclass(frozen=True)
 class Map:
-    """The declared network: groups by id; routes, addresses and ACLs by subnet id."""
+    """The declared network: groups by id; routes, addresses and ACLs by subnet id.
+
+    ``without_dns`` is the address of the resolver that does not answer, for subnets of a VPC whose DNS is off.
+    """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     routes: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
     networks: Mapping[str, IPv4Network] = field(default_factory=dict)
     acls: Mapping[str, Acl] = field(default_factory=dict)
+    without_dns: Mapping[str, IPv4Address] = field(default_factory=dict)
 
 
 INTERNET = Endpoint(address=IPv4Address("203.0.113.10"), ephemeral=CLIENTS)

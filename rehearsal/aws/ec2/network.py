@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -33,7 +33,21 @@ def read_map() -> Map:
         subnets = {str(each.id): each for zone in ec2.subnets.values() for each in zone.values()}
         routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
         networks = {key: each.cidr for key, each in subnets.items()}
-        return Map(groups, routes, networks, firewall.read(ec2))
+        return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
+
+
+def _without_dns(ec2: Any, subnets: Mapping[str, Any]) -> dict[str, IPv4Address]:
+    """Return the resolver's address, the VPC's base plus two, for the subnets of VPCs with enableDnsSupport false.
+
+    No query to it succeeds then (EC2 API reference, ModifyVpcAttribute).
+    """
+    vpcs = {key: ec2.get_vpc(each.vpc_id) for key, each in subnets.items()}
+    return {
+        key: IPv4Network(vpc.cidr_block).network_address + 2
+        for key, vpc in vpcs.items()
+        # moto stores what ModifyVpcAttribute sent, which is text.
+        if str(vpc.enable_dns_support).lower() != "true"
+    }
 
 
 def _rule(rule: Any) -> Rule:
@@ -179,7 +193,9 @@ def database_endpoint(instance: Any) -> Endpoint:
 
 
 def reaches(network: Map, source: Endpoint, service: str) -> bool:
-    """Return whether ``source`` reaches an AWS API over the internet or a VPC endpoint."""
+    """Return whether ``source`` resolves an AWS API's name and reaches it over the internet or a VPC endpoint."""
+    if source.subnet in network.without_dns:
+        return False
     public_api = Endpoint(address=IPv4Address("198.18.0.1"))
     if allows(network, source, public_api, 443):
         return True

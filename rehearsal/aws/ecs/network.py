@@ -278,9 +278,11 @@ class TaskNetwork:
         """Return the port of a running database on that port that the task may reach.
 
         All databases have one address in the task's network, so the task's variables decide between two: the
-        database whose endpoint one of them names comes first.
+        database whose endpoint one of them names comes first. Where names do not resolve, nothing answers.
         """
         network, source, named = read_map(), endpoint_of(place.interface), _values(place.definition)
+        if source.subnet in network.without_dns:
+            return None
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
         for instance in sorted(instances, key=lambda each: patches.address(each) not in named):

@@ -55,9 +55,10 @@ class StartChecks:
         region = reference.split(".dkr.ecr.")[1].split(".")[0]
         where = f"{RETRIEVAL}unable to retrieve ecr registry auth: service call has been retried "
         if not (self._reaches("ecr.api") and self._reaches("ecr.dkr")):
+            host = f"api.ecr.{region}.amazonaws.com"
             raise CannotStart(
                 f"{where}3 time(s): RequestError: send request failed caused by: Post"
-                f' "https://api.ecr.{region}.amazonaws.com/": dial tcp 198.18.0.1:443: i/o timeout.'
+                f' "https://{host}/": dial tcp{self._no_connection(host)}: i/o timeout.'
                 " Please check your task network configuration."
             )
         if problem := self._denied("ecr:GetAuthorizationToken", "*"):
@@ -125,6 +126,13 @@ class StartChecks:
                     " : exit status 1"
                 )
             logs.ensure_log_stream(group, stream)
+
+    def _no_connection(self, host: str) -> str:
+        """Return where Go's client waited: for the resolver (aws/amazon-ecs-agent#218), or for the host."""
+        resolver = self._network.without_dns.get(self._source.subnet or "")
+        if resolver is None:
+            return " 198.18.0.1:443"
+        return f": lookup {host} on {resolver}:53: read udp {self._source.address}:40000->{resolver}:53"
 
     def _reaches(self, service: str) -> bool:
         return reaches(self._network, self._source, service)

@@ -56,7 +56,8 @@ VPC = Kind(
     found="Vpcs[0]",
     delete="delete_vpc",
     replaces=frozenset({"cidrBlock"}),
-    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
+    # pulumi_aws, Vpc: enable_dns_support "defaults to true"; enable_dns_hostnames stays as it is without a value.
+    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", enableDnsSupport=True),),
     outputs={
         "arn": arn("vpc"),
         "ownerId": "OwnerId",
