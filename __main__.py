@@ -46,7 +46,7 @@ if settings.ecs_enabled:
         image=image,
         database=database,
         balancer=balancer,
-        hooks=before_service.hooks(settings),
+        hooks=before_service.hooks(settings, changes),
     )
     service = Service(name, args)
     parts += [service, *monitoring.add_service(name, service)]

@@ -150,6 +150,8 @@ class Changes:
         """Type and name of what the program declares."""
         self.created: dict[tuple[str, str], Mapping[str, Any]] = {}
         """The outputs of what this update has created, by type and name."""
+        self.page_worked = False
+        """Whether the page answered right before this update changed the service; False where it did not."""
 
     def note(self, _changed: pulumi.ResourceHookArgs) -> None:
         """Note a change, as a resource hook. A preview runs no hooks."""

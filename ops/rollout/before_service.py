@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi.resource import DependencyResource
 
-from i18n import t
+from i18n import t, verbatim
+from ops.aws.errors import AwsProblem
 from ops.rollout import deploy_command
 from ops.rollout.gate import Log
-from ops.waiting import Pace
+from ops.waiting import Changes, Pace
 
 if TYPE_CHECKING:
     from stack.settings import Settings
@@ -24,13 +25,44 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 """
 
 
-def hooks(settings: Settings) -> pulumi.ResourceHookBinding | None:
-    """Return the hooks of the ECS service: the wait for the role that shifts requests, and `deployCommand`."""
+def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
+    """Return the hooks of the ECS service: a request for the page, the wait for the role that shifts requests, and
+    `deployCommand`.
+    """
     command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
-    if not wait and not command:
-        return None
-    return pulumi.ResourceHookBinding(before_create=[*wait, *command], before_update=[*command])
+    page = _request_page(settings, changes) if settings.health.smoke_path else []
+    return pulumi.ResourceHookBinding(
+        before_create=[*wait, *command], before_update=[*page, *command]
+    )
+
+
+def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceHook]:
+    """Return the hook that notes whether the page works: the gate rolls an update back with which it fails.
+
+    The engine runs it only where the service changes. What it cannot find out stops no update: then the page
+    counts as one that did not work, and the gate rolls back only errors that are the version's own.
+    """
+
+    def works() -> bool:
+        from ops.aws.session import Session
+        from ops.snapshot import elb
+        from ops.snapshot.page import page
+
+        session = Session(settings.region, settings.profile)
+        balancer = elb.balancer(session, settings.names.balancer, rules=False)
+        found = page(balancer, settings) if balancer else None
+        return found is not None and not found.fails
+
+    async def request(given: pulumi.ResourceHookArgs) -> None:
+        try:
+            changes.page_worked = await asyncio.to_thread(works)
+        except Exception as mistake:
+            why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
+            words = t("it is not known whether the page worked before this update: {why}", why=why)
+            Log(DependencyResource(given.urn)).lasting(words)
+
+    return [pulumi.ResourceHook("pageBefore", request)]
 
 
 def _wait_for_role() -> list[pulumi.ResourceHook]:

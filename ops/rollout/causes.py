@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
+from ops.diagnosis.catalogue import PAGE
 from ops.rollout.text import undiagnosed
 from ops.rollout.verdict import Outcome, Verdict
 from ops.rollout.view import Expected, View
@@ -37,8 +38,12 @@ WITHOUT_BREAKER = ("CANARY", "LINEAR")
 failure detection", names rolling update and blue/green deployments)."""
 
 PAGE_FAILS = "page-errors"
+PAGES = frozenset(each.id for each in PAGE)
 WRONG = frozenset({"app-raises", PAGE_FAILS})
-"""The root causes of a failing page that are the version's own. A 503 is none: an app may wait for its database."""
+"""The root causes of a failing page that are the version's own, whether the page worked before or not.
+
+A 503 is none: an app may wait for its database.
+"""
 
 
 class Log(Protocol):
@@ -208,11 +213,15 @@ def diagnosed(
 class Certainty:
     """Asks the doctor while tasks fail or ECS watches healthy ones; two diagnoses in a row have to agree."""
 
-    def __init__(self, expected: Expected, diagnose: Callable[[], Diagnosis]) -> None:
-        self._expected, self._diagnose = expected, diagnose
+    def __init__(
+        self, expected: Expected, diagnose: Callable[[], Diagnosis], page_worked: bool = False
+    ) -> None:
+        self._expected, self._diagnose, self._page_worked = expected, diagnose, page_worked
         self._before: frozenset[str] = frozenset()
         self._passed = False
         """Whether a diagnosis of the healthy tasks has found nothing: each one requests the page."""
+        self._wrong_since: float | None = None
+        """When the first of the diagnoses was made that in a row have found the page failing."""
         self._older: frozenset[str] | None = None
 
     async def judge(self, view: View | None) -> Verdict | None:
@@ -228,19 +237,36 @@ class Certainty:
         return await self._judge_failures(view)
 
     async def _judge_pages(self) -> Verdict | None:
-        """Judge healthy tasks by the page, whose error must have the version itself as its root cause."""
+        """Judge healthy tasks by the page.
+
+        Where it worked before this update, any failure of it is wrong, whatever the cause. Where it did
+        not, only an error whose root cause is the version itself.
+        """
+        begun = time.monotonic()
         diagnosis = await asyncio.to_thread(self._diagnose)
-        fails = any(each.id == PAGE_FAILS for each in diagnosis.findings)
-        found = [each for each in diagnosis.causes[:1] if fails and each.id in WRONG]
-        self._passed = not found
-        if not (agreed := self._agreed(found)):
+        cause = self._cause(diagnosis)
+        self._passed = cause is None
+        since, self._wrong_since = self._wrong_since, None
+        if cause is None:
+            return None
+        self._wrong_since = begun if since is None else since
+        warms_up = cause.row.warms_up and time.monotonic() - self._wrong_since < WARM_UP_SECONDS
+        if since is None or warms_up:
             return None
         text = t(
             "the tasks of {revision} are healthy, but {cause}",
             revision=self._expected.revision,
-            cause=agreed[0].title,
+            cause=cause.title,
         )
         return Verdict(outcome=Outcome.WRONG, text=text, diagnosis=diagnosis)
+
+    def _cause(self, diagnosis: Diagnosis) -> Finding | None:
+        """Return why the page fails; None where it does not, or where that is no reason to roll back."""
+        failures = [each for each in diagnosis.findings if each.id in PAGES]
+        if self._page_worked:
+            return _root(failures[0], diagnosis) if failures else None
+        own = any(each.id == PAGE_FAILS for each in failures)
+        return next((each for each in diagnosis.causes[:1] if own and each.id in WRONG), None)
 
     def _agreed(self, found: list[Finding]) -> list[Finding]:
         """Return the findings that the diagnosis before has had, too, and remember these."""
@@ -274,6 +300,12 @@ class Certainty:
             )
         failed = view.failed(self._expected.definition)
         return [task for task in failed if task.arn not in self._older]
+
+
+def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:
+    """Return the cause beside which a failure of the page is a consequence; the failure where it is a cause."""
+    explaining = (each for each in diagnosis.causes if each.id in failure.row.explained_by)
+    return failure if failure.kind == "cause" else next(explaining, failure)
 
 
 def failures_until_ecs_gives_up(desired: int) -> int:

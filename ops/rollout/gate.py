@@ -115,7 +115,8 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
         stack = pulumi.get_stack()
-        certainty = Certainty(expected, partial(diagnosed, stack, session, expected))
+        look = partial(diagnosed, stack, session, expected)
+        certainty = Certainty(expected, look, changes.page_worked)
         end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
@@ -126,7 +127,8 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
     found = await causes(stack, session, log, expected, counts)
     if found:
-        raise RolloutFailed(words.running_with_a_cause(end, expected, found))
+        worked = changes.page_worked
+        raise RolloutFailed(words.running_with_a_cause(end, expected, found, page_worked=worked))
     if gone := tuple(_pending(changes)):
         found = await causes_after_deletion(stack, session, log, expected, counts, gone)
         if found:

@@ -12,6 +12,7 @@ from i18n import Refused, Text, said, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
+from ops.rollout.text import NOT_ROLLED_BACK
 from ops.snapshot import ecs, read_existing
 from ops.snapshot.records import Deployment, short
 from ops.waiting import Pace, Waiting
@@ -162,7 +163,7 @@ async def undo(
     def work() -> Text:
         found = find(session, names)
         if found is None:
-            return t("ECS has completed the deployment, so it was not rolled back.")
+            return NOT_ROLLED_BACK
         stop(session, found)
         waiting = Waiting(pass_on, Pace.of())
         return t(

@@ -78,8 +78,19 @@ def unconfirmed(expected: Expected, problem: str) -> str:
     return _block(str(head), problem, str(after))
 
 
-def running_with_a_cause(end: End, expected: Expected, found: str) -> str:
-    """Return the text of a completed roll-out for which the doctor finds a cause."""
+NOT_ROLLED_BACK = t(
+    "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
+    "the program, as section 7 of docs/runbook.md says; then `pulumi up`."
+)
+
+
+def running_with_a_cause(
+    end: End, expected: Expected, found: str, *, page_worked: bool = False
+) -> str:
+    """Return the text of a completed roll-out for which the doctor finds a cause.
+
+    ``page_worked``: before this update it did.
+    """
     head = t(
         "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
         revision=expected.revision,
@@ -90,7 +101,8 @@ def running_with_a_cause(end: End, expected: Expected, found: str) -> str:
             revision=expected.revision,
         )
     after = t("The changes are recorded. Each `pulumi up` is red until the cause is removed.")
-    return _block(str(head), found, str(after))
+    note = str(NOT_ROLLED_BACK) if page_worked else ""
+    return _block(str(head), found, note, str(after))
 
 
 def would_delete(expected: Expected, found: str) -> str:
@@ -195,7 +207,9 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
         return t(
             "What to do: correct the app, then `pulumi up`. Each one is red until the program's "
             "version runs. To go back to the sources of an earlier image, change imageRevision, "
-            "too, for ECR has that image's tag."
+            "too, for ECR has that image's tag. Where the cause lies outside of the app, remove it, and start "
+            "a new deployment:\n  {command}",
+            command=try_again(stack),
         )
     if verdict.outcome is Outcome.CERTAIN:
         return t(

@@ -16,12 +16,18 @@ from i18n import said, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
 from ops.snapshot.elb import Balancer, Page
+from ops.waiting import Pace
 from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""
 
 ANSWER_SECONDS = 10
+"""How long the page may take, in seconds of AWS's clock."""
+
+LEAST_ANSWER_SECONDS = 4.0
+"""How long it may take at least, in seconds of this machine, however fast AWS's clock runs: an app computes at
+the machine's own pace, and the one in webapp/ waits 2 s for a statement."""
 
 DATABASE_SECONDS = 5
 
@@ -55,7 +61,7 @@ def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
     """Request ``smokePath``, and of the app in webapp/ the database's health.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. A page that
-    fails is tried again, three times in all; ANSWER_SECONDS without an answer end it. None where
+    fails is tried again, three times in all, but not once ANSWER_SECONDS have passed. None where
     ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be reached from here:
     that is no fault of the page.
     """
@@ -80,14 +86,19 @@ def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
 
 
 def _get_page(browser: _Browser, found: Page) -> Page:
+    begun, seconds = time.monotonic(), _answer_seconds()
     for tries in range(1, TRIES + 1):
-        begun = time.monotonic()
-        found = replace(found, tries=tries, **vars(browser.get(found.url, ANSWER_SECONDS)))
-        if not found.fails or time.monotonic() - begun >= ANSWER_SECONDS:
+        found = replace(found, tries=tries, **vars(browser.get(found.url, seconds)))
+        if not found.fails or time.monotonic() - begun >= seconds:
             break
         if tries < TRIES:
             time.sleep(PAUSE)
     return found
+
+
+def _answer_seconds() -> float:
+    """Return how long to wait for an answer: at a rehearsal's speed, 10 s could outlast a bake time."""
+    return min(ANSWER_SECONDS, max(ANSWER_SECONDS / Pace.of().speed, LEAST_ANSWER_SECONDS))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -398,6 +398,26 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="update-hangs",
+            mistake=t("an update of a healthy version: the page never answers; /health does"),
+            fixed_in_code=True,
+            second_release=True,
+            edits=before_page("import time; time.sleep(3600)"),
+        ),
+        Fault(
+            name="update-misspells-column",
+            mistake=t(
+                "an update of a healthy version: the page reads a column that does not exist"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/pages.py",
+                "SELECT visited_at, language, task",
+                "SELECT visited_on, language, task",
+            ),
+        ),
+        Fault(
             name="out-of-memory",
             mistake=t("the app uses more memory than the task has"),
             edits=change(

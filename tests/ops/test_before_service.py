@@ -8,9 +8,14 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
+from i18n import t
+from ops.aws.errors import AwsProblem
 from ops.rollout import before_service
+from ops.snapshot import elb
+from ops.waiting import Changes
 from rehearsal.aws.ecs.shifting import PROPAGATION
 from tests.ops import stacks as a
+from tests.ops.conftest import Told
 
 COMMAND, CANARY = (
     {"deployCommand": "true"},
@@ -35,20 +40,59 @@ def made(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "create", "update"),
     [
-        (COMMAND, ["deployCommand"], ["deployCommand"]),
-        (CANARY, ["shiftingRole"], []),
-        (COMMAND | CANARY, ["shiftingRole", "deployCommand"], ["deployCommand"]),
+        ({}, [], ["pageBefore"]),
+        ({"smokePath": ""}, [], []),
+        # The command may break what the page needs.
+        (COMMAND, ["deployCommand"], ["pageBefore", "deployCommand"]),
+        (CANARY, ["shiftingRole"], ["pageBefore"]),
+        (COMMAND | CANARY, ["shiftingRole", "deployCommand"], ["pageBefore", "deployCommand"]),
     ],
 )
-def test_only_a_new_service_waits_for_the_role_that_shifts_requests(settings, create, update):
-    found = before_service.hooks(a.choices(**settings))
+def test_a_new_service_waits_for_its_role_and_a_changed_one_s_page_is_requested(
+    settings, create, update
+):
+    found = before_service.hooks(a.choices(**settings), Changes())
     assert (found.before_create, found.before_update) == (create, update)
     assert (found.after_create, found.after_update) == (None, None)
 
 
-@pytest.mark.usefixtures("made")
-def test_without_both_the_service_has_no_hook():
-    assert before_service.hooks(a.choices()) is None
+@pytest.fixture
+def noted(made, monkeypatch):
+    """Runs the hook that requests the page; what it notes, what is told."""
+
+    def run(answer, balancer=True):
+        told, changes = Told(), Changes()
+
+        def page(*_):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(before_service, "Log", lambda _resource: told)
+        monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
+        monkeypatch.setattr("ops.aws.session.Session", lambda *_: None)
+        monkeypatch.setattr(elb, "balancer", lambda *_, **__: balancer or None)
+        monkeypatch.setattr("ops.snapshot.page.page", page)
+        before_service.hooks(a.choices(), changes)
+        asyncio.run(made["pageBefore"](SimpleNamespace(urn="urn")))
+        return changes.page_worked, told.lastings
+
+    return run
+
+
+def test_the_hook_notes_whether_the_page_works(noted):
+    assert noted(a.page()) == (True, [])
+    assert noted(a.page(500)) == (False, [])
+    assert noted(a.page(0)) == (False, [])
+    assert noted(None) == (False, [])
+    assert noted(a.page(), balancer=False) == (False, [])
+
+
+def test_what_it_cannot_find_out_is_told_and_stops_no_update(noted):
+    head = "it is not known whether the page worked before this update: "
+    away = AwsProblem("unreachable", t("It cannot be reached."), t("Try."))
+    assert noted(away) == (False, [f"{head}It cannot be reached."])
+    assert noted(ValueError("oops")) == (False, [f"{head}ValueError('oops')"])
 
 
 def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, monkeypatch):
@@ -61,7 +105,7 @@ def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, monk
     monkeypatch.setattr(before_service, "Log", lambda _resource: log)
     monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(before_service.asyncio, "sleep", sleep)
-    before_service.hooks(a.choices(**CANARY))
+    before_service.hooks(a.choices(**CANARY), Changes())
     given = SimpleNamespace(urn="urn")
     monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "10")
     asyncio.run(made["shiftingRole"](given))

@@ -238,6 +238,24 @@ def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
     assert (found.problem, found.database) == ("timed out after 0.2 s", None)
 
 
+@pytest.mark.parametrize(("speed", "seconds"), [("1", 10), ("2", 5), ("5", 4), ("200", 4)])
+def test_in_a_rehearsal_the_wait_for_an_answer_follows_the_clock_but_leaves_an_app_its_time(
+    monkeypatch, speed, seconds
+):
+    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", speed)
+    assert page._answer_seconds() == seconds
+
+
+def test_a_page_that_fails_slowly_is_tried_again_only_within_the_time_of_one_answer(
+    server, monkeypatch
+):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 1.5)
+    wait = server.released.wait
+    server.pages = {"/": lambda answering: (wait(0.8), answering.say(500))}
+    found = ask(server)
+    assert (found.status, found.tries) == (500, 2)
+
+
 def test_the_settings_path_is_asked_for_and_an_empty_one_is_not(server):
     assert ask(server, smokePath="/shop?page=1").path == "/shop?page=1"
     assert [path for path, _ in server.asked] == ["/shop?page=1"]

@@ -212,10 +212,10 @@ def diagnosis(name):
     return judge(SITUATIONS[name] if name else a.stack())
 
 
-def judged(*reads, first=STARTING):
+def judged(*reads, first=STARTING, page_worked=False):
     """Judge (view, situation) pairs one after the other, after a first look; the verdicts."""
     found = [diagnosis(each) if isinstance(each, str) else judge(each) for _, each in reads]
-    certainty = Certainty(EXPECTED, lambda: found.pop(0))
+    certainty = Certainty(EXPECTED, lambda: found.pop(0), page_worked)
 
     async def each():
         assert await certainty.judge(first) is None
@@ -361,6 +361,45 @@ def test_nothing_but_the_page_s_own_error_calls_a_healthy_version_wrong(name):
 )
 def test_only_a_deployment_that_bakes_is_tried(view):
     assert judged(*[(view, "page-errors")] * 3) == [None] * 3
+
+
+PAGE_FAILS = sorted(
+    name for name in SITUATIONS if {each.id for each in diagnosis(name).findings} & causes.PAGES
+)
+LASTING = sorted(set(PAGE_FAILS) - {"page-unavailable", "page-waits-for-database"})
+NO_DATABASE = a.stack(
+    page=SITUATIONS["page-silent"].page.value, database=a.database(status="stopped")
+)
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_page_that_worked_before_the_update_and_fails_twice_is_wrong_whatever_the_cause(name):
+    first, second = judged(*[(baking(), name)] * 2, page_worked=True)
+    assert (first, second.outcome) == (None, Outcome.WRONG)
+    assert second.diagnosis is diagnosis(name)
+
+
+def test_a_hang_that_the_database_explains_names_the_database():
+    _, second = judged(*[(baking(), NO_DATABASE)] * 2, page_worked=True)
+    assert str(second.text) == "the tasks of careapp-poc:7 are healthy, but The database is stopped"
+
+
+@pytest.mark.parametrize("name", ["page-unavailable", "page-waits-for-database"])
+def test_one_that_may_warm_up_is_wrong_only_once_its_time_has_passed(name, monkeypatch):
+    assert judged(*[(baking(), name)] * 5, page_worked=True) == [None] * 5
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0)
+    _, second = judged(*[(baking(), name)] * 2, page_worked=True)
+    assert second.outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - set(PAGE_FAILS)))
+def test_a_page_that_worked_and_still_works_is_not_wrong(name):
+    assert judged(*[(baking(), name)] * 3, page_worked=True) == [None] * 3
+
+
+def test_a_failure_that_the_next_look_does_not_show_is_none():
+    reads = [(baking(), "page-silent"), (baking(), "")]
+    assert judged(*reads, page_worked=True) == [None] * 2
 
 
 def test_a_page_that_has_answered_is_not_requested_again():

@@ -167,6 +167,24 @@ def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_doe
     )
 
 
+def test_a_page_that_worked_before_and_was_not_rolled_back_is_told_so():
+    end = ended(Outcome.RUNS)
+    assert words.running_with_a_cause(end, EXPECTED, "THE DIAGNOSIS", page_worked=True).endswith(
+        "THE DIAGNOSIS\n\n"
+        "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version "
+        "back in the program, as section 7 of docs/runbook.md says; then `pulumi up`.\n\n"
+        "The changes are recorded. Each `pulumi up` is red until the cause is removed."
+    )
+
+
+def test_a_cause_outside_of_a_version_that_was_rolled_back_takes_a_new_deployment():
+    text = block(ended(Outcome.WRONG))
+    assert text.endswith(
+        "Where the cause lies outside of the app, remove it, and start a new deployment:\n"
+        "  ./careapp retry -s poc"
+    )
+
+
 def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
     assert words.unconfirmed(EXPECTED, "No credentials. Log in.") == (
         "it is not known whether careapp-poc:7 runs: its roll-out could not be read from AWS\n"
