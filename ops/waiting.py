@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from i18n import Refused, Text, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 
 if TYPE_CHECKING:
     import pulumi
-
-POLL_SECONDS = 3.0
 
 PASSING_CODES = frozenset(
     {"InternalError", "InternalFailure", "ServerException", "ServiceUnavailable"}
@@ -28,46 +25,6 @@ FAILED_READS = 5
 
 QUIET_SECONDS = 30.0
 """After how many seconds an unchanged state is shown again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How often to read, in seconds of this machine, and how much faster AWS's clock runs.
-
-    On AWS itself the speed is 1. A rehearsal compresses AWS's waits; limits and the times that are
-    shown are always AWS's.
-    """
-
-    poll: float = POLL_SECONDS
-    speed: float = 1.0
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Pace:
-        """Return the pace of CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets.
-
-        Raises Refused for a variable that is not a number above 0.
-        """
-        return cls(
-            poll=_positive(environment, "CAREAPP_POLL_SECONDS", POLL_SECONDS),
-            speed=_positive(environment, "CAREAPP_CLOCK_SPEED", 1.0),
-        )
-
-
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name, "")
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise Refused(
-            t(
-                "{name}: {text!r} is not a number above 0; unset it or correct it.",
-                name=name,
-                text=text,
-            )
-        )
-    return value
 
 
 def may_pass(problem: AwsProblem) -> bool:

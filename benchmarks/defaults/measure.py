@@ -16,11 +16,12 @@ from unittest.mock import patch
 
 from benchmarks.defaults.profiles import Profile, Wait
 from i18n import Text
+from ops.aws.pace import Pace
 from ops.aws.session import Session
 from ops.rollout.follow import follow, succeeded
 from ops.rollout.verdict import Patience
 from ops.rollout.view import Expected
-from ops.waiting import Changes, Pace
+from ops.waiting import Changes
 from tests.dataplane.conftest import at_speed
 from tests.dataplane.declarations import REGION
 from tests.dataplane.stack import Stack

@@ -10,9 +10,10 @@ from pulumi.resource import DependencyResource
 
 from i18n import t, verbatim
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.rollout import deploy_command
 from ops.rollout.gate import Log
-from ops.waiting import Changes, Pace
+from ops.waiting import Changes
 
 if TYPE_CHECKING:
     from stack.settings import Settings

@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
+from ops.aws.pace import Pace
 from ops.diagnosis.catalogue import PAGE
 from ops.rollout.text import undiagnosed
 from ops.rollout.verdict import Outcome, Verdict
 from ops.rollout.view import Expected, View
 from ops.screen import short_time
 from ops.snapshot.records import Task, short
-from ops.waiting import Pace
 
 if TYPE_CHECKING:
     from ops.aws.session import Session
@@ -130,7 +130,7 @@ async def _settled(
 
 def _report(found: Diagnosis, log: Log) -> None:
     """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page."""
-    from ops.doctor.diagnose import PAGE
+    from ops.doctor.diagnose import PAGE as PAGE_PART
 
     for each in found.findings:
         if each.id == "stack-paused":
@@ -140,7 +140,7 @@ def _report(found: Diagnosis, log: Log) -> None:
     for text in _unread(found):
         log.lasting(text)
     for unread in found.unread:
-        if unread.part == PAGE:
+        if unread.part == PAGE_PART:
             log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
     if found.page:
         log.lasting(found.page)

@@ -64,8 +64,8 @@ def gets_another_definition(old: Mapping[str, Any] | None, new: Mapping[str, Any
 
 async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
     """Run the command to its end. Raises RolloutFailed unless it ends with exit code 0."""
+    from ops.aws.pace import Pace
     from ops.aws.session import Session
-    from ops.waiting import Pace
 
     loop = asyncio.get_running_loop()
 

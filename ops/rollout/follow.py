@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from i18n import Text, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.aws.session import Session
 from ops.rollout import text as words
 from ops.rollout.text import undiagnosed
@@ -18,7 +19,7 @@ from ops.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
 from ops.rollout.view import Expected, View, look
 from ops.screen import short_time
 from ops.snapshot.records import Event
-from ops.waiting import FAILED_READS, QUIET_SECONDS, Changes, Pace, may_pass, timed
+from ops.waiting import FAILED_READS, QUIET_SECONDS, Changes, may_pass, timed
 
 if TYPE_CHECKING:
     from ops.rollout.causes import Certainty

@@ -14,7 +14,8 @@ import pulumi
 from i18n import Refused, Text, t
 from i18n.masking import mask
 from ops.aws.errors import AwsProblem
-from ops.waiting import Changes, Pace
+from ops.aws.pace import Pace
+from ops.waiting import Changes
 
 if TYPE_CHECKING:
     import pulumi_aws as aws

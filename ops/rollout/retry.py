@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from i18n import Refused, Text, t
+from ops.aws.pace import Pace
 from ops.aws.session import Session
 from ops.command_line import FAILED, INTERRUPTED, exit_code_of
 from ops.doctor.checks.load_balancer import WATCHED
@@ -24,7 +25,6 @@ from ops.rollout.view import Expected
 from ops.snapshot import ecs, elb, read_existing
 from ops.snapshot.elb import TargetGroup
 from ops.snapshot.records import Service, short
-from ops.waiting import Pace
 from stack.names import StackNames
 from stack.settings import Settings
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from i18n import Refused, Text, said, t
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.aws.session import Session
 from ops.command_line import exit_code_of
 from ops.rollout.text import NOT_ROLLED_BACK
 from ops.snapshot import ecs, read_existing
 from ops.snapshot.records import Deployment, short
-from ops.waiting import Pace, Waiting
+from ops.waiting import Waiting
 from stack.names import StackNames
 from stack.settings import Settings
 

@@ -7,9 +7,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from i18n import Text, t
+from ops.aws.pace import Pace
 from ops.rollout.view import Expected, View
 from ops.snapshot.records import Deployment, Traffic, short
-from ops.waiting import Pace
 
 if TYPE_CHECKING:
     from ops.diagnosis.findings import Diagnosis

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from i18n import said, t
 from ops.aws import local_cloud
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.snapshot.elb import Balancer, Page
-from ops.waiting import Pace
 from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5

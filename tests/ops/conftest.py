@@ -12,8 +12,9 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
 from ops import waiting
+from ops.aws.pace import Pace
 from ops.aws.session import Session
-from ops.waiting import Pace, Waiting
+from ops.waiting import Waiting
 from stack.names import StackNames
 from tests.ops import stacks as a
 

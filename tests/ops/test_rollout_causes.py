@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from i18n import t
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import plain
 from ops.rollout import causes
@@ -21,7 +22,6 @@ from ops.rollout.verdict import Outcome, Patience
 from ops.screen import short_time
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Part
-from ops.waiting import Pace
 from tests.ops import rollout_answers as answers
 from tests.ops import stacks as a
 from tests.ops.conftest import Told

@@ -13,10 +13,11 @@ from i18n import Refused, verbatim
 from ops import screen
 from ops.aws import local_cloud, session
 from ops.aws.errors import AwsProblem
+from ops.aws.pace import Pace
 from ops.rollout.follow import follow
 from ops.rollout.verdict import Patience
 from ops.rollout.view import is_deregistered, look
-from ops.waiting import Changes, Pace
+from ops.waiting import Changes
 from tests.ops import rollout_answers as answers
 from tests.ops.conftest import Told
 from tests.ops.rollout_answers import (
