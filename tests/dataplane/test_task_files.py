@@ -154,7 +154,9 @@ def test_nothing_is_mounted_outside_and_the_namespace_ends_with_its_last_process
         return Path("/proc/self/mountinfo").read_text()
 
     before = mounted()
-    running = start(sys.executable, "-c", "input()", **READ_ONLY)
+    waits = "import time; print('runs', flush=True); time.sleep(60)"
+    running = start(sys.executable, "-c", waits, **READ_ONLY)
+    assert running.output.readline() == b"runs\n"
     assert mounted() == before
     assert Path(f"/proc/{running.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink()
     running.signal(9)
