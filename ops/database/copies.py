@@ -256,7 +256,9 @@ def purpose(found: Mapping[str, Any]) -> str | None:
 
 def wait_until_available(session: Session, identifier: str, waiting: Waiting) -> None:
     """Wait until the restored instance is available. Raises Refused and AwsProblem."""
-    waiting.until_done(lambda: _unavailable(session, identifier), MINUTES)
+    waiting.until_done(
+        lambda: _unavailable(session, identifier, described(session, identifier)), MINUTES
+    )
 
 
 def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Database:
@@ -269,9 +271,10 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
 
     def left() -> Text | None:
         nonlocal asked
-        if words := _unavailable(session, identifier):
+        found = described(session, identifier) or {}
+        if words := _unavailable(session, identifier, found):
             return words
-        secret = (described(session, identifier) or {}).get("MasterUserSecret") or {}
+        secret = found.get("MasterUserSecret") or {}
         if secret.get("SecretStatus") == "active":
             return None
         if not secret and not asked:
@@ -286,10 +289,9 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
     return database
 
 
-def _unavailable(session: Session, identifier: str) -> Text | None:
+def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | None) -> Text | None:
     """Return the status of an instance that is not available yet. Raises Refused for one that will not be."""
-    found = described(session, identifier) or {}
-    status = str(found.get("DBInstanceStatus", "creating"))
+    status = str((found or {}).get("DBInstanceStatus", "creating"))
     if status == "available":
         return None
     _check(session, identifier)
