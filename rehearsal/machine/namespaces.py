@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -137,51 +138,45 @@ class Namespace:
 
 def refusal() -> Text | None:
     """Return why this machine refuses network namespaces, or None. It tries to create one."""
-    try:
-        namespace = Namespace([TEST_ADDRESS])
-    except OSError as error:
-        return verbatim(str(error))
-    try:
+
+    def attempt(namespace: Namespace) -> Attempted:
         with namespace.new_socket() as made:
             made.bind((TEST_ADDRESS, 0))
-        tried = subprocess.run(
-            [*namespace.command_prefix(unprivileged_account()), "true"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return verbatim(tried.stderr.strip()) if tried.returncode else None
-    except OSError as error:
-        return verbatim(str(error))
-    finally:
-        namespace.close()
+        return _run([*namespace.command_prefix(unprivileged_account()), "true"])
+
+    return _refusal(attempt)
 
 
 def mount_refusal() -> Text | None:
     """Return why this machine refuses mount namespaces, or None. It tries whether one is read-only."""
-    try:
-        namespace = Namespace([TEST_ADDRESS])
-    except OSError as error:
-        return verbatim(str(error))
-    try:
+
+    def attempt(namespace: Namespace) -> Attempted:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made).resolve()
             folder.chmod(0o777)  # so that the mount alone can refuse
             mounts = namespace.mount([Bind(folder, folder, writable=False)])
             prefix = namespace.command_prefix(unprivileged_account(), mounts)
-            tried = subprocess.run(
-                [*prefix, "test", "!", "-w", str(folder)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return _run([*prefix, "sh", "-c", READ_ONLY, str(folder)])
+
+    return _refusal(attempt)
+
+
+Attempted = subprocess.CompletedProcess[str]
+READ_ONLY = 'test ! -w "$0" || { echo a mount stays writable >&2; exit 1; }'
+
+
+def _refusal(attempt: Callable[[Namespace], Attempted]) -> Text | None:
+    """Return why ``attempt`` fails in a new namespace, or None."""
+    try:
+        with closing(Namespace([TEST_ADDRESS])) as namespace:
+            tried = attempt(namespace)
     except OSError as error:
         return verbatim(str(error))
-    finally:
-        namespace.close()
-    if tried.returncode:
-        return verbatim(tried.stderr.strip() or "a mount stays writable")
-    return None
+    return verbatim(tried.stderr.strip()) if tried.returncode else None
+
+
+def _run(words: Sequence[str]) -> Attempted:
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def shared_loopback(refused: Text) -> Text:
