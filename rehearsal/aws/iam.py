@@ -27,9 +27,9 @@ def _role(role_arn: str) -> Any:
 
 
 def _boundary(role_arn: str) -> Document | None:
-    """Return the policy that is the role's permissions boundary.
+    """Return the policy that is the role's permissions boundary; None if it has none.
 
-    None if it has none, or one of the user's account, whose policies are not in the local cloud.
+    In place of one of the user's account there is a policy that limits nothing (boundaries.py).
     """
     with hooks.LOCK:
         role = _role(role_arn)
