@@ -19,7 +19,7 @@ kept = refuse_impossible_changes(settings)
 name = settings.names.prefix
 changes = gate.watch()
 
-network = Network(name, NetworkArgs(settings=settings))
+network = Network(name, NetworkArgs(settings=settings, zones=kept["zones"]))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
 image = AppImage(name, AppImageArgs(settings=settings))
 balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))

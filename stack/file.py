@@ -23,6 +23,9 @@ OTHER_CREDENTIALS = (
 The commands and the roll-out gate would use other credentials, perhaps of another account.
 """
 
+REGION = r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+"
+"""The regions of the partition `aws` (botocore's partitions.json, ``regionRegex``)."""
+
 
 class StackError(Refused):
     """The stack's file is invalid; ``text`` names the problem and the fix."""
@@ -212,6 +215,12 @@ class Reader:
         if self.file.region is None:
             self.problems["aws:region"] = t(
                 "is not set; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
+            )
+        elif not re.fullmatch(REGION, self.file.region):
+            self.problems["aws:region"] = t(
+                "{region} is not a region of AWS's partition `aws`, whose ARNs the program writes, like "
+                "eu-central-1; China (aws-cn) and GovCloud (aws-us-gov) are partitions of their own",
+                region=self.file.region,
             )
         return self.file.region or ""
 
