@@ -28,8 +28,8 @@ class Careapp:
         return [sys.executable, "-m", "cli", *words]
 
     def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
-        settings = {"capture_output": True, "text": True, "timeout": 300, **more}
-        return subprocess.run(self.command(*words), cwd=ROOT, env=self.environment, **settings)
+        settings = {"capture_output": True, "text": True, "timeout": 300, "cwd": ROOT, **more}
+        return subprocess.run(self.command(*words), env=self.environment, **settings)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """In the background, in a process group of its own, as a terminal would start it."""
