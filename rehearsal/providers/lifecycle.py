@@ -225,7 +225,7 @@ def wait(subject: Subject, cancel: Event) -> None:
         if state == target:
             return
         if state == "failed":
-            why = ": ".join(_reasons(described or {}))
+            why = ": ".join(reasons(described or {}))
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}: {why}")
         if cancel.wait(0.1):
             raise NotReady(f"cancelled while {subject.identity} was {state!r}")
@@ -233,7 +233,7 @@ def wait(subject: Subject, cancel: Event) -> None:
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
 
 
-def _reasons(described: Mapping[str, Any]) -> Iterator[str]:
+def reasons(described: Mapping[str, Any]) -> Iterator[str]:
     """Yield why a resource failed: a NAT gateway's code and message, a DB instance's status infos."""
     for key in ("FailureCode", "FailureMessage"):
         if key in described:

@@ -316,6 +316,7 @@ class Databases:
             except Exception as failed:
                 self._failed(instance, failed, "failed")
                 raise
+            instance.status_infos = []
             _set(instance, after)
 
         self._work.put(do)
