@@ -160,7 +160,8 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
 
     A local cloud has one region. It keeps running when the shell ends; `./careapp cloud stop` stops it.
 
-    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
+    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
+    region in it. 127: no such program.
     """
     choice = commands.RegionChoice(stack=stack, region=region)
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
@@ -202,7 +203,7 @@ def cloud() -> None:
 def start(as_json: bool, stack: str | None, region: str | None, **how: Any) -> None:
     """Start the local cloud in the background, in one region.
 
-    Exit code 0: it runs. 1: it does not.
+    Exit code 0: it runs. 1: it does not. 2: no such stack file, or no region in it.
     """
     choice = commands.RegionChoice(stack=stack, region=region)
     sys.exit(commands.cloud_start(commands.CloudFlags(**how), choice, as_json))

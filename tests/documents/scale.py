@@ -144,4 +144,4 @@ def _bill(stack: str) -> Bill:
         for each in resources_of(stack)
         if each.resource_type.startswith(("aws:", "docker:"))
     )
-    return bill(Graph(made), PriceBook.load("ap-northeast-1"), Assumptions())
+    return bill(Graph(made, "ap-northeast-1"), PriceBook.load("ap-northeast-1"), Assumptions())
