@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def _kept() -> tuple[dict[str, str], dict[str, bytes], list[Path]]:
 def found(before, tmp_path_factory):
     """Every stack in both stages, and no temporary file left of it."""
     folder = tmp_path_factory.mktemp("temporary")
+    get_temp_dir()  # multiprocessing's own, which lives as long as this process
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(folder))
         graphs = subjects(STACKS, ROOT, {})
