@@ -8,6 +8,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,22 +58,30 @@ class NoListener(OSError):
     """The load balancer does not listen on a URL's port, wherever that is opened from."""
 
 
-def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
+def page(
+    balancer: Balancer,
+    settings: Settings,
+    url: str = "",
+    headers: Mapping[str, str] | None = None,
+    requests: int = 1,
+) -> Page | None:
     """Request ``smokePath``, and of the app in webapp/ the database's health.
 
-    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. A page that
-    fails is tried again, three times in all, but not once ANSWER_SECONDS have passed. None where
-    ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be reached from here:
-    that is no fault of the page.
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. ``headers`` are sent, too. A
+    page that fails is tried again, three times in all, but not once ANSWER_SECONDS have passed; one that works is
+    requested ``requests`` times, until it fails. None where ``smokePath`` is empty. Raises AwsProblem where
+    the load balancer cannot be reached from here: that is no fault of the page.
     """
     path = settings.health.smoke_path
     if not path:
         return None
     base = url or settings.https.url(balancer.dns)
-    browser = _Browser(balancer, settings)
-    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher)
+    browser = _Browser(balancer, settings, headers or {})
+    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0)
     try:
         found = _get_page(browser, found)
+        while found.tries < requests and not found.fails:
+            found = _tried(browser, found)
         if found.status and settings.webapp:
             answer = browser.get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
             found = replace(found, database=answer.status)
@@ -86,14 +95,19 @@ def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
 
 
 def _get_page(browser: _Browser, found: Page) -> Page:
-    begun, seconds = time.monotonic(), _answer_seconds()
+    begun = time.monotonic()
     for tries in range(1, TRIES + 1):
-        found = replace(found, tries=tries, **vars(browser.get(found.url, seconds)))
-        if not found.fails or time.monotonic() - begun >= seconds:
+        found = _tried(browser, found)
+        if not found.fails or time.monotonic() - begun >= _answer_seconds():
             break
         if tries < TRIES:
             time.sleep(PAUSE)
     return found
+
+
+def _tried(browser: _Browser, found: Page) -> Page:
+    answer = browser.get(found.url, _answer_seconds())
+    return replace(found, tries=found.tries + 1, **vars(answer))
 
 
 def _answer_seconds() -> float:
@@ -115,8 +129,8 @@ class _Answer:
 class _Browser:
     """Requests URLs of one load balancer, at its own address."""
 
-    def __init__(self, balancer: Balancer, settings: Settings) -> None:
-        self.balancer = balancer
+    def __init__(self, balancer: Balancer, settings: Settings, headers: Mapping[str, str]) -> None:
+        self.balancer, self.headers = balancer, headers
         self.domain = settings.https.domain
 
     def get(self, url: str, seconds: float) -> _Answer:
@@ -132,7 +146,8 @@ class _Browser:
             redirects,
         ):
             opener.add_handler(each)
-        opener.addheaders = [("User-Agent", "careapp-doctor"), ("Accept", "*/*")]
+        usual = {"User-Agent": "careapp-doctor", "Accept": "*/*"}
+        opener.addheaders = [*usual.items(), *self.headers.items()]
         try:
             with opener.open(url, timeout=seconds) as answer:
                 _read(answer, deadline)
