@@ -19,7 +19,6 @@ from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
 from stack.deployments import MAXIMUM_PERCENT, DeploymentSettings
-from stack.monitoring import BAKE_MINUTES
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -86,7 +85,7 @@ def strategy(
         "deployment_configuration": configuration(settings, minutes)
         if settings.shifts
         else aws.ecs.ServiceDeploymentConfigurationArgs(
-            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if watched else 0)
+            strategy="ROLLING", bake_time_in_minutes=str(settings.bake if watched else 0)
         ),
     }
 

@@ -213,10 +213,10 @@ class Deployment:
 
     ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
     rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
-    the failed deployment that this one replaces again. ``asked`` is why a rollback was requested. ``watched`` is whether ECS watches the alarms
-    during it, None until they are first read. ``triggered`` are those in ALARM that ended it. ``stage`` (API
-    reference, ServiceDeployment, lifecycleStage) and its ``hooks``, ``step`` and the times they began are those of
-    a strategy with steps.
+    the failed deployment that this one replaces again. ``asked`` is why a rollback was requested.
+    ``watched`` is whether ECS watches the alarms during it, None until they are first read. ``triggered``
+    are those in ALARM that ended it. ``stage`` (API reference, ServiceDeployment, lifecycleStage) and its
+    ``hooks``, ``step`` and the times they began are those of a strategy with steps.
     """
 
     id: str
