@@ -193,7 +193,7 @@ def watch() -> Changes:
 
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
-    changes = Changes({} if pulumi.runtime.is_dry_run() else _state())
+    changes = Changes(_state())
     hook = pulumi.ResourceHook("on-the-path", changes.note)
     created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
     hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])

@@ -87,11 +87,27 @@ def page(
             found = replace(found, database=answer.status)
         return found
     except Unreachable as problem:
-        raise AwsProblem(
-            "unreachable",
-            t("{url} cannot be reached from here: {why}.", url=found.url, why=said(problem)),
-            t("Open it in a browser, or run the command where it can be reached."),
-        ) from None
+        raise _unreachable(found.url, problem) from None
+
+
+def status(balancer: Balancer, settings: Settings, path: str) -> int:
+    """Return the status of a path, without following a redirect, as a health check asks; 0 for no answer.
+
+    Raises AwsProblem where the load balancer cannot be reached from here.
+    """
+    url = f"{settings.https.url(balancer.dns)}{path}"
+    try:
+        return _Browser(balancer, settings, {}).get(url, _answer_seconds(), follow=False).status
+    except Unreachable as problem:
+        raise _unreachable(url, problem) from None
+
+
+def _unreachable(url: str, problem: Unreachable) -> AwsProblem:
+    return AwsProblem(
+        "unreachable",
+        t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
+        t("Open it in a browser, or run the command where it can be reached."),
+    )
 
 
 def _get_page(browser: _Browser, found: Page) -> Page:
@@ -133,8 +149,8 @@ class _Browser:
         self.balancer, self.headers = balancer, headers
         self.domain = settings.https.domain
 
-    def get(self, url: str, seconds: float) -> _Answer:
-        """Return the answer at the end of the redirects. Raises Unreachable."""
+    def get(self, url: str, seconds: float, *, follow: bool = True) -> _Answer:
+        """Return the answer, at the end of the redirects if they are to be followed. Raises Unreachable."""
         redirects, deadline = Redirects(), time.monotonic() + seconds
         # A fresh one: the cookies of an earlier visit must not change the answer.
         opener = urllib.request.OpenerDirector()
@@ -143,7 +159,7 @@ class _Browser:
             urllib.request.HTTPCookieProcessor(),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
-            redirects,
+            *((redirects,) if follow else ()),
         ):
             opener.add_handler(each)
         usual = {"User-Agent": "careapp-doctor", "Accept": "*/*"}

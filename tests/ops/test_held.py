@@ -7,6 +7,7 @@ import pytest
 
 from i18n import t
 from ops.aws.errors import AwsProblem
+from ops.doctor.diagnose import judge
 from ops.rollout import causes
 from ops.rollout.causes import Certainty
 from ops.rollout.follow import _certain
@@ -225,6 +226,21 @@ def test_the_gate_and_status_say_for_how_long_ecs_waits():
     )
     assert verdict.outcome is Outcome.GOING
     assert "gets no requests of users yet: ECS waits for an answer until " in str(verdict.text)
+
+
+@pytest.mark.parametrize(("by_program", "commands"), [(False, 2), (True, 0)])
+def test_the_doctor_says_how_a_hook_is_answered_that_an_interrupted_up_has_left(
+    by_program, commands
+):
+    waiting = a.service(
+        deployments=(a.deployment(rollout="IN_PROGRESS"),),
+        traffic=Traffic("POST_TEST_TRAFFIC_SHIFT", 0.0, HOOK),
+    )
+    found = judge(replace(a.stack(service=waiting), by_program=by_program))
+    [note] = found.findings
+    assert (note.kind, str(note.title)) == ("note", "A roll-out waits for an answer")
+    assert found.exit_code == 0
+    assert len(note.fixes) == commands
 
 
 def test_a_rollback_answers_the_hook():
