@@ -31,7 +31,9 @@ def running(server, monkeypatch):
     monkeypatch.setattr(HttpsSettings, "url", lambda *_: url)
     monkeypatch.setattr(elb, "balancer", lambda *_: server.there)
     monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
-    monkeypatch.setattr(elb, "targets", lambda *_: [elb.Target("10.0.0.4", 3000, "healthy")])
+    monkeypatch.setattr(
+        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="healthy")]
+    )
     return server
 
 
@@ -79,7 +81,9 @@ def test_a_redirect_is_not_followed_and_an_error_has_another_way_out(running, pa
 
 
 def test_where_no_target_is_healthy_there_is_nothing_to_lose(running, monkeypatch):
-    monkeypatch.setattr(elb, "targets", lambda *_: [elb.Target("10.0.0.4", 3000, "unhealthy")])
+    monkeypatch.setattr(
+        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="unhealthy")]
+    )
     refuse_outage(a.choices(healthPath="/up"), changes())
     assert running.asked == []
 
