@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.pulumi import PulumiFailed
-from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
+from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support.local_stack import LocalStack, local_stack
 
 RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-app"
@@ -121,7 +121,7 @@ def test_the_test_rule_s_value_is_drawn_once_and_encrypted_in_the_state(story: S
     first, later = story.values
     assert first == later
     assert len(first) == 64
-    assert TEST_HEADER in story.exported
+    assert "ListenerRule::careapp-poc-test" in story.exported
     assert first not in story.exported
 
 
