@@ -39,17 +39,17 @@ def shifting_policy(groups: Sequence[str], rules: Sequence[str]) -> Policy:
 
 
 def configuration(
-    settings: DeploymentSettings, minutes: int
+    settings: DeploymentSettings, limit: int
 ) -> aws.ecs.ServiceDeploymentConfigurationArgs:
     """Return the strategy as ECS takes it, with the hook at which it waits for the roll-out gate.
 
-    ECS rolls back where nobody answers within ``minutes``: `pulumi up` was interrupted.
+    ECS rolls back where nobody answers within ``limit`` minutes: `pulumi up` was interrupted.
     """
     hook = aws.ecs.ServiceDeploymentConfigurationLifecycleHookArgs(
         target_type="PAUSE",
         lifecycle_stages=["POST_TEST_TRAFFIC_SHIFT"],
         timeout_configuration=aws.ecs.ServiceDeploymentConfigurationLifecycleHookTimeoutConfigurationArgs(
-            timeout_in_minutes=str(minutes), action="ROLLBACK"
+            timeout_in_minutes=str(limit), action="ROLLBACK"
         ),
     )
     percent, minutes = float(settings.percent), str(settings.minutes)

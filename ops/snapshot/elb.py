@@ -192,9 +192,9 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
 
 
 def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
-    """Return the target group to which a rule forwards most requests; the first one without such a rule."""
+    """Return the target group to which a rule forwards most requests of users; the first one without such a rule."""
     rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
-    first = [rule.groups[0] for rule in rules if rule.groups]
+    first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, None) is not False]
     return next((each for each in groups if each.arn in first), groups[0])
 
 
