@@ -255,7 +255,7 @@ class Certainty:
         seen = await asyncio.to_thread(held.look, hook)
         cause = _cause(seen.diagnosis, page_worked=seen.worked) if seen.diagnosis else None
         if cause is None or seen.diagnosis is None:
-            await asyncio.to_thread(held.go_on, hook, seen)
+            await held.go_on(hook, seen)
             self._wrong_since = None
             return None
         return self._wrong(seen.diagnosis, cause, begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -88,10 +89,11 @@ class Held:
             worked=before is not None and not before.fails,
         )
 
-    def go_on(self, hook: PauseHook, look: Look) -> None:
-        """Let ECS give the version its requests. Raises AwsProblem."""
-        ecs.answer_hook(self.session, hook, "CONTINUE")
+    async def go_on(self, hook: PauseHook, look: Look) -> None:
+        """Let ECS give the version its requests, and say so. Raises AwsProblem."""
+        await asyncio.to_thread(ecs.answer_hook, self.session, hook, "CONTINUE")
         self.answered.add(hook.id)
+        # Pulumi's log needs the event loop's thread.
         self.log.lasting(
             t("before any request of a user: {what}; ECS goes on with it", what=look.text)
         )

@@ -64,13 +64,21 @@ class Ecs:
 CONTINUED = [(HOOK.deployment, HOOK.id, "CONTINUE")]
 
 
+class OnTheLoop(Told):
+    """A log as Pulumi's: it needs an event loop in the thread that writes."""
+
+    def lasting(self, text):
+        asyncio.get_running_loop()
+        super().lasting(text)
+
+
 class New:
     """A version behind the server's test rule, beside the one that users get; looks are taken one by one."""
 
     def __init__(
         self, server, problem=None, diagnose=lambda _: diagnosis("page-errors"), **settings
     ):
-        self.server, self.ecs, self.told = server, Ecs(problem), Told()
+        self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
         held = Held(self.ecs, a.choices(**settings), url, self.told, diagnose)
         self.certainty = Certainty(EXPECTED, lambda: pytest.fail("not by this rule"), held=held)

@@ -72,7 +72,8 @@ def test_a_good_version_is_asked_before_any_user_meets_it_and_none_of_their_requ
     with load(canary) as visitors:
         done = up(canary)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "before any request of a user: its page / answered 5 of 5 requests" in done.stdout
+    said = "before any request of a user: its page / answered 5 of 5 requests"
+    assert said in done.stdout, done.stdout
     assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
 
