@@ -10,6 +10,10 @@ DEPLOY_COMMAND_TASK = "careapp-deploy"
 """`startedBy` of the tasks that run the setting deployCommand."""
 RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
+TEST_RULE_PRIORITY = 50
+"""The priority of the rule that leads to a new version before users' requests do: ELB asks it first."""
+TEST_HEADER = "X-Test-Release"
+"""The header of a request to a new version; its value is drawn for each stack."""
 RUNNING, PAGE_ERRORS = "service-running", "page-errors"
 """The ends of the names of two alarms, whose actions are off while a stack is paused."""
 DEPLOYMENT = "deployment"

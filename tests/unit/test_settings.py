@@ -154,6 +154,7 @@ EVERY = {
     "healthMatcher": ("200-299", "health.matcher", "200-299"),
     "smokePath": ("/shop", "health.smoke_path", "/shop"),
     "smokeMatcher": ("200-299,401", "health.smoke_matcher", "200-299,401"),
+    "smokeRequests": ("3", "health.smoke_requests", 3),
     "healthInterval": ("20", "health.interval", 20),
     "healthTimeout": ("7", "health.timeout", 7),
     "healthyThreshold": ("4", "health.healthy", 4),

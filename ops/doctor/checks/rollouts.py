@@ -11,6 +11,8 @@ from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.diagnosis.log_lines import logged_cause, raised
 from ops.doctor.checks import containers, stages
+from ops.screen import zoned_time
+from ops.snapshot.records import PauseHook
 
 BREAKER = "tasks failed to start"
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
@@ -230,6 +232,9 @@ def in_progress(case: Case) -> Iterator[Finding]:
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
+    if (traffic := case.service and case.service.traffic) and traffic.hook:
+        yield _waits(case, traffic.hook)
+        return
     yield Finding(
         id="roll-out-going-on",
         kind="warning" if primary.failed else "note",
@@ -245,4 +250,23 @@ def in_progress(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
+    )
+
+
+def _waits(case: Case, hook: PauseHook) -> Finding:
+    """Return what to do with a deployment that nobody answers. The gate's own look needs no advice."""
+    stack, until = case.now.names.stack, zoned_time(hook.expires) if hook.expires else "-"
+    answer = (
+        Fix(t("Let `pulumi up` request its page and answer:"), (f"pulumi up -s {stack}",)),
+        Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
+    )
+    return Finding(
+        id="roll-out-going-on",
+        kind="note",
+        title=t("A roll-out waits for an answer"),
+        why=t(
+            "The new tasks are healthy and get no requests of users until `pulumi up` has requested their page."
+        ),
+        seen=(t("ECS waits until {time}, and then rolls back.", time=until),),
+        fixes=() if case.now.by_program else answer,
     )
