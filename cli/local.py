@@ -145,7 +145,7 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       ./careapp shell
       $ pulumi stack init poc && pulumi up -s poc
       $ pulumi config set ecsEnabled true && pulumi up -s poc
-      $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
+      $ aws ecs list-services --cluster "$(pulumi stack output clusterName)"
       $ pulumi destroy -s poc
       ./careapp shell pulumi preview -s poc
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,11 @@ The commands and the roll-out gate would use other credentials, perhaps of anoth
 
 PACKAGES = ("aws", "awsx", "docker", "pulumi")
 """The other namespaces of the program's keys: those of its providers and of Pulumi."""
+
+
+TWICE = t(
+    "stands in the stack's file twice, with the project's name before it and without; delete one"
+)
 
 
 class StackError(Refused):
@@ -75,7 +79,17 @@ def read(stack: str, folder: Path) -> StackFile:
     if not file.exists():
         raise StackError(_no_file(stack, folder))
     name = project_of(folder)
-    config = {full_key(name, key): each for key, each in (_load(file).get("config") or {}).items()}
+    given: Mapping[str, Any] = _load(file).get("config") or {}
+    config = {full_key(name, key): each for key, each in given.items()}
+    if len(config) < len(given):
+        raise refused(
+            stack,
+            {
+                key: TWICE
+                for key in given
+                if full_key(name, key) != key and full_key(name, key) in given
+            },
+        )
     if problems := other_credentials(config):
         raise refused(stack, problems)
     return StackFile(
@@ -209,6 +223,7 @@ def _text(value: object) -> str:
 
 
 T = TypeVar("T")
+
 
 class Reader:
     """Reads keys one by one and collects their problems.

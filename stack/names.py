@@ -30,17 +30,16 @@ The roles of a project `shop` may change what begins with `shop-poc-`, so a proj
 """
 DATABASES = ("rdsadmin", "template0", "template1")
 """Databases that each instance of RDS for PostgreSQL has from the start."""
-# fmt: off
-RESERVED = frozenset((
-    "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation "
-    "column concurrently constraint create cross current_catalog current_date current_role current_schema current_time "
-    "current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign freeze "
-    "from full grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit "
-    "localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing primary references "
-    "returning right select session_user similar some symmetric system_user table tablesample then to trailing true "
-    "union unique user using variadic verbose when where window with"
-).split())
-# fmt: on
+WORDS = """
+all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
+collation column concurrently constraint create cross current_catalog current_date current_role current_schema
+current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch
+for foreign freeze from full grant group having ilike in initially inner intersect into is isnull join lateral
+leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer
+overlaps placing primary references returning right select session_user similar some symmetric system_user
+table tablesample then to trailing true union unique user using variadic verbose when where window with
+"""
+RESERVED = frozenset(WORDS.split())
 """PostgreSQL 17's reserved words, which RDS refuses as a database's name (RDS API reference, CreateDBInstance)."""
 
 
@@ -127,19 +126,23 @@ class StackNames:
                 )
             }
         if len(self.prefix) > LONGEST_PREFIX:
-            return {
-                "name": t(
-                    "{prefix} begins the names of resources and has {length} characters; ELB has room for "
-                    "{longest}. With the stack {stack} the name in Pulumi.yaml can have {room}; "
-                    "`pulumi stack rename` renames the stack",
-                    prefix=self.prefix,
-                    length=len(self.prefix),
-                    longest=LONGEST_PREFIX,
-                    stack=self.stack,
-                    room=max(0, LONGEST_PREFIX - len(f"-{self.stack}")),
-                )
-            }
+            return {"name": self._too_long()}
         return {}
+
+    def _too_long(self) -> Text:
+        room = LONGEST_PREFIX - len("-")
+        return t(
+            "{prefix} begins the names of resources and has {length} characters; ELB has room for {longest}. "
+            "With the stack {stack} the name in Pulumi.yaml can have {name}, and with the name {project} "
+            "that of the stack {other} (`pulumi stack rename`)",
+            prefix=self.prefix,
+            length=len(self.prefix),
+            longest=LONGEST_PREFIX,
+            stack=self.stack,
+            name=max(0, room - len(self.stack)),
+            project=self.project,
+            other=max(0, room - len(self.project)),
+        )
 
     def _of_project(self) -> Text | None:
         name = self.project

@@ -79,7 +79,7 @@ def settings_of(number: int, folder: Path) -> StackFile:
     model = read(MODEL, folder)
     left_out = {f"{model.project}:{name}" for name in LEFT_OUT}
     kept = {key: text for key, text in model.values.items() if key not in left_out}
-    cheapest = CHEAPEST | {"permissionsBoundary": f"{role(model.project)}-boundary"}
+    cheapest = {**CHEAPEST, "permissionsBoundary": f"{role(model.project)}-boundary"}
     changed = {f"{model.project}:{name}": text for name, text in cheapest.items()}
     return replace(model, stack=name_of(number), values=kept | changed, encrypted=frozenset())
 

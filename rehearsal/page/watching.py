@@ -186,7 +186,7 @@ class Watcher:
             settings = Settings.read(stack, self._home.project)
         except StackError:
             return Seen(at=at, work=work, stacks=stacks)
-        now, diagnosis = self._gathered(stack, settings, memory)
+        now, diagnosis = self._gathered(settings, memory)
         return Seen(
             at=at,
             work=work,
@@ -201,9 +201,7 @@ class Watcher:
         time = content(self._home.facts).get("time")
         return datetime.fromisoformat(time) if time else datetime.now(UTC)
 
-    def _gathered(
-        self, stack: str, settings: Settings, memory: _Memory
-    ) -> tuple[Snapshot, Diagnosis]:
+    def _gathered(self, settings: Settings, memory: _Memory) -> tuple[Snapshot, Diagnosis]:
         """Return the snapshot of the doctor, read again after a change or when it is old."""
         names = settings.names
         mark = repr(overview(names, self._session, settings))

@@ -35,7 +35,12 @@ VERDICTS = {
     "empty": (NOTHING, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
     "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
     "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
-    "stage1": (a.stage1(), Work(project="careapp", stack="poc"), "calm", "Stage 1 stands, ECS is off"),
+    "stage1": (
+        a.stage1(),
+        Work(project="careapp", stack="poc"),
+        "calm",
+        "Stage 1 stands, ECS is off",
+    ),
     "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
     "healthy": (a.stack(), Work(project="careapp", stack="poc"), "good", "Everything works"),
@@ -87,7 +92,7 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
     for told in ("one", "one", "one", "two"):
         glance[0] = told
         answers = answers or [200]
-        now, diagnosis = watcher._gathered("poc", a.choices(), memory)
+        now, diagnosis = watcher._gathered(a.choices(), memory)
         memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
     assert given == ["asked", "asked", 200, "asked"]
 

@@ -318,7 +318,7 @@ CHANGED_BY = {
 
 def by_name(stack):
     """A change of each kind of resource that a stack names."""
-    names = StackNames(stack)
+    names = StackNames(stack, "careapp")
     role, balancer = iam(f"role/{names.prefix}-task"), f"app/{names.balancer}/0a"
     here = [
         ("rds:DeleteDBInstance", f"db:{names.database}"),

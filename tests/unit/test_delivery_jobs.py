@@ -198,6 +198,7 @@ def history(hours, kind="update"):
 @pytest.fixture
 def standing(job, monkeypatch, tmp_path):
     """Put stacks of pull requests into the bucket, each with its history; destroys run `script`."""
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(
         "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
     )
@@ -352,6 +353,7 @@ def paused(standing, tmp_path):
         standing({})
         keys = "aws:region: ap-northeast-1, careapp:protect: 'false'"
         text = f"config: {{{keys}, careapp:databaseFinalSnapshot: {snapshot!r}}}"
+        (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
         (tmp_path / "Pulumi.poc.yaml").write_text(text)
         rds = delivery.boto3.client("rds")
         name = {"DBInstanceIdentifier": "careapp-poc"}

@@ -86,7 +86,7 @@ def test_a_stack_file_gives_region_profile_and_settings(written):
     assert (file.region, file.profile) == (settings.region, settings.profile) == (REGION, "me")
     assert (settings.network.nat, settings.texts["natStrategy"]) == ("none", "none")
     assert settings.texts["healthPath"] == "/health"
-    assert settings.names == StackNames("dev")
+    assert settings.names == StackNames("dev", "careapp")
 
 
 def test_the_app_s_sources_are_looked_for_by_the_program_alone(written):
@@ -135,13 +135,13 @@ def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
 
 
 def test_the_names_of_poc_are_those_of_the_hand_over_note():
-    names = StackNames("poc")
+    names = StackNames("poc", "careapp")
     assert (names.cluster, names.service) == ("careapp-poc-cluster", "careapp-poc-service")
     assert (names.balancer, names.target_group) == ("careapp-poc-alb", "careapp-poc-tg")
     assert (names.family, names.database) == ("careapp-poc", "careapp-poc")
     assert (names.log_group, names.streams) == ("/ecs/careapp-poc", "app/app")
     assert names.repository == "careapp/hello-ecs"
-    assert StackNames("prod").repository == "careapp-prod/hello-ecs"
+    assert StackNames("prod", "careapp").repository == "careapp-prod/hello-ecs"
     assert names.alarms_of_a_pause == ("careapp-poc-service-running", "careapp-poc-page-errors")
 
 
