@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -335,7 +336,7 @@ def forget_other_stacks() -> None:
 def rename(source: Path, project: str) -> None:
     """Name a copy of the program as its user would."""
     file = source / "Pulumi.yaml"
-    file.write_text(file.read_text().replace("name: careapp\n", f"name: {project}\n", 1))
+    file.write_text(re.sub("^name: .*", f"name: {project}", file.read_text()))
 
 
 @contextlib.contextmanager
