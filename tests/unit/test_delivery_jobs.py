@@ -241,6 +241,15 @@ def told(job):
     return json.loads(outputs(job)["told"])
 
 
+def test_the_sweep_of_another_project_leaves_these_alone(job, standing, tmp_path):
+    standing({"pr-7": history(9)})
+    (tmp_path / "Pulumi.yaml").write_text("name: acme\n")
+    (tmp_path / "Pulumi.poc.yaml").write_text("config: {aws:region: ap-northeast-1}")
+    assert job.run("sweep", "--labelled", "[]").exit_code == 0
+    assert told(job) == []
+    assert list(delivery.stacks("pr-7")) == []
+
+
 def test_a_stack_that_is_being_worked_on_is_left_to_the_next_sweep(job, standing):
     standing({"pr-7": history(9)}, "echo error: the stack is currently locked by 1 lock; exit 255")
     assert job.run("sweep", "--labelled", "[]").exit_code == 0
