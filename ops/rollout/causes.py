@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
@@ -206,12 +207,13 @@ def diagnosed(
     ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
     """
     from ops.doctor.diagnose import diagnose
-    from stack.names import StackNames
+    from stack.file import names_of
 
+    names = names_of(stack, Path())
     if expected is None:
-        return diagnose(StackNames(stack), session)
+        return diagnose(names, session)
     wanted, url = expected.definition, expected.page_url
-    return diagnose(StackNames(stack), session, wanted=wanted, url=url, gone=gone, page=page)
+    return diagnose(names, session, wanted=wanted, url=url, gone=gone, page=page)
 
 
 class Certainty:

@@ -19,6 +19,7 @@ from ops.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from ops.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from ops.snapshot.records import Deployment, Part, Service, Task
+from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -237,7 +238,7 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
     """Print the status once, or again every so many seconds; return its exit code."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), StackNames(stack)
+        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
 
         def read() -> Snapshot:
             return overview(names, session, Settings.read(stack, folder))

@@ -262,7 +262,8 @@ def state(seen: Seen) -> dict[str, Any]:
     """One look in one language."""
     said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
     found: dict[str, Any] = {
-        "stack": f"careapp-{seen.work.stack}",
+        "stack": f"{seen.work.project}-{seen.work.stack}",
+        "project": seen.work.project,
         "stacks": list(seen.stacks),
         "chosen": seen.work.stack,
         "verdict": {

@@ -22,8 +22,8 @@ from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
 from tests.support.pages import backend, seen
 
-BUILDING = Work(stack="poc", busy=True, resources=12)
-REMOVING = Work(stack="poc", busy=True, removing=True, resources=7)
+BUILDING = Work(project="careapp", stack="poc", busy=True, resources=12)
+REMOVING = Work(project="careapp", stack="poc", busy=True, removing=True, resources=7)
 STARTING = a.stack(
     service=a.service(running=0, deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
     tasks=(a.task(status="PENDING"),),
@@ -31,19 +31,24 @@ STARTING = a.stack(
 )
 NOTHING = SITUATIONS["stack-missing"]
 VERDICTS = {
-    "nobody": (None, Work(stack="poc"), "calm", "Nothing is up"),
-    "empty": (NOTHING, Work(stack="poc"), "calm", "Nothing is up"),
+    "nobody": (None, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
+    "empty": (NOTHING, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
     "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
     "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
-    "stage1": (a.stage1(), Work(stack="poc"), "calm", "Stage 1 stands, ECS is off"),
+    "stage1": (
+        a.stage1(),
+        Work(project="careapp", stack="poc"),
+        "calm",
+        "Stage 1 stands, ECS is off",
+    ),
     "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
-    "healthy": (a.stack(), Work(stack="poc"), "good", "Everything works"),
+    "healthy": (a.stack(), Work(project="careapp", stack="poc"), "good", "Everything works"),
     "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check's path /"),
     "going": (a.stack(), REMOVING, "busy", "Pulumi takes the stack down"),
     "unsure": (
         a.stack(service=a.DENIED),
-        Work(stack="poc"),
+        Work(project="careapp", stack="poc"),
         "busy",
         "Some parts could not be read",
     ),
@@ -52,7 +57,7 @@ VERDICTS = {
             service=a.service(desired=0, running=0),
             database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
         ),
-        Work(stack="poc"),
+        Work(project="careapp", stack="poc"),
         "calm",
         "The stack is paused",
     ),
@@ -87,7 +92,7 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
     for told in ("one", "one", "one", "two"):
         glance[0] = told
         answers = answers or [200]
-        now, diagnosis = watcher._gathered("poc", a.choices(), memory)
+        now, diagnosis = watcher._gathered(a.choices(), memory)
         memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
     assert given == ["asked", "asked", 200, "asked"]
 
@@ -184,13 +189,13 @@ def test_every_label_has_its_japanese():
 
 def test_the_engine_s_lock_and_checkpoint_show_its_work(tmp_path):
     engine = EngineWork(Home(tmp_path))
-    assert (engine.stacks(), engine.of("poc")) == ((), Work(stack="poc"))
+    assert (engine.stacks(), engine.of("poc")) == ((), Work(project="careapp", stack="poc"))
     backend(tmp_path, resources=3, pending=["creating"], pid=os.getpid())
-    assert engine.of("poc") == Work(stack="poc", busy=True, resources=3)
+    assert engine.of("poc") == Work(project="careapp", stack="poc", busy=True, resources=3)
     backend(tmp_path, resources=2, pending=["deleting"], pid=os.getpid())
     assert engine.of("poc").removing is False, "an update that also deletes takes nothing down"
     backend(tmp_path, resources=2)
-    assert engine.of("poc") == Work(stack="poc", resources=2)
+    assert engine.of("poc") == Work(project="careapp", stack="poc", resources=2)
     assert engine.stacks() == ("poc",)
 
 
@@ -214,7 +219,7 @@ def test_a_lock_whose_engine_is_dead_counts_for_nothing(tmp_path):
 def test_a_file_that_is_just_being_written_is_no_trouble(tmp_path):
     backend(tmp_path)
     (tmp_path / "state/.pulumi/stacks/careapp/poc.json").write_text('{"checkpoint": {')
-    assert EngineWork(Home(tmp_path)).of("poc") == Work(stack="poc")
+    assert EngineWork(Home(tmp_path)).of("poc") == Work(project="careapp", stack="poc")
 
 
 def test_the_stack_that_changed_last_comes_first(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.rds import rules
+from stack.names import RESERVED, StackNames
 from tests.dataplane.stack import DATABASE, alive
 
 COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
@@ -46,6 +47,13 @@ def test_the_secret_of_the_master_user_opens_the_declared_database(session):
         " / 10000 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     ).fetchone()
     assert row == ("postgres", "careapp", True, 17)
+
+
+def test_no_reserved_word_can_be_a_project_s_name(session):
+    """`R` and `T` are reserved (PostgreSQL, `pg_get_keywords`); the name is the database's, too."""
+    words = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
+    assert {word for (word,) in session.execute(words)} == RESERVED
+    assert StackNames("poc", "order").problems().keys() == {"name"}
 
 
 def test_the_master_user_is_no_superuser_but_may_make_databases_and_roles(session):
