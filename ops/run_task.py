@@ -14,7 +14,8 @@ from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, exit_code_of
-from ops.snapshot import ecs, read_existing
+from ops.snapshot import ecs, rds, read_existing
+from ops.snapshot.rds import GOING_OFF
 from ops.snapshot.records import Container, Definition, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
@@ -64,6 +65,21 @@ def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneO
         network={"awsvpcConfiguration": network},
         command=tuple(command),
     )
+
+
+def check_database(session: Session, names: StackNames) -> None:
+    """Raise Refused while the database is stopped, as in a paused stack. Raises AwsProblem."""
+    found = read_existing(rds.database, session, names.database, False)
+    if found is not None and found.status in GOING_OFF:
+        raise Refused(
+            t(
+                "The database {id} is {status}, and the command would run without it: `./careapp resume -s "
+                "{stack}` first.",
+                id=found.id,
+                status=found.status,
+                stack=names.stack,
+            )
+        )
 
 
 def _running(service: Service) -> str:
@@ -185,6 +201,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
         one_off = planned(session, settings.names, command)
+        check_database(session, settings.names)
         say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",
               revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip
         codes.append(_followed(session, one_off, start(session, one_off), say))

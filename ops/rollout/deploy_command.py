@@ -66,6 +66,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
     """Run the command to its end. Raises RolloutFailed unless it ends with exit code 0."""
     from ops.aws.pace import Pace
     from ops.aws.session import Session
+    from ops.run_task import check_database
 
     loop = asyncio.get_running_loop()
 
@@ -74,6 +75,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
 
     try:
         session, speed = Session(settings.region, settings.profile), Pace.of().speed
+        await asyncio.to_thread(check_database, session, settings.names)
         run = Run(session, settings.service.deploy_command, settings.rollout_minutes, speed, say)
         # The engine may send SIGINT before it kills the program after a Ctrl-C.
         loop.add_signal_handler(signal.SIGINT, run.interrupt)

@@ -13,7 +13,7 @@ from ops.aws.errors import AwsProblem
 from ops.rollout import deploy_command
 from ops.rollout.gate import RolloutFailed
 from tests.ops import stacks as a
-from tests.ops.conftest import NAMES, Told
+from tests.ops.conftest import NAMES, Told, client
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123456789abcdef"
 THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))
@@ -173,6 +173,27 @@ def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
     assert asked_for(ecs, "run_task") == []
 
 
+@pytest.fixture
+def stopped(stack):
+    """A database that is stopped, as in a paused stack."""
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
+    yield
+    client("rds").start_db_instance(DBInstanceIdentifier=NAMES.database)
+
+
+NO_DATABASE = (
+    "The database careapp-poc is stopped, and the command would run without it: "
+    "`./careapp resume -s poc` first."
+)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_run_is_refused(run, ecs):
+    code, _, said = run("run", "--", "true")
+    assert (code, said) == (125, f"careapp: {NO_DATABASE}\n")
+    assert asked_for(ecs, "run_task") == []
+
+
 def test_during_a_roll_out_the_serving_version_runs():
     old = a.deployment(status="ACTIVE", definition=a.OLD, running=1, rollout="COMPLETED")
     new = a.deployment(definition=a.NEW, running=1, rollout="IN_PROGRESS")
@@ -288,6 +309,12 @@ def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_a_deploy_command_is_red_before_it_runs(up, ecs):
+    assert red(up) == NO_DATABASE
+    assert asked_for(ecs, "run_task") == []
+
+
 def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
     ecs[0]["run_task"] = [NO_ROLE, NO_ROLE, *ecs[0]["run_task"]]
     up()
@@ -312,9 +339,11 @@ def test_a_mistake_of_ours_is_named(up, ecs):
 
 
 def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, stack):
-    asked = []
+    asked, every = [], stack.session.__class__.all
 
-    def listed(_session, *words, **params):
+    def listed(session, *words, **params):
+        if words[0] != "ecs":
+            return every(session, *words, **params)
         asked.append((words, params))
         return [f"{ARN}-left"]
 
