@@ -60,7 +60,7 @@ def ecs(monkeypatch, stack, folder):
         answer = several.pop(0) if len(several) > 1 else several[0]
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        return answer(params) if callable(answer) else answer
 
     monkeypatch.setattr(stack.session.__class__, "call", scripted)
     monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
@@ -153,11 +153,14 @@ def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
 
 def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     ecs[0]["describe_tasks"] = [
-        *(described(task("RUNNING")), KeyboardInterrupt()),
+        *(described(task("RUNNING")), KeyboardInterrupt(), described(task("RUNNING"))),
         *(described(task("DEPROVISIONING")), described(task("STOPPED", 143))),
     ]
-    code, _, said = run("run", "--", "sleep", "600")
+    lines = {None: page("a", "one", "two"), "a": page("a")}
+    ecs[0]["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
+    code, shown, said = run("run", "--", "sleep", "600")
     assert code == 130
+    assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
     [stopped] = asked_for(ecs, "stop_task")
     assert stopped["task"] == ARN
     assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
