@@ -100,12 +100,17 @@ class Project:
             "git": git,
             "project": self.home.project,
             "source": self.source,
-            "index": self.home.folder / "git-index",
+            "index": self._index,
             "checkout": ROOT,
         }
         quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
         copy = GIT_OF_A_COPY.format(**quoted) if self.source != ROOT else ""
         self._write_program("git", GIT.format(**quoted, copy=copy))
+
+    @property
+    def _index(self) -> Path:
+        """Git's index of a changed copy of the program."""
+        return self.home.folder / "git-index"
 
     def _write_program(self, name: str, script: str) -> None:
         program = self.home.programs / name
@@ -118,8 +123,8 @@ class Project:
         ours = (self.home.project, self.home.programs, self.home.source, self.home.state)
         for folder in (*ours, pulumi_home):
             shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            self.home.passphrase.unlink()
+        for file in (self.home.passphrase, self._index):
+            file.unlink(missing_ok=True)
 
     def forget_ended_cloud(self) -> tuple[str, ...]:
         """Delete the state of a local cloud that was killed, and return the names of the stacks in it.

@@ -85,6 +85,8 @@ def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout: Path)
     typed(project, "sh", "-c", "cd webapp && git checkout app.py")
     assert (home.source / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
     assert git(checkout, "ls-files", "--stage", "--debug") == index
+    project.delete()
+    assert [each.name for each in home.folder.iterdir()] == []
 
 
 def test_what_the_checkout_gets_and_loses_is_linked_and_no_longer(checkout: Path) -> None:
