@@ -86,7 +86,9 @@ def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_chang
 
 
 @pytest.mark.parametrize("desired", [0, 3])
-def test_no_command_is_told_for_a_count_of_the_stack_file_nor_for_none_as_in_a_paused_stack(desired):
+def test_no_command_is_told_for_a_count_of_the_stack_file_nor_for_none_as_in_a_paused_stack(
+    desired,
+):
     assert words.another_count(desired, range(2, 5), EXPECTED, PLACE) is None
 
 
