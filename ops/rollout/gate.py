@@ -127,8 +127,9 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     if not succeeded(end):
         raise RolloutFailed(await _why(end, expected, session, log, settings))
     log.moment(end.verdict.text)
-    if end.view and end.view.desired not in counts:
-        log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
+    desired = end.view.desired if end.view else 0
+    if note := words.another_count(desired, counts, expected, session.place):
+        log.lasting(note)
     found = await causes(stack, session, log, expected, counts)
     if found:
         worked = changes.page_worked

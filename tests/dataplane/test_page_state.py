@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import Part, Traffic
+from ops.snapshot.records import ContainerHealth, Part, Traffic
 from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -163,6 +164,41 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
     assert (told["text"], told["level"], told["more"], told["bad"]) == (
         "database away", "error", "host=db", True,
     )  # fmt: skip
+
+
+def test_a_timeline_of_several_days_names_each_day_once_and_its_times_stay_short(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC0")
+        time.tzset()
+        _several_days()
+    time.tzset()
+
+
+def _several_days():
+    night = 12 * 3600  # a.at(0) is noon
+    log = [Event(a.at(each), "log", "a", verbatim("x")) for each in (-60, night - 1, night + 1)]
+    told = state(seen(a.stack(service=None, tasks=(), database=None), events=log))["timeline"]
+    assert [(each["day"], each["time"]) for each in told] == [
+        ("2026-11-26", "00:00:01"),
+        ("2026-11-25", "23:59:59"),
+        ("", "11:59:00"),
+    ]
+    one = state(seen(a.stack(), events=log[:2]))["timeline"]
+    assert {each["day"] for each in one} == {""}
+
+
+@pytest.mark.parametrize(
+    ("check", "health", "said"),
+    [
+        (None, "UNKNOWN", "no check of its own"),
+        (ContainerHealth(command=("CMD", "true")), "UNKNOWN", "not checked yet"),
+        (ContainerHealth(command=("CMD", "true")), "UNHEALTHY", "UNHEALTHY"),
+    ],
+)
+def test_the_health_of_a_container_that_ecs_does_not_know_is_said_in_words(check, health, said):
+    snapshot = a.stack(main=a.definition(health=check), tasks=(a.task(health=health),))
+    [task] = state(seen(snapshot))["tasks"]["running"]
+    assert task["health"] == said
 
 
 def test_a_request_is_shown_in_words():

@@ -248,6 +248,21 @@ def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_passwo
         assert notes(backups, COPY) == ["first", "second"]
 
 
+def test_rds_says_from_when_on_an_instance_can_be_restored(backups):
+    [original] = backups.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
+    [found] = backups.rds.describe_db_instance_automated_backups(
+        DbiResourceId=original["DbiResourceId"]
+    )["DBInstanceAutomatedBackups"]
+    window = found["RestoreWindow"]
+    assert window["EarliestTime"] < backups.ids["one row"] < window["LatestTime"]
+    early = window["EarliestTime"] - timedelta(seconds=1)
+    with pytest.raises(ClientError, match="not to"), to_time(backups, RestoreTime=early):
+        pass
+    assert not backups.rds.describe_db_instance_automated_backups(DbiResourceId="db-OTHER")[
+        "DBInstanceAutomatedBackups"
+    ]
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_time_outside_of_the_backups_is_refused(backups, hours):
     when = datetime.now(UTC) + timedelta(hours=hours)

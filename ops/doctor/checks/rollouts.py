@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from i18n import Text, t
 from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import logged_cause, raised
+from ops.diagnosis.known_causes import logged_cause
+from ops.diagnosis.log_lines import raised
 from ops.doctor.checks import containers, stages
 from ops.screen import zoned_time
 from ops.snapshot.records import PauseHook
@@ -199,7 +200,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
                 (f"pulumi up -s {stack}",),
             ),
         ),
-        evidence=containers.last_lines(case, task),
+        evidence=containers.last_lines(case, task, cause),
     )  # fmt: skip
 
 
