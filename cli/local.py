@@ -14,7 +14,6 @@ from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.run import rehearse as rehearsing
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
-from stack.names import PROJECT
 
 ECS_ENABLED = "ecsEnabled"
 CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port")
@@ -73,7 +72,7 @@ def pair(text: str) -> tuple[str, str]:
         raise click.BadParameter(
             str(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
         )
-    if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
+    if key.rpartition(":")[2] == ECS_ENABLED:
         raise click.BadParameter(
             str(
                 t(
@@ -153,7 +152,7 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
       ./careapp shell
       $ pulumi stack init poc && pulumi up -s poc
       $ pulumi config set ecsEnabled true && pulumi up -s poc
-      $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
+      $ aws ecs list-services --cluster "$(pulumi stack output clusterName)"
       $ pulumi destroy -s poc
       ./careapp shell pulumi preview -s poc
       ./careapp shell -s prod pulumi preview -s prod    in the region of Pulumi.prod.yaml

@@ -100,7 +100,7 @@ def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     facts = client.find(home)
     region = facts.options.region if facts else choice.read()
     choice.check(region)
-    project = current_project(home, facts)
+    project = current_project(home, running=facts is not None)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
     if not _is_installed(words[0], project):

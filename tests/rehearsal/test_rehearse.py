@@ -17,7 +17,7 @@ import pytest
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.rehearse import Plan, _new_project
-from tests.rehearsal.surroundings import BareCareapp
+from tests.rehearsal.surroundings import OWN, make_bare
 
 
 def processes(word):
@@ -48,7 +48,7 @@ def assert_nothing_left(careapp):
 
 
 REGION = "eu-central-1"
-SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:careapp-poc/flaskr-AbCdEf"
+SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:acme-poc/flaskr-AbCdEf"
 HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
 EXAMPLE = (
     *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
@@ -70,18 +70,19 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
-def test_in_another_region_and_bare_surroundings_it_shows_another_app_by_https_and_leaves_nothing(
-    tmp_path,
+def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_another_app_by_https(
+    acme, tmp_path
 ):
-    careapp, file = BareCareapp(tmp_path), tmp_path / "report.json"
-    stack_file = careapp.root / "Pulumi.poc.yaml"
+    make_bare(acme, tmp_path)
+    file, stack_file = tmp_path / "report.json", acme.project / "Pulumi.poc.yaml"
     stack_file.write_text(
         stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
     )
     settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
-    done = careapp.run(
+    done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
         *("--json", str(file), *settings),
+        umask=OWN,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(file.read_text())
@@ -99,8 +100,10 @@ def test_in_another_region_and_bare_surroundings_it_shows_another_app_by_https_a
     assert f"redirects to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
-    assert "The secret careapp-poc/flaskr has a made-up value here." in done.stdout
-    assert_nothing_left(careapp)
+    assert "The secret acme-poc/flaskr has a made-up value here." in done.stdout
+    assert "acme-poc-service" in done.stdout
+    assert "careapp-poc" not in done.stdout
+    assert_nothing_left(acme)
 
 
 def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
