@@ -20,7 +20,7 @@ name = settings.names.prefix
 changes = gate.watch()
 health_change.refuse_outage(settings, changes)
 
-network = Network(name, NetworkArgs(settings=settings))
+network = Network(name, NetworkArgs(settings=settings, zones=kept["zones"]))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
 image = AppImage(name, AppImageArgs(settings=settings))
 balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))

@@ -68,9 +68,12 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
 
 
 def _git(*words: str) -> str | None:
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None  # a machine without Git, as many containers are
     return done.stdout.strip() if done.returncode == 0 else None
 
 

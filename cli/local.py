@@ -9,15 +9,14 @@ from typing import Any
 import click
 
 from i18n import t
-from ops.command_line import Number, Whole
+from ops.command_line import Number, Whole, stack_option
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.run import rehearse as rehearsing
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
 
-REGION = "ap-northeast-1"
 ECS_ENABLED = "ecsEnabled"
-CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port", "region")
+CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -51,12 +50,19 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
             "--port 0. Default: 8081, or any if that is taken.",
         ),
-        click.option(
-            "--region", default=REGION, show_default=True, help="The AWS region of the local cloud."
-        ),
     ):
         command = option(command)
     return command
+
+
+def region_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options that choose the region of a local cloud in which any stack can be deployed."""
+    command = click.option(
+        "--region", help="The AWS region of the local cloud; by default that of --stack's file."
+    )(command)
+    return click.option(
+        "-s", "--stack", help="The stack whose region the local cloud has. [default: poc]"
+    )(command)
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -81,7 +87,7 @@ def pair(text: str) -> tuple[str, str]:
 
 @click.command()
 @options
-@click.option("--stack", default="poc", show_default=True, help="The stack whose file to rehearse.")
+@stack_option
 @click.option("--exit", "leave", is_flag=True, help="Verify, destroy and exit with 0 or 1.")
 @click.option(
     "--until", type=click.Choice(["stage1", "stage2"]), default="stage2", show_default=True,
@@ -137,8 +143,9 @@ def rehearse(fault: str | None, **how: Any) -> None:
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @options
+@region_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def shell(command: tuple[str, ...], **how: Any) -> None:
+def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how: Any) -> None:
     """Run a shell, or one COMMAND, in which pulumi, aws and boto3 use the local cloud.
 
     \b
@@ -148,12 +155,15 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       $ aws ecs list-services --cluster "$(pulumi stack output clusterName)"
       $ pulumi destroy -s poc
       ./careapp shell pulumi preview -s poc
+      ./careapp shell -s prod pulumi preview -s prod    in the region of Pulumi.prod.yaml
 
-    The local cloud keeps running when the shell ends; `./careapp cloud stop` stops it.
+    A local cloud has one region. It keeps running when the shell ends; `./careapp cloud stop` stops it.
 
-    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 127: no such program.
+    Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
+    region in it. 127: no such program.
     """
-    sys.exit(commands.shell(list(command), commands.CloudFlags(**how)))
+    choice = commands.RegionChoice(stack=stack, region=region)
+    sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
 
 
 @click.command()
@@ -187,13 +197,15 @@ def cloud() -> None:
 
 @cloud.command()
 @options
+@region_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def start(as_json: bool, **how: Any) -> None:
-    """Start the local cloud in the background.
+def start(as_json: bool, stack: str | None, region: str | None, **how: Any) -> None:
+    """Start the local cloud in the background, in one region.
 
-    Exit code 0: it runs. 1: it does not.
+    Exit code 0: it runs. 1: it does not. 2: no such stack file, or no region in it.
     """
-    sys.exit(commands.cloud_start(commands.CloudFlags(**how), as_json))
+    choice = commands.RegionChoice(stack=stack, region=region)
+    sys.exit(commands.cloud_start(commands.CloudFlags(**how), choice, as_json))
 
 
 @cloud.command()

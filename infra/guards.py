@@ -8,8 +8,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from i18n import Text, joined, t
+from i18n import Text, joined, said, t
 from stack.deployments import ROLLING
+from stack.network import choose_zones
 from stack.settings import Settings
 
 
@@ -19,15 +20,19 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     The error comes before anything is changed. AWS would refuse in the middle of the update: a DB
     subnet group cannot move to another VPC (terraform-provider-aws#27459), a subnet's range is in use
     until the old one is deleted, and storage cannot shrink (RDS user guide, "Increasing DB instance
-    storage capacity"). A zone can be added at the end, and removed again.
+    storage capacity"). Another region would replace everything, the database too. A zone can be added
+    at the end, and removed again.
     """
+    last = _last_outputs()
+    kept: dict[str, Any] = last.get("kept") or {}
+    if moved := _moved(settings.region, kept.get("zones", [])):
+        raise pulumi.RunError(str(moved))
     new: dict[str, Any] = {
         "vpcCidr": str(settings.network.cidr),
-        "zones": list(settings.network.zones),
+        "zones": _zones(settings, kept.get("zones", [])),
         "databaseStorageGb": settings.database.storage_gb,
     }
-    last = _last_outputs()
-    old: dict[str, Any] = last.get("kept") or new
+    old = kept or new
     problems: list[Text] = []
     if new["vpcCidr"] != old["vpcCidr"]:
         problems.append(_cannot_change("vpcCidr", new["vpcCidr"], old["vpcCidr"]))
@@ -42,6 +47,28 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     if problems:
         raise pulumi.RunError(str(joined("\n", problems)))
     return new
+
+
+def _moved(region: str, kept: Sequence[str]) -> Text | None:
+    """Return what is refused if the stack's zones, ``kept``, are of another region."""
+    former = {zone[:-1] for zone in kept} - {region}  # a zone's name is its region's and a letter
+    return _cannot_change("aws:region", region, former.pop()) if former else None
+
+
+def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
+    """Return the stack's zones. Raises RunError for zones that the account does not have."""
+
+    def offered() -> Sequence[str]:
+        # Not Local Zones, which have other names and do not offer RDS's and ELB's classes.
+        only = aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])
+        return aws.get_availability_zones(state="available", filters=[only]).names
+
+    try:
+        return list(choose_zones(settings.network, settings.region, kept, offered))
+    except ValueError as problem:
+        key = "zones" if settings.network.zones else "zoneCount"
+        words = t("{key}: {why}. Nothing was changed.", key=key, why=said(problem))
+        raise pulumi.RunError(str(words)) from problem
 
 
 def _entrance(settings: Settings) -> dict[str, Any]:

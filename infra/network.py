@@ -31,9 +31,10 @@ ATTACH_SECONDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """The settings of the network."""
+    """The settings of the network, and the zones that were chosen for the stack."""
 
     settings: Settings
+    zones: Sequence[str]
 
 
 class Network(pulumi.ComponentResource):
@@ -66,9 +67,7 @@ class Network(pulumi.ComponentResource):
             protect_subnets(args.settings),
             InternetGatewayFirst().order,
         ]
-        self.vpc = _vpc(
-            name, args.settings, pulumi.ResourceOptions(parent=self, transforms=transforms)
-        )
+        self.vpc = _vpc(name, args, pulumi.ResourceOptions(parent=self, transforms=transforms))
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
         self.database_subnet_ids = self.vpc.isolated_subnet_ids
@@ -196,15 +195,15 @@ class InternetGatewayFirst:
             ) from None
 
 
-def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
-    network = settings.network
+def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
+    network = args.settings.network
     prefix = network.cidr.prefixlen
     kinds = awsx.ec2.SubnetType
     return awsx.ec2.Vpc(
         name,
         cidr_block=str(network.cidr),
         enable_dns_hostnames=True,
-        availability_zone_names=list(network.zones),
+        availability_zone_names=list(args.zones),
         # A quarter of the VPC for each zone. With a mask by the number of zones, a third zone would
         # move the subnets of the second one onto ranges that are still in use.
         availability_zone_cidr_mask=prefix + ZONE_BITS,
@@ -218,6 +217,6 @@ def _vpc(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> awsx.ec
             )
         ],
         nat_gateways=awsx.ec2.NatGatewayConfigurationArgs(strategy=NAT[network.nat]),
-        tags=settings.tags,
+        tags=args.settings.tags,
         opts=opts,
     )

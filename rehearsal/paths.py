@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from i18n import Text, t
+from i18n import Refused, Text, t
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
@@ -79,8 +80,20 @@ def cache(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the user's cache folder for files that are downloaded or built once."""
     # The XDG base directory specification says to ignore a relative path.
     named = Path(environ.get("XDG_CACHE_HOME", ""))
-    user = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-    return (named if named.is_absolute() else user / ".cache") / "careapp"
+    if named.is_absolute():
+        return named / "careapp"
+    return Path(environ.get("HOME") or _home()) / ".cache" / "careapp"
+
+
+def _home() -> str:
+    """Return the user's home folder in the list of users. Raises Refused for a user who is not in it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        words = t(
+            "No home folder is known: set HOME, or XDG_CACHE_HOME, to a folder that is writable."
+        )
+        raise Refused(words) from None
 
 
 def cache_refused(folder: Path, problem: OSError) -> Text:

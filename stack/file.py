@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ OTHER_CREDENTIALS = (
 
 The commands and the roll-out gate would use other credentials, perhaps of another account.
 """
+
+REGION = r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+"
+"""The regions of the partition `aws` (botocore's partitions.json, ``regionRegex``)."""
 
 
 PACKAGES = ("aws", "awsx", "docker", "pulumi")
@@ -260,6 +264,12 @@ class Reader:
         if self.file.region is None:
             self.problems["aws:region"] = t(
                 "is not set; for Tokyo: `pulumi config set aws:region ap-northeast-1`"
+            )
+        elif not re.fullmatch(REGION, self.file.region):
+            self.problems["aws:region"] = t(
+                "{region} is not a region of AWS's partition `aws`, whose ARNs the program writes, like "
+                "eu-central-1; China (aws-cn) and GovCloud (aws-us-gov) are partitions of their own",
+                region=self.file.region,
             )
         return self.file.region or ""
 

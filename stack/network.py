@@ -1,36 +1,16 @@
-"""The VPC: its keys and record, and the availability zones of each region."""
+"""The VPC: its keys and record, and the choice of its availability zones."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from types import MappingProxyType
 
 from i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key
-
-ZONE_LETTERS = MappingProxyType(
-    {
-        "ap-northeast-1": "acd",
-        "ap-northeast-2": "abcd",
-        "ap-northeast-3": "abc",
-        "ap-southeast-1": "abc",
-        "ap-southeast-2": "abc",
-        "eu-central-1": "abc",
-        "eu-west-1": "abc",
-        "eu-west-2": "abc",
-        "us-east-2": "abc",
-        "us-west-2": "abcd",
-    }
-)
-"""The zones that are available to every account, by region.
-
-They are not read from AWS: a zone that AWS adds must not move a subnet. Regions whose zones differ
-between accounts (us-east-1, us-west-1) are left out on purpose.
-"""
 
 VPC_CIDR = Key(
     "vpcCidr", "10.0.0.0/16", rules.private_range, "private CIDR range of the VPC, /16 to /19"
@@ -45,7 +25,8 @@ ZONES = Key(
     "zones",
     "",
     rules.names,
-    "zone names, comma-separated; empty: the region's first `zoneCount`; a zone in use cannot be replaced",
+    "zone names, comma-separated; empty: those that the stack has, of a new stack the account's first "
+    "`zoneCount`; a zone in use cannot be replaced",
 )
 NAT_STRATEGY = Key(
     "natStrategy",
@@ -57,10 +38,12 @@ NAT_STRATEGY = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """The VPC's range, its zones by name, and the NAT strategy: none, single or onePerAz."""
+    """The VPC's range, its zones, and the NAT strategy: none, single or onePerAz."""
 
     cidr: IPv4Network
+    zone_count: int
     zones: tuple[str, ...]
+    """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
     nat: str
 
     @classmethod
@@ -68,10 +51,9 @@ class NetworkSettings:
         count, names = read(ZONE_COUNT), read(ZONES)
         return cls(
             cidr=read(VPC_CIDR),
+            zone_count=count,
             zones=read.together(
-                lambda: choose_zones(region, count, names),
-                ZONES if names else ZONE_COUNT,
-                otherwise=(),
+                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=()
             )
             if region
             else (),
@@ -79,35 +61,48 @@ class NetworkSettings:
         )
 
 
-def choose_zones(region: str, count: int, names: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the named zones, or else the region's first `count`.
+def choose_zones(
+    network: NetworkSettings,
+    region: str,
+    kept: Sequence[str],
+    offered: Callable[[], Sequence[str]],
+) -> tuple[str, ...]:
+    """Return the stack's zones: those that its file names, or else those that it has, ``kept``.
 
-    Raises ValueError for zones of another region, and for a region that is not in ZONE_LETTERS.
+    ``offered`` asks AWS for the account's zones, which differ between accounts (EC2 user guide, "Regions and
+    Zones"). It is called only for zones that the stack does not have yet: a zone that AWS adds or closes must
+    not move a subnet. Raises ValueError for zones that are not offered.
     """
-    if names:
-        return _named_zones(region, count, names)
-    if region not in ZONE_LETTERS:
+    zones = network.zones or tuple(kept[: network.zone_count])
+    if len(zones) == network.zone_count and set(zones) <= set(kept):
+        return zones
+    there = sorted(offered())
+    if missing := [name for name in zones if name not in there and name not in kept]:
         raise ValueError(
             t(
-                "the zones of {region} are unknown; set their names: "
-                "`pulumi config set zones {region}a,{region}b`",
+                "the account has no availability zone {zones} in {region}; it has {there}",
+                zones=", ".join(missing),
                 region=region,
+                there=", ".join(there),
             )
         )
-    letters = ZONE_LETTERS[region]
-    if count > len(letters):
+    added = [name for name in there if name not in zones][: network.zone_count - len(zones)]
+    if len(zones) + len(added) < network.zone_count:
         raise ValueError(
             t(
-                "{region} has {number} zones, not {count}; set a smaller number",
-                count=count,
+                "the account has {number} availability zones in {region} ({there}), and zoneCount is {count}; "
+                "set a smaller number, or another aws:region",
+                number=len(there),
                 region=region,
-                number=len(letters),
+                there=", ".join(there),
+                count=network.zone_count,
             )
         )
-    return tuple(region + letter for letter in letters[:count])
+    return (*zones, *added)
 
 
-def _named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the zones that a stack file names. Raises ValueError for zones of another region."""
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise ValueError(
@@ -117,19 +112,9 @@ def _named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, 
                     region=region,
                 )
             )
-        if name[-1] not in ZONE_LETTERS.get(region, name[-1]):
-            offered = ", ".join(region + letter for letter in ZONE_LETTERS[region])
-            raise ValueError(
-                t(
-                    "{name} is not available to every account; {region} has {offered}",
-                    name=name,
-                    region=region,
-                    offered=offered,
-                )
-            )
     if len(set(names)) < len(names):
         raise ValueError(t("{names} contains a zone twice; name each once", names=", ".join(names)))
-    if len(names) != count:
+    if names and len(names) != count:
         raise ValueError(
             t(
                 "{names} has {number} zones, but zoneCount is {count}; make them equal",

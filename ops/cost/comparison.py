@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from i18n import Text, t
@@ -19,7 +19,8 @@ def after_destroy(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
     """Return the bill after a destroy. Protected resources count as destroyed: until protection is lifted,
     `pulumi destroy` deletes nothing.
     """
-    kept = bill(Graph(tuple(each for each in graph if _stays(each))), book, assumed)
+    stays = tuple(each for each in graph if _stays(each))
+    kept = bill(Graph(stays, graph.region), book, assumed)
     case, found = Case(graph, assumed), list(kept.items)
     unpriced, needed = list(kept.unpriced), set(kept.needed)
     for resource in graph:
@@ -110,6 +111,7 @@ class Column:
     stack: str
     state: str
     changed: bool
+    region: str
     bill: Bill
     protected: bool
     """Whether a destroy is refused until protection is lifted."""
@@ -132,12 +134,13 @@ class Comparison:
     """The columns, and the prices and assumptions that they use."""
 
     columns: tuple[Column, ...]
-    book: PriceBook
+    books: Mapping[str, PriceBook]
+    """By region."""
     assumed: Assumptions
     settings: tuple[str, ...] = ()
     """The KEY=VALUE of --set."""
     not_live: tuple[str, ...] = ()
-    """Keys that --live could not find at AWS; the table's price stands for them."""
+    """Prices that --live could not find at AWS; the table's price stands for them, if it has one."""
 
     def changes(self) -> Iterator[tuple[Column, Column]]:
         """Yield each column with its counterpart after --set."""
@@ -148,22 +151,40 @@ class Comparison:
                 ):
                     yield column, other
 
-    @property
-    def needed(self) -> frozenset[str]:
-        """Return the keys of all prices that the bills use."""
-        return frozenset().union(*(each.bill.needed for each in self.columns))
+    def needed(self, region: str) -> frozenset[str]:
+        """Return the keys of all prices that the bills of a region ask for."""
+        found = (each.bill.needed for each in self.columns if each.region == region)
+        return frozenset().union(*found)
+
+    def price(self, region: str, key: str) -> str:
+        """Return the name of a price: its key, with the region if there are several."""
+        return key if len(self.books) == 1 else f"{key} ({region})"
 
 
 def compare(
-    subjects: Sequence[Subject], book: PriceBook, assumed: Assumptions, settings: Sequence[str] = ()
+    subjects: Sequence[Subject],
+    books: Mapping[str, PriceBook],
+    assumed: Assumptions,
+    settings: Sequence[str] = (),
 ) -> Comparison:
-    """Price every subject, and what a destroy of each stack leaves."""
-    columns = [_column(each, bill(each.graph, book, assumed)) for each in subjects]
+    """Price every subject by its region's book, and what a destroy of each stack leaves."""
+    columns = [
+        _column(each, bill(each.graph, books[each.graph.region], assumed)) for each in subjects
+    ]
     last = {(each.stack, each.changed): each for each in subjects}
     columns += [
-        _column(each, after_destroy(each.graph, book, assumed), DESTROYED) for each in last.values()
+        _column(each, after_destroy(each.graph, books[each.graph.region], assumed), DESTROYED)
+        for each in last.values()
     ]
-    return Comparison(columns=tuple(columns), book=book, assumed=assumed, settings=tuple(settings))
+    return Comparison(
+        columns=tuple(columns), books=books, assumed=assumed, settings=tuple(settings)
+    )
+
+
+def books_of(subjects: Iterable[Subject]) -> dict[str, PriceBook]:
+    """Return the price table of each region that a subject is in."""
+    regions = sorted({each.graph.region for each in subjects})
+    return {region: PriceBook.load(region) for region in regions}
 
 
 def _column(subject: Subject, found: Bill, state: str = "") -> Column:
@@ -171,6 +192,7 @@ def _column(subject: Subject, found: Bill, state: str = "") -> Column:
         stack=subject.stack,
         state=state or subject.state,
         changed=subject.changed,
+        region=subject.graph.region,
         bill=found,
         protected=any(each.protect for each in subject.graph),
     )

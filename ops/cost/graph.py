@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from i18n import t
-from ops.cost.prices import REGION
-from stack.file import StackError, StackFile, read
+from stack.file import StackError, read
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
@@ -66,6 +65,8 @@ class Graph:
     """All AWS resources of a stack."""
 
     resources: tuple[Resource, ...]
+    region: str
+    """That of the stack's aws provider; "" where the graph does not say it."""
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self.resources)
@@ -90,13 +91,13 @@ def read_graph(text: str, name: str) -> Graph:
     except ValueError:
         data = None
     if isinstance(data, dict) and isinstance(data.get("deployment"), dict):
-        return Graph(tuple(_made(data["deployment"].get("resources") or [])))
+        return _graph(data["deployment"].get("resources") or [])
     if isinstance(data, dict) and "changeSummary" in data:
         steps = data.get("steps") or []
         states = [
             step.get("newState") or {} for step in steps if step.get("op") not in DELETE_STEPS
         ]
-        return Graph(tuple(_made(states)))
+        return _graph(states)
     raise StackError(
         t(
             "{name} is not a resource graph: give it what `pulumi preview --json` or "
@@ -104,6 +105,12 @@ def read_graph(text: str, name: str) -> Graph:
             name=name,
         )
     )
+
+
+def _graph(states: list[dict[str, Any]]) -> Graph:
+    providers = [each for each in states if each.get("type") == "pulumi:providers:aws"]
+    regions = [str((each.get("inputs") or {}).get("region") or "") for each in providers]
+    return Graph(tuple(_made(states)), next(filter(None, regions), ""))
 
 
 def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
@@ -130,11 +137,9 @@ def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
 def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
     """Return the configuration in a stack file.
 
-    Raises StackError for another region than the price table's, and for encrypted values that ``settings`` do
-    not override.
+    Raises StackError for encrypted values that ``settings`` do not override.
     """
     file = read(stack, folder)
-    _check_region(file)
     config = file.config
     for key in file.encrypted:
         if key not in settings:
@@ -148,18 +153,6 @@ def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str
             )
         config[key] = settings[key]
     return config
-
-
-def _check_region(file: StackFile) -> None:
-    if file.region != REGION:
-        raise StackError(
-            t(
-                "The price table is that of {region}, and aws:region of stack {stack} is {other}.",
-                region=REGION,
-                stack=file.stack,
-                other=file.region or t("not set"),
-            )
-        )
 
 
 def export_failed(stack: str, output: str) -> StackError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.cost.comparison import Comparison
 from ops.cost.graph import Resource, UnknownInput
-from ops.cost.prices import HOURS, REGION, NoPrice, PriceBook
+from ops.cost.prices import HOURS, NoPrice, PriceBook
 from stack import previews
 
 LEAST_SECONDS = 600
@@ -28,12 +28,10 @@ def usd(
 
 def cost(region: str, instance: Mapping[str, Any], seconds: float, standby: bool) -> float | None:
     """Return USD for an instance like the one that RDS describes; None where the price table has none."""
-    if region != REGION:
-        return None
     kind, disk = instance["DBInstanceClass"], instance.get("StorageType", "gp3")
     size = float(instance["AllocatedStorage"])
     try:
-        return usd(PriceBook.load(), kind, size, disk, seconds, standby)
+        return usd(PriceBook.load(region), kind, size, disk, seconds, standby)
     except NoPrice:
         return None
 
@@ -57,7 +55,9 @@ def drills(found: Comparison) -> dict[str, float]:
         for item in column.bill.items if previews.number_of(column.stack) is None else ():
             if item.price.key.startswith(("rds-hour:", "rds-multi-az-hour:")):
                 with suppress(NoPrice, UnknownInput):
-                    costs.setdefault(column.stack, _drill(found.book, item.resource))
+                    costs.setdefault(
+                        column.stack, _drill(found.books[column.region], item.resource)
+                    )
     return costs
 
 

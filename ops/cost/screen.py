@@ -9,7 +9,7 @@ from typing import Any
 from i18n import Text, t, verbatim
 from ops.cost.bill import GROUPS, Bill
 from ops.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
-from ops.cost.prices import HOURS, REGION
+from ops.cost.prices import HOURS
 from ops.cost.restores import DRILL_MINUTES, drills
 from ops.cost.rules import FREE
 from ops.screen import Line
@@ -20,6 +20,9 @@ FILLS = "█▓▒░▚▞▤·"
 
 BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
 """Widths in characters; those of the table, LABEL and CELL, are the least."""
+
+UNKNOWN_USD = "?"
+"""What stands for a sum of which no part has a price."""
 
 WORKING = t("asking Pulumi's engine for the resources")
 
@@ -45,8 +48,8 @@ def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]
         str(
             t(
                 "USD for the stack of a pull request in {region}; price table of {date}",
-                region=REGION,
-                date=found.book.date,
+                region=", ".join(found.books),
+                date=_dates(found),
             )
         ),
         "bold",
@@ -63,7 +66,7 @@ def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]
     yield Line(row(str(t("resource")), *heads), "bold")
     for first, hour in parts.items():
         yield Line(row(first, f"{hour:.4f}", f"{hour * hours:.4f}"))
-    whole = f"{total.hour:.4f}", f"{total.hour * hours:.4f}"
+    whole = _whole(total, f"{total.hour:.4f}"), _whole(total, f"{total.hour * hours:.4f}")
     yield Line(row(str(t("in all")), *whole), "bold")
     yield Line("")
     yield Line(
@@ -83,13 +86,18 @@ def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]
 
 
 def headline(found: Comparison) -> Text:
-    """Return unit, region and date of the prices."""
+    """Return unit, regions and dates of the prices."""
     return t(
         "USD a month of {hours} hours in {region}; price table of {date}",
         hours=HOURS,
-        region=REGION,
-        date=found.book.date,
+        region=", ".join(found.books),
+        date=_dates(found),
     )
+
+
+def _dates(found: Comparison) -> str:
+    """Return the date of each region's price table, "?" for a region without one."""
+    return ", ".join(book.date or UNKNOWN_USD for book in found.books.values())
 
 
 def padded(text: str, width: int, right: bool = False) -> str:
@@ -108,7 +116,8 @@ def _bars(found: Comparison) -> Iterator[Line]:
     longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
     for column in found.columns:
         total = column.bill
-        sums = f"{total.month:9.2f} {total.hour:8.4f}/h  "
+        month, hour = (_whole(total, text) for text in (f"{total.month:.2f}", f"{total.hour:.4f}"))
+        sums = f"{month:>9} {hour:>8}/h  "
         title = padded(str(column.title()), TITLE)
         yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
     note = padded(str(t("the hand-over note's saving")), TITLE)
@@ -174,7 +183,7 @@ def _table(found: Comparison) -> Iterator[Line]:
 
     yield from (Line(row(*each), "bold") for each in heads)
     yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
-    totals = [_sum(column.bill.month) for column in found.columns]
+    totals = [_whole(column.bill, _sum(column.bill.month)) for column in found.columns]
     yield Line(row(str(t("in all")), totals), "bold")
 
 
@@ -186,6 +195,13 @@ def _label(row: tuple[str, str, Text]) -> str:
 
 def _sum(usd: float) -> str:
     return f"{usd:.2f}" if usd else "-"
+
+
+def _whole(found: Bill, text: str) -> str:
+    """Return the sum of a bill, with "?" in its place or after it where parts have no price."""
+    if not found.unpriced:
+        return text
+    return f"{text}+{UNKNOWN_USD}" if found.items else UNKNOWN_USD
 
 
 def _unpriced(found: Comparison) -> Iterator[Line]:
@@ -224,7 +240,11 @@ def remarks(found: Comparison) -> Iterator[Text]:
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
     )
-    unchecked = sorted(key for key in _known(found) if not found.book.price(key).checked)
+    unchecked = sorted(
+        found.price(region, key)
+        for region, key in _known(found)
+        if not found.books[region].price(key).checked
+    )
     if unchecked:
         yield t(
             "From AWS's public pages, not checked against the Price List API: {keys}.",
@@ -235,6 +255,12 @@ def remarks(found: Comparison) -> Iterator[Text]:
             "Not found in the Price List API; the table's price is used: {keys}.",
             keys=", ".join(found.not_live),
         )
+    elif any(each.bill.unpriced for each in found.columns):
+        yield t(
+            "{sign}: the table of the region has no price. --live asks AWS's Price List API for the prices of "
+            "every region; it is free and needs credentials.",
+            sign=UNKNOWN_USD,
+        )
     if any(each.protected for each in found.columns if each.state == DESTROYED):
         yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
     yield t(
@@ -244,29 +270,29 @@ def remarks(found: Comparison) -> Iterator[Text]:
     )
 
 
-def _known(found: Comparison) -> set[str]:
-    return {item.price.key for column in found.columns for item in column.bill.items}
+def _known(found: Comparison) -> set[tuple[str, str]]:
+    """Return region and key of each price that a bill uses."""
+    columns = found.columns
+    return {(each.region, item.price.key) for each in columns for item in each.bill.items}
 
 
 def _prices(found: Comparison) -> Iterator[Line]:
     yield Line("")
     yield Line(str(t("Prices")), "bold")
-    for key in sorted(_known(found)):
-        price = found.book.price(key)
+    for region, key in sorted(_known(found)):
+        price = found.books[region].price(key)
         when = t("live") if price.live else verbatim(price.checked)
         when = when if price.checked else t("not checked")
         yield Line(
-            f"  {key:28}{price.usd:10.6g} / {price.per:16}{padded(str(when), 12)} {price.page}"
+            f"  {found.price(region, key):28}{price.usd:10.6g} / {price.per:16}{padded(str(when), 12)} {price.page}"
         )
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:
     """Return the comparison for scripts. Sums are in USD, not rounded."""
-    keys = sorted({item.price.key for column in found.columns for item in column.bill.items})
     return {
-        "region": REGION,
+        "priceTables": {region: book.date or None for region, book in found.books.items()},
         "hoursOfMonth": HOURS,
-        "priceTable": found.book.date,
         "settings": list(found.settings),
         "assumptions": {name: value for name, value, _ in found.assumed.described()},
         "averageLcu": found.assumed.average_lcu,
@@ -281,7 +307,10 @@ def as_dict(found: Comparison) -> dict[str, Any]:
             }
             for before, after in found.changes()
         ],
-        "prices": [vars(found.book.price(key)) for key in keys],
+        "prices": [
+            {"region": region, **vars(found.books[region].price(key))}
+            for region, key in sorted(_known(found))
+        ],
         "notFoundLive": list(found.not_live),
         "drills": drills(found),
     }
@@ -292,6 +321,7 @@ def _column(column: Column) -> dict[str, Any]:
     return {
         "key": column.key,
         "stack": column.stack,
+        "region": column.region,
         "state": column.state,
         "changed": column.changed,
         "protected": column.protected,
@@ -339,8 +369,10 @@ def markdown(found: Comparison) -> Iterator[str]:
             yield _row(str(text), [f"{each:.2f}" for each in sums])
     month, hour = str(t("USD a month")), str(t("USD an hour"))
     against = str(t("compared with the hand-over note's ${note}", note=NOTE_USD))
-    yield _row(f"**{month}**", [f"**{each.bill.month:.2f}**" for each in columns])
-    yield _row(hour, [f"{each.bill.hour:.3f}" for each in columns])
+    yield _row(
+        f"**{month}**", [f"**{_whole(each.bill, f'{each.bill.month:.2f}')}**" for each in columns]
+    )
+    yield _row(hour, [_whole(each.bill, f"{each.bill.hour:.3f}") for each in columns])
     yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])
 
 

@@ -8,15 +8,17 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 
-from i18n import Text, t
+from i18n import Text, said, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks import capacity
 from ops.snapshot import Snapshot
+from stack.network import choose_zones
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
 """RDS needs its role before it makes one; ECS makes its own, and may fail as it does.
@@ -35,16 +37,24 @@ class Account:
     session: Session
     now: Snapshot
 
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """Return the zones of the stack file."""
-        return self.now.settings.network.zones
+    @cached_property
+    def offered(self) -> list[str]:
+        """Return the account's availability zones, as the program asks for them."""
+        only = {"zone-type": "availability-zone", "state": "available"}
+        filters = [{"Name": name, "Values": [value]} for name, value in only.items()]
+        answer = self.session.call("ec2", "describe_availability_zones", Filters=filters)
+        return sorted(each["ZoneName"] for each in answer["AvailabilityZones"])
 
     @property
-    def nat_zones(self) -> tuple[str, ...]:
-        """Return the zones that get a NAT gateway, each with an Elastic IP address."""
-        kept = {"none": 0, "single": 1}.get(self.now.settings.network.nat, len(self.zones))
-        return self.zones[:kept]
+    def zones(self) -> tuple[str, ...]:
+        """Return the zones of a new stack. Raises ValueError for zones that the account does not have."""
+        return choose_zones(self.now.settings.network, self.now.region, (), lambda: self.offered)
+
+    @property
+    def nat_gateways(self) -> int:
+        """Return the number of NAT gateways. Each has an Elastic IP address, and is in the next zone."""
+        network = self.now.settings.network
+        return {"none": 0, "single": 1}.get(network.nat, network.zone_count)
 
 
 @dataclass(frozen=True)
@@ -57,21 +67,18 @@ class Item:
 
 
 def zones(account: Account) -> Iterator[Finding]:
-    """Check that the account has the stack file's zones."""
-    answer = account.session.call("ec2", "describe_availability_zones")["AvailabilityZones"]
-    there = sorted(each["ZoneName"] for each in answer if each["State"] == "available")
-    missing = [name for name in account.zones if name not in there]
-    if missing:
+    """Check that the account has the zones that the stack file names, or as many as it asks for."""
+    try:
+        _ = account.zones
+    except ValueError as problem:
+        network = account.now.settings.network
+        names = ",".join(account.offered[: network.zone_count])
+        other = Fix(t("Use other zones:"), (f"pulumi config set zones {names}",))
         yield Finding(
             id="zones-missing",
-            title=t("The account has no availability zone {zones}", zones=", ".join(missing)),
-            why=t("Its zones are {there}.", there=", ".join(there)),
-            fixes=(
-                Fix(
-                    t("Use other zones:"),
-                    (f"pulumi config set zones {','.join(there[: len(account.zones)])}",),
-                ),
-            ),
+            title=t("The account does not have the zones of the stack file"),
+            why=said(problem),
+            fixes=(other,) if network.zones else (),
         )
 
 
@@ -105,20 +112,24 @@ def service_roles(account: Account) -> Iterator[Finding]:
 
 def quotas(account: Account) -> Iterator[Finding]:
     """Check that the VPC, its NAT gateways and their addresses fit into the quotas."""
-    ec2, wanted = account.session, account.nat_zones
+    ec2, wanted = account.session, account.nat_gateways
     vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
     yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
     if not wanted:
         return
     addresses = len(ec2.call("ec2", "describe_addresses")["Addresses"])
     name = t("Elastic IP addresses in the region")
-    yield from _quota(account, "ec2", "L-0263D0A3", name, addresses, len(wanted))
+    yield from _quota(account, "ec2", "L-0263D0A3", name, addresses, wanted)
     subnets = ec2.all("ec2", "describe_subnets", "Subnets")
     zone_of = {each["SubnetId"]: each["AvailabilityZone"] for each in subnets}
     gateways = ec2.all("ec2", "describe_nat_gateways", "NatGateways")
     living = (each for each in gateways if each["State"] not in ("failed", "deleted"))
     by_zone = Counter(zone_of.get(each["SubnetId"]) for each in living)
-    most = max(by_zone[zone] for zone in wanted)
+    try:
+        chosen = account.zones
+    except ValueError:
+        return  # `zones` reports it
+    most = max(by_zone[zone] for zone in chosen[:wanted])
     yield from _quota(account, "vpc", "L-FE5A380F", t("NAT gateways in a zone"), most, 1)
 
 

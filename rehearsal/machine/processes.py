@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Mapping
@@ -42,6 +43,15 @@ def readable_by_all(path: Path) -> bool:
     return mode & wanted == wanted and all(
         parent.stat().st_mode & stat.S_IXOTH for parent in path.parents
     )
+
+
+def copy_for_all(source: Path, target: Path) -> None:
+    """Copy a folder so that every user can read it and run its programs, whatever umask its files were made with."""
+    shutil.copytree(source, target, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            runs = path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
 
 
 PROC = Path("/proc")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import Event
 from typing import Any
 
@@ -225,14 +225,21 @@ def wait(subject: Subject, cancel: Event) -> None:
         if state == target:
             return
         if state == "failed":
-            why = ": ".join(
-                str((described or {}).get(key)) for key in ("FailureCode", "FailureMessage")
-            )
+            why = ": ".join(reasons(described or {}))
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}: {why}")
         if cancel.wait(0.1):
             raise NotReady(f"cancelled while {subject.identity} was {state!r}")
         if time.monotonic() > deadline:
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
+
+
+def reasons(described: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a resource failed: a NAT gateway's code and message, a DB instance's status infos."""
+    for key in ("FailureCode", "FailureMessage"):
+        if key in described:
+            yield str(described[key])
+    for each in described.get("StatusInfos") or ():
+        yield str(each.get("Message"))
 
 
 def absent(kind: Kind, problem: ClientError) -> bool:

@@ -136,6 +136,8 @@ def hold_lock(home: Home) -> Iterator[IO[str]]:
 def main() -> int:
     """Run a local cloud until SIGTERM. Read its options from standard input as JSON."""
     options = Options(**json.loads(sys.stdin.read()))
+    # The databases' and tasks' own users enter its folders. What is secret in them is written with mode 600.
+    os.umask(0o022)
     home = find_home()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -25,9 +25,8 @@ import yaml
 from i18n import Text, said, t, verbatim
 from ops.command_line import Number, TranslatedOption, exit_code_of
 from ops.cost.bill import Assumptions
-from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, compare
+from ops.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, books_of, compare
 from ops.cost.graph import Graph, config_of, export_failed, read_graph
-from ops.cost.prices import REGION, PriceBook
 from ops.cost.screen import WORKING, as_dict, lines, markdown, preview_lines
 from ops.screen import display
 from ops.signals import terminations_raise
@@ -38,12 +37,14 @@ from rehearsal.paths import ROOT, Home
 from rehearsal.run.client import Facts
 from rehearsal.run.project import Project, local_cloud_environment
 from stack import previews as pull_requests
-from stack.file import StackError, full_key, project_of
+from stack.file import StackError, full_key, project_of, read
 from stack.previews import MODEL
 from stack.settings import Settings
 
 ECS = "ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
+NO_REGION = "us-east-1"
+"""The stand-ins' region for a stack file without one, which the program then refuses."""
 AT_ONCE = 2
 """Previews at the same time. Each one uses a whole CPU."""
 
@@ -60,7 +61,8 @@ class Previews:
 
     def graph(self, stack: str, config: Mapping[str, Any]) -> Graph:
         """Return the resources that an update of an empty stack would create. Raises StackError for bad settings."""
-        with self._hosted() as pulumi:
+        region = str(config.get("aws:region") or NO_REGION)
+        with self._hosted(region) as pulumi:
             with self._lock:
                 if stack not in self._made:
                     pulumi.run("stack", "init", stack)
@@ -74,10 +76,10 @@ class Previews:
                     )
                 except PulumiFailed as problem:
                     raise StackError(verbatim(reason(problem.output))) from problem
-        return read_graph(output, f"Pulumi.{stack}.yaml")
+        return replace(read_graph(output, f"Pulumi.{stack}.yaml"), region=region)
 
     @contextlib.contextmanager
-    def _hosted(self) -> Iterator[Pulumi]:
+    def _hosted(self, region: str) -> Iterator[Pulumi]:
         """Run ``pulumi`` with its own stand-ins: an engine that ends cancels the calls that its hosts handle."""
         from rehearsal.building.builder import Builder
         from rehearsal.calls import Calls
@@ -86,23 +88,23 @@ class Previews:
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer
 
-        language = Language(local_cloud_environment(self.endpoint, REGION, Home(self.folder).facts))
+        language = Language(local_cloud_environment(self.endpoint, region, Home(self.folder).facts))
         with contextlib.ExitStack() as stops:
             images = Path(stops.enter_context(tempfile.TemporaryDirectory(dir=self.folder)))
-            builder = Builder(Calls(self.endpoint, REGION), images, docker=False)
+            builder = Builder(Calls(self.endpoint, region), images, docker=False)
             stops.callback(builder.close)
             servicers = {
-                "aws": AwsServicer(self.endpoint, REGION),
+                "aws": AwsServicer(self.endpoint, region),
                 "awsx": AwsxServicer(),
                 "docker": DockerServicer(builder, lambda: language.folder),
             }
             hosts = Hosts(language, servicers)
             hosts.start()
             stops.callback(hosts.stop)
-            yield self._pulumi(hosts.environment)
+            yield self._pulumi(region, hosts.environment)
 
-    def _pulumi(self, environment: Mapping[str, str]) -> Pulumi:
-        options = {"region": REGION, "speed": 1, "port": None}
+    def _pulumi(self, region: str, environment: Mapping[str, str]) -> Pulumi:
+        options = {"region": region, "speed": 1, "port": None}
         options |= {"docker": False, "namespaces": False, "mounts": False}
         facts = Facts(
             {"endpoint": self.endpoint, "environment": dict(environment), "options": options}
@@ -136,7 +138,7 @@ def previews() -> Iterator[Previews]:
     with contextlib.ExitStack() as stops:
         folder = Path(stops.enter_context(tempfile.TemporaryDirectory(prefix="careapp-cost-")))
         stops.callback(_restore, before)
-        api = Api(REGION)
+        api = Api(NO_REGION)  # its hooks read no state: a preview creates none
         api.start()
         stops.callback(api.stop)
         Project(Home(folder)).prepare()
@@ -187,7 +189,8 @@ def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
             state = pulumi.run("stack", "export", "--stack", stack)
         except PulumiFailed as problem:
             raise export_failed(stack, problem.output) from problem
-        found.append(Subject(stack=stack, state=DEPLOYED, graph=read_graph(state, stack)))
+        graph = _located(read_graph(state, stack), stack, folder)
+        found.append(Subject(stack=stack, state=DEPLOYED, graph=graph))
     return found
 
 
@@ -307,7 +310,7 @@ def cost(
         which = (MODEL,) if preview else stacks or _default(folder, bool(settings) or deployed)
         try:
             graphs = (
-                _from_files(files)
+                _from_files(files, which[0], folder)
                 if files
                 else _from_engine(which, folder, changed, deployed, preview)
             )
@@ -315,7 +318,7 @@ def cost(
         except (EngineError, PulumiFailed) as problem:
             raise StackError(said(problem)) from problem  # exit code 2
         changes = [f"{key.removeprefix(f'{project}:')}={value}" for key, value in settings]
-        found = compare(graphs, PriceBook.load(), assumed, changes)
+        found = compare(graphs, books_of(graphs), assumed, changes)
         if live:
             found = _with_live_prices(found, which, folder, graphs)
         return _show(found, hours, **style)
@@ -329,11 +332,17 @@ def _default(folder: Path, one: bool) -> tuple[str, ...]:
     return tuple(found[:1] if one else found) or ("poc",)
 
 
-def _from_files(files: Sequence[Path]) -> list[Subject]:
+def _from_files(files: Sequence[Path], stack: str, folder: Path) -> list[Subject]:
+    graphs = {each.stem: read_graph(each.read_text(), each.name) for each in files}
     return [
-        Subject(stack=each.stem, state=GIVEN, graph=read_graph(each.read_text(), each.name))
-        for each in files
+        Subject(stack=name, state=GIVEN, graph=_located(graph, stack, folder))
+        for name, graph in graphs.items()
     ]
+
+
+def _located(graph: Graph, stack: str, folder: Path) -> Graph:
+    """Return the graph with its region; that of the stack's file if its resources do not say it."""
+    return graph if graph.region else replace(graph, region=read(stack, folder).region or "")
 
 
 def _from_engine(
@@ -353,8 +362,12 @@ def _with_live_prices(
     """Return the comparison with the current prices of AWS's Price List API, where it has them."""
     from ops.cost.prices import api_session, look_up
 
-    prices, missing = look_up(api_session(stacks[0], folder), found.book, found.needed)
-    again = compare(graphs, found.book.updated(prices), found.assumed, found.settings)
+    session, missing, books = api_session(stacks[0], folder), list[str](), {}
+    for region, book in found.books.items():
+        prices, absent = look_up(session, book, found.needed(region))
+        books[region] = book.updated(prices)
+        missing += [found.price(region, key) for key in absent]
+    again = compare(graphs, books, found.assumed, found.settings)
     return replace(again, not_live=tuple(missing))
 
 

@@ -203,7 +203,7 @@ def rehearse(plan: Plan, flags: CloudFlags) -> int:
         raise StackError(_not_webapp(plan.fault, settings.image.folder))
     home = find_home()
     with hold_folder(home):
-        return _rehearse(plan, flags, home)
+        return _rehearse(plan, flags, home, settings.region)
 
 
 def _not_webapp(fault: Fault, folder: Path) -> Text:
@@ -230,7 +230,7 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
     return Settings.of(replace(file, values=values), sources=True)
 
 
-def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
+def _rehearse(plan: Plan, flags: CloudFlags, home: Home, region: str) -> int:
     # boto3 takes 0.2 s to import, and the commands beside this one in cli/local.py need none.
     from rehearsal.calls import Calls
 
@@ -247,7 +247,7 @@ def _rehearse(plan: Plan, flags: CloudFlags, home: Home) -> int:
     project = _new_project(home, plan)
     with terminations_raise():
         try:
-            facts = client.start(home, _check_root(flags.options(), plan.fault))
+            facts = client.start(home, _check_root(flags.options(region), plan.fault))
             console.print_heading(page_line(facts))
             pulumi = Pulumi(home.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)

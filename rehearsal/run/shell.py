@@ -15,10 +15,11 @@ from rehearsal import console
 from rehearsal.building import docker_engine
 from rehearsal.engine.find import find_or_get
 from rehearsal.machine import namespaces
-from rehearsal.paths import Home, find_home
+from rehearsal.paths import ROOT, Home, find_home
 from rehearsal.run import client
-from rehearsal.run.client import Options, refuse_to_stop
+from rehearsal.run.client import CloudError, Options, refuse_to_stop
 from rehearsal.run.project import Project, current_project
+from stack.file import Reader, read, refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,9 @@ class CloudFlags:
     tasks: str
     speed: float
     port: int | None
-    region: str
     watch_port: int | None = None
 
-    def options(self) -> Options:
+    def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
         docker, why = docker_engine.decide(self.tasks)
         console.print_note(why)
@@ -42,7 +42,7 @@ class CloudFlags:
         if writable:
             console.print_note(namespaces.writable_root(writable))
         return Options(
-            region=self.region,
+            region=region,
             speed=self.speed,
             port=self.port,
             docker=docker,
@@ -52,15 +52,54 @@ class CloudFlags:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegionChoice:
+    """The options that choose a local cloud's region: the region, or the stack whose file has it."""
+
+    stack: str | None
+    region: str | None
+
+    def read(self) -> str:
+        """Return the region. Raises StackError if a stack's file decides and has none."""
+        if self.region:
+            return self.region
+        return read_region(self.stack or "poc")
+
+    def check(self, running: str) -> None:
+        """Raise ``CloudError`` if another region was asked for than the local cloud's that runs."""
+        if not (self.stack or self.region) or (wanted := self.read()) == running:
+            return
+        raise CloudError(
+            t(
+                "the local cloud runs in {running}, not in {wanted}. Start a second one beside it: "
+                "CAREAPP_HOME=FOLDER ./careapp shell --region {wanted}; or end this one and its stacks: "
+                "./careapp cloud stop",
+                running=running,
+                wanted=wanted,
+            )
+        )
+
+
+def read_region(stack: str) -> str:
+    """Return the region in a stack's file. Raises StackError if there is no file or no region in it."""
+    reader = Reader(read(stack, ROOT))
+    region = reader.region()
+    if reader.problems:
+        raise refused(stack, reader.problems)
+    return region
+
+
 def page_line(facts: client.Facts) -> Text:
     """Return the line with the URL of the rehearsal's page."""
     return t("watch it at {page}", page=facts.page)
 
 
-def shell(command: list[str], flags: CloudFlags) -> int:
+def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     """Run a command, or the user's shell, in the local cloud's environment. Return its exit code."""
     home = find_home()
     facts = client.find(home)
+    region = facts.options.region if facts else choice.read()
+    choice.check(region)
     project = current_project(home, running=facts is not None)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
@@ -72,7 +111,7 @@ def shell(command: list[str], flags: CloudFlags) -> int:
     engine = find_or_get()
     if facts is None:
         _forget_ended_cloud(project)
-        facts = client.start(home, flags.options())
+        facts = client.start(home, flags.options(region))
         console.print_note(page_line(facts))
         if command:
             console.print_note(t("the local cloud stays up; ./careapp cloud stop ends it"))
@@ -141,17 +180,18 @@ def _print_welcome(project: Project, path: str) -> None:
         )
 
 
-def cloud_start(flags: CloudFlags, as_json: bool) -> int:
+def cloud_start(flags: CloudFlags, choice: RegionChoice, as_json: bool) -> int:
     """Start the local cloud and print its addresses."""
-    home = find_home()
+    home, region = find_home(), choice.read()
     _forget_ended_cloud(Project(home))
-    facts = client.start(home, flags.options())
+    facts = client.start(home, flags.options(region))
     if as_json:
         console.out.print_json(json.dumps(facts.data))
         return 0
     console.print_line(
         t(
-            "the local cloud runs (process {pid}); the AWS API answers at {endpoint}",
+            "the local cloud runs in {region} (process {pid}); the AWS API answers at {endpoint}",
+            region=region,
             pid=facts.pid,
             endpoint=facts.endpoint,
         )

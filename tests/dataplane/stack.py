@@ -111,7 +111,8 @@ class Stack(Declarations):
         def ask() -> Any:
             found = self.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
             now = found["DBInstanceStatus"]
-            assert now not in ("failed", "incompatible-restore"), self.plane.describe()
+            ended = {"failed", "incompatible-restore"} - {status}
+            assert now not in ended, self.plane.describe()
             return found if now == status else None
 
         return dict(until(ask, 30, f"{name} to be {status}"))

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.rds import rules
+from rehearsal.providers.lifecycle import reasons
 from stack.names import RESERVED, StackNames
 from tests.dataplane.stack import DATABASE, alive
 
@@ -292,6 +293,18 @@ def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_
     folder = known["final"].folder
     backups.rds.delete_db_snapshot(DBSnapshotIdentifier="final")
     backups.until(lambda: "final" not in known and not folder.exists(), what="its files to go")
+
+
+def test_a_server_that_does_not_start_is_failed_and_says_why_in_its_own_words(stack):
+    server = stack.plane._databases.server(DATABASE)
+    settings, server.settings = server.settings, {"shared_preload_libraries": "missing"}
+    stack.rds.reboot_db_instance(DBInstanceIdentifier=DATABASE)
+    (why,) = reasons(stack.until_database("failed"))
+    assert "pg_ctl failed in" in why
+    assert 'could not access file "missing"' in why
+    server.settings = settings
+    stack.rds.reboot_db_instance(DBInstanceIdentifier=DATABASE)
+    assert list(reasons(stack.until_database("available"))) == []
 
 
 def test_deleting_the_instance_ends_the_server_and_its_secret(stack):

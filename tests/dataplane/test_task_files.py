@@ -233,14 +233,14 @@ def test_a_machine_that_refuses_mounts_gives_the_reason(monkeypatch, tmp_path):
 
 
 def test_rehearse_says_that_the_root_is_writable_and_what_makes_it_read_only(monkeypatch, capsys):
-    flags = CloudFlags(tasks="process", speed=1, port=0, region="x")
+    flags = CloudFlags(tasks="process", speed=1, port=0)
     monkeypatch.setattr(namespaces, "refusal", lambda: None)
     monkeypatch.setattr(namespaces, "mount_refusal", lambda: None)
-    assert flags.options().mounts
+    assert flags.options("x").mounts
     assert "writable" not in capsys.readouterr().err
 
     monkeypatch.setattr(namespaces, "mount_refusal", lambda: verbatim("[Errno 1] no"))
-    assert (flags.options().namespaces, flags.options().mounts) == (True, False)
+    assert (flags.options("x").namespaces, flags.options("x").mounts) == (True, False)
     said = " ".join(capsys.readouterr().err.split())
     assert (
         "refuses mount namespaces: [Errno 1] no. An app that writes outside /tmp works here" in said
@@ -248,7 +248,7 @@ def test_rehearse_says_that_the_root_is_writable_and_what_makes_it_read_only(mon
     assert "A Docker engine (--tasks docker)" in said
 
     monkeypatch.setattr(namespaces, "refusal", lambda: verbatim("[Errno 2] none"))
-    assert (flags.options().namespaces, flags.options().mounts) == (False, False)
+    assert (flags.options("x").namespaces, flags.options("x").mounts) == (False, False)
     assert "refuses mount namespaces: [Errno 2] none" in " ".join(capsys.readouterr().err.split())
 
 

@@ -34,7 +34,7 @@ def page(template: str) -> str:
 @cache
 def numbers() -> dict[str, object]:
     """Return what the templates name."""
-    book = PriceBook.load()
+    book = PriceBook.load("ap-northeast-1")
     at_targets = replace(_settings("prod").sizes, tasks=sizes.TARGETS * 100 // MAXIMUM_PERCENT)
     return {
         **_stack("poc"),
@@ -109,7 +109,7 @@ def _row(kind: str) -> str:
 
 def _price(key: str) -> str:
     try:
-        return _usd(PriceBook.load().price(key).usd * HOURS)
+        return _usd(PriceBook.load("ap-northeast-1").price(key).usd * HOURS)
     except NoPrice:
         return "?"
 
@@ -144,4 +144,4 @@ def _bill(stack: str) -> Bill:
         for each in resources_of(stack)
         if each.resource_type.startswith(("aws:", "docker:"))
     )
-    return bill(Graph(made), PriceBook.load(), Assumptions())
+    return bill(Graph(made, "ap-northeast-1"), PriceBook.load("ap-northeast-1"), Assumptions())

@@ -69,7 +69,7 @@ def live(folder, delivery):
     bound = delivery.resources["Boundary"]
     with (
         pytest.MonkeyPatch.context() as patch,
-        local_stack(folder, delivery.stack, delivery.project) as stack,
+        local_stack(folder, delivery.stack, project=delivery.project) as stack,
     ):
         name, document = bound["ManagedPolicyName"], json.dumps(bound["PolicyDocument"])
         stack.calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": document})

@@ -10,8 +10,8 @@ import pytest
 
 from ops.snapshot.rds import Pause
 from rehearsal.engine.pulumi import PulumiFailed
+from tests.support.every_setting import CHANGES as EVERYWHERE
 from tests.support.every_setting import (
-    CHANGES,
     ELSEWHERE,
     ONE_WAY,
     allow_boundary,
@@ -21,8 +21,11 @@ from tests.support.every_setting import (
 )
 from tests.support.local_stack import local_stack
 
+REGION = "us-east-1"
+"""Its zones differ between accounts, and S3 creates buckets in it by other parameters."""
+CHANGES = EVERYWHERE | {"certificateArn": f"arn:aws:acm:{REGION}:111122223333:certificate/0a"}
 REFUSED = {
-    "network": {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"},
+    "network": {"vpcCidr": "10.1.0.0/16", "zones": "us-east-1c,us-east-1d"},
     "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
 }
 """What would lose something of value, refused by the preview."""
@@ -64,6 +67,7 @@ class Life:
         pack = ("--policy-pack", "policy")  # a control that is violated ends both of these
         self.preview = stack.pulumi.run("preview", "--stack", stack.name, *pack)
         self.first = stack.up(ecsEnabled="false")
+        self.zones = stack.pulumi.outputs(stack.name)["kept"]["zones"]
         stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
         self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
@@ -140,7 +144,7 @@ def ops(stack, *command):
 
 @pytest.fixture(scope="module")
 def lives(tmp_path_factory):
-    with local_stack(tmp_path_factory.mktemp("prod"), "prod") as stack:
+    with local_stack(tmp_path_factory.mktemp("prod"), "prod", REGION) as stack:
         yield Life(stack), PausedLife(stack)
 
 
@@ -164,6 +168,10 @@ def test_every_setting_is_changed_here_or_where_it_is_said():
     assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES)
     same = {key for key, value in (CHANGES | ONE_WAY).items() if VALUES[key] == value}
     assert same == set()
+
+
+def test_a_region_whose_zones_differ_between_accounts_has_them_from_aws(life):
+    assert life.zones == ["us-east-1a", "us-east-1b"]
 
 
 def test_stage_2_only_adds(life):
@@ -196,7 +204,7 @@ def test_nothing_is_left_to_change_then(life):
     ("change", "words"),
     [
         ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
-        ("network", "zones: ap-northeast-1c,ap-northeast-1d is refused: this stack has"),
+        ("network", "zones: us-east-1c,us-east-1d is refused: this stack has"),
         ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
         ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
         ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),

@@ -36,7 +36,7 @@ TYPES = {
 }
 SMALL = {"cpu": "256", "memory": "512"}
 MICRO = {"engine": "postgres", "instanceClass": "db.t4g.micro", "storageType": "gp3"}
-BOOK = PriceBook.load()
+BOOK = PriceBook.load("ap-northeast-1")
 __all__ = ["BOOK", "MICRO", "SMALL", "UNKNOWN", "exported", "graph", "made", "priced", "sums"]
 
 
@@ -54,8 +54,8 @@ def made(kind, role="x", needs=(), protect=False, retained=False, **inputs):
     )
 
 
-def graph(*resources):
-    return Graph(resources)
+def graph(*resources, region="ap-northeast-1"):
+    return Graph(resources, region)
 
 
 def exported(*resources):

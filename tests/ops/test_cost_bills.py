@@ -1,9 +1,11 @@
 """Prices of the table and of the Price List API, resource graphs, what a destroy leaves, and compared bills."""
 
 import json
+import tomllib
 from datetime import date
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
@@ -12,21 +14,41 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.cost import prices
 from ops.cost.bill import Assumptions
-from ops.cost.comparison import Subject, after_destroy, compare, row_of
+from ops.cost.comparison import Subject, after_destroy, books_of, compare, row_of
 from ops.cost.graph import UNKNOWN, UnknownInput, config_of, read_graph
-from ops.cost.prices import NoPrice, PriceBook
+from ops.cost.prices import CODES, FOLDER, UNITS, NoPrice, PriceBook
 from ops.cost.restores import drills, usd
 from ops.cost.screen import remarks
 from stack.file import StackError
 from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
 
-BOOK = PriceBook.load()
-ENTRIES = {key: entry for key, entry in BOOK.table.items() if isinstance(entry, dict)}
+BOOK = PriceBook.load("ap-northeast-1")
+BOOKS = {"ap-northeast-1": BOOK}
+TABLES = [file.stem for file in FOLDER.glob("*.toml") if file.name != UNITS]
+ENTRIES = [
+    (region, key)
+    for region in TABLES
+    for key, entry in PriceBook.load(region).table.items()
+    if "usd" in entry
+]
 
 
-@pytest.mark.parametrize("key", ENTRIES)
-def test_every_price_is_above_nothing_with_a_page_of_aws_and_a_day_or_month_or_none(key):
-    entry = ENTRIES[key]
+def test_a_table_has_the_name_of_a_region_and_prices_for_known_units_only():
+    units = tomllib.loads((FOLDER / UNITS).read_text())
+    assert set(TABLES) <= set(CODES)
+    for region in TABLES:
+        assert set(tomllib.loads((FOLDER / f"{region}.toml").read_text())) <= set(units)
+    assert set(units) == {key for region, key in ENTRIES if region == "ap-northeast-1"}
+
+
+def test_every_region_of_the_partition_has_its_billing_code():
+    assert set(CODES) == set(boto3.Session().get_available_regions("ec2"))
+    assert len(set(CODES.values())) == len(CODES)
+
+
+@pytest.mark.parametrize(("region", "key"), ENTRIES)
+def test_every_price_is_above_nothing_with_a_page_of_aws_and_a_day_or_month_or_none(region, key):
+    entry = PriceBook.load(region).table[key]
     usd = entry["usd"].values() if isinstance(entry["usd"], dict) else [entry["usd"]]
     days = entry["checked"].values() if isinstance(entry["checked"], dict) else [entry["checked"]]
     assert all(each > 0 for each in usd)
@@ -77,8 +99,32 @@ def answers(monkeypatch):
     return given, asked
 
 
-def looked_up(*keys):
-    return prices.look_up(Session("us-east-1"), BOOK, keys)
+def looked_up(*keys, region="ap-northeast-1"):
+    return prices.look_up(Session("us-east-1"), PriceBook.load(region), keys)
+
+
+def test_in_virginia_a_usage_type_has_a_code_or_none(answers):
+    given, _ = answers
+    given["AmazonECS", "USE1-Fargate-GB-Hours"] = [product(("0", "0.0045"))]
+    given["AWSELB", "LCUUsage"] = [product(("0", "0.0081"))]
+    found, missing = looked_up("fargate-gb:X86_64", "alb-lcu", region="us-east-1")
+    assert {key: each.usd for key, each in found.items()} == {
+        "fargate-gb:X86_64": 0.0045,
+        "alb-lcu": 0.0081,
+    }
+    assert missing == []
+
+
+def test_a_region_without_a_table_has_live_prices_only(answers):
+    given, asked = answers
+    given["AmazonEC2", "EUW2-NatGateway-Hours"] = [product(("0", "0.05"))]
+    book = PriceBook.load("eu-west-2")
+    with pytest.raises(NoPrice, match="nat-hour"):
+        book.price("nat-hour")
+    found, _ = looked_up("nat-hour", region="eu-west-2")
+    assert book.updated(found).price("nat-hour").usd == 0.05
+    assert asked[0][1]["regionCode"] == "eu-west-2"
+    assert book.date == ""
 
 
 def test_a_live_price_takes_precedence(answers):
@@ -151,7 +197,6 @@ def test_prices_are_not_read_from_the_local_cloud(folder, monkeypatch):
     )
 
 
-BOOK = PriceBook.load()
 DATABASE = {**MICRO, "allocatedStorage": 40, "backupRetentionPeriod": 15}
 
 
@@ -202,7 +247,7 @@ def test_an_export_and_a_preview_of_the_same_stack_are_the_same_graph():
     assert (
         read_graph(json.dumps(export), "x")
         == read_graph(json.dumps(preview), "x")
-        == graph(*resources)
+        == graph(*resources, region="")
     )
 
 
@@ -247,7 +292,7 @@ def test_a_service_finds_its_own_task_definition_among_several():
 
 def test_a_row_is_the_same_in_every_stack():
     (item,) = compare(
-        [Subject(stack="poc", state="stage1", graph=graph(made("Eip", "1")))], BOOK, Assumptions()
+        [Subject(stack="poc", state="stage1", graph=graph(made("Eip", "1")))], BOOKS, Assumptions()
     ).columns[0].bill.items  # fmt: skip
     assert row_of(item) == ("Eip", "1")
 
@@ -261,7 +306,7 @@ def compared():
             Subject(stack="poc", state="stage2", graph=nat),
             Subject(stack="poc", state="stage2", graph=none, changed=True),
         ],
-        BOOK,
+        BOOKS,
         Assumptions(),
         ["natStrategy=none"],
     )
@@ -292,13 +337,38 @@ def stack_file(folder, text):
     return folder
 
 
-def test_another_region_than_the_table_s_is_refused(tmp_path):
-    stack_file(tmp_path, "config:\n  aws:region: eu-west-1\n")
-    with pytest.raises(StackError) as refused:
-        config_of("poc", tmp_path, {})
-    assert str(refused.value) == (
-        "The price table is that of ap-northeast-1, and aws:region of stack poc is eu-west-1."
-    )
+def test_each_stack_is_priced_in_its_own_region():
+    subjects = [
+        Subject(stack=name, state="stage1", graph=graph(made("NatGateway"), region=region))
+        for name, region in (("poc", "us-east-1"), ("prod", "ap-northeast-1"), ("new", "eu-west-2"))
+    ]
+    found = compare(subjects, books_of(subjects), Assumptions())
+    columns = {each.stack: each for each in found.columns if each.state == "stage1"}
+    assert {
+        name: [(item.price.key, item.price.usd) for item in column.bill.items]
+        for name, column in columns.items()
+    } == {
+        "poc": [("nat-hour", 0.045)],
+        "prod": [("nat-hour", 0.062)],
+        "new": [],
+    }
+    assert len(columns["new"].bill.unpriced) == 1
+    assert found.needed("eu-west-2") == {"nat-hour"}
+    assert found.price("us-east-1", "nat-hour") == "nat-hour (us-east-1)"
+
+
+def test_a_graph_has_the_region_of_its_provider():
+    text = exported(made("Eip", "1"))
+    provider = {
+        "type": "pulumi:providers:aws",
+        "custom": True,
+        "urn": "u",
+        "inputs": {"region": "eu-west-2"},
+    }
+    assert read_graph(json.dumps(text), "x").region == ""
+    text["deployment"]["resources"].append(provider)
+    found = read_graph(json.dumps(text), "x")
+    assert (found.region, [each.kind for each in found]) == ("eu-west-2", ["Eip"])
 
 
 def test_an_encrypted_value_must_be_set(tmp_path):
@@ -326,7 +396,7 @@ def test_a_drill_is_priced_for_each_stack_as_it_is():
         Subject(stack="empty", state="stage2", graph=graph(made("Eip"))),
         Subject(stack="odd", state="stage2", graph=graph(made("Database", **{**small, "allocatedStorage": UNKNOWN}))),
     ]  # fmt: skip
-    found = compare(subjects, BOOK, Assumptions())
+    found = compare(subjects, BOOKS, Assumptions())
     half_an_hour = usd(BOOK, "db.t4g.micro", 20, "gp3", 1800)
     assert drills(found) == {"poc": half_an_hour, "prod": half_an_hour}
     words = "Once: a drill of a restore (./careapp db drill) of 30 minutes costs poc $0.015, prod $0.015."

@@ -6,10 +6,9 @@ from functools import partial
 import pytest
 
 from ops.cost.comparison import GIVEN, Subject
-from ops.cost.graph import read_graph
 from ops.cost.screen import padded, wide
 from rehearsal.run.cost import reason
-from tests.ops.cost_graphs import MICRO, SMALL, exported, made
+from tests.ops.cost_graphs import MICRO, SMALL, exported, graph, made
 
 
 @pytest.fixture
@@ -68,6 +67,7 @@ def test_json_adds_up_and_names_page_and_day_of_each_price(call, given):
     }
     (address,) = [each for each in found["prices"] if each["key"] == "ipv4-hour"]
     assert address == {
+        "region": "ap-northeast-1",
         "key": "ipv4-hour",
         "usd": 0.005,
         "per": "h",
@@ -88,6 +88,25 @@ def test_an_unpriced_resource_is_listed_with_its_columns_and_exit_code_1(call, g
         "the price table has no rds-hour:db.x; --live asks AWS (today as given)\n"
     ) in shown
     assert json.loads(call(file, "--json")[1])["columns"][0]["complete"] is False
+
+
+def test_a_region_without_prices_is_shown_with_question_marks_and_what_live_does(
+    call, given, folder
+):
+    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: ca-west-1}")
+    code, shown, _ = call(given("today", made("Eip", "1"), *TASKS))
+    lines = shown.splitlines()
+    assert code == 1
+    assert lines[0] == "USD a month of 730 hours in ca-west-1; price table of ?"
+    assert lines[2].split() == ["today", "as", "given", "?", "?/h"]
+    assert ["in", "all", "?", "-"] in [each.split() for each in lines]
+    assert any(
+        each.startswith("?: the table of the region has no price. --live asks") for each in lines
+    )
+    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: eu-central-1}")
+    shown = call(given("today", made("Eip", "1"), made("NatGateway")))[1]
+    assert "in all" in shown
+    assert ["in", "all", "3.65+?", "-"] in [each.split() for each in shown.splitlines()]
 
 
 def test_a_price_that_was_not_checked_is_named(call, given):
@@ -135,8 +154,7 @@ def test_the_japanese_table_leaves_no_label_in_english(call, given):
 def test_a_preview_s_parts_are_priced_by_the_hour_and_for_as_long_as_it_stands(
     call, folder, monkeypatch, lang, total
 ):
-    graph = read_graph(json.dumps(exported(made("Eip", "1"), *TASKS)), "pr-1")
-    one = Subject(stack="pr-1", state=GIVEN, graph=graph)
+    one = Subject(stack="pr-1", state=GIVEN, graph=graph(made("Eip", "1"), *TASKS))
     monkeypatch.setattr("rehearsal.run.cost.preview_subjects", lambda _: [one])
     (folder / "Pulumi.poc.yaml").write_text(
         "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"

@@ -235,7 +235,7 @@ def test_a_time_without_an_offset_is_local(clock_in):
 
 
 def test_ten_minutes_are_billed_at_least():
-    book = PriceBook.load()
+    book = PriceBook.load("ap-northeast-1")
     hour = book.price("rds-hour:db.t4g.micro").usd
     storage = 20 * book.price("rds-gb:gp3").usd + book.price("secret").usd
     costs = [restores.usd(book, "db.t4g.micro", 20, "gp3", each) for each in (1, 600, 7200)]

@@ -314,8 +314,26 @@ def test_a_function_without_a_stand_in_is_refused_by_its_name(servicer, context)
 
 def test_a_stack_of_another_region_is_refused(servicer, context):
     request = pb.ConfigureRequest(variables={"aws:config:region": "us-east-1"})
-    with pytest.raises(Aborted, match="runs in ap-northeast-1, the stack asks for us-east-1"):
+    with pytest.raises(Aborted) as refused:
         servicer.Configure(request, context)
+    assert (
+        "the local cloud runs in ap-northeast-1, and the stack's region is us-east-1. Nothing was made. Start a "
+        "second local cloud beside it: CAREAPP_HOME=FOLDER ./careapp shell --region us-east-1; or end this one"
+    ) in str(refused.value)
+
+
+def test_an_account_s_zones_are_those_of_ec2_by_name(servicer, context):
+    """Local Zones are left out by the program's filter."""
+    only = [{"name": "zone-type", "values": ["availability-zone"]}]
+    asked = pb.InvokeRequest(
+        tok="aws:index/getAvailabilityZones:getAvailabilityZones",
+        args=struct({"state": "available", "filters": only}),
+    )
+    found = values(getattr(servicer.Invoke(asked, context), "return"))
+    assert found["names"] == ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"]
+    only[0]["values"] = ["local-zone"]
+    asked.args.CopyFrom(struct({"filters": only}))
+    assert values(getattr(servicer.Invoke(asked, context), "return"))["names"] == []
 
 
 def test_names_are_matched_by_the_operations_own_shape(calls):

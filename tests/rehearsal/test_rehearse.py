@@ -17,6 +17,7 @@ import pytest
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.rehearse import Plan, _new_project
+from tests.rehearsal.surroundings import OWN, make_bare
 
 
 def processes(word):
@@ -46,7 +47,8 @@ def assert_nothing_left(careapp):
     assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
 
 
-SECRET = "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:acme-poc/flaskr-AbCdEf"
+REGION = "eu-central-1"
+SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:acme-poc/flaskr-AbCdEf"
 HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
 EXAMPLE = (
     *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
@@ -68,11 +70,19 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
-def test_under_another_name_it_shows_another_app_by_https_and_leaves_nothing(acme, tmp_path):
-    file = tmp_path / "report.json"
+def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_another_app_by_https(
+    acme, tmp_path
+):
+    make_bare(acme, tmp_path)
+    file, stack_file = tmp_path / "report.json", acme.project / "Pulumi.poc.yaml"
+    stack_file.write_text(
+        stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
+    )
     settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
     done = acme.run(
-        *("rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)), *settings
+        *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
+        *("--json", str(file), *settings),
+        umask=OWN,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(file.read_text())

@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT
-from rehearsal.run.client import find
+from rehearsal.run import shell
+from rehearsal.run.client import CloudError, find
+from rehearsal.run.shell import RegionChoice
+from stack.file import StackError
 
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
@@ -137,6 +140,29 @@ def test_two_tasks_run_at_once_behind_one_balancer(running):
 def test_the_users_own_stack_file_is_not_written():
     assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()
     assert "ecsEnabled: true" not in (ROOT / "Pulumi.poc.yaml").read_text()
+
+
+def test_a_local_cloud_has_the_region_of_the_stack_s_file_or_the_one_that_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(shell, "ROOT", tmp_path)
+    for stack, region in (("poc", "eu-west-1"), ("prod", "us-west-2")):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config: {{aws:region: {region}}}")
+    (tmp_path / "Pulumi.new.yaml").write_text("config: {}")
+    assert RegionChoice(stack=None, region=None).read() == "eu-west-1"
+    assert RegionChoice(stack="prod", region=None).read() == "us-west-2"
+    assert RegionChoice(stack="prod", region="sa-east-1").read() == "sa-east-1"
+    with pytest.raises(StackError, match=r"aws:region: is not set"):
+        RegionChoice(stack="new", region=None).read()
+    with pytest.raises(CloudError, match=r"runs in eu-west-1, not in us-west-2\. Start a second"):
+        RegionChoice(stack="prod", region=None).check("eu-west-1")
+    RegionChoice(stack=None, region=None).check("sa-east-1")
+
+
+def test_a_shell_for_another_region_than_the_local_clouds_is_refused(running):
+    done = running.run("shell", "--region", "eu-central-1", "--", "true")
+    assert done.returncode == 1
+    assert "CAREAPP_HOME=FOLDER ./careapp shell --region eu-central-1" in done.stderr
 
 
 def test_an_exit_code_comes_through(running):

@@ -89,7 +89,10 @@ class ScriptedEcs:
             mine = [each for each in self.one_offs.values() if each.exit_code is None]
             return {"taskArns": [each.arn for each in mine if each.asked["startedBy"] == who]}
         return {
-            "taskArns": [f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{n}" for n in self._running()]
+            "taskArns": [
+                f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{n}"
+                for n in self._running()
+            ]
         }
 
     def describe_tasks(self, params: Params) -> Params:
@@ -178,7 +181,7 @@ class OneOff:
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{self.family}-cluster/{self.name}"
+        return f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{self.family}-cluster/{self.name}"
 
     @property
     def family(self) -> str:
@@ -208,7 +211,7 @@ def _task(name: str, service: Any, place: str) -> Params:
     started = datetime.now(UTC) - timedelta(minutes=2)
     address = {"name": "privateIPv4Address", "value": place}
     return {
-        "taskArn": f"arn:aws:ecs:{REGION}:{hooks.ACCOUNT}:task/{name}",
+        "taskArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{name}",
         "taskDefinitionArn": service.deployments[0]["taskDefinition"],
         "startedBy": service.deployments[0]["id"],
         "lastStatus": "RUNNING",
@@ -340,29 +343,33 @@ def rename(source: Path, project: str) -> None:
 
 
 @contextlib.contextmanager
-def local_stack(folder: Path, stack: str = "poc", project: str = "careapp") -> Iterator[LocalStack]:
+def local_stack(
+    folder: Path, stack: str = "poc", region: str = REGION, project: str = "careapp"
+) -> Iterator[LocalStack]:
     """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
     source, home = folder / "source", Home(folder / "home")
     copy_program(source)
     rename(source, project)
+    for file in source.glob("Pulumi.*.yaml"):
+        file.write_text(file.read_text().replace(f"aws:region: {REGION}", f"aws:region: {region}"))
     # One line for every request would bury what a failing test has to say.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
-        api = Api(REGION)
+        api = Api(region)
         api.start()
         stops.callback(api.stop)
         forget_other_stacks()
-        calls = Calls(api.endpoint, REGION)
+        calls = Calls(api.endpoint, region)
         make_service_role(calls)
         ecs = stops.enter_context(scripted_ecs())
         language = Language(
-            local_cloud_environment(api.endpoint, REGION, home.facts)
+            local_cloud_environment(api.endpoint, region, home.facts)
             | {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
         )
         hosts = Hosts(
             language,
             {
-                "aws": AwsServicer(api.endpoint, REGION),
+                "aws": AwsServicer(api.endpoint, region),
                 "awsx": AwsxServicer(),
                 "docker": DockerServicer(
                     Builder(calls, folder / "images", docker=False), lambda: language.folder
@@ -374,7 +381,7 @@ def local_stack(folder: Path, stack: str = "poc", project: str = "careapp") -> I
         ours = Project(home, source)
         ours.prepare()
         options = {
-            "region": REGION,
+            "region": region,
             "speed": 20,
             "port": None,
             "docker": False,

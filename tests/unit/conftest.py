@@ -87,6 +87,9 @@ class Monitor(MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
+ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
+
+
 class Engine(pulumi.runtime.Mocks):
     """Answers for AWS. A look-up that no test has prepared is an error, never an empty answer."""
 
@@ -94,6 +97,7 @@ class Engine(pulumi.runtime.Mocks):
         self.made: list[pulumi.runtime.MockResourceArgs] = []
         self.lookups: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "123456789012"},
+            ZONES: {"names": ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"]},
             "pulumi:pulumi:readStackOutputs": {"outputs": {}},
             "pulumi:pulumi:readStackResourceOutputs": {"outputs": {}},
         }
@@ -171,7 +175,8 @@ def of(
 
 
 def network(settings: Settings) -> Network:
-    return Network(NAME, NetworkArgs(settings=settings))
+    zones = [settings.region + letter for letter in "acd"[: settings.network.zone_count]]
+    return Network(NAME, NetworkArgs(settings=settings, zones=zones))
 
 
 def database(settings: Settings, within: Network | None = None) -> Database:

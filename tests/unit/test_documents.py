@@ -6,9 +6,11 @@ import json
 import re
 from urllib.parse import unquote
 
+import boto3
 import pytest
 
 from cli import main
+from ops.aws.rds_certificates import BUNDLE, names
 from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.app import RESERVED
@@ -365,3 +367,11 @@ def test_a_block_that_begins_with_output_is_refused(tmp_path):
 )
 def test_an_output_is_what_the_page_says_but_for_the_dots(expected, output, fits):
     assert printed_as(tuple(expected.splitlines()), output) is fits
+
+
+@pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ja.md"])
+def test_the_regions_whose_roots_the_image_lacks_are_named(page):
+    held = {name.split()[2] for name in names(ROOT / BUNDLE)}
+    text = (ROOT / page).read_text().partition(BUNDLE)[2].partition("README")[0]
+    lacking = set(re.findall(r"[a-z]{2}-[a-z]+-\d", text))
+    assert lacking == set(boto3.Session().get_available_regions("rds")) - held

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from infra.network import Network, NetworkArgs
 from ops.snapshot.rds import keeps_snapshot
 from policy.controls import left_out
 from rehearsal.paths import ROOT
 from stack import previews
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
+from tests.unit.conftest import network
 
 PROUD = """\
 config:
@@ -116,7 +116,7 @@ def test_its_time_is_over_when_the_hours_have_passed_since_its_last_update():
 def test_only_a_preview_leaves_the_default_group_as_aws_made_it(engine, stack, closed):
     values = read("poc", ROOT)
     settings = Settings.of(replace(values, stack=stack))
-    engine.run(lambda: Network(settings.names.prefix, NetworkArgs(settings=settings)))
+    engine.run(lambda: network(settings))
     assert [made.typ for made in engine.made].count(
         "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
     ) == closed

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from ops.rollout import gate
+from tests.unit.conftest import ZONES
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,10 +119,10 @@ def program(engine, checkout, monkeypatch, gates):
     assert gates == []
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
-    def run(**changes):
+    def run(region="ap-northeast-1", **changes):
         outputs = {}
         monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
-        engine.configure({"aws:region": "ap-northeast-1"}, **changes)
+        engine.configure({"aws:region": region}, **changes)
         engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
         return engine.known(pulumi.Output.all(**outputs))
 
@@ -229,6 +230,55 @@ def test_what_may_change_is_no_move(engine, program, change):
     told = program(**change)["kept"]
     assert told["databaseStorageGb"] == int(change.get("databaseStorageGb", 20))
     assert len(told["zones"]) == int(change.get("zoneCount", 2))
+
+
+def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_accounts(
+    engine, program
+):
+    engine.lookups[ZONES] = {"names": ["us-east-1f", "us-east-1b", "us-east-1d"]}
+    assert program(region="us-east-1")["kept"]["zones"] == ["us-east-1b", "us-east-1d"]
+    assert engine.only("awsx:ec2:Vpc")["availabilityZoneNames"] == ["us-east-1b", "us-east-1d"]
+
+
+def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, program):
+    """A stack has its zones until it is destroyed; only a third one is asked for."""
+    had = {"zones": ["ap-northeast-1b", "ap-northeast-1c"]}
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT | had}}
+    assert program(zoneCount="3")["kept"]["zones"] == [*had["zones"], "ap-northeast-1a"]
+    del engine.lookups[ZONES]
+    assert program()["kept"]["zones"] == had["zones"]
+    assert program(zones=",".join(had["zones"]))["kept"]["zones"] == had["zones"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"zones": "ap-northeast-1a,ap-northeast-1b"},
+            "zones: the account has no availability zone ap-northeast-1b in ap-northeast-1; it has "
+            "ap-northeast-1a, ap-northeast-1c, ap-northeast-1d. Nothing was changed.",
+        ),
+        (
+            {"region": "us-west-1", "zoneCount": "3"},
+            "zoneCount: the account has 2 availability zones in us-west-1 (us-west-1a, us-west-1c), and "
+            "zoneCount is 3; set a smaller number, or another aws:region. Nothing was changed.",
+        ),
+    ],
+)
+def test_zones_that_the_account_does_not_have_are_refused(engine, program, change, words):
+    if "region" in change:
+        engine.lookups[ZONES] = {"names": ["us-west-1c", "us-west-1a"]}
+    with pytest.raises(pulumi.RunError) as refused:
+        program(**change)
+    assert str(refused.value) == words
+    assert inputs(engine) == {}
+
+
+def test_a_stack_does_not_move_to_another_region(engine, program):
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT}}
+    with pytest.raises(pulumi.RunError, match=r"^aws:region: eu-central-1 is refused"):
+        program(region="eu-central-1")
+    assert inputs(engine) == {}
 
 
 def test_a_third_zone_is_given_up_again(engine, program):

@@ -36,7 +36,8 @@ def test_a_stack_file_need_only_name_the_region(configured):
         preview_hours=8,
         network=NetworkSettings(
             cidr=IPv4Network("10.0.0.0/16"),
-            zones=("ap-northeast-1a", "ap-northeast-1c"),
+            zone_count=2,
+            zones=(),
             nat="single",
         ),
         database=DatabaseSettings(
@@ -100,7 +101,7 @@ EVERY = {
     "protect": ("false", "protect", False),
     "permissionsBoundary": ("a-policy", "boundary", "a-policy"),
     "vpcCidr": ("172.16.0.0/18", "network.cidr", IPv4Network("172.16.0.0/18")),
-    "zoneCount": ("3", "", None),
+    "zoneCount": ("3", "network.zone_count", 3),
     "zones": (
         "ap-northeast-1d, ap-northeast-1c,ap-northeast-1a",
         "network.zones",

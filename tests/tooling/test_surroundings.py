@@ -1,0 +1,58 @@
+"""Machines that lack something: each row of CONTRIBUTING.md's table has its test here or in the file that it names."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from pathlib import Path
+
+import pytest
+
+import cli
+from i18n import Refused
+from rehearsal.machine.processes import copy_for_all
+from rehearsal.paths import ROOT, cache
+
+
+def test_without_git_the_version_has_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli._git("rev-parse", "--short", "HEAD") is None
+
+
+def test_without_home_the_cache_is_in_the_home_folder_of_the_list_of_users():
+    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    assert cache({}) == cache({"HOME": ""}) == home / ".cache" / "careapp"
+
+
+def test_a_user_who_is_not_in_the_list_is_asked_for_a_folder(monkeypatch):
+    def unlisted(_number):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unlisted)
+    with pytest.raises(Refused, match="set HOME, or XDG_CACHE_HOME, to a folder that is writable"):
+        cache({})
+    assert cache({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/careapp")
+
+
+def test_what_was_made_with_umask_077_is_copied_so_that_another_user_can_run_it(tmp_path):
+    source, copy = tmp_path / "made", tmp_path / "copy"
+    for name, mode in (("bin/initdb", 0o700), ("share/postgres.bki", 0o600)):
+        (source / name).parent.mkdir(parents=True)
+        (source / name).touch()
+        (source / name).chmod(mode)
+        (source / name).parent.chmod(0o700)
+    (source / "lib").symlink_to("share")
+    copy_for_all(source, copy)
+    modes = {each.name: each.stat().st_mode & 0o777 for each in copy.rglob("*")}
+    assert modes == {
+        **dict.fromkeys(("bin", "share", "lib", "initdb"), 0o755),
+        "postgres.bki": 0o644,
+    }
+
+
+def test_each_surrounding_names_the_file_that_tries_it():
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Surroundings")[2]
+    files = re.findall(r"`(tests/[^`]+)`", section.partition("\n## ")[0])
+    assert len(files) >= 8
+    assert [name for name in files if not (ROOT / name).exists()] == []
