@@ -194,7 +194,9 @@ class Runner:
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
         limits += ["--user", each.user] if each.user else []
-        limits += ["--memory", f"{memory}m"] if memory else []
+        # Without the second one a container may use as much swap as memory (Docker's documentation, "Resource
+        # constraints"); on Fargate there is no swap.
+        limits += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"] if memory else []
         cpu = int(run.place.definition.cpu or 0)
         return limits + (["--cpus", str(cpu / 1024)] if cpu else [])
 
