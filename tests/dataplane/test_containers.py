@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import botocore
 import pytest
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.containers import DockerContainer, Process
 from rehearsal.aws.ecs.plans import add_authority, plan, trust_mounts
-from rehearsal.aws.ecs.runner import command_of
+from rehearsal.aws.ecs.runner import as_on_aws, command_of
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import Guardian
@@ -98,6 +99,19 @@ def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_o
     assert "DB_PASSWORD=hush" in (tmp_path / "env").read_text().splitlines()
     removed = "rm --force --volumes careapp-rehearsal-1\n"
     assert (tmp_path / "later").read_text() == removed
+
+
+ALL = "0.0.0.0"  # noqa: S104 - only a text
+
+
+@pytest.mark.parametrize(("passed", "told"), [("127.0.1.1", ALL), ("127.0.0.1", "127.0.1.1")])
+def test_a_log_names_the_image_s_files_and_all_addresses_for_that_which_the_app_was_passed(
+    image, passed, told
+):
+    definition = {"name": "app", "environment": [{"name": "BIND_HOST", "value": passed}]}
+    edit = as_on_aws(SimpleNamespace(address="127.0.1.1"), plan(definition, image, {}, {}, None))
+    said = f'File "{image.root}/app/front.py" listens on http://127.0.1.1:3000, not on 127.0.1.12'
+    assert edit(said) == f'File "/app/front.py" listens on http://{told}:3000, not on 127.0.1.12'
 
 
 @pytest.mark.parametrize("docker", [False, True], ids=["process", "Docker"])

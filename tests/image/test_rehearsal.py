@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.image.docker_engine import Engine
 from tests.rehearsal.conftest import Careapp
 
 STACK = "poc"
-SPEED = "40"
+SPEED = "20"
 REGION = "ap-northeast-1"
 SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:careapp-poc/flaskr-AbCdEf"
 EXAMPLE = (("appFolder", "examples/flaskr"), ("containerPort", "8080"), ("healthPath", "/up"))
@@ -140,8 +141,8 @@ def unnumbered(title: str) -> str:
     return re.sub(r"(?<=careapp-poc:)\d+", "N", title)
 
 
-def break_and_mend(journey: Journey, name: str) -> None:
-    """Make a mistake, deploy it, compare the doctor's first finding, and do what that says."""
+def break_and_mend(journey: Journey, name: str) -> dict[str, Any]:
+    """Make a mistake, deploy it, compare the doctor's first finding, do what that says, and return the finding."""
     fault, run = FAULTS[name], journey.run
     run.make_mistake(fault, journey.careapp.home.source, journey.calls)
     with pytest.raises(PulumiFailed) as red:
@@ -149,9 +150,10 @@ def break_and_mend(journey: Journey, name: str) -> None:
     print(red.value)
     fixes.diagnose(run)
     assert run.report.diagnosis is not None
-    found = run.report.diagnosis["findings"][0]["title"]
-    assert unnumbered(found) == unnumbered(documented(name))
+    found: dict[str, Any] = run.report.diagnosis["findings"][0]
+    assert unnumbered(found["title"]) == unnumbered(documented(name))
     fixes.apply_fix(run, fault, journey.careapp.home.source)
+    return found
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -164,7 +166,9 @@ def test_the_doctor_finds_a_mistake_as_without_docker_and_its_cure_cures(
 def test_workers_that_the_kernel_kills_are_named_and_more_memory_cures(journey: Journey) -> None:
     for key, value in SMALL:
         journey.set(key, value)
-    break_and_mend(journey, "out-of-memory")
+    found = break_and_mend(journey, "out-of-memory")
+    assert any("gunicorn reports" in each for each in found["seen"])
+    assert any("was sent SIGKILL" in each for each in found["evidence"])
     [name] = journey.containers()
     limits = journey.engine.inspect("container", name)["HostConfig"]
     assert (limits["Memory"], limits["MemorySwap"]) == (1024 << 20, 1024 << 20)
