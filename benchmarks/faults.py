@@ -30,7 +30,9 @@ What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and 
 with nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
 is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A
-mistake that lies in `webapp/` is refused where `appFolder` names another app.
+mistake that lies in `webapp/` is refused where `appFolder` names another app. The tasks were processes; with a Docker
+engine `./careapp test image` makes ten of these mistakes in a stack whose tasks are containers, and expects the same
+first findings.
 
 | fault | the mistake | doctor's first finding | what made it green | red after |
 |---|---|---|---|---|

@@ -297,6 +297,12 @@ class ImageSettings:
     revision: str
     kept: int
 
+    @property
+    def next_revision(self) -> str:
+        """Return an `imageRevision` with which the same sources have another tag."""
+        now = self.revision
+        return str(int(now) + 1) if now.isdigit() else f"{now}-again"
+
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
         return cls(

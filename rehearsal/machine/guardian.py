@@ -72,10 +72,16 @@ def end(kind: str, what: str) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(int(what), signal.SIGKILL)
     elif kind == CONTAINER:
-        with contextlib.suppress(OSError):
-            subprocess.run(["docker", "rm", "--force", what], capture_output=True, check=False)
+        remove_container(what)
     else:
         shutil.rmtree(what, ignore_errors=True)
+
+
+def remove_container(name: str) -> None:
+    """Remove a container of the Docker engine and its anonymous volumes, if the engine answers."""
+    with contextlib.suppress(OSError):
+        command = ["docker", "rm", "--force", "--volumes", name]
+        subprocess.run(command, capture_output=True, check=False)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from rehearsal.engine.pulumi import PulumiFailed
 from rehearsal.paths import ROOT
 from rehearsal.run.faults import Fault
 from rehearsal.run.stages import Rehearsal, RehearsalFailed
+from stack.settings import Settings
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""
@@ -48,12 +49,11 @@ def diagnose(run: Rehearsal) -> None:
 
 
 def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
-    """Check that a second ``up`` fails, apply the first finding's fix, and check that ``up`` succeeds.
+    """Apply the first finding's fix, and check that ``up`` succeeds.
 
     For a fix in the program or the app, the fault's edit is reverted before the commands of the fix run.
     Raises ``RehearsalFailed`` and ``FaultError``.
     """
-    _require_failure(run)
     fixes = _first_fix(run.report.diagnosis or {})
     texts = [each["text"] for each in fixes]
     commands = [command for each in fixes for command in each["commands"]]
@@ -64,19 +64,20 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
             edit.revert(source)
             run.report.mend["edited"].append(edit.file)
         if fault.in_app:
-            commands.insert(0, f"pulumi config set imageRevision 2 --stack {run.stack}")
-    _run_commands(run, commands)
-    if not _succeeds(run):
+            revision = Settings.read(run.stack, run.pulumi.folder).image.next_revision
+            commands.insert(0, f"pulumi config set imageRevision {revision} --stack {run.stack}")
+    if not (_run_commands(run, commands) or _succeeds(run)):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
         again = _first_fix(_doctor(run, CAUSE_FOUND))
         more = [command for each in again for command in each["commands"]]
         run.report.mend["commands"] += more
-        _run_commands(run, more)
-        _require_success(run)
+        if not _run_commands(run, more):
+            _require_success(run)
     _check_success(run)
 
 
-def _require_failure(run: Rehearsal) -> None:
+def require_failure(run: Rehearsal) -> None:
+    """Check that a second ``up`` without a fix fails. Raises ``RehearsalFailed``."""
     run.say(t("Again: pulumi up, without a fix"))
     try:
         run.pulumi.update("up", run.stack)
@@ -92,24 +93,31 @@ def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
     return [first, *(each for each in others if each["then"])]
 
 
-def _run_commands(run: Rehearsal, commands: list[str]) -> None:
+def _run_commands(run: Rehearsal, commands: list[str]) -> bool:
+    """Run the commands of the fix. Return whether the last one is a `pulumi up` that succeeded."""
+    succeeded = False
     for command in commands:
         run.say(t("Fix: {command}", command=command))
-        _run_command(run, command)
+        succeeded = _run_command(run, command)
+    return succeeded
 
 
-def _run_command(run: Rehearsal, command: str) -> None:
-    """Run a command of the fix. A `pulumi up` before the last step may still fail."""
+def _run_command(run: Rehearsal, command: str) -> bool:
+    """Run a command of the fix and return whether it is a `pulumi up` that succeeded.
+
+    A `pulumi up` before the last step may still fail.
+    """
     words = shlex.split(command)
     if words[:2] == ["pulumi", "up"]:
         try:
             run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
         except PulumiFailed as problem:
             run.say(t("still failing: {why}", why=str(problem).splitlines()[0]))
-        return
+            return False
+        return True
     if words[0] == "pulumi":
         run.pulumi.run(*words[1:])
-        return
+        return False
     try:
         _run(run, words)
     except FileNotFoundError as problem:
@@ -120,6 +128,7 @@ def _run_command(run: Rehearsal, command: str) -> None:
                 command=command,
             )
         ) from problem
+    return False
 
 
 def _run(run: Rehearsal, words: list[str]) -> None:

@@ -169,6 +169,7 @@ class PlannedRehearsal:
         self.run.measure_on_aws(self.calls)
         fixes.diagnose(self.run)
         if self.plan.mend:
+            fixes.require_failure(self.run)
             fixes.apply_fix(self.run, fault, self.source)
             return 0
         console.print_heading(

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import botocore
 import pytest
@@ -13,16 +14,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs.containers import OUT_OF_MEMORY, DockerContainer, Process
+from rehearsal.aws.ecs.containers import DockerContainer, Process
 from rehearsal.aws.ecs.plans import add_authority, plan, trust_mounts
-from rehearsal.aws.ecs.runner import command_of
+from rehearsal.aws.ecs.runner import as_on_aws, command_of
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.authority import Authority
 from rehearsal.machine.guardian import Guardian
 from tests.dataplane.conftest import make_image
+from tests.support.memory import EATEN, EATER
 from webapp.settings import RDS_BUNDLE
 
 FAKE = """#!/bin/sh
+[ "$1" = run ] || exec echo "$@" >> "${0%/*}/later"
 printf '%s\\n' "$@" > "$DOCKER_SEEN/argv"
 env > "$DOCKER_SEEN/env"
 echo from the container
@@ -88,11 +91,27 @@ def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_o
     assert running.wait() == 7
     argv = (tmp_path / "argv").read_text().splitlines()
     assert argv == [
-        *("run", "--rm", "--name", "careapp-rehearsal-1", "--network", "host", "--read-only"),
+        *("run", "--no-healthcheck", "--name", "careapp-rehearsal-1", "--network", "host"),
+        "--read-only",
         *("--env", "PYTHONUNBUFFERED", "--env", "DOCKER_SEEN", "--env", "DB_PASSWORD"),
         *("--entrypoint=serve", image.reference, "now"),
     ]
     assert "DB_PASSWORD=hush" in (tmp_path / "env").read_text().splitlines()
+    removed = "rm --force --volumes careapp-rehearsal-1\n"
+    assert (tmp_path / "later").read_text() == removed
+
+
+ALL = "0.0.0.0"  # noqa: S104 - only a text
+
+
+@pytest.mark.parametrize(("passed", "told"), [("127.0.1.1", ALL), ("127.0.0.1", "127.0.1.1")])
+def test_a_log_names_the_image_s_files_and_all_addresses_for_that_which_the_app_was_passed(
+    image, passed, told
+):
+    definition = {"name": "app", "environment": [{"name": "BIND_HOST", "value": passed}]}
+    edit = as_on_aws(SimpleNamespace(address="127.0.1.1"), plan(definition, image, {}, {}, None))
+    said = f'File "{image.root}/app/front.py" listens on http://127.0.1.1:3000, not on 127.0.1.12'
+    assert edit(said) == f'File "/app/front.py" listens on http://{told}:3000, not on 127.0.1.12'
 
 
 @pytest.mark.parametrize("docker", [False, True], ids=["process", "Docker"])
@@ -117,24 +136,8 @@ def test_a_command_replaces_cmd_alone_and_an_entry_point_both(image, docker, dec
 WEB = Path(botocore.__file__).with_name("cacert.pem")
 
 
-EATER = """
-import os, sys, time
-if os.fork():
-    _, status = os.wait()
-    print("child", os.waitstatus_to_exitcode(status), flush=True)
-    if sys.argv[1] == "both":
-        held = b"x" * (200 << 20)
-        time.sleep(60)
-else:
-    held = b"x" * (200 << 20)
-    time.sleep(60)
-"""
-
-
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read on Linux")
-@pytest.mark.parametrize(
-    ("who", "code", "reason"), [("child", 0, None), ("both", 137, OUT_OF_MEMORY)]
-)
+@pytest.mark.parametrize(("who", "code", "reason"), EATEN)
 def test_the_process_that_uses_most_memory_is_killed_and_the_container_only_with_its_first_one(
     image, who, code, reason
 ):

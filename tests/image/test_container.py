@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rehearsal.paths import ROOT
+import pytest
+
+from rehearsal.aws.ecs.containers import DockerContainer
+from rehearsal.aws.ecs.plans import plan
+from rehearsal.building.builder import LocalImage
+from rehearsal.machine.guardian import Guardian
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Database, Start, TaskRole
 from tests.image.containers import Answer, run_once
+from tests.support.memory import EATEN, EATER
 from tests.webapp.dependencies import Postgres, Vault
 
 HOLD_SECONDS = 1.0
@@ -74,6 +79,30 @@ def test_a_volume_at_tmp_can_be_written_by_the_user_of_the_image(image: Image) -
     command = ("run", "--rm", "--read-only", "--network", "none", image.tag)
     found = image.engine.run(*command, "python", "-c", TRY_TO_WRITE, "/tmp")  # noqa: S108
     assert json.loads(found) == {"/tmp": None}  # noqa: S108
+
+
+@pytest.mark.parametrize(("who", "code", "reason"), EATEN)
+def test_the_kernel_kills_what_uses_most_memory_and_the_container_only_with_its_first_process(
+    image: Image,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    who: str,
+    code: int,
+    reason: str | None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", image.engine.host or os.environ.get("DOCKER_HOST", ""))
+    local = LocalImage(
+        reference=image.tag, digest="", platform="", folder=tmp_path, command=(), docker=True
+    )
+    definition = {"name": "app", "environment": [], "command": ["python", "-c", EATER, who]}
+    name = f"careapp-test-{os.getpid()}-{who}"
+    limits = ("--memory", "100m", "--memory-swap", "100m")
+    running = DockerContainer(plan(definition, local, {}, {}, None), Guardian(), name, limits)
+    with running.output:
+        assert running.wait() == code
+        assert running.output.read() == b"child -9\n"
+    assert running.reason == reason
+    assert image.engine.attempt("container", "inspect", name).returncode == 1
 
 
 def test_a_missing_variable_ends_it_with_code_2_and_one_line_that_names_it(
@@ -149,26 +178,3 @@ def test_a_stop_while_it_starts_ends_it_too(start: Start, variables: dict[str, s
     began = time.monotonic()
     assert container.stop() in {0, 128 + signal.SIGTERM}
     assert time.monotonic() - began < 15
-
-
-def test_a_rehearsal_runs_the_image_and_leaves_nothing_in_the_engine(
-    image: Image, tmp_path: Path
-) -> None:
-    engine, report = image.engine, tmp_path / "report.json"
-    words = ("rehearse", "--exit", "--tasks", "docker", "--port", "0", "--json", str(report))
-    # The same builder and index as the image's, whose layers the build then uses again.
-    own = {"DOCKER_BUILDKIT": "0", "PIP_INDEX_URL": image.index}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", *words],
-        cwd=ROOT,
-        env=engine.environment({"CAREAPP_HOME": str(tmp_path / "home"), **own}),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Tasks run as containers" in done.stderr
-    assert json.loads(report.read_text())["page"]["status"] == 200
-    assert "careapp/hello-ecs" not in engine.run("image", "ls")
-    assert "careapp/hello-ecs" not in engine.run("container", "ls", "--all")

@@ -50,7 +50,7 @@ def image(case: Case) -> Iterator[Finding]:
 
 def _pushed(case: Case, *, repository: bool) -> Fix:
     stack = case.now.names.stack
-    revision = f"pulumi config set imageRevision {_next(case)} -s {stack}"
+    revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
     if repository:
         text = t("Build and push it again, under a new tag:")
         return Fix(text, (revision, f"pulumi up -s {stack}"))
@@ -58,11 +58,6 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
         "Let Pulumi create the repository again, and build and push the image under a new tag:"
     )
     return Fix(text, (revision, case.refresh_command))
-
-
-def _next(case: Case) -> str:
-    now = case.now.settings.image.revision
-    return str(int(now) + 1) if now.isdigit() else f"{now}-again"
 
 
 def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
@@ -95,10 +90,9 @@ def _rebuilt(case: Case, architecture: str) -> Fix:
             "Deploy the stack file's cpuArchitecture, which applies to the image and the task:"
         )
         return case.refresh(text)
-    return Fix(
-        t("Build the image again; cpuArchitecture applies to the image and the task:"),
-        (f"pulumi config set imageRevision {_next(case)} -s {stack}", f"pulumi up -s {stack}"),
-    )
+    revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
+    text = t("Build the image again; cpuArchitecture applies to the image and the task:")
+    return Fix(text, (revision, f"pulumi up -s {stack}"))
 
 
 def secrets(case: Case) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from rehearsal.aws.ecs.plans import Plan
-from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian
+from rehearsal.machine.guardian import CONTAINER, GROUP, Guardian, remove_container
 from rehearsal.machine.namespaces import Bind, Namespace
 from rehearsal.machine.processes import (
     PROC,
@@ -26,6 +26,10 @@ from rehearsal.machine.processes import (
 )
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+"""ECS's reason of a container that the kernel killed. Its agent reads State.OOMKilled of Docker's record
+(amazon-ecs-agent, agent/engine/dockerapi/docker_client.go, MetadataFromContainer), which Docker also sets
+where only a child was killed; Fargate's agent is not public. So the first process must have ended by it."""
+KILLED = 128 + signal.SIGKILL
 LOOK_SECONDS = 0.25
 
 
@@ -220,7 +224,8 @@ class DockerContainer:
         self.reason: str | None = None
         self._root = 0
         client = {key: os.environ[key] for key in ("PATH", "DOCKER_HOST") if key in os.environ}
-        argv = ["docker", "run", "--rm", "--name", name, "--network", "host", *limits]
+        # ECS ignores the image's HEALTHCHECK (API reference, HealthCheck).
+        argv = ["docker", "run", "--no-healthcheck", "--name", name, "--network", "host", *limits]
         argv += [part for key in plan.environment for part in ("--env", key)]
         # Without it the engine would put the image's ENTRYPOINT before the plan's.
         entry_point = [f"--entrypoint={each}" for each in plan.argv[:1]]
@@ -241,21 +246,23 @@ class DockerContainer:
     def root(self) -> int | None:
         """Return the first process's id. The engine may run in a virtual machine, where the id is another machine's."""
         if not self._root:
-            asked = subprocess.run(
-                ["docker", "inspect", "--format", "{{.State.Pid}}", self.name],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            self._root = int(asked.stdout.strip() or 0)
+            self._root = int(self._inspect("{{.State.Pid}}") or 0)
         return self._root or None
 
     def wait(self) -> int:
-        """Wait for the end and return the exit code."""
+        """Wait for the end, remove the container and return the exit code."""
         code = self._process.wait()
+        if code == KILLED and self._inspect("{{.State.OOMKilled}}") == "true":
+            self.reason = OUT_OF_MEMORY
+        remove_container(self.name)
         self._guardian.forget(GROUP, self.pid)
         self._guardian.forget(CONTAINER, self.name)
         return code if code >= 0 else 128 - code
+
+    def _inspect(self, what: str) -> str:
+        """Return a part of the engine's record of the container; "" when it has none."""
+        command = ["docker", "inspect", "--format", what, self.name]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     def signal(self, number: int) -> None:
         """Send a signal to the container."""

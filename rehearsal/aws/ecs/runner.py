@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -194,15 +195,22 @@ class Runner:
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
         limits += ["--user", each.user] if each.user else []
-        limits += ["--memory", f"{memory}m"] if memory else []
+        # Without the second one a container may use as much swap as memory (Docker's documentation, "Resource
+        # constraints"); on Fargate there is no swap.
+        limits += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"] if memory else []
         cpu = int(run.place.definition.cpu or 0)
         return limits + (["--cpus", str(cpu / 1024)] if cpu else [])
 
     def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
         reader = threading.Thread(
             target=logs.pump,
-            # Paths in a traceback are those of the image (/app/webapp/pages.py), not of the local copies.
-            args=(running.output, each.log_group, each.log_stream, self._clock, each.image.inside),
+            args=(
+                running.output,
+                each.log_group,
+                each.log_stream,
+                self._clock,
+                as_on_aws(run.place, each),
+            ),
             daemon=True,
             name="rehearsal-task-log",
         )
@@ -219,6 +227,18 @@ class Runner:
             self.on_health(run.place.task)
 
         return tell
+
+
+def as_on_aws(place: Place, each: Plan) -> Callable[[str], str]:
+    """Return the function that changes the text of a container's log to the text on AWS.
+
+    Paths in a traceback are those of the image (/app/webapp/pages.py), not of the local copies. An app that was
+    passed the task's loopback address as BIND_HOST listens on all addresses there.
+    """
+    if each.environment.get("BIND_HOST") != place.address:
+        return each.image.inside
+    passed = re.compile(rf"(?<![\d.]){re.escape(place.address)}(?![\d.])")
+    return lambda text: passed.sub("0.0.0.0", each.image.inside(text))  # noqa: S104 - only a text
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:

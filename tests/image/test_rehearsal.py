@@ -1,0 +1,190 @@
+"""A rehearsal whose tasks are containers: one journey of one stack, step after step in the order of this file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rehearsal.calls import Calls
+from rehearsal.console import print_heading
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.pulumi import Pulumi, PulumiFailed
+from rehearsal.paths import ROOT
+from rehearsal.run import client, fixes
+from rehearsal.run.client import Page
+from rehearsal.run.faults import FAULTS, Edit
+from rehearsal.run.project import Project, copy_program
+from rehearsal.run.stages import Rehearsal
+from tests.image.building import Image
+from tests.image.docker_engine import Engine
+from tests.rehearsal.conftest import Careapp
+
+STACK = "poc"
+SPEED = "20"
+REGION = "ap-northeast-1"
+SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:careapp-poc/flaskr-AbCdEf"
+EXAMPLE = (("appFolder", "examples/flaskr"), ("containerPort", "8080"), ("healthPath", "/up"))
+"""With its variable and its secret, what docs/your-app.md sets for the app in examples/."""
+OF_THE_EXAMPLE = (("appVariables.GREETING", "hello"), ("appSecrets.SECRET_KEY", SECRET))
+SECOND = Edit(
+    file="webapp/templates/home.html", old='<p class="lead">', new='<p class="lead" id="second">'
+)
+"""The second release of the app."""
+QUICK = (("taskCpu", "1024"), ("taskMemory", "2048"))
+"""A container with a whole processor starts in a second."""
+SMALL = (("taskCpu", "256"), ("taskMemory", "512"))
+BROKEN = (
+    *("secret-key", "no-tls", "another-authority", "listens-on-loopback", "port-mismatch"),
+    *("healthcheck-command", "crash-on-start", "read-only-root", "update-raises"),
+)
+"""Mistakes that are made, in this order, and whose cures leave the app as it was."""
+ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \| [^|]+ \| (?P<first>[^|]+) \|", re.MULTILINE)
+"""A mistake in docs/faults.md, with the doctor's first finding in a rehearsal whose tasks are processes."""
+
+
+@dataclass
+class Journey:
+    """The stack on its way: the rehearsal that deploys it, its changed program and the engine of its tasks."""
+
+    run: Rehearsal
+    calls: Calls
+    careapp: Careapp
+    engine: Engine
+    stopped_at: str = ""
+    """The step that failed: what comes after it would only say so again."""
+
+    def up(self) -> None:
+        """Deploy. Raises PulumiFailed."""
+        self.run.pulumi.update("up", STACK)
+
+    def set(self, key: str, value: str) -> None:
+        self.run.pulumi.run("config", "set", key, value, "--stack", STACK)
+
+    def page(self) -> tuple[int, str]:
+        """Return the page's status and text."""
+        page = Page.of(self.run.facts().state["listeners"])
+        assert page is not None
+        return page.get()[:2]
+
+    def containers(self, *more: str) -> list[str]:
+        """Return the names of the engine's containers of tasks."""
+        named = ("--filter", "name=careapp-rehearsal-", "--format", "{{.Names}}")
+        return self.engine.run("container", "ls", *more, *named).split()
+
+
+@pytest.fixture(scope="module")
+def running(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
+    """Yield a local cloud with docker tasks. It has the image's builder and index, and so finds its layers."""
+    engine, careapp = image.engine, Careapp(tmp_path_factory.mktemp("journey"))
+    own = {"DOCKER_BUILDKIT": "0", "PIP_INDEX_URL": image.index}
+    careapp.environment |= engine.environment(own | careapp.environment)
+    started = careapp.run("cloud", "start", "--tasks", "docker", "--port", "0", "--speed", SPEED)
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert "Tasks run as containers" in started.stderr
+        facts, home = client.require(careapp.home), careapp.home
+        copy_program(home.source)
+        project = Project(home, home.source)
+        project.prepare()
+        environment = project.environment(facts, find_or_get()) | own
+        pulumi = Pulumi(home.project, environment, quiet=True)
+        run = Rehearsal(pulumi, STACK, lambda: client.require(home), print_heading)
+        yield Journey(run, Calls(facts.endpoint, REGION), careapp, engine)
+    finally:
+        careapp.run("cloud", "stop")
+
+
+@pytest.fixture
+def journey(running: Journey, request: pytest.FixtureRequest) -> Iterator[Journey]:
+    """Yield the stack as the steps before have left it."""
+    if running.stopped_at and not __import__("os").environ.get("JX"):
+        pytest.fail(f"not reached: {running.stopped_at} failed")
+    running.stopped_at = request.node.name
+    yield running
+    running.stopped_at = ""
+
+
+def test_both_stages_come_up_and_the_page_answers_from_a_container(journey: Journey) -> None:
+    journey.run.stage1((*OF_THE_EXAMPLE, *QUICK), journey.calls)
+    assert journey.containers() == []
+    journey.run.stage2()
+    assert journey.page()[0] == 200
+    [name] = journey.containers()
+    limits = journey.engine.inspect("container", name)["HostConfig"]
+    assert (limits["Memory"], limits["MemorySwap"]) == (2048 << 20, 2048 << 20)
+
+
+def test_a_second_release_takes_the_first_one_s_place(journey: Journey) -> None:
+    before = journey.containers()
+    SECOND.apply(journey.careapp.home.source)
+    journey.up()
+    status, text = journey.page()
+    assert status == 200
+    assert SECOND.new in text
+    assert len(journey.containers()) == len(before)
+    assert set(journey.containers()).isdisjoint(before)
+
+
+def documented(name: str) -> str:
+    """Return the doctor's first finding that docs/faults.md has of a mistake."""
+    rows = ROW.finditer((ROOT / "docs" / "faults.md").read_text())
+    [first] = [row["first"] for row in rows if row["name"] == name]
+    return first
+
+
+def unnumbered(title: str) -> str:
+    """Return a finding's title without the task definition's revisions, of which this stack has more."""
+    return re.sub(r"(?<=careapp-poc:)\d+", "N", title)
+
+
+def break_and_mend(journey: Journey, name: str) -> dict[str, Any]:
+    """Make a mistake, deploy it, compare the doctor's first finding, do what that says, and return the finding."""
+    fault, run = FAULTS[name], journey.run
+    run.make_mistake(fault, journey.careapp.home.source, journey.calls)
+    with pytest.raises(PulumiFailed) as red:
+        journey.up()
+    print(red.value)
+    fixes.diagnose(run)
+    assert run.report.diagnosis is not None
+    found: dict[str, Any] = run.report.diagnosis["findings"][0]
+    assert unnumbered(found["title"]) == unnumbered(documented(name))
+    fixes.apply_fix(run, fault, journey.careapp.home.source)
+    return found
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_doctor_finds_a_mistake_as_without_docker_and_its_cure_cures(
+    journey: Journey, name: str
+) -> None:
+    break_and_mend(journey, name)
+
+
+def test_workers_that_the_kernel_kills_are_named_and_more_memory_cures(journey: Journey) -> None:
+    for key, value in SMALL:
+        journey.set(key, value)
+    found = break_and_mend(journey, "out-of-memory")
+    assert any("gunicorn reports" in each for each in found["seen"])
+    assert any("was sent SIGKILL" in each for each in found["evidence"])
+    [name] = journey.containers()
+    limits = journey.engine.inspect("container", name)["HostConfig"]
+    assert (limits["Memory"], limits["MemorySwap"]) == (1024 << 20, 1024 << 20)
+
+
+def test_an_app_with_a_dockerfile_of_its_own_takes_the_place_of_webapp(journey: Journey) -> None:
+    for key, value in EXAMPLE:
+        journey.set(key, value)
+    journey.up()
+    assert journey.run.wait_for_page() == 200
+    assert journey.page()[1].startswith("hello: visit 1, PostgreSQL 17")
+
+
+def test_the_end_leaves_nothing_in_the_engine(journey: Journey) -> None:
+    journey.run.destroy()
+    assert journey.containers("--all") == []
+    assert "careapp/hello-ecs" in journey.engine.run("image", "ls")
+    assert journey.careapp.run("cloud", "stop").returncode == 0
+    assert "careapp/hello-ecs" not in journey.engine.run("image", "ls")
