@@ -27,7 +27,8 @@ HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
 {day}; `benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
-with nothing mended. Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
+with nothing mended; but for `leak`, which shows only later: `pulumi up` was green, and `./careapp doctor` ended with 1.
+Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
 is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A
 mistake that lies in `webapp/` is refused where `appFolder` names another app. The tasks were processes; with a Docker
@@ -39,7 +40,7 @@ first findings.
 """
 LONG = re.compile(
     r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
-    r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}"
+    r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}|(?<=/proxy/)[0-9a-f]{32}"
 )
 """Identifiers that AWS generates for each stack."""
 
@@ -73,11 +74,13 @@ def rehearse(name: str) -> str:
             check=False,
         )
         seen = json.loads(report.read_text()) if report.exists() else {}
-    if done.returncode != 0 or not seen["mend"]["green"] or not seen["second_up"]["red"]:
+    red = FAULTS[name].shows_later or seen.get("second_up", {}).get("red")
+    if done.returncode != 0 or not seen["mend"]["green"] or not red:
         raise Unlike(f"{name}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")
     print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     first = seen["diagnosis"]["findings"][0]["title"]
     took = duration(seen["aws_seconds"]) if "aws_seconds" in seen else "none began"
+    took = "green: it shows later" if FAULTS[name].shows_later else took
     return f"| `{name}` | {FAULTS[name].mistake} | {first} | {mended(seen['mend'])} | {took} |\n"
 
 

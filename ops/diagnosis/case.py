@@ -223,8 +223,13 @@ class Case:
 
     @cached_property
     def running_lines(self) -> tuple[Line, ...]:
-        """Return the log lines of `active_tasks` that were read."""
-        return tuple(each for task in self.active_tasks for each in self.lines(task))
+        """Return the log lines that were read of the tasks that answer requests.
+
+        After a rollback those are of an earlier revision.
+        """
+        running = tuple(each for each in self.now.tasks.value or () if not each.over)
+        answering = running if self.rolled_back else self.active_tasks
+        return tuple(each for task in answering for each in self.lines(task))
 
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""
@@ -319,8 +324,11 @@ class Case:
         asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
         return asked if reachable else (*bastion, *asked)
 
-    def grant(self, words: str) -> Fix | None:
-        """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words."""
+    def grant(self, words: str, *, migrates: bool = False) -> Fix | None:
+        """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words.
+
+        Of a schema PostgreSQL does not say which one: what ``migrates`` needs CREATE, too.
+        """
         found = LACKS_RIGHT.search(words)
         user = self.definition.environment.get("DB_USER", "") if self.definition else ""
         user = user or (self.now.database.value.user if self.now.database.value else "")
@@ -328,6 +336,8 @@ class Case:
             return None
         kind, name = found["kind"].lower(), found["name"]
         rights, noun = RIGHTS[kind]
+        if migrates and noun == "SCHEMA":
+            rights = "USAGE, CREATE"
         statement = f"GRANT {rights} ON {noun} {name} TO {user}"
         text = t(
             "Give the app's user {user} the right, as the owner of {name} or a member of that role:",

@@ -276,6 +276,7 @@ FAILED = (*_ids(REASONS), "tasks-die")
 OUTCOME = (
     # Targets that are healthy now show that the roll-out got over those that do not block.
     Row("tasks-die", 75, {TASKS_NODE}, _ids(REASONS), blocks=False),
+    Row("workers-die", 75, {TASKS_NODE}, _ids(REASONS), blocks=False),
     Row("spot-interrupted", 76, {TASKS_NODE}),
     Row("roll-out-failed", 80, {WHOLE}, FAILED, blocks=False),
     Row("rolled-back", 80, {WHOLE}, FAILED, blocks=False),

@@ -158,9 +158,11 @@ def _block(*parts: str) -> str:
 
 
 def _serving(view: View | None, expected: Expected) -> Text | None:
+    if view is None:
+        return None
     others = [
         each
-        for each in (view.service.deployments if view else ())
+        for each in view.service.deployments
         if each.definition != expected.definition and each.running
     ]
     if not others:
@@ -169,7 +171,8 @@ def _serving(view: View | None, expected: Expected) -> Text | None:
         "Still running: {revision}, {running} of {desired} tasks.",
         revision=short(others[0].definition),
         running=others[0].running,
-        desired=others[0].desired,
+        # The deployment's own count may be 0 already: it is the one that is replaced.
+        desired=view.desired,
     )
 
 

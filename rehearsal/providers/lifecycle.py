@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -206,8 +207,12 @@ def outputs(subject: Subject, inputs: Values) -> Values:
     described = describe(subject)
     if described is None:
         raise NotReady(f"{subject.identity} does not exist after it was created or changed")
+    # What is read back is compared with the program's inputs, as they were before `prepare`.
+    declared, compared = replace(subject, inputs=inputs), subject.kind.read_back
     made = {
-        name: source(subject, described) if callable(source) else path(source, described)
+        name: source(declared if name in compared else subject, described)
+        if callable(source)
+        else path(source, described)
         for name, source in subject.kind.outputs.items()
     }
     return {**clean(inputs), **made}

@@ -74,6 +74,7 @@ class Fault:
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
     ``needs_read_only_root``: it is a mistake only where the container's root file system is read-only.
     ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
+    ``shows_later``: `up` succeeds with it, and it fails tasks or processes only after many visits.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Fault:
     read_by_webapp: bool = False
     needs_read_only_root: bool = False
     second_release: bool = False
+    shows_later: bool = False
 
     @property
     def needs_webapp(self) -> bool:
@@ -309,6 +311,18 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="sidecar-exits",
+            mistake=t("an essential container beside the app ends for lack of its configuration"),
+            fixed_in_code=True,
+            edits=change(
+                "infra/task.py",
+                "return json.dumps([container.container_definition(inputs, self.args.settings)])",
+                "app = container.container_definition(inputs, self.args.settings)\n"
+                '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
+                '            return json.dumps([app, {**app, **proxy, "portMappings": []}])',
+            ),
+        ),
+        Fault(
             name="read-only-root",
             mistake=t("the app opens a log file in its own folder"),
             fixed_in_code=True,
@@ -425,6 +439,16 @@ FAULTS: Mapping[str, Fault] = {
                 "    global model; model = b'x' * (900 << 20)\n"
                 "    settings = settings or Settings.load(os.environ)\n",
             ),
+        ),
+        Fault(
+            name="leak",
+            mistake=t(
+                "an update of a healthy version: the app never releases some memory of each visit"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            shows_later=True,
+            edits=before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"),
         ),
         Fault(
             name="image-missing",

@@ -48,6 +48,28 @@ def diagnose(run: Rehearsal) -> None:
     run.report.diagnosis = _doctor(run, CAUSE_FOUND)
 
 
+VISITS, ROUNDS = 20, 20
+"""Visits of the page between two diagnoses, and diagnoses."""
+
+
+def visit_until_cause(run: Rehearsal) -> None:
+    """Visit the page until ``./careapp doctor`` finds a cause, and report it. Raises ``RehearsalFailed``."""
+    run.say(t("Visits of the page, until ./careapp doctor finds a cause"))
+    for _ in range(ROUNDS):
+        run.visit(VISITS)
+        asked = _ask_doctor(run)
+        if asked.returncode == CAUSE_FOUND:
+            run.report.diagnosis = json.loads(asked.stdout)
+            return
+    raise RehearsalFailed(
+        t(
+            "after {count} visits the doctor finds no cause: {words}",
+            count=VISITS * ROUNDS,
+            words=f"{asked.stdout}{asked.stderr}",
+        )
+    )
+
+
 def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     """Apply the first finding's fix, and check that ``up`` succeeds.
 
@@ -182,7 +204,23 @@ def _check_success(run: Rehearsal) -> None:
 
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
-    done = subprocess.run(
+    asked = _ask_doctor(run)
+    if asked.returncode != expected:
+        raise RehearsalFailed(
+            t(
+                "doctor ended with {code}, not {expected}: {words}",
+                code=asked.returncode,
+                expected=expected,
+                words=f"{asked.stdout}{asked.stderr}",
+            )
+        )
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
+
+
+def _ask_doctor(run: Rehearsal) -> subprocess.CompletedProcess[str]:
+    """Run ``./careapp doctor --json``."""
+    return subprocess.run(
         [sys.executable, "-m", "cli", "doctor", "--json", "--stack", run.stack],
         cwd=run.pulumi.folder,
         env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
@@ -190,14 +228,3 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
         text=True,
         check=False,
     )
-    if done.returncode != expected:
-        raise RehearsalFailed(
-            t(
-                "doctor ended with {code}, not {expected}: {words}",
-                code=done.returncode,
-                expected=expected,
-                words=f"{done.stdout}{done.stderr}",
-            )
-        )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found

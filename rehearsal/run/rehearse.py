@@ -160,6 +160,8 @@ class PlannedRehearsal:
         if self.plan.fault.second_release:
             self.run.stage2()
         self.run.make_mistake(self.plan.fault, self.source, self.calls)
+        if self.plan.fault.shows_later:
+            return self._visit_with(self.plan.fault)
         return self._deploy_with(self.plan.fault)
 
     def _deploy_with(self, fault: Fault) -> int:
@@ -177,6 +179,22 @@ class PlannedRehearsal:
         )
         print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = str(error)
+        return 1
+
+    def _visit_with(self, fault: Fault) -> int:
+        """Deploy an update with a fault that only visits show, and diagnose it. Return the exit code."""
+        self.run.update()
+        fixes.visit_until_cause(self.run)
+        if self.plan.mend:
+            fixes.apply_fix(self.run, fault, self.source)
+            return 0
+        console.print_heading(
+            t(
+                "The roll-out succeeded, and processes die since. ./careapp shell ./careapp doctor says why."
+            )
+        )
+        print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
+        self.run.report.error = str(fault.mistake)
         return 1
 
     def _until_interrupt(self) -> None:

@@ -138,6 +138,12 @@ class Rehearsal:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
 
+    def update(self) -> None:
+        """Deploy an update of the app. The page must answer."""
+        self.say(UPDATE)
+        self._stage("update")
+        self.wait_for_page()
+
     def fail(self, fault: Fault) -> Text:
         """Deploy the ECS part, or an update, with ``fault``, and return the error.
 
@@ -196,6 +202,12 @@ class Rehearsal:
         self.report.destroy = done
         if left:
             raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
+
+    def visit(self, count: int) -> None:
+        """Request the page ``count`` times, whatever it answers."""
+        page = self._page()
+        for _ in range(count):
+            page.get()
 
     def wait_for_page(self) -> int:
         """Wait until the page answers as the roll-out gate expects, and return the status.

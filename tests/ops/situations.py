@@ -10,7 +10,7 @@ from ops.snapshot.elb import Certificate, Rule
 from ops.snapshot.rds import Pause
 from ops.snapshot.records import Container, ContainerHealth, Sidecar
 from ops.snapshot.task_inputs import Image
-from ops.snapshot.task_logs import Logs
+from ops.snapshot.task_logs import Line, Logs
 from tests.ops import stacks as a
 
 CRASHED = "Essential container in task exited"
@@ -299,6 +299,11 @@ SITUATIONS = {
     ),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
+    "workers-die": a.stack(
+        logs=replace(
+            a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)}
+        )
+    ),
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
     ),

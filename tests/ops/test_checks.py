@@ -183,7 +183,17 @@ def test_the_alarm_that_ended_the_deployment_is_named_with_the_app_s_own_error()
 def test_a_stopped_deployment_says_who_may_have_stopped_it():
     found = rolled_back(STOPPED)
     assert "The deployment was stopped: by the end of `pulumi up`" in str(found.why)
-    assert found.fixes[0].commands == ("pulumi up -s poc",)
+    assert [each.commands for each in found.fixes] == [
+        ("pulumi up -s poc",),
+        ("./careapp retry -s poc", "pulumi up -s poc"),
+    ]
+
+
+def test_of_a_right_that_failed_the_page_the_grant_is_named_and_another_try():
+    raises = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
+    granted, again = rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *raises])).fixes
+    assert granted.commands[-1].endswith('ON TABLE visits TO postgres"')
+    assert (again.then, again.commands[0]) == (True, "./careapp retry -s poc")
 
 
 @pytest.mark.parametrize("messages", [(TRIPPED, ALARMED), ()])

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from ops.doctor.diagnose import judge
 from ops.snapshot.records import Part
 from ops.snapshot.task_inputs import Secret
+from ops.snapshot.task_logs import Line
 from tests.ops import stacks as a
 from tests.ops.situations import (
     CRASHED,
@@ -290,7 +292,8 @@ def test_a_sidecar_is_named_with_the_command_that_shows_its_last_lines():
         "container proxy ended with exit code 1 (an uncaught error)."
     )
     assert found.fixes[0].commands == (
-        f"aws logs tail --region ap-northeast-1 /ecs/proxy --log-stream-names proxy/proxy/{'b' * 32}",
+        "aws logs get-log-events --region ap-northeast-1 --log-group-name /ecs/proxy --log-stream-name "
+        f"proxy/proxy/{'b' * 32} --limit 8 --query 'events[].[message]' --output text",
         "pulumi up -s poc",
     )
 
@@ -327,8 +330,22 @@ def test_a_worker_that_gunicorn_itself_kills_for_its_time_is_not_out_of_memory()
     assert "out-of-memory" not in causes(a.unhealthy("Request timed out", lines=lines))
 
 
-def test_a_worker_that_was_killed_is_no_cause_while_the_service_is_steady():
-    assert findings(a.stack(logs=a.logs(a=[a.LISTENS, KILLED]))) == ()
+@pytest.mark.parametrize(
+    ("deployed", "killed", "found"),
+    [(-500, -559, []), (-500, -60, ["workers-die"]), (-9000, -3700, [])],
+    ids=["before the service was steady", "since", "of more than an hour ago"],
+)
+def test_a_worker_that_was_killed_is_a_cause_of_a_steady_service_for_an_hour(
+    deployed, killed, found
+):
+    service = a.service(deployments=(a.deployment(created=a.at(-9999), updated=a.at(deployed)),))
+    lines = (Line(a.at(killed), KILLED),)
+    logs = replace(a.logs(), lines={"a" * 32: lines})
+    snapshot = a.stack(service=service, logs=logs)
+    assert causes(snapshot) == found
+    for each in judge(snapshot).causes:
+        assert (each.row.blocks, each.evidence) == (False, (KILLED,))
+        assert "docs/runbook.md" in str(each.fixes[0].text)
 
 
 def test_a_misspelt_worker_class_is_in_the_title():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ops.snapshot.task_inputs import Secret
 from tests.ops import stacks as a
 from tests.ops.situations import (
     FAILED_WITH,
@@ -80,8 +81,18 @@ def test_a_missing_right_is_named_with_its_grant_and_no_file_is_to_be_corrected(
         crashed(*raises, main=main),
     ):
         first = next(each for each in findings(snapshot) if each.id != "database-address")
-        granted = f'./careapp db psql -s poc -c "{statement}"'
+        more = first.id == "app-cannot-migrate" and "SCHEMA" in statement
+        right = statement.replace("USAGE", "USAGE, CREATE") if more else statement
+        granted = f'./careapp db psql -s poc -c "{right}"'
         assert first.fixes[0].commands == (*BASTION, granted), first.id
+
+
+def test_a_migration_may_lack_the_right_to_create_in_a_schema():
+    words = "permission denied for schema public"
+    migration = json.loads(UNMIGRATED) | {"reason": words}
+    first = findings(a.stack(logs=a.logs(a=[a.LISTENS, json.dumps(migration)])))[0]
+    granted = './careapp db psql -s poc -c "GRANT USAGE, CREATE ON SCHEMA public TO postgres"'
+    assert first.fixes[0].commands == (*BASTION, granted)
 
 
 def test_without_a_user_the_database_s_own_is_granted_the_right():
@@ -104,6 +115,22 @@ def test_another_password_has_a_command_that_sets_it():
     )  # fmt: skip
     asked_for = './careapp db psql -s poc -c "\\password app"'
     assert password("app") == ("app-wrong-password", (*BASTION, asked_for))
+
+
+def test_a_key_that_rds_itself_keeps_comes_back_by_a_rotation_and_not_by_another_task_definition():
+    found = findings(
+        a.stack(
+            secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}
+        )
+    )[0]
+    assert (found.id, found.fixes[0].commands) == (
+        "secret-key-missing",
+        (
+            "aws rds modify-db-instance --region ap-northeast-1 --db-instance-identifier careapp-poc "
+            "--rotate-master-user-password --apply-immediately",
+            "./careapp retry -s poc",
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,18 @@ def test_a_statement_that_was_cancelled_is_the_cause_while_nothing_newer_is(line
     assert ("page-waits-for-database" in dict(kinds(snapshot))) is found
 
 
+def test_after_a_rollback_the_page_is_explained_by_the_log_of_the_tasks_that_answer_it():
+    """A lock in the database fails the page of the version before as well."""
+    ended = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
+    logs = a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3])
+    snapshot = a.failing(ended, rolled_back=True, logs=logs, page=a.page(503))
+    assert kinds(snapshot) == [
+        ("page-waits-for-database", "cause"),
+        ("page-unavailable", "consequence"),
+        ("rolled-back", "consequence"),
+    ]
+
+
 def test_a_fault_that_failed_tasks_of_another_version_is_not_this_version_s():
     old = a.ended(CRASHED, name="c" * 32, code=1, stop=EXITED, started_by="ecs-svc/1")
     snapshot = a.failing(replace(old, definition=a.OLD), logs=a.logs(c=list(OLD)))

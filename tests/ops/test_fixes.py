@@ -125,6 +125,20 @@ def test_without_a_repository_pulumi_must_look_again():
     assert found.fixes[0].commands[-1] == "pulumi up -s poc"
 
 
+@pytest.mark.parametrize("image", [None, Image(repository="other", present=False)])
+def test_an_image_of_another_repository_is_not_pushed_but_corrected_in_the_program(image):
+    registry = a.IMAGE.partition("/")[0]
+    named = a.definition(image=f"{registry}/other:1")
+    first = next(
+        e for e in judge(a.stack(image=image, main=named)).causes if e.id == "image-missing"
+    )
+    assert "infra/container.py" in str(first.fixes[0].text)
+    assert [each.commands for each in first.fixes] == [
+        ("pulumi up -s poc",),
+        ("pulumi up --refresh -s poc",),
+    ]
+
+
 LARGE = {"databaseInstanceClass": "db.m7g.large"}
 """For the connections of so many workers."""
 

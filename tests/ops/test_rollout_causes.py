@@ -30,7 +30,7 @@ from tests.ops.situations import SITUATIONS
 
 EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),
-    *("fargate-quota-small", "subnets-full", "tasks-die"),
+    *("fargate-quota-small", "subnets-full", "tasks-die", "workers-die"),
 }
 ANSWERS = "GET / answers 200."
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))

@@ -112,6 +112,12 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
     )
 
 
+def test_what_is_replaced_still_runs_and_is_counted_by_the_service_s_own_count():
+    replaced = deployment(OLD, "COMPLETED", primary=False, desiredCount=0, runningCount=1)
+    seen = view(deployment(NEW, "IN_PROGRESS", runningCount=0), replaced)
+    assert "Still running: careapp-poc:6, 1 of 2 tasks." in block(ended(Outcome.CERTAIN, seen))
+
+
 def test_a_first_roll_out_that_failed_leaves_nothing_running_but_its_own_remains():
     remains = view(deployment(NEW, "FAILED", runningCount=1))
     assert block(end(remains), "WHY").splitlines()[:3] == [

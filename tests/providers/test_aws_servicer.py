@@ -12,7 +12,9 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from rehearsal.calls import UnknownInput, to_parameters, to_shape
+from rehearsal.providers.aws import ecs, elb
 from rehearsal.providers.aws.provider import AwsServicer
+from rehearsal.providers.kind import Subject
 from rehearsal.providers.servicer import struct, values
 from tests.providers.conftest import definition
 
@@ -305,6 +307,84 @@ def test_a_vpc_tells_its_ipv6_block_and_an_empty_one_where_it_has_none(servicer,
 )
 def test_nothing_differs(servicer, context, token, old, new, more):
     assert diff(servicer, context, token, old, new, **more).changes == pb.DiffResponse.DIFF_NONE
+
+
+def test_a_refresh_sees_the_health_check_that_another_client_has_changed(servicer, context, calls):
+    vpc = create(servicer, context, VPC, {"cidrBlock": "10.9.0.0/16"})
+    check = {"path": "/health", "protocol": "HTTP", "interval": 10, "timeout": 5, "matcher": "200"}
+    inputs = {
+        "name": "seen",
+        "port": 80,
+        "protocol": "HTTP",
+        "targetType": "ip",
+        "vpcId": vpc.id,
+        "healthCheck": check,
+    }
+    made = create(servicer, context, TARGET_GROUP, inputs)
+    assert values(made.properties)["healthCheck"] == check
+    read = pb.ReadRequest(
+        id=made.id, urn=urn(TARGET_GROUP), inputs=struct(inputs), properties=made.properties
+    )
+
+    def differs():
+        now = servicer.Read(read, context)
+        asked = {"old_inputs": now.inputs, "olds": now.properties, "news": struct(inputs)}
+        return servicer.Diff(pb.DiffRequest(id=made.id, urn=urn(TARGET_GROUP), **asked), context)
+
+    assert list(differs().diffs) == []
+    change = {"TargetGroupArn": made.id, "HealthCheckProtocol": "HTTPS"}
+    calls("elbv2", "modify_target_group", change)
+    assert list(differs().diffs) == ["healthCheck"]
+    calls("elbv2", "delete_target_group", {"TargetGroupArn": made.id})
+
+
+ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/app:"
+NETWORK = {"subnets": ["subnet-b", "subnet-a"], "securityGroups": ["sg-1"]}
+HELD = {
+    "subnets": ["subnet-a", "subnet-b"],
+    "securityGroups": ["sg-1"],
+    "assignPublicIp": "DISABLED",
+}
+CONDITIONS = [{"pathPattern": {"values": ["/*"]}}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "found", "drifted"),
+    [
+        (
+            ecs.SERVICE,
+            {"taskDefinition": f"{ARN}1", "networkConfiguration": NETWORK},
+            {"taskDefinition": f"{ARN}1", "networkConfiguration": {"awsvpcConfiguration": HELD}},
+            {
+                "taskDefinition": f"{ARN}2",
+                "networkConfiguration": {"awsvpcConfiguration": HELD | {"securityGroups": ["sg-2"]}},
+            },
+        ),
+        (
+            elb.TARGET_GROUP,
+            {"healthCheck": {"path": "/health", "interval": 10.0, "matcher": "200"}},
+            {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 10, "Matcher": {"HttpCode": "200"}},
+            {"HealthCheckPath": "/nowhere", "HealthCheckIntervalSeconds": 10, "Matcher": {"HttpCode": "200"}},
+        ),
+        (
+            elb.RULE,
+            {"conditions": CONDITIONS},
+            {"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}]},
+            {"Conditions": [{"Field": "path-pattern", "Values": ["/app/*"]}]},
+        ),
+    ],
+    ids=["service", "target group", "rule"],
+)  # fmt: skip
+def test_what_another_client_changed_is_an_input_that_differs_after_a_refresh(
+    kind, inputs, found, drifted
+):
+    """The provider compares the program with what it has read (pulumi-terraform-bridge)."""
+    subject = Subject(kind=kind, calls=None, identity="thing", inputs=inputs)
+    sources = {name: kind.outputs[name] for name in inputs}
+    assert {name: source(subject, found) for name, source in sources.items()} == inputs
+    seen = {name: source(subject, drifted) for name, source in sources.items()}
+    assert [name for name in inputs if seen[name] == inputs[name]] == []
+    assert inputs.keys() <= kind.read_back
 
 
 def test_a_function_without_a_stand_in_is_refused_by_its_name(servicer, context):

@@ -1,6 +1,7 @@
 """The grammar of mistakes: every single edit of a running stack that the property test makes and takes back.
 
 An edit changes one field in AWS, as a wrong program or a person would, and returns what undoes it.
+Edits can be made together, and of a service that does not exist yet.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from rehearsal.calls import Calls
+from rehearsal.paths import Home
+from rehearsal.run.client import require
 from rehearsal.run.faults import FAULTS
 from rehearsal.run.faults import Edit as Patch
 
@@ -26,19 +30,23 @@ REVISION_FIELDS = (
 )
 
 Undo = Callable[[], object]
+Definition = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Stack:
     """What the stack consists of, looked up when it is healthy.
 
-    ``images`` is the folder in which the local cloud keeps the files of each image; ``pulumi`` runs
-    a command of Pulumi's.
+    ``home`` has the local cloud's files; ``pulumi`` runs a command of Pulumi's. ``changes`` are those of the
+    task definition, by the name of their edit, and ``revisions`` the ARNs of the revisions that were registered
+    for them.
     """
 
     calls: Calls
-    images: Path
+    home: Home
     pulumi: Callable[..., object]
+    changes: dict[str, Callable[[Definition, Stack], object]] = field(default_factory=dict)
+    revisions: list[str] = field(default_factory=list)
 
     def one(self, service: str, operation: str, **params: Any) -> Any:
         """The only thing that an operation describes."""
@@ -100,10 +108,64 @@ class Stack:
         found: list[str] = self.service["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
         return found
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """Return a session of the master user in the app's database."""
+        [server] = require(self.home).state["databases"]
+        host, _, port = server["listens"].partition(":")
+        held = self.calls("secretsmanager", "get_secret_value", {"SecretId": self.secret})
+        login = json.loads(held["SecretString"])
+        return psycopg.connect(
+            host=host,
+            port=port,
+            dbname=self.database["DBName"],
+            user=login["username"],
+            password=login["password"],
+            sslmode="require",
+        )
+
+    @property
+    def exists(self) -> bool:
+        """Whether the service does: a first release creates it."""
+        asked = {"cluster": CLUSTER, "services": [SERVICE]}
+        found = self.calls("ecs", "describe_services", asked)["services"]
+        return any(each["status"] == "ACTIVE" for each in found)
+
+    def delete_service(self) -> None:
+        """Delete the service, for a mistake to be in its first release."""
+        assert self.service  # What create_service gets.
+        what = {"cluster": CLUSTER, "service": SERVICE, "force": True}
+        self.calls("ecs", "delete_service", what)
+        while (
+            self.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])["status"]
+            != "INACTIVE"
+        ):
+            time.sleep(0.1)
+
     def roll(self, **change: Any) -> None:
-        """Update the service, with new tasks."""
-        what = {"cluster": CLUSTER, "service": SERVICE, "forceNewDeployment": True, **change}
-        self.calls("ecs", "update_service", what)
+        """Update the service, with new tasks; create it where it does not exist."""
+        if self.exists:
+            what = {"cluster": CLUSTER, "service": SERVICE, "forceNewDeployment": True, **change}
+            self.calls("ecs", "update_service", what)
+            return
+        taken = self.calls.model("ecs", "create_service").input_shape.members
+        kept = {name: value for name, value in self.service.items() if name in taken and value}
+        self.calls("ecs", "create_service", {**kept, "cluster": CLUSTER, **change})
+
+    def release(self) -> None:
+        """Let the service run the task definition with the changes there are; without any, the program's."""
+        for arn in self.revisions:
+            self.calls("ecs", "deregister_task_definition", {"taskDefinition": arn})
+        self.revisions.clear()
+        if not self.changes:
+            self.roll(taskDefinition=self.definition["taskDefinitionArn"])
+            return
+        new = {name: self.definition[name] for name in REVISION_FIELDS}
+        new = json.loads(json.dumps({key: value for key, value in new.items() if value}))
+        for change in self.changes.values():
+            change(new, self)
+        made = self.calls("ecs", "register_task_definition", new)["taskDefinition"]
+        self.revisions.append(made["taskDefinitionArn"])
+        self.roll(taskDefinition=made["taskDefinitionArn"])
 
 
 @dataclass(frozen=True)
@@ -111,28 +173,35 @@ class Edit:
     """One mistake: its name, what makes it, and how it comes into effect.
 
     With ``rolls`` new tasks start with it, as after a deployment; with ``deploys`` it is a change of the
-    program's settings, which `pulumi up` deploys.
+    program's settings, which `pulumi up` deploys. One that is ``written`` stands in the sources, of the
+    program or the app: what takes it back is a person's edit, and then a deployment.
     """
 
     name: str
     make: Callable[[Stack], Undo]
     rolls: bool = True
     deploys: bool = False
+    written: bool = False
+
+    @property
+    def revises(self) -> bool:
+        """Whether it makes another revision of the task definition."""
+        return self.written and not self.rolls
 
 
-def revision(name: str, change: Callable[[dict[str, Any], Stack], object]) -> Edit:
+def revision(name: str, change: Callable[[Definition, Stack], object]) -> Edit:
     """A new revision of the task definition, changed, and the service on it."""
 
     def make(stack: Stack) -> Undo:
-        new = {field: stack.definition[field] for field in REVISION_FIELDS}
-        new = json.loads(json.dumps({key: value for key, value in new.items() if value}))
-        change(new, stack)
-        made = stack.calls("ecs", "register_task_definition", new)["taskDefinition"]
-        arn = made["taskDefinitionArn"]
-        stack.roll(taskDefinition=arn)
-        return lambda: stack.calls("ecs", "deregister_task_definition", {"taskDefinition": arn})
+        def undo() -> None:
+            del stack.changes[name]
+            stack.release()
 
-    return Edit(name, make, rolls=False)
+        stack.changes[name] = change
+        stack.release()
+        return undo
+
+    return Edit(name, make, rolls=False, written=True)
 
 
 def container(name: str, **fields: Any) -> Edit:
@@ -159,6 +228,13 @@ def secret(name: str, value: Callable[[Stack], str]) -> Edit:
         new["containerDefinitions"][0]["secrets"] = found
 
     return revision(name, change)
+
+
+def essential_sidecar(new: Definition, _: Stack) -> None:
+    """An essential container beside the app, which ends at once."""
+    [app] = new["containerDefinitions"]
+    proxy = {"name": "proxy", "command": ["sh", "-c", "exit 3"], "portMappings": []}
+    new["containerDefinitions"] = [app, {**app, **proxy}]
 
 
 def log_option(name: str, value: str) -> Edit:
@@ -227,9 +303,8 @@ def service(name: str, **network: Any) -> Edit:
 
 
 def no_tasks(stack: Stack) -> Undo:
-    what = {"cluster": CLUSTER, "service": SERVICE}
-    stack.calls("ecs", "update_service", {**what, "desiredCount": 0})
-    return lambda: stack.calls("ecs", "update_service", {**what, "desiredCount": 1})
+    stack.roll(desiredCount=0)
+    return lambda: stack.roll(desiredCount=1)
 
 
 def firewall(group: str, direction: str, port: int, other_port: int | None = None) -> Edit:
@@ -345,17 +420,46 @@ def stopped_database(stack: Stack) -> Undo:
     return undo
 
 
+def locked_table(stack: Stack) -> Undo:
+    """A session holds the lock of a table, as a forgotten psql does."""
+    session = stack.connect()
+    session.execute("LOCK TABLE counters")
+    return session.close
+
+
+def revoked(name: str, right: str, holder: str) -> Edit:
+    """The app's user lacks a right; its owner can give it again."""
+
+    def make(stack: Stack) -> Undo:
+        def run(statement: str) -> None:
+            with stack.connect() as session:
+                session.execute(statement.encode())
+
+        run(f"REVOKE {right} FROM {holder}")
+        return lambda: run(f"GRANT {right} TO {holder}")
+
+    return Edit(name, make)
+
+
 def app(name: str, *patches: Patch) -> Edit:
     """Another text in the files of the image, as if the image had been built from it."""
 
     def make(stack: Stack) -> Undo:
-        [settings] = stack.images.rglob("webapp/settings.py")
-        source = settings.parent.parent
-        for patch in patches:
-            patch.apply(source)
-        return lambda: [patch.revert(source) for patch in patches]
+        found = (stack.home.cloud / "images").rglob("webapp/settings.py")
+        sources = [each.parent.parent for each in found]
+        for source in sources:
+            for patch in patches:
+                patch.apply(source)
 
-    return Edit(f"app: {name}", make)
+        def undo() -> None:
+            for source in sources:
+                for patch in reversed(patches):
+                    patch.revert(source)
+            stack.release()
+
+        return undo
+
+    return Edit(f"app: {name}", make, written=True)
 
 
 def line(file: str, old: str, new: str) -> Edit:
@@ -378,6 +482,7 @@ APP_FAULTS = (
     *("port-mismatch", "crash-on-start", "slow-health", "redirecting-health"),
     *("page-raises", "another-authority", "read-only-root"),
     *("update-moves-page", "update-redirects", "update-refuses-host"),
+    *("update-hangs", "update-misspells-column"),
 )
 """Faults of the app whose edits serve here, too."""
 EDITS: tuple[Edit, ...] = (
@@ -413,6 +518,7 @@ EDITS: tuple[Edit, ...] = (
     revision(
         "another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")
     ),
+    revision("an essential sidecar that ends", essential_sidecar),
     revision("no execution role", lambda new, _: new.pop("executionRoleArn")),
     revision("no task role", lambda new, _: new.pop("taskRoleArn")),
     # The target group and the listener.
@@ -451,6 +557,9 @@ EDITS: tuple[Edit, ...] = (
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
     Edit("the database stopped", stopped_database),
+    Edit("a table that another session locks", locked_table),
+    revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
+    revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
     line("pages.py", "from flask import", "from flask import )"),

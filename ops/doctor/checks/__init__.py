@@ -79,6 +79,7 @@ CHECKS: tuple[CheckOf, ...] = (
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,
+    capacity.workers_died,
     capacity.spot_interrupted,
     capacity.unhealthy_targets,
     capacity.too_few_tasks,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import timedelta
 
 from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.log_lines import killed_workers
 from ops.snapshot.cloudwatch import Quota
 from ops.snapshot.records import SPOT_INTERRUPTION, Task
 from stack import sizes
@@ -156,21 +158,54 @@ def tasks_died(case: Case) -> Iterator[Finding]:
                 t("See its last lines:"),
                 (f"./careapp logs --previous -s {case.now.names.stack}",),
             ),
-            *_leak(after),
+            *((_leak(),) if any(map(_out_of_memory, after)) else ()),
         ),
     )
 
 
-def _leak(died: Sequence[Task]) -> Iterator[Fix]:
-    """Return what to do where tasks ran out of memory after they had become healthy."""
-    if any(c.reason.startswith("OutOfMemory") for each in died for c in each.containers):
-        yield Fix(
-            t(
-                "It ran out of memory only after it had become healthy: under load, or by a leak. "
-                "Section 6 of docs/runbook.md says how to tell, and how to find a leak: more taskMemory "
-                "would only delay the next end."
-            )
+def _out_of_memory(task: Task) -> bool:
+    return any(each.reason.startswith("OutOfMemory") for each in task.containers)
+
+
+def _leak() -> Fix:
+    """Return what to do where memory ran out after the tasks had become healthy."""
+    return Fix(
+        t(
+            "It ran out of memory only after it had become healthy: under load, or by a leak. "
+            "Section 6 of docs/runbook.md says how to tell, and how to find a leak: more taskMemory "
+            "would only delay the next end."
         )
+    )
+
+
+REMEMBERED = timedelta(hours=1)
+"""How long a killed worker is a cause: as long as ECS remembers a stopped task."""
+
+
+def workers_died(case: Case) -> Iterator[Finding]:
+    """Find gunicorn's workers that the kernel killed after the deployment completed: the task itself lives on."""
+    primary = case.primary
+    if not case.steady or primary is None:
+        return
+    since = max(primary.updated, case.moment - REMEMBERED)
+    for task in case.active_tasks:
+        killed = killed_workers(each for each in case.lines(task) if each.at > since)
+        if killed:
+            yield Finding(
+                id="workers-die",
+                title=t(
+                    "{count} of gunicorn's workers were killed within the last hour",
+                    count=len(killed),
+                ),
+                why=t(
+                    "The kernel kills the process that uses most when the task's memory is full. The requests "
+                    "that the worker had end with 502, and gunicorn starts another one: the cause may occur again."
+                ),
+                seen=(t("Task {task} is running; this is in its log.", task=task.short),),
+                fixes=(_leak(),),
+                evidence=killed[-3:],
+            )
+            return
 
 
 def spot_interrupted(case: Case) -> Iterator[Finding]:

@@ -128,7 +128,11 @@ def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
 
 def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
     stack = case.now.names.stack
-    asked = f"aws logs tail {sidecar.log_group} --log-stream-names {sidecar.stream(task.id)}"
+    # Both versions of the AWS CLI have it; `aws logs tail` is version 2's.
+    asked = (
+        f"aws logs get-log-events --log-group-name {sidecar.log_group} --log-stream-name "
+        f"{sidecar.stream(task.id)} --limit {SHOWN} --query 'events[].[message]' --output text"
+    )
     return Finding(
         id="sidecar-exited",
         title=t("The container {name} exits, and ECS stops the app with it", name=sidecar.name),

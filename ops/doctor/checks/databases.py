@@ -376,6 +376,11 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
             user=user,
         )
         return Fix(text, case.psql(f"\\password {user}"))
+    return rotated(case, database)
+
+
+def rotated(case: Case, database: Database) -> Fix:
+    """Return the fix that lets RDS write a new password into its secret, and starts tasks with it."""
     rotate = (
         f"aws rds modify-db-instance --db-instance-identifier {database.id} "
         "--rotate-master-user-password --apply-immediately"

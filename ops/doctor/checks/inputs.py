@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from i18n import Text, t
@@ -20,6 +21,10 @@ WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) 
 NO_KEY = r"did not contain json key (?P<key>\S+)"
 
 NOT_FOUND = r"(?i)secretsmanager?.*(ResourceNotFound|can't find|marked for deletion)|from asm.*ResourceNotFound"
+
+MASTER_KEYS = ("username", "password")
+"""What RDS keeps in the secret of a master user (RDS user guide, "Password management with Amazon RDS and AWS Secrets
+Manager")."""
 
 NO_GROUP = r"(?i)log group does not exist|awslogs-group.*not exist"
 
@@ -41,11 +46,22 @@ def image(case: Case) -> Iterator[Finding]:
                 if found is not None
                 else t("There is no repository for {wanted}.", wanted=wanted),
             ),
-            fixes=(_pushed(case, repository=found is not None),),
+            fixes=_own(case) or (_pushed(case, repository=found is not None),),
             evidence=case.stop_reasons(NOT_FOUND),
         )
         return
     yield from _architecture(case, found.platforms)
+
+
+def _own(case: Case) -> tuple[Fix, ...]:
+    """Return the fix for an image of another repository; () for one of the stack's, which can be pushed again."""
+    own = rf"/{re.escape(case.now.names.repository)}[@:]"
+    if case.definition is None or re.search(own, case.definition.image):
+        return ()
+    text = t(
+        'Use the stack\'s own image in infra/container.py ("image": inputs.image), and deploy:'
+    )
+    return case.correct_program(text, drifts=False)
 
 
 def _pushed(case: Case, *, repository: bool) -> Fix:
@@ -150,11 +166,17 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
     text = t(
         "In infra/container.py, let {name} end with :{right}:: and deploy:", name=name, right=right
     )
+    database = case.now.database.value
+    fix = case.deploy(text)
     if name in case.now.settings.service.secrets:
         text = t(
             "Let appSecrets.{name} end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
             name=name,
         )
+        fix = case.deploy(text)
+    elif database is not None and database.secret == arn and key in MASTER_KEYS:
+        # The task definition is right: something else than RDS wrote the secret.
+        fix = databases.rotated(case, database)
     return Finding(
         id="secret-key-missing",
         title=t('The secret has no key "{key}"', key=key),
@@ -162,7 +184,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
             "ECS reads the secrets before the container starts, and stops the task without them."
         ),
         seen=tuple(seen),
-        fixes=(case.deploy(text),),
+        fixes=(fix,),
         evidence=case.stop_reasons(NO_KEY),
     )
 

@@ -195,9 +195,9 @@ def _certified(case: Case, arn: str) -> Fix:
 
 
 def target_group(case: Case) -> Iterator[Finding]:
-    """Check that the service registers its tasks in the target group."""
+    """Check that there is a target group, which stage 1 creates, and that the service registers its tasks in it."""
     service, group = case.service, case.now.group.value
-    if service is None or case.now.group.problem:
+    if case.now.group.problem or (service is None and case.now.balancer.value is None):
         return
     if group is None:
         yield Finding(
@@ -206,7 +206,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no target group to forward requests to."),
             fixes=(case.restore(),),
         )
-    elif group.arn not in service.target_groups:
+    elif service is not None and group.arn not in service.target_groups:
         yield Finding(
             id="service-not-attached",
             title=t("The service does not register its tasks with the load balancer"),
@@ -216,7 +216,7 @@ def target_group(case: Case) -> Iterator[Finding]:
                 t("In infra/service.py, let the service have this target group, and deploy:")
             ),
         )
-    elif not group.check.enabled:
+    elif service is not None and not group.check.enabled:
         yield Finding(
             id="health-check-off",
             kind="warning",

@@ -10,7 +10,7 @@ from i18n import Text, t
 from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.diagnosis.known_causes import logged_cause
-from ops.diagnosis.log_lines import raised
+from ops.diagnosis.log_lines import Raised, raised
 from ops.doctor.checks import containers, stages
 from ops.screen import zoned_time
 from ops.snapshot.records import PauseHook
@@ -96,7 +96,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         title=title,
         why=_why(case, ends),
         seen=(seen, mistake.text) if mistake else (seen,),
-        fixes=(_once_more(case, ends),),
+        fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
             *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
@@ -129,19 +129,23 @@ def _why(case: Case, ends: list[str]) -> Text:
     )
 
 
-def _once_more(case: Case, ends: list[str]) -> Fix:
-    if not _by_breaker(ends):
-        text = t(
-            "Correct the app, and deploy. To go back to the sources of an earlier image, change "
-            "imageRevision, too, for ECR has that image's tag:"
-        )
-        return case.deploy(text)
-    text = t("Fix the cause of the failed tasks, then let ECS try again:")
-    return Fix(
-        text,
-        (case.retry_command, case.refresh_command)
-        if case.now.rollback_reason.value
-        else (case.retry_command,),
+def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
+    if _by_breaker(ends):
+        text = t("Fix the cause of the failed tasks, then let ECS try again:")
+        refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
+        return (Fix(text, (case.retry_command, *refresh)),)
+    if mistake and (grant := case.grant(mistake.words)):
+        return (grant, *case.then_retry())
+    text = t(
+        "Correct the app, and deploy. To go back to the sources of an earlier image, change "
+        "imageRevision, too, for ECR has that image's tag:"
+    )
+    otherwise = t(
+        "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
+    )
+    return (
+        case.deploy(text),
+        Fix(otherwise, (case.retry_command, f"pulumi up -s {case.now.names.stack}")),
     )
 
 

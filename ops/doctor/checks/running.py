@@ -114,7 +114,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
-        fixes=(case.grant(first) or case.deploy(text),),
+        fixes=(case.grant(first, migrates=True) or case.deploy(text),),
         evidence=tuple(words) or (line.text,),
     )
 

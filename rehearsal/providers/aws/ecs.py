@@ -168,6 +168,34 @@ def _awsvpc(inputs: Values) -> Values:
     return {**chosen, "assignPublicIp": "ENABLED" if public else "DISABLED"}
 
 
+def _definition_in_ecs(subject: Subject, found: Values) -> Any:
+    """Return the task definition that ECS runs, where the program names one by its ARN.
+
+    The provider keeps the program's form (terraform-provider-aws, resourceServiceRead).
+    """
+    declared = subject.inputs.get("taskDefinition")
+    return found.get("taskDefinition") if str(declared).startswith("arn:") else declared
+
+
+def _network_in_ecs(subject: Subject, found: Values) -> Values | None:
+    """Return the network configuration in ECS as an input: the program's own where ECS has the same."""
+    declared: Values | None = subject.inputs.get("networkConfiguration")
+    held = found.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    if declared is None or held is None:
+        return declared
+    now = {
+        "assignPublicIp": held.get("assignPublicIp") == "ENABLED",
+        "securityGroups": sorted(held["securityGroups"]),
+        "subnets": sorted(held["subnets"]),
+    }
+    same = {
+        "assignPublicIp": bool(declared.get("assignPublicIp")),
+        "securityGroups": sorted(declared.get("securityGroups") or ()),
+        "subnets": sorted(declared.get("subnets") or ()),
+    }
+    return declared if now == same else now
+
+
 def _remove_service(subject: Subject) -> None:
     """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
@@ -199,9 +227,15 @@ SERVICE = Kind(
     ignored=PROVIDER_ONLY,
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "serviceArn", "name": "serviceName", "desiredCount": "desiredCount"},
+    outputs={
+        "arn": "serviceArn",
+        "name": "serviceName",
+        "desiredCount": "desiredCount",
+        "taskDefinition": _definition_in_ecs,
+        "networkConfiguration": _network_in_ecs,
+    },
     repeated=frozenset({"forceNewDeployment"}),
-    read_back=frozenset({"desiredCount"}),
+    read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
     absent=("ServiceNotFoundException", "ClusterNotFoundException"),
 )
 

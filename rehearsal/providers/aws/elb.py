@@ -97,6 +97,19 @@ def _group(inputs: Values) -> Values:
     return flat
 
 
+def _check_in_elb(subject: Subject, found: Values) -> Values | None:
+    """Return the health check in ELB as an input, of the members that the program sets."""
+    declared: Values | None = subject.inputs.get("healthCheck")
+    if declared is None:
+        return None
+    now = {name: found.get(each[0].upper() + each[1:]) for name, each in HEALTH.items()}
+    now["matcher"] = found.get("Matcher", {}).get("HttpCode")
+    return {
+        name: value if value == now[name] or str(value) == str(now[name]) else now[name]
+        for name, value in declared.items()
+    }
+
+
 TARGET_GROUP = Kind(
     token="aws:lb/targetGroup:TargetGroup",
     service="elbv2",
@@ -118,7 +131,9 @@ TARGET_GROUP = Kind(
         "arn": "TargetGroupArn",
         "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
         "loadBalancerArns": "LoadBalancerArns",
+        "healthCheck": _check_in_elb,
     },
+    read_back=frozenset({"healthCheck"}),
 )
 
 
@@ -198,6 +213,24 @@ def _actions_in_elb(_: Subject, found: Values) -> list[Values]:
     return [{"type": "forward", "forward": {"targetGroups": pairs}}]
 
 
+def _conditions_in_elb(subject: Subject, found: Values) -> list[Values]:
+    """Return the rule's conditions in ELB as inputs; the program's own where ELB has the same, or another kind."""
+    declared: list[Values] = subject.inputs["conditions"]
+    simple = {"path-pattern": "pathPattern", "host-header": "hostHeader"}
+    if any(each["Field"] not in simple for each in found["Conditions"]):
+        return declared
+    now = [
+        {
+            simple[each["Field"]]: {
+                "values": each.get(CONDITIONS[simple[each["Field"]]][1], each)["Values"]
+            }
+        }
+        for each in found["Conditions"]
+    ]
+    set_ = [{name: value for name, value in each.items() if value} for each in declared]
+    return declared if now == set_ else now
+
+
 def _reorder(subject: Subject) -> None:
     priorities = [{"RuleArn": subject.identity, "Priority": int(subject.inputs["priority"])}]
     subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
@@ -216,8 +249,8 @@ RULE = Kind(
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
     settings=(Setting(inputs=("priority",), apply=_reorder, on_create=False),),
-    outputs={"arn": "RuleArn", "actions": _actions_in_elb},
-    read_back=frozenset({"actions"}),
+    outputs={"arn": "RuleArn", "actions": _actions_in_elb, "conditions": _conditions_in_elb},
+    read_back=frozenset({"actions", "conditions"}),
 )
 
 

@@ -111,7 +111,7 @@ def _current_inputs(kind: Kind, request: Any) -> Values:
     read = values(request.olds)
     return {
         **values(request.old_inputs),
-        **{name: read[name] for name in kind.read_back if name in read},
+        **{name: read[name] for name in kind.read_back if read.get(name) is not None},
     }
 
 
@@ -230,7 +230,7 @@ class AwsServicer(Servicer):
             fail(context, request.urn, "reading", problem)
         if found is None:
             return pb.ReadResponse()
-        inputs |= {name: found[name] for name in kind.read_back if name in found}
+        inputs |= {name: found[name] for name in kind.read_back if found.get(name) is not None}
         return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:
