@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path, PurePosixPath
 
 from rehearsal.aws.ecs.plans import Plan, Volume, places
 from rehearsal.building.builder import LocalImage
-from rehearsal.machine.namespaces import Bind
+from rehearsal.machine.namespaces import Bind, mountable
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
@@ -39,15 +37,7 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
         binds.append(Bind(own, tmp, writable=not plan.read_only))
     if not plan.read_only:
         binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
-    targets = {each.target for each in binds}
-    hidden = [
-        Bind(each, each, writable=False)
-        for each in _needed(plan.image) - targets
-        if not targets.isdisjoint(each.parents)
-    ]
-    binds = sorted(binds + hidden, key=lambda each: len(each.target.parts))
-    _make_mount_points(binds)
-    return binds
+    return mountable(binds, _needed(plan.image))
 
 
 def volume_mode(plan: Plan, volume: Volume) -> int:
@@ -96,11 +86,3 @@ def _needed(image: LocalImage) -> set[Path]:
     """Return the folders of an image's files, packages and interpreter."""
     python = [image.python.parent, Path(sys.base_prefix)] if image.python else []
     return {_root(image), *(each.resolve() for each in python)}
-
-
-def _make_mount_points(binds: Sequence[Bind]) -> None:
-    """Make the mount points that are in another folder, as that of an image in /tmp is in the container's /tmp."""
-    for outer, inner in combinations(binds, 2):
-        if inner.target.is_relative_to(outer.target):
-            place = outer.source / inner.target.relative_to(outer.target)
-            place.mkdir(parents=True, exist_ok=True)

@@ -137,8 +137,8 @@ class Runner:
         if run is None:
             return
         run.over.set()
-        for _, _, running, _ in run.parts:
-            running.signal(signal.SIGTERM)
+        for _, each, running, _ in run.parts:
+            running.signal(_stop_signal(each.image.stop_signal))
         for _, each, running, thread in run.parts:
             wall = self._clock.wall(each.stop_timeout)
             thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
@@ -219,6 +219,11 @@ class Runner:
             self.on_health(run.place.task)
 
         return tell
+
+
+def _stop_signal(name: str) -> int:
+    """Return the signal of an image's STOPSIGNAL, by name or number. ECS sends it (API reference, StopTask)."""
+    return int(name) if name.isdigit() else signal.Signals[f"SIG{name.removeprefix('SIG')}"].value
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:
