@@ -21,6 +21,7 @@ from rehearsal.machine.processes import Account, readable_by_all, unprivileged_a
 BIN = PurePosixPath("/usr/local/bin")
 """Where the official Python image has the programs of packages."""
 SECONDS = 600.0
+NETCAT = Path(__file__).with_name("netcat.py")
 ADDRESS = "10.0.0.4"
 TMP = Path("/tmp")  # noqa: S108 - the program gets one of its own
 WRAPPER = '#!/bin/sh\nexec "{program}" "$@"\n'
@@ -37,8 +38,8 @@ class ProgramFailed(Refused):
     """A program of a RUN failed, which fails a build with Docker, too. The message has its last lines."""
 
 
-def link(root: Path, programs: Path, venvs: Iterable[PurePosixPath]) -> None:
-    """Make the packages' programs callable by the paths that they have in the image."""
+def link(root: Path, programs: Path, venvs: Iterable[PurePosixPath], *, netcat: bool) -> None:
+    """Make the packages' programs, and ``netcat`` of the system, callable by the paths that they have in the image."""
     for venv in venvs:
         place = local(root, venv)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,10 @@ def link(root: Path, programs: Path, venvs: Iterable[PurePosixPath]) -> None:
             _write(folder / program.name, WRAPPER.format(program=program))
     for tool in TOOLS:
         _write(folder / tool, RUNNER.format(tool=tool))
+    if netcat:
+        text = NETCAT.read_text()
+        for name in ("nc", "netcat"):
+            _write(folder / name, f"#!{programs / 'python'}\n{text}")
 
 
 def _write(file: Path, text: str) -> None:

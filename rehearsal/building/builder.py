@@ -97,6 +97,8 @@ class Builder:
         self._calls, self._folder = calls, folder
         self._images: dict[str, LocalImage] = {}
         self.docker = docker
+        self.left_out: list[str] = []
+        """What of the last image's Dockerfile is left out without Docker, each with its file and line."""
         self._lock, self._laying_out = threading.Lock(), threading.Lock()
 
     def find(self, reference: str) -> LocalImage:
@@ -160,6 +162,7 @@ class Builder:
         key = content_tag(wanted.context, parts)
         programs = packages.programs(wanted.context, stage.installs)
         root = self._laid_out(key, wanted, stage, programs)
+        self.left_out = list(map(str, stage.notices))
         environment = dict(stage.environment)
         if projects := venvs.projects(programs, packages.sources()):
             # An editable project is imported from the image's own files.
@@ -193,7 +196,7 @@ class Builder:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 lay_out(wanted.context, stage.copies, unfinished)
                 local(unfinished, stage.workdir).mkdir(parents=True, exist_ok=True)
-                app_programs.link(unfinished, programs, stage.venvs)
+                app_programs.link(unfinished, programs, stage.venvs, netcat=stage.netcat)
                 for each in stage.programs:
                     app_programs.run(each, unfinished, programs)
                 unfinished.rename(root)

@@ -54,8 +54,8 @@ class DockerfileError(Refused):
 class Stage:
     """A stage: its working folder, ENTRYPOINT, CMD, variables, user, files, packages and programs.
 
-    ``notices`` say what is left out, ``problems`` what is wrong. ``foreign`` is the problem of a base image other
-    than Python's, which matters if the stage is the last one.
+    ``netcat`` is whether the image has nc. ``notices`` say what is left out, ``problems`` what is wrong.
+    ``foreign`` is the problem of a base image other than Python's, which matters if the stage is the last one.
     """
 
     workdir: PurePosixPath = ROOT
@@ -71,6 +71,7 @@ class Stage:
     venvs: tuple[PurePosixPath, ...] = ()
     exports: Mapping[PurePosixPath, Install]
     volumes: tuple[str, ...] = ()
+    netcat: bool = False
     notices: tuple[Text, ...] = ()
     problems: tuple[Text, ...] = ()
     foreign: Text | None = None
@@ -99,7 +100,7 @@ def read(file: Path, arguments: Mapping[str, str], context: Path | None = None) 
     if not stage.entry_point + stage.command and not problems:
         problems.append(t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=name))
     if problems:
-        raise DockerfileError(joined("\n", sorted(set(problems), key=_line)))
+        raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=_line)))
     return stage
 
 
@@ -179,10 +180,13 @@ class _Reader:
             short = nearest(base.partition(":")[0], (*self.stages, "python"))
             foreign = line.problem(meant(rule, near or short))
         elif not TAG.fullmatch(base.rpartition("/")[2]):
-            foreign = line.problem(
-                t("the image python has no tag like this; a version is one, as 3.13-slim")
+            rule = t(
+                "there is no image {image}: a tag begins with a version, as 3.13-slim", image=base
             )
-        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign)
+            foreign = line.problem(rule)
+        # Alpine's busybox has nc.
+        netcat = "alpine" in base
+        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign, netcat=netcat)
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
@@ -322,6 +326,7 @@ class _Reader:
             programs=(*stage.programs, *found.programs),
             venvs=_both(stage.venvs, found.venvs),
             exports={**stage.exports, **found.exports},
+            netcat=stage.netcat or found.netcat,
             notices=(*stage.notices, *notices),
             problems=(*stage.problems, *found.problems),
         )

@@ -78,6 +78,7 @@ COMMON = (
 """Programs that Dockerfiles often name, for the spelling that was meant."""
 SHELLS = ("sh", "bash", "ash", "dash", "su")
 PYTHON = re.compile(r"python[\d.]*")
+NETCAT = re.compile(r"netcat(-\w+)*")
 PIP = re.compile(r"pip[\d.]*")
 SILENT_PIP = ("uninstall", "cache", "check", "list", "freeze", "show", "--version", "-V", "debug")
 SILENT_MODULES = ("venv", "compileall", "ensurepip", "virtualenv")
@@ -115,6 +116,7 @@ class Found:
     programs: list[Program] = field(default_factory=list)
     venvs: list[PurePosixPath] = field(default_factory=list)
     exports: dict[PurePosixPath, Install] = field(default_factory=dict)
+    netcat: bool = False
     left_out: list[str] = field(default_factory=list)
     warnings: list[Text] = field(default_factory=list)
     problems: list[Text] = field(default_factory=list)
@@ -333,6 +335,9 @@ class RunReader:
         self.found.programs.append(made)
 
     def _leave_out(self, name: str, words: list[str]) -> None:
+        self.found.netcat = self.found.netcat or (
+            name in ("apt-get", "apt", "apk") and any(map(NETCAT.fullmatch, words))
+        )
         near = nearest(name, COMMON) if "/" not in words[0] else None
         if near and _is_typo(name, near):
             self._refuse(meant(t("there is no command {word}", word=name), near))

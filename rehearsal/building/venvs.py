@@ -131,8 +131,13 @@ def _run(*command: str, folder: Path | None = None) -> None:
 
 
 HASH = re.compile(r"DO NOT MATCH THE HASHES.*?\n +(?P<package>\S+)", re.S)
+OTHER_PYTHON = re.compile(
+    r"require a different python version.*?No matching distribution found for (?P<package>\S+)"
+    r"|Package '(?P<project>\S+)' requires a different Python",
+    re.S,
+)
 VERSION = re.compile(r"No matching distribution found for (?P<package>\S+)")
-"""What pip says of a package whose hash is another one, and of one that no index has."""
+"""What pip says of a package whose hash is another one, of one for another Python, and of one that no index has."""
 
 
 def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
@@ -143,6 +148,13 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
             "{package} ({place}): the package has another hash. Write the lock file again (in webapp: `make lock`)."
         ),
     )
+    if found is None and (found := OTHER_PYTHON.search(said)):
+        return t(
+            "{package} needs another Python than this machine's {version}, with which a task runs without Docker. "
+            "Start ./careapp with that Python (PYTHON=PATH), or use a Docker engine (--tasks docker).",
+            package=found["package"] or found["project"],
+            version=".".join(map(str, sys.version_info[:2])),
+        )
     if found is None:
         found, text = (
             VERSION.search(said),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from threading import Event, Thread
 
+import grpc
 import pytest
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
 
 from rehearsal.building import docker_engine, venvs
+from rehearsal.building.app_programs import ProgramFailed
 from rehearsal.building.builder import Builder, BuildError, ImageNotFound, Wanted
-from rehearsal.paths import ROOT
+from rehearsal.providers.docker_provider import DockerServicer
+from tests.dataplane.conftest import own_mounts
 from tests.providers.conftest import refused
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
@@ -207,6 +215,168 @@ def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_a
     assert "cannot pull python:3.13-slim" in str(why)
 
 
+APP = """
+FROM python:3.13 AS build
+RUN python -m venv /opt/venv
+FROM python:3.13
+WORKDIR /app
+ENV NAME=image
+COPY --from=build /opt/venv /opt/venv
+COPY . .
+RUN mkdir -p /data/made && chmod +x boot.sh
+RUN WHAT=statics python collect.py
+CMD ["./boot.sh"]
+"""
+COLLECT = """
+import os
+from pathlib import Path
+Path("collected.txt").write_text(f"{os.environ['NAME']}'s {os.environ['WHAT']}, {os.getcwd()[-4:]}")
+Path("/data/made/absolute.txt").write_text(Path("/app/collect.py").read_text()[:1])
+try:
+    Path("/usr/careapp-was-here").write_text("")
+except OSError as problem:
+    Path("refused.txt").write_text(problem.strerror)
+"""
+
+
+@pytest.fixture
+def app(source):
+    """The context of an app with a program of its own and a script."""
+    (source / "Dockerfile").write_text(APP)
+    (source / "collect.py").write_text(COLLECT)
+    (source / "boot.sh").write_text("#!/bin/sh\nexec /opt/venv/bin/python collect.py\n")
+    return source
+
+
+@pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
+def test_a_program_of_the_app_runs_in_the_image_and_can_write_nowhere_else(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "app"))
+    root = builder.find(f"{REGISTRY}/{REPOSITORY}:app").root
+    assert (root / "app/collected.txt").read_text() == "image's statics, /app"
+    assert (root / "data/made/absolute.txt").read_text() == "\n"
+    assert (root / "app/refused.txt").read_text() == "Read-only file system"
+
+
+def test_the_image_has_its_venv_its_modes_and_its_programs_at_their_paths(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "paths"))
+    image = builder.find(f"{REGISTRY}/{REPOSITORY}:paths")
+    assert os.access(image.root / "app/boot.sh", os.X_OK)
+    assert image.outside("/opt/venv/bin/python") == str(image.root / "opt/venv/bin/python")
+    for python in ("/opt/venv/bin/python", "/usr/local/bin/python"):
+        asked = [image.outside(python), "-c", "import sys; print(sys.prefix)"]
+        prefix = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        assert Path(prefix).resolve() == image.python.parent
+    shim = [image.outside("/usr/local/bin/uv"), "run", "--no-sync", "echo", "started"]
+    assert subprocess.run(shim, capture_output=True, text=True, check=True).stdout == "started\n"
+
+
+def test_a_script_can_wait_for_a_port_by_the_netcat_that_the_image_installs(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "without"))
+    assert not (builder.find(f"{REGISTRY}/{REPOSITORY}:without").root / "usr/local/bin/nc").exists()
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get install -y netcat-openbsd\n")
+    builder.build(wanted(app, "waiting"))
+    image = builder.find(f"{REGISTRY}/{REPOSITORY}:waiting")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        asked = [image.outside("/usr/local/bin/nc"), "-z", "-w", "3", "127.0.0.1", port]
+        assert subprocess.run(asked, check=False).returncode == 0
+    assert subprocess.run(asked, check=False).returncode == 1
+
+
+def test_a_program_that_fails_fails_the_build_with_its_line_and_last_words(built, app):
+    builder, _, _ = built
+    (app / "collect.py").write_text("raise SystemExit('no SECRET_KEY')\n")
+    with pytest.raises(ProgramFailed) as failed:
+        builder.build(wanted(app, "failing"))
+    assert str(failed.value) == (
+        "context/Dockerfile:10: RUN python collect.py ended with 1:\nno SECRET_KEY"
+    )
+
+
+def test_what_an_image_lacks_is_known_until_the_next_build(built, app):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
+    builder.build(wanted(app, "lacking"))
+    assert builder.left_out == [
+        "context/Dockerfile:12: left out without Docker: RUN apt-get update"
+    ]
+    (app / "Dockerfile").write_text(APP)
+    builder.build(wanted(app, "complete"))
+    assert builder.left_out == []
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    """An engine that remembers what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def Log(self, request, _context):
+        self.said.append((request.severity, request.message))
+        return empty_pb2.Empty()
+
+
+@pytest.fixture
+def engine():
+    """An engine that listens, with its address."""
+    server, made = grpc.server(ThreadPoolExecutor(1)), Engine()
+    engine_pb2_grpc.add_EngineServicer_to_server(made, server)
+    made.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield made
+    server.stop(None)
+
+
+def checked(builder, folder, engine):
+    """What the provider answers to the engine's Check, which is part of each preview and update."""
+    servicer = DockerServicer(builder, lambda: folder)
+    servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
+    build = {"context": "./context", "dockerfile": "./context/Dockerfile"}
+    inputs = struct_pb2.Struct()
+    inputs.update({"imageName": "name:1", "build": build})
+    urn = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
+    return servicer.Check(provider_pb2.CheckRequest(urn=urn, news=inputs), None).failures
+
+
+def test_a_preview_says_what_is_left_out_and_is_red_where_an_update_would_be(built, app, engine):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
+    assert not checked(builder, app.parent, engine)
+    assert engine.said == [
+        (
+            engine_pb2.WARNING,
+            "Without a Docker engine the Dockerfile is read, not built. What is left out may be missing here only:\n"
+            "  context/Dockerfile:12: left out without Docker: RUN apt-get update",
+        )
+    ]
+    (app / "Dockerfile").write_text(f"{APP}COPPY x\nRUN pip instal y\n")
+    [failure] = checked(builder, app.parent, engine)
+    assert [line.partition(": ")[0] for line in failure.reason.splitlines()] == [
+        "context/Dockerfile:12",
+        "context/Dockerfile:13",
+    ]
+    assert len(engine.said) == 1
+
+
+def test_the_folders_of_editable_projects_are_found_in_a_venv(tmp_path):
+    packages, sources = tmp_path / "venv/lib/python3/site-packages", tmp_path / "sources"
+    packages.mkdir(parents=True)
+    (packages / "_one.pth").write_text(f"{sources}/0a/app/src\n")
+    finder = f"MAPPING: dict[str, str] = {{'two': '{sources}/0a/srv/two'}}\n"
+    (packages / "__editable___two_finder.py").write_text(finder)
+    (packages / "distutils.pth").write_text("import os; print('a': '/b')\n/elsewhere\n")
+    assert venvs.projects(tmp_path / "venv/bin", sources) == [
+        PurePosixPath("/app/src"),
+        PurePosixPath("/srv"),
+    ]
+
+
+OTHER_PYTHON = """ERROR: Ignored the following versions that require a different python version: 6.0.5
+ERROR: No matching distribution found for django==6.0.5
+"""
 HASHES = """ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated
     certifi==2024.2.2 from https://packages.example/certifi-2024.2.2-py3-none-any.whl:
         Expected sha256 00
@@ -227,6 +397,10 @@ ERROR: No matching distribution found for certifi==9999.1
         (
             VERSION,
             "certifi==9999.1 (requirements.txt:2): the index has no such package or version.",
+        ),
+        (
+            OTHER_PYTHON,
+            f"django==6.0.5 needs another Python than this machine's 3.{sys.version_info[1]}, with which",
         ),
     ],
 )

@@ -370,7 +370,8 @@ REFUSED = {
     "a file misspelt": (
         "FROM python\nCOPY requirments.txt /\nRUN pip install -r /requirements.txt\nCMD x",
         [
-            "2: COPY requirments.txt: no such file in site/ (or .dockerignore hides it); did you mean requirements.txt?",
+            "2: COPY requirments.txt: no such file in site/ (or .dockerignore hides it); "
+            "did you mean requirements.txt?",
             "3: /requirements.txt is not copied into the image before this line",
         ],
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rehearsal.aws.ecs.plans import Plan, Volume, places
@@ -17,6 +18,7 @@ from rehearsal.building.builder import LocalImage
 from rehearsal.machine.namespaces import Bind, mountable
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
+HOSTS = Path("/etc/hosts")
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
 ROOT_USER = ("", "0", "root")
 
@@ -38,6 +40,21 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
     if not plan.read_only:
         binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
     return mountable(binds, _needed(plan.image))
+
+
+def hosts_bind(folder: Path, names: Mapping[str, str]) -> list[Bind]:
+    """Return the container's own /etc/hosts, in which ``names`` have these addresses; none without such a file here.
+
+    It stands for the VPC's DNS: a program that resolves the database's endpoint finds the local one.
+    """
+    if not HOSTS.is_file():
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "hosts"
+    lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    file.chmod(0o644)
+    return [Bind(file, HOSTS, writable=False)]
 
 
 def volume_mode(plan: Plan, volume: Volume) -> int:

@@ -13,11 +13,12 @@ from typing import Any
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
-from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, hosts_bind
 from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
 from rehearsal.aws.elb.upstream import SHORTEST_TIMEOUT
+from rehearsal.aws.rds.database import database_names
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.machine.guardian import Guardian
@@ -185,7 +186,10 @@ class Runner:
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
             account.own(run.folder)
-        binds = container_binds(each, run.folder) if run.place.mounts else []
+        binds = []
+        if run.place.mounts:
+            names = {name: run.place.platform for name in database_names()}
+            binds = [*container_binds(each, run.folder), *hosts_bind(run.folder, names)]
         return Process(each, self._guardian, memory, run.place.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
