@@ -139,7 +139,7 @@ class Runner:
             return
         run.over.set()
         for _, each, running, _ in run.parts:
-            running.signal(_stop_signal(each.image.stop_signal))
+            running.signal(stop_signal(each.image.stop_signal))
         for _, each, running, thread in run.parts:
             wall = self._clock.wall(each.stop_timeout)
             thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
@@ -225,7 +225,7 @@ class Runner:
         return tell
 
 
-def _stop_signal(name: str) -> int:
+def stop_signal(name: str) -> int:
     """Return the signal of an image's STOPSIGNAL, by name or number. ECS sends it (API reference, StopTask)."""
     return int(name) if name.isdigit() else signal.Signals[f"SIG{name.removeprefix('SIG')}"].value
 
