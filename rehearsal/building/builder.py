@@ -53,8 +53,12 @@ class LocalImage:
     stop_signal: str = STOP_SIGNAL
 
     def inside(self, text: str) -> str:
-        """Return the text with local paths below ``root`` replaced by the paths in the image."""
-        return text if self.root is None else text.replace(str(self.root), "")
+        """Return the text with local paths of the image's files and packages replaced by the paths in the image."""
+        if self.root is None:
+            return text
+        if self.python:
+            text = text.replace(str(self.python.parent), "/usr/local")
+        return text.replace(str(self.root), "")
 
     def outside(self, text: str) -> str:
         """Return the text with absolute paths of the image's files replaced by their local paths."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -37,7 +38,28 @@ def sources() -> Path:
 
 def programs(context: Path, installs: Sequence[Install]) -> Path:
     """Return the ``bin`` folder of a venv with the packages of a stage. Raises ``InstallError``."""
-    return venvs.venv([step for each in installs for step in steps(context, each)])
+    return venvs.venv(all_steps(context, installs))
+
+
+def all_steps(context: Path, installs: Sequence[Install]) -> list[Step]:
+    """Return the calls of pip for all installations of a stage. Raises ``InstallError``."""
+    return [
+        step
+        for number, each in enumerate(installs)
+        for step in steps(context, each) or _dependencies(context, each, installs[:number])
+    ]
+
+
+def _dependencies(context: Path, install: Install, earlier: Sequence[Install]) -> list[Step]:
+    """Return the calls of pip for the dependencies of wheels that were built without them before."""
+    if {"--no-deps", "--no-index"} & set(install.arguments):
+        return []
+    again = (
+        replace(each, arguments=tuple(word for word in each.arguments if word != "--no-deps"))
+        for each in earlier
+        if each.tool == "pip" and "--no-deps" in each.arguments
+    )
+    return [step for each in again for step in steps(context, each)]
 
 
 def missing(context: Path, installs: Sequence[Install]) -> list[Text]:

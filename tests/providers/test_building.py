@@ -68,6 +68,8 @@ def test_a_log_names_the_image_s_files_as_in_its_containers(built):
     line = f'  File "{image.folder}/webapp/pages.py", line 12'
     assert image.inside(line) == '  File "/app/webapp/pages.py", line 12'
     assert replace(image, docker=True, root=None).inside(line) == line
+    package = f"{image.python.parent}/lib/python3/site-packages/flask"
+    assert image.inside(package) == "/usr/local/lib/python3/site-packages/flask"
 
 
 def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):

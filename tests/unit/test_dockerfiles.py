@@ -532,6 +532,22 @@ def test_requirements_are_those_that_were_copied_or_mounted(context):
 
 
 @pytest.mark.parametrize(
+    ("flag", "again"), [("", True), ("--no-deps ", False), ("--no-index ", False)]
+)
+def test_wheels_that_are_installed_bring_their_dependencies_as_far_as_pip_looks_for_them(
+    context, flag, again
+):
+    stage = read(
+        context,
+        "FROM python AS build\nCOPY requirements.txt .\nRUN pip wheel --no-deps -w /wheels -r requirements.txt\n"
+        f"FROM python\nCOPY --from=build /wheels /wheels\nRUN pip install {flag}/wheels/*\nCMD x",
+    )
+    file = ("--requirement", str(context / "requirements.txt"))
+    words = [each.words for each in packages.all_steps(context, stage.installs)]
+    assert words == [("--no-deps", *file), *([file] if again else [])]
+
+
+@pytest.mark.parametrize(
     "folder", ["webapp", "examples/flaskr", "examples/django", "examples/cookiecutter"]
 )
 def test_the_apps_that_come_with_the_project_are_read_without_a_problem(folder):

@@ -21,7 +21,10 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 DATABASES = {
     "default": {
         "ENGINE": "guestbook.database",
-        **{name: os.environ.get(f"DB_{name}", "") for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")},
+        **{
+            name: os.environ.get(f"DB_{name}", "")
+            for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD")
+        },
         "OPTIONS": {"connect_timeout": 5},
     }
 }
